@@ -1,0 +1,23 @@
+# Sourced by the scripts beside it: makes .venv in the checkout and installs this package with some extras, once.
+# usage: . scripts/setup.sh EXTRAS
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+python=
+for candidate in python3 python3.13 python3.12 python3.11; do
+  if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then python=$candidate; break; fi
+done
+if [ -z "$python" ]; then
+  echo "error: no Python >= 3.11 found as python3; install one and run this again" >&2
+  exit 2
+fi
+
+# The stamp names what was installed, so that a changed dependency installs again and an unchanged one does not.
+stamp=".venv/installed-$1"
+wanted=$(cat pyproject.toml scripts/constraints.txt | sha256sum)
+if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$wanted" ]; then
+  echo "installing into .venv (a few minutes the first time) ..."
+  [ -x .venv/bin/python ] || "$python" -m venv .venv
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check \
+    --constraint scripts/constraints.txt --editable ".[$1]"
+  echo "$wanted" >"$stamp"
+fi
