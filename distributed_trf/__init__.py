@@ -1,0 +1,42 @@
+"""How well does every layer of every audio network predict every recorded neuron?
+
+The public names; each is imported when it is first used, so that ``import distributed_trf`` stays light.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from distributed_trf.clusters.start import start_cluster
+    from distributed_trf.pipeline.study import Study
+    from distributed_trf.recordings.simulate import simulate
+    from distributed_trf.results.open import open_results
+    from distributed_trf.store.features import open_features
+    from distributed_trf.trf.estimator import TRF
+
+_HOMES = {
+    "TRF": "distributed_trf.trf.estimator",
+    "Study": "distributed_trf.pipeline.study",
+    "simulate": "distributed_trf.recordings.simulate",
+    "open_results": "distributed_trf.results.open",
+    "open_features": "distributed_trf.store.features",
+    "start_cluster": "distributed_trf.clusters.start",
+}
+
+__all__ = ["TRF", "Study", "open_features", "open_results", "simulate", "start_cluster"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("distributed_trf")
+    raise AttributeError(f"module 'distributed_trf' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,54 @@
+"""The exceptions that users see: each names what was found, what was expected and what to do."""
+
+from __future__ import annotations
+
+
+class DistributedTRFError(Exception):
+    """Base of every error that this package raises on purpose.
+
+    Such an error says something about the input, so trying again changes nothing: a work item that raises one is
+    not retried.
+    """
+
+
+class ConfigError(DistributedTRFError, ValueError):
+    """A study, recipe or network file holds something that cannot be used."""
+
+
+class DataError(DistributedTRFError, ValueError):
+    """Arrays that do not fit together or hold values no fit can use."""
+
+
+class RecordingError(DistributedTRFError, ValueError):
+    """A recording set on disk is missing, damaged or not what its format promises."""
+
+
+class FeatureError(DistributedTRFError, RuntimeError):
+    """A network could not be built, or did not return the features it should."""
+
+
+class StoreError(DistributedTRFError, RuntimeError):
+    """A store on disk is of another version, damaged or incomplete."""
+
+
+class StoreBusyError(StoreError):
+    """Another run is writing to the same store."""
+
+
+class DeviceError(DistributedTRFError, RuntimeError):
+    """A device was asked for that this machine cannot give."""
+
+
+class MissingExtraError(DistributedTRFError, ImportError):
+    """A feature needs an optional dependency that is not installed.
+
+    Parameters
+    ----------
+    package
+        The import name of what is missing.
+    extra
+        The extra of ``distributed_trf`` that brings it.
+    """
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(f"{package} is not installed; install it with: pip install 'distributed_trf[{extra}]'")

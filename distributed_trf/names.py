@@ -1,0 +1,52 @@
+"""The one place where dimensions and variables of the results are named, described and given units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+STIMULI, NETWORK, WEIGHTS, LAYER, BIN_WIDTH, UNIT = "stimuli", "network", "weights", "layer", "bin_width", "unit"
+GRID = (STIMULI, NETWORK, WEIGHTS, LAYER, BIN_WIDTH)
+"""Dimensions that a fit has one place on."""
+RESULT_DIMS = (*GRID, UNIT)
+
+
+@dataclass(frozen=True)
+class Variable:
+    """What a variable of the results holds."""
+
+    long_name: str
+    units: str
+    comment: str = ""
+
+    @property
+    def attrs(self) -> dict[str, str]:
+        """Attributes as CF conventions name them."""
+        attrs = {"long_name": self.long_name, "units": self.units}
+        return attrs | {"comment": self.comment} if self.comment else attrs
+
+
+RESULTS = {
+    "r": Variable(
+        "test correlation",
+        "1",
+        "Pearson r between prediction and counts over the concatenated test stimuli, per repeat, then the mean over "
+        "repeats; NaN where not computed or where the unit never varies",
+    ),
+    "alpha": Variable("ridge penalty", "1", "chosen per unit by mean R^2 over folds; the penalty is rows * alpha"),
+    "cv_score": Variable("cross-validated R^2", "1", "mean over folds of the held-out R^2 at the chosen penalty"),
+}
+COORDS = {
+    STIMULI: Variable("stimulus set", ""),
+    NETWORK: Variable("feature source", ""),
+    WEIGHTS: Variable("weights of the network", "", "trained, reset (re-initialised), or fixed for a spectrogram"),
+    LAYER: Variable("layer number", "1"),
+    BIN_WIDTH: Variable("width of a time bin", "ms"),
+    "session": Variable("recording session", ""),
+    "channel": Variable("channel or unit label within the session", ""),
+    "area": Variable("cortical area group", ""),
+    "subject": Variable("animal and hemisphere", ""),
+    "x": Variable("recording site, caudal to rostral", "5 mm"),
+    "y": Variable("recording site, ventral to dorsal", "5 mm"),
+    "layer_name": Variable("module whose output was recorded", ""),
+    "layer_type": Variable("kind of layer", "", "conv, rnn, transformer or spectrogram"),
+}

@@ -1,0 +1,77 @@
+"""Pearson correlation over time; a unit that never varies has none."""
+
+from __future__ import annotations
+
+from distributed_trf.arrays import Array, namespace
+from distributed_trf.errors import DataError
+
+EPSILON = 2.0**-52
+
+
+def varies(power: Array, mean: Array, n: int) -> Array:
+    """Tell which columns vary, given their centred sum of squares: more than rounding around a constant would give."""
+    return power > n * (4 * EPSILON * mean) ** 2
+
+
+def pearson(y_true: Array, y_pred: Array) -> Array:
+    """Correlate each unit's prediction with what was recorded.
+
+    ``r = sum(a b) / sqrt(sum(a^2) sum(b^2))`` over centred ``a``, ``b``, in float64.
+
+    Parameters
+    ----------
+    y_true, y_pred
+        Shape (T, U).
+
+    Returns
+    -------
+    array of shape (U,)
+        NaN where either never varies.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y = np.arange(6.0).reshape(3, 2)
+    >>> pearson(y, 1 - 2 * y).round(9).tolist()
+    [-1.0, -1.0]
+    """
+    if y_true.shape != y_pred.shape:
+        raise DataError(
+            f"recorded responses are {tuple(y_true.shape)} but predictions are {tuple(y_pred.shape)}; "
+            "both must be (bins, units) on the same bins"
+        )
+    xp = namespace(y_true, y_pred)
+    y_true, y_pred = xp.astype(y_true, xp.float64), xp.astype(y_pred, xp.float64)
+    mean_true, mean_pred = xp.mean(y_true, axis=0), xp.mean(y_pred, axis=0)
+    a, b = y_true - mean_true, y_pred - mean_pred
+    power_a, power_b = xp.sum(a * a, axis=0), xp.sum(b * b, axis=0)
+    n = y_true.shape[0]
+    defined = varies(power_a, mean_true, n) & varies(power_b, mean_pred, n)
+    one = xp.ones_like(power_a)
+    # Two roots, not the root of a product: powers of weights shrunk by a penalty of 1e15 would underflow.
+    norm = xp.sqrt(xp.where(defined, power_a, one)) * xp.sqrt(xp.where(defined, power_b, one))
+    return xp.where(defined, xp.sum(a * b, axis=0) / norm, xp.nan * one)
+
+
+def mean_over_repeats(y_true: Array, y_pred: Array) -> Array:
+    """Correlate a prediction with each repeat, then average.
+
+    Parameters
+    ----------
+    y_true
+        Shape (R, T, U): repeats of the same stimuli.
+    y_pred
+        Shape (T, U).
+
+    Returns
+    -------
+    array of shape (U,)
+        Mean over the repeats in which the unit varies; NaN if there is none. A repeat without a spike says nothing
+        about a prediction.
+    """
+    xp = namespace(y_true, y_pred)
+    r = xp.stack([pearson(y_true[repeat, :, :], y_pred) for repeat in range(y_true.shape[0])])
+    defined = ~xp.isnan(r)
+    count = xp.sum(xp.astype(defined, xp.float64), axis=0)
+    total = xp.sum(xp.where(defined, r, xp.zeros_like(r)), axis=0)
+    return xp.where(count > 0, total / xp.where(count > 0, count, xp.ones_like(count)), xp.nan * total)

@@ -1,0 +1,71 @@
+"""The slow, obvious fit: an explicit lagged matrix and one ``numpy.linalg.solve`` per penalty and fold."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def lag_matrix(x: np.ndarray, lags, lead_in: int) -> np.ndarray:
+    """Rows (T, L * F) of one trial, zeros outside it; column ``lag_index * F + feature``."""
+    n_bins, n_features = x.shape[0] - lead_in, x.shape[1]
+    rows = np.zeros((n_bins, len(lags) * n_features))
+    for t in range(n_bins):
+        for k, lag in enumerate(lags):
+            source = lead_in + t - lag
+            if 0 <= source < x.shape[0]:
+                rows[t, k * n_features : (k + 1) * n_features] = x[source]
+    return rows
+
+
+def solve_ridge(rows: np.ndarray, y: np.ndarray, alpha: float, *, standardize: bool):
+    """Return a function that predicts from rows: z-scored or centred columns, penalty ``m * alpha``."""
+    mean = rows.mean(axis=0)
+    scale = rows.std(axis=0) + 1e-6 if standardize else np.ones(rows.shape[1])
+    z = (rows - mean) / scale
+    gram = z.T @ z + rows.shape[0] * alpha * np.eye(z.shape[1])
+    weights = np.linalg.solve(gram, z.T @ (y - y.mean(axis=0)))
+    return lambda new: ((new - mean) / scale) @ weights + y.mean(axis=0)
+
+
+def r_squared(y: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """R^2 per unit; 0 where the unit never varies."""
+    spread = ((y - y.mean(axis=0)) ** 2).sum(axis=0)
+    residual = ((y - predicted) ** 2).sum(axis=0)
+    return np.where(spread > 0, 1 - residual / np.where(spread > 0, spread, 1), 0)
+
+
+def correlation(a: np.ndarray, b: np.ndarray) -> float:
+    """Pearson r of two vectors, NaN where one never varies."""
+    if np.ptp(a) == 0 or np.ptp(b) == 0:
+        return np.nan
+    return float(np.corrcoef(a, b)[0, 1])
+
+
+def fit_and_score(X, Y, X_test, Y_test, *, lags, lead_in, alphas, folds, standardize):
+    """Cross-validate, refit each unit at its own penalty and test it.
+
+    Returns
+    -------
+    alpha (U,), cv_scores (A, U), r (U,), predictions (sum of T_i, U)
+        ``Y_test`` holds arrays of shape (R, T_i, U); r is the mean over repeats.
+    """
+    rows = [lag_matrix(x, lags, lead_in) for x in X]
+    n_units = Y[0].shape[1]
+    scores = np.zeros((len(alphas), n_units))
+    for fold in folds:
+        train = [i for i in range(len(X)) if i not in set(fold)]
+        train_rows, train_y = np.concatenate([rows[i] for i in train]), np.concatenate([Y[i] for i in train])
+        held_rows, held_y = np.concatenate([rows[i] for i in fold]), np.concatenate([Y[i] for i in fold])
+        for a, alpha in enumerate(alphas):
+            predict = solve_ridge(train_rows, train_y, alpha, standardize=standardize)
+            scores[a] += r_squared(held_y, predict(held_rows)) / len(folds)
+    best = scores.argmax(axis=0)
+    all_rows, all_y = np.concatenate(rows), np.concatenate(Y)
+    test_rows = np.concatenate([lag_matrix(x, lags, lead_in) for x in X_test])
+    predicted = np.zeros((test_rows.shape[0], n_units))
+    for a in np.unique(best):
+        units = best == a
+        predicted[:, units] = solve_ridge(all_rows, all_y[:, units], alphas[a], standardize=standardize)(test_rows)
+    recorded = np.concatenate(Y_test, axis=1)
+    r = [np.mean([correlation(repeat[:, u], predicted[:, u]) for repeat in recorded]) for u in range(n_units)]
+    return np.asarray(alphas)[best], scores, np.array(r), predicted
