@@ -1,0 +1,76 @@
+"""YAML to a validated object, with errors that name the file, the field, the value and what was expected."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from distributed_trf.errors import ConfigError
+
+T = TypeVar("T", bound="Settings")
+
+
+class Settings(BaseModel):
+    """Base of every settings object: unknown fields are errors, nothing changes after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+def load(path: Path, model: type[T]) -> T:
+    """Read a YAML file into a settings object.
+
+    Raises
+    ------
+    ConfigError
+        If the file is missing, is not YAML or holds a wrong field or value: all of them at once.
+    """
+    try:
+        content = yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: expected fields and values, found {type(content).__name__}")
+    return validate(content, model, source=str(path))
+
+
+def validate(content: dict[str, Any], model: type[T], *, source: str) -> T:
+    """Check settings that were read from ``source``."""
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        problems = [_describe(problem, model) for problem in error.errors()]
+        raise ConfigError("\n".join(f"{source}: {problem}" for problem in problems)) from None
+
+
+def _describe(problem: Any, model: type[BaseModel]) -> str:
+    field = ".".join(str(part) for part in problem["loc"]) or "file"
+    value = problem["input"]
+    shown = repr(value) if len(repr(value)) <= 80 else f"{repr(value)[:77]}..."
+    match problem["type"]:
+        case "extra_forbidden":
+            known = _fields_at(model, problem["loc"][:-1])
+            near = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known fields: {', '.join(sorted(known))}"
+            return f"{field} = {shown}: unknown field; {hint}"
+        case "missing":
+            return f"{field}: this field is required"
+        case _:
+            message = problem["msg"].removeprefix("Value error, ")
+            return f"{field} = {shown}: {message[0].lower()}{message[1:]}"
+
+
+def _fields_at(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
+    """Names of the fields of the settings object at a place, found by walking the schema."""
+    for part in location:
+        if not isinstance(part, str) or part not in model.model_fields:
+            continue
+        annotation = model.model_fields[part].annotation
+        candidates = [annotation, *getattr(annotation, "__args__", ())]
+        model = next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), model)
+    return list(model.model_fields)

@@ -1,0 +1,39 @@
+"""Where ``configs/`` and ``cluster/`` are: an explicit path, the working directory, then the copy that ships."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from distributed_trf.errors import ConfigError
+
+PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def shipped(folder: str) -> Path:
+    """Return the folder of YAML files that came with the package.
+
+    A wheel holds it inside the package; in a checkout it stands beside it.
+    """
+    inside = PACKAGE / "_shipped" / folder
+    return inside if inside.is_dir() else PACKAGE.parent / folder
+
+
+def locate(name: str | Path, folder: str) -> Path:
+    """Find a YAML file by path, or by name in ``./folder`` and then in the shipped folder.
+
+    Raises
+    ------
+    ConfigError
+        If it is nowhere, naming the places searched and the names that exist.
+    """
+    given = Path(name)
+    if given.suffix in {".yaml", ".yml"} and given.is_file():
+        return given
+    file = given if given.suffix in {".yaml", ".yml"} else given.with_name(f"{given.name}.yaml")
+    places = [given, Path(folder) / file, shipped(folder) / file]
+    for place in places[1:]:
+        if place.is_file():
+            return place
+    known = sorted(path.stem for path in shipped(folder).glob("*.yaml"))
+    searched = ", ".join(str(place) for place in places)
+    raise ConfigError(f"{name}: no such file; looked for {searched}. Shipped in {folder}/: {', '.join(known)}")

@@ -1,0 +1,119 @@
+"""The study file: everything that decides which numbers come out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field, field_validator, model_validator
+
+from distributed_trf.config.load import Settings, load
+from distributed_trf.config.locate import locate
+
+Weights = Literal["trained", "reset", "fixed"]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+"""Names become folders, so only plain ones are taken."""
+
+
+class RecordingsSettings(Settings):
+    """Which recordings."""
+
+    format: str
+    """A recording format, such as ``ucsf``."""
+    path: Path
+    """Folder of the recording set; a relative one is taken from the working directory."""
+
+
+class LagSettings(Settings):
+    """Delays from sound to response, in seconds, both ends included; and the silence before each sound."""
+
+    tmin: float = 0.0
+    tmax: float = 0.2
+    lead_in: Annotated[float, Field(ge=0)] = 0.35
+
+    @model_validator(mode="after")
+    def _ordered(self) -> LagSettings:
+        if self.tmax < self.tmin:
+            raise ValueError(f"tmax = {self.tmax} is before tmin = {self.tmin}; tmax must be the later lag")
+        return self
+
+
+class AlphaGrid(Settings):
+    """Penalties spaced evenly on a logarithmic scale."""
+
+    min: Annotated[float, Field(gt=0)] = 1e-5
+    max: Annotated[float, Field(gt=0)] = 1e15
+    num: Annotated[int, Field(ge=1)] = 21
+
+
+class RidgeSettings(Settings):
+    """How the penalty is chosen and the features are scaled."""
+
+    alphas: AlphaGrid | list[Annotated[float, Field(gt=0)]] = AlphaGrid()
+    n_folds: Annotated[int, Field(ge=2)] = 3
+    seed: Annotated[int, Field(ge=0)] = 0
+    standardize: bool = True
+    unit_block: Annotated[int, Field(ge=1)] = 512
+    """Units solved together; changes memory, not numbers."""
+
+    @property
+    def penalties(self) -> list[float]:
+        """The penalties in ascending order."""
+        if isinstance(self.alphas, list):
+            return sorted(set(self.alphas))
+        low, high = np.log10([self.alphas.min, self.alphas.max])
+        return [float(a) for a in np.logspace(low, high, self.alphas.num)]
+
+
+class NetworkSettings(Settings):
+    """One network and what is asked of it."""
+
+    name: Name
+    weights: list[Weights] | None = None
+    """Defaults to ``[trained]`` for a network and ``[fixed]`` for a spectrogram."""
+    layers: Literal["all"] | list[Annotated[int, Field(ge=0)]] = "all"
+    source: str | None = None
+    """Folder or hub id of the trained weights, instead of the network table's own."""
+    revision: str | None = None
+    """Commit of the hub id in ``source``."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Of ``reset`` weights."""
+
+
+class StudySettings(Settings):
+    """A whole study. Read it from YAML with ``load_study``."""
+
+    name: Name
+    recordings: RecordingsSettings
+    output: Path
+    """Folder of everything the study makes; a relative one is taken from the working directory."""
+    stimuli: Annotated[list[Name], Field(min_length=1)] = ["timit"]
+    bin_widths: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)] = [50.0]
+    """Milliseconds."""
+    lags: LagSettings = LagSettings()
+    networks: Annotated[list[NetworkSettings], Field(min_length=1)]
+    ridge: RidgeSettings = RidgeSettings()
+    batch: Annotated[int, Field(ge=1)] = 16
+    """Stimuli that one extraction takes at once."""
+    attempts: Annotated[int, Field(ge=1)] = 3
+    """How often a work item is tried before it is given up."""
+
+    @field_validator("networks")
+    @classmethod
+    def _distinct(cls, networks: list[NetworkSettings]) -> list[NetworkSettings]:
+        doubled = {n.name for n in networks if sum(m.name == n.name for m in networks) > 1}
+        if doubled:
+            raise ValueError(f"{', '.join(sorted(doubled))} stand there twice; name each network once")
+        return networks
+
+
+def load_study(study: str | Path) -> StudySettings:
+    """Read a study file, given its path or the name of one in ``configs/``.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be found or used; every problem is listed.
+    """
+    return load(locate(study, "configs"), StudySettings)

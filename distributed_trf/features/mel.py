@@ -1,0 +1,63 @@
+"""Log-mel spectrograms as the networks themselves hear sound."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from distributed_trf.errors import FeatureError, MissingExtraError
+
+WHISPER_SFREQ = 16_000
+WHISPER_MAX_SECONDS = 30.0
+MEL_RATE = 100.0
+N_MELS = 80
+
+
+def whisper_feature_extractor() -> Any:
+    """Return Whisper's own sound-to-mel transform with its published settings; nothing is downloaded."""
+    try:
+        from transformers import WhisperFeatureExtractor
+    except ImportError as error:
+        raise MissingExtraError("transformers", "models") from error
+    return WhisperFeatureExtractor()
+
+
+def mel_whisper(sounds: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Compute Whisper's log-mel spectrogram of each sound at the sound's own length.
+
+    Parameters
+    ----------
+    sounds
+        Sounds at 16 kHz, each of shape (n_samples,), at most 30 s long.
+
+    Returns
+    -------
+    list of np.ndarray
+        float32 arrays of shape (n_samples // 160, 80) at 100 frames per second: log10 mel power (80 Slaney bands,
+        0-8000 Hz, 25-ms window), floored 8 below the sound's maximum, then ``(x + 4) / 4``.
+
+    Raises
+    ------
+    FeatureError
+        If a sound is longer than the 30 s that Whisper takes.
+    """
+    extractor = whisper_feature_extractor()
+    spectrograms = []
+    for sound in sounds:
+        check_whisper_length(sound.shape[0])
+        # One by one: padding a batch to its longest sound would lower the floor of nobody but change the last frames.
+        out = extractor(sound, sampling_rate=WHISPER_SFREQ, padding="longest", return_tensors="np")
+        spectrograms.append(np.ascontiguousarray(out.input_features[0].T, dtype=np.float32))
+    return spectrograms
+
+
+def check_whisper_length(n_samples: int) -> None:
+    """Raise FeatureError when a sound does not fit Whisper's window."""
+    seconds = n_samples / WHISPER_SFREQ
+    if seconds > WHISPER_MAX_SECONDS:
+        raise FeatureError(
+            f"a sound of {seconds:.2f} s (with its leading silence) does not fit Whisper's window of "
+            f"{WHISPER_MAX_SECONDS:.0f} s; shorten the stimulus or leave the whisper networks out of the study"
+        )
