@@ -1,0 +1,72 @@
+"""What a set of recordings offers, whatever its files look like."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Stimulus:
+    """One sound of a stimulus set."""
+
+    id: str
+    """Its name in the recording set, unique within the stimulus set."""
+    duration: float
+    """Seconds from onset to offset, without any padding."""
+    is_test: bool
+    """Whether it is kept for testing (and was presented repeatedly) rather than for training."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """One recording session: where it was made and which units it holds."""
+
+    name: str
+    area: str
+    subject: str
+    x: float
+    y: float
+    """Recording site in the recording set's own map units; NaN where unknown."""
+    channels: tuple[str, ...]
+    """One label per unit, in the order of every array of this session."""
+
+
+@dataclass(frozen=True)
+class SpikeTrials:
+    """Spike times of one session and stimulus set, trial by trial."""
+
+    stimulus: tuple[str, ...]
+    """Stimulus id of each trial, in order of presentation."""
+    times: tuple[np.ndarray, ...]
+    """Per channel, seconds from the onset of the trial, shape (n_spikes,); may be negative."""
+    trial: tuple[np.ndarray, ...]
+    """Per channel, the trial of each spike as an index into ``stimulus``, shape (n_spikes,)."""
+
+
+class RecordingSet(Protocol):
+    """The one protocol that every recording format implements."""
+
+    path: Path
+
+    @property
+    def sessions(self) -> tuple[Session, ...]:
+        """All usable sessions, sorted by name; cheap, no spike is read."""
+
+    def stimuli(self, stimulus_set: str) -> tuple[Stimulus, ...]:
+        """All sounds of a stimulus set, sorted as the recording set sorts them."""
+
+    def sounds(self, stimulus_set: str) -> tuple[dict[str, np.ndarray], float]:
+        """Waveform of every stimulus, cut to its onset and offset, and their sampling rate in hertz."""
+
+    def spikes(self, session: Session, stimulus_set: str) -> SpikeTrials:
+        """Spike times of every channel in every trial of a stimulus set."""
+
+    def sound_files(self, stimulus_set: str) -> tuple[Path, ...]:
+        """The files that ``stimuli`` and ``sounds`` read."""
+
+    def session_files(self, session: Session) -> tuple[Path, ...]:
+        """The files that ``spikes`` reads for a session."""
