@@ -1,0 +1,253 @@
+"""Features on disk: one array per layer along concatenated time, one chunk per batch of stimuli."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+import zarr
+
+from distributed_trf.errors import StoreError
+from distributed_trf.store.atomic import new_folder, sync_file
+from distributed_trf.store.study_store import StudyStore
+from distributed_trf.store.zarr_arrays import attributes, codecs, open_group, read
+
+
+@dataclass(frozen=True)
+class StoredLayer:
+    """One layer of a network and what it holds of each stimulus."""
+
+    id: int
+    name: str
+    type: str
+    rate: float
+    """Frames per second."""
+    width: int
+    """Features per frame."""
+    frames: tuple[int, ...]
+    """Frames of each stimulus, leading silence included."""
+
+
+@dataclass(frozen=True)
+class FeatureLayout:
+    """Everything that fixes the shape of a network's feature store."""
+
+    stimuli: tuple[str, ...]
+    batches: tuple[int, ...]
+    """Number of stimuli in each batch, in the order of ``stimuli``; a batch is what one work item writes."""
+    layers: tuple[StoredLayer, ...]
+    lead_in: float
+    """Seconds of silence before each sound."""
+
+    def slot(self, layer: StoredLayer) -> int:
+        """Rows of one chunk: frames of the longest batch. Every batch has a chunk of its own, padded with NaN."""
+        return max(sum(layer.frames[a:b]) for a, b in self.batch_borders)
+
+    def start(self, layer: StoredLayer, stimulus: int) -> int:
+        """First row of a stimulus in the layer's array."""
+        for batch, (a, b) in enumerate(self.batch_borders):
+            if a <= stimulus < b:
+                return batch * self.slot(layer) + sum(layer.frames[a:stimulus])
+        raise IndexError(stimulus)
+
+    @cached_property
+    def batch_borders(self) -> tuple[tuple[int, int], ...]:
+        """First and one past the last stimulus of each batch."""
+        ends = np.cumsum(self.batches).tolist()
+        return tuple(zip([0, *ends[:-1]], ends, strict=True))
+
+    @property
+    def bytes(self) -> int:
+        """Size on disk before compression."""
+        return sum(4 * len(self.batches) * self.slot(layer) * layer.width for layer in self.layers)
+
+
+def has_layout(path: Path, layout: FeatureLayout) -> bool:
+    """Tell whether a network's arrays are there with this layout."""
+    return path.is_dir() and attributes(open_group(path)) == _attrs(layout)
+
+
+def create_features(path: Path, layout: FeatureLayout) -> None:
+    """Make the empty arrays of a network, in place of what was there."""
+    with new_folder(path) as folder:
+        group = zarr.create_group(folder, attributes=_attrs(layout))
+        for layer in layout.layers:
+            slot = layout.slot(layer)
+            group.create_array(
+                str(layer.id),
+                shape=(len(layout.batches) * slot, layer.width),
+                chunks=(slot, layer.width),
+                dtype="float32",
+                fill_value=np.nan,
+                compressors=codecs(),
+                dimension_names=("frame", "feature"),
+            )
+
+
+def write_batch(path: Path, batch: int, features: Mapping[int, Sequence[np.ndarray]]) -> None:
+    """Write one batch: for each layer id the frames of the batch's stimuli, each of shape (frames, width).
+
+    Each layer is one whole chunk written in one step, and is on disk when this returns.
+    """
+    group = open_group(path, mode="r+")
+    for layer, stimuli in features.items():
+        array = group[str(layer)]
+        assert isinstance(array, zarr.Array)
+        slot = array.chunks[0]
+        block = np.full((slot, array.shape[1]), np.nan, dtype=np.float32)
+        rows = np.concatenate(stimuli)
+        block[: rows.shape[0]] = rows
+        array[batch * slot : (batch + 1) * slot] = block
+        sync_file(path / str(layer) / "c" / str(batch) / "0")
+
+
+class NetworkFeatures:
+    """Features of one network and one set of weights.
+
+    Parameters
+    ----------
+    path
+        Its zarr group in the study's folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._group = open_group(path)
+        stored = attributes(self._group)["layout"]
+        layers = tuple(StoredLayer(**{**layer, "frames": tuple(layer["frames"])}) for layer in stored["layers"])
+        self.layout = FeatureLayout(tuple(stored["stimuli"]), tuple(stored["batches"]), layers, stored["lead_in"])
+
+    @property
+    def layers(self) -> tuple[StoredLayer, ...]:
+        """The layers in store."""
+        return self.layout.layers
+
+    def layer(self, layer: int) -> StoredLayer:
+        """Look up a layer by its id."""
+        for candidate in self.layers:
+            if candidate.id == layer:
+                return candidate
+        raise StoreError(f"{self.path}: no layer {layer}; stored are {', '.join(str(x.id) for x in self.layers)}")
+
+    def frames(self, layer: int, stimulus: str) -> np.ndarray:
+        """Read one stimulus of one layer, float32 of shape (frames, features).
+
+        Raises
+        ------
+        StoreError
+            If the stimulus is unknown, was not extracted yet or is damaged.
+        """
+        spec = self.layer(layer)
+        if stimulus not in self.layout.stimuli:
+            raise StoreError(f"{self.path}: no stimulus {stimulus!r}; there are {len(self.layout.stimuli)} in store")
+        index = self.layout.stimuli.index(stimulus)
+        start = self.layout.start(spec, index)
+        frames = read(self._array(layer), slice(start, start + spec.frames[index]))
+        return self._checked(frames, layer, stimulus)
+
+    def iterate(self, layer: int) -> Iterator[tuple[str, np.ndarray]]:
+        """Read all stimuli of a layer in order, one batch in memory at a time.
+
+        Yields
+        ------
+        stimulus, frames
+            Id and float32 array of shape (frames, features).
+        """
+        spec, array = self.layer(layer), self._array(layer)
+        slot = self.layout.slot(spec)
+        for batch, (first, last) in enumerate(self.layout.batch_borders):
+            rows = read(array, slice(batch * slot, (batch + 1) * slot))
+            borders = np.cumsum((0, *spec.frames[first:last]))
+            for k, stimulus in enumerate(self.layout.stimuli[first:last]):
+                yield stimulus, self._checked(rows[borders[k] : borders[k + 1]], layer, stimulus)
+
+    def _array(self, layer: int) -> zarr.Array[Any]:
+        array = self._group[str(layer)]
+        assert isinstance(array, zarr.Array)
+        return array
+
+    def _checked(self, frames: np.ndarray, layer: int, stimulus: str) -> np.ndarray:
+        # Extraction refuses NaN, so NaN means that nothing was written here.
+        if np.isnan(frames).any():
+            raise StoreError(
+                f"{self.path}: stimulus {stimulus!r} of layer {layer} is not in store; run the study again"
+            )
+        return frames
+
+    def sel(self, *, layer: int, stimulus: str) -> xr.DataArray:
+        """Read one stimulus of one layer with labels.
+
+        Returns
+        -------
+        xarray.DataArray
+            Dims (frame, feature); ``time`` in seconds from sound onset is negative in the leading silence; the rate in
+            hertz is in ``attrs``.
+        """
+        spec = self.layer(layer)
+        frames = self.frames(layer, stimulus)
+        time = np.arange(frames.shape[0]) / spec.rate - self.layout.lead_in
+        return xr.DataArray(
+            frames,
+            dims=("frame", "feature"),
+            coords={"time": ("frame", time, {"units": "s", "long_name": "time from sound onset"})},
+            attrs={"layer_name": spec.name, "layer_type": spec.type, "rate": spec.rate, "units": "1"},
+            name=f"layer {layer}",
+        )
+
+
+class Features:
+    """Every network's features in a study's folder: ``features[stimuli, network, weights]``."""
+
+    def __init__(self, store: StudyStore) -> None:
+        self._paths = store.all_features()
+
+    def keys(self) -> list[tuple[str, str, str]]:
+        """List (stimuli, network, weights) of all that is in store."""
+        return list(self._paths)
+
+    def __getitem__(self, key: tuple[str, str, str]) -> NetworkFeatures:
+        if key not in self._paths:
+            known = "; ".join(", ".join(k) for k in self._paths) or "nothing yet"
+            raise StoreError(f"no features of {', '.join(key)}; in store: {known}")
+        return NetworkFeatures(self._paths[key])
+
+    def sel(
+        self, *, network: str, layer: int, stimulus: str, weights: str = "fixed", stimuli: str = "timit"
+    ) -> xr.DataArray:
+        """Read one stimulus of one layer of one network, with labels (see ``NetworkFeatures.sel``)."""
+        return self[stimuli, network, weights].sel(layer=layer, stimulus=stimulus)
+
+    def __repr__(self) -> str:
+        lines = ["Features (stimuli, network, weights: layers x stimuli)"]
+        for key in self._paths:
+            layout = self[key].layout
+            lines.append(f"  {', '.join(key)}: {len(layout.layers)} x {len(layout.stimuli)}")
+        return "\n".join(lines)
+
+
+def open_features(path: str | Path) -> Features:
+    """Open the features in a study's output folder.
+
+    Raises
+    ------
+    StoreError
+        If there is no study there.
+
+    Examples
+    --------
+    >>> features = open_features("quickstart/study")  # doctest: +SKIP
+    >>> features.sel(network="whisper_tiny", weights="reset", layer=2, stimulus="12")  # doctest: +SKIP
+    """
+    return Features(StudyStore.open(Path(path)))
+
+
+def _attrs(layout: FeatureLayout) -> dict[str, Any]:
+    """Return the layout as zarr's JSON gives it back."""
+    attrs: dict[str, Any] = json.loads(json.dumps({"layout": asdict(layout)}))
+    return attrs

@@ -1,0 +1,70 @@
+"""Receipts: a work item is done when its receipt is there, and only then."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from distributed_trf.store.atomic import write_json
+from distributed_trf.store.fingerprint import digest
+from distributed_trf.store.study_store import StudyStore
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What is known of a work item that was done, or that failed for good."""
+
+    fingerprint: dict[str, str]
+    """Digest of each thing the item depends on."""
+    details: dict[str, Any]
+    """What was measured or found, or the reason of a failure."""
+
+    @property
+    def digest(self) -> str:
+        """One hash of all that the item depends on."""
+        return digest(self.fingerprint)
+
+    def changed(self, expected: dict[str, str]) -> list[str]:
+        """Name the things that are not as they were."""
+        names = sorted({*expected, *self.fingerprint})
+        return [name for name in names if expected.get(name) != self.fingerprint.get(name)]
+
+
+def read_receipt(store: StudyStore, stage: str, key: str) -> Receipt | None:
+    """Return the receipt of an item, or None if it has none; a torn file is no receipt."""
+    return _read(store.receipts / stage / f"{key}.json")
+
+
+def write_receipt(store: StudyStore, stage: str, key: str, receipt: Receipt) -> None:
+    """Say that an item is done; the last thing that its task does. An earlier failure is forgotten."""
+    _write(store.receipts / stage / f"{key}.json", receipt)
+    (store.failures / stage / f"{key}.json").unlink(missing_ok=True)
+
+
+def revoke_receipt(store: StudyStore, stage: str, key: str) -> None:
+    """Take back a receipt before anything that it vouches for is overwritten."""
+    (store.receipts / stage / f"{key}.json").unlink(missing_ok=True)
+
+
+def read_failure(store: StudyStore, stage: str, key: str) -> Receipt | None:
+    """Return why an item failed, or None if it did not."""
+    return _read(store.failures / stage / f"{key}.json")
+
+
+def write_failure(store: StudyStore, stage: str, key: str, failure: Receipt) -> None:
+    """Remember why an item failed for good."""
+    _write(store.failures / stage / f"{key}.json", failure)
+
+
+def _read(path: Path) -> Receipt | None:
+    try:
+        found = json.loads(path.read_text())
+        return Receipt(found["fingerprint"], found["details"])
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _write(path: Path, receipt: Receipt) -> None:
+    write_json(path, {"fingerprint": receipt.fingerprint, "details": receipt.details})

@@ -1,0 +1,108 @@
+"""The folder of one study: what lies where in it, and which version of the layout it is."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from distributed_trf.errors import StoreError
+from distributed_trf.store.atomic import write_json
+
+FORMAT = "distributed_trf study"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class StudyStore:
+    """Places in a study's folder."""
+
+    root: Path
+
+    @classmethod
+    def create(cls, root: Path) -> StudyStore:
+        """Open the folder of a study, making it first if it is missing or empty.
+
+        Raises
+        ------
+        StoreError
+            If the folder holds something else, or a store of another format version.
+        """
+        root = root.resolve()
+        if not root.exists() or (root.is_dir() and not any(root.iterdir())):
+            write_json(root / "store.json", {"format": FORMAT, "format_version": FORMAT_VERSION})
+        return cls.open(root)
+
+    @classmethod
+    def open(cls, root: Path) -> StudyStore:
+        """Open an existing folder of a study.
+
+        Raises
+        ------
+        StoreError
+            If there is none, or it is of another format version.
+        """
+        root = root.resolve()
+        marker = root / "store.json"
+        if not root.is_dir():
+            raise StoreError(f"{root}: there is no study folder here; run the study first: dtrf run STUDY")
+        try:
+            found = json.loads(marker.read_text())
+        except FileNotFoundError:
+            raise StoreError(
+                f"{root}: no store.json, so this is not the folder of a study; choose another output"
+            ) from None
+        except ValueError as error:
+            raise StoreError(
+                f"{marker}: not valid JSON ({error}); restore it or choose another output folder"
+            ) from error
+        if not isinstance(found, dict) or found.get("format") != FORMAT:
+            raise StoreError(f"{marker}: format is not {FORMAT!r}; this is not the folder of a study")
+        if found.get("format_version") != FORMAT_VERSION:
+            raise StoreError(
+                f"{marker}: format_version is {found.get('format_version')!r}, but this distributed_trf reads "
+                f"{FORMAT_VERSION}; use the version that wrote it, or choose another output folder and run again"
+            )
+        return cls(root)
+
+    @classmethod
+    def at(cls, root: Path) -> StudyStore:
+        """Open the folder of a study if it is there, and only name its place if it is not; nothing is made."""
+        return cls.open(root) if root.exists() else cls(root.resolve())
+
+    @property
+    def receipts(self) -> Path:
+        """One small file per finished work item."""
+        return self.root / "receipts"
+
+    @property
+    def failures(self) -> Path:
+        """One small file per work item that failed for good."""
+        return self.root / "failures"
+
+    @property
+    def runs(self) -> Path:
+        """Manifest and performance report of each run."""
+        return self.root / "runs"
+
+    @property
+    def results(self) -> Path:
+        """The zarr store of correlations."""
+        return self.root / "results.zarr"
+
+    def sounds(self, stimuli: str) -> Path:
+        """The cut sounds of a stimulus set."""
+        return self.root / "sounds" / f"{stimuli}.zarr"
+
+    def counts(self, stimuli: str, bin_width: float, session: str) -> Path:
+        """The binned responses of one session."""
+        return self.root / "counts" / stimuli / f"{bin_width:g}ms" / f"{session}.zarr"
+
+    def features(self, stimuli: str, network: str, weights: str) -> Path:
+        """The features of all layers of a network."""
+        return self.root / "features" / stimuli / network / f"{weights}.zarr"
+
+    def all_features(self) -> dict[tuple[str, str, str], Path]:
+        """Every network's features in store, by (stimuli, network, weights)."""
+        found = sorted((self.root / "features").glob("*/*/*.zarr"))
+        return {(path.parent.parent.name, path.parent.name, path.stem): path for path in found}
