@@ -1,0 +1,74 @@
+"""``start_cluster``: the one door from a recipe to running workers."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from distributed_trf.clusters.recipe import Recipe, load_recipe
+
+SETTINGS = {
+    # One task on a worker at a time: when a worker dies, only what it was doing is under suspicion.
+    "distributed.scheduler.worker-saturation": 1.0,
+    # The driver keeps a small window of tasks in flight, so there is nothing worth stealing.
+    "distributed.scheduler.work-stealing": False,
+    # Losing workers is normal on shared machines; the driver counts the attempts of each item itself.
+    "distributed.scheduler.allowed-failures": 10,
+    # A factorisation may hold the interpreter's lock for minutes; that is no dead worker.
+    "distributed.scheduler.worker-ttl": "30 minutes",
+    "distributed.scheduler.dashboard.status.task-stream-length": 100_000,
+    # Tasks return a few numbers: there is nothing to spill.
+    "distributed.worker.memory.target": False,
+    "distributed.worker.memory.spill": False,
+    "distributed.worker.memory.pause": 0.9,
+}
+
+
+@contextmanager
+def start_cluster(recipe: str | Path | Recipe = "local", **overrides: Any) -> Iterator[Any]:
+    """Start the workers of a recipe and yield a ``distributed.Client``; everything ends with the block.
+
+    Parameters
+    ----------
+    recipe
+        Name of a file in ``cluster/``, a path, or a recipe already read.
+    **overrides
+        Fields to take instead of the recipe's, such as ``workers=4``.
+
+    Raises
+    ------
+    ConfigError
+        If the recipe cannot be used; nothing was started then.
+
+    Examples
+    --------
+    >>> with start_cluster("local", workers=1) as client:  # doctest: +SKIP
+    ...     print(client.dashboard_link)
+    """
+    settings = load_recipe(recipe, **overrides) if not isinstance(recipe, Recipe) else recipe
+
+    import dask
+    from distributed import Client, LocalCluster
+
+    from distributed_trf.clusters.worker_setup import WorkerSetup
+
+    environment = dict(os.environ)
+    with dask.config.set(SETTINGS), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Port .* is already in use")  # another port is taken and printed
+        cluster = LocalCluster(
+            n_workers=settings.n_workers,
+            threads_per_worker=1,
+            memory_limit=settings.memory,
+            host="127.0.0.1",
+            dashboard_address=settings.dashboard,
+        )
+        with cluster, Client(cluster) as client:
+            # The nannies set thread variables in this process, where a second cluster would inherit them.
+            os.environ.clear()
+            os.environ.update(environment)
+            client.register_plugin(WorkerSetup(settings.threads))
+            yield client

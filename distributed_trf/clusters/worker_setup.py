@@ -1,0 +1,36 @@
+"""What every worker does when it starts: its threads, and what it need not log."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from distributed import Worker, WorkerPlugin
+
+
+class WorkerSetup(WorkerPlugin):
+    """Hold BLAS and torch to some threads for as long as the worker lives.
+
+    Set from inside the worker: environment variables come too late for libraries that are loaded already.
+    """
+
+    name = "distributed_trf"
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+        self._limit: Any = None
+
+    def setup(self, worker: Worker) -> None:
+        """Set the limits when the worker starts, or starts again."""
+        import numpy.linalg  # noqa: F401  its BLAS must be loaded to be limited
+        import scipy.linalg  # noqa: F401
+        from threadpoolctl import threadpool_limits
+
+        self._limit = threadpool_limits(self.threads)
+        # Profiles of deep call stacks are too deep for it to measure, and it says so each time.
+        logging.getLogger("distributed.sizeof").setLevel(logging.ERROR)
+        try:
+            import torch
+        except ImportError:
+            return
+        torch.set_num_threads(self.threads)

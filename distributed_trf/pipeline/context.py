@@ -1,0 +1,58 @@
+"""What a study needs to be planned: its settings checked against the recordings and the network tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from distributed_trf.config.study import NetworkSettings, StudySettings, Weights
+from distributed_trf.features.network import family
+from distributed_trf.features.table import Layer, NetworkTable, chosen_layers, chosen_weights, load_table
+from distributed_trf.recordings.formats import open_recordings
+from distributed_trf.recordings.recording_set import RecordingSet, Stimulus
+from distributed_trf.store.study_store import StudyStore
+
+
+@dataclass(frozen=True)
+class Context:
+    """A study with everything it refers to."""
+
+    study: StudySettings
+    store: StudyStore
+    recordings: RecordingSet
+    tables: dict[str, NetworkTable]
+
+    @classmethod
+    def open(cls, study: StudySettings) -> Context:
+        """Check a study against what it names, without writing anything.
+
+        Raises
+        ------
+        ConfigError, RecordingError, StoreError
+            If a network, layer, recording or store that it names cannot be used.
+        """
+        tables = {network.name: load_table(network.name) for network in study.networks}
+        for network in study.networks:
+            family(tables[network.name])
+            chosen_layers(tables[network.name], network)
+            chosen_weights(tables[network.name], network)
+        recordings = open_recordings(study.recordings.format, study.recordings.path)
+        return cls(study, StudyStore.at(study.output), recordings, tables)
+
+    @cached_property
+    def stimuli(self) -> dict[str, tuple[Stimulus, ...]]:
+        """The sounds of each stimulus set."""
+        return {name: self.recordings.stimuli(name) for name in self.study.stimuli}
+
+    def layers(self, network: NetworkSettings) -> tuple[Layer, ...]:
+        """Layers of a network that the study asks for."""
+        return chosen_layers(self.tables[network.name], network)
+
+    def weights(self, network: NetworkSettings) -> tuple[Weights, ...]:
+        """Kinds of weights that the study asks for."""
+        return chosen_weights(self.tables[network.name], network)
+
+    def batches(self, stimuli: str) -> tuple[int, ...]:
+        """Number of stimuli in each batch of an extraction."""
+        n, size = len(self.stimuli[stimuli]), self.study.batch
+        return tuple(min(size, n - start) for start in range(0, n, size))

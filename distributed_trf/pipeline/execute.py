@@ -1,0 +1,94 @@
+"""What a worker does with a task: run its item, then write the receipt."""
+
+from __future__ import annotations
+
+import os
+import resource
+import socket
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from distributed_trf.config.study import StudySettings
+from distributed_trf.errors import DistributedTRFError
+from distributed_trf.pipeline.expected import Fingerprint
+from distributed_trf.pipeline.extract import extract_features
+from distributed_trf.pipeline.fit import fit_layer
+from distributed_trf.pipeline.items import Extract, Fit, Item, ReadCounts, ReadSounds
+from distributed_trf.pipeline.read import read_counts, read_sounds
+from distributed_trf.store.receipts import Receipt, read_receipt, revoke_receipt, write_failure, write_receipt
+from distributed_trf.store.study_store import StudyStore
+
+
+@dataclass(frozen=True)
+class Task:
+    """An item with all that a worker needs to do it."""
+
+    item: Item
+    fingerprint: Fingerprint
+    study: StudySettings
+    root: Path
+    device: str
+    run: str
+    """Name of the run, kept in the receipt."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a task ended."""
+
+    item: Item
+    ok: bool
+    message: str
+    details: dict[str, Any]
+
+
+def execute(task: Task) -> Outcome:
+    """Do one work item: in a plain loop or on a worker, the numbers are the same.
+
+    An error that is about the input fails the item for good and is remembered; any other one is raised, and the driver
+    decides whether to try again. A task that finds its own receipt, because its worker was lost after writing it, is
+    done.
+    """
+    store, item = StudyStore(task.root), task.item
+    receipt = read_receipt(store, item.stage, item.key)
+    if receipt is not None and receipt.fingerprint == task.fingerprint:
+        return Outcome(item, ok=True, message="", details=receipt.details)
+    revoke_receipt(store, item.stage, item.key)
+    start = time.perf_counter()
+    try:
+        details = _run(item, task.study, store, task.device)
+    except DistributedTRFError as error:
+        return fail(task, str(error))
+    details |= {
+        "seconds": round(time.perf_counter() - start, 3),
+        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "device": task.device,
+        "host": socket.gethostname(),
+        "process": os.getpid(),
+        "run": task.run,
+        "finished": datetime.now(UTC).isoformat(timespec="milliseconds"),
+    }
+    write_receipt(store, item.stage, item.key, Receipt(task.fingerprint, details))
+    return Outcome(item, ok=True, message="", details=details)
+
+
+def fail(task: Task, message: str) -> Outcome:
+    """Remember that an item failed for good, and why."""
+    details = {"message": message, "run": task.run}
+    write_failure(StudyStore(task.root), task.item.stage, task.item.key, Receipt(task.fingerprint, details))
+    return Outcome(task.item, ok=False, message=message, details=details)
+
+
+def _run(item: Item, study: StudySettings, store: StudyStore, device: str) -> dict[str, Any]:
+    match item:
+        case ReadSounds():
+            return read_sounds(item, study, store)
+        case ReadCounts():
+            return read_counts(item, study, store)
+        case Extract():
+            return extract_features(item, study, store, device)
+        case Fit():
+            return fit_layer(item, study, store, device)

@@ -1,0 +1,159 @@
+"""What each work item depends on, as fingerprints; upstream items count by the content they made.
+
+Because an item depends on the *digests* of what earlier items wrote, reading a recording again whose bytes were only
+touched, or extracting features again that come out the same, leaves everything after it valid.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from distributed_trf.features.weights import weights_identity
+from distributed_trf.pipeline import extract, fit, read
+from distributed_trf.pipeline.context import Context
+from distributed_trf.pipeline.items import Extract, Fit, Item, ReadCounts, ReadSounds
+from distributed_trf.store.fingerprint import file_stamps, fingerprint, library_versions
+from distributed_trf.store.receipts import Receipt, read_failure, read_receipt
+
+Fingerprint = dict[str, str]
+
+
+class Waiting(Exception):  # noqa: N818  nothing is wrong
+    """Something that an item depends on is not there yet; the text says what."""
+
+
+class Expectations:
+    """Fingerprints that the receipts of a study's items must carry.
+
+    Parameters
+    ----------
+    context
+        The study.
+
+    Notes
+    -----
+    Receipts of earlier stages are read once each, so make a new object when they may have changed.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._done: dict[Item, Receipt | None] = {}
+        self._weights: dict[tuple[str, str], Any] = {}
+
+    def of(self, item: Item) -> Fingerprint:
+        """Return the fingerprint an item's receipt must carry.
+
+        Raises
+        ------
+        Waiting
+            If it depends on an item that is not done.
+        """
+        match item:
+            case ReadSounds():
+                return fingerprint(self._sounds(item))
+            case ReadCounts():
+                return fingerprint(self._counts(item))
+            case Extract():
+                return fingerprint(self._extract(item))
+            case Fit():
+                return fingerprint(self._fit(item))
+
+    def receipt(self, item: Item) -> Receipt | None:
+        """Return the receipt of an item if it is valid and what it vouches for is there."""
+        if item not in self._done:
+            found = read_receipt(self._context.store, item.stage, item.key)
+            try:
+                valid = found is not None and found.fingerprint == self.of(item) and self._output(item).is_dir()
+            except Waiting:
+                valid = False
+            self._done[item] = found if valid else None
+        return self._done[item]
+
+    def _output(self, item: Item) -> Path:
+        """Return the store that an item writes to."""
+        store = self._context.store
+        match item:
+            case ReadSounds():
+                return store.sounds(item.stimuli)
+            case ReadCounts():
+                return store.counts(item.stimuli, item.bin_width, item.session)
+            case Extract():
+                return store.features(item.stimuli, item.network, item.weights)
+            case Fit():
+                return store.results
+
+    def _require(self, item: Item) -> Receipt:
+        receipt = self.receipt(item)
+        if receipt is None:
+            raise Waiting(f"waits for {item.stage} {item.key}")
+        return receipt
+
+    def _sounds(self, item: ReadSounds) -> dict[str, Any]:
+        recordings = self._context.recordings
+        return {
+            "sound files": file_stamps(recordings.sound_files(item.stimuli)),
+            "recording format": self._context.study.recordings.format,
+            "versions": [read.REVISION],
+        }
+
+    def _counts(self, item: ReadCounts) -> dict[str, Any]:
+        recordings = self._context.recordings
+        session = next(s for s in recordings.sessions if s.name == item.session)
+        stimuli = self._context.stimuli[item.stimuli]
+        return {
+            "recording files": file_stamps(recordings.session_files(session)),
+            "recording format": self._context.study.recordings.format,
+            "stimuli": [[s.id, s.duration, s.is_test] for s in stimuli],
+            "bin width": item.bin_width,
+            "versions": [read.REVISION],
+        }
+
+    def _extract(self, item: Extract) -> dict[str, Any]:
+        context, study = self._context, self._context.study
+        sounds = self._require(ReadSounds(item.stimuli)).details
+        batches = context.batches(item.stimuli)
+        first = sum(batches[: item.batch])
+        last = first + batches[item.batch]
+        settings = extract.network_settings(study, item.network)
+        table = context.tables[item.network]
+        if (item.network, item.weights) not in self._weights:
+            self._weights[item.network, item.weights] = weights_identity(table, settings, item.weights)
+        return {
+            "sounds": [[sounds[what][k] for what in ("ids", "digests")] for k in range(first, last)]
+            + [sounds["sfreq"]],
+            "weights": self._weights[item.network, item.weights],
+            "network": [table.family, table.sfreq, [layer.model_dump() for layer in context.layers(settings)]],
+            "lead-in": study.lags.lead_in,
+            "batch": [item.batch, study.batch],
+            "versions": [extract.REVISION, library_versions("torch", "transformers", "scipy")],
+        }
+
+    def _fit(self, item: Fit) -> dict[str, Any]:
+        context, study = self._context, self._context.study
+        batches = range(len(context.batches(item.stimuli)))
+        extractions = [self._require(Extract(item.stimuli, item.network, item.weights, k)) for k in batches]
+        return {
+            "features": [e.details["digests"][str(item.layer)] for e in extractions],
+            "responses": self._responses(item),
+            "lags": study.lags.model_dump(),
+            "bin width": item.bin_width,
+            "ridge": study.ridge.model_dump(exclude={"unit_block"}),
+            "versions": [fit.REVISION, library_versions("numpy", "scipy")],
+        }
+
+    def _responses(self, item: Fit) -> dict[str, Any]:
+        """Digests of the sessions' counts; a session that failed for good is left out."""
+        found = {}
+        for session in self._context.recordings.sessions:
+            counts = ReadCounts(item.stimuli, item.bin_width, session.name)
+            receipt = self.receipt(counts)
+            if receipt is not None:
+                found[session.name] = receipt.details["digest"]
+                continue
+            failure = read_failure(self._context.store, counts.stage, counts.key)
+            if failure is None or failure.fingerprint != self.of(counts):
+                raise Waiting(f"waits for {counts.stage} {counts.key}")
+        if not found:
+            raise Waiting("no session could be read")
+        return found

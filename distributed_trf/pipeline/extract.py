@@ -1,0 +1,59 @@
+"""The extract stage: sounds to features of every layer, one batch of stimuli per work item."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from distributed_trf.config.study import NetworkSettings, StudySettings
+from distributed_trf.features.network import build_network, extract, family, prepare_sound
+from distributed_trf.features.table import Layer, NetworkTable, chosen_layers, load_table
+from distributed_trf.pipeline.items import Extract
+from distributed_trf.pipeline.read import load_sounds
+from distributed_trf.store.features import FeatureLayout, NetworkFeatures, StoredLayer, write_batch
+from distributed_trf.store.fingerprint import digest
+from distributed_trf.store.fingerprint import digest_array as digest_of
+from distributed_trf.store.study_store import StudyStore
+
+REVISION = 1
+"""Raise when this code gives other numbers than before, so that old ones become stale."""
+
+
+def feature_layout(
+    study: StudySettings,
+    table: NetworkTable,
+    layers: tuple[Layer, ...],
+    sounds: dict[str, Any],
+    batches: tuple[int, ...],
+) -> FeatureLayout:
+    """Lay out a network's features, given what the read stage found of the sounds."""
+    rule = family(table)
+    lead_in = int(study.lags.lead_in * table.sfreq)
+    lengths = [lead_in + int(n * table.sfreq / sounds["sfreq"]) for n in sounds["n_samples"]]
+    stored = [
+        StoredLayer(
+            layer.id, layer.name, layer.type, layer.rate, layer.width, tuple(rule.n_frames(layer, n) for n in lengths)
+        )
+        for layer in layers
+    ]
+    return FeatureLayout(tuple(sounds["ids"]), batches, tuple(stored), study.lags.lead_in)
+
+
+def extract_features(item: Extract, study: StudySettings, store: StudyStore, device: str) -> dict[str, Any]:
+    """Hear one batch of sounds and store all layers; return a digest of what each layer holds."""
+    settings = network_settings(study, item.network)
+    table = load_table(item.network)
+    layers = chosen_layers(table, settings)
+    path = store.features(item.stimuli, item.network, item.weights)
+    layout = NetworkFeatures(path).layout
+    first, last = layout.batch_borders[item.batch]
+    waves, sfreq = load_sounds(store, item.stimuli, list(layout.stimuli[first:last]))
+    sounds = [prepare_sound(wave, sfreq, table, study.lags.lead_in) for wave in waves]
+    network = build_network(table, settings, item.weights, device=device)
+    features = extract(network, table, sounds, layers)
+    write_batch(path, item.batch, features)
+    return {"digests": {str(layer): digest([digest_of(f) for f in stimuli]) for layer, stimuli in features.items()}}
+
+
+def network_settings(study: StudySettings, name: str) -> NetworkSettings:
+    """Return what a study says of one of its networks."""
+    return next(network for network in study.networks if network.name == name)

@@ -1,0 +1,233 @@
+"""A whole run: find out what is missing, do it stage by stage, report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from distributed_trf import names
+from distributed_trf.clusters.recipe import Recipe, load_recipe
+from distributed_trf.clusters.start import start_cluster
+from distributed_trf.config.study import StudySettings
+from distributed_trf.pipeline.context import Context
+from distributed_trf.pipeline.cost import check_memory
+from distributed_trf.pipeline.execute import Outcome, Task
+from distributed_trf.pipeline.extract import feature_layout
+from distributed_trf.pipeline.items import EXTRACT, FIT, STAGES, Fit, ReadSounds
+from distributed_trf.pipeline.manifest import new_run, now, provenance
+from distributed_trf.pipeline.submit import run_here, run_on
+from distributed_trf.pipeline.survey import Planned, State, survey
+from distributed_trf.store.atomic import sweep, write_json
+from distributed_trf.store.features import create_features, has_layout
+from distributed_trf.store.lock import run_lock
+from distributed_trf.store.receipts import read_receipt, revoke_receipt
+from distributed_trf.store.results import Grid, lay_results
+from distributed_trf.store.study_store import StudyStore
+
+
+class Watcher(Protocol):
+    """Whoever wants to see a run go by."""
+
+    def started(self, dashboard: str | None, folder: Path) -> None:
+        """Workers are ready."""
+
+    def stage(self, name: str, *, todo: int, done: int) -> None:
+        """A stage begins, of which some items may be done already."""
+
+    def finished(self, outcome: Outcome) -> None:
+        """An item ended."""
+
+
+@dataclass
+class Report:
+    """How a run ended."""
+
+    done: dict[str, int] = field(default_factory=dict)
+    """Items done now, by stage."""
+    skipped: dict[str, int] = field(default_factory=dict)
+    """Items that were done before, by stage."""
+    failed: dict[str, str] = field(default_factory=dict)
+    """Message of each item that failed, by stage and key."""
+    blocked: dict[str, str] = field(default_factory=dict)
+    """What each item that could not begin was waiting for."""
+    constant_units: int = 0
+    """Units that never vary, in the fit that has most of them."""
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Wall time by stage."""
+    folder: Path | None = None
+    """Manifest and performance report of the run; None when there was nothing to do."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether every item of the study is done."""
+        return not self.failed and not self.blocked
+
+
+def run_study(
+    study: StudySettings, recipe: str | Path | Recipe | None = "local", *, watcher: Watcher | None = None
+) -> Report:
+    """Do everything of a study that is not done yet; see ``Study.run``."""
+    context = Context.open(study)
+    settings = load_recipe(recipe) if isinstance(recipe, (str, Path)) else recipe
+    planned = [p for stage in STAGES for p in survey(context, stage)]
+    if settings is not None:
+        check_memory(context, planned, settings)
+    StudyStore.create(study.output)
+    with run_lock(context.store):
+        sweep(context.store.root)
+        if all(p.state is State.DONE for p in planned):
+            return Report(skipped={stage: sum(p.item.stage == stage for p in planned) for stage in STAGES})
+        return _Run(context, settings, watcher).go()
+
+
+class _Run:
+    """One run under way."""
+
+    def __init__(self, context: Context, recipe: Recipe | None, watcher: Watcher | None) -> None:
+        self.context = context
+        self.recipe = recipe
+        self.watcher = watcher
+        self.report = Report(folder=new_run(context.store.runs))
+        self.client: Any = None
+
+    def go(self) -> Report:
+        self._write_manifest("running")
+        try:
+            with self._workers():
+                for stage in STAGES:
+                    start = time.perf_counter()
+                    self._stage(stage)
+                    self.report.seconds[stage] = round(time.perf_counter() - start, 3)
+        except BaseException:
+            self._write_manifest("interrupted")
+            raise
+        self._write_manifest("finished")
+        return self.report
+
+    @contextmanager
+    def _workers(self) -> Iterator[None]:
+        assert self.report.folder is not None
+        if self.recipe is None:
+            self._tell("started", None, self.report.folder)
+            yield
+            return
+        with start_cluster(self.recipe) as self.client:
+            from distributed import performance_report
+
+            self._tell("started", self.client.dashboard_link, self.report.folder)
+            with performance_report(filename=str(self.report.folder / "performance.html"), mode="inline"):
+                yield
+
+    def _stage(self, stage: str) -> None:
+        planned = survey(self.context, stage)
+        if stage == EXTRACT and self._lay_features():
+            planned = survey(self.context, stage)
+        if stage == FIT:
+            self._lay_results(planned)
+        todo = [p for p in planned if p.state not in (State.DONE, State.WAITING)]
+        self.report.skipped[stage] = sum(p.state is State.DONE for p in planned)
+        self.report.blocked |= {f"{stage} {p.item.key}": p.reason for p in planned if p.state is State.WAITING}
+        self.report.done[stage] = 0
+        self._tell("stage", stage, todo=len(todo), done=self.report.skipped[stage])
+        for outcome in self._outcomes(todo):
+            if outcome.ok:
+                self.report.done[stage] += 1
+                self.report.constant_units = max(self.report.constant_units, outcome.details.get("constant_units", 0))
+            else:
+                self.report.failed[f"{stage} {outcome.item.key}"] = outcome.message
+            self._tell("finished", outcome)
+
+    def _outcomes(self, todo: Sequence[Planned]) -> Iterator[Outcome]:
+        study, root = self.context.study, self.context.store.root
+        assert self.report.folder is not None
+        device = self.recipe.device if self.recipe else "cpu"
+        run = self.report.folder.name
+        for p in todo:
+            revoke_receipt(self.context.store, p.item.stage, p.item.key)
+        tasks = [Task(p.item, p.fingerprint, study, root, device, run) for p in todo if p.fingerprint is not None]
+        return run_on(self.client, tasks, attempts=study.attempts) if self.client else run_here(tasks)
+
+    def _lay_features(self) -> bool:
+        """Make the arrays that extractions write into; return whether any was made."""
+        context, made = self.context, False
+        for stimuli in context.study.stimuli:
+            sounds = read_receipt(context.store, ReadSounds.stage, ReadSounds(stimuli).key)
+            if sounds is None:
+                continue
+            for network in context.study.networks:
+                table, layers = context.tables[network.name], context.layers(network)
+                layout = feature_layout(context.study, table, layers, sounds.details, context.batches(stimuli))
+                for weights in context.weights(network):
+                    path = context.store.features(stimuli, network.name, weights)
+                    if not has_layout(path, layout):
+                        for receipt in (context.store.receipts / EXTRACT).glob(
+                            f"{stimuli}-{network.name}-{weights}-*.json"
+                        ):
+                            receipt.unlink()
+                        create_features(path, layout)
+                        made = True
+        return made
+
+    def _lay_results(self, planned: Sequence[Planned]) -> None:
+        """Make the grid that fits write into; empty it of fits that are no longer valid."""
+        store, done = self.context.store, [p.item for p in planned if p.state is State.DONE]
+        valid = {item.key for item in done}
+        for receipt in (store.receipts / FIT).glob("*.json"):
+            if receipt.stem not in valid:
+                revoke_receipt(store, FIT, receipt.stem)
+        places = [item.place for item in done if isinstance(item, Fit)]
+        lay_results(store.results, _grid(self.context), places, provenance(self.context.study))
+
+    def _write_manifest(self, state: str) -> None:
+        report = self.report
+        assert report.folder is not None
+        content = {
+            "state": state,
+            "recipe": self.recipe.model_dump(mode="json") if self.recipe else None,
+            "seconds": report.seconds,
+            "done": report.done,
+            "skipped": report.skipped,
+            "failed": report.failed,
+            "blocked": report.blocked,
+            "constant_units": report.constant_units,
+            "updated": now(),
+            **provenance(self.context.study),
+        }
+        write_json(report.folder / "manifest.json", content)
+
+    def _tell(self, event: str, *args: Any, **kwargs: Any) -> None:
+        if self.watcher is not None:
+            getattr(self.watcher, event)(*args, **kwargs)
+
+
+def _grid(context: Context) -> Grid:
+    """Axes of the results of a study."""
+    study = context.study
+    weights = [w for network in study.networks for w in context.weights(network)]
+    layers: dict[str, dict[str, tuple[str, str]]] = {
+        network.name: {str(layer.id): (layer.name, layer.type) for layer in context.layers(network)}
+        for network in study.networks
+    }
+    rows = [(s, channel) for s in context.recordings.sessions for channel in s.channels]
+    return Grid(
+        axes={
+            names.STIMULI: tuple(study.stimuli),
+            names.NETWORK: tuple(layers),
+            names.WEIGHTS: tuple(dict.fromkeys(weights)),
+            names.LAYER: tuple(sorted({int(i) for table in layers.values() for i in table})),
+            names.BIN_WIDTH: tuple(study.bin_widths),
+        },
+        units={
+            "session": tuple(s.name for s, _ in rows),
+            "channel": tuple(channel for _, channel in rows),
+            "area": tuple(s.area for s, _ in rows),
+            "subject": tuple(s.subject for s, _ in rows),
+            "x": tuple(None if s.x != s.x else s.x for s, _ in rows),
+            "y": tuple(None if s.y != s.y else s.y for s, _ in rows),
+        },
+        layers=layers,
+    )

@@ -1,0 +1,81 @@
+"""The items of a study and what is left to do of them, with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from distributed_trf.pipeline.context import Context
+from distributed_trf.pipeline.expected import Expectations, Fingerprint, Waiting
+from distributed_trf.pipeline.items import EXTRACT, FIT, READ, Extract, Fit, Item, ReadCounts, ReadSounds
+from distributed_trf.store.receipts import read_failure, read_receipt
+
+
+class State(StrEnum):
+    """Where a work item stands."""
+
+    DONE = "done"
+    PENDING = "pending"
+    STALE = "stale"
+    """It was done with other settings or inputs."""
+    FAILED = "failed"
+    WAITING = "waiting"
+    """Something that it depends on is not done."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A work item and where it stands."""
+
+    item: Item
+    state: State
+    reason: str
+    fingerprint: Fingerprint | None
+    """What its receipt must carry; None while it waits."""
+
+
+def items(context: Context, stage: str) -> Iterator[Item]:
+    """List the work items of a stage."""
+    study = context.study
+    for stimuli in study.stimuli:
+        if stage == READ:
+            yield ReadSounds(stimuli)
+            for bin_width in study.bin_widths:
+                for session in context.recordings.sessions:
+                    yield ReadCounts(stimuli, bin_width, session.name)
+        for network in study.networks if stage in (EXTRACT, FIT) else ():
+            for weights in context.weights(network):
+                if stage == EXTRACT:
+                    for batch in range(len(context.batches(stimuli))):
+                        yield Extract(stimuli, network.name, weights, batch)
+                else:
+                    for layer in context.layers(network):
+                        for bin_width in study.bin_widths:
+                            yield Fit(stimuli, network.name, weights, layer.id, bin_width)
+
+
+def survey(context: Context, stage: str) -> list[Planned]:
+    """Find out where every item of a stage stands."""
+    expectations = Expectations(context)
+    return [_place(context, expectations, item) for item in items(context, stage)]
+
+
+def _place(context: Context, expectations: Expectations, item: Item) -> Planned:
+    store = context.store
+    try:
+        expected = expectations.of(item)
+    except Waiting as waiting:
+        return Planned(item, State.WAITING, str(waiting), None)
+    if expectations.receipt(item) is not None:
+        return Planned(item, State.DONE, "", expected)
+    receipt = read_receipt(store, item.stage, item.key)
+    failure = read_failure(store, item.stage, item.key)
+    if failure is not None and failure.fingerprint == expected:
+        return Planned(item, State.FAILED, failure.details["message"], expected)
+    if receipt is not None:
+        changed = receipt.changed(expected)
+        return Planned(
+            item, State.STALE, f"changed: {', '.join(changed)}" if changed else "its output is gone", expected
+        )
+    return Planned(item, State.PENDING, "", expected)
