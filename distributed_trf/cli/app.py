@@ -1,0 +1,54 @@
+"""``dtrf``: the commands."""
+
+from __future__ import annotations
+
+import logging
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from distributed_trf.cli import results, simulate, study
+from distributed_trf.cli.console import err
+from distributed_trf.errors import DistributedTRFError
+
+CANNOT_BEGIN = 2
+"""Exit code of a command that could not begin; a run of which some items failed ends with 1."""
+
+
+class Commands(TyperGroup):
+    """Commands whose expected errors are one clear message, not a stack trace."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except DistributedTRFError as error:
+            err.print("[bold red]error:[/]", end=" ")
+            err.print(str(error), markup=False, highlight=False, soft_wrap=True)
+            raise typer.Exit(CANNOT_BEGIN) from None
+
+
+app = typer.Typer(
+    cls=Commands,
+    help="Predict every recorded neuron from every layer of every audio network.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(study.plan)
+app.command()(study.run)
+app.command()(study.status)
+app.command("results")(results.show_results)
+app.command("figures")(results.draw_figures)
+app.command("simulate")(simulate.write_recordings)
+
+
+@app.callback()
+def main(
+    *, verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show what the libraries log.")] = False
+) -> None:
+    """Set up logging; only the command line does, never the library."""
+    handler = logging.StreamHandler()
+    handler.setLevel(logging.INFO if verbose else logging.ERROR)
+    logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", handlers=[handler])

@@ -1,0 +1,60 @@
+"""A run on the terminal: one bar per stage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Self
+
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from distributed_trf.cli.console import out
+from distributed_trf.pipeline.execute import Outcome
+
+LABELS = {"read": "read recordings", "extract": "extract features", "fit": "fit layers"}
+
+
+class Bars:
+    """Watch a run with a bar per stage; failures are printed as they come."""
+
+    def __init__(self) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description:<17}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=out,
+        )
+        self._bar: TaskID | None = None
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def started(self, dashboard: str | None, folder: Path) -> None:
+        """Say where to watch."""
+        if dashboard:
+            out.print(f"dashboard: {dashboard}", soft_wrap=True)
+
+    def stage(self, name: str, *, todo: int, done: int) -> None:
+        """Begin a bar; items done before count as done."""
+        self._bar = self._progress.add_task(LABELS[name], total=todo + done, completed=done)
+
+    def finished(self, outcome: Outcome) -> None:
+        """Advance the bar."""
+        assert self._bar is not None
+        self._progress.advance(self._bar)
+        if not outcome.ok:
+            out.print(f"[red]failed[/] {outcome.item.stage} {outcome.item.key}", soft_wrap=True)

@@ -1,0 +1,100 @@
+"""``dtrf plan``, ``dtrf run``, ``dtrf status``."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from distributed_trf.cli.console import out, size, work
+from distributed_trf.cli.progress import LABELS, Bars
+from distributed_trf.clusters.recipe import load_recipe
+from distributed_trf.pipeline.context import Context
+from distributed_trf.pipeline.cost import check_memory, worker_memory
+from distributed_trf.pipeline.items import STAGES
+from distributed_trf.pipeline.run import Report
+from distributed_trf.pipeline.study import Study
+from distributed_trf.pipeline.survey import State
+
+SOME_FAILED = 1
+SHOWN = 20
+"""Items listed by name before the rest is counted."""
+
+STUDY = typer.Argument(help="Study file, or the name of one in configs/.", show_default=False)
+RECIPE = typer.Option("local", help="Where workers come from: a file, or the name of one in cluster/.")
+
+
+def plan(study: str = STUDY, recipe: str = RECIPE) -> None:
+    """Say what a run would do and need, without doing it."""
+    loaded, settings = Study.load(study), load_recipe(recipe)
+    planned = loaded.plan()
+    table = Table("stage", "items", "to do", "writes", "peak / worker", "work", box=None, pad_edge=False)
+    for stage in STAGES:
+        of_stage = [(p, c) for p, c in planned if p.item.stage == stage]
+        todo = [c for p, c in of_stage if p.state is not State.DONE]
+        written, flops = sum(c.written for c in todo), sum(c.flops for c in todo)
+        peak = size(max((c.peak for c in todo), default=0)) if todo else "-"
+        table.add_row(LABELS[stage], str(len(of_stage)), str(len(todo)), size(written), peak, work(flops))
+    out.print(table)
+    out.print(
+        f"{settings.n_workers} workers of {size(worker_memory(settings))} each; output in {loaded.output.resolve()}"
+    )
+    check_memory(Context.open(loaded.settings), [p for p, _ in planned], settings)
+
+
+def run(study: str = STUDY, recipe: str = RECIPE) -> None:
+    """Do everything of a study that is not done yet."""
+    loaded = Study.load(study)
+    with Bars() as bars:
+        report = loaded.run(recipe, watcher=bars)
+    _summarise(report)
+    out.print(f"output: {loaded.output.resolve()}", soft_wrap=True)
+    if not report.ok:
+        raise typer.Exit(SOME_FAILED)
+
+
+def status(
+    study: str = STUDY,
+    *,
+    every: Annotated[
+        bool, typer.Option("--all", help="List every item that is not done, not only the first ones.")
+    ] = False,
+) -> None:
+    """Say what is done, missing, stale or failed, and why."""
+    planned = Study.load(study).status()
+    states = [s for s in State if any(p.state is s for p in planned)]
+    table = Table("stage", *states, box=None, pad_edge=False)
+    for stage in STAGES:
+        counts = Counter(p.state for p in planned if p.item.stage == stage)
+        table.add_row(LABELS[stage], *(str(counts[s]) for s in states))
+    out.print(table)
+    told = [p for p in planned if p.state in (State.FAILED, State.STALE)]
+    told += [p for p in planned if p.state in (State.PENDING, State.WAITING)] if every else []
+    shown = told if every else told[:SHOWN]
+    for p in shown:
+        reason = f": {escape(p.reason)}" if p.reason else ""
+        out.print(f"{p.state} {p.item.stage} {p.item.key}{reason}", soft_wrap=True)
+    if len(told) > len(shown):
+        out.print(f"... and {len(told) - len(shown)} more; see them with --all")
+
+
+def _summarise(report: Report) -> None:
+    done, before = sum(report.done.values()), sum(report.skipped.values())
+    if report.folder is None:
+        out.print(f"nothing to do: all {before} items were done before")
+        return
+    seconds = ", ".join(f"{stage} {spent:.1f} s" for stage, spent in report.seconds.items())
+    out.print(f"{done} items done now, {before} were done before ({seconds})")
+    if report.constant_units:
+        out.print(f"{report.constant_units} units never vary; their r is NaN")
+    for kind, items in (("failed", report.failed), ("not begun", report.blocked)):
+        if items:
+            out.print(f"[bold red]{len(items)} items {kind}[/]")
+        for key, message in list(items.items())[:SHOWN]:
+            out.print(f"  {key}: {escape(message)}", soft_wrap=True)
+        if len(items) > SHOWN:
+            out.print(f"  ... and {len(items) - SHOWN} more; see them with dtrf status --all")
+    out.print(f"record of this run: {report.folder}", soft_wrap=True)

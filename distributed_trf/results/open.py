@@ -1,0 +1,45 @@
+"""Everything that was fitted, as one labelled dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import xarray as xr
+
+from distributed_trf.errors import StoreError
+from distributed_trf.store.results import GRID_ATTR
+from distributed_trf.store.study_store import StudyStore
+
+
+def open_results(path: str | Path) -> xr.Dataset:
+    """Open the results of a study, lazily.
+
+    Parameters
+    ----------
+    path
+        The study's output folder.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``r``, ``alpha`` and ``cv_score`` over (stimuli, network, weights, layer, bin_width, unit), NaN where a
+        combination does not exist or is not fitted yet; coordinates ``session``, ``channel``, ``area``, ``subject``,
+        ``x``, ``y`` along unit, and ``layer_name``, ``layer_type`` along (network, layer); settings, versions and
+        method in ``attrs``.
+
+    Raises
+    ------
+    StoreError
+        If there is no study, or it has no results yet.
+
+    Examples
+    --------
+    >>> ds = open_results("quickstart/study")  # doctest: +SKIP
+    >>> ds.r.sel(network="whisper_tiny", weights="reset").median("unit")  # doctest: +SKIP
+    """
+    store = StudyStore.open(Path(path))
+    if not store.results.is_dir():
+        raise StoreError(f"{store.root}: no results yet; run the study first: dtrf run STUDY")
+    ds = xr.open_zarr(store.results, consolidated=False, chunks=None, zarr_format=3)
+    ds.attrs.pop(GRID_ATTR, None)
+    return ds
