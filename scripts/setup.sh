@@ -12,12 +12,14 @@ if [ -z "$python" ]; then
 fi
 
 # The stamp names what was installed, so that a changed dependency installs again and an unchanged one does not.
-stamp=".venv/installed-$1"
+extras=$1
+[ -f .venv/installed-dev ] && extras=dev # it holds all the others
+stamp=".venv/installed-$extras"
 wanted=$(cat pyproject.toml scripts/constraints.txt | sha256sum)
 if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$wanted" ]; then
   echo "installing into .venv (a few minutes the first time) ..."
   [ -x .venv/bin/python ] || "$python" -m venv .venv
   .venv/bin/python -m pip install --quiet --disable-pip-version-check \
-    --constraint scripts/constraints.txt --editable ".[$1]"
+    --constraint scripts/constraints.txt --editable ".[$extras]"
   echo "$wanted" >"$stamp"
 fi

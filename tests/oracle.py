@@ -18,19 +18,24 @@ def lag_matrix(x: np.ndarray, lags, lead_in: int) -> np.ndarray:
 
 
 def solve_ridge(rows: np.ndarray, y: np.ndarray, alpha: float, *, standardize: bool):
-    """Return a function that predicts from rows: z-scored or centred columns, penalty ``m * alpha``."""
+    """Return a function that predicts from rows, and the intercept to add: z-scored or centred columns, ``m * alpha``."""
     mean = rows.mean(axis=0)
     scale = rows.std(axis=0) + 1e-6 if standardize else np.ones(rows.shape[1])
     z = (rows - mean) / scale
     gram = z.T @ z + rows.shape[0] * alpha * np.eye(z.shape[1])
     weights = np.linalg.solve(gram, z.T @ (y - y.mean(axis=0)))
-    return lambda new: ((new - mean) / scale) @ weights + y.mean(axis=0)
+    return (lambda new: ((new - mean) / scale) @ weights), y.mean(axis=0)
 
 
-def r_squared(y: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """R^2 per unit; 0 where the unit never varies."""
+def r_squared(y: np.ndarray, moved: np.ndarray, intercept: np.ndarray) -> np.ndarray:
+    """R^2 per unit; 0 where the unit never varies.
+
+    In extended precision: between penalties of 1e14 and 1e15 the R^2 of a unit of pure noise differs by 1e-16, and in
+    double precision rounding would decide which is the better one.
+    """
+    y, moved, intercept = (a.astype(np.longdouble) for a in (y, moved, intercept))
     spread = ((y - y.mean(axis=0)) ** 2).sum(axis=0)
-    residual = ((y - predicted) ** 2).sum(axis=0)
+    residual = ((y - (moved + intercept)) ** 2).sum(axis=0)
     return np.where(spread > 0, 1 - residual / np.where(spread > 0, spread, 1), 0)
 
 
@@ -51,21 +56,22 @@ def fit_and_score(X, Y, X_test, Y_test, *, lags, lead_in, alphas, folds, standar
     """
     rows = [lag_matrix(x, lags, lead_in) for x in X]
     n_units = Y[0].shape[1]
-    scores = np.zeros((len(alphas), n_units))
+    scores = np.zeros((len(alphas), n_units), dtype=np.longdouble)
     for fold in folds:
         train = [i for i in range(len(X)) if i not in set(fold)]
         train_rows, train_y = np.concatenate([rows[i] for i in train]), np.concatenate([Y[i] for i in train])
         held_rows, held_y = np.concatenate([rows[i] for i in fold]), np.concatenate([Y[i] for i in fold])
         for a, alpha in enumerate(alphas):
-            predict = solve_ridge(train_rows, train_y, alpha, standardize=standardize)
-            scores[a] += r_squared(held_y, predict(held_rows)) / len(folds)
+            predict, intercept = solve_ridge(train_rows, train_y, alpha, standardize=standardize)
+            scores[a] += r_squared(held_y, predict(held_rows), intercept) / len(folds)
     best = scores.argmax(axis=0)
     all_rows, all_y = np.concatenate(rows), np.concatenate(Y)
     test_rows = np.concatenate([lag_matrix(x, lags, lead_in) for x in X_test])
-    predicted = np.zeros((test_rows.shape[0], n_units))
-    for a in np.unique(best):
+    moved = np.zeros((test_rows.shape[0], n_units))  # predictions without the intercept, on which r does not depend:
+    for a in np.unique(best):  # beside it the digits of weights shrunk by a penalty of 1e15 would be lost
         units = best == a
-        predicted[:, units] = solve_ridge(all_rows, all_y[:, units], alphas[a], standardize=standardize)(test_rows)
+        predict, _ = solve_ridge(all_rows, all_y[:, units], alphas[a], standardize=standardize)
+        moved[:, units] = predict(test_rows)
     recorded = np.concatenate(Y_test, axis=1)
-    r = [np.mean([correlation(repeat[:, u], predicted[:, u]) for repeat in recorded]) for u in range(n_units)]
-    return np.asarray(alphas)[best], scores, np.array(r), predicted
+    r = [np.mean([correlation(repeat[:, u], moved[:, u]) for repeat in recorded]) for u in range(n_units)]
+    return np.asarray(alphas)[best], scores.astype(float), np.array(r), moved + all_y.mean(axis=0)

@@ -39,8 +39,8 @@ def show_results(study: str = STUDY) -> None:
     if known is not None:
         out.print(
             f"simulated recordings: the known firing rates allow a median r of {known.ceiling:.3f}; {known.feature} "
-            f"(which drives the units) reaches {known.r:.3f} (median distance {known.distance:.3f}); units of pure noise "
-            f"stay within |r| = {known.noise:.3f}"
+            f"(which drives the units) reaches {known.r:.3f} (median distance {known.distance:.3f}); units of pure "
+            f"noise stay within |r| = {known.noise:.3f}"
         )
 
 

@@ -39,9 +39,7 @@ def plan(study: str = STUDY, recipe: str = RECIPE) -> None:
         peak = size(max((c.peak for c in todo), default=0)) if todo else "-"
         table.add_row(LABELS[stage], str(len(of_stage)), str(len(todo)), size(written), peak, work(flops))
     out.print(table)
-    out.print(
-        f"{settings.n_workers} workers of {size(worker_memory(settings))} each; output in {loaded.output.resolve()}"
-    )
+    out.print(f"{settings.n_workers} workers of {size(worker_memory(settings))} each; output in {loaded.output}")
     check_memory(Context.open(loaded.settings), [p for p, _ in planned], settings)
 
 
@@ -51,7 +49,7 @@ def run(study: str = STUDY, recipe: str = RECIPE) -> None:
     with Bars() as bars:
         report = loaded.run(recipe, watcher=bars)
     _summarise(report)
-    out.print(f"output: {loaded.output.resolve()}", soft_wrap=True)
+    out.print(f"output: {loaded.output}", soft_wrap=True)
     if not report.ok:
         raise typer.Exit(SOME_FAILED)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from distributed_trf.config.load import Settings, load
 from distributed_trf.config.locate import locate
@@ -16,12 +16,16 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 """Names become folders, so only plain ones are taken."""
 
 
+AbsolutePath = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
+"""Fixed when the file is read: workers may run in another folder."""
+
+
 class RecordingsSettings(Settings):
     """Which recordings."""
 
     format: str
     """A recording format, such as ``ucsf``."""
-    path: Path
+    path: AbsolutePath
     """Folder of the recording set; a relative one is taken from the working directory."""
 
 
@@ -80,13 +84,18 @@ class NetworkSettings(Settings):
     seed: Annotated[int, Field(ge=0)] = 0
     """Of ``reset`` weights."""
 
+    @field_validator("source")
+    @classmethod
+    def _absolute(cls, source: str | None) -> str | None:
+        return str(Path(source).absolute()) if source is not None and Path(source).is_dir() else source
+
 
 class StudySettings(Settings):
     """A whole study. Read it from YAML with ``load_study``."""
 
     name: Name
     recordings: RecordingsSettings
-    output: Path
+    output: AbsolutePath
     """Folder of everything the study makes; a relative one is taken from the working directory."""
     stimuli: Annotated[list[Name], Field(min_length=1)] = ["timit"]
     bin_widths: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)] = [50.0]

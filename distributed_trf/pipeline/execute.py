@@ -13,6 +13,7 @@ from typing import Any
 
 from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import DistributedTRFError
+from distributed_trf.features.table import NetworkTable
 from distributed_trf.pipeline.expected import Fingerprint
 from distributed_trf.pipeline.extract import extract_features
 from distributed_trf.pipeline.fit import fit_layer
@@ -29,6 +30,8 @@ class Task:
     item: Item
     fingerprint: Fingerprint
     study: StudySettings
+    tables: dict[str, NetworkTable]
+    """Of the study's networks, as the driver found them: a worker may run in another folder."""
     root: Path
     device: str
     run: str
@@ -59,7 +62,7 @@ def execute(task: Task) -> Outcome:
     revoke_receipt(store, item.stage, item.key)
     start = time.perf_counter()
     try:
-        details = _run(item, task.study, store, task.device)
+        details = _run(task, store)
     except DistributedTRFError as error:
         return fail(task, str(error))
     details |= {
@@ -82,13 +85,13 @@ def fail(task: Task, message: str) -> Outcome:
     return Outcome(task.item, ok=False, message=message, details=details)
 
 
-def _run(item: Item, study: StudySettings, store: StudyStore, device: str) -> dict[str, Any]:
-    match item:
+def _run(task: Task, store: StudyStore) -> dict[str, Any]:
+    match task.item:
         case ReadSounds():
-            return read_sounds(item, study, store)
+            return read_sounds(task.item, task.study, store)
         case ReadCounts():
-            return read_counts(item, study, store)
+            return read_counts(task.item, task.study, store)
         case Extract():
-            return extract_features(item, study, store, device)
+            return extract_features(task.item, task.study, task.tables[task.item.network], store, task.device)
         case Fit():
-            return fit_layer(item, study, store, device)
+            return fit_layer(task.item, task.study, store, task.device)

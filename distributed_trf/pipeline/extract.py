@@ -6,7 +6,7 @@ from typing import Any
 
 from distributed_trf.config.study import NetworkSettings, StudySettings
 from distributed_trf.features.network import build_network, extract, family, prepare_sound
-from distributed_trf.features.table import Layer, NetworkTable, chosen_layers, load_table
+from distributed_trf.features.table import Layer, NetworkTable, chosen_layers
 from distributed_trf.pipeline.items import Extract
 from distributed_trf.pipeline.read import load_sounds
 from distributed_trf.store.features import FeatureLayout, NetworkFeatures, StoredLayer, write_batch
@@ -38,10 +38,11 @@ def feature_layout(
     return FeatureLayout(tuple(sounds["ids"]), batches, tuple(stored), study.lags.lead_in)
 
 
-def extract_features(item: Extract, study: StudySettings, store: StudyStore, device: str) -> dict[str, Any]:
+def extract_features(
+    item: Extract, study: StudySettings, table: NetworkTable, store: StudyStore, device: str
+) -> dict[str, Any]:
     """Hear one batch of sounds and store all layers; return a digest of what each layer holds."""
     settings = network_settings(study, item.network)
-    table = load_table(item.network)
     layers = chosen_layers(table, settings)
     path = store.features(item.stimuli, item.network, item.weights)
     layout = NetworkFeatures(path).layout

@@ -148,7 +148,10 @@ class _Run:
         run = self.report.folder.name
         for p in todo:
             revoke_receipt(self.context.store, p.item.stage, p.item.key)
-        tasks = [Task(p.item, p.fingerprint, study, root, device, run) for p in todo if p.fingerprint is not None]
+        tables = self.context.tables
+        tasks = [
+            Task(p.item, p.fingerprint, study, tables, root, device, run) for p in todo if p.fingerprint is not None
+        ]
         return run_on(self.client, tasks, attempts=study.attempts) if self.client else run_here(tasks)
 
     def _lay_features(self) -> bool:

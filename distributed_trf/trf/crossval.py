@@ -76,9 +76,10 @@ def fit_folds(
 
     everything = merge(folds)
     alive = varies(everything.yy, everything.y_mean, everything.n)
-    # Added last, the part common to all penalties cannot hide a difference between two of them.
     scores = xp.where(alive, base + gain, xp.nan)
-    best = xp.argmax(xp.where(alive, scores, xp.zeros_like(scores)), axis=0)  # the first, so ties go to the smaller
+    # Chosen by what differs between penalties: in 1 - 1e-16 and 1 - 2e-16 rounding would choose, and on another machine
+    # otherwise. The first of equals, so ties go to the smaller.
+    best = xp.argmax(gain, axis=0)
     chosen = xp.take(like(penalties, everything.yy), best)
 
     ridge = Ridge.decompose(everything, standardize=standardize)

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import xarray as xr
 import yaml
-from tests.recordings.conftest import SEED
 from scipy.io import loadmat, whosmat
 
 from distributed_trf.errors import ConfigError
@@ -20,6 +19,7 @@ from distributed_trf.recordings.truth import open_truth
 from distributed_trf.recordings.ucsf import UCSFRecordings
 from distributed_trf.recordings.ucsf_layout import TEST_IDS
 from distributed_trf.recordings.ucsf_sites import BAD_SESSIONS, sites
+from tests.recordings.conftest import SEED
 
 SMALL: dict[str, Any] = {"sessions": 1, "channels": 2, "sentences": 11}
 

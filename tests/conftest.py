@@ -1,0 +1,86 @@
+"""A small recording set and a small study of it, for every test that runs one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import settings
+
+from distributed_trf.recordings.simulate import simulate
+
+# What hypothesis draws must not depend on how busy the machine is.
+settings.register_profile("default", deadline=None, derandomize=True, max_examples=60)
+settings.load_profile("default")
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # no test waits for a network
+
+SMALL_WHISPER = {
+    "name": "small_whisper",
+    "family": "whisper",
+    "sfreq": 16000,
+    "source": "someone/small-whisper",
+    "revision": "0" * 40,
+    "config": {
+        "d_model": 16,
+        "encoder_layers": 2,
+        "encoder_attention_heads": 2,
+        "encoder_ffn_dim": 32,
+        "decoder_layers": 1,
+        "decoder_attention_heads": 2,
+        "decoder_ffn_dim": 32,
+        "num_mel_bins": 80,
+        "max_source_positions": 1500,
+        "vocab_size": 51865,
+    },
+    "layers": [
+        {"id": 0, "name": "encoder.conv1", "type": "conv", "width": 16, "rate": 100},
+        {"id": 1, "name": "encoder.conv2", "type": "conv", "width": 16, "rate": 50},
+        {"id": 2, "name": "encoder.layers.0.final_layer_norm", "type": "transformer", "width": 16, "rate": 50},
+        {"id": 3, "name": "encoder.layers.1.final_layer_norm", "type": "transformer", "width": 16, "rate": 50},
+    ],
+}
+"""Whisper's architecture at small width; a network of a user's own, found in ./configs/networks/."""
+
+
+@pytest.fixture(scope="session")
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recording set of 2 sessions, 3 channels and 24 sentences that no test may change."""
+    path = tmp_path_factory.mktemp("recordings") / "ucsf"
+    simulate(path, sessions=2, channels=3, sentences=24, seed=3)
+    return path
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, recordings: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with a copy of the recordings and the small network's table."""
+    shutil.copytree(recordings, tmp_path / "recordings")
+    (tmp_path / "configs/networks").mkdir(parents=True)
+    (tmp_path / "configs/networks/small_whisper.yaml").write_text(yaml.safe_dump(SMALL_WHISPER))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def write_study(workplace: Path) -> Callable[..., Path]:
+    """Write ``study.yaml`` in the working directory, some fields changed."""
+
+    def write(**changes: Any) -> Path:
+        study = {
+            "name": "small",
+            "recordings": {"format": "ucsf", "path": "recordings"},
+            "output": "study",
+            "networks": [{"name": "small_whisper", "weights": ["reset"]}, {"name": "mel_whisper"}],
+            "ridge": {"alphas": {"min": 1e-5, "max": 1e15, "num": 21}},
+            "batch": 8,
+        }
+        path = workplace / "study.yaml"
+        path.write_text(yaml.safe_dump({**study, **changes}))
+        return path
+
+    return write

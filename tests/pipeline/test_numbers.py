@@ -1,0 +1,101 @@
+"""The numbers of a study, against the slow obvious way from the same features and spikes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.signal import resample
+
+from distributed_trf import Study, open_features, open_results
+from distributed_trf.recordings.ucsf import UCSFRecordings
+from distributed_trf.trf.crossval import assign_folds
+from tests.oracle import fit_and_score
+
+WIDTH, LEAD_IN, LAGS = 0.05, 7, range(5)
+ALPHAS = np.logspace(-5, 15, 21)
+
+
+def bins(duration):
+    return int((duration + 1e-6 + WIDTH / 2) // WIDTH)
+
+
+def histograms(recordings, session, stimulus, n):
+    """Counts (presentations, bins, channels) of one stimulus, one histogram per trial and channel."""
+    spikes = recordings.spikes(session, "timit")
+    edges = np.arange(n + 1) * WIDTH
+    trials = [k for k, s in enumerate(spikes.stimulus) if s == stimulus]
+    return np.array(
+        [
+            np.stack([np.histogram(t[w == k], edges)[0] for t, w in zip(spikes.times, spikes.trial, strict=True)], axis=1)
+            for k in trials
+        ]
+    )
+
+
+@pytest.mark.parametrize(("network", "weights", "layer"), [("small_whisper", "reset", 3), ("mel_whisper", "fixed", 0)])
+def test_study__equals_the_explicit_solution(write_study, workplace, network, weights, layer):
+    write_study()
+    assert Study.load("study.yaml").run(recipe=None).ok
+    ds = open_results("study").sel(stimuli="timit", network=network, weights=weights, layer=layer, bin_width=50)
+    features = open_features("study")
+    recordings = UCSFRecordings(workplace / "recordings")
+    stimuli = recordings.stimuli("timit")
+    train, test = ([s for s in stimuli if s.is_test is which] for which in (False, True))
+
+    def feature(s):
+        frames = features.sel(network=network, weights=weights, layer=layer, stimulus=s.id).values.astype(float)
+        return resample(frames, LEAD_IN + bins(s.duration), axis=0)
+
+    folds = assign_folds(len(train), 3, 0)
+    start = 0
+    for session in recordings.sessions:
+        alpha, scores, r, _ = fit_and_score(
+            [feature(s) for s in train],
+            [histograms(recordings, session, s.id, bins(s.duration))[0] for s in train],
+            [feature(s) for s in test],
+            [histograms(recordings, session, s.id, bins(s.duration)) for s in test],
+            lags=LAGS,
+            lead_in=LEAD_IN,
+            alphas=ALPHAS,
+            folds=folds,
+            standardize=True,
+        )
+        found = ds.isel(unit=slice(start, start + len(session.channels)))
+        assert set(found.session.values) == {session.name}
+        np.testing.assert_array_equal(found.alpha, alpha)
+        np.testing.assert_allclose(found.cv_score, scores.max(axis=0), rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(found.r, r, rtol=1e-9, atol=1e-9)
+        start += len(session.channels)
+    assert start == ds.sizes["unit"] == 6
+
+
+def test_sessions__that_heard_fewer_sentences_are_fitted_on_what_they_heard(write_study, workplace):
+    """A session without some training sentences does not change the others."""
+    from scipy.io import loadmat, savemat
+
+    write_study(networks=[{"name": "mel_whisper"}], output="whole")
+    Study.load("study.yaml").run(recipe=None)
+    session = sorted((workplace / "recordings/sessions").iterdir())[1]
+    for file in session.glob("*MUspk*"):
+        read = loadmat(file, squeeze_me=True, struct_as_record=False)
+        content = {v: {f: getattr(read[v], f) for f in read[v]._fieldnames} for v in ("spike", "trial")}
+        codes = content["trial"]["timitStimcode"].copy()
+        codes[np.isin(codes, [1, 2])] = 0
+        content["trial"]["timitStimcode"] = codes
+        savemat(file, content, oned_as="column")
+    write_study(networks=[{"name": "mel_whisper"}], output="fewer")
+    assert Study.load("study.yaml").run(recipe=None).ok
+    whole, fewer = (open_results(path).r.sel(network="mel_whisper").values.ravel() for path in ("whole", "fewer"))
+    np.testing.assert_array_equal(fewer[:3], whole[:3])
+    assert np.isfinite(fewer[3:]).all()
+    assert (fewer[3:5] != whole[3:5]).all()
+
+
+def test_bin_width__may_be_any_of_several(write_study):
+    write_study(networks=[{"name": "mel_whisper"}], bin_widths=[20, 50])
+    assert Study.load("study.yaml").run(recipe=None).ok
+    ds = open_results("study")
+    assert ds.bin_width.values.tolist() == [20, 50]
+    assert ds.r.notnull().all()
+    driven = [0, 1, 3, 4]
+    assert (ds.r.sel(bin_width=50)[..., driven] > ds.r.sel(bin_width=20)[..., driven]).all()  # counts per bin grow
