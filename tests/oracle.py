@@ -18,7 +18,7 @@ def lag_matrix(x: np.ndarray, lags, lead_in: int) -> np.ndarray:
 
 
 def solve_ridge(rows: np.ndarray, y: np.ndarray, alpha: float, *, standardize: bool):
-    """Return a function that predicts from rows, and the intercept to add: z-scored or centred columns, ``m * alpha``."""
+    """Return a function from rows to predictions, and the intercept to add to them."""
     mean = rows.mean(axis=0)
     scale = rows.std(axis=0) + 1e-6 if standardize else np.ones(rows.shape[1])
     z = (rows - mean) / scale

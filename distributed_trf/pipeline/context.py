@@ -11,6 +11,7 @@ from distributed_trf.features.table import Layer, NetworkTable, chosen_layers, c
 from distributed_trf.recordings.formats import open_recordings
 from distributed_trf.recordings.recording_set import RecordingSet, Stimulus
 from distributed_trf.store.study_store import StudyStore
+from distributed_trf.trf.crossval import assign_folds
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,10 @@ class Context:
             chosen_layers(tables[network.name], network)
             chosen_weights(tables[network.name], network)
         recordings = open_recordings(study.recordings.format, study.recordings.path)
-        return cls(study, StudyStore.at(study.output), recordings, tables)
+        context = cls(study, StudyStore.at(study.output), recordings, tables)
+        for stimuli in context.stimuli.values():
+            assign_folds(sum(not s.is_test for s in stimuli), study.ridge.n_folds, study.ridge.seed)
+        return context
 
     @cached_property
     def stimuli(self) -> dict[str, tuple[Stimulus, ...]]:

@@ -49,7 +49,7 @@ def provenance(study: StudySettings) -> dict[str, Any]:
 
 def new_run(runs: Path) -> Path:
     """Make the folder of a new run; its name sorts by time."""
-    path = runs / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}"
+    path = runs / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{os.getpid()}"
     path.mkdir(parents=True)
     return path
 

@@ -26,7 +26,9 @@ def histograms(recordings, session, stimulus, n):
     trials = [k for k, s in enumerate(spikes.stimulus) if s == stimulus]
     return np.array(
         [
-            np.stack([np.histogram(t[w == k], edges)[0] for t, w in zip(spikes.times, spikes.trial, strict=True)], axis=1)
+            np.stack(
+                [np.histogram(t[w == k], edges)[0] for t, w in zip(spikes.times, spikes.trial, strict=True)], axis=1
+            )
             for k in trials
         ]
     )

@@ -1,0 +1,92 @@
+"""What a user sees: on success, on mistakes, and how the command ends."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+MEL = [{"name": "mel_whisper"}]
+
+
+def dtrf(*arguments, columns=80):
+    import os
+
+    return subprocess.run(
+        [sys.executable, "-m", "distributed_trf", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "COLUMNS": str(columns)},
+    )
+
+
+def test_failed_session__ends_with_1_and_is_listed(write_study, workplace):
+    write_study(networks=MEL)
+    session = sorted((workplace / "recordings/sessions").iterdir())[0]
+    next(session.glob("*MUspk*")).write_bytes(b"no matlab file")
+    done = dtrf("run", "study.yaml")
+    assert done.returncode == 1
+    assert "1 items failed" in done.stdout
+    assert f"read timit-50ms-{session.name}: " in done.stdout
+    assert "Copy it again" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    assert done.stderr == ""
+    status = dtrf("status", "study.yaml")
+    assert status.returncode == 0
+    assert f"failed read timit-50ms-{session.name}: " in status.stdout
+    results = dtrf("results", "study.yaml")
+    assert "timit, 50 ms bins, 3 units" in results.stdout
+    assert results.stderr == ""
+    assert dtrf("figures", "study.yaml", "--format", "svg").returncode == 0
+    assert (workplace / "study/figures/layer_profile_timit_50ms.svg").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run", "stuby.yaml"], "stuby.yaml: no such file"),
+        (["plan", "study.yaml", "--recipe", "lokal"], "Shipped in cluster/: local"),
+        (["results", "study.yaml"], "there is no study folder here"),
+        (["figures", "study.yaml"], "there is no study folder here"),
+        (["simulate", "recordings"], "something is there already"),
+        (["simulate", "new", "--sentences", "5"], "sentences=5; expected 11 to 499"),
+    ],
+)
+def test_mistake__is_one_message_and_ends_with_2(write_study, arguments, said):
+    write_study(networks=MEL)
+    done = dtrf(*arguments)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_misspelt_field__names_file_field_value_and_remedy(write_study):
+    write_study(netwerks=3)
+    done = dtrf("plan", "study.yaml")
+    assert done.returncode == 2
+    assert "study.yaml: netwerks = 3: unknown field; did you mean 'networks'?" in done.stderr
+
+
+def test_plan__fits_80_columns_and_writes_nothing(write_study, workplace):
+    write_study()
+    done = dtrf("plan", "study.yaml")
+    assert done.returncode == 0
+    assert "extract features  6      6" in done.stdout
+    assert max(len(line) for line in done.stdout.splitlines()[:4]) <= 80
+    assert not (workplace / "study").exists()
+
+
+def test_status__of_a_study_that_never_ran(write_study):
+    write_study()
+    done = dtrf("status", "study.yaml", "--all")
+    assert done.returncode == 0
+    assert "pending read timit-sounds" in done.stdout
+    assert "waiting fit timit-mel_whisper-fixed-00-50ms: waits for " in done.stdout
+
+
+def test_no_arguments__shows_the_commands():
+    done = dtrf()
+    for command in ("plan", "run", "status", "results", "figures", "simulate"):
+        assert command in done.stdout + done.stderr

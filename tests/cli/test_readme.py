@@ -1,0 +1,84 @@
+"""Every command and every Python example of the README, run as written in a copy of the checkout."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text()
+ENVIRONMENT = Path(sys.prefix)
+
+
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+
+
+def commands():
+    lines = [line for block in blocks("bash") for line in block.splitlines()]
+    return [shlex.split(line, comments=True) for line in lines if shlex.split(line, comments=True)]
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory):
+    """The tracked files in a new folder, with this environment as its .venv."""
+    folder = tmp_path_factory.mktemp("checkout")
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True)
+    for name in tracked.stdout.splitlines():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, folder / name)
+    (folder / ".venv").symlink_to(ENVIRONMENT)
+    return folder
+
+
+def run(command, folder):
+    path = f"{ENVIRONMENT / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    env = {**os.environ, "PATH": path, "COLUMNS": "80"}
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_readme__shows_the_two_commands_and_every_subcommand():
+    shown = commands()
+    assert ["./scripts/quickstart"] in shown
+    assert ["./scripts/test"] in shown
+    assert {c[1] for c in shown if c[0] == "dtrf"} == {"plan", "run", "status", "results", "figures", "simulate"}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.skipif(not (ENVIRONMENT / "installed-dev").exists(), reason="needs the environment of scripts/test")
+def test_readme__commands_and_examples_run_as_written(checkout):
+    """First the quickstart, then the rest, which finds its study done."""
+    start = time.perf_counter()
+    out = run(["./scripts/quickstart"], checkout)
+    seconds = time.perf_counter() - start
+    assert "installing" not in out
+    assert "19 items done now, 0 were done before" in out
+    assert re.search(r"dashboard: http://127\.0\.0\.1:\d+/status", out)
+    assert re.search(r"whisper_tiny +reset +5 +layers\.3\.final_layer_norm +0\.\d{3}", out)
+    distance = re.search(r"median\s+distance\s+(0\.\d{3})", out)
+    assert distance, out
+    assert f"distance from it is {distance[1]}" in README
+    assert (checkout / "quickstart/study/figures/layer_profile_timit_50ms.png").stat().st_size > 10_000
+    assert max(map(len, out.splitlines())) <= 80 or "/" in max(out.splitlines(), key=len)  # a path may be longer
+    print(f"quickstart took {seconds:.0f} s")
+
+    assert "nothing to do: all 19 items were done before" in run(["./scripts/quickstart"], checkout)
+    for command in commands():
+        if command[0] == "dtrf":
+            run(command, checkout)
+    assert (checkout / "quickstart/study/figures/layer_profile_timit_50ms.pdf").exists()
+    assert (checkout / "more/recordings/sessions_metadata.yml").exists()
+    for k, example in enumerate(blocks("python")):
+        (checkout / f"example_{k}.py").write_text(example)
+        assert run([sys.executable, f"example_{k}.py"], checkout).strip()

@@ -1,0 +1,159 @@
+"""What is done again when something changed, and what is not."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import yaml
+
+from distributed_trf import Study, open_results
+from distributed_trf.pipeline.survey import State
+
+MEL = [{"name": "mel_whisper"}]
+BOTH = [{"name": "small_whisper", "weights": ["reset"], "layers": [0, 2]}, *MEL]
+
+
+def run(**changes):
+    """Run study.yaml in this process; how many items of each stage were done."""
+    return Study.load("study.yaml").run(recipe=None).done
+
+
+def states():
+    return {f"{p.item.stage} {p.item.key}": (p.state, p.reason) for p in Study.load("study.yaml").status()}
+
+
+def receipts(folder="study"):
+    from pathlib import Path
+
+    return {p.name: json.loads(p.read_text())["details"] for p in sorted(Path(folder).glob("receipts/*/*.json"))}
+
+
+def test_second_run__does_nothing_and_says_so(write_study):
+    write_study(networks=MEL)
+    assert run() == {"read": 3, "extract": 3, "fit": 1}
+    before = receipts()
+    report = Study.load("study.yaml").run(recipe=None)
+    assert (report.done, report.skipped, report.folder) == ({}, {"read": 3, "extract": 3, "fit": 1}, None)
+    assert receipts() == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "redone", "reason"),
+    [
+        ({"ridge": {"n_folds": 4}}, {"read": 0, "extract": 0, "fit": 1}, "changed: ridge"),
+        ({"lags": {"tmax": 0.1}}, {"read": 0, "extract": 0, "fit": 1}, "changed: lags"),
+        ({"lags": {"lead_in": 0.25}}, {"read": 0, "extract": 3, "fit": 1}, "waits for extract"),
+        ({"batch": 12}, {"read": 0, "extract": 2, "fit": 1}, "waits for extract"),
+        ({"ridge": {"unit_block": 2}}, {"read": 0, "extract": 0, "fit": 0}, ""),
+        ({"name": "renamed"}, {"read": 0, "extract": 0, "fit": 0}, ""),
+    ],
+)
+def test_changed_setting__redoes_exactly_what_depends_on_it(write_study, changes, redone, reason):
+    write_study(networks=MEL, ridge={})
+    run()
+    write_study(networks=MEL, **{"ridge": {}, **changes})
+    assert states()["fit timit-mel_whisper-fixed-00-50ms"][1].startswith(reason)
+    assert run() == (redone if any(redone.values()) else {})
+
+
+def test_added_network__leaves_the_other_fits_alone(write_study):
+    write_study(networks=MEL)
+    run()
+    mel = open_results("study").r.sel(network="mel_whisper", weights="fixed", layer=0).values
+    write_study(networks=BOTH)
+    assert run() == {"read": 0, "extract": 3, "fit": 2}
+    ds = open_results("study")
+    np.testing.assert_array_equal(ds.r.sel(network="mel_whisper", weights="fixed", layer=0).values, mel)
+    assert ds.r.sel(network="small_whisper", weights="reset", layer=2).notnull().all()
+    assert ds.r.sel(network="small_whisper", weights="fixed").isnull().all()
+
+
+def test_removed_and_added_again__is_fitted_again_not_left_empty(write_study):
+    for networks in (BOTH, MEL, BOTH):
+        write_study(networks=networks)
+        run()
+    assert open_results("study").r.sel(network="small_whisper", weights="reset").notnull().all()
+
+
+def test_another_layer__does_not_refit_those_that_came_out_the_same(write_study):
+    write_study(networks=BOTH)
+    run()
+    write_study(networks=[{**BOTH[0], "layers": [0, 1, 2]}, *MEL])
+    assert run() == {"read": 0, "extract": 3, "fit": 1}
+    assert open_results("study").r.sel(network="small_whisper", weights="reset").notnull().all()
+
+
+def test_other_seed__refits_the_untrained_network_only(write_study):
+    write_study(networks=BOTH)
+    run()
+    write_study(networks=[{**BOTH[0], "seed": 1}, *MEL])
+    assert run() == {"read": 0, "extract": 3, "fit": 2}
+
+
+def test_touched_recording__is_read_again_and_nothing_else(write_study, workplace):
+    write_study(networks=MEL)
+    run()
+    file = next((workplace / "recordings/sessions").rglob("*MUspk*"))
+    file.touch()
+    assert run() == {"read": 1, "extract": 0, "fit": 0}
+
+
+def test_replaced_recording__refits(write_study, workplace):
+    write_study(networks=MEL)
+    run()
+    before = open_results("study").r.load()
+    files = sorted(next((workplace / "recordings/sessions").iterdir()).glob("*MUspk*"))
+    files[0].write_bytes(files[1].read_bytes())
+    assert run() == {"read": 1, "extract": 0, "fit": 1}
+    after = open_results("study").r.load()
+    assert after.values.ravel()[0] == after.values.ravel()[1] != before.values.ravel()[0]
+
+
+def test_removed_session__drops_its_units(write_study, workplace):
+    write_study(networks=MEL)
+    run()
+    metadata = workplace / "recordings/sessions_metadata.yml"
+    content = yaml.safe_load(metadata.read_text())
+    session = sorted(p.name for p in (workplace / "recordings/sessions").iterdir())[0]
+    content["bad_sessions"].append(int(session))
+    metadata.write_text(yaml.safe_dump(content))
+    assert run() == {"read": 0, "extract": 0, "fit": 1}
+    ds = open_results("study")
+    assert session not in ds.session.values
+    assert ds.sizes["unit"] == 3
+    assert ds.r.notnull().all()
+
+
+@pytest.mark.parametrize("gone", ["results.zarr", "features/timit/mel_whisper/fixed.zarr", "counts", "sounds"])
+def test_deleted_store__is_made_again_with_the_same_numbers(write_study, gone):
+    import shutil
+
+    write_study(networks=MEL)
+    run()
+    before = open_results("study").load()
+    shutil.rmtree(f"study/{gone}")
+    assert State.STALE in {state for state, _ in states().values()}
+    run()
+    after = open_results("study").load()
+    for name in before:
+        np.testing.assert_array_equal(after[name], before[name])
+
+
+def test_workers__give_the_numbers_of_a_plain_loop(write_study):
+    """And leave a record of the run."""
+    write_study(output="here")
+    Study.load("study.yaml").run(recipe=None)
+    write_study(output="there")
+    report = Study.load("study.yaml").run("local")
+    assert report.ok
+    here, there = open_results("here").load(), open_results("there").load()
+    for name in here:
+        np.testing.assert_allclose(there[name], here[name], rtol=1e-9, atol=1e-12)
+    manifest = json.loads((report.folder / "manifest.json").read_text())
+    assert manifest["state"] == "finished"
+    assert set(manifest["seconds"]) == {"read", "extract", "fit"}
+    assert manifest["versions"]["numpy"] == np.__version__
+    assert manifest["study"]["name"] == "small"
+    assert (report.folder / "performance.html").stat().st_size > 10_000
