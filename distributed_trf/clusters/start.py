@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from distributed_trf.arrays import to_device
 from distributed_trf.clusters.recipe import Recipe, load_recipe
 
 SETTINGS = {
@@ -43,6 +46,8 @@ def start_cluster(recipe: str | Path | Recipe = "local", **overrides: Any) -> It
     ------
     ConfigError
         If the recipe cannot be used; nothing was started then.
+    DeviceError
+        If a worker does not have the device that the recipe asks for.
 
     Examples
     --------
@@ -71,4 +76,5 @@ def start_cluster(recipe: str | Path | Recipe = "local", **overrides: Any) -> It
             os.environ.clear()
             os.environ.update(environment)
             client.register_plugin(WorkerSetup(settings.threads))
+            client.run(to_device, np.ones(1), settings.device)  # a worker without its GPU says so now
             yield client

@@ -17,7 +17,7 @@ T = TypeVar("T", bound="Settings")
 class Settings(BaseModel):
     """Base of every settings object: unknown fields are errors, nothing changes after loading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
 
 
 def load(path: Path, model: type[T]) -> T:
@@ -44,12 +44,12 @@ def validate(content: dict[str, Any], model: type[T], *, source: str) -> T:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        problems = [_describe(problem, model) for problem in error.errors()]
+        problems = [_describe(problem, model, content) for problem in error.errors()]
         raise ConfigError("\n".join(f"{source}: {problem}" for problem in problems)) from None
 
 
-def _describe(problem: Any, model: type[BaseModel]) -> str:
-    field = ".".join(str(part) for part in problem["loc"]) or "file"
+def _describe(problem: Any, model: type[BaseModel], content: Any) -> str:
+    field = _field(problem, content) or "file"
     value = problem["input"]
     shown = repr(value) if len(repr(value)) <= 80 else f"{repr(value)[:77]}..."
     match problem["type"]:
@@ -63,6 +63,18 @@ def _describe(problem: Any, model: type[BaseModel]) -> str:
         case _:
             message = problem["msg"].removeprefix("Value error, ")
             return f"{field} = {shown}: {message[0].lower()}{message[1:]}"
+
+
+def _field(problem: Any, content: Any) -> str:
+    """Name the place of a problem by what stands in the file; pydantic puts the branches of unions in between."""
+    parts = []
+    for part in problem["loc"]:
+        if (isinstance(content, dict) and part in content) or (isinstance(content, list) and isinstance(part, int)):
+            parts.append(str(part))
+            content = content[part]
+    if problem["type"] == "missing":
+        parts.append(str(problem["loc"][-1]))
+    return ".".join(parts)
 
 
 def _fields_at(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:

@@ -50,11 +50,17 @@ class AlphaGrid(Settings):
     max: Annotated[float, Field(gt=0)] = 1e15
     num: Annotated[int, Field(ge=1)] = 21
 
+    @model_validator(mode="after")
+    def _ordered(self) -> AlphaGrid:
+        if self.max < self.min:
+            raise ValueError(f"max = {self.max} is below min = {self.min}")
+        return self
+
 
 class RidgeSettings(Settings):
     """How the penalty is chosen and the features are scaled."""
 
-    alphas: AlphaGrid | list[Annotated[float, Field(gt=0)]] = AlphaGrid()
+    alphas: AlphaGrid | Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)] = AlphaGrid()
     n_folds: Annotated[int, Field(ge=2)] = 3
     seed: Annotated[int, Field(ge=0)] = 0
     standardize: bool = True

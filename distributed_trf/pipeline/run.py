@@ -9,23 +9,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from distributed_trf import names
 from distributed_trf.clusters.recipe import Recipe, load_recipe
 from distributed_trf.clusters.start import start_cluster
 from distributed_trf.config.study import StudySettings
 from distributed_trf.pipeline.context import Context
 from distributed_trf.pipeline.cost import check_memory
 from distributed_trf.pipeline.execute import Outcome, Task
-from distributed_trf.pipeline.extract import feature_layout
-from distributed_trf.pipeline.items import EXTRACT, FIT, STAGES, Fit, ReadSounds
+from distributed_trf.pipeline.items import EXTRACT, FIT, STAGES
+from distributed_trf.pipeline.lay import lay_feature_arrays, lay_result_grid
 from distributed_trf.pipeline.manifest import new_run, now, provenance
 from distributed_trf.pipeline.submit import run_here, run_on
 from distributed_trf.pipeline.survey import Planned, State, survey
 from distributed_trf.store.atomic import sweep, write_json
-from distributed_trf.store.features import create_features, has_layout
 from distributed_trf.store.lock import run_lock
-from distributed_trf.store.receipts import read_receipt, revoke_receipt
-from distributed_trf.store.results import Grid, lay_results
+from distributed_trf.store.receipts import revoke_receipt
 from distributed_trf.store.study_store import StudyStore
 
 
@@ -123,11 +120,11 @@ class _Run:
                 yield
 
     def _stage(self, stage: str) -> None:
+        if stage == EXTRACT:
+            lay_feature_arrays(self.context)
         planned = survey(self.context, stage)
-        if stage == EXTRACT and self._lay_features():
-            planned = survey(self.context, stage)
         if stage == FIT:
-            self._lay_results(planned)
+            lay_result_grid(self.context, [p.item for p in planned if p.state is State.DONE])
         todo = [p for p in planned if p.state not in (State.DONE, State.WAITING)]
         self.report.skipped[stage] = sum(p.state is State.DONE for p in planned)
         self.report.blocked |= {f"{stage} {p.item.key}": p.reason for p in planned if p.state is State.WAITING}
@@ -154,37 +151,6 @@ class _Run:
         ]
         return run_on(self.client, tasks, attempts=study.attempts) if self.client else run_here(tasks)
 
-    def _lay_features(self) -> bool:
-        """Make the arrays that extractions write into; return whether any was made."""
-        context, made = self.context, False
-        for stimuli in context.study.stimuli:
-            sounds = read_receipt(context.store, ReadSounds.stage, ReadSounds(stimuli).key)
-            if sounds is None:
-                continue
-            for network in context.study.networks:
-                table, layers = context.tables[network.name], context.layers(network)
-                layout = feature_layout(context.study, table, layers, sounds.details, context.batches(stimuli))
-                for weights in context.weights(network):
-                    path = context.store.features(stimuli, network.name, weights)
-                    if not has_layout(path, layout):
-                        for receipt in (context.store.receipts / EXTRACT).glob(
-                            f"{stimuli}-{network.name}-{weights}-*.json"
-                        ):
-                            receipt.unlink()
-                        create_features(path, layout)
-                        made = True
-        return made
-
-    def _lay_results(self, planned: Sequence[Planned]) -> None:
-        """Make the grid that fits write into; empty it of fits that are no longer valid."""
-        store, done = self.context.store, [p.item for p in planned if p.state is State.DONE]
-        valid = {item.key for item in done}
-        for receipt in (store.receipts / FIT).glob("*.json"):
-            if receipt.stem not in valid:
-                revoke_receipt(store, FIT, receipt.stem)
-        places = [item.place for item in done if isinstance(item, Fit)]
-        lay_results(store.results, _grid(self.context), places, provenance(self.context.study))
-
     def _write_manifest(self, state: str) -> None:
         report = self.report
         assert report.folder is not None
@@ -205,32 +171,3 @@ class _Run:
     def _tell(self, event: str, *args: Any, **kwargs: Any) -> None:
         if self.watcher is not None:
             getattr(self.watcher, event)(*args, **kwargs)
-
-
-def _grid(context: Context) -> Grid:
-    """Axes of the results of a study."""
-    study = context.study
-    weights = [w for network in study.networks for w in context.weights(network)]
-    layers: dict[str, dict[str, tuple[str, str]]] = {
-        network.name: {str(layer.id): (layer.name, layer.type) for layer in context.layers(network)}
-        for network in study.networks
-    }
-    rows = [(s, channel) for s in context.recordings.sessions for channel in s.channels]
-    return Grid(
-        axes={
-            names.STIMULI: tuple(study.stimuli),
-            names.NETWORK: tuple(layers),
-            names.WEIGHTS: tuple(dict.fromkeys(weights)),
-            names.LAYER: tuple(sorted({int(i) for table in layers.values() for i in table})),
-            names.BIN_WIDTH: tuple(study.bin_widths),
-        },
-        units={
-            "session": tuple(s.name for s, _ in rows),
-            "channel": tuple(channel for _, channel in rows),
-            "area": tuple(s.area for s, _ in rows),
-            "subject": tuple(s.subject for s, _ in rows),
-            "x": tuple(None if s.x != s.x else s.x for s, _ in rows),
-            "y": tuple(None if s.y != s.y else s.y for s, _ in rows),
-        },
-        layers=layers,
-    )

@@ -19,33 +19,30 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write a JSON file: beside its place, to disk, then into place in one step."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = _beside(path)
-    with beside.open("w") as file:
-        json.dump(content, file, indent=1, allow_nan=False)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
+    try:
+        with beside.open("w") as file:
+            json.dump(content, file, indent=1, allow_nan=False)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """Yield a folder to fill: it takes the place of ``path`` when the block ends well, and is removed otherwise."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = _beside(path)
+    beside, doomed = _beside(path), _beside(path)
     beside.mkdir()
     try:
         yield beside
         sync_folder(beside)
-        remove_folder(path)
-        beside.rename(path)
+        if path.is_dir():
+            path.rename(doomed)
+        beside.rename(path)  # at once: removing the old one may take long, and a kill in between would leave neither
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-
-
-def remove_folder(path: Path) -> None:
-    """Remove a folder if it is there: renamed first, so that a killed removal never looks like good data."""
-    if path.is_dir():
-        doomed = _beside(path)
-        path.rename(doomed)
         shutil.rmtree(doomed, ignore_errors=True)
 
 

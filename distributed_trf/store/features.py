@@ -168,8 +168,12 @@ class NetworkFeatures:
                 yield stimulus, self._checked(rows[borders[k] : borders[k + 1]], layer, stimulus)
 
     def _array(self, layer: int) -> zarr.Array[Any]:
-        array = self._group[str(layer)]
-        assert isinstance(array, zarr.Array)
+        array = self._group.get(str(layer))
+        if not isinstance(array, zarr.Array):
+            raise StoreError(
+                f"{self.path}: the array of layer {layer} is missing; delete this folder and run the study again to "
+                "make it anew"
+            )
         return array
 
     def _checked(self, frames: np.ndarray, layer: int, stimulus: str) -> np.ndarray:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from distributed_trf.errors import StoreError
-from distributed_trf.store.atomic import write_json
+from distributed_trf.store.atomic import TEMPORARY, write_json
 
 FORMAT = "distributed_trf study"
 FORMAT_VERSION = 1
@@ -29,7 +29,8 @@ class StudyStore:
             If the folder holds something else, or a store of another format version.
         """
         root = root.resolve()
-        if not root.exists() or (root.is_dir() and not any(root.iterdir())):
+        # What a process left that was killed in this place does not make the folder something else.
+        if not root.exists() or (root.is_dir() and all(TEMPORARY in path.name for path in root.iterdir())):
             write_json(root / "store.json", {"format": FORMAT, "format_version": FORMAT_VERSION})
         return cls.open(root)
 

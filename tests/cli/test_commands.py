@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 import subprocess
 import sys
 
@@ -11,8 +13,6 @@ MEL = [{"name": "mel_whisper"}]
 
 
 def dtrf(*arguments, columns=80):
-    import os
-
     return subprocess.run(
         [sys.executable, "-m", "distributed_trf", *arguments],
         capture_output=True,
@@ -60,6 +60,16 @@ def test_mistake__is_one_message_and_ends_with_2(write_study, arguments, said):
     assert done.returncode == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(importlib.util.find_spec("cupy") is not None, reason="cupy is installed, a GPU may be there")
+def test_gpu_asked_for_without_one__is_an_error_not_a_cpu_run(write_study, workplace):
+    (workplace / "gpu.yaml").write_text("kind: local\nworkers: 1\ndevice: cuda\n")
+    write_study(networks=MEL)
+    done = dtrf("run", "study.yaml", "--recipe", "gpu.yaml")
+    assert done.returncode == 2
+    assert "device 'cuda' needs cupy" in done.stderr
+    assert not list((workplace / "study").glob("receipts/*/*"))
 
 
 def test_misspelt_field__names_file_field_value_and_remedy(write_study):

@@ -1,0 +1,83 @@
+"""What the driver makes before workers write into it: the arrays of features and the grid of results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from distributed_trf import names
+from distributed_trf.pipeline.context import Context
+from distributed_trf.pipeline.extract import feature_layout
+from distributed_trf.pipeline.items import EXTRACT, FIT, Fit, Item, ReadSounds
+from distributed_trf.pipeline.manifest import provenance
+from distributed_trf.store.features import create_features, has_layout
+from distributed_trf.store.receipts import read_receipt, revoke_receipt
+from distributed_trf.store.results import Grid, lay_results
+
+
+def lay_feature_arrays(context: Context) -> None:
+    """Make the arrays that extractions write into, where they are missing or laid out otherwise.
+
+    Receipts of extractions into an array that is made anew are taken back first.
+    """
+    store = context.store
+    for stimuli in context.study.stimuli:
+        sounds = read_receipt(store, ReadSounds.stage, ReadSounds(stimuli).key)
+        if sounds is None:
+            continue
+        for network in context.study.networks:
+            table, layers = context.tables[network.name], context.layers(network)
+            layout = feature_layout(context.study, table, layers, sounds.details, context.batches(stimuli))
+            for weights in context.weights(network):
+                path = store.features(stimuli, network.name, weights)
+                if not has_layout(path, layout):
+                    for receipt in (store.receipts / EXTRACT).glob(f"{stimuli}-{network.name}-{weights}-*.json"):
+                        revoke_receipt(store, EXTRACT, receipt.stem)
+                    create_features(path, layout)
+
+
+def lay_result_grid(context: Context, done: Sequence[Item]) -> None:
+    """Make the grid that fits write into, and empty it of fits that are not in ``done``.
+
+    Receipts of all other fits are taken back first, those of fits that the study no longer asks for too: their results
+    go, and asked for again they must be fitted again.
+    """
+    store = context.store
+    valid = {item.key for item in done}
+    for receipt in (store.receipts / FIT).glob("*.json"):
+        if receipt.stem not in valid:
+            revoke_receipt(store, FIT, receipt.stem)
+    places = [item.place for item in done if isinstance(item, Fit)]
+    lay_results(store.results, result_grid(context), places, provenance(context.study))
+
+
+def result_grid(context: Context) -> Grid:
+    """Return the axes of the results of a study."""
+    study = context.study
+    weights = [w for network in study.networks for w in context.weights(network)]
+    layers: dict[str, dict[str, tuple[str, str]]] = {
+        network.name: {str(layer.id): (layer.name, layer.type) for layer in context.layers(network)}
+        for network in study.networks
+    }
+    units = [(session, channel) for session in context.recordings.sessions for channel in session.channels]
+    return Grid(
+        axes={
+            names.STIMULI: tuple(study.stimuli),
+            names.NETWORK: tuple(layers),
+            names.WEIGHTS: tuple(dict.fromkeys(weights)),
+            names.LAYER: tuple(sorted({int(i) for table in layers.values() for i in table})),
+            names.BIN_WIDTH: tuple(study.bin_widths),
+        },
+        units={
+            "session": tuple(session.name for session, _ in units),
+            "channel": tuple(channel for _, channel in units),
+            "area": tuple(session.area for session, _ in units),
+            "subject": tuple(session.subject for session, _ in units),
+            "x": tuple(_known(session.x) for session, _ in units),
+            "y": tuple(_known(session.y) for session, _ in units),
+        },
+        layers=layers,
+    )
+
+
+def _known(coordinate: float) -> float | None:
+    return None if coordinate != coordinate else coordinate
