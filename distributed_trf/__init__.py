@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from distributed_trf.clusters.start import start_cluster
     from distributed_trf.pipeline.study import Study
-    from distributed_trf.recordings.simulate import simulate
+    from distributed_trf.recordings.simulation.simulate import simulate
     from distributed_trf.results.open import open_results
     from distributed_trf.store.features import open_features
     from distributed_trf.trf.estimator import TRF
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "TRF": "distributed_trf.trf.estimator",
     "Study": "distributed_trf.pipeline.study",
-    "simulate": "distributed_trf.recordings.simulate",
+    "simulate": "distributed_trf.recordings.simulation.simulate",
     "open_results": "distributed_trf.results.open",
     "open_features": "distributed_trf.store.features",
     "start_cluster": "distributed_trf.clusters.start",

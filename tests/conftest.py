@@ -12,7 +12,7 @@ import pytest
 import yaml
 from hypothesis import settings
 
-from distributed_trf.recordings.simulate import simulate
+from distributed_trf.recordings.simulation.simulate import simulate
 
 # What hypothesis draws must not depend on how busy the machine is.
 settings.register_profile("default", deadline=None, derandomize=True, max_examples=60)

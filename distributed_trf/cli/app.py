@@ -52,3 +52,5 @@ def main(
     handler = logging.StreamHandler()
     handler.setLevel(logging.INFO if verbose else logging.ERROR)
     logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", handlers=[handler])
+    # Bokeh raises when a browser leaves the dashboard before its page is complete; that is no news for the user.
+    logging.getLogger("tornado.application").setLevel(logging.CRITICAL)

@@ -37,16 +37,16 @@ class Bars:
         self._bar: TaskID | None = None
 
     def __enter__(self) -> Self:
-        self._progress.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
     def started(self, dashboard: str | None, folder: Path) -> None:
-        """Say where to watch."""
+        """Say where to watch, and show the bars: a run with nothing to do shows none."""
         if dashboard:
             out.print(f"dashboard: {dashboard}", soft_wrap=True)
+        self._progress.start()
 
     def stage(self, name: str, *, todo: int, done: int) -> None:
         """Begin a bar; items done before count as done."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from distributed_trf.cli.console import out
-from distributed_trf.recordings.simulate import simulate
+from distributed_trf.recordings.simulation.simulate import simulate
 
 
 def write_recordings(

@@ -1,0 +1,1 @@
+"""A recipe to running workers."""

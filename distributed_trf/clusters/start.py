@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -64,17 +64,30 @@ def start_cluster(recipe: str | Path | Recipe = "local", **overrides: Any) -> It
     environment = dict(os.environ)
     with dask.config.set(SETTINGS), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Port .* is already in use")  # another port is taken and printed
-        cluster = LocalCluster(
-            n_workers=settings.n_workers,
-            threads_per_worker=1,
-            memory_limit=settings.memory,
-            host="127.0.0.1",
-            dashboard_address=settings.dashboard,
-        )
-        with cluster, Client(cluster) as client:
-            # The nannies set thread variables in this process, where a second cluster would inherit them.
-            os.environ.clear()
-            os.environ.update(environment)
-            client.register_plugin(WorkerSetup(settings.threads))
-            client.run(to_device, np.ones(1), settings.device)  # a worker without its GPU says so now
-            yield client
+        set_by_nannies: set[str] = set()
+        try:
+            cluster = LocalCluster(
+                n_workers=settings.n_workers,
+                threads_per_worker=1,
+                memory_limit=settings.memory,
+                host="127.0.0.1",
+                dashboard_address=settings.dashboard,
+            )
+            with cluster, Client(cluster) as client:
+                # Nannies set thread variables in this process, where a second cluster would inherit them: when they
+                # start a worker, and again when they start another in its place.
+                set_by_nannies = {name for name in os.environ if os.environ[name] != environment.get(name)}
+                _restore(environment, set_by_nannies)
+                client.register_plugin(WorkerSetup(settings.threads))
+                client.run(to_device, np.ones(1), settings.device)  # a worker without its GPU says so now
+                yield client
+        finally:
+            _restore(environment, set_by_nannies)
+
+
+def _restore(environment: Mapping[str, str], names: Iterable[str]) -> None:
+    for name in names:
+        if name in environment:
+            os.environ[name] = environment[name]
+        else:
+            os.environ.pop(name, None)

@@ -1,0 +1,1 @@
+"""Sound to frames: networks, spectrograms and their weights."""

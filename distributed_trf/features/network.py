@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Protocol
@@ -13,6 +14,7 @@ from distributed_trf.errors import ConfigError, FeatureError
 from distributed_trf.features import spectrogram, whisper
 from distributed_trf.features.resample import resample_sound
 from distributed_trf.features.table import Layer, NetworkTable
+from distributed_trf.features.weights import weights_stamps
 
 
 class Network(Protocol):
@@ -55,14 +57,15 @@ def family(table: NetworkTable) -> Family:
 
 
 @lru_cache(maxsize=1)
-def _built(table: str, settings: str, weights: Weights, device: str) -> Network:
+def _built(table: str, settings: str, weights: Weights, device: str, stamps: str) -> Network:
     parsed = NetworkTable.model_validate_json(table)
     return family(parsed).build(parsed, NetworkSettings.model_validate_json(settings), weights, device)
 
 
 def build_network(table: NetworkTable, settings: NetworkSettings, weights: Weights, *, device: str) -> Network:
     """Build a network, or return the one this process built last when it is the same."""
-    return _built(table.model_dump_json(), settings.model_dump_json(), weights, device)
+    stamps = json.dumps(weights_stamps(table, settings, weights))  # a changed file is another network
+    return _built(table.model_dump_json(), settings.model_dump_json(), weights, device, stamps)
 
 
 def prepare_sound(sound: np.ndarray, sfreq: float, table: NetworkTable, lead_in: float) -> np.ndarray:

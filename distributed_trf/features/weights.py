@@ -8,7 +8,7 @@ from typing import Any
 from distributed_trf.config.study import NetworkSettings, Weights
 from distributed_trf.errors import FeatureError
 from distributed_trf.features.table import NetworkTable
-from distributed_trf.store.fingerprint import digest_file
+from distributed_trf.store.fingerprint import digest_file, file_stamps
 
 
 def weights_source(table: NetworkTable, settings: NetworkSettings) -> tuple[str, str | None]:
@@ -40,12 +40,21 @@ def weights_identity(table: NetworkTable, settings: NetworkSettings, weights: We
     except FeatureError as error:
         return {"unavailable": str(error)}  # the work item says so when it runs, and others go on
     if Path(source).is_dir():
-        return {file.name: digest_file(file) for file in sorted(Path(source).glob("*.safetensors"))}
+        files = [*Path(source).glob("*.safetensors"), *Path(source).glob("config.json")]  # heads, activations, ...
+        return {file.name: digest_file(file) for file in sorted(files)}
     return {"hub": source, "revision": revision}
 
 
+def weights_stamps(table: NetworkTable, settings: NetworkSettings, weights: Weights) -> list[list[Any]]:
+    """Name, size and time of the files of trained weights: quick to take before a built network is used again."""
+    source = settings.source or table.source
+    if weights != "trained" or source is None or not Path(source).is_dir():
+        return []
+    return file_stamps(path for path in Path(source).iterdir() if path.is_file())
+
+
 def reset(model: Any, seed: int) -> int:
-    """Re-initialise a network in place, module by module, with torch's own defaults.
+    """Re-initialise a network on the CPU in place, module by module, with torch's own defaults.
 
     Every module that has ``reset_parameters`` is reset, in the order of ``named_modules``: the published control (Ahmed
     et al. 2025), with a seed. Torch's global random state is left as it was.
@@ -68,7 +77,7 @@ def reset(model: Any, seed: int) -> int:
     if left or not covered:
         raise FeatureError(f"{type(model).__name__}: cannot reset {', '.join(left) or 'any parameter'}")
     with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed every GPU for good
         for _, module in modules:
             module.reset_parameters()
     return sum(p.numel() for p in model.parameters())

@@ -96,6 +96,7 @@ def _load(model_class: Any, table: NetworkTable, settings: NetworkSettings) -> A
             trust_remote_code=False,
             dtype=torch.float32,
             output_loading_info=True,
+            ignore_mismatched_sizes=True,  # named below, where the encoder's count and the decoder's do not
         )
     except Exception as error:
         raise FeatureError(
@@ -103,9 +104,11 @@ def _load(model_class: Any, table: NetworkTable, settings: NetworkSettings) -> A
             f"{f' at revision {revision}' if revision else ''}: {error}. Without internet, download them elsewhere and "
             "give their folder as `source` in the study"
         ) from error
-    wrong = sorted(k for k in (*info["missing_keys"], *map(str, info["mismatched_keys"])) if "encoder" in k)
+    keys = {*info["missing_keys"], *(key for key, *_ in info["mismatched_keys"])}
+    wrong = sorted(key for key in keys if key.startswith("encoder."))
     if wrong:
         raise FeatureError(
-            f"{source}: {len(wrong)} encoder weights are missing or of another shape: {', '.join(wrong[:5])}"
+            f"{source}: {len(wrong)} encoder weights are missing or of another shape than its config.json says: "
+            f"{', '.join(wrong[:5])}; give a folder with a whole Whisper as `source` in the study"
         )
     return model

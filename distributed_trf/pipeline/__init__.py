@@ -1,0 +1,1 @@
+"""Work items of a study: expected, planned, submitted, resumed, recorded."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from distributed_trf.errors import ConfigError
 from distributed_trf.recordings.recording_set import RecordingSet
-from distributed_trf.recordings.ucsf import UCSFRecordings
+from distributed_trf.recordings.ucsf.reader import UCSFRecordings
 
 FORMATS: dict[str, Callable[[Path], RecordingSet]] = {"ucsf": UCSFRecordings}
 

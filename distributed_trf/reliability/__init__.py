@@ -1,0 +1,1 @@
+"""What the recorded responses themselves allow, on arrays."""

@@ -1,0 +1,1 @@
+"""What came out, as one labelled dataset, and tables of it."""

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from distributed_trf.config.study import StudySettings
-from distributed_trf.recordings.truth import open_truth
+from distributed_trf.recordings.simulation.truth import open_truth
 
 
 @dataclass(frozen=True)

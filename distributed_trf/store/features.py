@@ -104,7 +104,8 @@ def write_batch(path: Path, batch: int, features: Mapping[int, Sequence[np.ndarr
         rows = np.concatenate(stimuli)
         block[: rows.shape[0]] = rows
         array[batch * slot : (batch + 1) * slot] = block
-        sync_file(path / str(layer) / "c" / str(batch) / "0")
+        if rows.shape[0]:  # zarr stores no chunk that is NaN throughout
+            sync_file(path / str(layer) / "c" / str(batch) / "0")
 
 
 class NetworkFeatures:

@@ -1,0 +1,1 @@
+"""The mathematics of time-lagged ridge regression, on arrays: no files, no cluster."""

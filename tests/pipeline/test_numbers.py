@@ -7,7 +7,7 @@ import pytest
 from scipy.signal import resample
 
 from distributed_trf import Study, open_features, open_results
-from distributed_trf.recordings.ucsf import UCSFRecordings
+from distributed_trf.recordings.ucsf.reader import UCSFRecordings
 from distributed_trf.trf.crossval import assign_folds
 from tests.oracle import fit_and_score
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from scipy.io import loadmat, savemat
 
-from distributed_trf.recordings.simulate import simulate
+from distributed_trf.recordings.simulation.simulate import simulate
 
 SEED = 5
 

@@ -11,7 +11,7 @@ import numpy as np
 from distributed_trf.errors import ConfigError, RecordingError
 from distributed_trf.recordings.matlab import field, number, numbers, read_mat
 from distributed_trf.recordings.recording_set import Session, SpikeTrials, Stimulus
-from distributed_trf.recordings.ucsf_layout import (
+from distributed_trf.recordings.ucsf.layout import (
     SENTENCE_FILE,
     SESSIONS_FOLDER,
     SILENCE,
@@ -21,7 +21,7 @@ from distributed_trf.recordings.ucsf_layout import (
     channel_labels,
     check_folder,
 )
-from distributed_trf.recordings.ucsf_metadata import METADATA_FILE, read_site_table
+from distributed_trf.recordings.ucsf.metadata import METADATA_FILE, read_site_table
 
 
 class UCSFRecordings:

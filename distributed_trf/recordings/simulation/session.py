@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from distributed_trf.recordings.neurons import Neurons, draw_neurons
-from distributed_trf.recordings.spike_trains import SpikeTrains, draw_spikes
-from distributed_trf.recordings.trial_table import TrialTable, draw_trial_table
-from distributed_trf.recordings.ucsf_layout import TEST_IDS
+from distributed_trf.recordings.simulation.neurons import Neurons, draw_neurons
+from distributed_trf.recordings.simulation.spike_trains import SpikeTrains, draw_spikes
+from distributed_trf.recordings.simulation.trial_table import TrialTable, draw_trial_table
+from distributed_trf.recordings.ucsf.layout import TEST_IDS
 from distributed_trf.reliability.known_rates import known_rate_ceiling
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from distributed_trf.recordings.neurons import Neurons
+from distributed_trf.recordings.simulation.neurons import Neurons
 
 TRUTH_STORE = "truth.zarr"
 

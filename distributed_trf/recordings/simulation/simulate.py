@@ -11,14 +11,14 @@ import xarray as xr
 
 from distributed_trf.errors import ConfigError
 from distributed_trf.features.mel import WHISPER_SFREQ
-from distributed_trf.recordings.neurons import FEATURE, FLOOR, LEAD_IN, driving_features, lags
-from distributed_trf.recordings.simulated_session import simulate_session
-from distributed_trf.recordings.speech import speech_like
-from distributed_trf.recordings.trial_table import CLOCK
-from distributed_trf.recordings.truth import SessionTruth, collect_truth, write_truth
-from distributed_trf.recordings.ucsf_layout import TEST_IDS
-from distributed_trf.recordings.ucsf_sites import sites
-from distributed_trf.recordings.ucsf_writer import N_SENTENCES, write_metadata, write_sentences, write_session
+from distributed_trf.recordings.simulation.neurons import FEATURE, FLOOR, LEAD_IN, driving_features, lags
+from distributed_trf.recordings.simulation.session import simulate_session
+from distributed_trf.recordings.simulation.speech import speech_like
+from distributed_trf.recordings.simulation.trial_table import CLOCK
+from distributed_trf.recordings.simulation.truth import SessionTruth, collect_truth, write_truth
+from distributed_trf.recordings.ucsf.layout import TEST_IDS
+from distributed_trf.recordings.ucsf.sites import sites
+from distributed_trf.recordings.ucsf.writer import N_SENTENCES, write_metadata, write_sentences, write_session
 
 GENERATOR_VERSION = 1
 """Raise it when the same arguments make other recordings."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from distributed_trf.recordings.trial_table import CLOCK, TrialTable
+from distributed_trf.recordings.simulation.trial_table import CLOCK, TrialTable
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import re
 from pathlib import Path
 
 from distributed_trf.errors import RecordingError
-from distributed_trf.recordings.ucsf_metadata import METADATA_FILE
+from distributed_trf.recordings.ucsf.metadata import METADATA_FILE
 
 TIMIT = "timit"
 TEST_IDS = (12, 13, 32, 43, 56, 163, 212, 218, 287, 308)

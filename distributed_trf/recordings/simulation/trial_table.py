@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from distributed_trf.recordings.ucsf_layout import SILENCE, TEST_IDS
+from distributed_trf.recordings.ucsf.layout import SILENCE, TEST_IDS
 
 CLOCK = 20_000
 """Ticks per second of the recording clock."""

@@ -1,0 +1,1 @@
+"""Recordings of neurons that are known, to try everything on."""
