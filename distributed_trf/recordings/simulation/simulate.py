@@ -16,9 +16,14 @@ from distributed_trf.recordings.simulation.session import simulate_session
 from distributed_trf.recordings.simulation.speech import speech_like
 from distributed_trf.recordings.simulation.trial_table import CLOCK
 from distributed_trf.recordings.simulation.truth import SessionTruth, collect_truth, write_truth
+from distributed_trf.recordings.simulation.ucsf_sites import sites
+from distributed_trf.recordings.simulation.ucsf_writer import (
+    N_SENTENCES,
+    write_metadata,
+    write_sentences,
+    write_session,
+)
 from distributed_trf.recordings.ucsf.layout import TEST_IDS
-from distributed_trf.recordings.ucsf.sites import sites
-from distributed_trf.recordings.ucsf.writer import N_SENTENCES, write_metadata, write_sentences, write_session
 
 GENERATOR_VERSION = 1
 """Raise it when the same arguments make other recordings."""

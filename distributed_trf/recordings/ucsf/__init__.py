@@ -1,1 +1,1 @@
-"""The squirrel monkey recordings of Zenodo 10.5281/zenodo.16175377: read, and written for simulations."""
+"""The squirrel monkey recordings of Zenodo 10.5281/zenodo.16175377."""

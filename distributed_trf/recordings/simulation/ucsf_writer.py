@@ -12,9 +12,9 @@ from scipy.io import savemat
 
 from distributed_trf.recordings.simulation.spike_trains import SpikeTrains
 from distributed_trf.recordings.simulation.trial_table import CLOCK, N_REPEATS, TrialTable
+from distributed_trf.recordings.simulation.ucsf_sites import BAD_SESSIONS, CORE, NON_PRIMARY, Site
 from distributed_trf.recordings.ucsf.layout import SENTENCE_FILE, SESSIONS_FOLDER, SILENCE, channel_labels
 from distributed_trf.recordings.ucsf.metadata import METADATA_FILE, SUBJECTS
-from distributed_trf.recordings.ucsf.sites import BAD_SESSIONS, CORE, NON_PRIMARY, Site
 
 N_SENTENCES = 499
 SNIPPET = np.round(-900 * np.diff(np.exp(-0.5 * ((np.arange(22) - 8) / 2.5) ** 2))).astype(np.int16)
