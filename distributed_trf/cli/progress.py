@@ -40,7 +40,8 @@ class Bars:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._progress.stop()
+        if self._progress.live.is_started:
+            self._progress.stop()
 
     def started(self, dashboard: str | None, folder: Path) -> None:
         """Say where to watch, and show the bars: a run with nothing to do shows none."""

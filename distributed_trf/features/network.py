@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from importlib.metadata import PackageNotFoundError
 from typing import Protocol
 
 import numpy as np
 
 from distributed_trf.config.study import NetworkSettings, Weights
-from distributed_trf.errors import ConfigError, FeatureError
+from distributed_trf.errors import ConfigError, FeatureError, MissingExtraError
 from distributed_trf.features import spectrogram, whisper
 from distributed_trf.features.resample import resample_sound
 from distributed_trf.features.table import Layer, NetworkTable
 from distributed_trf.features.weights import weights_stamps
+from distributed_trf.store.fingerprint import library_versions
 
 
 class Network(Protocol):
@@ -26,6 +28,9 @@ class Network(Protocol):
 
 class Family(Protocol):
     """The code behind a kind of network."""
+
+    libraries: tuple[str, ...]
+    """What its numbers depend on beside this package."""
 
     def n_frames(self, layer: Layer, n_samples: int) -> int:
         """Return how many frames a layer gives of a sound (at the network's rate), before anything is built."""
@@ -54,6 +59,20 @@ def family(table: NetworkTable) -> Family:
     if table.family not in FAMILIES:
         raise ConfigError(f"network {table.name}: family {table.family!r} is unknown; known: {', '.join(FAMILIES)}")
     return FAMILIES[table.family]()
+
+
+def versions(table: NetworkTable) -> dict[str, str]:
+    """Return the versions of the libraries that a network's numbers depend on.
+
+    Raises
+    ------
+    MissingExtraError
+        If one is not installed, so that the network could not be built.
+    """
+    try:
+        return library_versions(*family(table).libraries)
+    except PackageNotFoundError as error:
+        raise MissingExtraError(str(error.name), "models") from error
 
 
 @lru_cache(maxsize=1)

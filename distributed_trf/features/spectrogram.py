@@ -14,6 +14,8 @@ from distributed_trf.features.table import Layer, NetworkTable
 class MelWhisper:
     """Whisper's log-mel spectrogram."""
 
+    libraries: tuple[str, ...] = ("transformers", "scipy")
+
     def n_frames(self, layer: Layer, n_samples: int) -> int:
         """One frame per whole hop of 10 ms."""
         check_whisper_length(n_samples)

@@ -22,6 +22,8 @@ FRAME = 0.02
 class Whisper:
     """Networks of the architecture of Radford et al. (2022)."""
 
+    libraries: tuple[str, ...] = ("torch", "transformers", "scipy")
+
     def n_frames(self, layer: Layer, n_samples: int) -> int:
         """Keep ``int((seconds + 0.01) / 0.02)`` frames at 50 Hz, twice that at 100 Hz (Ahmed et al. 2025)."""
         check_whisper_length(n_samples)

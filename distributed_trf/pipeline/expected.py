@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from distributed_trf.features.network import versions
 from distributed_trf.features.weights import weights_identity
 from distributed_trf.pipeline import extract, fit, read
 from distributed_trf.pipeline.context import Context
@@ -126,7 +127,7 @@ class Expectations:
             "network": [table.family, table.sfreq, [layer.model_dump() for layer in context.layers(settings)]],
             "lead-in": study.lags.lead_in,
             "batch": [item.batch, study.batch],
-            "versions": [extract.REVISION, library_versions("torch", "transformers", "scipy")],
+            "versions": [extract.REVISION, versions(table)],
         }
 
     def _fit(self, item: Fit) -> dict[str, Any]:
