@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+REPLACED = ".replaced-"
+"""Marks an old folder while a new one takes its place; ``sweep`` puts it back if the new one never did."""
 TEMPORARY = ".partial-"
 """Marks what is being written, or being removed; a leftover of a killed process is swept away by ``sweep``."""
 
@@ -33,17 +35,17 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 def new_folder(path: Path) -> Iterator[Path]:
     """Yield a folder to fill: it takes the place of ``path`` when the block ends well, and is removed otherwise."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside, doomed = _beside(path), _beside(path)
+    beside, old = _beside(path), _beside(path, REPLACED)
     beside.mkdir()
     try:
         yield beside
         sync_folder(beside)
         if path.is_dir():
-            path.rename(doomed)
-        beside.rename(path)  # at once: removing the old one may take long, and a kill in between would leave neither
+            path.rename(old)
+        beside.rename(path)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-        shutil.rmtree(doomed, ignore_errors=True)
+        _settle(old)
 
 
 def sync_folder(path: Path) -> None:
@@ -64,6 +66,8 @@ def sync_file(path: Path) -> None:
 
 def sweep(root: Path) -> None:
     """Remove what killed processes left behind below ``root``; only for the one process that holds the store's lock."""
+    for old in [*root.rglob(f"*{REPLACED}*")]:
+        _settle(old)
     for pattern in (f"*{TEMPORARY}*", "*.partial"):  # ours, and zarr's own
         for left in [*root.rglob(pattern)]:
             if left.is_dir():
@@ -72,5 +76,14 @@ def sweep(root: Path) -> None:
                 left.unlink(missing_ok=True)
 
 
-def _beside(path: Path) -> Path:
-    return path.with_name(f"{path.name}{TEMPORARY}{uuid.uuid4().hex[:8]}")
+def _settle(old: Path) -> None:
+    """Remove a replaced folder, or put it back where nothing has replaced it."""
+    path = old.with_name(old.name.partition(REPLACED)[0])
+    if path.exists():
+        shutil.rmtree(old, ignore_errors=True)
+    elif old.exists():
+        old.rename(path)
+
+
+def _beside(path: Path, mark: str = TEMPORARY) -> Path:
+    return path.with_name(f"{path.name}{mark}{uuid.uuid4().hex[:8]}")

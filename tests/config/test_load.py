@@ -1,0 +1,299 @@
+"""Study files, recipes and tables: what is wrong with one is said in words that help."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from distributed_trf.clusters.recipe import load_recipe
+from distributed_trf.config.load import load
+from distributed_trf.config.locate import locate, shipped
+from distributed_trf.config.study import LagSettings, NetworkSettings, RidgeSettings, StudySettings, load_study
+from distributed_trf.errors import ConfigError
+from distributed_trf.features.network import family
+from distributed_trf.features.table import NetworkTable, chosen_layers, chosen_weights, load_table
+
+MINIMAL = {
+    "name": "small",
+    "recordings": {"format": "ucsf", "path": "recordings"},
+    "output": "study",
+    "networks": [{"name": "mel_whisper"}],
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def problems(folder: Path):
+    """Load a study with some fields changed; the lines of the error it gives."""
+
+    def of(**changes):
+        path = folder / "study.yaml"
+        path.write_text(yaml.safe_dump({**MINIMAL, **changes}))
+        with pytest.raises(ConfigError) as caught:
+            load_study(path)
+        lines = str(caught.value).splitlines()
+        assert all(line.startswith(f"{path}: ") for line in lines)
+        return [line.removeprefix(f"{path}: ") for line in lines]
+
+    return of
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"bin_width": [50]}, "bin_width = [50]: unknown field; did you mean 'bin_widths'?"),
+        ({"lags": {"tmx": 0.3}}, "lags.tmx = 0.3: unknown field; did you mean 'tmax'?"),
+        ({"ridge": {"folds": 3}}, "ridge.folds = 3: unknown field; did you mean 'n_folds'?"),
+        (
+            {"networks": [{"name": "mel_whisper", "weihgts": ["reset"]}]},
+            "networks.0.weihgts = ['reset']: unknown field; did you mean 'weights'?",
+        ),
+        ({"lags": {"zebra": 1}}, "lags.zebra = 1: unknown field; known fields: lead_in, tmax, tmin"),
+    ],
+)
+def test_misspelt_field__is_named_with_its_value_and_the_nearest_known_one(problems, changes, problem):
+    assert problems(**changes) == [problem]
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "value", "expected"),
+    [
+        ({"batch": 0}, "batch", "0", "greater than or equal to 1"),
+        ({"batch": "many"}, "batch", "'many'", "valid integer"),
+        ({"bin_widths": []}, "bin_widths", "[]", "at least 1 item"),
+        ({"bin_widths": [50, -20]}, "bin_widths.1", "-20", "greater than 0"),
+        ({"bin_widths": [float("inf")]}, "bin_widths.0", "inf", "finite number"),
+        ({"lags": {"tmax": float("nan")}}, "lags.tmax", "nan", "finite number"),
+        ({"lags": {"lead_in": -0.1}}, "lags.lead_in", "-0.1", "greater than or equal to 0"),
+        ({"lags": 0.2}, "lags", "0.2", "LagSettings"),
+        ({"ridge": {"n_folds": 1}}, "ridge.n_folds", "1", "greater than or equal to 2"),
+        ({"networks": []}, "networks", "[]", "at least 1 item"),
+        ({"networks": [{"name": "mel_whisper", "layers": "some"}]}, "networks.0.layers", "'some'", "'all'"),
+        ({"networks": [{"name": "w", "weights": ["best"]}]}, "networks.0.weights.0", "'best'", "'trained', 'reset'"),
+        ({"name": "../outside"}, "name", "'../outside'", "match pattern"),
+        ({"stimuli": ["ti/mit"]}, "stimuli.0", "'ti/mit'", "match pattern"),
+    ],
+)
+def test_value_that_cannot_be_used__is_named_with_what_was_expected(problems, changes, field, value, expected):
+    found = problems(**changes)
+    assert any(line.startswith(f"{field} = {value}: ") and expected in line for line in found), found
+
+
+def test_missing_field__is_named(folder, problems):
+    assert problems(networks=[{}]) == ["networks.0.name: this field is required"]
+    (folder / "study.yaml").write_text(yaml.safe_dump({k: v for k, v in MINIMAL.items() if k != "output"}))
+    with pytest.raises(ConfigError, match=r"study\.yaml: output: this field is required$"):
+        load_study("study.yaml")
+
+
+def test_several_problems__are_listed_at_once(problems):
+    found = problems(batch=0, ridge={"n_folds": 1, "sead": 2}, stimulus=["timit"])
+    assert sorted(line.split(" ")[0] for line in found) == ["batch", "ridge.n_folds", "ridge.sead", "stimulus"]
+
+
+def test_tmax_before_tmin__says_which_must_be_later(problems):
+    (found,) = problems(lags={"tmin": 0.3, "tmax": 0.1})
+    assert found.endswith("tmax = 0.1 is before tmin = 0.3; tmax must be the later lag")
+
+
+def test_tmax_equal_to_tmin__is_one_lag():
+    assert LagSettings(tmin=0.1, tmax=0.1).tmax == 0.1
+
+
+def test_network_named_twice__is_refused_by_name(problems):
+    (found,) = problems(networks=[{"name": "mel_whisper"}, {"name": "whisper_tiny"}, {"name": "mel_whisper"}])
+    assert "mel_whisper stand there twice" in found
+    assert "whisper_tiny stand" not in found
+
+
+def test_long_value__is_shortened_in_the_message(problems):
+    (found,) = problems(batch="x" * 500)
+    assert len(found) < 200
+
+
+def test_missing_file__is_named(folder):
+    with pytest.raises(ConfigError, match=r"gone\.yaml: no such file"):
+        load(folder / "gone.yaml", StudySettings)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"name: [unclosed", "not valid YAML"),
+        (b"name: x\n\tname: y", "not valid YAML"),
+        (b"\xff\xfe\x00name", "not valid YAML"),
+        (b"- one\n- two\n", "expected fields and values, found list"),
+        (b"", "expected fields and values, found NoneType"),
+        (b"quickstart", "expected fields and values, found str"),
+        (b"name: !!python/object/apply:os.system ['true']", "not valid YAML"),
+    ],
+)
+def test_file_that_is_no_mapping__is_named(folder, content, problem):
+    (folder / "study.yaml").write_bytes(content)
+    with pytest.raises(ConfigError, match=rf"study\.yaml: {problem}"):
+        load_study("study.yaml")
+
+
+def test_settings__do_not_change_after_loading(folder):
+    (folder / "study.yaml").write_text(yaml.safe_dump(MINIMAL))
+    study = load_study("study.yaml")
+    with pytest.raises(ValueError, match="frozen"):
+        study.batch = 2
+
+
+def test_paths__are_absolute_from_the_directory_in_which_the_file_was_read(folder, monkeypatch):
+    (folder / "weights").mkdir()
+    networks = [{"name": "a", "source": "weights"}, {"name": "b", "source": "openai/whisper-tiny"}]
+    (folder / "sub").mkdir()
+    (folder / "sub/study.yaml").write_text(yaml.safe_dump({**MINIMAL, "output": "~/study", "networks": networks}))
+    monkeypatch.setenv("HOME", str(folder / "home"))
+    study = load_study("sub/study.yaml")
+    assert study.recordings.path == folder / "recordings"
+    assert study.output == folder / "home/study"
+    assert [n.source for n in study.networks] == [str(folder / "weights"), "openai/whisper-tiny"]
+
+
+def test_number_in_scientific_notation_without_a_dot__is_still_a_number(folder):
+    """YAML 1.1 reads ``1e-5`` as text."""
+    text = yaml.safe_dump(MINIMAL)
+    (folder / "grid.yaml").write_text(text + "ridge: {alphas: {min: 1e-5, max: 1e15}}\n")
+    (folder / "list.yaml").write_text(text + "ridge: {alphas: [1e-5, 1e2]}\n")
+    assert load_study("grid.yaml").ridge.penalties == RidgeSettings().penalties
+    assert load_study("list.yaml").ridge.penalties == [1e-5, 100.0]
+
+
+def test_penalties__of_the_default_grid_are_the_published_ones():
+    np.testing.assert_allclose(RidgeSettings().penalties, np.logspace(-5, 15, 21), rtol=1e-12, atol=0)
+
+
+def test_penalties__of_a_list_are_sorted_and_distinct():
+    assert RidgeSettings(alphas=[10, 1, 10.0, 0.1]).penalties == [0.1, 1.0, 10.0]
+
+
+@given(low=st.floats(1e-8, 1e8), factor=st.floats(1, 1e8), num=st.integers(2, 30))
+def test_penalties__of_a_grid_go_from_min_to_max(low, factor, num):
+    found = RidgeSettings(alphas={"min": low, "max": low * factor, "num": num}).penalties
+    assert len(found) == num
+    np.testing.assert_allclose([found[0], found[-1]], [low, low * factor], rtol=1e-12)
+    steps = np.diff(np.log(found))
+    np.testing.assert_allclose(steps, steps.mean(), rtol=1e-6, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "alphas", [[0.0], [-1.0], [float("nan")], {"min": 0}, {"num": 0}, {"mni": 1.0}, [], {"min": 10.0, "max": 1.0}]
+)
+def test_penalties__that_no_fit_can_use_are_refused(problems, alphas):
+    names = {line.split(" ")[0] for line in problems(ridge={"alphas": alphas})}
+    inner = next(iter(alphas), None) if isinstance(alphas, dict) else 0
+    assert names <= {"ridge.alphas", f"ridge.alphas.{inner}"}
+
+
+def test_shipped_files__all_load():
+    studies = sorted(shipped("configs").glob("*.yaml"))
+    tables = sorted(shipped("configs/networks").glob("*.yaml"))
+    recipes = sorted(shipped("cluster").glob("*.yaml"))
+    assert studies
+    assert tables
+    assert recipes
+    for path in tables:
+        table = load_table(str(path))
+        assert table.name == path.stem
+        assert family(table)
+    for path in studies:
+        study = load_study(path)
+        assert study.name == path.stem
+        for network in study.networks:
+            table = load_table(network.name)
+            assert chosen_layers(table, network)
+            assert chosen_weights(table, network)
+    for path in recipes:
+        assert load_recipe(path)
+
+
+def test_locate__takes_an_explicit_path_then_the_working_directory_then_what_ships(folder):
+    name = "quickstart.yaml"
+    assert locate(name, "configs") == shipped("configs") / name
+    (folder / "configs").mkdir()
+    (folder / "configs" / name).write_text("a: 1")
+    assert locate(name, "configs") == Path("configs") / name
+    (folder / name).write_text("a: 1")
+    assert locate(name, "configs") == Path(name)
+
+
+@pytest.mark.parametrize("place", ["here", "shipped"])
+def test_locate__takes_names_with_and_without_ending(folder, place):
+    if place == "here":
+        (folder / "configs").mkdir()
+        (folder / "configs/quickstart.yaml").write_text("a: 1")
+    assert locate("quickstart", "configs") == locate("quickstart.yaml", "configs")
+    assert locate("quickstart", "configs").is_absolute() == (place == "shipped")
+
+
+def test_locate__a_folder_of_that_name_is_no_file(folder):
+    (folder / "quickstart").mkdir()
+    (folder / "quickstart.yaml").mkdir()
+    assert locate("quickstart", "configs") == shipped("configs") / "quickstart.yaml"
+
+
+def test_locate__says_where_it_looked_and_what_exists(folder):
+    with pytest.raises(ConfigError) as caught:
+        locate("quickstrat", "configs")
+    message = str(caught.value)
+    assert message.startswith("quickstrat: no such file")
+    assert "configs/quickstrat.yaml" in message
+    assert str(shipped("configs") / "quickstrat.yaml") in message
+    known = sorted(path.stem for path in shipped("configs").glob("*.yaml"))
+    assert "quickstart" in known
+    assert message.endswith(f"Shipped in configs/: {', '.join(known)}")
+
+
+TABLE = {
+    "name": "net",
+    "family": "whisper",
+    "sfreq": 16000,
+    "layers": [{"id": k, "name": f"m{k}", "type": "conv", "width": 4, "rate": 50} for k in (0, 3, 5)],
+}
+
+
+def test_table__layer_ids_must_differ(folder):
+    doubled = {**TABLE, "layers": [TABLE["layers"][0]] * 2}
+    (folder / "net.yaml").write_text(yaml.safe_dump(doubled))
+    with pytest.raises(ConfigError, match=r"net\.yaml: .*layer ids \[0, 0\] must differ"):
+        load_table("net.yaml")
+
+
+def test_table__of_an_unknown_family_is_refused_with_the_known_ones():
+    table = NetworkTable.model_validate({**TABLE, "family": "whimsper"})
+    with pytest.raises(ConfigError, match=r"network net: family 'whimsper' is unknown; known: whisper, mel_whisper"):
+        family(table)
+
+
+def test_chosen_layers__come_in_the_order_of_the_table():
+    table = NetworkTable.model_validate(TABLE)
+    assert [x.id for x in chosen_layers(table, NetworkSettings(name="net"))] == [0, 3, 5]
+    assert [x.id for x in chosen_layers(table, NetworkSettings(name="net", layers=[5, 0]))] == [0, 5]
+    with pytest.raises(ConfigError, match=r"net has no layer 4; it has \[0, 3, 5\]"):
+        chosen_layers(table, NetworkSettings(name="net", layers=[0, 4]))
+
+
+def test_chosen_weights__default_to_trained_and_for_a_spectrogram_to_fixed():
+    network, mel = NetworkTable.model_validate(TABLE), load_table("mel_whisper")
+    assert chosen_weights(network, NetworkSettings(name="net")) == ("trained",)
+    twice = NetworkSettings(name="net", weights=["reset", "trained", "reset"])
+    assert chosen_weights(network, twice) == ("reset", "trained")
+    assert chosen_weights(mel, NetworkSettings(name="mel_whisper")) == ("fixed",)
+    with pytest.raises(ConfigError, match="net has weights"):
+        chosen_weights(network, NetworkSettings(name="net", weights=["fixed"]))
+    with pytest.raises(ConfigError, match="mel_whisper is a spectrogram"):
+        chosen_weights(mel, NetworkSettings(name="mel_whisper", weights=["trained"]))

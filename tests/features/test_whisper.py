@@ -1,0 +1,276 @@
+"""Whisper: trained weights from a folder, the untrained control, and every promise about frames."""
+
+from __future__ import annotations
+
+import pickle
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
+from torch.utils.flop_counter import FlopCounterMode
+from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperForConditionalGeneration, WhisperModel
+
+from distributed_trf.config.study import NetworkSettings
+from distributed_trf.errors import DeviceError, FeatureError
+from distributed_trf.features.network import build_network, extract, family, prepare_sound
+from distributed_trf.features.table import NetworkTable, load_table
+from tests.conftest import SMALL_WHISPER
+
+TABLE = NetworkTable.model_validate(SMALL_WHISPER)
+SECONDS = (1.2, 2.03, 0.7)
+
+
+@pytest.fixture(scope="module")
+def sounds():
+    rng = np.random.default_rng(0)
+    return [prepare_sound(0.1 * rng.normal(size=int(s * 16_000)), 16_000, TABLE, 0.35) for s in SECONDS]
+
+
+def model_of(kind):
+    torch.manual_seed(4)
+    return kind(WhisperConfig(**SMALL_WHISPER["config"])).eval()
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """Folders of seeded models, by class, as transformers saves them."""
+    folders = {}
+    for kind in (WhisperForConditionalGeneration, WhisperModel):
+        folders[kind] = tmp_path_factory.mktemp(kind.__name__)
+        model_of(kind).save_pretrained(folders[kind])
+    return folders
+
+
+@pytest.fixture
+def folder(saved, tmp_path):
+    """A saved model that a test may damage."""
+    return Path(shutil.copytree(saved[WhisperModel], tmp_path / "weights"))
+
+
+def trained(source):
+    return build_network(TABLE, NetworkSettings(name="w", source=str(source)), "trained", device="cpu")
+
+
+def refused(source):
+    with pytest.raises(FeatureError) as caught:
+        trained(source)
+    assert str(source) in str(caught.value)
+    assert "`source` in the study" in str(caught.value) or "save_pretrained(folder)" in str(caught.value)
+    return str(caught.value)
+
+
+def change_weights(folder, change):
+    weights = load_file(folder / "model.safetensors")
+    change(weights)
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def heard_directly(model, sound):
+    """Every layer's output for one sound, as published: hooks, one sound at a time, transposed and cut."""
+    encoder = model.get_encoder()
+    modules = {0: encoder.conv1, 1: encoder.conv2} | {k + 2: x.final_layer_norm for k, x in enumerate(encoder.layers)}
+    kept = {}
+    for layer, module in modules.items():
+        module.register_forward_hook(lambda _m, _i, out, layer=layer: kept.update({layer: out[0]}))
+    mel = WhisperFeatureExtractor()(sound, sampling_rate=16_000, return_tensors="pt").input_features
+    with torch.no_grad():
+        encoder(mel)
+    n = int((sound.shape[0] / 16_000 + 0.01) / 0.02)
+    return {layer: (out.T if layer < 2 else out)[: 2 * n if layer == 0 else n] for layer, out in kept.items()}
+
+
+@pytest.mark.parametrize("kind", [WhisperForConditionalGeneration, WhisperModel])
+def test_trained_weights__every_layer_is_what_the_model_itself_gives(saved, sounds, kind):
+    found = extract(trained(saved[kind]), TABLE, sounds, TABLE.layers)
+    for k, sound in enumerate(sounds):
+        expected = heard_directly(model_of(kind), sound)
+        assert sorted(found) == sorted(expected) == [0, 1, 2, 3]
+        for layer, out in expected.items():
+            assert found[layer][k].dtype == np.float32
+            assert torch.equal(torch.from_numpy(found[layer][k].copy()), out)
+
+
+def test_batch__gives_what_each_sound_gives_alone_bit_by_bit(saved, sounds):
+    network = trained(saved[WhisperModel])
+    together = extract(network, TABLE, sounds, TABLE.layers)
+    for k, sound in enumerate(sounds):
+        alone = extract(network, TABLE, [sound], TABLE.layers)
+        for layer in TABLE.layers:
+            np.testing.assert_array_equal(together[layer.id][k], alone[layer.id][0], strict=True)
+
+
+def test_some_layers__are_the_same_as_among_all(saved, sounds):
+    network = trained(saved[WhisperModel])
+    few = extract(network, TABLE, sounds[:1], TABLE.layers[2:3])
+    assert list(few) == [2]
+    np.testing.assert_array_equal(few[2][0], extract(network, TABLE, sounds[:1], TABLE.layers)[2][0])
+
+
+def test_folder_with_pickled_weights_only__is_refused(folder):
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+    assert "no *.safetensors file here; pickled weights are never read" in refused(folder)
+
+
+class Bomb:
+    """Leaves a mark when it is unpickled."""
+
+    def __init__(self, mark):
+        self.mark = mark
+
+    def __reduce__(self):
+        return Path.touch, (self.mark,)
+
+
+def test_pickle_beside_the_weights__is_never_opened(folder, sounds):
+    (folder / "pytorch_model.bin").write_bytes(pickle.dumps(Bomb(folder / "exploded")))
+    extract(trained(folder), TABLE, sounds[:1], TABLE.layers)
+    (folder / "model.safetensors").write_bytes(b"damaged")
+    refused(folder)
+    assert not (folder / "exploded").exists()
+
+
+def test_missing_encoder_weight__is_named(folder):
+    change_weights(folder, lambda w: w.pop("encoder.layers.1.fc1.weight"))
+    assert "1 encoder weights are missing or of another shape" in (message := refused(folder))
+    assert "encoder.layers.1.fc1.weight" in message
+
+
+def test_misshapen_encoder_weight__is_named(folder):
+    change_weights(folder, lambda w: w.update({"encoder.conv1.bias": torch.zeros(5)}))
+    assert "encoder.conv1.bias" in refused(folder)
+
+
+def test_missing_decoder_weight__does_not_matter(folder, saved, sounds):
+    change_weights(folder, lambda w: w.pop("decoder.layers.0.encoder_attn.k_proj.weight"))
+    change_weights(folder, lambda w: w.update({"decoder.layer_norm.bias": torch.zeros(5)}))
+    found, whole = (
+        extract(trained(source), TABLE, sounds[:1], TABLE.layers) for source in (folder, saved[WhisperModel])
+    )
+    for layer in TABLE.layers:
+        np.testing.assert_array_equal(found[layer.id][0], whole[layer.id][0])
+
+
+def test_folder_without_a_configuration__is_refused(folder):
+    (folder / "config.json").unlink()
+    refused(folder)
+
+
+def test_hub_without_a_commit__is_refused():
+    with pytest.raises(FeatureError, match=r"'someone/whisper' is no folder here, and a hub id needs the commit"):
+        trained("someone/whisper")
+
+
+def test_hub_that_cannot_be_reached__is_named_with_the_way_around():
+    with pytest.raises(FeatureError) as caught:
+        build_network(TABLE, NetworkSettings(name="w"), "trained", device="cpu")
+    message = str(caught.value)
+    assert f"could not be loaded from 'someone/small-whisper' at revision {'0' * 40}" in message
+    assert message.endswith("download them elsewhere and give their folder as `source` in the study")
+
+
+def test_nan_weights__are_found_in_the_first_layer_that_they_reach(folder, sounds):
+    change_weights(folder, lambda w: w["encoder.layers.0.final_layer_norm.bias"].fill_(float("nan")))
+    network = trained(folder)
+    message = r"small_whisper layer 2 \(encoder\.layers\.0\.final_layer_norm\) gave NaN or Inf for sound 0"
+    with pytest.raises(FeatureError, match=message):
+        extract(network, TABLE, sounds, TABLE.layers)
+    extract(network, TABLE, sounds, TABLE.layers[:2])
+
+
+def test_other_width_than_the_table_says__is_refused(saved, sounds):
+    layers = [TABLE.layers[0].model_copy(update={"width": 17})]
+    with pytest.raises(FeatureError, match=r"layer 0 \(encoder\.conv1\) gave \(3000, 16\).*promises \(\d+, 17\)"):
+        extract(trained(saved[WhisperModel]), TABLE, sounds, layers)
+
+
+def test_unknown_module__is_named(saved, sounds):
+    layers = [TABLE.layers[0].model_copy(update={"name": "encoder.conv9"})]
+    with pytest.raises(FeatureError, match=r"WhisperModel has no module encoder\.conv9"):
+        extract(trained(saved[WhisperModel]), TABLE, sounds, layers)
+
+
+@given(n=st.integers(0, 480_000))
+def test_n_frames__follow_the_published_rule(n):
+    rule = family(TABLE)
+    expected = int((n / 16_000 + 0.01) / 0.02)
+    assert [rule.n_frames(layer, n) for layer in TABLE.layers] == [2 * expected, expected, expected, expected]
+
+
+def test_sound_longer_than_the_window__is_refused(saved):
+    rule, network = family(TABLE), trained(saved[WhisperModel])
+    assert rule.n_frames(TABLE.layers[1], 480_000) == 1500
+    with pytest.raises(FeatureError, match=r"a sound of 30\.00 s .* does not fit Whisper's window of 30 s; shorten"):
+        rule.n_frames(TABLE.layers[1], 480_001)
+    with pytest.raises(FeatureError, match=r"a sound of 31\.00 s"):
+        extract(network, TABLE, [np.zeros(31 * 16_000)], TABLE.layers[1:2])
+    assert extract(network, TABLE, [np.zeros(480_000)], TABLE.layers[1:2])[1][0].shape == (1500, 16)
+
+
+def reset_features(sounds, seed):
+    network = build_network(TABLE, NetworkSettings(name="w", seed=seed), "reset", device="cpu")
+    return extract(network, TABLE, sounds, TABLE.layers)
+
+
+def test_reset_weights__follow_their_seed_alone(sounds):
+    torch.manual_seed(1)
+    one = reset_features(sounds[:1], 1)
+    two = reset_features(sounds[:1], 2)
+    torch.manual_seed(77)
+    again = reset_features(sounds[:1], 1)
+    for layer in TABLE.layers:
+        np.testing.assert_array_equal(one[layer.id][0], again[layer.id][0])
+        assert not np.allclose(one[layer.id][0], two[layer.id][0])
+
+
+def test_dropout_of_the_configuration__is_off(sounds):
+    table = NetworkTable.model_validate({**SMALL_WHISPER, "config": {**SMALL_WHISPER["config"], "dropout": 0.5}})
+    network = build_network(table, NetworkSettings(name="w"), "reset", device="cpu")
+    one, again = (extract(network, table, sounds[:1], table.layers)[3][0] for _ in range(2))
+    np.testing.assert_array_equal(one, again)
+
+
+def test_build_network__returns_the_same_one_when_asked_again():
+    one = build_network(TABLE, NetworkSettings(name="w"), "reset", device="cpu")
+    assert build_network(TABLE, NetworkSettings(name="w"), "reset", device="cpu") is one
+    assert build_network(TABLE, NetworkSettings(name="w", seed=1), "reset", device="cpu") is not one
+
+
+def test_build_network__notices_changed_weights_in_the_same_folder(folder, sounds):
+    one = trained(folder)
+    assert trained(folder) is one
+    change_weights(folder, lambda w: w["encoder.conv1.bias"].add_(1))
+    before, after = (extract(network, TABLE, sounds[:1], TABLE.layers[:1])[0][0] for network in (one, trained(folder)))
+    np.testing.assert_allclose(after, before + 1, atol=1e-5)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_missing_gpu__is_an_error_and_never_the_cpu():
+    with pytest.raises(DeviceError, match=r"device 'cuda' was asked for, but torch .* finds no GPU"):
+        build_network(TABLE, NetworkSettings(name="w"), "reset", device="cuda")
+
+
+def test_whisper_tiny__has_six_layers_of_width_384():
+    table = load_table("whisper_tiny")
+    network = build_network(table, NetworkSettings(name="whisper_tiny"), "reset", device="cpu")
+    sound = prepare_sound(0.1 * np.random.default_rng(0).normal(size=16_000), 16_000, table, 0.35)
+    found = extract(network, table, [sound], table.layers)
+    assert {layer: frames[0].shape for layer, frames in found.items()} == {
+        0: (136, 384),
+        **dict.fromkeys(range(1, 6), (68, 384)),
+    }
+    assert all(frames[0].std() > 0.01 for frames in found.values())
+
+
+def test_work__counts_the_products_of_the_encoder():
+    encoder = WhisperModel(WhisperConfig(**SMALL_WHISPER["config"], attn_implementation="eager")).encoder.eval()
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        encoder(torch.zeros(2, 80, 3000))
+    flops, n_bytes = family(TABLE).work(TABLE, 2)
+    assert flops == pytest.approx(counter.get_total_flops(), rel=0.01)
+    assert n_bytes > 4 * sum(p.numel() for p in encoder.parameters())

@@ -1,0 +1,98 @@
+"""Results as one labelled dataset, and tables of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from distributed_trf import open_results
+from distributed_trf.errors import StoreError
+from distributed_trf.results.tables import layer_table
+from distributed_trf.store.study_store import StudyStore
+from tests.small_results import FITS, small_results, write_small_study
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """A study's folder with the fits of ``small_results``, that no test may change."""
+    return write_small_study(tmp_path_factory.mktemp("study"))
+
+
+def test_open_results__without_a_study_or_results_says_what_to_do(tmp_path):
+    with pytest.raises(StoreError, match=r"there is no study folder here; run the study first"):
+        open_results(tmp_path / "gone")
+    StudyStore.create(tmp_path / "new")
+    with pytest.raises(StoreError, match=r"new: no results yet; run the study first: dtrf run"):
+        open_results(tmp_path / "new")
+
+
+def test_open_results__reads_no_numbers_until_asked(tmp_path):
+    study = write_small_study(tmp_path)
+    ds = open_results(study)
+    for name in ("r", "alpha", "cv_score"):
+        assert not ds[name].variable._in_memory
+        assert ds[name].chunks is None
+    for chunk in (study / "results.zarr/r/c").rglob("0"):
+        if chunk.is_file():
+            chunk.unlink()
+    assert np.isnan(ds.r.values).all()
+
+
+def test_open_results__is_what_was_written_by_name(study):
+    ds = open_results(study)
+    xr.testing.assert_allclose(ds.load(), small_results())
+    for (stimuli, network, weights, layer, bin_width), values in FITS.items():
+        found = ds.r.sel(stimuli=stimuli, network=network, weights=weights, layer=layer, bin_width=bin_width)
+        np.testing.assert_array_equal(found, values)
+    assert np.isnan(ds.r.sel(network="mel", weights="reset")).all()
+    assert ds.attrs == {"study": "small", "versions": {"numpy": "2"}}
+
+
+def test_open_results__units_are_selected_by_what_they_are(study):
+    ds = open_results(study)
+    core = ds.r.where(ds.area == "core", drop=True)
+    assert core.sizes["unit"] == 2
+    assert set(core.session.values) == {"s1", "s2"}
+    assert ds.r.groupby("session").median().sizes["session"] == 2
+    assert np.isfinite(ds.r.sel(network="mel", weights="fixed", layer=0).where(ds.x > 1).max())
+
+
+def test_layer_table__summarises_units_by_hand():
+    table = layer_table(small_results())
+    assert list(table.columns) == [
+        "stimuli", "network", "weights", "layer", "bin_width", "layer_name", "layer_type", "median", "q25", "q75", "n",
+    ]  # fmt: skip
+    assert len(table) == 5  # the fit that is NaN throughout is left out
+    found = table.set_index(["network", "weights", "layer", "bin_width"])
+    mel = found.loc["mel", "fixed", 0, 50.0]
+    np.testing.assert_allclose(mel[["median", "q25", "q75"]].astype(float), [0.2, 0.15, 0.3])
+    assert mel[["n", "layer_name", "layer_type", "stimuli"]].tolist() == [3, "mel", "spectrogram", "timit"]
+    partial = found.loc["net", "trained", 2, 50.0]
+    np.testing.assert_allclose(partial[["median", "q25", "q75"]].astype(float), [0.4, 0.3, 0.5])
+    assert partial["n"] == 2
+    assert ("net", "trained", 0, 20.0) not in found.index
+
+
+def test_layer_table__keeps_the_order_of_the_dataset():
+    table = layer_table(small_results())
+    places = list(table[["network", "weights", "layer", "bin_width"]].itertuples(index=False, name=None))
+    assert places == [
+        ("mel", "fixed", 0, 50.0),
+        ("net", "reset", 0, 50.0),
+        ("net", "trained", 0, 50.0),
+        ("net", "trained", 2, 20.0),
+        ("net", "trained", 2, 50.0),
+    ]
+
+
+def test_layer_table__of_an_opened_study_is_the_same(study):
+    table, expected = layer_table(open_results(study)), layer_table(small_results())
+    assert table.astype(expected.dtypes).equals(expected)
+
+
+def test_layer_table__of_nothing_fitted_is_empty():
+    ds = small_results()
+    table = layer_table(ds.assign(r=ds.r * np.nan))
+    assert len(table) == 0
+    assert "median" in table

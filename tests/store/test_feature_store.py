@@ -1,0 +1,273 @@
+"""Features on disk: what is written comes back bit by bit, and what is missing or damaged is never read as numbers."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from distributed_trf.errors import StoreError
+from distributed_trf.store.features import (
+    FeatureLayout,
+    NetworkFeatures,
+    StoredLayer,
+    create_features,
+    has_layout,
+    open_features,
+    write_batch,
+)
+from distributed_trf.store.study_store import StudyStore
+from tests.store_damage import flip_a_bit
+
+LAYOUT = FeatureLayout(
+    stimuli=("a", "b", "c"),
+    batches=(2, 1),
+    layers=(
+        StoredLayer(0, "conv", "conv", 100.0, 3, (8, 6, 4)),
+        StoredLayer(4, "block", "transformer", 50.0, 2, (4, 3, 2)),
+    ),
+    lead_in=0.02,
+)
+
+
+def random_features(layout: FeatureLayout, seed: int = 0) -> dict[int, list[np.ndarray]]:
+    """Frames of every stimulus by layer id."""
+    rng = np.random.default_rng(seed)
+    return {x.id: [rng.normal(size=(n, x.width)).astype(np.float32) for n in x.frames] for x in layout.layers}
+
+
+def batch_of(layout: FeatureLayout, features: dict[int, list[np.ndarray]], batch: int) -> dict[int, list[np.ndarray]]:
+    first, last = layout.batch_borders[batch]
+    return {layer: stimuli[first:last] for layer, stimuli in features.items()}
+
+
+@pytest.fixture
+def written(tmp_path):
+    """A store with everything written: its path and the features."""
+    path, features = tmp_path / "fixed.zarr", random_features(LAYOUT)
+    create_features(path, LAYOUT)
+    for batch in range(2):
+        write_batch(path, batch, batch_of(LAYOUT, features, batch))
+    return path, features
+
+
+@st.composite
+def layouts(draw):
+    batches = draw(st.lists(st.integers(1, 4), min_size=1, max_size=4))
+    counts = st.lists(st.integers(0, 9), min_size=sum(batches), max_size=sum(batches)).filter(any)
+    layers = tuple(
+        StoredLayer(k, f"m{k}", "conv", 50.0, draw(st.integers(1, 4)), tuple(draw(counts)))
+        for k in range(draw(st.integers(1, 3)))
+    )
+    return FeatureLayout(tuple(f"s{k}" for k in range(sum(batches))), tuple(batches), layers, 0.35)
+
+
+@settings(max_examples=40)
+@given(layout=layouts(), random=st.randoms())
+def test_features__any_frames_and_batches_come_back_bit_by_bit(layout, random):
+    features = random_features(layout)
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "x.zarr"
+        create_features(path, layout)
+        order = list(range(len(layout.batches)))
+        random.shuffle(order)
+        for batch in order:
+            write_batch(path, batch, batch_of(layout, features, batch))
+        stored = NetworkFeatures(path)
+        assert stored.layout == layout
+        assert has_layout(path, layout)
+        for layer in layout.layers:
+            for (stimulus, frames), expected in zip(stored.iterate(layer.id), features[layer.id], strict=True):
+                assert frames.dtype == np.float32
+                np.testing.assert_array_equal(frames, expected, strict=True)
+                np.testing.assert_array_equal(stored.frames(layer.id, stimulus), expected, strict=True)
+            assert [s for s, _ in stored.iterate(layer.id)] == list(layout.stimuli)
+
+
+def test_write_batch__a_batch_without_frames_is_no_error(tmp_path):
+    layer = StoredLayer(0, "m", "conv", 50.0, 2, (0, 3))
+    layout = replace(LAYOUT, stimuli=("a", "b"), batches=(1, 1), layers=(layer,))
+    create_features(tmp_path / "x.zarr", layout)
+    write_batch(tmp_path / "x.zarr", 0, {0: [np.zeros((0, 2), np.float32)]})
+    assert NetworkFeatures(tmp_path / "x.zarr").frames(0, "a").shape == (0, 2)
+
+
+def test_write_batch__fills_only_its_own_chunk(tmp_path):
+    path, features = tmp_path / "x.zarr", random_features(LAYOUT)
+    create_features(path, LAYOUT)
+    write_batch(path, 1, batch_of(LAYOUT, features, 1))
+    files = sorted(str(f.relative_to(path)) for f in path.rglob("*") if f.is_file() and f.name != "zarr.json")
+    assert files == ["0/c/1/0", "4/c/1/0"]
+    before = {f: ((path / f).stat().st_mtime_ns, (path / f).read_bytes()) for f in files}
+    write_batch(path, 0, batch_of(LAYOUT, features, 0))
+    assert {f: ((path / f).stat().st_mtime_ns, (path / f).read_bytes()) for f in files} == before
+
+
+def test_write_batch__written_twice_is_the_same_bytes(written):
+    path, features = written
+    before = {f: f.read_bytes() for f in path.rglob("*") if f.is_file()}
+    write_batch(path, 0, batch_of(LAYOUT, features, 0))
+    assert {f: f.read_bytes() for f in path.rglob("*") if f.is_file()} == before
+
+
+def test_write_batch__more_frames_than_were_promised_are_refused(written):
+    path, features = written
+    with pytest.raises(ValueError, match="broadcast"):
+        write_batch(path, 1, {0: [np.zeros((15, 3), np.float32)]})
+    np.testing.assert_array_equal(NetworkFeatures(path).frames(0, "c"), features[0][2])
+
+
+def test_layout__start_and_slot_leave_every_batch_a_chunk_of_its_own():
+    conv, block = LAYOUT.layers
+    assert (LAYOUT.slot(conv), LAYOUT.slot(block)) == (14, 7)
+    assert [LAYOUT.start(conv, k) for k in range(3)] == [0, 8, 14]
+    assert [LAYOUT.start(block, k) for k in range(3)] == [0, 4, 7]
+    assert LAYOUT.bytes == 4 * 2 * (14 * 3 + 7 * 2)
+    with pytest.raises(IndexError):
+        LAYOUT.start(conv, 3)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(LAYOUT, stimuli=("a", "c", "b")),
+        replace(LAYOUT, batches=(1, 2)),
+        replace(LAYOUT, lead_in=0.021),
+        replace(LAYOUT, layers=LAYOUT.layers[:1]),
+        replace(LAYOUT, layers=LAYOUT.layers[::-1]),
+        *(
+            replace(LAYOUT, layers=(replace(LAYOUT.layers[0], **change), LAYOUT.layers[1]))
+            for change in (
+                {"id": 1},
+                {"name": "other"},
+                {"type": "rnn"},
+                {"rate": 50.0},
+                {"width": 4},
+                {"frames": (8, 6, 5)},
+            )
+        ),
+    ],
+)
+def test_has_layout__notices_any_difference(written, other):
+    path, _ = written
+    assert has_layout(path, LAYOUT)
+    assert not has_layout(path, other)
+    assert not has_layout(path.with_name("gone.zarr"), LAYOUT)
+
+
+def test_create_features__replaces_what_was_there(written):
+    path, _ = written
+    create_features(path, replace(LAYOUT, batches=(1, 2)))
+    assert not list(path.rglob("c/*"))
+    assert has_layout(path, replace(LAYOUT, batches=(1, 2)))
+
+
+def test_batch_that_was_not_written__is_missing_and_not_nan(tmp_path):
+    path, features = tmp_path / "x.zarr", random_features(LAYOUT)
+    create_features(path, LAYOUT)
+    write_batch(path, 0, batch_of(LAYOUT, features, 0))
+    stored = NetworkFeatures(path)
+    message = r"x\.zarr: stimulus 'c' of layer 4 is not in store; run the study again"
+    np.testing.assert_array_equal(stored.frames(4, "b"), features[4][1])
+    with pytest.raises(StoreError, match=message):
+        stored.frames(4, "c")
+    read = stored.iterate(4)
+    assert [next(read)[0], next(read)[0]] == ["a", "b"]
+    with pytest.raises(StoreError, match=message):
+        next(read)
+
+
+@pytest.mark.parametrize("bit", [0, 12, -40, -1])
+def test_flipped_bit__is_noticed_and_its_array_named(written, bit):
+    path, features = written
+    flip_a_bit(path / "4/c/0/0", bit)
+    stored = NetworkFeatures(path)
+    with pytest.raises(StoreError, match=r"fixed\.zarr/4: a chunk cannot be read .*run the study again"):
+        stored.frames(4, "a")
+    with pytest.raises(StoreError, match=r"fixed\.zarr/4: a chunk cannot be read"):
+        list(stored.iterate(4))
+    np.testing.assert_array_equal(stored.frames(4, "c"), features[4][2])
+    np.testing.assert_array_equal(stored.frames(0, "a"), features[0][0])
+
+
+def test_truncated_chunk__is_noticed(written):
+    path, _ = written
+    chunk = path / "0/c/0/0"
+    chunk.write_bytes(chunk.read_bytes()[:-9])
+    with pytest.raises(StoreError, match=r"fixed\.zarr/0: a chunk cannot be read"):
+        NetworkFeatures(path).frames(0, "a")
+
+
+def test_torn_metadata__is_named(written):
+    path, _ = written
+    (path / "zarr.json").write_text('{"zarr_format": 3, "node')
+    with pytest.raises(StoreError, match=r"fixed\.zarr: cannot be opened as a zarr group .*run the study again"):
+        NetworkFeatures(path)
+
+
+def test_array_that_is_gone__is_named(written):
+    path, _ = written
+    shutil.rmtree(path / "4")
+    with pytest.raises(StoreError, match=r"fixed\.zarr: .*layer 4"):
+        NetworkFeatures(path).frames(4, "a")
+
+
+def test_unknown_layer_and_stimulus__are_told_what_there_is(written):
+    stored = NetworkFeatures(written[0])
+    with pytest.raises(StoreError, match=r"fixed\.zarr: no layer 1; stored are 0, 4"):
+        stored.frames(1, "a")
+    with pytest.raises(StoreError, match=r"fixed\.zarr: no stimulus 'z'; there are 3 in store"):
+        stored.frames(0, "z")
+
+
+@pytest.fixture
+def study(tmp_path):
+    """A study's folder with the features of two networks."""
+    store = StudyStore.create(tmp_path / "study")
+    for key, seed in ((("timit", "mel", "fixed"), 0), (("timit", "net", "reset"), 1)):
+        path, features = store.features(*key), random_features(LAYOUT, seed)
+        create_features(path, LAYOUT)
+        for batch in range(2):
+            write_batch(path, batch, batch_of(LAYOUT, features, batch))
+    return store.root
+
+
+def test_open_features__reads_frames_with_time_from_sound_onset(study):
+    features = open_features(study)
+    assert features.keys() == [("timit", "mel", "fixed"), ("timit", "net", "reset")]
+    found = features.sel(network="net", weights="reset", layer=0, stimulus="b")
+    np.testing.assert_array_equal(found, random_features(LAYOUT, 1)[0][1])
+    assert found.dims == ("frame", "feature")
+    assert (found.rate, found.layer_name, found.layer_type) == (100.0, "conv", "conv")
+    np.testing.assert_allclose(found.time, [-0.02, -0.01, 0, 0.01, 0.02, 0.03], atol=1e-12)
+    assert found.time.units == "s"
+    assert features.sel(network="mel", layer=4, stimulus="b").time.values[1] == 0
+    assert "net, reset: 2 x 3" in repr(features)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"network": "nett"}, "no features of timit, nett, fixed; in store: timit, mel, fixed; timit, net, reset"),
+        ({"weights": "trained"}, "no features of timit, mel, trained; in store: timit, mel, fixed; timit, net, reset"),
+        ({"stimuli": "mvocs"}, "no features of mvocs, mel, fixed; in store: timit, mel"),
+        ({"layer": 1}, "no layer 1; stored are 0, 4"),
+        ({"stimulus": "z"}, "no stimulus 'z'; there are 3 in store"),
+    ],
+)
+def test_open_features__says_what_exists_when_asked_for_something_else(study, changes, message):
+    with pytest.raises(StoreError, match=message):
+        open_features(study).sel(**{"network": "mel", "layer": 0, "stimulus": "a", **changes})
+
+
+def test_open_features__of_a_new_study_has_nothing_yet(tmp_path):
+    features = open_features(StudyStore.create(tmp_path / "study").root)
+    assert features.keys() == []
+    with pytest.raises(StoreError, match="in store: nothing yet"):
+        features.sel(network="mel", layer=0, stimulus="a")

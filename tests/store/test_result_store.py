@@ -1,0 +1,158 @@
+"""The grid of results: laid once, laid anew without losing what is still valid."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from distributed_trf import names
+from distributed_trf.errors import StoreError
+from distributed_trf.store.results import Grid, lay_results, read_fit, session_units, write_fit
+from tests.store_damage import flip_a_bit
+
+NET = {str(k): (f"m{k}", "conv") for k in range(3)}
+GRID = Grid(
+    axes={
+        "stimuli": ("timit",),
+        "network": ("mel", "net"),
+        "weights": ("fixed", "reset"),
+        "layer": (0, 2),
+        "bin_width": (50.0,),
+    },
+    units={
+        "session": ("s1", "s1", "s2"),
+        "channel": ("1", "2", "1"),
+        "area": ("core", "belt", "core"),
+        "subject": ("A", "A", "B"),
+        "x": (1.5, None, 0.0),
+        "y": (None, None, None),
+    },
+    layers={"mel": {"0": ("mel", "spectrogram")}, "net": NET},
+)
+MEL, FIRST, SECOND = (
+    ("timit", "mel", "fixed", 0, 50.0),
+    ("timit", "net", "reset", 0, 50.0),
+    ("timit", "net", "reset", 2, 50.0),
+)
+ATTRS = {"versions": {"numpy": "2"}, "study": "small"}
+
+
+def fit(seed):
+    rng = np.random.default_rng(seed)
+    return {name: rng.normal(size=3) for name in names.RESULTS}
+
+
+def assert_fit(path, place, seed):
+    for name, values in read_fit(path, place).items():
+        np.testing.assert_array_equal(values, fit(seed)[name])
+
+
+def is_empty(path, place):
+    return all(np.isnan(values).all() for values in read_fit(path, place).values())
+
+
+@pytest.fixture
+def laid(tmp_path):
+    """A store with two of three fits written."""
+    path = tmp_path / "results.zarr"
+    lay_results(path, GRID, [], ATTRS)
+    write_fit(path, MEL, fit(1))
+    write_fit(path, SECOND, fit(2))
+    return path
+
+
+def test_write_fit__fills_its_own_place(laid):
+    assert_fit(laid, MEL, 1)
+    assert_fit(laid, SECOND, 2)
+    assert is_empty(laid, FIRST)
+    chunks = sorted(str(f.relative_to(laid)) for name in names.RESULTS for f in (laid / name).rglob("c/*/*/*/*/*/0"))
+    assert chunks == sorted(f"{n}/c/0/{p}/0" for n in names.RESULTS for p in ("0/0/0/0", "1/1/1/0"))
+
+
+def test_write_fit__nan_throughout_is_a_fit_too(laid):
+    write_fit(laid, SECOND, {name: np.full(3, np.nan) for name in names.RESULTS})
+    assert is_empty(laid, SECOND)
+
+
+def test_lay_results__again_changes_nothing_but_attributes(laid):
+    inode = laid.stat().st_ino
+    files = {f: f.read_bytes() for f in laid.rglob("*") if f.is_file() and f.parent != laid}
+    lay_results(laid, GRID, [MEL, SECOND], {**ATTRS, "study": "renamed"})
+    assert laid.stat().st_ino == inode
+    assert {f: f.read_bytes() for f in laid.rglob("*") if f.is_file() and f.parent != laid} == files
+    assert xr.open_zarr(laid, consolidated=False, chunks=None).attrs["study"] == "renamed"
+
+
+def test_lay_results__with_more_done_than_stored_is_no_reason_to_lay_anew(laid):
+    inode = laid.stat().st_ino
+    lay_results(laid, GRID, [MEL, FIRST, SECOND], ATTRS)  # a fit of constant units is NaN and has no chunk
+    assert laid.stat().st_ino == inode
+
+
+def test_lay_results__a_network_more_keeps_what_is_done_bit_by_bit(laid):
+    wider = replace(
+        GRID,
+        axes={**GRID.axes, "network": ("aaa", "mel", "net"), "layer": (0, 1, 2), "bin_width": (20.0, 50.0)},
+        layers={"aaa": NET, **GRID.layers},
+    )
+    lay_results(laid, wider, [MEL, SECOND], ATTRS)
+    assert_fit(laid, MEL, 1)
+    assert_fit(laid, SECOND, 2)
+    for place in (FIRST, ("timit", "aaa", "reset", 1, 20.0), ("timit", "net", "reset", 2, 20.0)):
+        assert is_empty(laid, place)
+
+
+def test_lay_results__a_network_less_keeps_the_others(laid):
+    axes = {**GRID.axes, "network": ("net",), "weights": ("reset",)}
+    lay_results(laid, replace(GRID, axes=axes, layers={"net": NET}), [SECOND], ATTRS)
+    assert_fit(laid, SECOND, 2)
+    with pytest.raises(ValueError, match="not in list"):
+        read_fit(laid, MEL)
+
+
+def test_lay_results__a_fit_that_is_not_done_is_emptied(laid):
+    lay_results(laid, GRID, [MEL], ATTRS)
+    assert_fit(laid, MEL, 1)
+    assert is_empty(laid, SECOND)
+
+
+@pytest.mark.parametrize("column", ["session", "channel", "area", "x"])
+def test_lay_results__changed_units_drop_every_fit(laid, column):
+    values = {"session": ("s1", "s2", "s2"), "channel": ("1", "3", "1"), "area": ("core",) * 3, "x": (1.5, 2.0, 0.0)}
+    lay_results(laid, replace(GRID, units={**GRID.units, column: values[column]}), [MEL, SECOND], ATTRS)
+    assert is_empty(laid, MEL)
+    assert is_empty(laid, SECOND)
+
+
+def test_lay_results__damaged_old_fit_leaves_the_store_as_it_was(laid):
+    flip_a_bit(laid / "r/c/0/0/0/0/0/0", 5)
+    with pytest.raises(StoreError, match=r"results\.zarr/r: a chunk cannot be read"):
+        lay_results(laid, replace(GRID, axes={**GRID.axes, "layer": (0, 1, 2)}), [MEL, SECOND], ATTRS)
+    assert_fit(laid, SECOND, 2)
+    assert [p.name for p in laid.parent.iterdir()] == [laid.name]
+
+
+def test_results__carry_names_units_and_provenance(laid):
+    with xr.open_zarr(laid, consolidated=False, chunks=None) as ds:
+        assert ds.r.dims == names.RESULT_DIMS
+        for name, variable in {**names.RESULTS, **names.COORDS}.items():
+            assert ds[name].attrs["long_name"] == variable.long_name
+            assert ds[name].attrs["units"] == variable.units
+        assert ds.attrs["versions"] == {"numpy": "2"}
+        assert set(ds.coords) == set(names.COORDS)
+        assert set(ds.r.coords) == set(names.COORDS)
+        assert ds.layer_name.sel(network="net", layer=2).item() == "m2"
+        assert ds.layer_type.sel(network="mel").values.tolist() == ["spectrogram", ""]
+
+
+def test_unknown_site__is_nan(laid):
+    with xr.open_zarr(laid, consolidated=False, chunks=None) as ds:
+        np.testing.assert_array_equal(ds.x, [1.5, np.nan, 0.0])
+        np.testing.assert_array_equal(ds.y, [np.nan] * 3)
+
+
+def test_session_units__are_one_slice_per_session(laid):
+    assert session_units(laid) == {"s1": slice(0, 2), "s2": slice(2, 3)}

@@ -1,0 +1,80 @@
+"""Which library arrays belong to, and where they go."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+import array_api_strict as strict
+import numpy as np
+import pytest
+import torch
+
+from distributed_trf.arrays import like, namespace, strict_linalg, to_device, to_numpy
+from distributed_trf.errors import DataError, DeviceError
+
+
+def test_namespace__follows_the_data():
+    assert namespace(strict.asarray([1.0]), strict.asarray([2])) is strict
+    assert namespace(np.ones(2), np.ones((2, 3), np.float32)).asarray([1]).__class__ is np.ndarray
+
+
+@pytest.mark.parametrize(
+    ("arrays", "named"),
+    [
+        ((np.ones(2), torch.ones(2)), r"numpy\.ndarray, torch\.Tensor"),
+        ((np.ones(2), strict.asarray([1.0])), r"array_api_strict\..*, numpy\.ndarray"),
+        (([1.0, 2.0],), r"builtins\.list"),
+    ],
+)
+def test_namespace__of_mixed_arrays_or_none_names_what_it_got(arrays, named):
+    with pytest.raises(DataError, match=rf"expected arrays of one library, .* but got {named}; convert them with"):
+        namespace(*arrays)
+
+
+def test_like__gives_float64_of_the_same_library():
+    found = like([1, 2], strict.asarray([1.0], dtype=strict.float32))
+    assert namespace(found) is strict
+    assert found.dtype == strict.float64
+    assert like([1, 2], np.ones(1, np.float32)).dtype == np.float64
+
+
+def test_to_device__cpu_is_the_array_itself():
+    x = np.ones(3)
+    assert to_device(x, "cpu") is x
+
+
+@pytest.mark.skipif(find_spec("cupy") is not None, reason="cupy is installed here")
+def test_to_device__cuda_without_cupy_names_the_extra():
+    with pytest.raises(DeviceError, match=r"needs cupy; install it with: pip install 'distributed_trf\[cuda12\]'"):
+        to_device(np.ones(3), "cuda")
+
+
+@pytest.mark.parametrize("device", ["gpu", "CPU", "cuda:1", ""])
+def test_to_device__unknown_one_is_refused_with_the_known(device):
+    with pytest.raises(DeviceError, match=rf"unknown device '{device}'; expected one of cpu, cuda"):
+        to_device(np.ones(3), device)
+
+
+@pytest.mark.parametrize(
+    "array", [np.arange(6.0).reshape(2, 3), torch.arange(6.0).reshape(2, 3), [[0, 1, 2], [3, 4, 5]]]
+)
+def test_to_numpy__gives_the_same_numbers(array):
+    found = to_numpy(array)
+    assert type(found) is np.ndarray
+    np.testing.assert_array_equal(found, np.arange(6).reshape(2, 3))
+
+
+def test_strict_linalg__a_failed_factorisation_raises():
+    with pytest.raises(np.linalg.LinAlgError), strict_linalg(namespace(np.ones(1))):
+        np.linalg.cholesky(-np.eye(2))
+
+
+@pytest.mark.skipif(find_spec("cupy") is None, reason="needs cupy")
+def test_cupy__goes_there_and_back_and_raises_where_numpy_does():
+    cupy = pytest.importorskip("cupy")
+    x = np.arange(6.0).reshape(2, 3)
+    there = to_device(x, "cuda")
+    assert isinstance(there, cupy.ndarray)
+    np.testing.assert_array_equal(to_numpy(there), x)
+    with pytest.raises(np.linalg.LinAlgError), strict_linalg(namespace(there)):
+        cupy.linalg.cholesky(-cupy.eye(2))
