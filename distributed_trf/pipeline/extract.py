@@ -9,7 +9,8 @@ from distributed_trf.features.network import build_network, extract, family, pre
 from distributed_trf.features.table import Layer, NetworkTable, chosen_layers
 from distributed_trf.pipeline.items import Extract
 from distributed_trf.pipeline.read import load_sounds
-from distributed_trf.store.features import FeatureLayout, NetworkFeatures, StoredLayer, write_batch
+from distributed_trf.store.feature_layout import FeatureLayout, StoredLayer
+from distributed_trf.store.features import NetworkFeatures, write_batch
 from distributed_trf.store.fingerprint import digest
 from distributed_trf.store.fingerprint import digest_array as digest_of
 from distributed_trf.store.study_store import StudyStore

@@ -13,10 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distributed_trf.errors import StoreError
+from distributed_trf.store.feature_layout import FeatureLayout, StoredLayer
 from distributed_trf.store.features import (
-    FeatureLayout,
     NetworkFeatures,
-    StoredLayer,
     create_features,
     has_layout,
     open_features,
