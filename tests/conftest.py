@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from hypothesis import settings
+from scipy.io import loadmat, savemat
 
 from distributed_trf.recordings.simulation.simulate import simulate
 
@@ -84,3 +85,18 @@ def write_study(workplace: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def rewrite() -> Callable[[Path, Callable[[dict[str, Any]], None]], None]:
+    """Change the content of a channel file, given as nested dicts of arrays."""
+
+    def apply(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
+        read = loadmat(path, squeeze_me=True, struct_as_record=False, variable_names=["spike", "trial"])
+        content = {
+            name: {field: getattr(read[name], field) for field in read[name]._fieldnames} for name in ("spike", "trial")
+        }
+        change(content)
+        savemat(path, content, oned_as="column")
+
+    return apply

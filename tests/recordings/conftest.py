@@ -1,12 +1,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from scipy.io import loadmat, savemat
 
 from distributed_trf.recordings.simulation.simulate import simulate
 
@@ -25,18 +22,3 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def copy(simulated: Path, tmp_path: Path) -> Path:
     """A copy that the test may damage."""
     return Path(shutil.copytree(simulated, tmp_path / "ucsf"))
-
-
-@pytest.fixture
-def rewrite() -> Callable[[Path, Callable[[dict[str, Any]], None]], None]:
-    """Change the content of a channel file, given as nested dicts of arrays."""
-
-    def apply(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
-        read = loadmat(path, squeeze_me=True, struct_as_record=False, variable_names=["spike", "trial"])
-        content = {
-            name: {field: getattr(read[name], field) for field in read[name]._fieldnames} for name in ("spike", "trial")
-        }
-        change(content)
-        savemat(path, content, oned_as="column")
-
-    return apply
