@@ -39,6 +39,10 @@ class DeviceError(DistributedTRFError, RuntimeError):
     """A device was asked for that this machine cannot give."""
 
 
+class WorkersLostError(DistributedTRFError, RuntimeError):
+    """Every worker of a cluster was lost and none came back."""
+
+
 class MissingExtraError(DistributedTRFError, ImportError):
     """A feature needs an optional dependency that is not installed.
 

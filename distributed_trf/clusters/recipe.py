@@ -24,7 +24,7 @@ class Recipe(Settings):
     memory: ByteSize | Literal["auto"] = "auto"
     """Per worker."""
     device: str = "cpu"
-    dashboard: str = "127.0.0.1:8787"
+    dashboard: Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]+:\d+$")] = "127.0.0.1:8787"
     """Address of the dashboard; it has no password, so keep it on the loopback interface."""
 
     @property
@@ -60,4 +60,4 @@ def load_recipe(recipe: str | Path, **overrides: Any) -> Recipe:
 def usable_cores() -> int:
     """Cores that this process may use, which on a shared machine are fewer than it has."""
     allocated = os.environ.get("SLURM_CPUS_PER_TASK", "")
-    return int(allocated) if allocated.isdigit() else len(os.sched_getaffinity(0))
+    return max(int(allocated), 1) if allocated.isdigit() else len(os.sched_getaffinity(0))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import warnings
+import socket
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,11 +23,14 @@ SETTINGS = {
     "distributed.scheduler.allowed-failures": 10,
     # A factorisation may hold the interpreter's lock for minutes; that is no dead worker.
     "distributed.scheduler.worker-ttl": "30 minutes",
+    # Rather than wait for ever when every worker is lost and none comes back.
+    "distributed.scheduler.no-workers-timeout": "1 minute",
     "distributed.scheduler.dashboard.status.task-stream-length": 100_000,
-    # Tasks return a few numbers: there is nothing to spill.
+    # Tasks return a few numbers: there is nothing to spill, and a worker that paused until there is would wait for
+    # ever. One that takes too much memory is restarted, and the driver says so of its item.
     "distributed.worker.memory.target": False,
     "distributed.worker.memory.spill": False,
-    "distributed.worker.memory.pause": 0.9,
+    "distributed.worker.memory.pause": False,
 }
 
 
@@ -62,8 +65,7 @@ def start_cluster(recipe: str | Path | Recipe = "local", **overrides: Any) -> It
     from distributed_trf.clusters.worker_setup import WorkerSetup
 
     environment = dict(os.environ)
-    with dask.config.set(SETTINGS), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Port .* is already in use")  # another port is taken and printed
+    with dask.config.set(SETTINGS):
         set_by_nannies: set[str] = set()
         try:
             cluster = LocalCluster(
@@ -71,7 +73,7 @@ def start_cluster(recipe: str | Path | Recipe = "local", **overrides: Any) -> It
                 threads_per_worker=1,
                 memory_limit=settings.memory,
                 host="127.0.0.1",
-                dashboard_address=settings.dashboard,
+                dashboard_address=_free(settings.dashboard),
             )
             with cluster, Client(cluster) as client:
                 # Nannies set thread variables in this process, where a second cluster would inherit them: when they
@@ -83,6 +85,18 @@ def start_cluster(recipe: str | Path | Recipe = "local", **overrides: Any) -> It
                 yield client
         finally:
             _restore(environment, set_by_nannies)
+
+
+def _free(address: str) -> str:
+    """Return the address, or any free port of its host where that port is taken."""
+    host, _, port = address.rpartition(":")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, int(port)))
+        except OSError:
+            return f"{host}:0"
+    return address
 
 
 def _restore(environment: Mapping[str, str], names: Iterable[str]) -> None:

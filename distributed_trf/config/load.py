@@ -11,6 +11,20 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from distributed_trf.errors import ConfigError
 
+
+class _Loader(yaml.SafeLoader):
+    """YAML whose mappings name each field once; by itself the last of two would win silently."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
+        keys = [key.value for key, _ in node.value]
+        doubled = sorted({key for key in keys if keys.count(key) > 1})
+        if doubled:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"{', '.join(doubled)} stands there twice", node.start_mark
+            )
+        return super().construct_mapping(node, deep=deep)
+
+
 T = TypeVar("T", bound="Settings")
 
 
@@ -29,7 +43,7 @@ def load(path: Path, model: type[T]) -> T:
         If the file is missing, is not YAML or holds a wrong field or value: all of them at once.
     """
     try:
-        content = yaml.safe_load(path.read_text())
+        content = yaml.load(path.read_text(), _Loader)
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:

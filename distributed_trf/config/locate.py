@@ -27,9 +27,9 @@ def locate(name: str | Path, folder: str) -> Path:
         If it is nowhere, naming the places searched and the names that exist.
     """
     given = Path(name)
-    if given.suffix in {".yaml", ".yml"} and given.is_file():
+    if given.is_file():
         return given
-    file = given if given.suffix in {".yaml", ".yml"} else given.with_name(f"{given.name}.yaml")
+    file = given if given.suffix in {".yaml", ".yml"} else Path(f"{name}.yaml")
     places = [given, Path(folder) / file, shipped(folder) / file]
     for place in places[1:]:
         if place.is_file():

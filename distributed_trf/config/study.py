@@ -20,6 +20,12 @@ AbsolutePath = Annotated[Path, AfterValidator(lambda path: path.expanduser().abs
 """Fixed when the file is read: workers may run in another folder."""
 
 
+Source = Annotated[
+    str, AfterValidator(lambda source: str(Path(source).absolute()) if Path(source).is_dir() else source)
+]
+"""Folder, made absolute, or hub id of trained weights."""
+
+
 class RecordingsSettings(Settings):
     """Which recordings."""
 
@@ -83,17 +89,12 @@ class NetworkSettings(Settings):
     weights: list[Weights] | None = None
     """Defaults to ``[trained]`` for a network and ``[fixed]`` for a spectrogram."""
     layers: Literal["all"] | list[Annotated[int, Field(ge=0)]] = "all"
-    source: str | None = None
+    source: Source | None = None
     """Folder or hub id of the trained weights, instead of the network table's own."""
     revision: str | None = None
     """Commit of the hub id in ``source``."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Of ``reset`` weights."""
-
-    @field_validator("source")
-    @classmethod
-    def _absolute(cls, source: str | None) -> str | None:
-        return str(Path(source).absolute()) if source is not None and Path(source).is_dir() else source
 
 
 class StudySettings(Settings):

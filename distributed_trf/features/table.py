@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from distributed_trf.config.load import Settings, load
 from distributed_trf.config.locate import locate
-from distributed_trf.config.study import Name, NetworkSettings, Weights
+from distributed_trf.config.study import Name, NetworkSettings, Source, Weights
 from distributed_trf.errors import ConfigError
 
 
@@ -34,7 +34,7 @@ class NetworkTable(Settings):
     """Which code builds it."""
     sfreq: Annotated[float, Field(gt=0)]
     """Sampling rate of the sound it hears, in hertz."""
-    source: str | None = None
+    source: Source | None = None
     """Hub id, or folder, of its trained weights."""
     revision: str | None = None
     config: dict[str, Any] = {}

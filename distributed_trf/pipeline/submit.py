@@ -7,8 +7,14 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
+from distributed_trf.errors import WorkersLostError
 from distributed_trf.pipeline.execute import Outcome, Task, execute, fail
 from distributed_trf.pipeline.items import Extract, Fit, Item
+
+MORE_MEMORY = (
+    "give workers more memory (fewer workers, or `memory` in the recipe) or make items smaller (`batch`, "
+    "`ridge.unit_block`)"
+)
 
 
 def run_here(tasks: Sequence[Task]) -> Iterator[Outcome]:
@@ -27,12 +33,18 @@ def run_on(client: Any, tasks: Sequence[Task], *, attempts: int) -> Iterator[Out
     tasks
         What to do.
     attempts
-        How often a task that raises, or whose worker is lost again and again, is tried before it has failed.
+        How often a task that raises is tried before it has failed. A task that worker after worker was lost with has
+        had its chances.
 
     Yields
     ------
     Outcome
         One per task.
+
+    Raises
+    ------
+    WorkersLostError
+        If no worker is left and none comes back.
 
     Notes
     -----
@@ -40,6 +52,7 @@ def run_on(client: Any, tasks: Sequence[Task], *, attempts: int) -> Iterator[Out
     worker takes little with it.
     """
     from distributed import as_completed
+    from distributed.scheduler import NoWorkerError
 
     waiting = iter(tasks)
     tried: Counter[Item] = Counter()
@@ -57,11 +70,16 @@ def run_on(client: Any, tasks: Sequence[Task], *, attempts: int) -> Iterator[Out
         task = running.pop(future)
         if future.status == "finished":
             yield future.result()
-        elif tried[task.item] < attempts:
+        elif isinstance(future.exception(), NoWorkerError):
+            raise WorkersLostError(
+                f"every worker was lost and none came back, most likely out of memory; {MORE_MEMORY}. What is done is "
+                "kept: run the same command again"
+            )
+        elif tried[task.item] < attempts and not _killed(future):
             completed.add(submit(task))
             continue
         else:
-            yield fail(task, f"{_explain(future)} (tried {attempts} times)")
+            yield fail(task, _explain(future, tried[task.item]))
         for following in islice(waiting, 1):
             completed.add(submit(following))
 
@@ -72,14 +90,16 @@ def _key(item: Item, attempt: int, run: str) -> tuple[str, str, int, str]:
     return (group, item.key, attempt, run)
 
 
-def _explain(future: Any) -> str:
-    """Say in the user's words why a task did not finish."""
+def _killed(future: Any) -> bool:
+    """Tell whether a task was given up because worker after worker was lost with it: another try would lose more."""
     from distributed import KilledWorker
 
+    return isinstance(future.exception(), KilledWorker)
+
+
+def _explain(future: Any, tried: int) -> str:
+    """Say in the user's words why a task did not finish."""
+    if _killed(future):
+        return f"its workers were lost again and again, most likely out of memory; {MORE_MEMORY}"
     error = future.exception()
-    if isinstance(error, KilledWorker):
-        return (
-            "its workers were lost again and again, most likely out of memory; give workers more memory (fewer "
-            "workers, or `memory` in the recipe) or make the item smaller (`batch`, `ridge.unit_block`)"
-        )
-    return f"{type(error).__name__}: {error}"
+    return f"{type(error).__name__}: {error} (tried {tried} times)"

@@ -132,7 +132,8 @@ class NetworkFeatures:
         # Extraction refuses NaN, so NaN means that nothing was written here.
         if np.isnan(frames).any():
             raise StoreError(
-                f"{self.path}: stimulus {stimulus!r} of layer {layer} is not in store; run the study again"
+                f"{self.path}: stimulus {stimulus!r} of layer {layer} is not in store; run the study (if it "
+                "has run, delete this folder first, to make it anew)"
             )
         return frames
 

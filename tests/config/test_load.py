@@ -297,3 +297,10 @@ def test_chosen_weights__default_to_trained_and_for_a_spectrogram_to_fixed():
         chosen_weights(network, NetworkSettings(name="net", weights=["fixed"]))
     with pytest.raises(ConfigError, match="mel_whisper is a spectrogram"):
         chosen_weights(mel, NetworkSettings(name="mel_whisper", weights=["trained"]))
+
+
+def test_load__a_field_that_stands_there_twice_is_named(tmp_path):
+    path = tmp_path / "study.yaml"
+    path.write_text("name: one\nridge: {seed: 1, seed: 2}\n")
+    with pytest.raises(ConfigError, match=r"(?s)study\.yaml: not valid YAML: seed stands there twice.*line 2"):
+        load_study(path)

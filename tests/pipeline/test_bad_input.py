@@ -170,3 +170,17 @@ def test_recordings_that_went_away__do_not_hide_the_results(write_study, workpla
     run()
     shutil.rmtree(workplace / "recordings")
     assert open_results("study").r.notnull().all()
+
+
+def test_item_that_raises_unexpectedly__is_tried_again_and_then_fails_alone(write_study, workplace):
+    """Such as a file system that refuses: here a file stands where a folder should be made."""
+    write_study(networks=MEL, attempts=2)
+    StudyStore.create(workplace / "study")
+    (workplace / "study/counts").write_text("in the way")
+    report = Study.load("study.yaml").run("local")
+    assert set(report.failed) == {f"read timit-50ms-{session.name}" for session in sessions(workplace)}
+    assert all("counts" in message and "(tried 2 times)" in message for message in report.failed.values())
+    assert report.done == {"read": 1, "extract": 3, "fit": 0}
+    assert list(report.blocked.values()) == ["no session could be read"]
+    (workplace / "study/counts").unlink()
+    assert Study.load("study.yaml").run("local").ok

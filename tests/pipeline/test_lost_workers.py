@@ -1,0 +1,74 @@
+"""Workers that are lost for good: the run says so instead of waiting, and loses nothing."""
+
+from __future__ import annotations
+
+import threading
+
+import psutil
+import pytest
+
+from distributed_trf import Study
+from distributed_trf.clusters import start
+from distributed_trf.clusters.start import start_cluster
+from distributed_trf.errors import WorkersLostError
+from distributed_trf.pipeline.context import Context
+from distributed_trf.pipeline.execute import Task
+from distributed_trf.pipeline.submit import run_on
+from distributed_trf.pipeline.survey import survey
+from distributed_trf.store.study_store import StudyStore
+
+
+def tasks_of(path, stage="read"):
+    study = Study.load(path)
+    StudyStore.create(study.output)
+    context = Context.open(study.settings)
+    planned = survey(context, stage)
+    return [
+        Task(p.item, p.fingerprint, study.settings, context.tables, context.store.root, "cpu", "a-run") for p in planned
+    ]
+
+
+def test_no_worker_left__ends_the_run_with_what_is_done_kept(write_study, monkeypatch):
+    tasks = tasks_of(write_study(networks=[{"name": "mel_whisper"}]))
+    monkeypatch.setitem(start.SETTINGS, "distributed.scheduler.no-workers-timeout", "2s")
+    with start_cluster("local", workers=1) as client:
+        outcomes = run_on(client, tasks[:1], attempts=3)
+        assert next(outcomes).ok
+        client.cluster.scale(0)
+        with pytest.raises(WorkersLostError, match="more memory"):
+            list(run_on(client, tasks[1:], attempts=3))
+    assert [p.state for p in Study.load("study.yaml").status()[:3]] == ["done", "pending", "pending"]
+
+
+def test_item_that_loses_its_worker_every_time__fails_alone_and_names_the_remedy(write_study, monkeypatch):
+    """As when an item needs more memory than its worker has: here the worker is killed whenever it is given one.
+
+    The item is an extraction, for which a new worker imports libraries for seconds.
+    """
+    write_study(networks=[{"name": "small_whisper", "weights": ["reset"]}])
+    assert Study.load("study.yaml").run(recipe=None).ok
+    (task,) = tasks_of(write_study(networks=[{"name": "small_whisper", "weights": ["reset"]}], batch=24), "extract")
+    monkeypatch.setitem(start.SETTINGS, "distributed.scheduler.allowed-failures", 1)
+    over = threading.Event()
+    with start_cluster("local", workers=1) as client:
+        killer = threading.Thread(target=kill_whoever_has_a_task, args=(client, over))
+        killer.start()
+        (outcome,) = run_on(client, [task], attempts=3)
+        over.set()
+        killer.join()
+    assert not outcome.ok
+    assert "lost again and again" in outcome.message
+    assert "`batch`" in outcome.message
+    assert [p.state for p in Study.load("study.yaml").status()].count("failed") == 1
+
+
+def workers():
+    """Processes of the workers of this process' cluster."""
+    return [p for p in psutil.Process().children(recursive=True) if "spawn_main" in " ".join(p.cmdline())]
+
+
+def kill_whoever_has_a_task(client, over):
+    while not over.wait(0.05):
+        if any(client.processing().values()):
+            for worker in workers():
+                worker.kill()
