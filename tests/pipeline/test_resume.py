@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
+from transformers import WhisperConfig, WhisperForConditionalGeneration
 
 from distributed_trf import Study, open_results
 from distributed_trf.pipeline.survey import State
+from tests.conftest import SMALL_WHISPER
 
 MEL = [{"name": "mel_whisper"}]
 BOTH = [{"name": "small_whisper", "weights": ["reset"], "layers": [0, 2]}, *MEL]
@@ -25,8 +30,6 @@ def states():
 
 
 def receipts(folder="study"):
-    from pathlib import Path
-
     return {p.name: json.loads(p.read_text())["details"] for p in sorted(Path(folder).glob("receipts/*/*.json"))}
 
 
@@ -128,8 +131,6 @@ def test_removed_session__drops_its_units(write_study, workplace):
 
 @pytest.mark.parametrize("gone", ["results.zarr", "features/timit/mel_whisper/fixed.zarr", "counts", "sounds"])
 def test_deleted_store__is_made_again_with_the_same_numbers(write_study, gone):
-    import shutil
-
     write_study(networks=MEL)
     run()
     before = open_results("study").load()
@@ -157,3 +158,19 @@ def test_workers__give_the_numbers_of_a_plain_loop(write_study):
     assert manifest["versions"]["numpy"] == np.__version__
     assert manifest["study"]["name"] == "small"
     assert (report.folder / "performance.html").stat().st_size > 10_000
+
+
+def test_trained_weights__come_from_a_folder_and_other_ones_there_refit(write_study, workplace):
+    def save(seed):
+        torch.manual_seed(seed)
+        WhisperForConditionalGeneration(WhisperConfig(**SMALL_WHISPER["config"])).save_pretrained(workplace / "weights")
+
+    save(0)
+    write_study(networks=[{"name": "small_whisper", "weights": ["trained"], "source": "weights"}])
+    assert run() == {"read": 3, "extract": 3, "fit": 4}
+    assert Study.load("study.yaml").run(recipe=None).done == {}
+    before = open_results("study").r.load()
+    assert before.notnull().all()
+    save(1)
+    assert run() == {"read": 0, "extract": 3, "fit": 4}
+    assert (open_results("study").r != before).any()
