@@ -19,6 +19,8 @@ from distributed_trf.trf.lags import lag_samples
 
 PROCESS_BYTES = 700 << 20
 """A worker with its libraries loaded and nothing in hand (measured with torch and transformers imported)."""
+SOUND_RATE = 16_000
+"""Samples per second taken of sounds that are not read yet."""
 EIGH_FLOPS = 9
 """Floating-point operations of a symmetric eigendecomposition with vectors, per d^3 (Golub & Van Loan)."""
 
@@ -39,7 +41,7 @@ def cost(context: Context, item: Item) -> Cost:
     match item:
         case ReadSounds():
             seconds = sum(s.duration for s in context.stimuli[item.stimuli])
-            size = int(seconds * 16_000 * 8)
+            size = int(seconds * SOUND_RATE * 8)
             return Cost(size, PROCESS_BYTES + 4 * size, 0)
         case ReadCounts():
             session = next(s for s in context.recordings.sessions if s.name == item.session)

@@ -12,7 +12,7 @@ from distributed_trf.recordings.binning import Counts, bin_spikes
 from distributed_trf.recordings.formats import open_recordings
 from distributed_trf.store.fingerprint import digest, digest_array
 from distributed_trf.store.study_store import StudyStore
-from distributed_trf.store.zarr_arrays import attributes, open_group, read, write_group
+from distributed_trf.store.zarr_arrays import attributes, member, open_group, read, write_group
 
 REVISION = 1
 """Raise when this code gives other numbers than before, so that old ones become stale."""
@@ -41,7 +41,7 @@ def load_sounds(store: StudyStore, stimuli: str, ids: list[str]) -> tuple[list[n
     attrs = attributes(group)
     ends = dict(zip(attrs["ids"], np.cumsum(attrs["n_samples"]).tolist(), strict=True))
     lengths = dict(zip(attrs["ids"], attrs["n_samples"], strict=True))
-    array: Any = group["sound"]
+    array = member(group, "sound")
     return [read(array, slice(ends[i] - lengths[i], ends[i])) for i in ids], float(attrs["sfreq"])
 
 
@@ -66,5 +66,5 @@ def load_counts(store: StudyStore, stimuli: str, bin_width: float, session: str)
     """Read the binned responses of one session from the study's folder."""
     group = open_group(store.counts(stimuli, bin_width, session))
     attrs = attributes(group)
-    train, test = (read(group[name]) for name in ("train", "test"))  # type: ignore[arg-type]
+    train, test = (read(member(group, name)) for name in ("train", "test"))
     return Counts(tuple(attrs["train_ids"]), tuple(attrs["test_ids"]), train, test, attrs["bins"])

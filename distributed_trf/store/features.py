@@ -16,7 +16,7 @@ from distributed_trf.errors import StoreError
 from distributed_trf.store.atomic import new_folder, sync_file
 from distributed_trf.store.feature_layout import FeatureLayout, StoredLayer
 from distributed_trf.store.study_store import StudyStore
-from distributed_trf.store.zarr_arrays import attributes, codecs, open_group, read
+from distributed_trf.store.zarr_arrays import attributes, codecs, member, open_group, read
 
 
 def has_layout(path: Path, layout: FeatureLayout) -> bool:
@@ -48,8 +48,7 @@ def write_batch(path: Path, batch: int, features: Mapping[int, Sequence[np.ndarr
     """
     group = open_group(path, mode="r+")
     for layer, stimuli in features.items():
-        array = group[str(layer)]
-        assert isinstance(array, zarr.Array)
+        array = member(group, str(layer))
         slot = array.chunks[0]
         block = np.full((slot, array.shape[1]), np.nan, dtype=np.float32)
         rows = np.concatenate(stimuli)
@@ -100,7 +99,7 @@ class NetworkFeatures:
             raise StoreError(f"{self.path}: no stimulus {stimulus!r}; there are {len(self.layout.stimuli)} in store")
         index = self.layout.stimuli.index(stimulus)
         start = self.layout.start(spec, index)
-        frames = read(self._array(layer), slice(start, start + spec.frames[index]))
+        frames = read(member(self._group, str(layer)), slice(start, start + spec.frames[index]))
         return self._checked(frames, layer, stimulus)
 
     def iterate(self, layer: int) -> Iterator[tuple[str, np.ndarray]]:
@@ -111,22 +110,13 @@ class NetworkFeatures:
         stimulus, frames
             Id and float32 array of shape (frames, features).
         """
-        spec, array = self.layer(layer), self._array(layer)
+        spec, array = self.layer(layer), member(self._group, str(layer))
         slot = self.layout.slot(spec)
         for batch, (first, last) in enumerate(self.layout.batch_borders):
             rows = read(array, slice(batch * slot, (batch + 1) * slot))
             borders = np.cumsum((0, *spec.frames[first:last]))
             for k, stimulus in enumerate(self.layout.stimuli[first:last]):
                 yield stimulus, self._checked(rows[borders[k] : borders[k + 1]], layer, stimulus)
-
-    def _array(self, layer: int) -> zarr.Array[Any]:
-        array = self._group.get(str(layer))
-        if not isinstance(array, zarr.Array):
-            raise StoreError(
-                f"{self.path}: the array of layer {layer} is missing; delete this folder and run the study again to "
-                "make it anew"
-            )
-        return array
 
     def _checked(self, frames: np.ndarray, layer: int, stimulus: str) -> np.ndarray:
         # Extraction refuses NaN, so NaN means that nothing was written here.

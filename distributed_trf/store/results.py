@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-import zarr
 
 from distributed_trf import names
 from distributed_trf.store.atomic import new_folder, sync_file
-from distributed_trf.store.zarr_arrays import attributes, codecs, open_group, read
+from distributed_trf.store.zarr_arrays import attributes, codecs, member, open_group, read
 
 Place = tuple[str, str, str, int, float]
 """Where a fit lies: stimulus set, network, weights, layer, bin width in ms."""
@@ -89,9 +88,7 @@ def write_fit(path: Path, place: Place, values: Mapping[str, np.ndarray]) -> Non
     """Write the results of one fit, each variable of shape (units,); on disk when this returns."""
     group, index = open_group(path, mode="r+"), _index(path, place)
     for name, column in values.items():
-        array = group[name]
-        assert isinstance(array, zarr.Array)
-        array[index] = column
+        member(group, name)[index] = column
         chunk = path / name / "c" / "/".join(str(i) for i in (*index, 0))
         if chunk.exists():  # zarr stores no chunk that is NaN throughout
             sync_file(chunk)
@@ -100,7 +97,7 @@ def write_fit(path: Path, place: Place, values: Mapping[str, np.ndarray]) -> Non
 def read_fit(path: Path, place: Place) -> dict[str, np.ndarray]:
     """Read the results of one fit, each variable of shape (units,)."""
     group, index = open_group(path), _index(path, place)
-    return {name: read(group[name], index) for name in names.RESULTS}  # type: ignore[arg-type]
+    return {name: read(member(group, name), index) for name in names.RESULTS}
 
 
 def session_units(path: Path) -> dict[str, slice]:

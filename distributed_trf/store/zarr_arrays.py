@@ -43,6 +43,22 @@ def open_group(path: Path, *, mode: str = "r") -> zarr.Group:
         ) from error
 
 
+def member(group: zarr.Group, name: str) -> zarr.Array[Any]:
+    """Return an array of a group.
+
+    Raises
+    ------
+    StoreError
+        If it is missing, naming the group and the remedy.
+    """
+    array = group.get(name)
+    if not isinstance(array, zarr.Array):
+        raise StoreError(
+            f"{group.store_path}: array {name} is missing; delete this folder and run the study again to make it anew"
+        )
+    return array
+
+
 def attributes(group: zarr.Group) -> dict[str, Any]:
     """Return a group's attributes as plain values."""
     return dict(group.attrs)
