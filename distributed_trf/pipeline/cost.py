@@ -17,8 +17,8 @@ from distributed_trf.pipeline.survey import Planned, State
 from distributed_trf.recordings.binning import n_bins
 from distributed_trf.trf.lags import lag_samples
 
-PROCESS_BYTES = 700 << 20
-"""A worker with its libraries loaded and nothing in hand (measured with torch and transformers imported)."""
+PROCESS_BYTES = 560 << 20
+"""A worker with its libraries loaded, torch and transformers among them, and nothing in hand (peak resident memory)."""
 SOUND_RATE = 16_000
 """Samples per second taken of sounds that are not read yet."""
 EIGH_FLOPS = 9

@@ -67,7 +67,7 @@ def execute(task: Task) -> Outcome:
         return fail(task, str(error))
     details |= {
         "seconds": round(time.perf_counter() - start, 3),
-        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "process_peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         "device": task.device,
         "host": socket.gethostname(),
         "process": os.getpid(),

@@ -77,6 +77,7 @@ def run_study(
     with run_lock(context.store):
         sweep(context.store.root)
         if all(p.state is State.DONE for p in planned):
+            lay_result_grid(context, [p.item for p in planned])  # the study may ask for less than it did
             return Report(skipped={stage: sum(p.item.stage == stage for p in planned) for stage in STAGES})
         return _Run(context, settings, watcher).go()
 

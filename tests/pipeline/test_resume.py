@@ -12,7 +12,7 @@ import torch
 import yaml
 from transformers import WhisperConfig, WhisperForConditionalGeneration
 
-from distributed_trf import Study, open_results
+from distributed_trf import Study, open_features, open_results
 from distributed_trf.pipeline.survey import State
 from tests.conftest import SMALL_WHISPER
 
@@ -74,9 +74,15 @@ def test_added_network__leaves_the_other_fits_alone(write_study):
 
 
 def test_removed_and_added_again__is_fitted_again_not_left_empty(write_study):
-    for networks in (BOTH, MEL, BOTH):
-        write_study(networks=networks)
-        run()
+    write_study(networks=BOTH)
+    run()
+    write_study(networks=MEL)
+    assert run() == {}
+    ds = open_results("study")
+    assert ds.network.values.tolist() == ["mel_whisper"]
+    assert ds.r.notnull().all()
+    write_study(networks=BOTH)
+    assert run() == {"read": 0, "extract": 0, "fit": 2}
     assert open_results("study").r.sel(network="small_whisper", weights="reset").notnull().all()
 
 
@@ -140,6 +146,8 @@ def test_deleted_store__is_made_again_with_the_same_numbers(write_study, gone):
     after = open_results("study").load()
     for name in before:
         np.testing.assert_array_equal(after[name], before[name])
+    stored = open_features("study")["timit", "mel_whisper", "fixed"]
+    assert [stimulus for stimulus, _ in stored.iterate(0)] == list(stored.layout.stimuli)  # none is missing
 
 
 def test_workers__give_the_numbers_of_a_plain_loop(write_study):
