@@ -41,11 +41,13 @@ class Grid:
 
     def coords(self) -> xr.Dataset:
         """Return the labels as coordinates, described by ``names``."""
-        columns = {name: (names.UNIT, _labels(values)) for name, values in self.units.items()}
+        columns: dict[str, tuple[Any, np.ndarray]] = {
+            name: (names.UNIT, _labels(values)) for name, values in self.units.items()
+        }
         networks, layers = self.axes[names.NETWORK], self.axes[names.LAYER]
         for k, name in enumerate(("layer_name", "layer_type")):
             table = [[self.layers[n].get(str(layer), ("", ""))[k] for layer in layers] for n in networks]
-            columns[name] = ((names.NETWORK, names.LAYER), _labels(table))  # type: ignore[assignment]
+            columns[name] = ((names.NETWORK, names.LAYER), _labels(table))
         ds = xr.Dataset(coords={**{dim: (dim, _labels(v)) for dim, v in self.axes.items()}, **columns})
         for name, variable in names.COORDS.items():
             ds[name].attrs.update(variable.attrs)

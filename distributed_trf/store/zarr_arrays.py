@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import zarr
@@ -27,7 +27,7 @@ def write_group(path: Path, arrays: Mapping[str, np.ndarray], attrs: Mapping[str
             group.create_array(name, data=array, chunks=_chunks(array), compressors=codecs())
 
 
-def open_group(path: Path, *, mode: str = "r") -> zarr.Group:
+def open_group(path: Path, *, mode: Literal["r", "r+"] = "r") -> zarr.Group:
     """Open a zarr group, for reading or (``r+``) for writing into arrays that exist.
 
     Raises
@@ -36,7 +36,7 @@ def open_group(path: Path, *, mode: str = "r") -> zarr.Group:
         If it is missing or unreadable.
     """
     try:
-        return zarr.open_group(path, mode=mode)  # type: ignore[arg-type]
+        return zarr.open_group(path, mode=mode)
     except (FileNotFoundError, ValueError, OSError) as error:
         raise StoreError(
             f"{path}: cannot be opened as a zarr group ({error}); run the study again to rebuild it"
