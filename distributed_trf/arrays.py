@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace, is_cupy_namespace
+import psutil
+import scipy.linalg
+from array_api_compat import array_namespace, is_cupy_namespace, is_numpy_namespace
 from array_api_compat import device as device_of
 
 from distributed_trf.errors import DataError, DeviceError
@@ -84,3 +86,44 @@ def strict_linalg(xp: ModuleType) -> Iterator[None]:
             yield
     else:
         yield
+
+
+def cholesky_solver(matrix: Array) -> Callable[[Array], Array]:
+    """Factorise a symmetric positive definite matrix and return the function that solves with it.
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        If it is not positive definite.
+    """
+    xp = namespace(matrix)
+    if is_numpy_namespace(xp):
+        factor = scipy.linalg.cho_factor(matrix, lower=True, check_finite=False)
+        return lambda b: scipy.linalg.cho_solve(factor, b, check_finite=False)
+    with strict_linalg(xp):
+        lower = xp.linalg.cholesky(matrix)
+    if is_cupy_namespace(xp):
+        from cupyx.scipy.linalg import solve_triangular
+
+        return lambda b: solve_triangular(lower, solve_triangular(lower, b, lower=True), lower=True, trans="T")
+    # The standard has no triangular solve; other libraries serve to check the code, not to be fast.
+    return lambda b: xp.linalg.solve(lower.T, xp.linalg.solve(lower, b))
+
+
+def free_memory(reference: Array) -> int:
+    """Return the bytes that are free where an array lives."""
+    if is_cupy_namespace(namespace(reference)):
+        import cupy
+
+        return int(cupy.cuda.runtime.memGetInfo()[0] + cupy.get_default_memory_pool().free_bytes())
+    return int(psutil.virtual_memory().available)
+
+
+def scatter(values: Array, mask: Array) -> Array:
+    """Put values where a mask is true, zero elsewhere: shape (sum of mask,) to the shape of the mask, (n,)."""
+    xp = namespace(values)
+    if values.shape[0] == 0:
+        return xp.zeros(mask.shape, dtype=values.dtype, device=device_of(values))
+    position = xp.cumulative_sum(xp.astype(mask, xp.int64)) - 1
+    spread = xp.take(values, xp.maximum(position, xp.zeros_like(position)))
+    return xp.where(mask, spread, xp.zeros_like(spread))

@@ -8,7 +8,7 @@ from distributed_trf.errors import DataError
 EPSILON = 2.0**-52
 
 
-def varies(power: Array, mean: Array, n: int) -> Array:
+def varies(power: Array, mean: Array, n: float) -> Array:
     """Tell which columns vary, given their centred sum of squares: more than rounding around a constant would give."""
     return power > n * (4 * EPSILON * mean) ** 2
 

@@ -1,31 +1,70 @@
-"""Choosing each unit's penalty by cross-validation over stimuli, and the final fit, all from fold moments."""
+"""Choosing each unit's penalty by cross-validation over trials, and the final fit."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from distributed_trf.arrays import Array, like, namespace
-from distributed_trf.errors import ConfigError
+from distributed_trf.errors import ConfigError, DataError
 from distributed_trf.trf.correlation import varies
-from distributed_trf.trf.moments import Moments, merge
-from distributed_trf.trf.ridge import HeldOut, Ridge
+from distributed_trf.trf.moments import Responses
+from distributed_trf.trf.primal import Scaling
+from distributed_trf.trf.search import Scores, Validation, search
+from distributed_trf.trf.solvers import Solver
+
+UNIT_BLOCK = 512
+"""Units solved together: bounds memory at a few arrays of shape (d, UNIT_BLOCK)."""
+
+
+class Folds(Protocol):
+    """Training trials in folds, whatever form their sums have; groups of units stand one after another."""
+
+    record: list[str]
+    """Factorisations that failed their check and what was done instead."""
+
+    @property
+    def responses(self) -> Sequence[Responses]:
+        """Of each group, over all folds."""
+
+    def choose(self, n_alphas: int) -> str:
+        """Return the way to solve for some penalties."""
+
+    @property
+    def screens(self) -> bool:
+        """Whether screening in single precision pays."""
+
+    def validations(self, n_alphas: int, factor: Array | None = None) -> Iterator[Sequence[Validation]]:
+        """For each fold what scoring it takes, one for each group; columns scaled by ``factor`` (d,)."""
+
+    def solve(
+        self, best: Sequence[Array], penalties: Sequence[float], factor: Array | None = None
+    ) -> list[tuple[Array, Scaling]]:
+        """Fit all trials with each unit's penalty, given by index: weights of the raw columns, and the scaling."""
 
 
 @dataclass(frozen=True)
 class Fit:
-    """Ridge solutions of all units."""
+    """Ridge solutions of all units, groups one after another."""
 
     alpha: Array
     """Chosen penalty, shape (U,); NaN for a unit that never varies."""
     cv_scores: Array
-    """Mean held-out R^2 over folds, shape (A, U); NaN for a unit that never varies."""
+    """Mean held-out R^2 over folds, shape (A, U); NaN for a unit that never varies, and where screening ruled a penalty
+    out."""
     weights: Array
     """Of the raw lagged columns, shape (d, U); zero for a unit that never varies."""
     intercept: Array
     """Shape (U,)."""
+    scalings: tuple[Scaling, ...]
+    """Of each group's final fit."""
+    solver: str
+    """How the penalties were searched: ``eigh``, ``cholesky`` or ``dual``."""
+    fallbacks: tuple[str, ...]
+    """Factorisations that failed their check and what was done instead."""
 
 
 def assign_folds(n_trials: int, n_folds: int, seed: int) -> list[np.ndarray]:
@@ -43,60 +82,53 @@ def assign_folds(n_trials: int, n_folds: int, seed: int) -> list[np.ndarray]:
     return [np.sort(fold) for fold in np.split(order, borders)]
 
 
-def fit_folds(
-    folds: Sequence[Moments], alphas: Sequence[float] | np.ndarray, *, standardize: bool, unit_block: int = 512
-) -> Fit:
-    """Choose each unit's penalty over folds, then fit it on all of them.
-
-    Parameters
-    ----------
-    folds
-        Moments of each fold's trials; at least two.
-    alphas
-        Penalties, positive and ascending; the term added to the sum of squares is ``rows * alpha * ||w||^2``.
-    standardize
-        Z-score the lagged columns with the training rows' mean and (population std + 1e-6).
-    unit_block
-        Units solved together: bounds memory at a few arrays of shape (d, unit_block).
-
-    Notes
-    -----
-    One decomposition per fold and one for the final fit, whatever the number of penalties and units.
-    """
-    xp = namespace(folds[0].xx)
+def fit_folds(folds: Folds, alphas: Sequence[float] | np.ndarray, *, all_scores: bool, unit_block: int) -> Fit:
+    """Choose each unit's penalty over folds, then fit it on all of them."""
     penalties = check_alphas(alphas)
-    n_units = folds[0].yy.shape[0]
-    base, gain = xp.zeros_like(folds[0].yy), 0.0
-    for held_out, fold in enumerate(folds):
-        ridge = Ridge.decompose(merge([*folds[:held_out], *folds[held_out + 1 :]]), standardize=standardize)
-        validation = HeldOut.of(ridge, fold)
-        parts = [validation.scores(penalties, block) for block in blocks(n_units, unit_block)]
-        base = base + xp.concat([b for b, _ in parts]) / len(folds)
-        gain = gain + xp.concat([g for _, g in parts], axis=1) / len(folds)
+    screen = folds.screens and not all_scores
+    scores = search(folds.validations(len(penalties)), penalties, screen=screen, unit_block=unit_block)
+    solved = folds.solve([s.best for s in scores], penalties)
+    return gather(folds, scores, solved, penalties)
 
-    everything = merge(folds)
-    alive = varies(everything.yy, everything.y_mean, everything.n)
-    scores = xp.where(alive, base + gain, xp.nan)
-    # Chosen by what differs between penalties: in 1 - 1e-16 and 1 - 2e-16 rounding would choose, and on another machine
-    # otherwise. The first of equals, so ties go to the smaller.
-    best = xp.argmax(gain, axis=0)
-    chosen = xp.take(like(penalties, everything.yy), best)
 
-    ridge = Ridge.decompose(everything, standardize=standardize)
-    solved = [_solve(ridge, block, chosen) for block in blocks(n_units, unit_block)]
-    weights = xp.concat(solved, axis=1)
-    weights = xp.where(alive, weights, xp.zeros_like(weights))
+def solve_each(solver: Solver, projected: Array, n: float, best: Array, penalties: Sequence[float]) -> Array:
+    """Solve for every unit at its own penalty, given by index; shape (k, U)."""
+    xp = namespace(projected)
+    order, parts = xp.argsort(best), []
+    for a in distinct(best):
+        units = xp.nonzero(best == a)[0]
+        parts.append(solver.at(n * penalties[a])(xp.take(projected, units, axis=1)))
+    return xp.take(xp.concat(parts, axis=1), xp.argsort(order), axis=1)
+
+
+def gather(
+    folds: Folds, scores: Sequence[Scores], solved: Sequence[tuple[Array, Scaling]], penalties: Sequence[float]
+) -> Fit:
+    """Put the groups' solutions together; a unit that never varies gets no penalty, no score and weights of zero."""
+    xp = namespace(scores[0].gain)
+    alpha, cv_scores, weights, intercept = [], [], [], []
+    for c, s, (w, scaling) in zip(folds.responses, scores, solved, strict=True):
+        alive = varies(c.yy, c.y_mean, c.n)
+        w = xp.where(alive, w, xp.zeros_like(w))
+        alpha.append(xp.where(alive, xp.take(like(penalties, c.yy), s.best), xp.nan))
+        cv_scores.append(xp.where(alive, s.base + s.gain, xp.nan))
+        weights.append(w)
+        intercept.append(c.y_mean - scaling.mean @ w)
     return Fit(
-        alpha=xp.where(alive, chosen, xp.nan),
-        cv_scores=scores,
-        weights=weights,
-        intercept=everything.y_mean - everything.x_mean @ weights,
+        alpha=xp.concat(alpha),
+        cv_scores=xp.concat(cv_scores, axis=1),
+        weights=xp.concat(weights, axis=1),
+        intercept=xp.concat(intercept),
+        scalings=tuple(scaling for _, scaling in solved),
+        solver=folds.choose(len(penalties)),
+        fallbacks=tuple(folds.record),
     )
 
 
-def blocks(n: int, size: int) -> Iterator[slice]:
-    """Cut an axis into consecutive blocks of at most ``size``."""
-    return (slice(start, min(start + size, n)) for start in range(0, n, size))
+def distinct(indices: Array) -> list[int]:
+    """List the values that an array of integers holds, ascending."""
+    values = namespace(indices).unique_values(indices)
+    return sorted(int(values[i]) for i in range(values.shape[0]))
 
 
 def check_alphas(alphas: Sequence[float] | np.ndarray) -> list[float]:
@@ -107,5 +139,17 @@ def check_alphas(alphas: Sequence[float] | np.ndarray) -> list[float]:
     return values.tolist()
 
 
-def _solve(ridge: Ridge, block: slice, alpha: Array) -> Array:
-    return Ridge(ridge.train.units(block), ridge.values, ridge.basis).weights(alpha[block])
+def check_heard(heard: Sequence[Sequence[float]]) -> None:
+    """Raise DataError if there are fewer than two folds, or if a group of units heard nothing of one.
+
+    Parameters
+    ----------
+    heard
+        For each fold, how much each group heard of it.
+    """
+    if len(heard) < 2:
+        raise DataError(f"{len(heard)} fold of trials cannot choose a penalty; give at least two")
+    for k, fold in enumerate(heard):
+        for g, amount in enumerate(fold):
+            if amount <= 0:
+                raise DataError(f"group {g} of units heard no trial of fold {k}; give it folds of its own trials")

@@ -10,11 +10,13 @@ import numpy as np
 
 from distributed_trf.arrays import Array, like, namespace
 from distributed_trf.errors import ConfigError, DataError
+from distributed_trf.trf.choice import Precision, SolverName
+from distributed_trf.trf.collect import fit_trials
 from distributed_trf.trf.correlation import mean_over_repeats, pearson
-from distributed_trf.trf.crossval import assign_folds, check_alphas, fit_folds
+from distributed_trf.trf.crossval import assign_folds, check_alphas
 from distributed_trf.trf.lags import lag_samples
-from distributed_trf.trf.moments import moments_of
 from distributed_trf.trf.predict import drive
+from distributed_trf.trf.trial_folds import Trials
 from distributed_trf.trf.trials import check_features, check_folds, check_responses
 
 
@@ -45,6 +47,15 @@ class TRF:
         Z-score each lagged column with the training rows' mean and (population standard deviation + 1e-6).
     seed
         Of the shuffle that deals trials into folds.
+    solver
+        ``eigh``, ``cholesky`` (few penalties) or ``dual`` (more lagged features than bins); ``auto`` takes the quickest
+        that fits into memory. The numbers are the same.
+    precision
+        ``float64``, or ``float32`` for products and factorisations in single precision: quicker on most GPUs, r to
+        about three digits.
+    all_scores
+        Score every penalty. Otherwise only those that could win are scored in full precision and the others are NaN:
+        the same choice for less work when there are many units.
 
     Attributes
     ----------
@@ -59,6 +70,10 @@ class TRF:
         Seconds.
     n_constant_ : int
         How many units never vary on the training trials.
+    solver_ : str
+        The solver that was used.
+    fallbacks_ : tuple of str
+        Factorisations that failed their check and what was done instead.
 
     Notes
     -----
@@ -85,6 +100,9 @@ class TRF:
     lead_in: int = 0
     standardize: bool = True
     seed: int = 0
+    solver: SolverName = "auto"
+    precision: Precision = "float64"
+    all_scores: bool = True
 
     def fit(self, X: Sequence[Array], Y: Sequence[Array], folds: Sequence[Sequence[int]] | None = None) -> Self:
         """Fit all units.
@@ -115,8 +133,16 @@ class TRF:
             dealt = [fold.tolist() for fold in assign_folds(len(X), self.n_folds, self.seed)]
         else:
             dealt = check_folds(folds, len(X))
-        moments = [moments_of([X[i] for i in fold], [Y[i] for i in fold], lags, self.lead_in) for fold in dealt]
-        result = fit_folds(moments, alphas, standardize=self.standardize)
+        result = fit_trials(
+            [Trials([X[i] for i in fold], [Y[i] for i in fold]) for fold in dealt],
+            lags,
+            self.lead_in,
+            alphas,
+            standardize=self.standardize,
+            solver=self.solver,
+            precision=self.precision,
+            all_scores=self.all_scores,
+        )
 
         xp = namespace(result.weights)
         by_lag = xp.reshape(result.weights, (len(lags), n_features, -1))
@@ -126,6 +152,7 @@ class TRF:
         self.intercept_ = result.intercept
         self.lags_ = like(lags, result.weights) / self.sfreq
         self.n_constant_ = int(xp.sum(xp.astype(xp.isnan(result.alpha), xp.int64)))
+        self.solver_, self.fallbacks_ = result.solver, result.fallbacks
         return self
 
     def predict(self, X: Sequence[Array]) -> list[Array]:

@@ -58,6 +58,13 @@ def shifted(X: Sequence[Array], lag: int, lead_in: int, fill: Array) -> Array:
     return xp.concat(pieces)
 
 
+def lagged(X: Sequence[Array], lags: Sequence[int], lead_in: int) -> Array:
+    """Build the lagged matrix of a few trials, zeros outside them, shape (sum of T_i, F * L)."""
+    xp = namespace(*X)
+    zeros = xp.zeros_like(X[0][0, :])
+    return xp.concat([shifted(X, lag, lead_in, zeros) for lag in lags], axis=1)
+
+
 def rows_at(X: Sequence[Array], positions: Sequence[int], fill: Array) -> Array:
     """Return one row of each trial, ``fill`` where a position lies outside the trial; shape (trials, F)."""
     xp = namespace(fill)

@@ -1,134 +1,189 @@
-"""Sums over time from which every fit follows, and the lag structure that makes them cheap."""
+"""Sums over time from which every fit follows; sums of disjoint trials add up."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
 
 from distributed_trf.arrays import Array, namespace
-from distributed_trf.trf.lags import rows_at, shifted
+from distributed_trf.errors import DataError
 
 
 @dataclass(frozen=True)
-class Moments:
-    """Count, means and centred sums of lagged features and responses over a set of trials.
+class Gram:
+    """Count, means and centred products of lagged features over a set of trials.
 
     A column of lagged features is one feature at one lag; with F features column ``lag_index * F + feature``, so that
     there are ``d = F * L`` of them.
     """
 
-    n: int
-    """Number of rows (time bins with a response)."""
+    n: float
+    """Number of rows (time bins with a response), each counted as often as its trial is drawn."""
     x_mean: Array
     """Mean of each lagged column, shape (d,)."""
-    y_mean: Array
-    """Mean of each unit, shape (U,)."""
     xx: Array
     """Centred X'X, shape (d, d)."""
-    xy: Array
-    """Centred X'Y, shape (d, U)."""
+
+    @classmethod
+    def of_rows(cls, rows: Array) -> Gram:
+        """Sum up explicit lagged rows, shape (n, d)."""
+        xp = namespace(rows)
+        mean = xp.mean(rows, axis=0)
+        return cls(float(rows.shape[0]), mean, (rows - mean).T @ (rows - mean))
+
+    def __add__(self, other: Gram) -> Gram:
+        if not (self.n and other.n):
+            return self if self.n else other
+        n, dx = self.n + other.n, other.x_mean - self.x_mean
+        return Gram(n, self.x_mean + dx * (other.n / n), self.xx + other.xx + _outer(self.n * other.n / n, dx, dx))
+
+    def __sub__(self, part: Gram) -> Gram:
+        n = _left(self.n, part.n)
+        mean = self.x_mean + (self.x_mean - part.x_mean) * (part.n / n)
+        dx = part.x_mean - mean
+        return Gram(n, mean, self.xx - part.xx - _outer(n * part.n / self.n, dx, dx))
+
+    def __mul__(self, times: float) -> Gram:
+        return replace(self, n=self.n * times, xx=self.xx * times)
+
+    def around(self, x_mean: Array) -> Array:
+        """Return X'X taken around other means than these trials' own, shape (d, d)."""
+        dx = self.x_mean - x_mean
+        return self.xx + _outer(self.n, dx, dx)
+
+
+@dataclass(frozen=True)
+class Responses:
+    """Count, means and sums of squares of some units over the rows that they heard."""
+
+    n: float
+    """Number of rows."""
+    y_mean: Array
+    """Mean of each unit, shape (U,)."""
     yy: Array
     """Centred sum of squares of each unit, shape (U,)."""
 
-    def __add__(self, other: Moments) -> Moments:
-        """Merge the moments of two disjoint sets of trials (Chan, Golub & LeVeque 1983)."""
-        n = self.n + other.n
+    def power_around(self, y_mean: Array) -> Array:
+        """Return the sums of squares taken around other means than these rows' own, shape (U,)."""
+        return self.yy + self.n * (self.y_mean - y_mean) ** 2
+
+
+@dataclass(frozen=True)
+class Cross(Responses):
+    """What the responses of some units add to a ``Gram``: units that heard the same trials."""
+
+    x_mean: Array
+    """Mean of each lagged column over the rows that they heard, shape (d,)."""
+    xy: Array
+    """Centred X'Y, shape (d, U)."""
+    missing: Array | None = None
+    """Lagged rows of the Gram's trials that these units did not hear, shape (r, d); None if they heard all."""
+
+    def __add__(self, other: Cross) -> Cross:
+        missing = _stack(self.missing, other.missing)
+        if not (self.n and other.n):
+            return replace(self if self.n else other, missing=missing)
+        n, dx, dy = self.n + other.n, other.x_mean - self.x_mean, other.y_mean - self.y_mean
         weight = self.n * other.n / n
-        dx, dy = other.x_mean - self.x_mean, other.y_mean - self.y_mean
-        return Moments(
+        return Cross(
             n=n,
             x_mean=self.x_mean + dx * (other.n / n),
             y_mean=self.y_mean + dy * (other.n / n),
-            xx=self.xx + other.xx + weight * dx[:, None] * dx[None, :],
-            xy=self.xy + other.xy + weight * dx[:, None] * dy[None, :],
+            xy=self.xy + other.xy + _outer(weight, dx, dy),
             yy=self.yy + other.yy + weight * dy * dy,
+            missing=missing,
         )
 
-    def around(self, x_mean: Array, y_mean: Array) -> Moments:
-        """Return the sums taken around other means than these trials' own, such as those of the training trials."""
-        dx, dy = self.x_mean - x_mean, self.y_mean - y_mean
-        return Moments(
-            n=self.n,
-            x_mean=x_mean,
-            y_mean=y_mean,
-            xx=self.xx + self.n * dx[:, None] * dx[None, :],
-            xy=self.xy + self.n * dx[:, None] * dy[None, :],
-            yy=self.yy + self.n * dy * dy,
-        )
+    def __sub__(self, part: Cross) -> Cross:
+        if self.missing is not None or part.missing is not None:
+            raise DataError("responses to only some of the trials cannot be subtracted")
+        n = _left(self.n, part.n)
+        x_mean = self.x_mean + (self.x_mean - part.x_mean) * (part.n / n)
+        y_mean = self.y_mean + (self.y_mean - part.y_mean) * (part.n / n)
+        dx, dy, weight = part.x_mean - x_mean, part.y_mean - y_mean, n * part.n / self.n
+        xp = namespace(self.yy)
+        yy = self.yy - part.yy - weight * dy * dy
+        # Rounding may leave a unit that is silent on what remains a power just below zero.
+        yy = xp.maximum(yy, xp.zeros_like(yy))
+        return Cross(n, y_mean, yy, x_mean, self.xy - part.xy - _outer(weight, dx, dy))
 
-    def units(self, block: slice) -> Moments:
-        """Return the moments of some of the units only; nothing of size d x d is copied."""
-        return replace(self, y_mean=self.y_mean[block], xy=self.xy[:, block], yy=self.yy[block])
+    def __mul__(self, times: float) -> Cross:
+        if self.missing is not None:
+            raise DataError("responses to only some of the trials cannot be weighted; weight before leaving any out")
+        return replace(self, n=self.n * times, xy=self.xy * times, yy=self.yy * times)
+
+    def around(self, x_mean: Array, y_mean: Array) -> Array:
+        """Return X'Y taken around other means than these rows' own, shape (d, U)."""
+        return self.xy + _outer(self.n, self.x_mean - x_mean, self.y_mean - y_mean)
+
+
+@dataclass(frozen=True)
+class Moments:
+    """All sums over a set of trials: of the lagged features, and of each group of units with them.
+
+    Moments of disjoint sets of trials add up (``a + b``), those of a subset can be taken away (``all - some``), and
+    those of trials drawn k times are ``k`` times the moments (``some * k``); means and centred sums are combined
+    stably (Chan, Golub & LeVeque 1983).
+    """
+
+    gram: Gram
+    cross: tuple[Cross, ...]
+    """One for each group of units that heard the same trials; usually there is one."""
+
+    def __add__(self, other: Moments) -> Moments:
+        return Moments(self.gram + other.gram, tuple(a + b for a, b in zip(self.cross, other.cross, strict=True)))
+
+    def __sub__(self, part: Moments) -> Moments:
+        return Moments(self.gram - part.gram, tuple(a - b for a, b in zip(self.cross, part.cross, strict=True)))
+
+    def __mul__(self, times: float) -> Moments:
+        return Moments(self.gram * times, tuple(cross * times for cross in self.cross))
 
 
 def merge(moments: Sequence[Moments]) -> Moments:
-    """Merge the moments of disjoint sets of trials, in the order given."""
-    return reduce(lambda a, b: a + b, moments)
+    """Merge the moments of disjoint sets of trials, pairwise, so that rounding grows with the log of their number.
 
-
-def moments_of(X: Sequence[Array], Y: Sequence[Array], lags: Sequence[int], lead_in: int) -> Moments:
-    """Compute the moments of some trials without ever building their lagged matrix.
-
-    Parameters
-    ----------
-    X
-        Features, one array of shape (lead_in + T_i, F) per trial.
-    Y
-        Responses, one array of shape (T_i, U) per trial.
-    lags
-        Consecutive lags in samples, ascending.
-    lead_in
-        Rows of X before the first response of each trial.
-
-    Notes
-    -----
-    Lagged columns are shifts of one another. Going from lags (a, b) to (a + 1, b + 1) every trial's sum gains the
-    product just before its first response and loses the one at its last response, so only the first of the L block
-    rows of X'X is a product over all rows, L times less work than X'X of the lagged matrix. The identity holds for any
-    value outside the trial; with features centred by ``c`` that value is ``-c``, because a lagged matrix holds zeros.
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from distributed_trf.trf.stream import moments_of
+    >>> x, y = np.arange(8.0)[:, None], np.ones((8, 1))
+    >>> halves = [moments_of([half], [y[:4]], lags=[0], lead_in=0) for half in (x[:4], x[4:])]
+    >>> merge(halves).gram.xx.tolist(), float(((x - x.mean()) ** 2).sum())
+    ([[42.0]], 42.0)
     """
-    xp = namespace(*X, *Y)
-    y = xp.concat([xp.astype(trial, xp.float64) for trial in Y])
-    n, (n_features, n_lags) = y.shape[0], (X[0].shape[1], len(lags))
-    y_mean = xp.mean(y, axis=0)
-    y = y - y_mean
-    rest = xp.sum(y, axis=0)  # what rounding left of zero
+    if len(moments) == 1:
+        return moments[0]
+    half = len(moments) // 2
+    return merge(moments[:half]) + merge(moments[half:])
 
-    X = [xp.astype(trial, xp.float64) for trial in X]
-    # Centred by about the right mean, sums lose no digits when the mean is large beside the deviation.
-    centre = xp.mean(xp.concat(X), axis=0)
-    X = [trial - centre for trial in X]
-    outside = -centre
 
-    d = n_features * n_lags
-    blocks = [slice(a * n_features, (a + 1) * n_features) for a in range(n_lags)]
-    xx = xp.empty((d, d), dtype=xp.float64, device=y.device)
-    first = shifted(X, lags[0], lead_in, outside)
-    means, xy = [], []
-    for lag, block in zip(lags, blocks, strict=True):
-        columns = first if lag == lags[0] else shifted(X, lag, lead_in, outside)
-        mean = xp.mean(columns, axis=0)
-        means.append(mean)
-        xy.append(columns.T @ y - mean[:, None] * rest[None, :])
-        xx[blocks[0], block] = first.T @ columns
-        xx[block, blocks[0]] = xx[blocks[0], block].T
+def leave_one_out(moments: Sequence[Moments]) -> Iterator[Moments]:
+    """For each of at least two, yield the merge of all others.
 
-    entering = [rows_at(X, [lead_in - lag - 1] * len(X), outside) for lag in lags[:-1]]
-    leaving = [rows_at(X, [x.shape[0] - 1 - lag for x in X], outside) for lag in lags[:-1]]
-    for a in range(n_lags - 1):
-        for b in range(a, n_lags - 1):
-            block = xx[blocks[a], blocks[b]] + entering[a].T @ entering[b] - leaving[a].T @ leaving[b]
-            xx[blocks[a + 1], blocks[b + 1]] = block
-            xx[blocks[b + 1], blocks[a + 1]] = block.T
+    Merged, not subtracted from the whole: what never varies in the others then stays exactly zero.
+    """
+    after: list[Moments] = [moments[-1]]  # merges of the last 1, 2, ...
+    for part in reversed(moments[1:-1]):
+        after.append(part + after[-1])
+    before = None
+    for part in moments:
+        rest = after.pop() if after else None
+        yield merge([m for m in (before, rest) if m is not None])
+        before = part if before is None else before + part
 
-    mean = xp.concat(means)
-    xx -= n * mean[:, None] * mean[None, :]
-    return Moments(
-        n=n,
-        x_mean=xp.tile(centre, (n_lags,)) + mean,
-        y_mean=y_mean,
-        xx=xx,
-        xy=xp.concat(xy),
-        yy=xp.sum(y * y, axis=0),
-    )
+
+def _outer(weight: float, a: Array, b: Array) -> Array:
+    return (weight * a)[:, None] * b[None, :]
+
+
+def _left(n: float, part: float) -> float:
+    if part >= n:
+        raise DataError(f"{part:g} rows cannot be taken from {n:g}; some must remain")
+    return n - part
+
+
+def _stack(a: Array | None, b: Array | None) -> Array | None:
+    if a is None or b is None:
+        return b if a is None else a
+    return namespace(a, b).concat([a, b])

@@ -40,10 +40,11 @@ def trials(rng, n_trials, n_features, n_units, lead_in, *, n_repeats=None, offse
     n_lags=st.integers(1, 5),
     lead_in=st.integers(0, 6),
     standardize=st.booleans(),
+    solver=st.sampled_from(["eigh", "cholesky", "dual"]),
     offset=st.sampled_from([0.0, 30.0]),
 )
 def test_fit__equals_the_explicit_lag_matrix(
-    seed, n_trials, n_features, n_units, first, n_lags, lead_in, standardize, offset
+    seed, n_trials, n_features, n_units, first, n_lags, lead_in, standardize, solver, offset
 ):
     rng = np.random.default_rng(seed)
     X, Y = trials(rng, n_trials, n_features, n_units, lead_in, offset=offset)
@@ -54,7 +55,9 @@ def test_fit__equals_the_explicit_lag_matrix(
     alpha, scores, r, predicted = fit_and_score(
         X, Y, X_test, Y_test, lags=lags, lead_in=lead_in, alphas=alphas, folds=folds, standardize=standardize
     )
-    trf = TRF(first / 10, lags[-1] / 10, 10.0, alphas=alphas, lead_in=lead_in, standardize=standardize)
+    trf = TRF(
+        first / 10, lags[-1] / 10, 10.0, alphas=alphas, lead_in=lead_in, standardize=standardize, solver=solver
+    )
     trf.fit(X, Y, folds=folds)
     np.testing.assert_allclose(trf.cv_scores_, scores, rtol=1e-9, atol=1e-9)
     np.testing.assert_array_equal(trf.alpha_, alpha)

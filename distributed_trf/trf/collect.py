@@ -1,0 +1,139 @@
+"""Fits from trials: brought fold by fold to the form in which they are best solved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass, field
+
+import numpy as np
+
+from distributed_trf.arrays import Array
+from distributed_trf.trf.choice import Precision, SolverName, check_choice, choose_solver, device_kind, usable_memory
+from distributed_trf.trf.crossval import UNIT_BLOCK, Fit, Folds, fit_folds
+from distributed_trf.trf.moment_folds import MomentFolds, ScalingRule
+from distributed_trf.trf.stream import MomentStream
+from distributed_trf.trf.trial_folds import KernelFolds, Trials
+
+
+def fit_trials(
+    folds: Sequence[Trials],
+    lags: Sequence[int],
+    lead_in: int,
+    alphas: Sequence[float] | np.ndarray,
+    *,
+    groups: Sequence[int] | None = None,
+    standardize: bool = True,
+    scaling: ScalingRule = "shared",
+    solver: SolverName = "auto",
+    precision: Precision = "float64",
+    all_scores: bool = True,
+    unit_block: int = UNIT_BLOCK,
+) -> Fit:
+    """Choose each unit's penalty over folds, then fit it on all of them, by moments or by kernels.
+
+    Parameters
+    ----------
+    folds
+        Trials of each fold; at least two.
+    lags, lead_in
+        Consecutive lags in samples; rows of X before a trial's first response.
+    alphas, standardize, scaling, precision, all_scores, unit_block
+        As in ``fit_moments``.
+    groups
+        Number of units in each group of units that heard the same trials; by default one group of all.
+    solver
+        ``eigh``, ``cholesky`` or ``dual``, or ``auto`` for the rule of ``choose_solver``.
+    """
+    y = folds[0].Y[0]
+    collector = FoldCollector(
+        lags,
+        lead_in,
+        len(folds),
+        [y.shape[1]] if groups is None else groups,
+        standardize=standardize,
+        scaling=scaling,
+        solver=solver,
+        precision=precision,
+    )
+    rows, n_features = sum(fold.n_rows for fold in folds), folds[0].X[0].shape[1]
+    collector.choose(rows, n_features, len(alphas), device=device_kind(y), free=usable_memory(y))
+    for k, fold in enumerate(folds):
+        for i, (x, response) in enumerate(zip(fold.X, fold.Y, strict=True)):
+            collector.add(k, x, response, heard=None if fold.heard is None else fold.heard[i])
+    return fit_folds(collector.folds(), alphas, all_scores=all_scores, unit_block=unit_block)
+
+
+@dataclass
+class FoldCollector:
+    """Trials as they arrive, each summed up at once, or kept where the kernel form is the better one.
+
+    Parameters
+    ----------
+    lags, lead_in
+        Consecutive lags in samples; rows of X before a trial's first response.
+    n_folds
+        Number of folds.
+    groups
+        Number of units in each group of units that hear the same trials.
+    standardize, scaling, solver, precision
+        As in ``fit_trials``; ``auto`` is settled by ``choose``, and otherwise means moments.
+    """
+
+    lags: Sequence[int]
+    lead_in: int
+    n_folds: int
+    groups: Sequence[int]
+    _: KW_ONLY
+    standardize: bool = True
+    scaling: ScalingRule = "shared"
+    solver: SolverName = "auto"
+    precision: Precision = "float64"
+    _trials: list[Trials] = field(init=False)
+    _streams: list[MomentStream] = field(init=False)
+
+    def __post_init__(self) -> None:
+        check_choice(self.solver, self.precision)
+        self._trials = [Trials([], [], []) for _ in range(self.n_folds)]
+        self._streams = [
+            MomentStream(self.lags, self.lead_in, groups=self.groups, dtype=self.precision) for _ in range(self.n_folds)
+        ]
+
+    def choose(self, rows: int, n_features: int, n_alphas: int, *, device: str, free: float) -> None:
+        """Settle between moments and kernels by the rule of ``choose_solver``, before the first trial."""
+        if self.solver != "auto":
+            return
+        method = choose_solver(
+            rows,
+            n_features * len(self.lags),
+            n_alphas=n_alphas,
+            n_units=sum(self.groups),
+            n_folds=self.n_folds,
+            device=device,
+            free=free,
+        )
+        if method == "dual":
+            self.solver = method
+
+    def add(self, fold: int, x: Array, y: Array, heard: Sequence[bool] | None = None) -> None:
+        """Add a trial to a fold; arguments as in ``MomentStream.add``."""
+        if self.solver != "dual":
+            self._streams[fold].add(x, y, heard=heard)
+            return
+        trials = self._trials[fold]
+        everyone = [True] * len(self.groups)
+        self._trials[fold] = trials + Trials([x], [y], [everyone if heard is None else heard])
+
+    def folds(self) -> Folds:
+        """Return what has been collected.
+
+        Raises
+        ------
+        DataError
+            If a fold is empty.
+        """
+        if self.solver == "dual":
+            return KernelFolds(
+                self._trials, self.lags, self.lead_in, self.groups, self.standardize, self.scaling, self.precision
+            )
+        sums = [stream.moments() for stream in self._streams]
+        return MomentFolds(sums, self.standardize, self.scaling, self.solver, self.precision)

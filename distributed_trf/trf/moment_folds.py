@@ -1,0 +1,160 @@
+"""Fits from the moments of folds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from distributed_trf.arrays import Array
+from distributed_trf.errors import ConfigError
+from distributed_trf.trf.choice import Precision, SolverName, check_choice, choose_solver, device_kind
+from distributed_trf.trf.crossval import UNIT_BLOCK, Fit, check_heard, distinct, fit_folds, solve_each
+from distributed_trf.trf.moments import Cross, Gram, Moments, leave_one_out, merge
+from distributed_trf.trf.primal import Primal, Scaling
+from distributed_trf.trf.search import Validation
+from distributed_trf.trf.solvers import Solver, without
+
+ScalingRule = Literal["shared", "per_session"]
+
+
+def fit_moments(
+    folds: Sequence[Moments],
+    alphas: Sequence[float] | np.ndarray,
+    *,
+    standardize: bool = True,
+    scaling: ScalingRule = "shared",
+    solver: SolverName = "auto",
+    precision: Precision = "float64",
+    all_scores: bool = True,
+    unit_block: int = UNIT_BLOCK,
+) -> Fit:
+    """Choose each unit's penalty over folds, then fit it on all of them.
+
+    Parameters
+    ----------
+    folds
+        Moments of each fold's trials; at least two.
+    alphas
+        Penalties, positive and ascending; the term added to the sum of squares is ``rows * alpha * ||w||^2``.
+    standardize
+        Z-score the lagged columns with the training rows' mean and (population std + 1e-6); otherwise only centre.
+    scaling
+        For groups of units that did not hear every training trial. ``shared``: columns are centred and scaled by the
+        mean and std of all trials of the training folds; the rows that a group lacks come off the common decomposition
+        by a low-rank correction. ``per_session``: by those of the trials it heard, which takes a decomposition of its
+        own (the published way).
+    solver
+        ``eigh`` or ``cholesky``, or ``auto`` for the rule of ``choose_solver``.
+    precision
+        Of factorisations and products; sums stay float64.
+    all_scores
+        Score every penalty. Otherwise only those that could win are scored in full precision: the same choice for about
+        half of the work with many units.
+    unit_block
+        Units solved together; changes memory, not numbers.
+
+    Raises
+    ------
+    DataError
+        If there are fewer than two folds, or a group of units heard nothing of a fold.
+    ConfigError
+        If penalties, solver or precision cannot be used.
+
+    Notes
+    -----
+    One decomposition per fold and one for the final fit, whatever the number of penalties and units.
+    """
+    sums = MomentFolds(folds, standardize=standardize, scaling=scaling, solver=solver, precision=precision)
+    return fit_folds(sums, alphas, all_scores=all_scores, unit_block=unit_block)
+
+
+@dataclass
+class MomentFolds:
+    """Folds of trials as moments; parameters as in ``fit_moments``."""
+
+    folds: Sequence[Moments]
+    standardize: bool = True
+    scaling: ScalingRule = "shared"
+    solver: str = "auto"
+    precision: Precision = "float64"
+    record: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        check_choice(self.solver, self.precision)
+        if self.solver == "dual":
+            raise ConfigError("solver='dual' works on trials, not on their moments; use fit_trials")
+        check_heard([[cross.n for cross in fold.cross] for fold in self.folds])
+        self._everything = merge(self.folds)
+        self._forced = None if self.solver == "auto" else self.solver
+
+    def choose(self, n_alphas: int) -> Literal["eigh", "cholesky"]:
+        """Return the forced way to solve for some penalties, or that of ``choose_solver``."""
+        if self._forced is not None:
+            return "cholesky" if self._forced == "cholesky" else "eigh"
+        gram = self._everything.gram.xx
+        n_units = sum(cross.yy.shape[0] for cross in self._everything.cross)
+        # The sums are there, so the dual form is no longer a choice: more rows than can be.
+        rule = choose_solver(
+            2**40, gram.shape[0], n_alphas=n_alphas, n_units=n_units, n_folds=len(self.folds), device=device_kind(gram)
+        )
+        return "cholesky" if rule == "cholesky" else "eigh"
+
+    @property
+    def responses(self) -> tuple[Cross, ...]:
+        """Sums of each group of units."""
+        return self._everything.cross
+
+    @property
+    def screens(self) -> bool:
+        """Whether screening in single precision pays."""
+        return self.precision == "float64"
+
+    def validations(self, n_alphas: int, factor: Array | None = None) -> Iterator[list[Validation]]:
+        """For each fold what scoring it takes."""
+        for train, held_out in zip(leave_one_out(self.folds), self.folds, strict=True):
+            found: list[Validation] = []
+            quadratic: tuple[Primal, Array] | None = None
+            coordinates = self._coordinates(train, self.choose(n_alphas), factor)
+            for (cross, primal, solver), held in zip(coordinates, held_out.cross, strict=True):
+                mean = primal.scaling.mean
+                if quadratic is None or quadratic[0] is not primal:
+                    quadratic = primal, primal.quadratic(held_out.gram.around(mean))
+                projected = primal.project(cross.xy), primal.project(held.around(mean, cross.y_mean))
+                removed = None if held.missing is None else primal.project_rows(held.missing)
+                found.append(Validation.of(solver, cross, held, projected, quadratic[1], removed))
+            yield found
+
+    def solve(
+        self, best: Sequence[Array], penalties: Sequence[float], factor: Array | None = None
+    ) -> list[tuple[Array, Scaling]]:
+        """Fit all trials."""
+        method = self.choose(len({a for index in best for a in distinct(index)}))
+        solved = []
+        for (cross, primal, solver), index in zip(
+            self._coordinates(self._everything, method, factor), best, strict=True
+        ):
+            z = solve_each(solver, primal.project(cross.xy), cross.n, index, penalties)
+            solved.append((primal.weights(z), primal.scaling))
+        return solved
+
+    def _coordinates(
+        self, train: Moments, method: Literal["eigh", "cholesky"], factor: Array | None
+    ) -> Iterator[tuple[Cross, Primal, Solver]]:
+        """For each group its coordinates and its solver in them; those who can share them do."""
+        shared: Primal | None = None
+        for cross in train.cross:
+            if cross.missing is None or self.scaling == "shared":
+                shared = shared or self._primal(train.gram, method, factor)
+                rows = None if cross.missing is None else shared.project_rows(cross.missing)
+                yield cross, shared, shared.solver if rows is None else without(shared.solver, rows, self.record)
+            else:
+                own = self._primal(train.gram - Gram.of_rows(cross.missing), method, factor)
+                yield cross, own, own.solver
+
+    def _primal(self, gram: Gram, method: Literal["eigh", "cholesky"], factor: Array | None) -> Primal:
+        scaling = Scaling.of(gram, standardize=self.standardize)
+        scaling = scaling if factor is None else scaling.times(factor)
+        return Primal.of(gram.xx, scaling, method, self.precision, self.record)

@@ -1,0 +1,240 @@
+"""Moments of a stream of trials: the lag structure makes them cheap, and memory does not grow with their number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from array_api_compat import device as device_of
+
+from distributed_trf.arrays import Array, namespace
+from distributed_trf.errors import DataError
+from distributed_trf.trf.lags import lagged, rows_at, shifted
+from distributed_trf.trf.moments import Cross, Gram, Moments
+
+BLOCK_ROWS = 8192
+"""Rows that are summed at once: enough for fast products, few enough to stay small beside X'X."""
+
+
+class MomentStream:
+    """Sums over trials that are added one by one, without ever building their lagged matrix.
+
+    Parameters
+    ----------
+    lags
+        Consecutive lags in samples, ascending; negative ones see future sound.
+    lead_in
+        Rows of a trial's features before its first response.
+    groups
+        Number of units in each group of units that hear the same trials; by default one group of all.
+    dtype
+        Of the products, ``"float64"`` or ``"float32"``; sums over blocks are float64 either way.
+    block_rows
+        Trials are collected until they have this many rows, then summed.
+
+    Notes
+    -----
+    Lagged columns are shifts of one another. Going from lags (a, b) to (a + 1, b + 1) every trial's sum gains the
+    product just before its first response and loses the one at its last response, so only the first of the L block
+    rows of X'X is a product over all rows, L times less work than X'X of the lagged matrix. The identity holds for any
+    value outside the trial; with features centred by ``c`` that value is ``-c``, because a lagged matrix holds zeros.
+    Sums are taken about the means of the first block, close enough to the true ones to lose no digits.
+    """
+
+    def __init__(
+        self,
+        lags: Sequence[int],
+        lead_in: int,
+        *,
+        groups: Sequence[int] | None = None,
+        dtype: str = "float64",
+        block_rows: int = BLOCK_ROWS,
+    ) -> None:
+        self._lags, self._lead_in, self._groups = tuple(lags), lead_in, groups
+        self._dtype, self._block_rows = dtype, block_rows
+        self._x: list[Array] = []
+        self._y: list[Array] = []
+        self._weights: list[list[float]] = []
+        self._missing: list[list[Array]] = [[] for _ in groups or (0,)]
+        self._rows = 0
+        self._sums: _Sums | None = None
+
+    def add(self, x: Array, y: Array, *, weight: float = 1.0, heard: Sequence[bool] | None = None) -> None:
+        """Add a trial.
+
+        Parameters
+        ----------
+        x
+            Features, shape (lead_in + T, F).
+        y
+            Responses of all units of all groups, shape (T, U); what stands in columns that did not hear the trial is
+            not looked at, but must be finite.
+        weight
+            How often the trial counts.
+        heard
+            Which groups heard it; by default all.
+        """
+        heard = [True] * len(self._missing) if heard is None else list(heard)
+        if not all(heard) and weight != 1:
+            raise DataError(
+                f"a trial that only some units heard has weight {weight:g}; weights need trials heard by all"
+            )
+        self._x.append(x)
+        self._y.append(y)
+        self._weights.append([weight] + [weight * h for h in heard])
+        self._rows += y.shape[0]
+        for group, was_heard in enumerate(heard):
+            if not was_heard:
+                xp = namespace(x)
+                self._missing[group].append(lagged([xp.astype(x, xp.float64)], self._lags, self._lead_in))
+        if self._rows >= self._block_rows:
+            self._flush()
+
+    def moments(self) -> Moments:
+        """Return the moments of all trials added so far.
+
+        Raises
+        ------
+        DataError
+            If there were none.
+        """
+        if self._x:
+            self._flush()
+        if self._sums is None:
+            raise DataError("no trial was added, so there are no moments; every fold needs at least one trial")
+        gram, cross = self._sums.moments()
+        xp = namespace(gram.xx)
+        missing = [xp.concat(rows) if rows else None for rows in self._missing]
+        return Moments(gram, tuple(Cross(*sums, rows) for sums, rows in zip(cross, missing, strict=True)))
+
+    def _flush(self) -> None:
+        xp = namespace(*self._x, *self._y)
+        dtype = getattr(xp, self._dtype)
+        X, Y = ([xp.astype(a, dtype) for a in arrays] for arrays in (self._x, self._y))
+        if self._sums is None:
+            groups = [Y[0].shape[1]] if self._groups is None else list(self._groups)
+            self._sums = _Sums(self._lags, self._lead_in, groups)
+        self._sums.add(X, xp.concat(Y), [y.shape[0] for y in Y], self._weights)
+        self._x, self._y, self._weights, self._rows = [], [], [], 0
+
+
+class _Sums:
+    """Sums about provisional means; row 0 of weights and sums belongs to the Gram, row 1 + g to group g."""
+
+    def __init__(self, lags: tuple[int, ...], lead_in: int, groups: list[int]) -> None:
+        self.lags, self.lead_in, self.groups = lags, lead_in, groups
+        self.started = False
+
+    def start(self, X: list[Array], y: Array, by_row: Array | None) -> None:
+        """Choose the provisional means and make the sums, all zero."""
+        xp, device = namespace(y), device_of(y)
+        owner = [g for g, size in enumerate(self.groups, start=1) for _ in range(size)]
+        self.owner = xp.asarray(owner, dtype=xp.int64, device=device)
+        if by_row is None:
+            self.y_centre = xp.mean(y, axis=0)
+        else:  # over what was heard, so that a unit that never varies is centred to exactly zero
+            count = xp.take(xp.sum(by_row, axis=0), self.owner)
+            total = xp.sum(y * xp.take(by_row, self.owner, axis=1), axis=0)
+            self.y_centre = total / xp.where(count > 0, count, xp.ones_like(count))
+        self.x_centre = xp.mean(xp.concat(X), axis=0)
+        self.n_features = X[0].shape[1]
+        d, units = self.n_features * len(self.lags), y.shape[1]
+
+        def zeros(*shape: int) -> Array:
+            return xp.zeros(shape, dtype=xp.float64, device=device)
+
+        self.n, self.x, self.y = [0.0] * (1 + len(self.groups)), zeros(1 + len(self.groups), d), zeros(units)
+        self.xx, self.xy, self.yy = zeros(d, d), zeros(d, units), zeros(units)
+        self.started = True
+
+    def add(self, X: list[Array], y: Array, lengths: list[int], weights: list[list[float]]) -> None:
+        """Add a block of trials; the lag structure is undone in ``moments``."""
+        plain = all(w == 1 for row in weights for w in row)
+        by_row = None if plain else _by_row(weights, lengths, y)  # (rows, 1 + groups)
+        if not self.started:
+            self.start(X, y, by_row)
+        xp, F = namespace(y), self.n_features
+        X = [x - self.x_centre for x in X]
+        outside = -self.x_centre
+        y -= self.y_centre
+        weighted = y if by_row is None else y * xp.take(by_row, self.owner, axis=1)
+        for g in range(len(self.n)):
+            self.n[g] += sum(row[g] * length for row, length in zip(weights, lengths, strict=True))
+        self.y += _double(xp.sum(weighted, axis=0))
+        self.yy += _double(xp.sum(weighted * y, axis=0))
+
+        first = shifted(X, self.lags[0], self.lead_in, outside)
+        left = (first if by_row is None else first * by_row[:, :1]).T
+        for a, lag in enumerate(self.lags):
+            block = slice(a * F, (a + 1) * F)
+            columns = shifted(X, lag, self.lead_in, outside) if a else first
+            sums = xp.sum(columns, axis=0)[None, :] if by_row is None else by_row.T @ columns
+            self.x[:, block] += _double(sums)
+            self.xy[block, :] += _double(columns.T @ weighted)
+            self.xx[:F, block] += _double(left @ columns)
+        if len(self.lags) > 1:
+            per_trial = xp.asarray([[row[0]] for row in weights], dtype=y.dtype, device=device_of(y))
+            entering = [rows_at(X, [self.lead_in - lag - 1] * len(X), outside) for lag in self.lags[:-1]]
+            leaving = [rows_at(X, [x.shape[0] - 1 - lag for x in X], outside) for lag in self.lags[:-1]]
+            for edges, sign in ((entering, 1), (leaving, -1)):
+                rows = xp.concat(edges, axis=1)
+                self.xx[F:, F:] += sign * _double((rows if plain else rows * per_trial).T @ rows)
+
+    def moments(self) -> tuple[Gram, list[tuple[float, Array, Array, Array, Array]]]:
+        """Return the Gram, and each group's sums in the order of ``Cross``."""
+        xp, F, L = namespace(self.xx), self.n_features, len(self.lags)
+        blocks = [slice(a * F, (a + 1) * F) for a in range(L)]
+        xx = xp.asarray(self.xx, copy=True)
+        for a in range(L - 1):
+            for b in range(a, L - 1):
+                xx[blocks[a + 1], blocks[b + 1]] += xx[blocks[a], blocks[b]]
+                xx[blocks[b + 1], blocks[a + 1]] = xx[blocks[a + 1], blocks[b + 1]].T
+            xx[blocks[a + 1], blocks[0]] = xx[blocks[0], blocks[a + 1]].T
+        centre = xp.tile(_double(self.x_centre), (L,))
+        mean = self.x[0, :] / self.n[0]
+        xx -= (self.n[0] * mean)[:, None] * mean[None, :]
+        gram = Gram(self.n[0], centre + mean, xx)
+
+        groups, start = [], 0
+        for g, size in enumerate(self.groups, start=1):
+            units, n = slice(start, start + size), self.n[g] or 1.0
+            x, y = self.x[g, :], self.y[units]
+            xy = self.xy[:, units] - x[:, None] * (y / n)[None, :]
+            y_mean = _double(self.y_centre[units]) + y / n
+            groups.append((self.n[g], y_mean, self.yy[units] - y * y / n, centre + x / n, xy))
+            start += size
+        return gram, groups
+
+
+def moments_of(
+    X: Sequence[Array], Y: Sequence[Array], lags: Sequence[int], lead_in: int, weights: Sequence[float] | None = None
+) -> Moments:
+    """Compute the moments of some trials.
+
+    Parameters
+    ----------
+    X
+        Features, one array of shape (lead_in + T_i, F) per trial.
+    Y
+        Responses, one array of shape (T_i, U) per trial.
+    lags, lead_in
+        As in ``MomentStream``.
+    weights
+        How often each trial counts; by default once.
+    """
+    stream = MomentStream(lags, lead_in)
+    for x, y, weight in zip(X, Y, [1.0] * len(X) if weights is None else weights, strict=True):
+        stream.add(x, y, weight=float(weight))
+    return stream.moments()
+
+
+def _double(array: Array) -> Array:
+    xp = namespace(array)
+    return xp.astype(array, xp.float64, copy=False)
+
+
+def _by_row(weights: list[list[float]], lengths: list[int], like: Array) -> Array:
+    """Repeat each trial's weights for each of its rows, shape (rows, 1 + groups)."""
+    xp = namespace(like)
+    per_trial = xp.asarray(weights, dtype=like.dtype, device=device_of(like))
+    trial = xp.asarray([i for i, n in enumerate(lengths) for _ in range(n)], dtype=xp.int64, device=device_of(like))
+    return xp.take(per_trial, trial, axis=0)
