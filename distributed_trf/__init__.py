@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from distributed_trf.clusters.start import start_cluster
     from distributed_trf.pipeline.study import Study
     from distributed_trf.recordings.simulation.simulate import simulate
+    from distributed_trf.results.models import open_models
     from distributed_trf.results.open import open_results
     from distributed_trf.store.features import open_features
+    from distributed_trf.store.trf_model import load_trf, save_trf
     from distributed_trf.trf.estimator import TRF
 
 _HOMES = {
@@ -22,10 +24,23 @@ _HOMES = {
     "simulate": "distributed_trf.recordings.simulation.simulate",
     "open_results": "distributed_trf.results.open",
     "open_features": "distributed_trf.store.features",
+    "open_models": "distributed_trf.results.models",
+    "save_trf": "distributed_trf.store.trf_model",
+    "load_trf": "distributed_trf.store.trf_model",
     "start_cluster": "distributed_trf.clusters.start",
 }
 
-__all__ = ["TRF", "Study", "open_features", "open_results", "simulate", "start_cluster"]
+__all__ = [
+    "TRF",
+    "Study",
+    "load_trf",
+    "open_features",
+    "open_models",
+    "open_results",
+    "save_trf",
+    "simulate",
+    "start_cluster",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -107,3 +107,20 @@ class StudyStore:
         """Every network's features in store, by (stimuli, network, weights)."""
         found = sorted((self.root / "features").glob("*/*/*.zarr"))
         return {(path.parent.parent.name, path.parent.name, path.stem): path for path in found}
+
+    def analysis(self, key: str) -> Path:
+        """What an analysis beside the grid of fits found; ``key`` is that of its work item."""
+        return self.root / "analyses" / f"{key}.zarr"
+
+    def model(self, stimuli: str, network: str, weights: str, layer: int, bin_width: float) -> Path:
+        """The weights of one fit; the arguments are its place in the results."""
+        return self.root / "models" / stimuli / network / weights / f"{layer:02d}-{bin_width:g}ms.zarr"
+
+    def all_models(self) -> dict[tuple[str, str, str, int, float], Path]:
+        """Every fit's weights in store, by (stimuli, network, weights, layer, bin width in ms)."""
+        found = {}
+        for path in (self.root / "models").glob("*/*/*/*ms.zarr"):
+            stimuli, network, weights = path.parts[-4:-1]
+            layer, _, bin_width = path.stem.removesuffix("ms").partition("-")
+            found[stimuli, network, weights, int(layer), float(bin_width)] = path
+        return dict(sorted(found.items()))

@@ -1,0 +1,176 @@
+"""One saved model: predictions for chosen stimuli, sessions and units, in numpy."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import cast
+
+import numpy as np
+import xarray as xr
+
+from distributed_trf import names
+from distributed_trf.config.study import Weights
+from distributed_trf.errors import StoreError
+from distributed_trf.features.resample import to_bins
+from distributed_trf.pipeline.items import Extract
+from distributed_trf.recordings.binning import n_bins
+from distributed_trf.store.features import NetworkFeatures
+from distributed_trf.store.fingerprint import digest
+from distributed_trf.store.receipts import Receipt, read_receipt
+from distributed_trf.store.stored_model import StoredModel
+from distributed_trf.store.study_store import StudyStore
+from distributed_trf.trf.predict import drive
+
+LISTED = 20
+"""Labels that an error lists; more are only counted."""
+
+
+class Model:
+    """The fit of all units on one layer.
+
+    Parameters
+    ----------
+    store
+        The study's folder.
+    stored
+        Weights, intercepts, penalties and scaling on disk.
+    fit
+        Receipt of the fit.
+    """
+
+    def __init__(self, store: StudyStore, stored: StoredModel, fit: Receipt) -> None:
+        self.stored = stored
+        self._store, self._fit = store, fit
+
+    def predict(
+        self,
+        stimuli: Sequence[str] | None = None,
+        sessions: Sequence[str] | None = None,
+        units: Sequence[str] | None = None,
+        *,
+        intercept: bool = True,
+    ) -> xr.DataArray:
+        """Predict responses on the CPU, reading only the features and weights that it takes.
+
+        Parameters
+        ----------
+        stimuli
+            Ids of stimuli; by default all that any session heard.
+        sessions
+            By default all.
+        units
+            Channels, in every one of the sessions that has them; by default all.
+        intercept
+            Add it. To correlate, leave it out: beside it the digits of heavily shrunk weights are rounded away.
+
+        Returns
+        -------
+        xarray.DataArray
+            Counts per bin, float64, dims (bin, unit): stimuli one after another as asked for, units in the order of the
+            results. ``stimulus`` and ``time`` (start of the bin, in seconds from sound onset) lie along bin,
+            ``session`` and ``channel`` along unit. A unit that was not fitted is NaN, one that never varies constant.
+
+        Raises
+        ------
+        StoreError
+            If a stimulus, session or channel is unknown, naming those that exist, or if the features in store are not
+            those that the model was fitted on.
+
+        Notes
+        -----
+        ``y(t) = intercept + sum over features and lags of coef * x(t - lag)``, with features resampled to the bins,
+        silence of the lead-in included, as in the fit.
+        """
+        bins, bin_width = self.stored.bins, self.stored.place[-1]
+        ids, chosen = self._asked("stimulus", stimuli, bins), self._units(sessions, units)
+        lead_in = n_bins(self.stored.settings["lags"]["lead_in"], bin_width)
+        lags = [round(lag * 1000 / bin_width) for lag in self.stored.lags]
+        weights = self.stored.weights(chosen)
+        counts = [bins[i] for i in ids]
+        first = dict(zip(ids, np.cumsum([0, *counts[:-1]]), strict=True))
+        predicted = np.full((sum(counts), len(chosen)), np.nan)
+        for stimulus, frames in self._frames(ids, everything=stimuli is None):
+            rows = slice(first[stimulus], first[stimulus] + bins[stimulus])
+            predicted[rows] = drive([to_bins(frames, lead_in + bins[stimulus])], weights, lags, lead_in)
+        if intercept:
+            predicted += self.stored.read("intercept")[chosen]
+        time = np.concatenate([np.arange(n) for n in counts]) * (bin_width / 1000)
+        labels = {"session": self.stored.sessions, "channel": self.stored.channels}
+        return xr.DataArray(
+            predicted,
+            dims=("bin", names.UNIT),
+            coords={
+                "stimulus": ("bin", np.repeat(np.array(ids, dtype=object), counts)),
+                "time": ("bin", time, {"units": "s", "long_name": "start of the bin, from sound onset"}),
+                **{
+                    name: (names.UNIT, np.array([of[k] for k in chosen], dtype=object), names.COORDS[name].attrs)
+                    for name, of in labels.items()
+                },
+            },
+            attrs={
+                "long_name": "predicted count",
+                "units": "1",
+                **dict(zip(names.GRID, self.stored.place, strict=True)),
+            },
+            name="predicted",
+        )
+
+    def to_dataset(self) -> xr.Dataset:
+        """Open the model as labelled arrays, lazily.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``coef`` over (unit, feature, lag) for raw features, ``intercept`` and ``alpha`` over unit, ``x_mean`` and
+            ``x_scale`` over (feature, lag): ``coef * x_scale`` are the weights of the scaled columns. ``session`` and
+            ``channel`` lie along unit, ``lag`` is in seconds; settings and versions are in ``attrs``.
+        """
+        return xr.open_zarr(self.stored.path, consolidated=False, chunks=None, zarr_format=3)
+
+    def __repr__(self) -> str:
+        place = ", ".join(map(str, self.stored.place))
+        return f"Model({place}: {len(self.stored.sessions)} units, {len(self.stored.bins)} stimuli)"
+
+    def _units(self, sessions: Sequence[str] | None, units: Sequence[str] | None) -> list[int]:
+        """Indices of the units of some sessions and channels, in the order of the results."""
+        labels = list(zip(self.stored.sessions, self.stored.channels, strict=True))
+        wanted = set(self._asked("session", sessions, dict.fromkeys(self.stored.sessions)))
+        there = dict.fromkeys(channel for session, channel in labels if session in wanted)
+        channels = set(self._asked("channel", units, there))
+        return [k for k, (session, channel) in enumerate(labels) if session in wanted and channel in channels]
+
+    def _asked(self, what: str, asked: Sequence[str] | None, known: Collection[str]) -> list[str]:
+        """Check labels that were asked for, each once; a single one may stand without a list."""
+        chosen = list(dict.fromkeys(known if asked is None else [asked] if isinstance(asked, str) else asked))
+        unknown = [label for label in chosen if label not in known]
+        if chosen and not unknown:
+            return chosen
+        there = ", ".join(map(repr, list(known)[:LISTED])) + (
+            f", ... ({len(known)} in all)" if len(known) > LISTED else ""
+        )
+        found = f"no {what} {', '.join(map(repr, unknown))}" if unknown else f"no {what} was asked for"
+        raise StoreError(f"{self.stored.path}: {found}; there are {there}")
+
+    def _frames(self, ids: list[str], *, everything: bool) -> Iterator[tuple[str, np.ndarray]]:
+        """Read the features of some stimuli, each of shape (frames, features)."""
+        stimuli, network, weights, layer, _ = self.stored.place
+        features = NetworkFeatures(self._store.features(stimuli, network, weights))
+        self._check(features)
+        if everything:  # one batch after another, each read once
+            return ((i, frames) for i, frames in features.iterate(layer) if i in self.stored.bins)
+        return ((i, features.frames(layer, i)) for i in ids)
+
+    def _check(self, features: NetworkFeatures) -> None:
+        """Make sure that the features in store are those of the fit, by what receipts say of their content."""
+        stimuli, network, weights, layer, _ = self.stored.place
+        found = []
+        for batch in range(len(features.layout.batches)):
+            receipt = read_receipt(
+                self._store, Extract.stage, Extract(stimuli, network, cast(Weights, weights), batch).key
+            )
+            found.append(receipt.details["digests"].get(str(layer)) if receipt else None)
+        if digest(found) != self._fit.fingerprint["features"]:
+            raise StoreError(
+                f"{features.path}: the features in store are not those that {self.stored.path} was fitted on; run the "
+                "study again"
+            )
