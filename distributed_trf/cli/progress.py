@@ -18,7 +18,7 @@ from rich.progress import (
 from distributed_trf.cli.console import out
 from distributed_trf.pipeline.execute import Outcome
 
-LABELS = {"read": "read recordings", "extract": "extract features", "fit": "fit layers"}
+LABELS = {"read": "read recordings", "extract": "extract features", "fit": "fit layers", "analyse": "analyses"}
 
 
 class Bars:

@@ -34,6 +34,8 @@ def plan(study: str = STUDY, recipe: str = RECIPE) -> None:
     table = Table("stage", "items", "to do", "writes", "peak / worker", "work", box=None, pad_edge=False)
     for stage in STAGES:
         of_stage = [(p, c) for p, c in planned if p.item.stage == stage]
+        if not of_stage:
+            continue
         todo = [c for p, c in of_stage if p.state is not State.DONE]
         written, flops = sum(c.written for c in todo), sum(c.flops for c in todo)
         peak = size(max((c.peak for c in todo), default=0)) if todo else "-"
@@ -67,7 +69,8 @@ def status(
     table = Table("stage", *states, box=None, pad_edge=False)
     for stage in STAGES:
         counts = Counter(p.state for p in planned if p.item.stage == stage)
-        table.add_row(LABELS[stage], *(str(counts[s]) for s in states))
+        if counts:
+            table.add_row(LABELS[stage], *(str(counts[s]) for s in states))
     out.print(table)
     told = [p for p in planned if p.state in (State.FAILED, State.STALE)]
     told += [p for p in planned if p.state in (State.PENDING, State.WAITING)] if every else []
@@ -88,6 +91,12 @@ def _summarise(report: Report) -> None:
     out.print(f"{done} items done now, {before} were done before ({seconds})")
     if report.constant_units:
         out.print(f"{report.constant_units} units never vary; their r is NaN")
+    for session, reason in report.left_out.items():
+        out.print(f"session {session} was left out of fits: {escape(reason)}", soft_wrap=True)
+    if report.fallbacks:
+        out.print(
+            f"{report.fallbacks} factorisations failed their check and were repeated; see `fallbacks` in receipts"
+        )
     for kind, items in (("failed", report.failed), ("not begun", report.blocked)):
         if items:
             out.print(f"[bold red]{len(items)} items {kind}[/]")

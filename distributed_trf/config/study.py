@@ -72,6 +72,13 @@ class RidgeSettings(Settings):
     standardize: bool = True
     unit_block: Annotated[int, Field(ge=1)] = 512
     """Units solved together; changes memory, not numbers."""
+    scaling: Literal["shared", "per_session"] = "shared"
+    """Whose training rows scale the features of a session that did not hear every stimulus: the set's, or its own."""
+    folds: Literal["shared", "per_session"] = "shared"
+    """Whether the set's stimuli are dealt into folds once, or each session's own."""
+    solver: Literal["auto", "eigh", "cholesky", "dual"] = "auto"
+    precision: Literal["float64", "float32"] = "float64"
+    """Of products and factorisations."""
 
     @property
     def penalties(self) -> list[float]:
@@ -97,6 +104,48 @@ class NetworkSettings(Settings):
     """Of ``reset`` weights."""
 
 
+class TogetherSettings(Settings):
+    """Several layers of a network as one model."""
+
+    network: Name
+    layers: Literal["all"] | list[Annotated[int, Field(ge=0)]] = "all"
+    bands: Literal["none", "layer"] = "layer"
+    """One penalty for all layers, or one for each (banded ridge)."""
+    candidates: Annotated[int, Field(ge=1)] = 100
+    """Band weights to try; the first is equal weights."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Of the band weights."""
+
+
+Percent = Annotated[float, Field(gt=0, le=100)]
+
+
+class BootstrapSettings(Settings):
+    """How much one layer's numbers depend on how much was recorded (Ahmed et al. 2025)."""
+
+    network: Name
+    layer: Annotated[int, Field(ge=0)]
+    weights: Weights
+    sessions: list[str] | None = None
+    """Defaults to all."""
+    training_percent: list[Percent] = []
+    """Percentages of the training stimuli's duration to fit on."""
+    test_percent: list[Percent] = []
+    """Percentages of the test stimuli's duration to test on, each with every one of ``n_repeats``."""
+    n_repeats: list[Annotated[int, Field(ge=1)]] = []
+    draws: Annotated[int, Field(ge=1)] = 50
+    """Draws with replacement at each percentage (and number of repeats)."""
+    seed: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _asks_something(self) -> BootstrapSettings:
+        if bool(self.test_percent) != bool(self.n_repeats):
+            raise ValueError("test_percent and n_repeats go together; give both or neither")
+        if not (self.training_percent or self.test_percent):
+            raise ValueError("give training_percent, or test_percent and n_repeats")
+        return self
+
+
 class StudySettings(Settings):
     """A whole study. Read it from YAML with ``load_study``."""
 
@@ -110,6 +159,12 @@ class StudySettings(Settings):
     lags: LagSettings = LagSettings()
     networks: Annotated[list[NetworkSettings], Field(min_length=1)]
     ridge: RidgeSettings = RidgeSettings()
+    together: list[TogetherSettings] = []
+    """Layers of a network fitted as one model, at most once for each network."""
+    bootstraps: list[BootstrapSettings] = []
+    """At most once for each network, layer and weights."""
+    save_models: bool = False
+    """Keep the weights of every fit, for ``open_models``; decides what is stored, not which numbers come out."""
     batch: Annotated[int, Field(ge=1)] = 16
     """Stimuli that one extraction takes at once."""
     attempts: Annotated[int, Field(ge=1)] = 3
@@ -122,6 +177,21 @@ class StudySettings(Settings):
         if doubled:
             raise ValueError(f"{', '.join(sorted(doubled))} stand there twice; name each network once")
         return networks
+
+    @model_validator(mode="after")
+    def _analyses_fit(self) -> StudySettings:
+        known = {n.name for n in self.networks}
+        together = [t.network for t in self.together]
+        bootstraps = [(b.network, b.layer, b.weights) for b in self.bootstraps]
+        for field, asked in (("together", together), ("bootstraps", [b.network for b in self.bootstraps])):
+            unknown = sorted(set(asked) - known)
+            if unknown:
+                raise ValueError(
+                    f"{field}: {', '.join(unknown)} is not among the networks ({', '.join(sorted(known))})"
+                )
+        if len(set(together)) < len(together) or len(set(bootstraps)) < len(bootstraps):
+            raise ValueError("together or bootstraps ask for the same thing twice; ask for each once")
+        return self
 
 
 def load_study(study: str | Path) -> StudySettings:

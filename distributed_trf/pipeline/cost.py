@@ -10,12 +10,26 @@ import psutil
 from distributed_trf.clusters.recipe import Recipe
 from distributed_trf.errors import ConfigError
 from distributed_trf.features.network import family
+from distributed_trf.pipeline.bootstrap import settings_of
 from distributed_trf.pipeline.context import Context
 from distributed_trf.pipeline.extract import feature_layout, network_settings
-from distributed_trf.pipeline.items import Extract, Fit, Item, ReadCounts, ReadSounds
+from distributed_trf.pipeline.items import (
+    Analysis,
+    BootstrapTest,
+    BootstrapTraining,
+    Extract,
+    Fit,
+    FitTogether,
+    Item,
+    ReadCounts,
+    ReadSounds,
+)
 from distributed_trf.pipeline.survey import Planned, State
+from distributed_trf.pipeline.together import layers as together_layers
 from distributed_trf.recordings.binning import n_bins
+from distributed_trf.trf.choice import choose_solver
 from distributed_trf.trf.lags import lag_samples
+from distributed_trf.trf.stream import BLOCK_ROWS
 
 PROCESS_BYTES = 560 << 20
 """A worker with its libraries loaded, torch and transformers among them, and nothing in hand (peak resident memory)."""
@@ -51,7 +65,14 @@ def cost(context: Context, item: Item) -> Cost:
         case Extract():
             return _extract(context, item)
         case Fit():
-            return _fit(context, item)
+            return _fit(context, item, _width(context, item, [item.layer]), fits=1)
+        case FitTogether():
+            settings = next(t for t in context.study.together if t.network == item.network)
+            fits = settings.candidates if settings.bands == "layer" else 1
+            return _fit(context, item, _width(context, item, together_layers(context, item)), fits=fits)
+        case BootstrapTraining() | BootstrapTest():
+            draws = settings_of(context.study, item).draws if isinstance(item, BootstrapTraining) else 1
+            return _fit(context, item, _width(context, item, [item.layer]), fits=draws)
 
 
 def _extract(context: Context, item: Extract) -> Cost:
@@ -69,28 +90,37 @@ def _extract(context: Context, item: Extract) -> Cost:
     return Cost(layout.bytes // len(layout.batches), PROCESS_BYTES + memory, flops)
 
 
-def _fit(context: Context, item: Fit) -> Cost:
+def _width(context: Context, item: Fit | Analysis, layers: Sequence[int]) -> int:
+    return sum(layer.width for layer in context.tables[item.network].layers if layer.id in layers)
+
+
+def _fit(context: Context, item: Fit | Analysis, width: int, *, fits: int) -> Cost:
     study = context.study
-    layer = next(x for x in context.tables[item.network].layers if x.id == item.layer)
     units = sum(len(s.channels) for s in context.recordings.sessions)
     n_lags = len(lag_samples(study.lags.tmin, study.lags.tmax, 1000 / item.bin_width))
     lead_in = n_bins(study.lags.lead_in, item.bin_width)
     rows = sum(lead_in + n_bins(s.duration, item.bin_width) for s in context.stimuli[item.stimuli])
-    d, folds, penalties = layer.width * n_lags, study.ridge.n_folds, len(study.ridge.penalties)
-    doubles = (
-        4 * rows * layer.width  # features: as binned, centred, and two shifted
-        + 3 * rows * units
-        + (folds + 6) * d * d  # fold moments, their merge, the decomposition and its workspace
-        + (2 * folds + 2) * d * units
-        + 4 * d * min(units, study.ridge.unit_block)
-    )
-    flops = (
-        2.0 * rows * d * (layer.width + units)
-        + (folds + 1) * EIGH_FLOPS * float(d) ** 3
-        + folds * (4.0 * d**3 + 2.0 * d * d * units * penalties)
-        + 4.0 * d * d * units
-    )
-    return Cost(3 * 8 * units, PROCESS_BYTES + 8 * doubles, flops)
+    d, ridge = width * n_lags, study.ridge
+    n_folds, n_alphas = ridge.n_folds, len(ridge.penalties)
+    method: str = ridge.solver
+    if method == "auto":
+        method = choose_solver(rows, d, n_alphas=n_alphas, n_units=units, n_folds=n_folds)
+    if method == "dual":
+        k = rows
+        doubles = 3 * rows * width + 7 * rows * rows
+        flops = (n_folds + 1) * (2.0 * rows * rows * d + EIGH_FLOPS * float(rows) ** 3)
+    else:
+        k = d
+        block = min(rows, BLOCK_ROWS)
+        doubles = 4 * block * width + 3 * block * units + (3 * n_folds + 6) * d * d
+        flops = 2.0 * rows * d * (width + units) + (n_folds + 1) * EIGH_FLOPS * float(d) ** 3 + n_folds * 4.0 * d**3
+    doubles += (5 * n_folds + 2) * k * units + 4 * k * min(units, ridge.unit_block)
+    flops += n_folds * 2.0 * k * k * units * n_alphas + 4.0 * k * k * units
+    written = 3 * units * fits
+    if study.save_models and isinstance(item, Fit):
+        written += d * (units + 2) + 2 * units
+        doubles += 2 * d * units
+    return Cost(8 * written, PROCESS_BYTES + 8 * doubles, flops * fits)
 
 
 def worker_memory(recipe: Recipe) -> int:

@@ -14,11 +14,22 @@ from typing import Any
 from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import DistributedTRFError
 from distributed_trf.features.table import NetworkTable
+from distributed_trf.pipeline.bootstrap import bootstrap_test, bootstrap_training
 from distributed_trf.pipeline.expected import Fingerprint
 from distributed_trf.pipeline.extract import extract_features
 from distributed_trf.pipeline.fit import fit_layer
-from distributed_trf.pipeline.items import Extract, Fit, Item, ReadCounts, ReadSounds
+from distributed_trf.pipeline.items import (
+    BootstrapTest,
+    BootstrapTraining,
+    Extract,
+    Fit,
+    FitTogether,
+    Item,
+    ReadCounts,
+    ReadSounds,
+)
 from distributed_trf.pipeline.read import read_counts, read_sounds
+from distributed_trf.pipeline.together import fit_together
 from distributed_trf.store.receipts import Receipt, read_receipt, revoke_receipt, write_failure, write_receipt
 from distributed_trf.store.study_store import StudyStore
 
@@ -95,3 +106,9 @@ def _run(task: Task, store: StudyStore) -> dict[str, Any]:
             return extract_features(task.item, task.study, task.tables[task.item.network], store, task.device)
         case Fit():
             return fit_layer(task.item, task.study, store, task.device)
+        case FitTogether():
+            return fit_together(task.item, task.study, store, task.device)
+        case BootstrapTraining():
+            return bootstrap_training(task.item, task.study, store, task.device)
+        case BootstrapTest():
+            return bootstrap_test(task.item, task.study, store, task.device)

@@ -6,15 +6,27 @@ touched, or extracting features again that come out the same, leaves everything 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from distributed_trf.features.network import versions
 from distributed_trf.features.weights import weights_identity
-from distributed_trf.pipeline import extract, fit, read
+from distributed_trf.pipeline import bootstrap, extract, fit, read, together
 from distributed_trf.pipeline.context import Context
-from distributed_trf.pipeline.items import Extract, Fit, Item, ReadCounts, ReadSounds
+from distributed_trf.pipeline.items import (
+    Analysis,
+    BootstrapTest,
+    BootstrapTraining,
+    Extract,
+    Fit,
+    FitTogether,
+    Item,
+    ReadCounts,
+    ReadSounds,
+)
 from distributed_trf.store.fingerprint import file_stamps, fingerprint, library_versions
+from distributed_trf.store.models import model_digest
 from distributed_trf.store.receipts import Receipt, read_failure, read_receipt
 
 Fingerprint = dict[str, str]
@@ -58,18 +70,42 @@ class Expectations:
             case Extract():
                 return fingerprint(self._extract(item))
             case Fit():
-                return fingerprint(self._fit(item))
+                return fingerprint(self._fit(item, [item.layer], fit.REVISION))
+            case FitTogether():
+                layers = together.layers(self._context, item)
+                asked = next(t for t in self._context.study.together if t.network == item.network)
+                return fingerprint(self._fit(item, layers, together.REVISION) | {"together": asked.model_dump()})
+            case BootstrapTraining() | BootstrapTest():
+                return fingerprint(
+                    self._fit(item, [item.layer], bootstrap.REVISION) | bootstrap.asked(self._context.study, item)
+                )
 
     def receipt(self, item: Item) -> Receipt | None:
         """Return the receipt of an item if it is valid and what it vouches for is there."""
         if item not in self._done:
             found = read_receipt(self._context.store, item.stage, item.key)
             try:
-                valid = found is not None and found.fingerprint == self.of(item) and self._output(item).is_dir()
+                valid = found is not None and found.fingerprint == self.of(item) and not self.gone(item, found)
             except Waiting:
                 valid = False
             self._done[item] = found if valid else None
         return self._done[item]
+
+    def gone(self, item: Item, receipt: Receipt) -> str:
+        """Say what is not there of that which an item wrote; nothing if it is all there.
+
+        A model is no part of the fingerprint, since it changes no number. It is missed only where the study asks for
+        it, and known by the digest that the fit left in its receipt.
+        """
+        if not self._output(item).is_dir():
+            return "its output is gone"
+        if isinstance(item, Fit) and self._context.study.save_models:
+            written = receipt.details.get("model")
+            if written is None:
+                return "its model was not saved"
+            if written != model_digest(self._context.store.model(*item.place)):
+                return "its model is gone"
+        return ""
 
     def _output(self, item: Item) -> Path:
         """Return the store that an item writes to."""
@@ -83,6 +119,8 @@ class Expectations:
                 return store.features(item.stimuli, item.network, item.weights)
             case Fit():
                 return store.results
+            case FitTogether() | BootstrapTraining() | BootstrapTest():
+                return store.analysis(item.key)
 
     def _require(self, item: Item) -> Receipt:
         receipt = self.receipt(item)
@@ -130,20 +168,20 @@ class Expectations:
             "versions": [extract.REVISION, versions(table)],
         }
 
-    def _fit(self, item: Fit) -> dict[str, Any]:
+    def _fit(self, item: Fit | Analysis, layers: Sequence[int], revision: int) -> dict[str, Any]:
         context, study = self._context, self._context.study
         batches = range(len(context.batches(item.stimuli)))
         extractions = [self._require(Extract(item.stimuli, item.network, item.weights, k)) for k in batches]
         return {
-            "features": [e.details["digests"][str(item.layer)] for e in extractions],
+            "features": [e.details["digests"][str(layer)] for e in extractions for layer in layers],
             "responses": self._responses(item),
             "lags": study.lags.model_dump(),
             "bin width": item.bin_width,
             "ridge": study.ridge.model_dump(exclude={"unit_block"}),
-            "versions": [fit.REVISION, library_versions("numpy", "scipy")],
+            "versions": [revision, library_versions("numpy", "scipy")],
         }
 
-    def _responses(self, item: Fit) -> dict[str, Any]:
+    def _responses(self, item: Fit | Analysis) -> dict[str, Any]:
         """Digests of the sessions' counts; a session that failed for good is left out."""
         found = {}
         for session in self._context.recordings.sessions:

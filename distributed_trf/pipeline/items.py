@@ -8,8 +8,8 @@ from typing import ClassVar
 from distributed_trf.config.study import Weights
 from distributed_trf.store.results import Place
 
-READ, EXTRACT, FIT = "read", "extract", "fit"
-STAGES = (READ, EXTRACT, FIT)
+READ, EXTRACT, FIT, ANALYSE = "read", "extract", "fit", "analyse"
+STAGES = (READ, EXTRACT, FIT, ANALYSE)
 """In the order they run: each reads what the one before wrote."""
 
 
@@ -71,7 +71,7 @@ class Fit:
     @property
     def key(self) -> str:
         """Unique name within the stage, fit for a file."""
-        return f"{self.stimuli}-{self.network}-{self.weights}-{self.layer:02d}-{self.bin_width:g}ms"
+        return _layer_key(self)
 
     @property
     def place(self) -> Place:
@@ -79,4 +79,64 @@ class Fit:
         return (self.stimuli, self.network, self.weights, self.layer, self.bin_width)
 
 
-Item = ReadSounds | ReadCounts | Extract | Fit
+@dataclass(frozen=True)
+class FitTogether:
+    """Fit and test all units on several layers of a network as one model."""
+
+    stage: ClassVar[str] = ANALYSE
+    kind: ClassVar[str] = "together"
+    stimuli: str
+    network: str
+    weights: Weights
+    bin_width: float
+
+    @property
+    def key(self) -> str:
+        """Unique name within the stage, fit for a file."""
+        return f"{self.kind}-{self.stimuli}-{self.network}-{self.weights}-{self.bin_width:g}ms"
+
+
+@dataclass(frozen=True)
+class BootstrapTraining:
+    """Fit some sessions on one layer many times, each on a drawn part of the training stimuli."""
+
+    stage: ClassVar[str] = ANALYSE
+    kind: ClassVar[str] = "bootstrap-training"
+    stimuli: str
+    network: str
+    weights: Weights
+    layer: int
+    bin_width: float
+    percent_duration: float
+
+    @property
+    def key(self) -> str:
+        """Unique name within the stage, fit for a file."""
+        return f"{self.kind}-{_layer_key(self)}-{self.percent_duration:g}percent"
+
+
+@dataclass(frozen=True)
+class BootstrapTest:
+    """Test some sessions on one layer many times, each on drawn test stimuli and repeats."""
+
+    stage: ClassVar[str] = ANALYSE
+    kind: ClassVar[str] = "bootstrap-test"
+    stimuli: str
+    network: str
+    weights: Weights
+    layer: int
+    bin_width: float
+
+    @property
+    def key(self) -> str:
+        """Unique name within the stage, fit for a file."""
+        return f"{self.kind}-{_layer_key(self)}"
+
+
+def _layer_key(item: Fit | BootstrapTraining | BootstrapTest) -> str:
+    return f"{item.stimuli}-{item.network}-{item.weights}-{item.layer:02d}-{item.bin_width:g}ms"
+
+
+Analysis = FitTogether | BootstrapTraining | BootstrapTest
+"""What a study asks for beside the grid of fits; each is a zarr group of its own."""
+Item = ReadSounds | ReadCounts | Extract | Fit | Analysis

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 
 from distributed_trf import names
@@ -47,6 +48,9 @@ def lay_result_grid(context: Context, done: Sequence[Item]) -> None:
         if receipt.stem not in valid:
             revoke_receipt(store, FIT, receipt.stem)
     places = [item.place for item in done if isinstance(item, Fit)]
+    for place, path in store.all_models().items():
+        if place not in places:
+            shutil.rmtree(path)
     lay_results(store.results, result_grid(context), places, provenance(context.study))
 
 

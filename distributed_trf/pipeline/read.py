@@ -14,7 +14,7 @@ from distributed_trf.store.fingerprint import digest, digest_array
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.store.zarr_arrays import attributes, member, open_group, read, write_group
 
-REVISION = 1
+REVISION = 2
 """Raise when this code gives other numbers than before, so that old ones become stale."""
 
 

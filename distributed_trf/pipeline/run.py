@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -53,6 +54,10 @@ class Report:
     """What each item that could not begin was waiting for."""
     constant_units: int = 0
     """Units that never vary, in the fit that has most of them."""
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Sessions that heard too little to be cross-validated, and why."""
+    fallbacks: int = 0
+    """Factorisations that failed their check, so that a slower way was taken."""
     seconds: dict[str, float] = field(default_factory=dict)
     """Wall time by stage."""
     folder: Path | None = None
@@ -78,7 +83,7 @@ def run_study(
         sweep(context.store.root)
         if all(p.state is State.DONE for p in planned):
             lay_result_grid(context, [p.item for p in planned])  # the study may ask for less than it did
-            return Report(skipped={stage: sum(p.item.stage == stage for p in planned) for stage in STAGES})
+            return Report(skipped=dict(Counter(p.item.stage for p in planned)))
         return _Run(context, settings, watcher).go()
 
 
@@ -98,8 +103,8 @@ class _Run:
             with self._workers():
                 for stage in STAGES:
                     start = time.perf_counter()
-                    self._stage(stage)
-                    self.report.seconds[stage] = round(time.perf_counter() - start, 3)
+                    if self._stage(stage):
+                        self.report.seconds[stage] = round(time.perf_counter() - start, 3)
         except BaseException:
             self._write_manifest("interrupted")
             raise
@@ -120,10 +125,13 @@ class _Run:
             with performance_report(filename=str(self.report.folder / "performance.html"), mode="inline"):
                 yield
 
-    def _stage(self, stage: str) -> None:
+    def _stage(self, stage: str) -> bool:
+        """Do a stage; False if the study has none."""
         if stage == EXTRACT:
             lay_feature_arrays(self.context)
         planned = survey(self.context, stage)
+        if not planned:
+            return False
         if stage == FIT:
             lay_result_grid(self.context, [p.item for p in planned if p.state is State.DONE])
         todo = [p for p in planned if p.state not in (State.DONE, State.WAITING)]
@@ -134,10 +142,17 @@ class _Run:
         for outcome in self._outcomes(todo):
             if outcome.ok:
                 self.report.done[stage] += 1
-                self.report.constant_units = max(self.report.constant_units, outcome.details.get("constant_units", 0))
+                self._note(outcome.details)
             else:
                 self.report.failed[f"{stage} {outcome.item.key}"] = outcome.message
             self._tell("finished", outcome)
+        return True
+
+    def _note(self, details: dict[str, Any]) -> None:
+        report = self.report
+        report.constant_units = max(report.constant_units, details.get("constant_units", 0))
+        report.left_out |= details.get("left_out", {})
+        report.fallbacks += len(details.get("fallbacks", []))
 
     def _outcomes(self, todo: Sequence[Planned]) -> Iterator[Outcome]:
         study, root = self.context.study, self.context.store.root
@@ -164,6 +179,8 @@ class _Run:
             "failed": report.failed,
             "blocked": report.blocked,
             "constant_units": report.constant_units,
+            "left_out": report.left_out,
+            "fallbacks": report.fallbacks,
             "updated": now(),
             **provenance(self.context.study),
         }

@@ -8,7 +8,20 @@ from enum import StrEnum
 
 from distributed_trf.pipeline.context import Context
 from distributed_trf.pipeline.expected import Expectations, Fingerprint, Waiting
-from distributed_trf.pipeline.items import EXTRACT, FIT, READ, Extract, Fit, Item, ReadCounts, ReadSounds
+from distributed_trf.pipeline.items import (
+    ANALYSE,
+    EXTRACT,
+    FIT,
+    READ,
+    BootstrapTest,
+    BootstrapTraining,
+    Extract,
+    Fit,
+    FitTogether,
+    Item,
+    ReadCounts,
+    ReadSounds,
+)
 from distributed_trf.store.receipts import read_failure, read_receipt
 
 
@@ -38,6 +51,8 @@ class Planned:
 def items(context: Context, stage: str) -> Iterator[Item]:
     """List the work items of a stage."""
     study = context.study
+    if stage == ANALYSE:
+        yield from _analyses(context)
     for stimuli in study.stimuli:
         if stage == READ:
             yield ReadSounds(stimuli)
@@ -53,6 +68,21 @@ def items(context: Context, stage: str) -> Iterator[Item]:
                     for layer in context.layers(network):
                         for bin_width in study.bin_widths:
                             yield Fit(stimuli, network.name, weights, layer.id, bin_width)
+
+
+def _analyses(context: Context) -> Iterator[Item]:
+    study = context.study
+    for stimuli in study.stimuli:
+        for bin_width in study.bin_widths:
+            for together in study.together:
+                network = next(n for n in study.networks if n.name == together.network)
+                for weights in context.weights(network):
+                    yield FitTogether(stimuli, together.network, weights, bin_width)
+            for b in study.bootstraps:
+                for percent in b.training_percent:
+                    yield BootstrapTraining(stimuli, b.network, b.weights, b.layer, bin_width, percent)
+                if b.test_percent:
+                    yield BootstrapTest(stimuli, b.network, b.weights, b.layer, bin_width)
 
 
 def survey(context: Context, stage: str) -> list[Planned]:
@@ -75,7 +105,6 @@ def _place(context: Context, expectations: Expectations, item: Item) -> Planned:
         return Planned(item, State.FAILED, failure.details["message"], expected)
     if receipt is not None:
         changed = receipt.changed(expected)
-        return Planned(
-            item, State.STALE, f"changed: {', '.join(changed)}" if changed else "its output is gone", expected
-        )
+        reason = f"changed: {', '.join(changed)}" if changed else expectations.gone(item, receipt)
+        return Planned(item, State.STALE, reason, expected)
     return Planned(item, State.PENDING, "", expected)

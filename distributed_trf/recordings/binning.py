@@ -38,7 +38,7 @@ class Counts:
     test: np.ndarray
     """Counts of the repeated test stimuli, one after another, shape (repeats, test bins, units)."""
     bins: dict[str, int]
-    """Number of bins of each stimulus."""
+    """Number of bins of each stimulus of the set, heard or not."""
 
     @cached_property
     def train_trials(self) -> dict[str, np.ndarray]:
@@ -105,7 +105,7 @@ def bin_spikes(spikes: SpikeTrials, stimuli: tuple[Stimulus, ...], bin_width: fl
     counts = _count(spikes, kept, bins, bin_width / 1000)  # (all kept bins, units)
     n_train = sum(bins[i] for i in train_ids)
     test = counts[n_train:].reshape(n_repeats, -1, counts.shape[1])
-    return Counts(train_ids, test_ids, counts[:n_train], test, {i: bins[i] for i in train_ids + test_ids})
+    return Counts(train_ids, test_ids, counts[:n_train], test, bins)
 
 
 def _count(spikes: SpikeTrials, kept: list[int], bins: dict[str, int], width: float) -> np.ndarray:

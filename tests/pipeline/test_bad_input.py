@@ -45,7 +45,7 @@ def test_truncated_mat__fails_its_session_alone_and_is_repaired_by_another_run(w
     assert report.ok
     assert report.done == {"read": 1, "extract": 0, "fit": 1}
     again = open_results("study").r.values.ravel()
-    np.testing.assert_array_equal(again[3:], r[3:])
+    np.testing.assert_allclose(again[3:], r[3:], rtol=1e-12, atol=1e-15)
     assert np.isfinite(again).all()
 
 

@@ -1,0 +1,92 @@
+"""Sessions that are fitted together: they share folds, and those that heard the same stimuli form a group."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+
+from distributed_trf.config.study import RidgeSettings
+from distributed_trf.recordings.binning import Counts
+from distributed_trf.trf.crossval import assign_folds
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Sessions with one deal of the training stimuli into folds."""
+
+    fold_of: dict[str, int]
+    """Fold of every training stimulus of the set."""
+    sessions: dict[str, Counts]
+    """Ordered so that those that heard the same training stimuli stand together."""
+
+    @property
+    def groups(self) -> list[int]:
+        """Number of units in each group of sessions that heard the same training stimuli."""
+        return [sum(c.train.shape[1] for c in group) for group in self._groups()]
+
+    def columns(self) -> dict[str, slice]:
+        """Where the units of each session stand."""
+        ends = np.cumsum([c.train.shape[1] for c in self.sessions.values()]).tolist()
+        return {s: slice(end - c.train.shape[1], end) for (s, c), end in zip(self.sessions.items(), ends, strict=True)}
+
+    def responses(self, stimulus: str, bins: int) -> tuple[np.ndarray, list[bool]]:
+        """Responses of all units to a training stimulus, shape (bins, U), and which groups heard it.
+
+        Units that did not hear it have zeros.
+        """
+        blocks = [
+            c.train_trials[stimulus] if stimulus in c.train_trials else np.zeros((bins, c.train.shape[1]), np.uint16)
+            for c in self.sessions.values()
+        ]
+        return np.hstack(blocks), [stimulus in group[0].train_trials for group in self._groups()]
+
+    def _groups(self) -> list[list[Counts]]:
+        return [list(group) for _, group in groupby(self.sessions.values(), key=lambda c: c.train_ids)]
+
+
+def cohorts(
+    counts: Mapping[str, Counts], training: Sequence[str], ridge: RidgeSettings
+) -> tuple[list[Cohort], dict[str, str]]:
+    """Deal stimuli into folds and put sessions with the same deal together.
+
+    Parameters
+    ----------
+    counts
+        Responses by session.
+    training
+        Training stimuli of the set, in its order.
+    ridge
+        With ``folds: shared`` the set's stimuli are dealt once, and each session has those of each fold that it heard.
+        With ``per_session``, and where the common deal would leave a session's fold empty, its own stimuli are dealt;
+        what it did not hear stays where the common deal puts it.
+
+    Returns
+    -------
+    cohorts, left_out
+        ``left_out`` says by session why it cannot be cross-validated.
+    """
+    common = _deal(training, ridge)
+    deals: dict[tuple[int, ...], dict[str, Counts]] = {}
+    left_out = {}
+    for session, c in counts.items():
+        if len(c.train_ids) < ridge.n_folds:
+            left_out[session] = f"{len(c.train_ids)} training stimuli cannot fill {ridge.n_folds} folds"
+            continue
+        deal = common
+        if ridge.folds == "per_session" or len({common[i] for i in c.train_ids}) < ridge.n_folds:
+            deal = common | _deal(c.train_ids, ridge)
+        deals.setdefault(tuple(deal[i] for i in training), {})[session] = c
+    found = []
+    for folds, sessions in deals.items():
+        first_seen = {ids: k for k, ids in reversed(list(enumerate(c.train_ids for c in sessions.values())))}
+        together = sorted(sessions.items(), key=lambda item: first_seen[item[1].train_ids])
+        found.append(Cohort(dict(zip(training, folds, strict=True)), dict(together)))
+    return found, left_out
+
+
+def _deal(ids: Sequence[str], ridge: RidgeSettings) -> dict[str, int]:
+    dealt = assign_folds(len(ids), ridge.n_folds, ridge.seed)
+    return {ids[i]: k for k, fold in enumerate(dealt) for i in fold}
