@@ -17,10 +17,14 @@ def lag_matrix(x: np.ndarray, lags, lead_in: int) -> np.ndarray:
     return rows
 
 
-def solve_ridge(rows: np.ndarray, y: np.ndarray, alpha: float, *, standardize: bool):
-    """Return a function from rows to predictions, and the intercept to add to them."""
-    mean = rows.mean(axis=0)
-    scale = rows.std(axis=0) + 1e-6 if standardize else np.ones(rows.shape[1])
+def solve_ridge(rows: np.ndarray, y: np.ndarray, alpha: float, *, standardize: bool, scale_rows=None):
+    """Return a function from rows to predictions, and the intercept to add to them.
+
+    ``scale_rows`` are the rows that centre and scale the columns, by default those fitted.
+    """
+    scale_rows = rows if scale_rows is None else scale_rows
+    mean = scale_rows.mean(axis=0)
+    scale = scale_rows.std(axis=0) + 1e-6 if standardize else np.ones(rows.shape[1])
     z = (rows - mean) / scale
     gram = z.T @ z + rows.shape[0] * alpha * np.eye(z.shape[1])
     weights = np.linalg.solve(gram, z.T @ (y - y.mean(axis=0)))
@@ -46,8 +50,11 @@ def correlation(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.corrcoef(a, b)[0, 1])
 
 
-def fit_and_score(X, Y, X_test, Y_test, *, lags, lead_in, alphas, folds, standardize):
+def fit_and_score(X, Y, X_test, Y_test, *, lags, lead_in, alphas, folds, standardize, unheard=None):
     """Cross-validate, refit each unit at its own penalty and test it.
+
+    ``unheard`` holds for each fold the trials that were not heard but take part in centring and scaling the columns of
+    the training sets that the fold belongs to.
 
     Returns
     -------
@@ -55,22 +62,25 @@ def fit_and_score(X, Y, X_test, Y_test, *, lags, lead_in, alphas, folds, standar
         ``Y_test`` holds arrays of shape (R, T_i, U); r is the mean over repeats.
     """
     rows = [lag_matrix(x, lags, lead_in) for x in X]
+    extra = [[lag_matrix(x, lags, lead_in) for x in fold] for fold in unheard or [[] for _ in folds]]
     n_units = Y[0].shape[1]
     scores = np.zeros((len(alphas), n_units), dtype=np.longdouble)
-    for fold in folds:
+    for k, fold in enumerate(folds):
         train = [i for i in range(len(X)) if i not in set(fold)]
+        scale_rows = np.concatenate([rows[i] for i in train] + sum(extra[:k] + extra[k + 1 :], []))
         train_rows, train_y = np.concatenate([rows[i] for i in train]), np.concatenate([Y[i] for i in train])
         held_rows, held_y = np.concatenate([rows[i] for i in fold]), np.concatenate([Y[i] for i in fold])
         for a, alpha in enumerate(alphas):
-            predict, intercept = solve_ridge(train_rows, train_y, alpha, standardize=standardize)
+            predict, intercept = solve_ridge(train_rows, train_y, alpha, standardize=standardize, scale_rows=scale_rows)
             scores[a] += r_squared(held_y, predict(held_rows), intercept) / len(folds)
     best = scores.argmax(axis=0)
     all_rows, all_y = np.concatenate(rows), np.concatenate(Y)
+    scale_rows = np.concatenate(rows + sum(extra, []))
     test_rows = np.concatenate([lag_matrix(x, lags, lead_in) for x in X_test])
     moved = np.zeros((test_rows.shape[0], n_units))  # predictions without the intercept, on which r does not depend:
     for a in np.unique(best):  # beside it the digits of weights shrunk by a penalty of 1e15 would be lost
         units = best == a
-        predict, _ = solve_ridge(all_rows, all_y[:, units], alphas[a], standardize=standardize)
+        predict, _ = solve_ridge(all_rows, all_y[:, units], alphas[a], standardize=standardize, scale_rows=scale_rows)
         moved[:, units] = predict(test_rows)
     recorded = np.concatenate(Y_test, axis=1)
     r = [np.mean([correlation(repeat[:, u], moved[:, u]) for repeat in recorded]) for u in range(n_units)]

@@ -54,7 +54,7 @@ def problems(folder: Path):
     [
         ({"bin_width": [50]}, "bin_width = [50]: unknown field; did you mean 'bin_widths'?"),
         ({"lags": {"tmx": 0.3}}, "lags.tmx = 0.3: unknown field; did you mean 'tmax'?"),
-        ({"ridge": {"folds": 3}}, "ridge.folds = 3: unknown field; did you mean 'n_folds'?"),
+        ({"ridge": {"nfolds": 3}}, "ridge.nfolds = 3: unknown field; did you mean 'n_folds'?"),
         (
             {"networks": [{"name": "mel_whisper", "weihgts": ["reset"]}]},
             "networks.0.weihgts = ['reset']: unknown field; did you mean 'weights'?",

@@ -34,41 +34,89 @@ def histograms(recordings, session, stimulus, n):
     )
 
 
-@pytest.mark.parametrize(("network", "weights", "layer"), [("small_whisper", "reset", 3), ("mel_whisper", "fixed", 0)])
-def test_study__equals_the_explicit_solution(write_study, workplace, network, weights, layer):
-    write_study()
-    assert Study.load("study.yaml").run(recipe=None).ok
-    ds = open_results("study").sel(stimuli="timit", network=network, weights=weights, layer=layer, bin_width=50)
-    features = open_features("study")
-    recordings = UCSFRecordings(workplace / "recordings")
-    stimuli = recordings.stimuli("timit")
+def explicit(recordings, session, network, weights, layer, *, folds=None, shared=True):
+    """Alpha, best score and r of a session, the slow way.
+
+    ``folds`` says in which fold each training stimulus of the set is, by default the common deal.
+    """
+    features, stimuli = open_features("study"), recordings.stimuli("timit")
+    heard = set(recordings.spikes(session, "timit").stimulus)
     train, test = ([s for s in stimuli if s.is_test is which] for which in (False, True))
+    own = [s for s in train if s.id in heard]
+    if folds is None:
+        folds = {train[i].id: k for k, fold in enumerate(assign_folds(len(train), 3, 0)) for i in fold}
 
     def feature(s):
         frames = features.sel(network=network, weights=weights, layer=layer, stimulus=s.id).values.astype(float)
         return resample(frames, LEAD_IN + bins(s.duration), axis=0)
 
-    folds = assign_folds(len(train), 3, 0)
+    alpha, scores, r, _ = fit_and_score(
+        [feature(s) for s in own],
+        [histograms(recordings, session, s.id, bins(s.duration))[0] for s in own],
+        [feature(s) for s in test],
+        [histograms(recordings, session, s.id, bins(s.duration)) for s in test],
+        lags=LAGS,
+        lead_in=LEAD_IN,
+        alphas=ALPHAS,
+        folds=[[i for i, s in enumerate(own) if folds[s.id] == k] for k in range(3)],
+        standardize=True,
+        unheard=[[feature(s) for s in train if shared and s.id not in heard and folds[s.id] == k] for k in range(3)],
+    )
+    return alpha, scores.max(axis=0), r
+
+
+def agree(found, expected):
+    """Whether a session's results are those of the explicit solution."""
+    alpha, score, r = expected
+    np.testing.assert_array_equal(found.alpha, alpha)
+    np.testing.assert_allclose(found.cv_score, score, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(found.r, r, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize(("network", "weights", "layer"), [("small_whisper", "reset", 3), ("mel_whisper", "fixed", 0)])
+def test_study__equals_the_explicit_solution(write_study, workplace, network, weights, layer):
+    write_study()
+    assert Study.load("study.yaml").run(recipe=None).ok
+    ds = open_results("study").sel(stimuli="timit", network=network, weights=weights, layer=layer, bin_width=50)
+    recordings = UCSFRecordings(workplace / "recordings")
     start = 0
     for session in recordings.sessions:
-        alpha, scores, r, _ = fit_and_score(
-            [feature(s) for s in train],
-            [histograms(recordings, session, s.id, bins(s.duration))[0] for s in train],
-            [feature(s) for s in test],
-            [histograms(recordings, session, s.id, bins(s.duration)) for s in test],
-            lags=LAGS,
-            lead_in=LEAD_IN,
-            alphas=ALPHAS,
-            folds=folds,
-            standardize=True,
-        )
         found = ds.isel(unit=slice(start, start + len(session.channels)))
         assert set(found.session.values) == {session.name}
-        np.testing.assert_array_equal(found.alpha, alpha)
-        np.testing.assert_allclose(found.cv_score, scores.max(axis=0), rtol=1e-9, atol=1e-9)
-        np.testing.assert_allclose(found.r, r, rtol=1e-9, atol=1e-9)
+        agree(found, explicit(recordings, session, network, weights, layer))
         start += len(session.channels)
     assert start == ds.sizes["unit"] == 6
+
+
+@pytest.mark.parametrize("scaling", ["shared", "per_session"])
+@pytest.mark.parametrize("folds", ["shared", "per_session"])
+def test_session__that_lacks_seven_sentences_equals_its_own_explicit_solution(
+    write_study, workplace, rewrite, scaling, folds
+):
+    session = sorted((workplace / "recordings/sessions").iterdir())[1]
+    train = [s.id for s in UCSFRecordings(workplace / "recordings").stimuli("timit") if not s.is_test]
+    deal = {train[i]: k for k, fold in enumerate(assign_folds(len(train), 3, 0)) for i in fold}
+    kept = [next(i for i in train if deal[i] == k) for k in range(3)]  # so that no fold is left empty
+    lost = [int(i) for i in train if i not in kept][:7]
+
+    def forget(content):
+        codes = content["trial"]["timitStimcode"]
+        content["trial"]["timitStimcode"] = np.where(np.isin(codes, lost), 0, codes)
+
+    for file in session.glob("*MUspk*"):
+        rewrite(file, forget)
+    write_study(networks=[{"name": "mel_whisper"}], ridge={"scaling": scaling, "folds": folds})
+    assert Study.load("study.yaml").run(recipe=None).ok
+    ds = open_results("study").sel(stimuli="timit", network="mel_whisper", weights="fixed", layer=0, bin_width=50)
+    recordings = UCSFRecordings(workplace / "recordings")
+    for session, columns in zip(recordings.sessions, (slice(0, 3), slice(3, 6)), strict=True):
+        heard = set(recordings.spikes(session, "timit").stimulus)
+        own = [i for i in train if i in heard]
+        if folds == "per_session":
+            deal = deal | {own[i]: k for k, fold in enumerate(assign_folds(len(own), 3, 0)) for i in fold}
+        expected = explicit(recordings, session, "mel_whisper", "fixed", 0, folds=deal, shared=scaling == "shared")
+        agree(ds.isel(unit=columns), expected)
+    assert len(own) == len(train) - 7
 
 
 def test_sessions__that_heard_fewer_sentences_are_fitted_on_what_they_heard(write_study, workplace, rewrite):
