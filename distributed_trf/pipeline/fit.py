@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,121 +10,100 @@ import numpy as np
 from distributed_trf.arrays import Array, to_device, to_numpy
 from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import RecordingError
-from distributed_trf.features.resample import to_bins
 from distributed_trf.pipeline.cohort import Cohort, cohorts
-from distributed_trf.pipeline.items import Fit, ReadCounts
-from distributed_trf.pipeline.read import load_counts
+from distributed_trf.pipeline.items import Fit
+from distributed_trf.pipeline.layer_data import LayerData
 from distributed_trf.pipeline.save_model import save_model
-from distributed_trf.recordings.binning import Counts, n_bins
-from distributed_trf.store.features import NetworkFeatures
-from distributed_trf.store.receipts import read_receipt
-from distributed_trf.store.results import session_units, write_fit
+from distributed_trf.store.results import write_fit
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.trf.collect import FoldCollector
 from distributed_trf.trf.correlation import mean_over_repeats
 from distributed_trf.trf.crossval import Fit as Solution
-from distributed_trf.trf.crossval import fit_folds
-from distributed_trf.trf.lags import lag_samples
+from distributed_trf.trf.crossval import Folds, fit_folds
 from distributed_trf.trf.predict import drive
 
 REVISION = 2
 """Raise when this code gives other numbers than before, so that old ones become stale."""
 
 
-@dataclass(frozen=True)
-class Layer:
-    """One layer to be fitted, and on which device."""
-
-    item: Fit
-    study: StudySettings
-    device: str
-
-    @property
-    def lags(self) -> tuple[int, ...]:
-        """Lags in bins."""
-        return lag_samples(self.study.lags.tmin, self.study.lags.tmax, 1000 / self.item.bin_width)
-
-    @property
-    def lead_in(self) -> int:
-        """Bins of silence before each sound."""
-        return n_bins(self.study.lags.lead_in, self.item.bin_width)
-
-    def collector(self, cohort: Cohort, rows: int, n_features: int) -> FoldCollector:
-        """Prepare the sums of a cohort; the solver is chosen by shape alone, the same on every machine."""
-        ridge = self.study.ridge
-        collector = FoldCollector(
-            self.lags,
-            self.lead_in,
-            ridge.n_folds,
-            cohort.groups,
-            standardize=ridge.standardize,
-            scaling=ridge.scaling,
-            solver=ridge.solver,
-            precision=ridge.precision,
-        )
-        collector.choose(rows, n_features, len(ridge.penalties), device=self.device, free=float("inf"))
-        return collector
-
-
 def fit_layer(item: Fit, study: StudySettings, store: StudyStore, device: str) -> dict[str, Any]:
-    """Fit and test all units on one layer, and store r, alpha and cross-validated R^2.
-
-    Features are read once, a batch of stimuli at a time; of the training stimuli only sums are kept.
-    """
-    layer, ridge = Layer(item, study, device), study.ridge
-    units = session_units(store.results)
-    counts = {
-        session: load_counts(store, item.stimuli, item.bin_width, session)
-        for session in units
-        if read_receipt(store, ReadCounts.stage, ReadCounts(item.stimuli, item.bin_width, session).key)
-    }
-    one = next(iter(counts.values()))
-    stored = NetworkFeatures(store.features(item.stimuli, item.network, item.weights))
-    training = [i for i in stored.layout.stimuli if i not in one.test_ids]
-    fitted_together, left_out = cohorts(counts, training, ridge)
-    if not fitted_together:
-        raise RecordingError(f"no session can be fitted: {'; '.join(f'{s}: {why}' for s, why in left_out.items())}")
-
-    rows, width = sum(one.bins[i] for i in training), stored.layer(item.layer).width
-    collectors = [layer.collector(cohort, rows, width) for cohort in fitted_together]
-    test: dict[str, Array] = {}
-    for stimulus, frames in stored.iterate(item.layer):
-        bins = one.bins[stimulus]
-        x = to_device(to_bins(frames, layer.lead_in + bins), device)
-        if stimulus in one.test_ids:
-            test[stimulus] = x
-            continue
-        for cohort, collector in zip(fitted_together, collectors, strict=True):
-            y, heard = cohort.responses(stimulus, bins)
-            collector.add(cohort.fold_of[stimulus], x, to_device(y, device), heard)
-
-    n_units = max(place.stop for place in units.values())
-    results = {name: np.full(n_units, np.nan) for name in ("r", "alpha", "cv_score")}
-    solutions = []
-    while collectors:  # each is let go before the next is solved
-        folds = collectors.pop(0).folds()
-        solutions.append(fit_folds(folds, ridge.penalties, all_scores=False, unit_block=ridge.unit_block))
-        del folds
-    for cohort, solution in zip(fitted_together, solutions, strict=True):
-        found = _test(cohort, solution, [test[i] for i in one.test_ids], layer)
-        for name, by_session in found.items():
+    """Fit and test all units on one layer, and store r, alpha and cross-validated R^2."""
+    data, ridge = LayerData(item, [item.layer], study, store, device), study.ridge
+    collected, test, left_out = collect(data, study, device)
+    solved = []
+    while collected:  # each cohort's sums are let go before the next is solved
+        cohort, folds = collected.pop(0)
+        solved.append((cohort, fit_folds(folds, ridge.penalties, all_scores=False, unit_block=ridge.unit_block)))
+    results = {name: np.full(data.n_units, np.nan) for name in ("r", "alpha", "cv_score")}
+    for cohort, solution in solved:
+        for name, by_session in _test(cohort, solution, test, data).items():
             for session, column in by_session.items():
-                results[name][units[session]] = column
+                results[name][data.units[session]] = column
     write_fit(store.results, item.place, results)
-    details = _summary(results, units, counts, left_out, solutions)
+    details = _summary(results, data, left_out, [solution for _, solution in solved])
     if study.save_models:
-        details["model"] = save_model(store, item, study, list(zip(fitted_together, solutions, strict=True)))
+        details["model"] = save_model(store, item, study, solved)
     return details
 
 
-def _test(cohort: Cohort, solution: Solution, test: list[Array], layer: Layer) -> dict[str, dict[str, np.ndarray]]:
+def collect(
+    data: LayerData, study: StudySettings, device: str
+) -> tuple[list[tuple[Cohort, Folds]], list[Array], dict[str, str]]:
+    """Read features once and sum up the training stimuli for each cohort of sessions.
+
+    Returns
+    -------
+    collected, test, left_out
+        Cohorts with the sums of their folds; the test stimuli's features; why sessions are left out.
+
+    Raises
+    ------
+    RecordingError
+        If no session is left.
+    """
+    found, left_out = cohorts(data.counts, data.training, study.ridge)
+    if not found:
+        raise RecordingError(f"no session can be fitted: {'; '.join(f'{s}: {why}' for s, why in left_out.items())}")
+    collectors = [_collector(cohort, data, study, device) for cohort in found]
+    test: dict[str, Array] = {}
+    for stimulus, x in data.features():
+        if stimulus in data.test_ids:
+            test[stimulus] = x
+            continue
+        for cohort, collector in zip(found, collectors, strict=True):
+            y, heard = cohort.responses(stimulus, data.bins[stimulus])
+            collector.add(cohort.fold_of[stimulus], x, to_device(y, device), heard)
+    sums = [collector.folds() for collector in collectors]
+    return list(zip(found, sums, strict=True)), [test[i] for i in data.test_ids], left_out
+
+
+def _collector(cohort: Cohort, data: LayerData, study: StudySettings, device: str) -> FoldCollector:
+    """Prepare the sums of a cohort; the solver is chosen by shape alone, the same on every machine."""
+    ridge = study.ridge
+    collector = FoldCollector(
+        data.lags,
+        data.lead_in,
+        ridge.n_folds,
+        cohort.groups,
+        standardize=ridge.standardize,
+        scaling=ridge.scaling,
+        solver=ridge.solver,
+        precision=ridge.precision,
+    )
+    rows = sum(data.bins[i] for i in data.training)
+    collector.choose(rows, sum(data.widths), len(ridge.penalties), device=device, free=float("inf"))
+    return collector
+
+
+def _test(
+    cohort: Cohort, solution: Solution, test: Sequence[Array], data: LayerData
+) -> dict[str, dict[str, np.ndarray]]:
     """Correlate predictions with each session's repeats; results by variable and session."""
-    predicted = drive(test, solution.weights, layer.lags, layer.lead_in)
-    alpha, best = to_numpy(solution.alpha), np.nanmax(_nothing_is_worst(to_numpy(solution.cv_scores)), axis=0)
+    predicted = drive(test, solution.weights, data.lags, data.lead_in)
+    alpha, best = to_numpy(solution.alpha), np.max(_nothing_is_worst(to_numpy(solution.cv_scores)), axis=0)
     found: dict[str, dict[str, np.ndarray]] = {"r": {}, "alpha": {}, "cv_score": {}}
     for session, columns in cohort.columns().items():
-        recorded = to_device(cohort.sessions[session].test.astype(np.float64), layer.device)
-        found["r"][session] = to_numpy(mean_over_repeats(recorded, predicted[:, columns]))
+        found["r"][session] = to_numpy(mean_over_repeats(data.recorded(session), predicted[:, columns]))
         found["alpha"][session] = alpha[columns]
         found["cv_score"][session] = np.where(np.isnan(alpha[columns]), np.nan, best[columns])
     return found
@@ -136,15 +115,10 @@ def _nothing_is_worst(scores: np.ndarray) -> np.ndarray:
 
 
 def _summary(
-    results: dict[str, np.ndarray],
-    units: dict[str, slice],
-    counts: dict[str, Counts],
-    left_out: dict[str, str],
-    solutions: list[Solution],
+    results: dict[str, np.ndarray], data: LayerData, left_out: dict[str, str], solutions: Sequence[Solution]
 ) -> dict[str, Any]:
     """What the receipt tells of the fit."""
-    fitted = [np.arange(units[s].start, units[s].stop) for s in counts if s not in left_out]
-    r = results["r"][np.concatenate(fitted)] if fitted else np.empty(0)
+    r = np.concatenate([results["r"][data.units[s]] for s in data.counts if s not in left_out])
     return {
         "units": int(r.size),
         "constant_units": int(np.isnan(r).sum()),

@@ -1,0 +1,119 @@
+"""What a fit reads: responses of sessions, and layers' features on the bins of the responses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+
+from distributed_trf.arrays import Array, to_device
+from distributed_trf.config.study import StudySettings, Weights
+from distributed_trf.features.resample import to_bins
+from distributed_trf.pipeline.items import ReadCounts
+from distributed_trf.pipeline.read import load_counts
+from distributed_trf.recordings.binning import Counts, n_bins
+from distributed_trf.store.features import NetworkFeatures
+from distributed_trf.store.receipts import read_receipt
+from distributed_trf.store.results import session_units
+from distributed_trf.store.study_store import StudyStore
+from distributed_trf.trf.lags import lag_samples
+
+
+class Source(Protocol):
+    """Where features come from, and how wide the bins are."""
+
+    @property
+    def stimuli(self) -> str:
+        """Stimulus set."""
+
+    @property
+    def network(self) -> str:
+        """Feature source."""
+
+    @property
+    def weights(self) -> Weights:
+        """Kind of weights."""
+
+    @property
+    def bin_width(self) -> float:
+        """Milliseconds."""
+
+
+class LayerData:
+    """Responses and features of one layer, or of several side by side.
+
+    Parameters
+    ----------
+    source, layers
+        Which features.
+    sessions
+        Names of sessions; by default all that could be read.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        layers: Sequence[int],
+        study: StudySettings,
+        store: StudyStore,
+        device: str,
+        *,
+        sessions: Sequence[str] | None = None,
+    ) -> None:
+        self._layers, self._device = layers, device
+        self._stored = NetworkFeatures(store.features(source.stimuli, source.network, source.weights))
+        self.units = session_units(store.results)
+        """Where the units of each session lie on the results' unit axis."""
+        self.counts: dict[str, Counts] = {
+            session: load_counts(store, source.stimuli, source.bin_width, session)
+            for session in self.units
+            if (sessions is None or session in sessions)
+            and read_receipt(store, ReadCounts.stage, ReadCounts(source.stimuli, source.bin_width, session).key)
+        }
+        self.lags = lag_samples(study.lags.tmin, study.lags.tmax, 1000 / source.bin_width)
+        self.lead_in = n_bins(study.lags.lead_in, source.bin_width)
+        """Bins of silence before each sound."""
+
+    @cached_property
+    def bins(self) -> dict[str, int]:
+        """Number of bins of each stimulus."""
+        return next(iter(self.counts.values())).bins
+
+    @cached_property
+    def test_ids(self) -> tuple[str, ...]:
+        """Test stimuli."""
+        return next(iter(self.counts.values())).test_ids
+
+    @cached_property
+    def training(self) -> list[str]:
+        """Training stimuli of the set, in its order."""
+        return [i for i in self._stored.layout.stimuli if i not in self.test_ids]
+
+    @property
+    def widths(self) -> list[int]:
+        """Number of features of each layer."""
+        return [self._stored.layer(layer).width for layer in self._layers]
+
+    @property
+    def n_units(self) -> int:
+        """Units of all sessions of the study."""
+        return max(place.stop for place in self.units.values())
+
+    def features(self) -> Iterator[tuple[str, Array]]:
+        """Read all stimuli, one batch of each layer in memory at a time.
+
+        Yields
+        ------
+        stimulus, x
+            Id, and features of shape (lead_in + bins, sum of widths) on the device.
+        """
+        for together in zip(*(self._stored.iterate(layer) for layer in self._layers), strict=True):
+            stimulus = together[0][0]
+            rows = self.lead_in + self.bins[stimulus]
+            yield stimulus, to_device(np.hstack([to_bins(frames, rows) for _, frames in together]), self._device)
+
+    def recorded(self, session: str) -> Array:
+        """Test responses of a session, float64 of shape (repeats, bins, units), on the device."""
+        return to_device(self.counts[session].test.astype(np.float64), self._device)
