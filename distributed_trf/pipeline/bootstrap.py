@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+import xarray as xr
+
+from distributed_trf.arrays import Array, to_device, to_numpy
 from distributed_trf.config.study import BootstrapSettings, StudySettings
+from distributed_trf.errors import DataError
+from distributed_trf.names import UNIT
+from distributed_trf.pipeline.fit import collect
 from distributed_trf.pipeline.items import BootstrapTest, BootstrapTraining
+from distributed_trf.pipeline.layer_data import LayerData
+from distributed_trf.store.analyses import unit_coords, write_analysis
 from distributed_trf.store.study_store import StudyStore
+from distributed_trf.trf.correlation import mean_over_repeats
+from distributed_trf.trf.crossval import assign_folds, fit_folds
+from distributed_trf.trf.draws import draw_generator, draw_stimuli
+from distributed_trf.trf.evaluation import PairedSums, bootstrap_r
+from distributed_trf.trf.moment_folds import fit_moments
+from distributed_trf.trf.predict import drive
+from distributed_trf.trf.stream import MomentStream
 
 REVISION = 1
 """Raise when this code gives other numbers than before, so that old ones become stale."""
 
 
 def settings_of(study: StudySettings, item: BootstrapTraining | BootstrapTest) -> BootstrapSettings:
-    """What the study asks of an item."""
+    """Return what the study asks of an item."""
     wanted = (item.network, item.layer, item.weights)
     return next(b for b in study.bootstraps if (b.network, b.layer, b.weights) == wanted)
 
 
 def asked(study: StudySettings, item: BootstrapTraining | BootstrapTest) -> dict[str, Any]:
-    """The settings that decide an item's numbers."""
+    """Return the settings that decide an item's numbers."""
     settings = settings_of(study, item)
     common: dict[str, Any] = {"bootstrap": [settings.sessions, settings.draws, settings.seed]}
     if isinstance(item, BootstrapTest):
@@ -28,8 +45,133 @@ def asked(study: StudySettings, item: BootstrapTraining | BootstrapTest) -> dict
 
 
 def bootstrap_training(item: BootstrapTraining, study: StudySettings, store: StudyStore, device: str) -> dict[str, Any]:
-    raise NotImplementedError
+    """Fit on drawn training stimuli, each weighted by how often it was drawn, and test on all test stimuli.
+
+    Folds are dealt among the stimuli drawn, so that one drawn twice is never both fitted and held out. A draw of fewer
+    stimuli than folds leaves NaN, and is counted.
+    """
+    settings = settings_of(study, item)
+    data = LayerData(item, [item.layer], study, store, device, sessions=settings.sessions)
+    features = dict(data.features())
+    test = [features[i] for i in data.test_ids]
+    r = np.full((settings.draws, data.n_units), np.nan)
+    alpha = np.full_like(r, np.nan)
+    too_few = 0
+    for sessions in _heard_alike(data):
+        ids = data.counts[sessions[0]].train_ids
+        trials = {i: np.hstack([data.counts[s].train_trials[i] for s in sessions]) for i in ids}
+        durations = [data.bins[i] for i in ids]
+        for draw in range(settings.draws):
+            rng = draw_generator(settings.seed, "training", item.percent_duration, draw)
+            times = {i: n for i, n in zip(ids, draw_stimuli(durations, item.percent_duration, rng), strict=True) if n}
+            if len(times) < study.ridge.n_folds:
+                too_few += 1
+                continue
+            weights, chosen = _fit_drawn(times, features, trials, data, study, device)
+            predicted, start = drive(test, weights, data.lags, data.lead_in), 0
+            for session in sessions:
+                columns = slice(start, start + data.counts[session].train.shape[1])
+                units = data.units[session]
+                r[draw, units] = to_numpy(mean_over_repeats(data.recorded(session), predicted[:, columns]))
+                alpha[draw, units] = chosen[columns]
+                start = columns.stop
+    ds = xr.Dataset({"r": (("draw", UNIT), r), "alpha": (("draw", UNIT), alpha)}, attrs={"seed": settings.seed})
+    place = _place(item) | {"training_percent": item.percent_duration}
+    write_analysis(store.analysis(item.key), ds.merge(unit_coords(store.results)), place)
+    return {"draws": settings.draws, "draws_of_too_few_stimuli": too_few, "seed": settings.seed}
 
 
 def bootstrap_test(item: BootstrapTest, study: StudySettings, store: StudyStore, device: str) -> dict[str, Any]:
-    raise NotImplementedError
+    """Fit once on all training stimuli, and test on drawn test stimuli and repeats.
+
+    Raises
+    ------
+    DataError
+        If no session of those asked for was read.
+    """
+    settings, ridge = settings_of(study, item), study.ridge
+    data = LayerData(item, [item.layer], study, store, device, sessions=settings.sessions)
+    collected, test, left_out = collect(data, study, device)
+    shape = (len(settings.test_percent), len(settings.n_repeats), settings.draws, data.n_units)
+    r = np.full(shape, np.nan)
+    durations = [data.bins[i] for i in data.test_ids]
+    borders = np.cumsum([0, *durations]).tolist()
+    cuts = [slice(a, b) for a, b in zip(borders, borders[1:], strict=False)]
+    for cohort, folds in collected:
+        solution = fit_folds(folds, ridge.penalties, all_scores=False, unit_block=ridge.unit_block)
+        predicted = drive(test, solution.weights, data.lags, data.lead_in)
+        for session, columns in cohort.columns().items():
+            recorded = data.recorded(session)
+            sums = PairedSums.of([recorded[:, cut, :] for cut in cuts], [predicted[cut, columns] for cut in cuts])
+            for p, percent in enumerate(settings.test_percent):
+                for k, n_repeats in enumerate(settings.n_repeats):
+                    drawn = bootstrap_r(
+                        sums,
+                        durations,
+                        percent_duration=percent,
+                        n_repeats=n_repeats,
+                        draws=settings.draws,
+                        seed=settings.seed,
+                    )
+                    r[p, k, :, data.units[session]] = to_numpy(drawn)
+    ds = xr.Dataset(
+        {"r": (("test_percent", "n_repeats", "draw", UNIT), r)},
+        coords={"test_percent": settings.test_percent, "n_repeats": settings.n_repeats},
+        attrs={"seed": settings.seed},
+    )
+    write_analysis(store.analysis(item.key), ds.merge(unit_coords(store.results)), _place(item))
+    return {"draws": settings.draws, "seed": settings.seed, "left_out": left_out}
+
+
+def _fit_drawn(
+    times: dict[str, int],
+    features: dict[str, Array],
+    trials: dict[str, np.ndarray],
+    data: LayerData,
+    study: StudySettings,
+    device: str,
+) -> tuple[Array, np.ndarray]:
+    """Fit on stimuli that count as often as they were drawn; weights (d, U) and the chosen penalties (U,)."""
+    ridge, drawn = study.ridge, list(times)
+    folds = []
+    for fold in assign_folds(len(drawn), ridge.n_folds, ridge.seed):
+        stream = MomentStream(data.lags, data.lead_in, dtype=ridge.precision)
+        for stimulus in (drawn[i] for i in fold):
+            stream.add(features[stimulus], to_device(trials[stimulus], device), weight=float(times[stimulus]))
+        folds.append(stream.moments())
+    solution = fit_moments(
+        folds,
+        ridge.penalties,
+        standardize=ridge.standardize,
+        solver="auto" if ridge.solver == "dual" else ridge.solver,
+        precision=ridge.precision,
+        all_scores=False,
+        unit_block=ridge.unit_block,
+    )
+    return solution.weights, to_numpy(solution.alpha)
+
+
+def _heard_alike(data: LayerData) -> Iterator[list[str]]:
+    """Sessions that heard the same training stimuli.
+
+    Raises
+    ------
+    DataError
+        If there is no session.
+    """
+    if not data.counts:
+        raise DataError("none of the sessions asked for was read; see `sessions` in bootstraps")
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for session, counts in data.counts.items():
+        alike.setdefault(counts.train_ids, []).append(session)
+    yield from alike.values()
+
+
+def _place(item: BootstrapTraining | BootstrapTest) -> dict[str, Any]:
+    return {
+        "stimuli": item.stimuli,
+        "network": item.network,
+        "weights": item.weights,
+        "layer": item.layer,
+        "bin_width": item.bin_width,
+    }

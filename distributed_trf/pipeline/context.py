@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from distributed_trf.config.study import NetworkSettings, StudySettings, Weights
+from distributed_trf.errors import ConfigError
 from distributed_trf.features.network import family
 from distributed_trf.features.table import Layer, NetworkTable, chosen_layers, chosen_weights, load_table
 from distributed_trf.recordings.formats import open_recordings
@@ -41,7 +43,27 @@ class Context:
         context = cls(study, StudyStore.at(study.output), recordings, tables)
         for stimuli in context.stimuli.values():
             assign_folds(sum(not s.is_test for s in stimuli), study.ridge.n_folds, study.ridge.seed)
+        context._check_analyses()
         return context
+
+    def _check_analyses(self) -> None:
+        """Check that analyses ask for what the study and the recordings have."""
+        for t in self.study.together:
+            self._check_asked("together", t.network, [] if t.layers == "all" else t.layers)
+        for b in self.study.bootstraps:
+            self._check_asked("bootstraps", b.network, [b.layer])
+            known = self.weights(next(n for n in self.study.networks if n.name == b.network))
+            if b.weights not in known:
+                raise ConfigError(f"bootstraps: {b.network}: weights {b.weights!r} are not among {', '.join(known)}")
+            unknown = sorted(set(b.sessions or ()) - {session.name for session in self.recordings.sessions})
+            if unknown:
+                raise ConfigError(f"bootstraps: {b.network}: no session {', '.join(unknown)} in the recordings")
+
+    def _check_asked(self, field: str, network: str, layers: Sequence[int]) -> None:
+        known = [layer.id for layer in self.layers(next(n for n in self.study.networks if n.name == network))]
+        for layer in layers:
+            if layer not in known:
+                raise ConfigError(f"{field}: {network}: layer {layer} is not among those of the study: {known}")
 
     @cached_property
     def stimuli(self) -> dict[str, tuple[Stimulus, ...]]:

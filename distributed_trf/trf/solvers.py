@@ -42,14 +42,17 @@ class Diagonal:
 
     @property
     def largest(self) -> float:
+        """Upper bound of the eigenvalues."""
         return float(namespace(self.values).max(self.values))
 
     def at(self, shift: float) -> Apply:
+        """Return the function that applies the inverse of ``M + shift I``."""
         xp = namespace(self.values)
         inverse = 1 / (self.values + shift)
         return lambda b: b * xp.astype(inverse, b.dtype, copy=False)[:, None]
 
     def product(self, z: Array) -> Array:
+        """Multiply M with vectors, shape (k, U)."""
         return self.values[:, None] * z
 
 
@@ -62,13 +65,16 @@ class Rotated:
 
     @property
     def largest(self) -> float:
+        """Upper bound of the eigenvalues."""
         return Diagonal(self.values).largest
 
     def at(self, shift: float) -> Apply:
+        """Return the function that applies the inverse of ``M + shift I``."""
         shrink = Diagonal(self.values).at(shift)
         return lambda b: self.vectors @ shrink(self.vectors.T @ b)
 
     def product(self, z: Array) -> Array:
+        """Multiply M with vectors, shape (k, U)."""
         return self.vectors @ (self.values[:, None] * (self.vectors.T @ z))
 
 
@@ -82,10 +88,12 @@ class Factored:
 
     @cached_property
     def largest(self) -> float:
+        """Upper bound of the eigenvalues."""
         xp = namespace(self.matrix)
         return float(xp.max(xp.sum(xp.abs(self.matrix), axis=1)))
 
     def at(self, shift: float) -> Apply:
+        """Return the function that applies the inverse of ``M + shift I``."""
         if self.largest <= NEGLIGIBLE * shift:
             return lambda b: (b - self.matrix @ b / shift) / shift
         xp = namespace(self.matrix)
@@ -105,6 +113,7 @@ class Factored:
         return Rotated(*eigh_clipped(self.matrix, self.record))
 
     def product(self, z: Array) -> Array:
+        """Multiply M with vectors, shape (k, U)."""
         return self.matrix @ z
 
 
@@ -123,9 +132,11 @@ class Without:
 
     @property
     def largest(self) -> float:
+        """Upper bound of the eigenvalues."""
         return self.base.largest
 
     def at(self, shift: float) -> Apply:
+        """Return the function that applies the inverse of ``M + shift I``."""
         xp, rows = namespace(self.rows), self.rows
         solve = self.base.at(shift)
         inverse_rows = solve(rows)
@@ -154,6 +165,7 @@ class Without:
         return Rotated(*eigh_clipped(self.product(eye), self.record))
 
     def product(self, z: Array) -> Array:
+        """Multiply M with vectors, shape (k, U)."""
         return self.base.product(z) - self.rows @ (self.rows.T @ z)
 
 
@@ -203,7 +215,7 @@ def eigh_clipped(matrix: Array, record: list[str]) -> tuple[Array, Array]:
 
 
 def backward_error(solver: Solver, apply: Apply, shift: float, reference: Array) -> float:
-    """Return the residual of the normal equations for a probe, relative to what rounding allows; NaN counts as infinite.
+    """Return the residual of the normal equations for a probe, scaled so that rounding is about one unit; NaN is infinite.
 
     ``|(M + shift I) z - b| / (|M + shift I| |z| + |b|)`` (Higham 2002, Accuracy and Stability, eq. 7.2).
     """

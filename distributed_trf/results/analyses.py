@@ -1,0 +1,64 @@
+"""Analyses beside the grid of fits, opened as one labelled dataset each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import xarray as xr
+
+from distributed_trf.errors import StoreError
+from distributed_trf.store.analyses import open_analysis
+from distributed_trf.store.study_store import StudyStore
+
+
+def open_bootstraps(path: str | Path, of: str) -> xr.Dataset:
+    """Open the bootstraps of a study.
+
+    Parameters
+    ----------
+    path
+        The study's output folder.
+    of
+        ``training``: fitted on drawn training stimuli; ``test``: tested on drawn test stimuli and repeats.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``r`` over (stimuli, network, weights, layer, bin_width, training_percent, draw, unit), or (..., test_percent,
+        n_repeats, draw, unit); NaN for sessions that were not asked for. The seed is in ``attrs``.
+
+    Raises
+    ------
+    StoreError
+        If there are none.
+    """
+    if of not in ("training", "test"):
+        raise StoreError(f"of={of!r} must be 'training' or 'test'")
+    return _open(Path(path), f"bootstrap-{of}", "bootstraps")
+
+
+def open_together(path: str | Path) -> xr.Dataset:
+    """Open the fits of several layers as one model.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``r``, ``alpha`` and ``cv_score`` over (stimuli, network, weights, bin_width, unit); ``share`` (of the explained
+        variance of the test responses, product measure) and ``band_weight`` over layers as well, for banded ridge.
+
+    Raises
+    ------
+    StoreError
+        If there are none.
+    """
+    return _open(Path(path), "together", "together")
+
+
+def _open(path: Path, kind: str, field: str) -> xr.Dataset:
+    store = StudyStore.open(path)
+    found = sorted((store.root / "analyses").glob(f"{kind}-*.zarr"))
+    if not found:
+        raise StoreError(f"{store.root}: no {kind} analysis is in store; ask for it under `{field}` in the study")
+    return xr.merge(
+        [open_analysis(p) for p in found], join="outer", compat="no_conflicts", combine_attrs="drop_conflicts"
+    )
