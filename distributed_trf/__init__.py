@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from distributed_trf.clusters.start import start_cluster
     from distributed_trf.pipeline.study import Study
     from distributed_trf.recordings.simulation.simulate import simulate
+    from distributed_trf.results.analyses import open_bootstraps, open_together
     from distributed_trf.results.models import open_models
     from distributed_trf.results.open import open_results
     from distributed_trf.store.features import open_features
@@ -24,7 +25,9 @@ _HOMES = {
     "simulate": "distributed_trf.recordings.simulation.simulate",
     "open_results": "distributed_trf.results.open",
     "open_features": "distributed_trf.store.features",
+    "open_bootstraps": "distributed_trf.results.analyses",
     "open_models": "distributed_trf.results.models",
+    "open_together": "distributed_trf.results.analyses",
     "save_trf": "distributed_trf.store.trf_model",
     "load_trf": "distributed_trf.store.trf_model",
     "start_cluster": "distributed_trf.clusters.start",
@@ -34,9 +37,11 @@ __all__ = [
     "TRF",
     "Study",
     "load_trf",
+    "open_bootstraps",
     "open_features",
     "open_models",
     "open_results",
+    "open_together",
     "save_trf",
     "simulate",
     "start_cluster",

@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from distributed_trf.config.study import StudySettings
+import numpy as np
+import xarray as xr
+
+from distributed_trf.arrays import to_numpy
+from distributed_trf.config.study import StudySettings, TogetherSettings
+from distributed_trf.names import LAYER, UNIT
 from distributed_trf.pipeline.context import Context
+from distributed_trf.pipeline.fit import collect
 from distributed_trf.pipeline.items import FitTogether
+from distributed_trf.pipeline.layer_data import LayerData
+from distributed_trf.store.analyses import unit_coords, write_analysis
+from distributed_trf.store.features import NetworkFeatures
 from distributed_trf.store.study_store import StudyStore
+from distributed_trf.trf.banded import band_candidates, fit_banded, lagged_bands
+from distributed_trf.trf.correlation import mean_over_repeats
+from distributed_trf.trf.shares import band_drives, variance_shares
 
 REVISION = 1
 """Raise when this code gives other numbers than before, so that old ones become stale."""
@@ -15,11 +27,63 @@ REVISION = 1
 
 def layers(context: Context, item: FitTogether) -> list[int]:
     """Ids of the layers that are fitted together."""
-    settings = next(t for t in context.study.together if t.network == item.network)
     network = next(n for n in context.study.networks if n.name == item.network)
-    known = [layer.id for layer in context.layers(network)]
-    return known if settings.layers == "all" else [i for i in known if i in settings.layers]
+    return _chosen(settings_of(context.study, item), [layer.id for layer in context.layers(network)])
+
+
+def settings_of(study: StudySettings, item: FitTogether) -> TogetherSettings:
+    """Return what the study asks of an item."""
+    return next(t for t in study.together if t.network == item.network)
 
 
 def fit_together(item: FitTogether, study: StudySettings, store: StudyStore, device: str) -> dict[str, Any]:
-    raise NotImplementedError
+    """Fit and test all units on the layers side by side, and store r and each layer's share of the explained variance.
+
+    Without bands there is one penalty for all layers, which are then equal-weighted bands: the shares are told as well.
+    """
+    settings = settings_of(study, item)
+    stored = NetworkFeatures(store.features(item.stimuli, item.network, item.weights))
+    ids = _chosen(settings, [layer.id for layer in stored.layers])
+    data = LayerData(item, ids, study, store, device)
+    bands = lagged_bands(data.widths, len(data.lags))
+    candidates = band_candidates(len(ids), settings.candidates if settings.bands == "layer" else 1, settings.seed)
+    collected, test, left_out = collect(data, study, device)
+    of_unit = {name: np.full(data.n_units, np.nan) for name in ("r", "alpha", "cv_score")}
+    of_layer = {name: np.full((len(ids), data.n_units), np.nan) for name in ("share", "band_weight")}
+    fallbacks: list[str] = []
+    while collected:  # each cohort's sums are let go before the next is solved
+        cohort, folds = collected.pop(0)
+        fit = fit_banded(folds, study.ridge.penalties, bands, candidates, unit_block=study.ridge.unit_block)
+        fallbacks += fit.fallbacks
+        parts = band_drives(test, fit.weights, data.lags, data.lead_in, data.widths)
+        alpha, score, weights = (to_numpy(a) for a in (fit.alpha, fit.cv_score, fit.band_weights))
+        for session, columns in cohort.columns().items():
+            units, recorded, own = data.units[session], data.recorded(session), parts[:, :, columns]
+            of_unit["r"][units] = to_numpy(mean_over_repeats(recorded, own.sum(axis=0)))
+            of_unit["alpha"][units], of_unit["cv_score"][units] = alpha[columns], score[columns]
+            of_layer["share"][:, units] = to_numpy(variance_shares(recorded, own)[1])
+            of_layer["band_weight"][:, units] = weights[:, columns]
+    ds = xr.Dataset(
+        {name: (UNIT, column) for name, column in of_unit.items()}
+        | {name: ((LAYER, UNIT), table) for name, table in of_layer.items()},
+        coords={LAYER: ids},
+        attrs={"seed": settings.seed, "bands": settings.bands},
+    )
+    place = {
+        "stimuli": item.stimuli,
+        "network": item.network,
+        "weights": item.weights,
+        "bin_width": item.bin_width,
+    }
+    write_analysis(store.analysis(item.key), ds.merge(unit_coords(store.results)), place)
+    r = of_unit["r"]
+    return {
+        "layers": ids,
+        "median_r": float(np.nanmedian(r)) if np.isfinite(r).any() else None,
+        "fallbacks": fallbacks,
+        "left_out": left_out,
+    }
+
+
+def _chosen(settings: TogetherSettings, known: list[int]) -> list[int]:
+    return known if settings.layers == "all" else [i for i in known if i in settings.layers]

@@ -14,7 +14,7 @@ Precision = Literal["float64", "float32"]
 
 EIGH = {"cpu": 16.0, "cuda": 150.0}
 """Cost of an eigendecomposition in d^3, in units of a matrix product's operations: it runs slower per operation."""
-CHOLESKY = {"cpu": (1.3, 8.0), "cuda": (1.0, 4.0)}
+CHOLESKY = {"cpu": (3.5, 8.0), "cuda": (1.0, 4.0)}
 """Cost of one factorisation in d^3 and of solving with it in d^2 U."""
 RESERVE = 0.8
 """Fraction of the free memory that a fit may take."""
@@ -62,10 +62,12 @@ def choose_solver(
     'dual'
     """
     factor, solve = CHOLESKY[device]
+    train = rows * (n_folds - 1) / n_folds
     cost: dict[Literal["eigh", "cholesky", "dual"], float] = {
-        "eigh": (EIGH[device] + 4) * d**3 + 2.0 * n_alphas * d * d * n_units,
-        "cholesky": n_alphas * (factor * d**3 + (solve + 2) * d * d * n_units),
-        "dual": (EIGH[device] + 4) * rows**3 + 4.0 * rows * rows * d + 2.0 * n_alphas * rows * rows * n_units,
+        "eigh": n_folds * (EIGH[device] + 4) * d**3 + 2.0 * n_folds * n_alphas * d * d * n_units,
+        "cholesky": n_folds * n_alphas * (factor * d**3 + (solve + 2) * d * d * n_units),
+        "dual": EIGH[device] * rows**3
+        + n_folds * ((EIGH[device] + 4) * train**3 + 4.0 * train * rows * d + 2.0 * n_alphas * train**2 * n_units),
     }
     memory = {method: 8.0 * n for method, n in _doubles(rows, d, n_units, n_folds).items()}
     fitting = [method for method in cost if memory[method] <= free]

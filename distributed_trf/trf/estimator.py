@@ -12,8 +12,8 @@ from distributed_trf.arrays import Array, like, namespace
 from distributed_trf.errors import ConfigError, DataError
 from distributed_trf.trf.choice import Precision, SolverName
 from distributed_trf.trf.collect import fit_trials
-from distributed_trf.trf.correlation import mean_over_repeats, pearson
 from distributed_trf.trf.crossval import assign_folds, check_alphas
+from distributed_trf.trf.evaluation import PairedSums, bootstrap_r
 from distributed_trf.trf.lags import lag_samples
 from distributed_trf.trf.predict import drive
 from distributed_trf.trf.trial_folds import Trials
@@ -157,11 +157,17 @@ class TRF:
 
     def predict(self, X: Sequence[Array]) -> list[Array]:
         """Predict the responses to features, one array of shape (T_i, U) per trial."""
-        predicted = self._drive(X) + self.intercept_
-        borders = np.cumsum([0] + [x.shape[0] - self.lead_in for x in X]).tolist()
-        return [predicted[start:stop, :] for start, stop in zip(borders, borders[1:], strict=False)]
+        return self._by_trial(X, self._drive(X) + self.intercept_)
 
-    def score(self, X: Sequence[Array], Y: Sequence[Array]) -> Array:
+    def score(
+        self,
+        X: Sequence[Array],
+        Y: Sequence[Array],
+        *,
+        n_repeats: int | None = None,
+        percent_duration: float | None = None,
+        seed: int = 0,
+    ) -> Array:
         """Correlate predictions with responses over the concatenated trials.
 
         Parameters
@@ -171,6 +177,12 @@ class TRF:
         Y
             Responses, all of shape (T_i, U), or all (R, T_i, U): then r is taken per repeat and averaged over the
             repeats in which the unit varies.
+        n_repeats
+            Repeats to draw with replacement; by default each once.
+        percent_duration
+            Trials to draw with replacement until they last this percentage of all; by default each once.
+        seed
+            Of the draw; unused without one.
 
         Returns
         -------
@@ -178,12 +190,12 @@ class TRF:
             Pearson r; NaN for a unit that never varies.
         """
         check_responses(X, Y, lead_in=self.lead_in, repeats=True)
-        predicted = self._drive(X)  # without the intercept, beside which heavily shrunk weights would be rounded away
-        xp = namespace(predicted, *Y)
-        recorded = xp.concat(list(Y), axis=-2)
-        if recorded.ndim == 2:
-            return pearson(recorded, predicted)
-        return mean_over_repeats(recorded, predicted)
+        # Without the intercept, beside which heavily shrunk weights would be rounded away.
+        predicted = self._by_trial(X, self._drive(X))
+        sums = PairedSums.of([y if y.ndim == 3 else y[None, :, :] for y in Y], predicted)
+        return bootstrap_r(
+            sums, sums.n_bins, percent_duration=percent_duration, n_repeats=n_repeats, draws=1, seed=seed
+        )[0, :]
 
     def get_params(self, *, deep: bool = True) -> dict[str, Any]:
         """Return the constructor's parameters, as scikit-learn's ``clone`` asks for them."""
@@ -205,3 +217,7 @@ class TRF:
         xp = namespace(self.coef_)
         weights = xp.reshape(xp.permute_dims(self.coef_, (2, 1, 0)), (-1, self.coef_.shape[0]))
         return drive(X, weights, lag_samples(self.tmin, self.tmax, self.sfreq), self.lead_in)
+
+    def _by_trial(self, X: Sequence[Array], predicted: Array) -> list[Array]:
+        borders = np.cumsum([0] + [x.shape[0] - self.lead_in for x in X]).tolist()
+        return [predicted[start:stop, :] for start, stop in zip(borders, borders[1:], strict=False)]

@@ -1,0 +1,169 @@
+"""Banded ridge: bands of features with a penalty each (Dupré la Tour et al. 2022, NeuroImage 264:119728)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from distributed_trf.arrays import Array, like, namespace
+from distributed_trf.errors import ConfigError, DataError
+from distributed_trf.trf.correlation import varies
+from distributed_trf.trf.crossval import UNIT_BLOCK, Folds, check_alphas, distinct
+from distributed_trf.trf.search import search
+
+CONCENTRATIONS = (0.1, 1.0)
+"""Of the Dirichlet distributions that band weights are drawn from in turn: sparse, and uniform."""
+
+
+@dataclass(frozen=True)
+class BandedFit:
+    """Banded ridge solutions of all units."""
+
+    alpha: Array
+    """Chosen common penalty, shape (U,); band b is penalised by ``alpha / band_weights[b]``."""
+    band_weights: Array
+    """Chosen weights of the bands, mean 1 over bands, shape (B, U)."""
+    cv_score: Array
+    """Mean held-out R^2 over folds of the choice, shape (U,)."""
+    weights: Array
+    """Of the raw lagged columns, shape (d, U)."""
+    intercept: Array
+    """Shape (U,)."""
+    fallbacks: tuple[str, ...]
+    """Factorisations that failed their check and what was done instead."""
+
+
+def band_candidates(n_bands: int, n: int, seed: int) -> np.ndarray:
+    """Draw band weights to try, shape (n, n_bands), mean 1 over bands.
+
+    The first are equal weights, plain ridge; then each band nearly alone, as far as ``n`` goes; the others come from
+    Dirichlet distributions of the ``CONCENTRATIONS`` in turn.
+
+    Examples
+    --------
+    >>> band_candidates(2, 1, seed=0).tolist()
+    [[1.0, 1.0]]
+    """
+    if n_bands < 1 or n < 1:
+        raise ConfigError(f"{n} candidates for {n_bands} bands; both must be 1 or more")
+    rng = np.random.default_rng(seed)
+    rows = [np.full(n_bands, 1 / n_bands)]
+    if n_bands > 1:
+        rows += [np.where(np.arange(n_bands) == b, 1.0, 1e-3) for b in range(n_bands)]
+    for k in range(n - len(rows)):
+        rows.append(rng.dirichlet(np.full(n_bands, CONCENTRATIONS[k % len(CONCENTRATIONS)])))
+    found = np.array(rows[:n])
+    return n_bands * found / found.sum(axis=1, keepdims=True)
+
+
+def lagged_bands(widths: Sequence[int], n_lags: int) -> np.ndarray:
+    """Return the band of each lagged column, given the number of features of each band, shape (sum of widths * L,)."""
+    if not widths or min(widths) < 1:
+        raise ConfigError(f"bands have {list(widths)} features; each must have at least 1")
+    return np.tile(np.repeat(np.arange(len(widths)), widths), n_lags)
+
+
+def fit_banded(
+    folds: Folds,
+    alphas: Sequence[float] | np.ndarray,
+    bands: np.ndarray,
+    candidates: np.ndarray,
+    *,
+    unit_block: int = UNIT_BLOCK,
+) -> BandedFit:
+    """Choose each unit's band weights and penalty over folds, then fit it on all of them.
+
+    Parameters
+    ----------
+    folds
+        Sums of the folds; they are taken once, whatever the number of candidates.
+    alphas
+        Penalties, positive and ascending.
+    bands
+        Band of each lagged column, shape (d,); see ``lagged_bands``.
+    candidates
+        Band weights to try, none negative, shape (N, B); see ``band_candidates``. A column of a band of weight g is
+        scaled by sqrt(g), so that its penalty is ``alpha / g``; a band of weight 0 is left out.
+    unit_block
+        Units solved together.
+
+    Raises
+    ------
+    ConfigError
+        If penalties or candidates cannot be used.
+    DataError
+        If bands do not fit the columns.
+
+    Notes
+    -----
+    Each candidate costs a decomposition per fold; ties go to the earlier candidate and the smaller penalty.
+    """
+    penalties, weights = check_alphas(alphas), np.atleast_2d(np.asarray(candidates, dtype=np.float64))
+    if not np.isfinite(weights).all() or (weights < 0).any() or not (weights > 0).any(axis=1).all():
+        raise ConfigError("band weights must be finite and not negative, and some of each candidate positive")
+    bands = np.asarray(bands)
+    if bands.ndim != 1 or bands.min() < 0 or bands.max() >= weights.shape[1]:
+        raise DataError(f"columns are in bands {bands.min()} to {bands.max()}, but candidates weigh {weights.shape[1]}")
+    groups = folds.responses
+    xp = namespace(groups[0].yy)
+    units = sum(c.yy.shape[0] for c in groups)
+    everyone = like(np.zeros(units), groups[0].yy)
+    gain, score = everyone - xp.inf, everyone
+    alpha, candidate = (xp.astype(everyone, xp.int64) for _ in range(2))
+    for k, g in enumerate(weights):
+        scores = search(
+            folds.validations(len(penalties), _factor(g, bands, everyone)),
+            penalties,
+            screen=False,
+            unit_block=unit_block,
+        )
+        here = xp.concat([xp.max(s.gain, axis=0) for s in scores])
+        better = here > gain
+        gain = xp.where(better, here, gain)
+        score = xp.where(better, here + xp.concat([s.base for s in scores]), score)
+        alpha = xp.where(better, xp.concat([s.best for s in scores]), alpha)
+        candidate = xp.where(better, xp.full_like(candidate, k), candidate)
+
+    solved = _solve(folds, penalties, alpha, candidate, [_factor(g, bands, everyone) for g in weights])
+    alive = xp.concat([varies(c.yy, c.y_mean, c.n) for c in groups])
+    w = xp.where(alive, solved[0], xp.zeros_like(solved[0]))
+    chosen = xp.take(like(weights, everyone), candidate, axis=0).T
+    return BandedFit(
+        alpha=xp.where(alive, xp.take(like(penalties, everyone), alpha), xp.nan),
+        band_weights=xp.where(alive, chosen, xp.nan),
+        cv_score=xp.where(alive, score, xp.nan),
+        weights=w,
+        intercept=xp.concat([c.y_mean for c in groups]) - xp.sum(solved[1] * w, axis=0),
+        fallbacks=tuple(folds.record),
+    )
+
+
+def _solve(
+    folds: Folds, penalties: list[float], alpha: Array, candidate: Array, factors: list[Array]
+) -> tuple[Array, Array]:
+    """Weights of the raw columns and the columns' means of each unit at its own choice, both (d, U)."""
+    xp = namespace(alpha)
+    sizes = [c.yy.shape[0] for c in folds.responses]
+    starts = np.cumsum([0, *sizes]).tolist()
+    best = [alpha[a:b] for a, b in zip(starts, starts[1:], strict=False)]
+    weights = means = None
+    for k in distinct(candidate):
+        found = folds.solve(best, penalties, factors[k])
+        w = xp.concat([w for w, _ in found], axis=1)
+        mean = xp.concat(
+            [xp.broadcast_to(s.mean[:, None], (s.mean.shape[0], n)) for (_, s), n in zip(found, sizes, strict=True)],
+            axis=1,
+        )
+        chosen = candidate == k
+        weights = w if weights is None else xp.where(chosen, w, weights)
+        means = mean if means is None else xp.where(chosen, mean, means)
+    assert weights is not None  # for the type checker: there is a unit, and it has chosen
+    assert means is not None
+    return weights, means
+
+
+def _factor(weights: np.ndarray, bands: np.ndarray, reference: Array) -> Array:
+    """What each lagged column is multiplied with, shape (d,)."""
+    return like(np.sqrt(weights)[bands], reference)

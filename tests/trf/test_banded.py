@@ -1,0 +1,158 @@
+"""Banded ridge against explicit fits, plain ridge and himalaya; shares of the explained variance."""
+
+from __future__ import annotations
+
+import array_api_strict as strict
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from distributed_trf.errors import ConfigError, DataError
+from distributed_trf.trf.banded import band_candidates, fit_banded, lagged_bands
+from distributed_trf.trf.moment_folds import MomentFolds, fit_moments
+from distributed_trf.trf.predict import drive
+from distributed_trf.trf.shares import band_drives, variance_shares
+from distributed_trf.trf.stream import moments_of
+from distributed_trf.trf.trial_folds import KernelFolds, Trials
+from tests.oracle import lag_matrix
+
+LAGS, ALPHAS = range(3), [1e-2, 1.0, 1e2]
+
+
+def simulated(rng, widths, n_units, n_trials=9, driving=None):
+    """Trials whose responses follow all bands, or the driving one."""
+    X = [rng.normal(size=(2 + t, sum(widths))) for t in rng.integers(9, 20, n_trials)]
+    readout = rng.normal(size=(sum(widths), n_units))
+    if driving is not None:
+        ends = np.cumsum(widths)
+        readout[: ends[driving] - widths[driving]] = readout[ends[driving] :] = 0
+    return X, [x[2:] @ readout + 0.5 * rng.normal(size=(len(x) - 2, n_units)) for x in X]
+
+
+def folds_of(X, Y, solver):
+    if solver == "dual":
+        return KernelFolds([Trials(X[k::3], Y[k::3]) for k in range(3)], LAGS, 2, [Y[0].shape[1]])
+    return MomentFolds([moments_of(X[k::3], Y[k::3], LAGS, 2) for k in range(3)], solver=solver)
+
+
+def explicit(X, Y, bands, candidates):
+    """Best candidate, penalty and weights of each unit, one solve each."""
+    rows, y = [lag_matrix(x, LAGS, 2) for x in X], Y
+
+    def solve(train, g, alpha):
+        r, t = np.concatenate([rows[i] for i in train]), np.concatenate([y[i] for i in train])
+        mean, scale = r.mean(0), (r.std(0) + 1e-6) / np.sqrt(g[bands])
+        z = (r - mean) / scale
+        w = np.linalg.solve(z.T @ z + len(z) * alpha * np.eye(z.shape[1]), z.T @ (t - t.mean(0)))
+        return w / scale[:, None], mean, t.mean(0)
+
+    n = len(X)
+    scores = np.zeros((len(candidates), len(ALPHAS), Y[0].shape[1]))
+    for k in range(3):
+        held, train = list(range(k, n, 3)), [i for i in range(n) if i % 3 != k]
+        r, t = np.concatenate([rows[i] for i in held]), np.concatenate([y[i] for i in held])
+        for c, g in enumerate(candidates):
+            for a, alpha in enumerate(ALPHAS):
+                w, mean, y_mean = solve(train, g, alpha)
+                scores[c, a] += (1 - ((t - y_mean - (r - mean) @ w) ** 2).sum(0) / ((t - t.mean(0)) ** 2).sum(0)) / 3
+    best = scores.reshape(-1, scores.shape[-1]).argmax(0)
+    chosen = [(b // len(ALPHAS), b % len(ALPHAS)) for b in best]
+    weights = [solve(range(n), candidates[c], ALPHAS[a])[0][:, u] for u, (c, a) in enumerate(chosen)]
+    return chosen, scores.reshape(-1, scores.shape[-1]).max(0), np.stack(weights, axis=1)
+
+
+@given(seed=st.integers(0, 2**32 - 1), solver=st.sampled_from(["eigh", "cholesky", "dual"]))
+def test_fit__equals_explicit_fits_of_scaled_columns(seed, solver):
+    rng = np.random.default_rng(seed)
+    widths = rng.integers(1, 4, size=rng.integers(1, 4)).tolist()
+    X, Y = simulated(rng, widths, 3)
+    bands, candidates = lagged_bands(widths, 3), band_candidates(len(widths), 6, seed=1)
+    candidates = np.maximum(candidates, 1e-9)  # a band of weight 0 has no explicit solution
+    chosen, score, weights = explicit(X, Y, bands, candidates)
+    fit = fit_banded(folds_of(X, Y, solver), ALPHAS, bands, candidates)
+    np.testing.assert_allclose(fit.cv_score, score, rtol=1e-9, atol=1e-9)
+    np.testing.assert_array_equal(fit.alpha, [ALPHAS[a] for _, a in chosen])
+    np.testing.assert_array_equal(fit.band_weights.T, [candidates[c] for c, _ in chosen])
+    np.testing.assert_allclose(fit.weights, weights, rtol=1e-8, atol=1e-9 * np.abs(weights).max())
+
+
+@pytest.mark.parametrize("solver", ["eigh", "cholesky", "dual"])
+def test_equal_weights__are_plain_ridge(solver):
+    X, Y = simulated(np.random.default_rng(0), [2, 3], 4)
+    fit = fit_banded(folds_of(X, Y, solver), ALPHAS, lagged_bands([2, 3], 3), np.ones((1, 2)))
+    plain = fit_moments([moments_of(X[k::3], Y[k::3], LAGS, 2) for k in range(3)], ALPHAS)
+    np.testing.assert_allclose(fit.weights, plain.weights, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(fit.intercept, plain.intercept, rtol=1e-9)
+    np.testing.assert_array_equal(fit.alpha, plain.alpha)
+
+
+def test_driving_band__has_nearly_all_of_the_explained_variance():
+    rng = np.random.default_rng(1)
+    widths = [4, 3, 5]
+    X, Y = simulated(rng, widths, 3, n_trials=60, driving=1)
+    # Decoys that follow the driving band, though not exactly.
+    X = [np.hstack([x[:, 4:7] @ np.ones((3, 4)) * 0.2 + x[:, :4], x[:, 4:]]) for x in X]
+    fit = fit_banded(
+        folds_of(X[:45], Y[:45], "eigh"), np.logspace(-4, 3, 8), lagged_bands(widths, 3), band_candidates(3, 30, seed=0)
+    )
+    parts = band_drives(X[45:], fit.weights, LAGS, 2, widths)
+    r2, share = variance_shares(np.concatenate(Y[45:]), parts)
+    assert (share[1] > 0.9).all()
+    np.testing.assert_allclose(share.sum(0), 1)
+    whole = drive(X[45:], fit.weights, LAGS, 2)
+    np.testing.assert_allclose(parts.sum(0), whole, rtol=1e-9, atol=1e-12)
+    y, p = np.concatenate(Y[45:]), whole - whole.mean(0)
+    y = y - y.mean(0)
+    np.testing.assert_allclose(r2.sum(0), 1 - ((y - p) ** 2).sum(0) / (y**2).sum(0), rtol=1e-9)
+
+
+def test_shares__are_those_of_himalaya():
+    scoring = pytest.importorskip("himalaya.scoring")
+    rng = np.random.default_rng(2)
+    y, parts = rng.normal(size=(50, 4)), rng.normal(size=(3, 50, 4))
+    y, parts = y - y.mean(0), parts - parts.mean(1, keepdims=True)
+    np.testing.assert_allclose(variance_shares(y, parts)[0], scoring.r2_score_split(y, parts), rtol=1e-6)
+
+
+def test_shares__of_repeats_are_those_of_their_mean_and_nothing_explained_is_nan():
+    rng = np.random.default_rng(3)
+    y, parts = rng.normal(size=(5, 40, 2)), rng.normal(size=(2, 40, 2))
+    np.testing.assert_allclose(variance_shares(y, parts)[0], variance_shares(y.mean(0), parts)[0], rtol=1e-12)
+    assert np.isnan(variance_shares(y, 9 * parts)[1]).all()
+
+
+def test_candidates__begin_with_equal_weights_and_follow_the_seed():
+    found = band_candidates(3, 20, seed=5)
+    assert found.shape == (20, 3)
+    np.testing.assert_array_equal(found[0], 1)
+    np.testing.assert_allclose(found.mean(1), 1)
+    np.testing.assert_array_equal(found, band_candidates(3, 20, seed=5))
+    assert (found[4:] != band_candidates(3, 20, seed=6)[4:]).any()
+
+
+def test_backend__follows_the_data():
+    X, Y = simulated(np.random.default_rng(4), [2, 2], 3)
+    device = strict.Device("device1")
+    there = [[strict.asarray(a, device=device) for a in arrays] for arrays in (X, Y)]
+    bands, candidates = lagged_bands([2, 2], 3), band_candidates(2, 5, seed=0)
+    for solver in ("eigh", "cholesky", "dual"):
+        here = fit_banded(folds_of(X, Y, solver), ALPHAS, bands, candidates)
+        fit = fit_banded(folds_of(*there, solver), ALPHAS, bands, candidates)
+        back = np.asarray(fit.weights.to_device(strict.Device("CPU_DEVICE")))
+        np.testing.assert_allclose(back, here.weights, rtol=1e-8, atol=1e-12)
+
+
+def test_bad_bands__are_named():
+    X, Y = simulated(np.random.default_rng(5), [2, 2], 1)
+    folds, bands = folds_of(X, Y, "eigh"), lagged_bands([2, 2], 3)
+    with pytest.raises(ConfigError, match="not negative"):
+        fit_banded(folds, ALPHAS, bands, np.array([[1.0, -1.0]]))
+    with pytest.raises(DataError, match="bands 0 to 1, but candidates weigh 1"):
+        fit_banded(folds, ALPHAS, bands, np.ones((1, 1)))
+    with pytest.raises(ConfigError, match="1 or more"):
+        band_candidates(2, 0, seed=0)
+    with pytest.raises(ConfigError, match="at least 1"):
+        lagged_bands([2, 0], 3)
+    with pytest.raises(DataError, match="bands have 3 features together, but X has 4"):
+        band_drives(X, np.zeros((12, 1)), LAGS, 2, [2, 1])
