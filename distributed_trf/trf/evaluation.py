@@ -94,7 +94,7 @@ class PairedSums:
         >>> predicted = [np.asarray([[0.0], [1.0], [2.0]]), np.asarray([[0.0], [1.0]])]
         >>> sums = PairedSums.of(recorded, predicted)
         >>> sums.r().round(3).tolist(), sums.r([1, 0]).round(3).tolist(), sums.r([0, 3]).round(3).tolist()
-        ([-0.173], [1.0], [-1.0])
+        ([-0.086], [1.0], [-1.0])
         """
         stimuli, repeats = (None if c is None else to_numpy(c)[None] for c in (stimulus_counts, repeat_counts))
         return self.r_of_draws(stimuli, repeats)[0, :]
@@ -144,7 +144,7 @@ class PairedSums:
         pred_varies = varies(power_pred, _mix(share, self.predicted_mean), total)[:, None, :]
         defined = true_varies & pred_varies
         one = xp.ones_like(product)
-        # Two roots, not the root of a product, which would underflow for weights that a penalty shrank.
+        # Two roots, not the root of a product: of two small powers it would underflow.
         norm = xp.sqrt(xp.where(defined, power_true, one)) * xp.sqrt(xp.where(defined, power_pred[:, None, :], one))
         return xp.where(defined, product / norm, xp.nan * one)
 
