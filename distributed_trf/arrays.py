@@ -8,7 +8,6 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-import psutil
 import scipy.linalg
 from array_api_compat import array_namespace, is_cupy_namespace, is_numpy_namespace
 from array_api_compat import device as device_of
@@ -116,6 +115,8 @@ def free_memory(reference: Array) -> int:
         import cupy
 
         return int(cupy.cuda.runtime.memGetInfo()[0] + cupy.get_default_memory_pool().free_bytes())
+    import psutil  # the mathematics alone needs only numpy and scipy
+
     return int(psutil.virtual_memory().available)
 
 

@@ -17,6 +17,20 @@ def lag_matrix(x: np.ndarray, lags, lead_in: int) -> np.ndarray:
     return rows
 
 
+def lag_rows(X, lags, lead_in: int) -> np.ndarray:
+    """Rows of several trials, one after another."""
+    return np.concatenate([lag_matrix(x, lags, lead_in) for x in X])
+
+
+def explicit_moments(rows: np.ndarray, y: np.ndarray) -> dict[str, np.ndarray]:
+    """Means and centred sums of explicit rows, in extended precision, rounded once at the end."""
+    rows, y = rows.astype(np.longdouble), y.astype(np.longdouble)
+    x_mean, y_mean = rows.mean(axis=0), y.mean(axis=0)
+    z, centred = rows - x_mean, y - y_mean
+    sums = {"x_mean": x_mean, "y_mean": y_mean, "xx": z.T @ z, "xy": z.T @ centred, "yy": (centred**2).sum(axis=0)}
+    return {name: value.astype(np.float64) for name, value in sums.items()}
+
+
 def solve_ridge(rows: np.ndarray, y: np.ndarray, alpha: float, *, standardize: bool, scale_rows=None):
     """Return a function from rows to predictions, and the intercept to add to them.
 

@@ -11,6 +11,7 @@ from distributed_trf.errors import ConfigError
 
 SolverName = Literal["auto", "eigh", "cholesky", "dual"]
 Precision = Literal["float64", "float32"]
+ScalingRule = Literal["shared", "per_session"]
 
 EIGH = {"cpu": 16.0, "cuda": 150.0}
 """Cost of an eigendecomposition in d^3, in units of a matrix product's operations: it runs slower per operation."""
@@ -80,12 +81,15 @@ def choose_solver(
     return min(fitting, key=lambda method: cost[method])
 
 
-def check_choice(solver: str, precision: str) -> None:
-    """Raise ConfigError for a solver or precision that does not exist."""
-    if solver not in get_args(SolverName):
-        raise ConfigError(f"solver={solver!r} must be one of {', '.join(get_args(SolverName))}")
-    if precision not in get_args(Precision):
-        raise ConfigError(f"precision={precision!r} must be one of {', '.join(get_args(Precision))}")
+def check_choice(solver: str, precision: str, scaling: str) -> None:
+    """Raise ConfigError for a solver, precision or scaling that does not exist."""
+    for name, value, kind in (
+        ("solver", solver, SolverName),
+        ("precision", precision, Precision),
+        ("scaling", scaling, ScalingRule),
+    ):
+        if value not in get_args(kind):
+            raise ConfigError(f"{name}={value!r} must be one of {', '.join(get_args(kind))}")
 
 
 def device_kind(reference: Array) -> str:

@@ -8,9 +8,17 @@ from dataclasses import KW_ONLY, dataclass, field
 import numpy as np
 
 from distributed_trf.arrays import Array
-from distributed_trf.trf.choice import Precision, SolverName, check_choice, choose_solver, device_kind, usable_memory
-from distributed_trf.trf.crossval import UNIT_BLOCK, Fit, Folds, fit_folds
-from distributed_trf.trf.moment_folds import MomentFolds, ScalingRule
+from distributed_trf.trf.choice import (
+    Precision,
+    ScalingRule,
+    SolverName,
+    check_choice,
+    choose_solver,
+    device_kind,
+    usable_memory,
+)
+from distributed_trf.trf.crossval import UNIT_BLOCK, Fit, Folds, check_heard, fit_folds
+from distributed_trf.trf.moment_folds import MomentFolds
 from distributed_trf.trf.stream import MomentStream
 from distributed_trf.trf.trial_folds import KernelFolds, Trials
 
@@ -43,7 +51,15 @@ def fit_trials(
         Number of units in each group of units that heard the same trials; by default one group of all.
     solver
         ``eigh``, ``cholesky`` or ``dual``, or ``auto`` for the rule of ``choose_solver``.
+
+    Raises
+    ------
+    DataError
+        If there are fewer than two folds, or a group of units heard nothing of a fold.
+    ConfigError
+        If penalties, solver, precision or scaling cannot be used, or nothing fits into memory.
     """
+    check_heard([[len(fold.X)] for fold in folds])
     y = folds[0].Y[0]
     collector = FoldCollector(
         lags,
@@ -90,9 +106,11 @@ class FoldCollector:
     precision: Precision = "float64"
     _trials: list[Trials] = field(init=False)
     _streams: list[MomentStream] = field(init=False)
+    _heard: list[list[int]] = field(init=False)
 
     def __post_init__(self) -> None:
-        check_choice(self.solver, self.precision)
+        check_choice(self.solver, self.precision, self.scaling)
+        self._heard = [[0] * len(self.groups) for _ in range(self.n_folds)]
         self._trials = [Trials([], [], []) for _ in range(self.n_folds)]
         self._streams = [
             MomentStream(self.lags, self.lead_in, groups=self.groups, dtype=self.precision) for _ in range(self.n_folds)
@@ -116,12 +134,12 @@ class FoldCollector:
 
     def add(self, fold: int, x: Array, y: Array, heard: Sequence[bool] | None = None) -> None:
         """Add a trial to a fold; arguments as in ``MomentStream.add``."""
+        heard = [True] * len(self.groups) if heard is None else heard
+        self._heard[fold] = [n + bool(h) for n, h in zip(self._heard[fold], heard, strict=True)]
         if self.solver != "dual":
             self._streams[fold].add(x, y, heard=heard)
-            return
-        trials = self._trials[fold]
-        everyone = [True] * len(self.groups)
-        self._trials[fold] = trials + Trials([x], [y], [everyone if heard is None else heard])
+        else:
+            self._trials[fold] = self._trials[fold] + Trials([x], [y], [heard])
 
     def folds(self) -> Folds:
         """Return what has been collected.
@@ -129,8 +147,9 @@ class FoldCollector:
         Raises
         ------
         DataError
-            If a fold is empty.
+            If a fold is empty, or a group of units heard nothing of it.
         """
+        check_heard(self._heard)
         if self.solver == "dual":
             return KernelFolds(
                 self._trials, self.lags, self.lead_in, self.groups, self.standardize, self.scaling, self.precision

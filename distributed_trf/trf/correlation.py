@@ -8,9 +8,12 @@ from distributed_trf.errors import DataError
 EPSILON = 2.0**-52
 
 
-def varies(power: Array, mean: Array, n: float) -> Array:
-    """Tell which columns vary, given their centred sum of squares: more than rounding around a constant would give."""
-    return power > n * (4 * EPSILON * mean) ** 2
+def varies(power: Array, mean: Array, n: float, epsilon: float = EPSILON) -> Array:
+    """Tell which columns vary, given their centred sum of squares: more than rounding around a constant would give.
+
+    ``epsilon`` is the relative precision in which they were summed.
+    """
+    return power > n * (4 * epsilon * mean) ** 2
 
 
 def pearson(y_true: Array, y_pred: Array) -> Array:
@@ -42,8 +45,7 @@ def pearson(y_true: Array, y_pred: Array) -> Array:
         )
     xp = namespace(y_true, y_pred)
     y_true, y_pred = xp.astype(y_true, xp.float64), xp.astype(y_pred, xp.float64)
-    mean_true, mean_pred = xp.mean(y_true, axis=0), xp.mean(y_pred, axis=0)
-    a, b = y_true - mean_true, y_pred - mean_pred
+    (mean_true, a), (mean_pred, b) = centred(y_true), centred(y_pred)
     power_a, power_b = xp.sum(a * a, axis=0), xp.sum(b * b, axis=0)
     n = y_true.shape[0]
     defined = varies(power_a, mean_true, n) & varies(power_b, mean_pred, n)
@@ -51,6 +53,14 @@ def pearson(y_true: Array, y_pred: Array) -> Array:
     # Two roots, not the root of a product: powers of weights shrunk by a penalty of 1e15 would underflow.
     norm = xp.sqrt(xp.where(defined, power_a, one)) * xp.sqrt(xp.where(defined, power_b, one))
     return xp.where(defined, xp.sum(a * b, axis=0) / norm, xp.nan * one)
+
+
+def centred(y: Array) -> tuple[Array, Array]:
+    """Return each column's mean and the deviations from it, exactly zero for a column that never varies."""
+    xp = namespace(y)
+    moved = y - y[:1, :]
+    mean = xp.mean(moved, axis=0)
+    return y[0, :] + mean, moved - mean
 
 
 def mean_over_repeats(y_true: Array, y_pred: Array) -> Array:

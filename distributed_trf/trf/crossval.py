@@ -134,8 +134,9 @@ def distinct(indices: Array) -> list[int]:
 def check_alphas(alphas: Sequence[float] | np.ndarray) -> list[float]:
     """Return the penalties as floats, or raise ConfigError if they are not positive and ascending."""
     values = np.atleast_1d(np.asarray(alphas, dtype=np.float64))
-    if values.ndim != 1 or not np.isfinite(values).all() or (values <= 0).any() or (np.diff(values) <= 0).any():
-        raise ConfigError(f"alphas={list(alphas)} must be a list of positive numbers in ascending order")
+    usable = values.ndim == 1 and values.size > 0 and np.isfinite(values).all()
+    if not usable or (values <= 0).any() or (np.diff(values) <= 0).any():
+        raise ConfigError(f"alphas={values.tolist()} must be a list of positive numbers in ascending order")
     return values.tolist()
 
 

@@ -52,7 +52,7 @@ def shifted(X: Sequence[Array], lag: int, lead_in: int, fill: Array) -> Array:
         before, after = min(max(-first, 0), last - first), min(max(last - x.shape[0], 0), last - first)
         if before:
             pieces.append(xp.broadcast_to(fill, (before, fill.shape[0])))
-        pieces.append(x[max(first, 0) : max(min(last, x.shape[0]), 0), :])
+        pieces.append(x[min(max(first, 0), x.shape[0]) : max(min(last, x.shape[0]), 0), :])
         if after:
             pieces.append(xp.broadcast_to(fill, (after, fill.shape[0])))
     return xp.concat(pieces)

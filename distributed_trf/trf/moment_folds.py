@@ -10,14 +10,12 @@ import numpy as np
 
 from distributed_trf.arrays import Array
 from distributed_trf.errors import ConfigError
-from distributed_trf.trf.choice import Precision, SolverName, check_choice, choose_solver, device_kind
+from distributed_trf.trf.choice import Precision, ScalingRule, SolverName, check_choice, choose_solver, device_kind
 from distributed_trf.trf.crossval import UNIT_BLOCK, Fit, check_heard, distinct, fit_folds, solve_each
 from distributed_trf.trf.moments import Cross, Gram, Moments, leave_one_out, merge
 from distributed_trf.trf.primal import Primal, Scaling
 from distributed_trf.trf.search import Validation
 from distributed_trf.trf.solvers import Solver, without
-
-ScalingRule = Literal["shared", "per_session"]
 
 
 def fit_moments(
@@ -83,7 +81,7 @@ class MomentFolds:
     record: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        check_choice(self.solver, self.precision)
+        check_choice(self.solver, self.precision, self.scaling)
         if self.solver == "dual":
             raise ConfigError("solver='dual' works on trials, not on their moments; use fit_trials")
         check_heard([[cross.n for cross in fold.cross] for fold in self.folds])

@@ -7,6 +7,10 @@ from dataclasses import dataclass, replace
 
 from distributed_trf.arrays import Array, namespace
 from distributed_trf.errors import DataError
+from distributed_trf.trf.correlation import centred
+
+ROUNDING = 2.0**-40
+"""Of a sum of squares, about 1e-12: less than this fraction left by a subtraction is rounding."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +31,8 @@ class Gram:
     @classmethod
     def of_rows(cls, rows: Array) -> Gram:
         """Sum up explicit lagged rows, shape (n, d)."""
-        xp = namespace(rows)
-        mean = xp.mean(rows, axis=0)
-        return cls(float(rows.shape[0]), mean, (rows - mean).T @ (rows - mean))
+        mean, moved = centred(rows)
+        return cls(float(rows.shape[0]), mean, moved.T @ moved)
 
     def __add__(self, other: Gram) -> Gram:
         if not (self.n and other.n):
@@ -41,7 +44,10 @@ class Gram:
         n = _left(self.n, part.n)
         mean = self.x_mean + (self.x_mean - part.x_mean) * (part.n / n)
         dx = part.x_mean - mean
-        return Gram(n, mean, self.xx - part.xx - _outer(n * part.n / self.n, dx, dx))
+        xx = self.xx - part.xx - _outer(n * part.n / self.n, dx, dx)
+        xp = namespace(xx)
+        kept = _remains(xp.linalg.diagonal(xx), xp.linalg.diagonal(self.xx))
+        return Gram(n, mean, xx if xp.all(kept) else xp.where(kept[:, None] & kept[None, :], xx, xp.zeros_like(xx)))
 
     def __mul__(self, times: float) -> Gram:
         return replace(self, n=self.n * times, xx=self.xx * times)
@@ -102,10 +108,9 @@ class Cross(Responses):
         y_mean = self.y_mean + (self.y_mean - part.y_mean) * (part.n / n)
         dx, dy, weight = part.x_mean - x_mean, part.y_mean - y_mean, n * part.n / self.n
         xp = namespace(self.yy)
-        yy = self.yy - part.yy - weight * dy * dy
-        # Rounding may leave a unit that is silent on what remains a power just below zero.
-        yy = xp.maximum(yy, xp.zeros_like(yy))
-        return Cross(n, y_mean, yy, x_mean, self.xy - part.xy - _outer(weight, dx, dy))
+        yy, xy = self.yy - part.yy - weight * dy * dy, self.xy - part.xy - _outer(weight, dx, dy)
+        kept = _remains(yy, self.yy)
+        return Cross(n, y_mean, xp.where(kept, yy, xp.zeros_like(yy)), x_mean, xp.where(kept, xy, xp.zeros_like(xy)))
 
     def __mul__(self, times: float) -> Cross:
         if self.missing is not None:
@@ -175,6 +180,14 @@ def leave_one_out(moments: Sequence[Moments]) -> Iterator[Moments]:
 
 def _outer(weight: float, a: Array, b: Array) -> Array:
     return (weight * a)[:, None] * b[None, :]
+
+
+def _remains(rest: Array, whole: Array) -> Array:
+    """Tell which columns vary on what a subtraction leaves; of the others only rounding is left, which is set to zero.
+
+    Divided by its own deviation, as regressors are, such rounding would pass for a column like any other.
+    """
+    return rest > ROUNDING * whole
 
 
 def _left(n: float, part: float) -> float:

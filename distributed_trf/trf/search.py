@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from array_api_compat import device as device_of
 
 from distributed_trf.arrays import Array, namespace, scatter
+from distributed_trf.trf.correlation import varies
 from distributed_trf.trf.moments import Responses
 from distributed_trf.trf.solvers import NEGLIGIBLE, Diagonal, Solver
 
@@ -17,7 +18,11 @@ SINGLE = 2.0**-24
 
 @dataclass(frozen=True)
 class Validation:
-    """One fold and one group of units: all that scoring their solutions takes, in the coordinates of a solver."""
+    """One fold and one group of units: all that scoring their solutions takes, in the coordinates of a solver.
+
+    Units are divided by the root of their held-out sum of squares, so that forms are parts of R^2, and no precision is
+    too narrow for the squares of responses in tesla.
+    """
 
     solver: Solver
     n: float
@@ -32,8 +37,6 @@ class Validation:
     """Rows that are in ``quadratic`` but that these units did not hear, shape (k, r)."""
     base: Array
     """R^2 of predicting the training mean, shape (U,)."""
-    per: Array
-    """One over each unit's held-out sum of squares, shape (U,)."""
 
     @classmethod
     def of(
@@ -47,11 +50,12 @@ class Validation:
     ) -> Validation:
         """Derive the scores' scale: a unit that never varies on the held-out rows has R^2 = 0, as in scikit-learn."""
         xp = namespace(held_out.yy)
-        around = held_out.power_around(train.y_mean)
-        varies = held_out.yy > 0
-        per = xp.where(varies, 1 / xp.where(varies, held_out.yy, xp.ones_like(around)), xp.zeros_like(around))
-        base = xp.where(varies, 1 - around * per, xp.zeros_like(around))
-        return cls(solver, train.n, *projected, quadratic, removed, base, per)
+        alive = varies(held_out.yy, held_out.y_mean, held_out.n)
+        power = xp.where(alive, held_out.yy, xp.ones_like(held_out.yy))
+        base = 1 - held_out.power_around(train.y_mean) / power
+        root = xp.where(alive, 1 / xp.sqrt(power), xp.zeros_like(power))
+        scaled = (a * xp.astype(root, a.dtype, copy=False) for a in projected)
+        return cls(solver, train.n, *scaled, quadratic, removed, xp.where(alive, base, xp.zeros_like(base)))
 
 
 def gains(v: Validation, alphas: Sequence[float], unit_block: int) -> Array:
@@ -73,7 +77,7 @@ def gains(v: Validation, alphas: Sequence[float], unit_block: int) -> Array:
             w = apply(v.projected[:, block])
             form = shared.form(w, shift, block) if shared.holds(shift) else _form(v, v.quadratic, w)
             parts.append((2 * _dot(w, v.target[:, block]) if linear is None else linear[a, block]) - form)
-        rows.append(xp.concat(parts) * v.per)
+        rows.append(xp.concat(parts))
     return xp.stack(rows)
 
 
@@ -95,30 +99,33 @@ def screened_gains(v: Validation, values: Array, alphas: Sequence[float], unit_b
         ``|w|'|H||w| <= rho sum H_ii w_i^2`` with rho the largest row sum of ``|H|`` scaled to a unit diagonal.
     """
     xp = namespace(v.target)
-    single = xp.astype(v.quadratic, xp.float32)
-    removed = None if v.removed is None else xp.astype(v.removed, xp.float32)
-    narrow = replace(v, projected=xp.astype(v.projected, xp.float32), quadratic=single, removed=removed)
-    diagonal = xp.linalg.diagonal(v.quadratic)
+    # H over its largest element and w times the root of it: single precision has no room for features of extreme size.
+    size = float(xp.max(xp.linalg.diagonal(v.quadratic))) or 1.0
+    quadratic, projected = v.quadratic / size, v.projected / size**0.5
+    inverse = xp.stack([size / (values + v.n * alpha) for alpha in alphas])
+    diagonal = xp.linalg.diagonal(quadratic)
     root = xp.sqrt(xp.where(diagonal > 0, diagonal, xp.ones_like(diagonal)))
-    rho = float(xp.max(xp.sum(xp.abs(v.quadratic) / root[None, :], axis=1) / root))
-    unit_error = 8 * (2 * v.quadratic.shape[0]) ** 0.5 * SINGLE * rho
-    shared, linear = _Shared(v, unit_block), _linear(v, values, alphas, unit_block)
-    inverse = xp.stack([1 / (values + v.n * alpha) for alpha in alphas])
+    rho = float(xp.max(xp.sum(xp.abs(quadratic) / root[None, :], axis=1) / root))
+    unit_error = 8 * (2 * quadratic.shape[0]) ** 0.5 * SINGLE * rho
     bound = unit_error * xp.concat(
-        [inverse**2 @ (diagonal[:, None] * v.projected[:, block] ** 2) for block in blocks(v.per.shape[0], unit_block)],
-        axis=1,
+        [inverse**2 @ (diagonal[:, None] * projected[:, b] ** 2) for b in blocks(v.base.shape[0], unit_block)], axis=1
     )
+    quadratic, projected, inverse = (xp.astype(a, xp.float32) for a in (quadratic, projected, inverse))
+    removed = None if v.removed is None else xp.astype(v.removed / size**0.5, xp.float32)
+    narrow = replace(v, removed=removed)
+    shared, linear = _Shared(v, unit_block), _linear(v, values, alphas, unit_block)
     gain = []
     for a, alpha in enumerate(alphas):
         shift, forms = v.n * alpha, []
-        exact = shared.holds(shift)
         apply = v.solver.at(shift)
-        for block in blocks(v.target.shape[1], unit_block):
-            w = apply((v if exact else narrow).projected[:, block])
-            forms.append(shared.form(w, shift, block) if exact else _form(narrow, single, w))
+        for block in blocks(v.base.shape[0], unit_block):
+            if shared.holds(shift):
+                forms.append(shared.form(apply(v.projected[:, block]), shift, block))
+            else:
+                forms.append(_form(narrow, quadratic, projected[:, block] * inverse[a, :][:, None]))
         gain.append(linear[a, :] - xp.concat(forms))
     negligible = xp.asarray([shared.holds(v.n * alpha) for alpha in alphas], device=device_of(bound))
-    return xp.stack(gain) * v.per, xp.where(negligible[:, None], xp.zeros_like(bound), bound) * v.per
+    return xp.stack(gain), xp.where(negligible[:, None], xp.zeros_like(bound), bound)
 
 
 def gains_where(v: Validation, alphas: Sequence[float], wanted: Array, unit_block: int) -> Array:
@@ -128,13 +135,13 @@ def gains_where(v: Validation, alphas: Sequence[float], wanted: Array, unit_bloc
     for a, alpha in enumerate(alphas):
         units = xp.nonzero(wanted[a, :])[0]
         if units.shape[0] == 0:
-            rows.append(xp.zeros_like(v.per))
+            rows.append(xp.zeros_like(v.base))
             continue
         apply, parts = v.solver.at(v.n * alpha), []
         for block in blocks(units.shape[0], unit_block):
             w = apply(xp.take(v.projected, units[block], axis=1))
             parts.append(2 * _dot(w, xp.take(v.target, units[block], axis=1)) - _form(v, v.quadratic, w))
-        rows.append(scatter(xp.concat(parts), wanted[a, :]) * v.per)
+        rows.append(scatter(xp.concat(parts), wanted[a, :]))
     return xp.stack(rows)
 
 
@@ -185,7 +192,7 @@ def search(
     for g, (gain, error, base) in enumerate(totals):
         xp = namespace(gain)
         if kept:
-            could_win = gain + error >= xp.max(gain - error, axis=0)
+            could_win = ~(gain + error < xp.max(gain - error, axis=0))  # also one that is not a number
             again = [gains_where(fold[g], alphas, could_win, unit_block) for fold in kept]
             gain = xp.where(could_win, sum(again[1:], start=again[0]), -xp.inf)
         best = xp.argmax(gain, axis=0)
@@ -215,7 +222,7 @@ def _linear(v: Validation, values: Array, alphas: Sequence[float], unit_block: i
     """``2 w'X'y`` for all penalties at once, shape (A, U): a small product, where the solver is diagonal."""
     xp = namespace(v.target)
     inverse = xp.stack([2 / (values + v.n * alpha) for alpha in alphas])
-    parts = [inverse @ (v.projected[:, block] * v.target[:, block]) for block in blocks(v.per.shape[0], unit_block)]
+    parts = [inverse @ (v.projected[:, block] * v.target[:, block]) for block in blocks(v.base.shape[0], unit_block)]
     return xp.astype(xp.concat(parts, axis=1), xp.float64, copy=False)
 
 

@@ -122,7 +122,9 @@ class Without:
     """M minus the products of a few rows, by the Woodbury identity: M itself is not factorised again.
 
     ``(A - V V')^-1 = A^-1 + A^-1 V (I - V' A^-1 V)^-1 V' A^-1`` with ``A = M + shift I``. Where the rows carry nearly
-    all of some direction the inner matrix loses its digits; then the difference is decomposed by itself.
+    all of some direction the inner matrix loses its digits, of which the residual of a vector in their span tells:
+    relative to the vector alone, for beside ``|M| |z|`` a lost direction is not seen. When more than half of them are
+    gone, the difference is decomposed by itself.
     """
 
     base: Solver
@@ -148,13 +150,17 @@ class Without:
                 z = solve(b)
                 return z + inverse_rows @ core(rows.T @ z)
 
+            along = rows @ _probe(rows.T)
+            z = apply(along)
+            lost = _norm(self.product(z) + shift * z - along) / (_norm(along) + _tiny(rows))
             error = backward_error(self, apply, shift, rows)
         except np.linalg.LinAlgError:
-            error = np.inf
-        if error <= tolerance(rows):
+            error = lost = np.inf
+        if error <= tolerance(rows) and lost <= float(xp.finfo(rows.dtype).eps) ** 0.5:
             return lambda b: apply(xp.astype(b, rows.dtype, copy=False))
         self.record.append(
-            f"removing {rows.shape[1]} rows at shift {shift:.3g} has backward error {error:.1e}; used eigh"
+            f"removing {rows.shape[1]} rows at shift {shift:.3g} has backward error {error:.1e}, "
+            f"along the rows {lost:.1e}; used eigh"
         )
         return self._eigen.at(shift)
 
@@ -162,7 +168,8 @@ class Without:
     def _eigen(self) -> Rotated:
         xp = namespace(self.rows)
         eye = xp.eye(self.rows.shape[0], dtype=self.rows.dtype, device=self.rows.device)
-        return Rotated(*eigh_clipped(self.product(eye), self.record))
+        difference = self.product(eye)
+        return Rotated(*eigh_clipped((difference + difference.T) / 2, self.record))  # rounding is not symmetric
 
     def product(self, z: Array) -> Array:
         """Multiply M with vectors, shape (k, U)."""
@@ -215,7 +222,7 @@ def eigh_clipped(matrix: Array, record: list[str]) -> tuple[Array, Array]:
 
 
 def backward_error(solver: Solver, apply: Apply, shift: float, reference: Array) -> float:
-    """Return the residual of the normal equations for a probe, scaled so that rounding is about one unit; NaN is infinite.
+    """Return the residual of the normal equations for a probe beside the size of their terms; NaN is infinite.
 
     ``|(M + shift I) z - b| / (|M + shift I| |z| + |b|)`` (Higham 2002, Accuracy and Stability, eq. 7.2).
     """

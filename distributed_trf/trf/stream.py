@@ -8,6 +8,7 @@ from array_api_compat import device as device_of
 
 from distributed_trf.arrays import Array, namespace
 from distributed_trf.errors import DataError
+from distributed_trf.trf.correlation import varies
 from distributed_trf.trf.lags import lagged, rows_at, shifted
 from distributed_trf.trf.moments import Cross, Gram, Moments
 
@@ -37,7 +38,8 @@ class MomentStream:
     product just before its first response and loses the one at its last response, so only the first of the L block
     rows of X'X is a product over all rows, L times less work than X'X of the lagged matrix. The identity holds for any
     value outside the trial; with features centred by ``c`` that value is ``-c``, because a lagged matrix holds zeros.
-    Sums are taken about the means of the first block, close enough to the true ones to lose no digits.
+    Sums are taken about the means of the first block (of a group of units, the first that it heard), close enough to
+    the true ones to lose no digits.
     """
 
     def __init__(
@@ -73,6 +75,8 @@ class MomentStream:
         heard
             Which groups heard it; by default all.
         """
+        if not 0 <= weight < float("inf"):
+            raise DataError(f"a trial has weight {weight:g}; it must be a number from 0 up")
         heard = [True] * len(self._missing) if heard is None else list(heard)
         if not all(heard) and weight != 1:
             raise DataError(
@@ -124,17 +128,12 @@ class _Sums:
         self.lags, self.lead_in, self.groups = lags, lead_in, groups
         self.started = False
 
-    def start(self, X: list[Array], y: Array, by_row: Array | None) -> None:
-        """Choose the provisional means and make the sums, all zero."""
+    def start(self, X: list[Array], y: Array) -> None:
+        """Choose the features' provisional means and make the sums, all zero."""
         xp, device = namespace(y), device_of(y)
         owner = [g for g, size in enumerate(self.groups, start=1) for _ in range(size)]
         self.owner = xp.asarray(owner, dtype=xp.int64, device=device)
-        if by_row is None:
-            self.y_centre = xp.mean(y, axis=0)
-        else:  # over what was heard, so that a unit that never varies is centred to exactly zero
-            count = xp.take(xp.sum(by_row, axis=0), self.owner)
-            total = xp.sum(y * xp.take(by_row, self.owner, axis=1), axis=0)
-            self.y_centre = total / xp.where(count > 0, count, xp.ones_like(count))
+        self.y_centre = xp.zeros_like(y[0, :])
         self.x_centre = xp.mean(xp.concat(X), axis=0)
         self.n_features = X[0].shape[1]
         d, units = self.n_features * len(self.lags), y.shape[1]
@@ -143,15 +142,30 @@ class _Sums:
             return xp.zeros(shape, dtype=xp.float64, device=device)
 
         self.n, self.x, self.y = [0.0] * (1 + len(self.groups)), zeros(1 + len(self.groups), d), zeros(units)
+        self.x_power = zeros(d)  # the lag structure leaves rounding where a column never varies; this does not
         self.xx, self.xy, self.yy = zeros(d, d), zeros(d, units), zeros(units)
         self.started = True
+
+    def centre_units(self, y: Array, by_row: Array | None) -> None:
+        """Choose the provisional means of units that have heard nothing before this block."""
+        xp = namespace(y)
+        if by_row is None:
+            centre = xp.mean(y, axis=0)
+        else:  # over what was heard, so that a unit that never varies is centred to exactly zero
+            count = xp.take(xp.sum(by_row, axis=0), self.owner)
+            total = xp.sum(y * xp.take(by_row, self.owner, axis=1), axis=0)
+            centre = total / xp.where(count > 0, count, xp.ones_like(count))
+        new = xp.take(xp.asarray([n == 0 for n in self.n], device=device_of(y)), self.owner)
+        self.y_centre = xp.where(new, centre, self.y_centre)
 
     def add(self, X: list[Array], y: Array, lengths: list[int], weights: list[list[float]]) -> None:
         """Add a block of trials; the lag structure is undone in ``moments``."""
         plain = all(w == 1 for row in weights for w in row)
         by_row = None if plain else _by_row(weights, lengths, y)  # (rows, 1 + groups)
         if not self.started:
-            self.start(X, y, by_row)
+            self.start(X, y)
+        if not all(self.n):
+            self.centre_units(y, by_row)
         xp, F = namespace(y), self.n_features
         X = [x - self.x_centre for x in X]
         outside = -self.x_centre
@@ -169,6 +183,8 @@ class _Sums:
             columns = shifted(X, lag, self.lead_in, outside) if a else first
             sums = xp.sum(columns, axis=0)[None, :] if by_row is None else by_row.T @ columns
             self.x[:, block] += _double(sums)
+            squares = columns * columns if by_row is None else columns * columns * by_row[:, :1]
+            self.x_power[block] += _double(xp.sum(squares, axis=0))
             self.xy[block, :] += _double(columns.T @ weighted)
             self.xx[:F, block] += _double(left @ columns)
         if len(self.lags) > 1:
@@ -190,9 +206,14 @@ class _Sums:
                 xx[blocks[b + 1], blocks[a + 1]] = xx[blocks[a + 1], blocks[b + 1]].T
             xx[blocks[a + 1], blocks[0]] = xx[blocks[0], blocks[a + 1]].T
         centre = xp.tile(_double(self.x_centre), (L,))
-        mean = self.x[0, :] / self.n[0]
-        xx -= (self.n[0] * mean)[:, None] * mean[None, :]
-        gram = Gram(self.n[0], centre + mean, xx)
+        n = self.n[0]
+        mean = self.x[0, :] / (n or 1.0)
+        xx -= (n * mean)[:, None] * mean[None, :]
+        epsilon = float(xp.finfo(self.x_centre.dtype).eps)
+        alive = varies(self.x_power - n * mean * mean, centre + mean, n, epsilon)
+        if not xp.all(alive):
+            xx = xp.where(alive[:, None] & alive[None, :], xx, xp.zeros_like(xx))
+        gram = Gram(n, centre + mean, xx)
 
         groups, start = [], 0
         for g, size in enumerate(self.groups, start=1):
@@ -200,7 +221,9 @@ class _Sums:
             x, y = self.x[g, :], self.y[units]
             xy = self.xy[:, units] - x[:, None] * (y / n)[None, :]
             y_mean = _double(self.y_centre[units]) + y / n
-            groups.append((self.n[g], y_mean, self.yy[units] - y * y / n, centre + x / n, xy))
+            yy = self.yy[units] - y * y / n
+            yy = xp.where(varies(yy, y_mean, n, epsilon), yy, xp.zeros_like(yy))
+            groups.append((self.n[g], y_mean, yy, centre + x / n, xy))
             start += size
         return gram, groups
 

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from distributed_trf.arrays import Array, namespace
-from distributed_trf.trf.choice import Precision
-from distributed_trf.trf.correlation import varies
+from distributed_trf.trf.choice import Precision, ScalingRule
+from distributed_trf.trf.correlation import centred, varies
 from distributed_trf.trf.crossval import check_heard, solve_each
 from distributed_trf.trf.lags import shifted
-from distributed_trf.trf.moment_folds import ScalingRule
 from distributed_trf.trf.moments import Responses
 from distributed_trf.trf.primal import STD_FLOOR, Scaling
 from distributed_trf.trf.search import Validation
@@ -118,8 +117,8 @@ class KernelFolds:
     def _responses(self, trials: Trials, group: int) -> Responses:
         xp = namespace(*trials.Y)
         y = xp.concat([xp.astype(y[:, self._units(group)], xp.float64) for y in trials.Y])
-        mean = xp.mean(y, axis=0)
-        return Responses(float(y.shape[0]), mean, xp.sum((y - mean) ** 2, axis=0))
+        mean, moved = centred(y)
+        return Responses(float(y.shape[0]), mean, xp.sum(moved * moved, axis=0))
 
     def _centred(self, trials: Trials, group: int, mean: Array) -> Array:
         xp = namespace(*trials.Y)
@@ -131,8 +130,8 @@ class KernelFolds:
         xp = namespace(*trials.X)
         means, inverses = [], []
         for columns in self._shifted(trials):
-            mean = xp.mean(columns, axis=0)
-            power = xp.sum((columns - mean) ** 2, axis=0)
+            mean, moved = centred(columns)
+            power = xp.sum(moved * moved, axis=0)
             alive = varies(power, mean, trials.n_rows)
             std = xp.sqrt(xp.where(alive, power, xp.ones_like(power)) / trials.n_rows)
             inverse = 1 / (std + STD_FLOOR) if self.standardize else xp.ones_like(std)

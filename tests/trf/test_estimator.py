@@ -55,9 +55,7 @@ def test_fit__equals_the_explicit_lag_matrix(
     alpha, scores, r, predicted = fit_and_score(
         X, Y, X_test, Y_test, lags=lags, lead_in=lead_in, alphas=alphas, folds=folds, standardize=standardize
     )
-    trf = TRF(
-        first / 10, lags[-1] / 10, 10.0, alphas=alphas, lead_in=lead_in, standardize=standardize, solver=solver
-    )
+    trf = TRF(first / 10, lags[-1] / 10, 10.0, alphas=alphas, lead_in=lead_in, standardize=standardize, solver=solver)
     trf.fit(X, Y, folds=folds)
     np.testing.assert_allclose(trf.cv_scores_, scores, rtol=1e-9, atol=1e-9)
     np.testing.assert_array_equal(trf.alpha_, alpha)

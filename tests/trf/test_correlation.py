@@ -1,0 +1,24 @@
+"""Pearson correlation where arithmetic is awkward."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from distributed_trf.trf.correlation import mean_over_repeats, pearson
+
+
+@pytest.mark.parametrize("level", [0.1, 1 / 3, 3.7, 1e-15])
+def test_constant__is_nan_whatever_its_level_and_its_neighbours(level):
+    rng = np.random.default_rng(0)
+    y, p = rng.normal(size=(450, 5)), rng.normal(size=(450, 5))
+    y[:, 2] = p[:, 4] = level
+    assert np.isnan(pearson(y, p)).tolist() == [False, False, True, False, True]
+
+
+def test_pearson__equals_numpy_at_any_offset_and_scale():
+    rng = np.random.default_rng(1)
+    y, p = rng.normal(size=(80, 3)) + 1e3, rng.normal(size=(80, 3)) * 1e-15
+    expected = [np.corrcoef(y[:, u], p[:, u])[0, 1] for u in range(3)]
+    np.testing.assert_allclose(pearson(y, p), expected, rtol=1e-9)
+    np.testing.assert_allclose(mean_over_repeats(np.stack([y, y]), p), expected, rtol=1e-9)

@@ -1,0 +1,282 @@
+"""Held-out scores from moments against those of explicit predictions, and screening against the full search."""
+
+from __future__ import annotations
+
+import array_api_strict as strict
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from distributed_trf.trf.collect import fit_trials
+from distributed_trf.trf.moment_folds import MomentFolds, fit_moments
+from distributed_trf.trf.search import gains, gains_where, screened_gains, search
+from distributed_trf.trf.solvers import NEGLIGIBLE, Diagonal
+from distributed_trf.trf.stream import MomentStream, moments_of
+from distributed_trf.trf.trial_folds import Trials
+from tests.oracle import lag_rows
+
+ALPHAS = np.logspace(-5, 15, 21).tolist()
+GRIDS = {
+    "as in the studies": ALPHAS,
+    "dense": np.logspace(-5, 15, 81).tolist(),
+    "alike in single precision": (1 + 1e-6 * np.arange(12)).tolist(),
+}
+LAGS, LEAD_IN = [0, 1, 2], 2
+
+
+def hard_units(rng, X, n_units, *, noise=1.0):
+    """Units between which and whose penalties there is little to choose: pure noise, tiny effects, clear ones."""
+    weights = rng.normal(size=(X[0].shape[1], n_units)) * np.logspace(-4, 0, n_units)
+    weights[:, ::3] = 0
+    return [x[LEAD_IN:] @ weights + noise * rng.normal(size=(x.shape[0] - LEAD_IN, n_units)) for x in X]
+
+
+def features(rng, n_trials, n_features, n_bins, *, duplicates=0):
+    """Trials of features that resemble one another, some of them twice."""
+    mixing = rng.normal(size=(n_features, n_features)) * np.logspace(0, -3, n_features)[:, None]
+    X = [rng.normal(size=(LEAD_IN + n_bins, n_features)) @ mixing for _ in range(n_trials)]
+    return [np.concatenate([x, x[:, :duplicates]], axis=1) for x in X]
+
+
+def folds_of(X, Y, n_folds=3):
+    return [moments_of(X[k::n_folds], Y[k::n_folds], LAGS, LEAD_IN) for k in range(n_folds)]
+
+
+def validations(X, Y, solver="eigh"):
+    return [found for (found,) in MomentFolds(folds_of(X, Y), solver=solver).validations(len(ALPHAS))]
+
+
+def explicit_gain(X, Y, k, alpha):
+    """What the weights add to R^2 on fold k of 3, in extended precision, and the sum of its two terms' sizes."""
+    train = [i for i in range(len(X)) if i % 3 != k]
+    rows, y = lag_rows([X[i] for i in train], LAGS, LEAD_IN), np.concatenate([Y[i] for i in train])
+    mean, scale = rows.mean(axis=0), rows.std(axis=0) + 1e-6
+    z = (rows - mean) / scale
+    gram = z.T @ z + len(z) * alpha * np.eye(z.shape[1])
+    w = np.linalg.solve(gram, z.T @ (y - y.mean(axis=0))).astype(np.longdouble)
+    held, held_y = lag_rows(X[k::3], LAGS, LEAD_IN), np.concatenate(Y[k::3]).astype(np.longdouble)
+    moved = ((held - mean) / scale).astype(np.longdouble) @ w
+    spread = ((held_y - held_y.mean(axis=0)) ** 2).sum(axis=0)
+    products = 2 * moved * (held_y - y.mean(axis=0)) / spread
+    squares = moved**2 / spread
+    return (products - squares).sum(axis=0), np.sqrt((products**2).sum(axis=0)) + squares.sum(axis=0)
+
+
+@given(seed=st.integers(0, 2**32 - 1), duplicates=st.integers(0, 2), solver=st.sampled_from(["eigh", "cholesky"]))
+@settings(max_examples=12)
+def test_gains__are_what_explicit_predictions_add_to_r_squared_at_every_penalty(seed, duplicates, solver):
+    """Relative to the gain's own size, which is 1e-15 where a penalty of 1e15 is all that is left."""
+    rng = np.random.default_rng(seed)
+    X = features(rng, 6, 4, 25, duplicates=duplicates)
+    Y = hard_units(rng, X, 7)
+    shared = 0
+    for k, v in enumerate(validations(X, Y, solver)):
+        found = gains(v, ALPHAS, unit_block=3)
+        shared += sum(v.n * alpha >= v.solver.largest / NEGLIGIBLE for alpha in ALPHAS)
+        for a, alpha in enumerate(ALPHAS):
+            expected, size = explicit_gain(X, Y, k, alpha)
+            assert (np.abs(found[a] - expected) <= 1e-9 * size).all()
+    assert shared > 3 * 5  # otherwise the forms that large penalties share have not been tried
+
+
+def test_base__is_the_r_squared_of_predicting_the_training_mean():
+    rng = np.random.default_rng(0)
+    X = features(rng, 6, 2, 20)
+    Y = [y + i for i, y in enumerate(hard_units(rng, X, 4))]
+    for k, v in enumerate(validations(X, Y)):
+        train, held = np.concatenate([y for i, y in enumerate(Y) if i % 3 != k]), np.concatenate(Y[k::3])
+        spread = ((held - held.mean(axis=0)) ** 2).sum(axis=0)
+        expected = 1 - ((held - train.mean(axis=0)) ** 2).sum(axis=0) / spread
+        np.testing.assert_allclose(v.base, expected, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("solver", ["eigh", "cholesky", "dual"])
+@pytest.mark.parametrize("value", [0.0, 0.1])
+def test_unit_that_never_varies_on_the_held_out_rows__has_r_squared_zero(solver, value):
+    """As in scikit-learn; not the ratio of two roundings."""
+    rng = np.random.default_rng(1)
+    X = [rng.normal(size=(12, 2)) for _ in range(6)]
+    Y = [rng.normal(size=(10, 2)) for _ in X]
+    for y in Y[::3]:
+        y[:, 0] = value
+    folds = [Trials(X[k::3], Y[k::3]) for k in range(3)]
+    found = fit_trials(folds, LAGS, LEAD_IN, [1.0], solver=solver).cv_scores[0]
+    expected = []
+    for k in range(3):
+        rows = lag_rows([x for i, x in enumerate(X) if i % 3 != k], LAGS, LEAD_IN)
+        y = np.concatenate([y for i, y in enumerate(Y) if i % 3 != k])
+        mean, scale = rows.mean(axis=0), rows.std(axis=0) + 1e-6
+        z = (rows - mean) / scale
+        w = np.linalg.solve(z.T @ z + len(z) * np.eye(6), z.T @ (y - y.mean(axis=0)))
+        held = np.concatenate(Y[k::3])
+        residual = held - y.mean(axis=0) - ((lag_rows(X[k::3], LAGS, LEAD_IN) - mean) / scale) @ w
+        spread = ((held - held.mean(axis=0)) ** 2).sum(axis=0)
+        varies = np.array([k > 0, True])
+        expected.append(np.where(varies, 1 - (residual**2).sum(axis=0) / np.where(varies, spread, 1), 0))
+    np.testing.assert_allclose(found, np.mean(expected, axis=0), rtol=1e-9)
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n_features=st.integers(1, 30),
+    duplicates=st.integers(0, 2),
+    scale=st.sampled_from([1e-15, 1.0, 1e9]),
+)
+@settings(max_examples=20)
+def test_screening__errors_stay_within_their_bound(seed, n_features, duplicates, scale):
+    """Against the same forms in double precision; units may be in tesla."""
+    rng = np.random.default_rng(seed)
+    X = features(rng, 6, n_features, 40, duplicates=min(duplicates, n_features))
+    Y = [scale * y for y in hard_units(rng, X, 40)]
+    for v in validations(X, Y):
+        full = gains(v, ALPHAS, unit_block=16)
+        found, bound = screened_gains(v, v.solver.values, ALPHAS, unit_block=16)
+        assert (np.abs(found - full) <= bound + 1e-13 * np.abs(full)).all()
+
+
+def both(X, Y, alphas, unit_block=64):
+    folds = folds_of(X, Y)
+    return [
+        search(
+            MomentFolds(folds, solver="eigh").validations(len(alphas)), alphas, screen=screen, unit_block=unit_block
+        )[0]
+        for screen in (False, True)
+    ]
+
+
+def agree(full, screened):
+    """The same choice; scores of the candidates as in the full search, none of the others."""
+    np.testing.assert_array_equal(screened.best, full.best)
+    scored = ~np.isnan(screened.gain)
+    assert not np.isnan(full.gain).any()
+    assert scored[screened.best, np.arange(len(screened.best))].all()
+    np.testing.assert_allclose(screened.gain[scored], full.gain[scored], rtol=1e-12, atol=1e-12)
+    np.testing.assert_array_equal(screened.base, full.base)
+    return scored
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n_features=st.integers(1, 20),
+    duplicates=st.integers(0, 3),
+    grid=st.sampled_from(list(GRIDS)),
+    scale=st.sampled_from([1e-15, 1.0, 1e9]),
+)
+@settings(max_examples=25)
+def test_screening__chooses_exactly_the_penalties_of_the_full_search(seed, n_features, duplicates, grid, scale):
+    """Of 240 units, a third pure noise; penalties that single precision tells apart, hardly, and not at all."""
+    rng = np.random.default_rng(seed)
+    X = features(rng, 6, n_features, 40, duplicates=min(duplicates, n_features))
+    Y = [scale * y for y in hard_units(rng, X, 240)]
+    full, screened = both(X, Y, GRIDS[grid])
+    scored = agree(full, screened)
+    if grid == "as in the studies":
+        assert scored.sum(axis=0).mean() < 5  # or nothing has been saved
+    if grid == "alike in single precision":
+        assert scored.sum(axis=0).mean() > 2  # or there were no near ties
+
+
+@pytest.mark.parametrize("scale", [1e-15, 1e9])
+def test_screening__features_of_extreme_size_need_no_scaling(scale):
+    """Nor do responses: fields in tesla or counts of photons, only centred."""
+    rng = np.random.default_rng(7)
+    X = features(rng, 6, 5, 40)
+    folds = folds_of([scale * x for x in X], [1e-15 * y for y in hard_units(rng, X, 60)])
+    alphas = [scale**2 * alpha for alpha in ALPHAS]
+    full, screened = (fit_moments(folds, alphas, standardize=False, solver="eigh", all_scores=a) for a in (True, False))
+    np.testing.assert_array_equal(screened.alpha, full.alpha)
+    assert len(set(full.alpha)) > 5
+    assert np.isnan(screened.cv_scores).mean() > 0.5
+
+
+@given(seed=st.integers(0, 2**32 - 1), n_features=st.integers(1, 12))
+@settings(max_examples=10)
+def test_screening__of_units_that_lack_held_out_trials_takes_the_rows_off(seed, n_features):
+    """Their training rows are everybody's, so that they are screened with everybody."""
+    rng = np.random.default_rng(seed)
+    X = features(rng, 6, n_features, 20)
+    Y = hard_units(rng, X, 40)
+    streams = []
+    for k in range(3):
+        stream = MomentStream(LAGS, LEAD_IN, groups=[10, 30])
+        stream.add(X[k], Y[k], heard=[True, k > 0])
+        stream.add(X[k + 3], Y[k + 3])
+        streams.append(stream.moments())
+    v = next(iter(MomentFolds(streams, solver="eigh").validations(len(ALPHAS))))[1]
+    assert isinstance(v.solver, Diagonal)
+    assert v.removed is not None
+    found, bound = screened_gains(v, v.solver.values, ALPHAS, unit_block=16)
+    full = gains(v, ALPHAS, unit_block=16)
+    assert (np.abs(found - full) <= bound + 1e-13 * np.abs(full)).all()
+    everything = [
+        search(MomentFolds(streams, solver="eigh").validations(21), ALPHAS, screen=screen, unit_block=64)
+        for screen in (False, True)
+    ]
+    for a, b in zip(*everything, strict=True):
+        agree(a, b)
+
+
+def test_screening__of_units_that_are_one_another_or_nothing_takes_the_smallest_of_equals():
+    rng = np.random.default_rng(2)
+    X = features(rng, 6, 3, 30)
+    Y = [np.concatenate([y, y, 0 * y], axis=1) for y in hard_units(rng, X, 5)]
+    full, screened = both(X, Y, ALPHAS)
+    agree(full, screened)
+    np.testing.assert_array_equal(full.best[:5], full.best[5:10])
+    np.testing.assert_array_equal(full.best[10:], 0)
+
+
+def test_screened_fit__has_the_float64_penalties_and_counts_what_it_left_out():
+    """The public way: scores of what was ruled out are NaN, everything else is as without screening."""
+    rng = np.random.default_rng(3)
+    X = features(rng, 6, 8, 60, duplicates=2)
+    folds = folds_of(X, hard_units(rng, X, 230))
+    full, screened = (fit_moments(folds, ALPHAS, solver="eigh", all_scores=a) for a in (True, False))
+    np.testing.assert_array_equal(screened.alpha, full.alpha)
+    np.testing.assert_allclose(screened.weights, full.weights, rtol=1e-12)
+    np.testing.assert_allclose(
+        np.nanmax(screened.cv_scores, axis=0), full.cv_scores.max(axis=0), rtol=1e-12, atol=1e-15
+    )
+    assert np.isnan(screened.cv_scores).mean() > 0.5
+    assert not np.isnan(full.cv_scores).any()
+
+
+@pytest.mark.parametrize("solver", ["eigh", "cholesky"])
+@pytest.mark.parametrize("all_scores", [True, False])
+def test_unit_blocks__change_nothing(solver, all_scores):
+    rng = np.random.default_rng(4)
+    X = features(rng, 6, 5, 30)
+    folds = folds_of(X, hard_units(rng, X, 23))
+    whole, cut = (
+        fit_moments(folds, ALPHAS, solver=solver, all_scores=all_scores, unit_block=block) for block in (512, 4)
+    )
+    np.testing.assert_array_equal(cut.alpha, whole.alpha)
+    np.testing.assert_allclose(cut.cv_scores, whole.cv_scores, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(cut.weights, whole.weights, rtol=1e-12)
+
+
+def test_gains_where__are_zero_where_not_wanted():
+    rng = np.random.default_rng(5)
+    X = features(rng, 6, 3, 30)
+    (v, *_) = validations(X, hard_units(rng, X, 9))
+    wanted = rng.random((len(ALPHAS), 9)) < 0.3
+    wanted[3] = False
+    expected = np.where(wanted, gains(v, ALPHAS, 512), 0)
+    np.testing.assert_allclose(gains_where(v, ALPHAS, wanted, unit_block=2), expected, rtol=1e-11, atol=0)
+
+
+@pytest.mark.parametrize("screen", [False, True])
+def test_backend__search_never_leaves_its_device(screen):
+    rng = np.random.default_rng(6)
+    X = features(rng, 6, 4, 30)
+    Y = hard_units(rng, X, 12)
+    device = strict.Device("device1")
+    there = [[strict.asarray(a, device=device) for a in arrays] for arrays in (X, Y)]
+    found = search(MomentFolds(folds_of(*there), solver="eigh").validations(21), ALPHAS, screen=screen, unit_block=5)[0]
+    expected = both(X, Y, ALPHAS, unit_block=5)[int(screen)]
+    for name in ("gain", "base", "best"):
+        array = getattr(found, name)
+        assert array.device == device
+        home = np.asarray(array.to_device(strict.Device("CPU_DEVICE")))
+        np.testing.assert_allclose(home, getattr(expected, name), rtol=1e-9, atol=1e-12)
