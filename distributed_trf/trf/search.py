@@ -54,8 +54,8 @@ class Validation:
         power = xp.where(alive, held_out.yy, xp.ones_like(held_out.yy))
         base = 1 - held_out.power_around(train.y_mean) / power
         root = xp.where(alive, 1 / xp.sqrt(power), xp.zeros_like(power))
-        scaled = (a * xp.astype(root, a.dtype, copy=False) for a in projected)
-        return cls(solver, train.n, *scaled, quadratic, removed, xp.where(alive, base, xp.zeros_like(base)))
+        scaled, target = (a * xp.astype(root, a.dtype, copy=False) for a in projected)
+        return cls(solver, train.n, scaled, target, quadratic, removed, xp.where(alive, base, xp.zeros_like(base)))
 
 
 def gains(v: Validation, alphas: Sequence[float], unit_block: int) -> Array:
