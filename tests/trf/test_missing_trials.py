@@ -118,7 +118,7 @@ class Recording:
 @given(
     seed=st.integers(0, 2**32 - 1),
     heard=st.lists(
-        st.lists(st.tuples(st.just(True), st.booleans(), st.booleans()).map(list), min_size=2, max_size=4),
+        st.lists(st.tuples(st.just(value=True), st.booleans(), st.booleans()).map(list), min_size=2, max_size=4),
         min_size=2,
         max_size=3,
     ),

@@ -28,8 +28,8 @@ def near(found, expected, size, tolerance=1e-12):
 def sizes(X, Y, lags, lead_in):
     """Norms of features (d,) and units (U,): element (i, j) of X'X may err by a small fraction of i times j.
 
-    About the mean of the feature or unit; of a feature the largest over lags, since zeros outside trials make some lags'
-    columns larger than others' and the lag structure carries one lag's rounding into the next.
+    About the mean of the feature or unit; of a feature the largest over lags, since zeros outside trials make some
+    lags' columns larger than others' and the lag structure carries one lag's rounding into the next.
     """
     centre = np.tile(np.concatenate(X).mean(axis=0), len(lags))
     norm = np.linalg.norm(lag_rows(X, lags, lead_in) - centre, axis=0).reshape(len(lags), -1).max(axis=0)
@@ -95,7 +95,7 @@ def test_stream__gives_the_sums_of_the_lag_matrix(
 
 @given(
     seed=st.integers(0, 2**32 - 1),
-    heard=st.lists(st.tuples(st.booleans(), st.booleans(), st.just(True)), min_size=1, max_size=6),
+    heard=st.lists(st.tuples(st.booleans(), st.booleans(), st.just(value=True)), min_size=1, max_size=6),
     first=st.integers(-3, 3),
     n_lags=st.integers(1, 4),
     lead_in=st.integers(0, 3),
@@ -106,7 +106,7 @@ def test_stream__gives_the_sums_of_the_lag_matrix(
 def test_stream__keeps_the_rows_that_a_group_of_units_did_not_hear(
     seed, heard, first, n_lags, lead_in, block_rows, offset
 ):
-    """Each group's sums are those of the trials that it heard; what stands elsewhere in its columns is not looked at."""
+    """Each group's sums are those of the trials that it heard; what else stands in its columns is not looked at."""
     rng = np.random.default_rng(seed)
     groups, lags = [1, 2, 1], list(range(first, first + n_lags))
     lengths = rng.integers(1, 9, size=len(heard))
