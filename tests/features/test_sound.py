@@ -53,7 +53,9 @@ def test_mel_whisper__equals_its_description(sounds):
         expected = log_mel(sound)
         assert found.dtype == np.float32
         assert found.shape == expected.shape == (sound.shape[0] // 160, 80)
-        np.testing.assert_allclose(found[:-2], expected[:-2], rtol=0, atol=1e-5)
+        # The transform's FFT is in float32: a quiet band beside a loud one carries the loud one's rounding,
+        # which differs between processors.
+        np.testing.assert_allclose(found[:-2], expected[:-2], rtol=0, atol=1e-4)
         np.testing.assert_allclose(found[-2:], expected[-2:], rtol=0, atol=1e-3)
 
 
