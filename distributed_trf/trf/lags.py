@@ -1,10 +1,11 @@
-"""Lags: seconds to samples, and a signal shifted by one of them."""
+"""Lags: seconds to samples, and what responses see at one of them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
+from array_api_compat import device as device_of
 
 from distributed_trf.arrays import Array, namespace
 from distributed_trf.errors import ConfigError
@@ -27,45 +28,64 @@ def lag_samples(tmin: float, tmax: float, sfreq: float) -> tuple[int, ...]:
     return tuple(range(round(tmin * sfreq), round(tmax * sfreq) + 1))
 
 
-def shifted(X: Sequence[Array], lag: int, lead_in: int, fill: Array) -> Array:
-    """Return the rows that a response sees at one lag, all trials one after another.
+class LaggedRows:
+    """Trials one after another, and the rows of them that responses see at any lag; zeros stand outside a trial.
 
     Parameters
     ----------
     X
         Trials, each of shape (lead_in + T_i, F).
-    lag
-        Samples; row t of trial i is ``X[i][lead_in + t - lag]``.
     lead_in
         Rows at the start of each trial that have no response.
-    fill
-        What stands before a trial's first and after its last row, shape (F,).
 
-    Returns
-    -------
-    array of shape (sum of T_i, F)
+    Notes
+    -----
+    Rows are taken by index, so that a device has one thing to do for each lag and not one for each trial.
     """
-    xp = namespace(fill)
-    pieces = []
-    for x in X:
-        first, last = lead_in - lag, x.shape[0] - lag  # rows wanted; may reach out of the trial
-        before, after = min(max(-first, 0), last - first), min(max(last - x.shape[0], 0), last - first)
-        if before:
-            pieces.append(xp.broadcast_to(fill, (before, fill.shape[0])))
-        pieces.append(x[min(max(first, 0), x.shape[0]) : max(min(last, x.shape[0]), 0), :])
-        if after:
-            pieces.append(xp.broadcast_to(fill, (after, fill.shape[0])))
-    return xp.concat(pieces)
 
+    def __init__(self, X: Sequence[Array], lead_in: int) -> None:
+        xp = namespace(*X)
+        outside = xp.zeros((1, X[0].shape[1]), dtype=X[0].dtype, device=device_of(X[0]))
+        self._table = xp.concat([*X, outside])
+        lengths = np.asarray([x.shape[0] for x in X])
+        self._stop = np.cumsum(lengths)
+        self._start = self._stop - lengths
+        self._first = self._start + lead_in
+        self._trial = np.repeat(np.arange(len(X)), lengths - lead_in)
+        self._response = np.concatenate([np.arange(a, b) for a, b in zip(self._first, self._stop, strict=True)])
 
-def lagged(X: Sequence[Array], lags: Sequence[int], lead_in: int) -> Array:
-    """Build the lagged matrix of a few trials, zeros outside them, shape (sum of T_i, F * L)."""
-    xp = namespace(*X)
-    zeros = xp.zeros_like(X[0][0, :])
-    return xp.concat([shifted(X, lag, lead_in, zeros) for lag in lags], axis=1)
+    @property
+    def mean(self) -> Array:
+        """Mean over all rows of all trials, shape (F,)."""
+        return namespace(self._table).mean(self._table[:-1, :], axis=0)
 
+    def subtract(self, centre: Array) -> None:
+        """Move all rows, and the zeros outside the trials with them, by ``centre`` of shape (F,)."""
+        self._table -= centre
 
-def rows_at(X: Sequence[Array], positions: Sequence[int], fill: Array) -> Array:
-    """Return one row of each trial, ``fill`` where a position lies outside the trial; shape (trials, F)."""
-    xp = namespace(fill)
-    return xp.stack([x[p, :] if 0 <= p < x.shape[0] else fill for x, p in zip(X, positions, strict=True)])
+    def at(self, lag: int) -> Array:
+        """Return what each response sees at one lag in samples, shape (sum of T_i, F): row t - lag of its trial."""
+        return self._take(self._response - lag, self._trial)
+
+    def matrix(self, lags: Sequence[int]) -> Array:
+        """Return the lagged matrix of (a few) trials, shape (sum of T_i, F * L)."""
+        return namespace(self._table).concat([self.at(lag) for lag in lags], axis=1)
+
+    def before_first(self, lags: Sequence[int]) -> Array:
+        """Return the lagged row just before each trial's first response, shape (trials, F * L)."""
+        return self._edge(self._first - 1, lags)
+
+    def last(self, lags: Sequence[int]) -> Array:
+        """Return the lagged row of each trial's last response, shape (trials, F * L)."""
+        return self._edge(self._stop - 1, lags)
+
+    def _edge(self, position: np.ndarray, lags: Sequence[int]) -> Array:
+        every = np.arange(len(position))
+        return namespace(self._table).concat([self._take(position - lag, every) for lag in lags], axis=1)
+
+    def _take(self, position: np.ndarray, trial: np.ndarray) -> Array:
+        """Rows of the table; the last one where a position lies outside its trial."""
+        xp = namespace(self._table)
+        inside = (position >= self._start[trial]) & (position < self._stop[trial])
+        index = np.where(inside, position, self._table.shape[0] - 1)
+        return xp.take(self._table, xp.asarray(index, device=device_of(self._table)), axis=0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from distributed_trf.arrays import Array, namespace
-from distributed_trf.trf.lags import shifted
+from distributed_trf.trf.lags import LaggedRows
 
 
 def drive(X: Sequence[Array], weights: Array, lags: Sequence[int], lead_in: int) -> Array:
@@ -28,10 +28,9 @@ def drive(X: Sequence[Array], weights: Array, lags: Sequence[int], lead_in: int)
         The trials one after another.
     """
     xp = namespace(weights, *X)
-    X = [xp.astype(x, xp.float64) for x in X]
-    n_features = X[0].shape[1]
-    zeros = xp.zeros((n_features,), dtype=xp.float64, device=weights.device)
-    total = shifted(X, lags[0], lead_in, zeros) @ weights[:n_features, :]
-    for k, lag in enumerate(lags[1:], start=1):
-        total = total + shifted(X, lag, lead_in, zeros) @ weights[k * n_features : (k + 1) * n_features, :]
+    rows = LaggedRows([xp.astype(x, xp.float64, copy=False) for x in X], lead_in)
+    width = X[0].shape[1]
+    total: Array = 0.0
+    for k, lag in enumerate(lags):
+        total = rows.at(lag) @ weights[k * width : (k + 1) * width, :] + total
     return total

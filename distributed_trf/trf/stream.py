@@ -9,11 +9,13 @@ from array_api_compat import device as device_of
 from distributed_trf.arrays import Array, namespace
 from distributed_trf.errors import DataError
 from distributed_trf.trf.correlation import varies
-from distributed_trf.trf.lags import lagged, rows_at, shifted
+from distributed_trf.trf.lags import LaggedRows
 from distributed_trf.trf.moments import Cross, Gram, Moments
 
-BLOCK_ROWS = 8192
+BLOCK_ROWS = 2048
 """Rows that are summed at once: enough for fast products, few enough to stay small beside X'X."""
+EDGE_ROWS = 1024
+"""Rows at trials' edges that are summed at once: they are few, and each sum of them touches all of X'X."""
 
 
 class MomentStream:
@@ -89,7 +91,8 @@ class MomentStream:
         for group, was_heard in enumerate(heard):
             if not was_heard:
                 xp = namespace(x)
-                self._missing[group].append(lagged([xp.astype(x, xp.float64)], self._lags, self._lead_in))
+                rows = LaggedRows([xp.astype(x, xp.float64, copy=False)], self._lead_in)
+                self._missing[group].append(rows.matrix(self._lags))
         if self._rows >= self._block_rows:
             self._flush()
 
@@ -113,29 +116,30 @@ class MomentStream:
     def _flush(self) -> None:
         xp = namespace(*self._x, *self._y)
         dtype = getattr(xp, self._dtype)
-        X, Y = ([xp.astype(a, dtype) for a in arrays] for arrays in (self._x, self._y))
+        X, Y = ([xp.astype(a, dtype, copy=False) for a in arrays] for arrays in (self._x, self._y))
         if self._sums is None:
             groups = [Y[0].shape[1]] if self._groups is None else list(self._groups)
-            self._sums = _Sums(self._lags, self._lead_in, groups)
-        self._sums.add(X, xp.concat(Y), [y.shape[0] for y in Y], self._weights)
+            self._sums = _Sums(self._lags, groups)
+        self._sums.add(LaggedRows(X, self._lead_in), xp.concat(Y), [y.shape[0] for y in Y], self._weights)
         self._x, self._y, self._weights, self._rows = [], [], [], 0
 
 
 class _Sums:
     """Sums about provisional means; row 0 of weights and sums belongs to the Gram, row 1 + g to group g."""
 
-    def __init__(self, lags: tuple[int, ...], lead_in: int, groups: list[int]) -> None:
-        self.lags, self.lead_in, self.groups = lags, lead_in, groups
+    def __init__(self, lags: tuple[int, ...], groups: list[int]) -> None:
+        self.lags, self.groups = lags, groups
+        self.edges: list[tuple[Array, Array]] = []
         self.started = False
 
-    def start(self, X: list[Array], y: Array) -> None:
+    def start(self, rows: LaggedRows, y: Array) -> None:
         """Choose the features' provisional means and make the sums, all zero."""
         xp, device = namespace(y), device_of(y)
         owner = [g for g, size in enumerate(self.groups, start=1) for _ in range(size)]
         self.owner = xp.asarray(owner, dtype=xp.int64, device=device)
         self.y_centre = xp.zeros_like(y[0, :])
-        self.x_centre = xp.mean(xp.concat(X), axis=0)
-        self.n_features = X[0].shape[1]
+        self.x_centre = rows.mean
+        self.n_features = self.x_centre.shape[0]
         d, units = self.n_features * len(self.lags), y.shape[1]
 
         def zeros(*shape: int) -> Array:
@@ -158,17 +162,16 @@ class _Sums:
         new = xp.take(xp.asarray([n == 0 for n in self.n], device=device_of(y)), self.owner)
         self.y_centre = xp.where(new, centre, self.y_centre)
 
-    def add(self, X: list[Array], y: Array, lengths: list[int], weights: list[list[float]]) -> None:
+    def add(self, rows: LaggedRows, y: Array, lengths: list[int], weights: list[list[float]]) -> None:
         """Add a block of trials; the lag structure is undone in ``moments``."""
         plain = all(w == 1 for row in weights for w in row)
         by_row = None if plain else _by_row(weights, lengths, y)  # (rows, 1 + groups)
         if not self.started:
-            self.start(X, y)
+            self.start(rows, y)
         if not all(self.n):
             self.centre_units(y, by_row)
         xp, F = namespace(y), self.n_features
-        X = [x - self.x_centre for x in X]
-        outside = -self.x_centre
+        rows.subtract(self.x_centre)
         y -= self.y_centre
         weighted = y if by_row is None else y * xp.take(by_row, self.owner, axis=1)
         for g in range(len(self.n)):
@@ -176,11 +179,11 @@ class _Sums:
         self.y += _double(xp.sum(weighted, axis=0))
         self.yy += _double(xp.sum(weighted * y, axis=0))
 
-        first = shifted(X, self.lags[0], self.lead_in, outside)
+        first = rows.at(self.lags[0])
         left = (first if by_row is None else first * by_row[:, :1]).T
         for a, lag in enumerate(self.lags):
             block = slice(a * F, (a + 1) * F)
-            columns = shifted(X, lag, self.lead_in, outside) if a else first
+            columns = rows.at(lag) if a else first
             sums = xp.sum(columns, axis=0)[None, :] if by_row is None else by_row.T @ columns
             self.x[:, block] += _double(sums)
             squares = columns * columns if by_row is None else columns * columns * by_row[:, :1]
@@ -188,15 +191,22 @@ class _Sums:
             self.xy[block, :] += _double(columns.T @ weighted)
             self.xx[:F, block] += _double(left @ columns)
         if len(self.lags) > 1:
-            per_trial = xp.asarray([[row[0]] for row in weights], dtype=y.dtype, device=device_of(y))
-            entering = [rows_at(X, [self.lead_in - lag - 1] * len(X), outside) for lag in self.lags[:-1]]
-            leaving = [rows_at(X, [x.shape[0] - 1 - lag for x in X], outside) for lag in self.lags[:-1]]
-            for edges, sign in ((entering, 1), (leaving, -1)):
-                rows = xp.concat(edges, axis=1)
-                self.xx[F:, F:] += sign * _double((rows if plain else rows * per_trial).T @ rows)
+            times = xp.asarray([[row[0]] for row in weights], dtype=y.dtype, device=device_of(y))
+            self.edges += [(rows.before_first(self.lags[:-1]), times), (rows.last(self.lags[:-1]), -times)]
+            if sum(edge.shape[0] for edge, _ in self.edges) >= EDGE_ROWS:
+                self.add_edges()
+
+    def add_edges(self) -> None:
+        """Add what enters and take off what leaves at the trials' edges, from one lag to the next."""
+        xp, F = namespace(self.xx), self.n_features
+        edges, times = (xp.concat(part) for part in zip(*self.edges, strict=True))
+        self.xx[F:, F:] += _double((edges * times).T @ edges)
+        self.edges = []
 
     def moments(self) -> tuple[Gram, list[tuple[float, Array, Array, Array, Array]]]:
         """Return the Gram, and each group's sums in the order of ``Cross``."""
+        if self.edges:
+            self.add_edges()
         xp, F, L = namespace(self.xx), self.n_features, len(self.lags)
         blocks = [slice(a * F, (a + 1) * F) for a in range(L)]
         xx = xp.asarray(self.xx, copy=True)

@@ -10,7 +10,7 @@ from distributed_trf.arrays import Array, namespace
 from distributed_trf.trf.choice import Precision, ScalingRule
 from distributed_trf.trf.correlation import centred, varies
 from distributed_trf.trf.crossval import check_heard, solve_each
-from distributed_trf.trf.lags import shifted
+from distributed_trf.trf.lags import LaggedRows
 from distributed_trf.trf.moments import Responses
 from distributed_trf.trf.primal import STD_FLOOR, Scaling
 from distributed_trf.trf.search import Validation
@@ -157,9 +157,8 @@ class KernelFolds:
 
     def _shifted(self, trials: Trials) -> Iterator[Array]:
         xp = namespace(*trials.X)
-        X = [xp.astype(x, xp.float64) for x in trials.X]
-        for lag in self.lags:
-            yield shifted(X, lag, self.lead_in, xp.zeros_like(X[0][0, :]))
+        rows = LaggedRows([xp.astype(x, xp.float64, copy=False) for x in trials.X], self.lead_in)
+        return (rows.at(lag) for lag in self.lags)
 
 
 def _join(folds: Sequence[Trials]) -> Trials:
