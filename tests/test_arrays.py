@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from distributed_trf.arrays import like, namespace, strict_linalg, to_device, to_numpy
+from distributed_trf.arrays import TRIANGLE, cholesky_solver, like, namespace, strict_linalg, to_device, to_numpy
 from distributed_trf.errors import DataError, DeviceError
 
 
@@ -78,3 +78,18 @@ def test_cupy__goes_there_and_back_and_raises_where_numpy_does():
     np.testing.assert_array_equal(to_numpy(there), x)
     with pytest.raises(np.linalg.LinAlgError), strict_linalg(namespace(there)):
         cupy.linalg.cholesky(-cupy.eye(2))
+
+
+@pytest.mark.parametrize("k", [1, TRIANGLE - 1, TRIANGLE, TRIANGLE + 1, 3 * TRIANGLE])
+@pytest.mark.parametrize("xp", [np, strict])
+def test_cholesky__solves_as_numpy_does_whatever_the_number_of_blocks(k, xp):
+    rng = np.random.default_rng(k)
+    rows, b = rng.normal(size=(2 * k + 3, k)), rng.normal(size=(k, 4))
+    matrix = rows.T @ rows
+    found = to_numpy(cholesky_solver(xp.asarray(matrix))(xp.asarray(b)))
+    np.testing.assert_allclose(found, np.linalg.solve(matrix, b), rtol=1e-9, atol=1e-12)
+
+
+def test_cholesky__of_a_matrix_that_is_not_positive_definite_raises():
+    with pytest.raises(np.linalg.LinAlgError):
+        cholesky_solver(np.diag([1.0, -1.0]))

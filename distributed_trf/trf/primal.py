@@ -9,6 +9,7 @@ from distributed_trf.arrays import Array, namespace
 from distributed_trf.trf.correlation import varies
 from distributed_trf.trf.moments import Gram
 from distributed_trf.trf.solvers import Diagonal, Factored, Solver, eigh_clipped
+from distributed_trf.trf.symmetric import congruence
 
 STD_FLOOR = 1e-6
 """Added to each column's standard deviation before dividing by it (Ahmed et al. 2025)."""
@@ -82,7 +83,7 @@ class Primal:
         """Bring X'X to the coordinates, shape (k, k)."""
         if self.basis is None:
             return self._cast(xx * (self.scaling.inverse[:, None] * self.scaling.inverse[None, :]))
-        return self.basis.T @ (self._cast(xx) @ self.basis)
+        return congruence(self._cast(xx), self.basis)
 
     def weights(self, z: Array) -> Array:
         """Return the weights of the raw lagged columns, float64 of shape (d, U)."""

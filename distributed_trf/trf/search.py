@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 
 from array_api_compat import device as device_of
 
-from distributed_trf.arrays import Array, namespace, scatter
+from distributed_trf.arrays import Array, blocks, namespace, scatter
 from distributed_trf.trf.correlation import varies
 from distributed_trf.trf.moments import Responses
 from distributed_trf.trf.solvers import NEGLIGIBLE, Diagonal, Solver
+from distributed_trf.trf.symmetric import inner, quadratic_forms
 
 SINGLE = 2.0**-24
 """Unit roundoff of float32."""
@@ -76,7 +77,7 @@ def gains(v: Validation, alphas: Sequence[float], unit_block: int) -> Array:
         for block in blocks(v.target.shape[1], unit_block):
             w = apply(v.projected[:, block])
             form = shared.form(w, shift, block) if shared.holds(shift) else _form(v, v.quadratic, w)
-            parts.append((2 * _dot(w, v.target[:, block]) if linear is None else linear[a, block]) - form)
+            parts.append((2 * inner(w, v.target[:, block]) if linear is None else linear[a, block]) - form)
         rows.append(xp.concat(parts))
     return xp.stack(rows)
 
@@ -140,7 +141,7 @@ def gains_where(v: Validation, alphas: Sequence[float], wanted: Array, unit_bloc
         apply, parts = v.solver.at(v.n * alpha), []
         for block in blocks(units.shape[0], unit_block):
             w = apply(xp.take(v.projected, units[block], axis=1))
-            parts.append(2 * _dot(w, xp.take(v.target, units[block], axis=1)) - _form(v, v.quadratic, w))
+            parts.append(2 * inner(w, xp.take(v.target, units[block], axis=1)) - _form(v, v.quadratic, w))
         rows.append(scatter(xp.concat(parts), wanted[a, :]))
     return xp.stack(rows)
 
@@ -201,11 +202,6 @@ def search(
     return scores
 
 
-def blocks(n: int, size: int) -> Iterator[slice]:
-    """Cut an axis into consecutive blocks of at most ``size``."""
-    return (slice(start, min(start + size, n)) for start in range(0, n, size))
-
-
 def _add(a: tuple[Array, Array, Array], b: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
     return a[0] + b[0], a[1] + b[1], a[2] + b[2]
 
@@ -226,21 +222,9 @@ def _linear(v: Validation, values: Array, alphas: Sequence[float], unit_block: i
     return xp.astype(xp.concat(parts, axis=1), xp.float64, copy=False)
 
 
-def _dot(a: Array, b: Array) -> Array:
-    """Columns' inner products, float64 of shape (U,)."""
-    xp = namespace(a)
-    return xp.astype(xp.sum(a * b, axis=0), xp.float64, copy=False)
-
-
 def _form(v: Validation, matrix: Array, w: Array) -> Array:
-    """``w'Hw`` of each column, from the upper half of the symmetric H: little more than half of the work."""
-    k, total = w.shape[0], 0.0
-    for rows in blocks(k, max(256, k // 8)):
-        product = matrix[rows, rows] @ w[rows, :]
-        if rows.stop < k:
-            product += 2 * (matrix[rows, rows.stop :] @ w[rows.stop :, :])
-        total = total + _dot(w[rows, :], product)
-    return total - _removed(v, w)
+    """``w'Hw`` of each column over the rows that the units heard."""
+    return quadratic_forms(matrix, w) - _removed(v, w)
 
 
 def _removed(v: Validation, w: Array) -> Array | float:
@@ -248,7 +232,7 @@ def _removed(v: Validation, w: Array) -> Array | float:
     if v.removed is None:
         return 0.0
     moved = v.removed.T @ w
-    return _dot(moved, moved)
+    return inner(moved, moved)
 
 
 class _Shared:
@@ -270,4 +254,4 @@ class _Shared:
         if block.start not in self._products:
             self._products[block.start] = self._v.quadratic @ b
         # Divided last: single precision has no room for weights shrunk by 1e15 twice.
-        return _dot(self._products[block.start], 2 * shift * w - b) / shift / shift - _removed(self._v, w)
+        return inner(self._products[block.start], 2 * shift * w - b) / shift / shift - _removed(self._v, w)

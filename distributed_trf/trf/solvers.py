@@ -97,9 +97,10 @@ class Factored:
         if self.largest <= NEGLIGIBLE * shift:
             return lambda b: (b - self.matrix @ b / shift) / shift
         xp = namespace(self.matrix)
-        eye = xp.eye(self.matrix.shape[0], dtype=self.matrix.dtype, device=self.matrix.device)
+        shifted = xp.asarray(self.matrix, copy=True)
+        xp.reshape(shifted, (-1,), copy=False)[:: shifted.shape[0] + 1] += shift
         try:
-            apply = cholesky_solver(self.matrix + shift * eye)
+            apply = cholesky_solver(shifted)
             error = backward_error(self, apply, shift, self.matrix)
         except np.linalg.LinAlgError:
             error = np.inf
