@@ -98,8 +98,7 @@ def _fit(context: Context, item: Fit | Analysis, width: int, *, fits: int) -> Co
     study = context.study
     units = sum(len(s.channels) for s in context.recordings.sessions)
     n_lags = len(lag_samples(study.lags.tmin, study.lags.tmax, 1000 / item.bin_width))
-    lead_in = n_bins(study.lags.lead_in, item.bin_width)
-    rows = sum(lead_in + n_bins(s.duration, item.bin_width) for s in context.stimuli[item.stimuli])
+    rows = sum(n_bins(s.duration, item.bin_width) for s in context.stimuli[item.stimuli] if not s.is_test)
     d, ridge = width * n_lags, study.ridge
     n_folds, n_alphas = ridge.n_folds, len(ridge.penalties)
     method: str = ridge.solver

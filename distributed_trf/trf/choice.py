@@ -13,10 +13,12 @@ SolverName = Literal["auto", "eigh", "cholesky", "dual"]
 Precision = Literal["float64", "float32"]
 ScalingRule = Literal["shared", "per_session"]
 
-EIGH = {"cpu": 16.0, "cuda": 150.0}
-"""Cost of an eigendecomposition in d^3, in units of a matrix product's operations: it runs slower per operation."""
-CHOLESKY = {"cpu": (3.5, 8.0), "cuda": (1.0, 4.0)}
+EIGH = {"cpu": 6.0, "cuda": 150.0}
+"""Cost of an eigendecomposition in d^3 multiply-adds of a matrix product: it runs slower per operation."""
+CHOLESKY = {"cpu": (1.0, 1.5), "cuda": (1.0, 4.0)}
 """Cost of one factorisation in d^3 and of solving with it in d^2 U."""
+ROTATION, FORM = 1.6, 0.6
+"""Cost of bringing held-out products to eigenvectors in d^3, and of one penalty's quadratic forms in d^2 U."""
 RESERVE = 0.8
 """Fraction of the free memory that a fit may take."""
 
@@ -50,8 +52,9 @@ def choose_solver(
 
     Notes
     -----
-    Costs are counted in multiply-adds of a matrix product, with factors for what is slower per operation, measured by
-    ``scripts/bench_trf`` (CPU) and taken from published timings (CUDA).
+    Costs are counted in multiply-adds of a matrix product, with factors for what is slower per operation: on a CPU
+    those that fit ``scripts/bench_solvers``, whose table holds the rule against what is quickest; on CUDA from
+    published timings of cuSOLVER.
 
     Examples
     --------
@@ -62,13 +65,14 @@ def choose_solver(
     >>> choose_solver(2_000, 12_800, n_alphas=21, n_units=64, n_folds=3)
     'dual'
     """
-    factor, solve = CHOLESKY[device]
-    train = rows * (n_folds - 1) / n_folds
+    eigh, (factor, solve) = EIGH[device], CHOLESKY[device]
+    n, k, train = float(rows), n_folds, rows * (n_folds - 1) / n_folds
     cost: dict[Literal["eigh", "cholesky", "dual"], float] = {
-        "eigh": n_folds * (EIGH[device] + 4) * d**3 + 2.0 * n_folds * n_alphas * d * d * n_units,
-        "cholesky": n_folds * n_alphas * (factor * d**3 + (solve + 2) * d * d * n_units),
-        "dual": EIGH[device] * rows**3
-        + n_folds * ((EIGH[device] + 4) * train**3 + 4.0 * train * rows * d + 2.0 * n_alphas * train**2 * n_units),
+        "eigh": ((k + 1) * eigh + k * ROTATION) * d**3 + k * (2 + n_alphas * FORM) * d * d * n_units,
+        "cholesky": n_alphas * ((k + 1) * factor * d**3 + k * (solve + FORM) * d * d * n_units),
+        "dual": eigh * (n**3 + k * train**3)
+        + n * n * d
+        + k * (train**3 + 1.5 * train**2 * d + (1.5 + n_alphas * FORM) * train**2 * n_units),
     }
     memory = {method: 8.0 * n for method, n in _doubles(rows, d, n_units, n_folds).items()}
     fitting = [method for method in cost if memory[method] <= free]
@@ -79,6 +83,17 @@ def choose_solver(
             "be used; take fewer features or lags, fewer units at once, or a machine with more memory"
         )
     return min(fitting, key=lambda method: cost[method])
+
+
+def choose_factorisation(n_alphas: int, device: str) -> Literal["eigh", "cholesky"]:
+    """Choose how to solve for every unit at one of some penalties, without scoring them.
+
+    Examples
+    --------
+    >>> choose_factorisation(3, "cpu"), choose_factorisation(9, "cpu"), choose_factorisation(9, "cuda")
+    ('cholesky', 'eigh', 'cholesky')
+    """
+    return "cholesky" if n_alphas * CHOLESKY[device][0] < EIGH[device] else "eigh"
 
 
 def check_choice(solver: str, precision: str, scaling: str) -> None:

@@ -10,7 +10,15 @@ import numpy as np
 
 from distributed_trf.arrays import Array
 from distributed_trf.errors import ConfigError
-from distributed_trf.trf.choice import Precision, ScalingRule, SolverName, check_choice, choose_solver, device_kind
+from distributed_trf.trf.choice import (
+    Precision,
+    ScalingRule,
+    SolverName,
+    check_choice,
+    choose_factorisation,
+    choose_solver,
+    device_kind,
+)
 from distributed_trf.trf.crossval import UNIT_BLOCK, Fit, check_heard, distinct, fit_folds, solve_each
 from distributed_trf.trf.moments import Cross, Gram, Moments, leave_one_out, merge
 from distributed_trf.trf.primal import Primal, Scaling
@@ -76,7 +84,7 @@ class MomentFolds:
     folds: Sequence[Moments]
     standardize: bool = True
     scaling: ScalingRule = "shared"
-    solver: str = "auto"
+    solver: SolverName = "auto"
     precision: Precision = "float64"
     record: list[str] = field(default_factory=list)
 
@@ -86,12 +94,11 @@ class MomentFolds:
             raise ConfigError("solver='dual' works on trials, not on their moments; use fit_trials")
         check_heard([[cross.n for cross in fold.cross] for fold in self.folds])
         self._everything = merge(self.folds)
-        self._forced = None if self.solver == "auto" else self.solver
 
     def choose(self, n_alphas: int) -> Literal["eigh", "cholesky"]:
         """Return the forced way to solve for some penalties, or that of ``choose_solver``."""
-        if self._forced is not None:
-            return "cholesky" if self._forced == "cholesky" else "eigh"
+        if self.solver == "eigh" or self.solver == "cholesky":
+            return self.solver
         gram = self._everything.gram.xx
         n_units = sum(cross.yy.shape[0] for cross in self._everything.cross)
         # The sums are there, so the dual form is no longer a choice: more rows than can be.
@@ -129,7 +136,10 @@ class MomentFolds:
         self, best: Sequence[Array], penalties: Sequence[float], factor: Array | None = None
     ) -> list[tuple[Array, Scaling]]:
         """Fit all trials."""
-        method = self.choose(len({a for index in best for a in distinct(index)}))
+        n_chosen = len({a for index in best for a in distinct(index)})
+        method = self.choose(n_chosen)
+        if self.solver == "auto":
+            method = choose_factorisation(n_chosen, device_kind(self._everything.gram.xx))
         solved = []
         for (cross, primal, solver), index in zip(
             self._coordinates(self._everything, method, factor), best, strict=True
