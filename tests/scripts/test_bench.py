@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +11,26 @@ import numpy as np
 import pytest
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
+PEERS = [
+    "published procedure",
+    "scikit-learn RidgeCV",
+    "scikit-learn Ridge grid",
+    "himalaya RidgeCV",
+    "himalaya RidgeCV, in part",
+    "mTRFpy",
+]
+SMALL = [6, 2, 5, 1500]
+
+
+@pytest.fixture
+def peers(monkeypatch):
+    monkeypatch.syspath_prepend(SCRIPTS)
+    return importlib.import_module("bench_peers")
+
+
+@pytest.fixture
+def bench_trf(peers):
+    return importlib.import_module("bench_trf")
 
 
 def test_bench_gpu__runs_whole_on_a_cpu(tmp_path):
@@ -20,34 +40,26 @@ def test_bench_gpu__runs_whole_on_a_cpu(tmp_path):
     assert "| all | 4 | both |" in (tmp_path / "table.md").read_text()
 
 
-@pytest.fixture
-def bench_trf():
-    for peer in ("himalaya", "mtrf"):
-        pytest.importorskip(peer)
-    spec = importlib.util.spec_from_file_location("bench_trf", SCRIPTS / "bench_trf.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_bench_trf__times_every_peer(bench_trf):
-    lines = bench_trf.bench([6, 2, 5, 1500], [n for n in bench_trf.METHODS if n != "ours"], rounds=2, memory=["ours"])
+    assert set(PEERS) == set(bench_trf.METHODS) - {"ours"}
+    lines = bench_trf.bench(SMALL, PEERS, memory=["ours"])
     assert len(lines) == len(bench_trf.METHODS)
     assert lines[0].split("|")[4].strip() == "1.0"
 
 
-def test_bench_trf__reports_no_time_of_numbers_that_disagree(bench_trf, monkeypatch):
-    def wrong(case, alphas=None):
-        return bench_trf.TRF(0.0, 0.05, 20.0, alphas=[1.1e-2], lead_in=7).fit(case.X, case.Y, folds=case.folds)
+@pytest.mark.parametrize("peer", PEERS)
+def test_bench_trf__reports_no_time_of_numbers_that_disagree(bench_trf, peers, monkeypatch, peer):
+    right = peers.trf
+    monkeypatch.setattr(
+        peers, "trf", lambda case, alphas=peers.ALPHAS, **options: right(case, 1.1 * np.asarray(alphas), **options)
+    )
+    with pytest.raises(AssertionError):
+        bench_trf.bench(SMALL, [peer], rounds=1)
 
-    monkeypatch.setattr(bench_trf, "ours", wrong)
-    with pytest.raises(AssertionError, match="scikit-learn"):
-        bench_trf.bench([6, 2, 5, 1500], ["scikit-learn RidgeCV"], rounds=1, memory=[])
 
-
-def test_counted_work__is_that_of_the_plain_method(bench_trf):
-    case = bench_trf.Case(4, 2, 3, 500)
+def test_counted_work__is_that_of_the_plain_method(bench_trf, peers):
     d, u, n = 8, 3, 500
     search = 3 * (13 * d**3 + 4 * d * d * u + 42 * d * d * u)
-    assert bench_trf.counted_flops(case) == 2 * n * d * (4 + u) + search + 9 * d**3 + 4 * d * d * u
+    counted = bench_trf.counted_flops(peers.Case(4, 2, u, n))
+    assert counted == 2 * n * d * (4 + u) + search + 9 * d**3 + 4 * d * d * u
     assert np.isfinite(bench_trf.product_rate(100))
