@@ -46,9 +46,12 @@ class Case:
         return np.concatenate(self.Y)
 
     def lagged(self) -> np.ndarray:
-        """The lagged matrix, shape (rows, d)."""
-        rows = [np.hstack([x[LEAD_IN - lag : len(x) - lag] for lag in range(self.n_lags)]) for x in self.X]
-        return np.concatenate(rows)
+        """The lagged matrix, zeros before each trial, shape (rows, d)."""
+        outside = np.zeros((self.n_lags, self.X[0].shape[1]))
+        padded, first = [np.vstack([outside, x]) for x in self.X], self.n_lags + LEAD_IN
+        return np.concatenate(
+            [np.hstack([x[first - lag : len(x) - lag] for lag in range(self.n_lags)]) for x in padded]
+        )
 
     def split(self, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Rows of the training trials and of fold k."""

@@ -40,9 +40,10 @@ def test_bench_gpu__runs_whole_on_a_cpu(tmp_path):
     assert "| all | 4 | both |" in (tmp_path / "table.md").read_text()
 
 
-def test_bench_trf__times_every_peer(bench_trf):
+@pytest.mark.parametrize("shape", [SMALL, [2, 11, 3, 600]])
+def test_bench_trf__times_every_peer(bench_trf, shape):
     assert set(PEERS) == set(bench_trf.METHODS) - {"ours"}
-    lines = bench_trf.bench(SMALL, PEERS, memory=["ours"])
+    lines = bench_trf.bench(shape, PEERS, memory=["ours"])
     assert len(lines) == len(bench_trf.METHODS)
     assert lines[0].split("|")[4].strip() == "1.0"
 
