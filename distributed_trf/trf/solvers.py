@@ -1,4 +1,4 @@
-"""Solving ``(M + shift I) z = b`` for many shifts: three ways, and a check of each."""
+"""Solving ``(M + shift I) z = b`` for many shifts, and the check of what comes out."""
 
 from __future__ import annotations
 
@@ -118,72 +118,6 @@ class Factored:
         return self.matrix @ z
 
 
-@dataclass(frozen=True)
-class Without:
-    """M minus the products of a few rows, by the Woodbury identity: M itself is not factorised again.
-
-    ``(A - V V')^-1 = A^-1 + A^-1 V (I - V' A^-1 V)^-1 V' A^-1`` with ``A = M + shift I``. Where the rows carry nearly
-    all of some direction the inner matrix loses its digits, of which the residual of a vector in their span tells:
-    relative to the vector alone, for beside ``|M| |z|`` a lost direction is not seen. When more than half of them are
-    gone, the difference is decomposed by itself.
-    """
-
-    base: Solver
-    rows: Array
-    """V, shape (k, r)."""
-    record: list[str] = field(compare=False)
-
-    @property
-    def largest(self) -> float:
-        """Upper bound of the eigenvalues."""
-        return self.base.largest
-
-    def at(self, shift: float) -> Apply:
-        """Return the function that applies the inverse of ``M + shift I``."""
-        xp, rows = namespace(self.rows), self.rows
-        solve = self.base.at(shift)
-        inverse_rows = solve(rows)
-        eye = xp.eye(rows.shape[1], dtype=rows.dtype, device=rows.device)
-        try:
-            core = cholesky_solver(eye - rows.T @ inverse_rows)
-
-            def apply(b: Array) -> Array:
-                z = solve(b)
-                return z + inverse_rows @ core(rows.T @ z)
-
-            along = rows @ _probe(rows.T)
-            z = apply(along)
-            lost = _norm(self.product(z) + shift * z - along) / (_norm(along) + _tiny(rows))
-            error = backward_error(self, apply, shift, rows)
-        except np.linalg.LinAlgError:
-            error = lost = np.inf
-        if error <= tolerance(rows) and lost <= float(xp.finfo(rows.dtype).eps) ** 0.5:
-            return lambda b: apply(xp.astype(b, rows.dtype, copy=False))
-        self.record.append(
-            f"removing {rows.shape[1]} rows at shift {shift:.3g} has backward error {error:.1e}, "
-            f"along the rows {lost:.1e}; used eigh"
-        )
-        return self._eigen.at(shift)
-
-    @cached_property
-    def _eigen(self) -> Rotated:
-        xp = namespace(self.rows)
-        eye = xp.eye(self.rows.shape[0], dtype=self.rows.dtype, device=self.rows.device)
-        difference = self.product(eye)
-        return Rotated(*eigh_clipped((difference + difference.T) / 2, self.record))  # rounding is not symmetric
-
-    def product(self, z: Array) -> Array:
-        """Multiply M with vectors, shape (k, U)."""
-        return self.base.product(z) - self.rows @ (self.rows.T @ z)
-
-
-def without(base: Solver, rows: Array, record: list[str]) -> Solver:
-    """Take rows, shape (k, r), off a solver's matrix: by correction where they are few, else by decomposing anew."""
-    reduced = Without(base, rows, record)
-    # Per shift, a correction costs about 2 k r^2 + r^3 / 3 operations and a decomposition's share k^3 / 2.
-    return reduced if rows.shape[1] < 0.4 * rows.shape[0] else reduced._eigen
-
-
 def eigh_clipped(matrix: Array, record: list[str]) -> tuple[Array, Array]:
     """Return eigenvalues, those that rounding left below zero set to zero, and eigenvectors of a symmetric matrix.
 
@@ -205,12 +139,12 @@ def eigh_clipped(matrix: Array, record: list[str]) -> tuple[Array, Array]:
                     xp.asarray(a, dtype=matrix.dtype, device=matrix.device)
                     for a in np.linalg.eigh(to_numpy(matrix).astype(np.float64))
                 )
-            probe = _probe(matrix)
+            probe = probe_of(matrix)
             turned = vectors.T @ probe
             error = max(
-                _norm(matrix @ probe - vectors @ (values[:, None] * turned)) / (_norm(matrix) + _tiny(matrix)),
-                _norm(vectors @ turned - probe),
-            ) / _norm(probe)
+                norm(matrix @ probe - vectors @ (values[:, None] * turned)) / (norm(matrix) + tiny(matrix)),
+                norm(vectors @ turned - probe),
+            ) / norm(probe)
         except np.linalg.LinAlgError:
             error = np.inf
         if error <= tolerance(matrix):
@@ -227,10 +161,10 @@ def backward_error(solver: Solver, apply: Apply, shift: float, reference: Array)
 
     ``|(M + shift I) z - b| / (|M + shift I| |z| + |b|)`` (Higham 2002, Accuracy and Stability, eq. 7.2).
     """
-    probe = _probe(reference)
+    probe = probe_of(reference)
     z = apply(probe)
-    residual = _norm(solver.product(z) + shift * z - probe)
-    error = residual / ((solver.largest + shift) * _norm(z) + _norm(probe))
+    residual = norm(solver.product(z) + shift * z - probe)
+    error = residual / ((solver.largest + shift) * norm(z) + norm(probe))
     return error if error == error else np.inf
 
 
@@ -239,15 +173,18 @@ def tolerance(reference: Array) -> float:
     return 1e4 * float(namespace(reference).finfo(reference.dtype).eps)
 
 
-def _probe(reference: Array) -> Array:
+def probe_of(reference: Array) -> Array:
+    """Return a random vector, the same every time, in the precision and with the rows of an array, shape (k, 1)."""
     values = np.random.default_rng(0).standard_normal((reference.shape[0], 1))
     return namespace(reference).astype(like(values, reference), reference.dtype)
 
 
-def _norm(array: Array) -> float:
+def norm(array: Array) -> float:
+    """Return the root of the sum of squares."""
     xp = namespace(array)
     return float(xp.sqrt(xp.sum(array * array)))
 
 
-def _tiny(reference: Array) -> float:
+def tiny(reference: Array) -> float:
+    """Return what can be added to a norm in an array's precision, so that it is never zero."""
     return float(namespace(reference).finfo(reference.dtype).smallest_normal)

@@ -13,8 +13,8 @@ from distributed_trf.trf.crossval import check_heard, solve_each
 from distributed_trf.trf.lags import LaggedRows
 from distributed_trf.trf.moments import Responses
 from distributed_trf.trf.primal import STD_FLOOR, Scaling
-from distributed_trf.trf.search import Validation
 from distributed_trf.trf.solvers import Diagonal, eigh_clipped
+from distributed_trf.trf.validation import Validation
 
 
 @dataclass(frozen=True)

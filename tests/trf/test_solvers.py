@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distributed_trf.errors import DataError
-from distributed_trf.trf.solvers import Diagonal, Factored, Rotated, Without, eigh_clipped, without
+from distributed_trf.trf.downdate import Without, without
+from distributed_trf.trf.solvers import Diagonal, Factored, Rotated, eigh_clipped
 
 ALPHAS = np.logspace(-5, 15, 21)
 

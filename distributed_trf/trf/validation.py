@@ -1,0 +1,122 @@
+"""What scoring weights on held-out trials takes, from their moments: no response is ever predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from distributed_trf.arrays import Array, blocks, namespace
+from distributed_trf.trf.correlation import varies
+from distributed_trf.trf.moments import Responses
+from distributed_trf.trf.solvers import NEGLIGIBLE, Diagonal, Solver
+from distributed_trf.trf.symmetric import inner, quadratic_forms
+
+
+@dataclass(frozen=True)
+class Validation:
+    """One fold and one group of units: all that scoring their solutions takes, in the coordinates of a solver.
+
+    Units are divided by the root of their held-out sum of squares, so that forms are parts of R^2, and no precision is
+    too narrow for the squares of responses in tesla.
+    """
+
+    solver: Solver
+    n: float
+    """Training rows."""
+    projected: Array
+    """X'Y of the training rows, shape (k, U)."""
+    target: Array
+    """X'Y of the held-out rows around the training means, shape (k, U)."""
+    quadratic: Array
+    """X'X of the held-out rows around the training means, shape (k, k)."""
+    removed: Array | None
+    """Rows that are in ``quadratic`` but that these units did not hear, shape (k, r)."""
+    base: Array
+    """R^2 of predicting the training mean, shape (U,)."""
+
+    @classmethod
+    def of(
+        cls,
+        solver: Solver,
+        train: Responses,
+        held_out: Responses,
+        projected: tuple[Array, Array],
+        quadratic: Array,
+        removed: Array | None,
+    ) -> Validation:
+        """Derive the scores' scale: a unit that never varies on the held-out rows has R^2 = 0, as in scikit-learn."""
+        xp = namespace(held_out.yy)
+        alive = varies(held_out.yy, held_out.y_mean, held_out.n)
+        power = xp.where(alive, held_out.yy, xp.ones_like(held_out.yy))
+        base = 1 - held_out.power_around(train.y_mean) / power
+        root = xp.where(alive, 1 / xp.sqrt(power), xp.zeros_like(power))
+        scaled, target = (a * xp.astype(root, a.dtype, copy=False) for a in projected)
+        return cls(solver, train.n, scaled, target, quadratic, removed, xp.where(alive, base, xp.zeros_like(base)))
+
+
+def gains(v: Validation, alphas: Sequence[float], unit_block: int) -> Array:
+    """Score every penalty for every unit.
+
+    Returns
+    -------
+    array of shape (A, U)
+        What the weights add to R^2: ``R^2 = base + gain``, ``gain = (2 w'X'y - w'X'X w) / y'y`` over held-out rows.
+    """
+    xp = namespace(v.target)
+    shared = SharedForms(v)
+    linear = linear_parts(v, v.solver.values, alphas, unit_block) if isinstance(v.solver, Diagonal) else None
+    rows = []
+    for a, alpha in enumerate(alphas):
+        shift, parts = v.n * alpha, []
+        apply = v.solver.at(shift)
+        for block in blocks(v.target.shape[1], unit_block):
+            w = apply(v.projected[:, block])
+            form = shared.form(w, shift, block) if shared.holds(shift) else held_out_forms(v, v.quadratic, w)
+            parts.append((2 * inner(w, v.target[:, block]) if linear is None else linear[a, block]) - form)
+        rows.append(xp.concat(parts))
+    return xp.stack(rows)
+
+
+def linear_parts(v: Validation, values: Array, alphas: Sequence[float], unit_block: int) -> Array:
+    """``2 w'X'y`` for all penalties at once, shape (A, U): a small product, where the solver is diagonal."""
+    xp = namespace(v.target)
+    inverse = xp.stack([2 / (values + v.n * alpha) for alpha in alphas])
+    parts = [inverse @ (v.projected[:, block] * v.target[:, block]) for block in blocks(v.base.shape[0], unit_block)]
+    return xp.astype(xp.concat(parts, axis=1), xp.float64, copy=False)
+
+
+def held_out_forms(v: Validation, matrix: Array, w: Array) -> Array:
+    """``w'Hw`` of each column over the rows that the units heard."""
+    return quadratic_forms(matrix, w) - _removed(v, w)
+
+
+def _removed(v: Validation, w: Array) -> Array | float:
+    """What rows that the units did not hear have put into the form."""
+    if v.removed is None:
+        return 0.0
+    moved = v.removed.T @ w
+    return inner(moved, moved)
+
+
+class SharedForms:
+    """Forms for all shifts beside which M is negligible: there ``w = b / shift`` nearly, and one product H b serves.
+
+    With e the small difference, ``w'Hw = (2 w - b / shift)'H b / shift + e'He``, and the last term is below 1e-12.
+    """
+
+    def __init__(self, v: Validation) -> None:
+        self._v = v
+        self._limit = v.solver.largest / NEGLIGIBLE
+        self._products: dict[int, Array] = {}
+
+    def holds(self, shift: float) -> bool:
+        """Tell whether M is negligible beside a shift."""
+        return shift >= self._limit
+
+    def form(self, w: Array, shift: float, block: slice) -> Array:
+        """Return ``w'Hw`` of each column for the units of a block, shape (U,)."""
+        b = self._v.projected[:, block]
+        if block.start not in self._products:
+            self._products[block.start] = self._v.quadratic @ b
+        # Divided last: single precision has no room for weights shrunk by 1e15 twice.
+        return inner(self._products[block.start], 2 * shift * w - b) / shift / shift - _removed(self._v, w)
