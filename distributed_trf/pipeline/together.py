@@ -56,11 +56,11 @@ def fit_together(item: FitTogether, study: StudySettings, store: StudyStore, dev
         fit = fit_banded(folds, study.ridge.penalties, bands, candidates, unit_block=study.ridge.unit_block)
         fallbacks += fit.fallbacks
         parts = band_drives(test, fit.weights, data.lags, data.lead_in, data.widths)
-        alpha, score, weights = (to_numpy(a) for a in (fit.alpha, fit.cv_score, fit.band_weights))
+        alpha, scores, weights = (to_numpy(a) for a in (fit.alpha, fit.cv_scores, fit.band_weights))
         for session, columns in cohort.columns().items():
             units, recorded, own = data.units[session], data.recorded(session), parts[:, :, columns]
             of_unit["r"][units] = to_numpy(mean_over_repeats(recorded, own.sum(axis=0)))
-            of_unit["alpha"][units], of_unit["cv_score"][units] = alpha[columns], score[columns]
+            of_unit["alpha"][units], of_unit["cv_score"][units] = alpha[columns], scores.max(axis=0)[columns]
             of_layer["share"][:, units] = to_numpy(variance_shares(recorded, own)[1])
             of_layer["band_weight"][:, units] = weights[:, columns]
     ds = xr.Dataset(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from array_api_compat import device as device_of
 
 from distributed_trf.arrays import Array, like, namespace
 from distributed_trf.errors import ConfigError, DataError
@@ -25,12 +26,14 @@ class BandedFit:
     """Chosen common penalty, shape (U,); band b is penalised by ``alpha / band_weights[b]``."""
     band_weights: Array
     """Chosen weights of the bands, mean 1 over bands, shape (B, U)."""
-    cv_score: Array
-    """Mean held-out R^2 over folds of the choice, shape (U,)."""
+    cv_scores: Array
+    """Mean held-out R^2 over folds of every penalty at the chosen band weights, shape (A, U)."""
     weights: Array
     """Of the raw lagged columns, shape (d, U)."""
     intercept: Array
     """Shape (U,)."""
+    solver: str
+    """How the penalties were searched: ``eigh``, ``cholesky`` or ``dual``."""
     fallbacks: tuple[str, ...]
     """Factorisations that failed their check and what was done instead."""
 
@@ -110,7 +113,7 @@ def fit_banded(
     xp = namespace(groups[0].yy)
     units = sum(c.yy.shape[0] for c in groups)
     everyone = like(np.zeros(units), groups[0].yy)
-    gain, score = everyone - xp.inf, everyone
+    gain, cv_scores = everyone - xp.inf, xp.zeros((len(penalties), 1), dtype=xp.float64, device=device_of(everyone))
     alpha, candidate = (xp.astype(everyone, xp.int64) for _ in range(2))
     for k, g in enumerate(weights):
         scores = search(
@@ -122,7 +125,7 @@ def fit_banded(
         here = xp.concat([xp.max(s.gain, axis=0) for s in scores])
         better = here > gain
         gain = xp.where(better, here, gain)
-        score = xp.where(better, here + xp.concat([s.base for s in scores]), score)
+        cv_scores = xp.where(better, xp.concat([s.base + s.gain for s in scores], axis=1), cv_scores)
         alpha = xp.where(better, xp.concat([s.best for s in scores]), alpha)
         candidate = xp.where(better, xp.full_like(candidate, k), candidate)
 
@@ -133,9 +136,10 @@ def fit_banded(
     return BandedFit(
         alpha=xp.where(alive, xp.take(like(penalties, everyone), alpha), xp.nan),
         band_weights=xp.where(alive, chosen, xp.nan),
-        cv_score=xp.where(alive, score, xp.nan),
+        cv_scores=xp.where(alive, cv_scores, xp.nan),
         weights=w,
         intercept=xp.concat([c.y_mean for c in groups]) - xp.sum(solved[1] * w, axis=0),
+        solver=folds.choose(len(penalties)),
         fallbacks=tuple(folds.record),
     )
 

@@ -1,11 +1,9 @@
-"""Fits from trials: brought fold by fold to the form in which they are best solved."""
+"""Trials brought, fold by fold, to the form in which they are best solved."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, field
-
-import numpy as np
 
 from distributed_trf.arrays import Array
 from distributed_trf.trf.choice import (
@@ -17,27 +15,25 @@ from distributed_trf.trf.choice import (
     device_kind,
     usable_memory,
 )
-from distributed_trf.trf.crossval import UNIT_BLOCK, Fit, Folds, check_heard, fit_folds
+from distributed_trf.trf.crossval import Folds, check_heard
 from distributed_trf.trf.moment_folds import MomentFolds
 from distributed_trf.trf.stream import MomentStream
 from distributed_trf.trf.trial_folds import KernelFolds, Trials
 
 
-def fit_trials(
+def collect_trials(
     folds: Sequence[Trials],
     lags: Sequence[int],
     lead_in: int,
-    alphas: Sequence[float] | np.ndarray,
+    n_alphas: int,
     *,
     groups: Sequence[int] | None = None,
     standardize: bool = True,
     scaling: ScalingRule = "shared",
     solver: SolverName = "auto",
     precision: Precision = "float64",
-    all_scores: bool = True,
-    unit_block: int = UNIT_BLOCK,
-) -> Fit:
-    """Choose each unit's penalty over folds, then fit it on all of them, by moments or by kernels.
+) -> Folds:
+    """Bring trials that are in memory to moments or kernels, ready for ``fit_folds``.
 
     Parameters
     ----------
@@ -45,10 +41,12 @@ def fit_trials(
         Trials of each fold; at least two.
     lags, lead_in
         Consecutive lags in samples; rows of X before a trial's first response.
-    alphas, standardize, scaling, precision, all_scores, unit_block
-        As in ``fit_moments``.
+    n_alphas
+        Number of penalties that will be tried.
     groups
         Number of units in each group of units that heard the same trials; by default one group of all.
+    standardize, scaling, precision
+        As in ``fit_moments``.
     solver
         ``eigh``, ``cholesky`` or ``dual``, or ``auto`` for the rule of ``choose_solver``.
 
@@ -57,7 +55,7 @@ def fit_trials(
     DataError
         If there are fewer than two folds, or a group of units heard nothing of a fold.
     ConfigError
-        If penalties, solver, precision or scaling cannot be used, or nothing fits into memory.
+        If solver, precision or scaling cannot be used, or nothing fits into memory.
     """
     check_heard([[len(fold.X)] for fold in folds])
     y = folds[0].Y[0]
@@ -72,11 +70,11 @@ def fit_trials(
         precision=precision,
     )
     rows, n_features = sum(fold.n_rows for fold in folds), folds[0].X[0].shape[1]
-    collector.choose(rows, n_features, len(alphas), device=device_kind(y), free=usable_memory(y))
+    collector.choose(rows, n_features, n_alphas, device=device_kind(y), free=usable_memory(y))
     for k, fold in enumerate(folds):
         for i, (x, response) in enumerate(zip(fold.X, fold.Y, strict=True)):
             collector.add(k, x, response, heard=None if fold.heard is None else fold.heard[i])
-    return fit_folds(collector.folds(), alphas, all_scores=all_scores, unit_block=unit_block)
+    return collector.folds()
 
 
 @dataclass
@@ -92,7 +90,7 @@ class FoldCollector:
     groups
         Number of units in each group of units that hear the same trials.
     standardize, scaling, solver, precision
-        As in ``fit_trials``; ``auto`` is settled by ``choose``, and otherwise means moments.
+        As in ``collect_trials``; ``auto`` is settled by ``choose``, and otherwise means moments.
     """
 
     lags: Sequence[int]

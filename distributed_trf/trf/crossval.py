@@ -13,8 +13,9 @@ from distributed_trf.errors import ConfigError, DataError
 from distributed_trf.trf.correlation import varies
 from distributed_trf.trf.moments import Responses
 from distributed_trf.trf.primal import Scaling
-from distributed_trf.trf.search import Scores, Validation, search
+from distributed_trf.trf.search import Scores, search
 from distributed_trf.trf.solvers import Solver
+from distributed_trf.trf.validation import Validation
 
 UNIT_BLOCK = 512
 """Units solved together: bounds memory at a few arrays of shape (d, UNIT_BLOCK)."""
@@ -82,8 +83,10 @@ def assign_folds(n_trials: int, n_folds: int, seed: int) -> list[np.ndarray]:
     return [np.sort(fold) for fold in np.split(order, borders)]
 
 
-def fit_folds(folds: Folds, alphas: Sequence[float] | np.ndarray, *, all_scores: bool, unit_block: int) -> Fit:
-    """Choose each unit's penalty over folds, then fit it on all of them."""
+def fit_folds(
+    folds: Folds, alphas: Sequence[float] | np.ndarray, *, all_scores: bool = True, unit_block: int = UNIT_BLOCK
+) -> Fit:
+    """Choose each unit's penalty over folds, then fit it on all of them; parameters as in ``fit_moments``."""
     penalties = check_alphas(alphas)
     screen = folds.screens and not all_scores
     scores = search(folds.validations(len(penalties)), penalties, screen=screen, unit_block=unit_block)

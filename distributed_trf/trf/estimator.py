@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
-from typing import Any, Self
+from dataclasses import dataclass, field
+from typing import Self
 
 import numpy as np
 
 from distributed_trf.arrays import Array, like, namespace
 from distributed_trf.errors import ConfigError, DataError
+from distributed_trf.trf.banded import BandedFit, band_candidates, fit_banded, lagged_bands
 from distributed_trf.trf.choice import Precision, SolverName
-from distributed_trf.trf.collect import fit_trials
-from distributed_trf.trf.crossval import assign_folds, check_alphas
+from distributed_trf.trf.collect import collect_trials
+from distributed_trf.trf.crossval import Fit, assign_folds, check_alphas, fit_folds
 from distributed_trf.trf.evaluation import PairedSums, bootstrap_r
 from distributed_trf.trf.lags import lag_samples
+from distributed_trf.trf.parameters import Parameters
 from distributed_trf.trf.predict import drive
+from distributed_trf.trf.shares import band_drives, variance_shares
 from distributed_trf.trf.trial_folds import Trials
 from distributed_trf.trf.trials import check_features, check_folds, check_responses
 
 
 @dataclass(eq=False)
-class TRF:
+class TRF(Parameters):
     """Temporal response function: time-lagged ridge regression with a penalty of its own for each unit.
 
     ``y_u(t) = intercept_u + sum over f, l of coef[u, f, l] * x_f(t - lag_l)``, fitted by minimising
@@ -56,13 +59,21 @@ class TRF:
     all_scores
         Score every penalty. Otherwise only those that could win are scored in full precision and the others are NaN:
         the same choice for less work when there are many units.
+    bands
+        Number of features of each band, where bands of features stand side by side in X (layers, or a spectrogram and
+        a network). Each then has a penalty of its own: banded ridge, Dupré la Tour et al. (2022), NeuroImage
+        264:119728. By default all features share one.
+    candidates
+        With bands: how many weights of the bands to try, drawn from ``seed``; the first is plain ridge.
 
     Attributes
     ----------
     alpha_ : array of shape (U,)
         Chosen penalty of each unit; NaN for a unit that never varies.
     cv_scores_ : array of shape (A, U)
-        Held-out R^2 of each penalty, mean over folds.
+        Held-out R^2 of each penalty, mean over folds; with bands, at the chosen weights of the bands.
+    band_weights_ : array of shape (B, U)
+        With bands: their chosen weights, mean 1; band b of a unit is penalised by ``alpha_ / band_weights_[b]``.
     coef_ : array of shape (U, F, L)
         Weights in the units of the raw features; zero for a unit that never varies.
     intercept_ : array of shape (U,)
@@ -103,6 +114,8 @@ class TRF:
     solver: SolverName = "auto"
     precision: Precision = "float64"
     all_scores: bool = True
+    bands: Sequence[int] | None = None
+    candidates: int = 100
 
     def fit(self, X: Sequence[Array], Y: Sequence[Array], folds: Sequence[Sequence[int]] | None = None) -> Self:
         """Fit all units.
@@ -128,21 +141,32 @@ class TRF:
         alphas = check_alphas(self.alphas)
         lags = lag_samples(self.tmin, self.tmax, self.sfreq)
         n_features = check_features(X, lead_in=self.lead_in)
+        if self.bands is not None and sum(self.bands) != n_features:
+            raise ConfigError(
+                f"bands={list(self.bands)} have {sum(self.bands)} features together, but X has {n_features}; give the "
+                "number of features of each band, in the order in which they stand side by side"
+            )
         check_responses(X, Y, lead_in=self.lead_in)
         if folds is None:
             dealt = [fold.tolist() for fold in assign_folds(len(X), self.n_folds, self.seed)]
         else:
             dealt = check_folds(folds, len(X))
-        result = fit_trials(
+        collected = collect_trials(
             [Trials([X[i] for i in fold], [Y[i] for i in fold]) for fold in dealt],
             lags,
             self.lead_in,
-            alphas,
+            len(alphas),
             standardize=self.standardize,
             solver=self.solver,
             precision=self.precision,
-            all_scores=self.all_scores,
         )
+        result: Fit | BandedFit
+        if self.bands is None:
+            result = fit_folds(collected, alphas, all_scores=self.all_scores)
+        else:
+            candidates = band_candidates(len(self.bands), self.candidates, self.seed)
+            result = fit_banded(collected, alphas, lagged_bands(self.bands, len(lags)), candidates)
+            self.band_weights_ = result.band_weights
 
         xp = namespace(result.weights)
         by_lag = xp.reshape(result.weights, (len(lags), n_features, -1))
@@ -197,26 +221,43 @@ class TRF:
             sums, sums.n_bins, percent_duration=percent_duration, n_repeats=n_repeats, draws=1, seed=seed
         )[0, :]
 
-    def get_params(self, *, deep: bool = True) -> dict[str, Any]:
-        """Return the constructor's parameters, as scikit-learn's ``clone`` asks for them."""
-        return {f.name: getattr(self, f.name) for f in fields(self)}
+    def shares(self, X: Sequence[Array], Y: Sequence[Array]) -> Array:
+        """Tell which part of the explained variance each band accounts for, by the product measure.
 
-    def set_params(self, **params: Any) -> Self:
-        """Set constructor parameters by name."""
-        known = {f.name for f in fields(self)}
-        for name, value in params.items():
-            if name not in known:
-                raise ConfigError(f"TRF has no parameter {name!r}; it has {', '.join(sorted(known))}")
-            setattr(self, name, value)
-        return self
+        Parameters
+        ----------
+        X, Y
+            Trials as in ``score``; repeats are averaged.
 
-    def _drive(self, X: Sequence[Array]) -> Array:
+        Returns
+        -------
+        array of shape (B, U)
+            Adds up to 1 over bands; NaN where nothing is explained. See ``variance_shares``.
+
+        Raises
+        ------
+        ConfigError
+            If there are no ``bands``.
+        """
+        if self.bands is None:
+            raise ConfigError("bands=None: there are no bands to share the explained variance; give their widths")
+        check_responses(X, Y, lead_in=self.lead_in, repeats=True)
+        weights, lags = self._weights(X)
+        parts = band_drives(X, weights, lags, self.lead_in, self.bands)
+        return variance_shares(namespace(*Y).concat(list(Y), axis=-2), parts)[1]
+
+    def _weights(self, X: Sequence[Array]) -> tuple[Array, tuple[int, ...]]:
+        """Weights of the lagged columns, shape (d, U), and the lags in samples, after a look at what they will meet."""
         if not hasattr(self, "coef_"):
             raise DataError("this TRF is not fitted yet; call fit(X, Y) first")
         check_features(X, lead_in=self.lead_in, n_features=self.coef_.shape[1])
         xp = namespace(self.coef_)
         weights = xp.reshape(xp.permute_dims(self.coef_, (2, 1, 0)), (-1, self.coef_.shape[0]))
-        return drive(X, weights, lag_samples(self.tmin, self.tmax, self.sfreq), self.lead_in)
+        return weights, lag_samples(self.tmin, self.tmax, self.sfreq)
+
+    def _drive(self, X: Sequence[Array]) -> Array:
+        weights, lags = self._weights(X)
+        return drive(X, weights, lags, self.lead_in)
 
     def _by_trial(self, X: Sequence[Array], predicted: Array) -> list[Array]:
         borders = np.cumsum([0] + [x.shape[0] - self.lead_in for x in X]).tolist()

@@ -20,10 +20,11 @@ from distributed_trf.trf.choice import (
     device_kind,
 )
 from distributed_trf.trf.crossval import UNIT_BLOCK, Fit, check_heard, distinct, fit_folds, solve_each
+from distributed_trf.trf.downdate import without
 from distributed_trf.trf.moments import Cross, Gram, Moments, leave_one_out, merge
 from distributed_trf.trf.primal import Primal, Scaling
-from distributed_trf.trf.search import Validation
-from distributed_trf.trf.solvers import Solver, without
+from distributed_trf.trf.solvers import Solver
+from distributed_trf.trf.validation import Validation
 
 
 def fit_moments(
@@ -91,7 +92,7 @@ class MomentFolds:
     def __post_init__(self) -> None:
         check_choice(self.solver, self.precision, self.scaling)
         if self.solver == "dual":
-            raise ConfigError("solver='dual' works on trials, not on their moments; use fit_trials")
+            raise ConfigError("solver='dual' works on trials, not on their moments; use collect_trials")
         check_heard([[cross.n for cross in fold.cross] for fold in self.folds])
         self._everything = merge(self.folds)
 

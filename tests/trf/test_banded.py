@@ -5,11 +5,13 @@ from __future__ import annotations
 import array_api_strict as strict
 import numpy as np
 import pytest
+from himalaya.scoring import r2_score_split
 from hypothesis import given
 from hypothesis import strategies as st
 
 from distributed_trf.errors import ConfigError, DataError
 from distributed_trf.trf.banded import band_candidates, fit_banded, lagged_bands
+from distributed_trf.trf.estimator import TRF
 from distributed_trf.trf.moment_folds import MomentFolds, fit_moments
 from distributed_trf.trf.predict import drive
 from distributed_trf.trf.shares import band_drives, variance_shares
@@ -59,7 +61,8 @@ def explicit(X, Y, bands, candidates):
     best = scores.reshape(-1, scores.shape[-1]).argmax(0)
     chosen = [(b // len(ALPHAS), b % len(ALPHAS)) for b in best]
     weights = [solve(range(n), candidates[c], ALPHAS[a])[0][:, u] for u, (c, a) in enumerate(chosen)]
-    return chosen, scores.reshape(-1, scores.shape[-1]).max(0), np.stack(weights, axis=1)
+    at_chosen = np.stack([scores[c, :, u] for u, (c, _) in enumerate(chosen)], axis=1)
+    return chosen, at_chosen, np.stack(weights, axis=1)
 
 
 @given(seed=st.integers(0, 2**32 - 1), solver=st.sampled_from(["eigh", "cholesky", "dual"]))
@@ -69,9 +72,9 @@ def test_fit__equals_explicit_fits_of_scaled_columns(seed, solver):
     X, Y = simulated(rng, widths, 3)
     bands, candidates = lagged_bands(widths, 3), band_candidates(len(widths), 6, seed=1)
     candidates = np.maximum(candidates, 1e-9)  # a band of weight 0 has no explicit solution
-    chosen, score, weights = explicit(X, Y, bands, candidates)
+    chosen, scores, weights = explicit(X, Y, bands, candidates)
     fit = fit_banded(folds_of(X, Y, solver), ALPHAS, bands, candidates)
-    np.testing.assert_allclose(fit.cv_score, score, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(fit.cv_scores, scores, rtol=1e-9, atol=1e-9)
     np.testing.assert_array_equal(fit.alpha, [ALPHAS[a] for _, a in chosen])
     np.testing.assert_array_equal(fit.band_weights.T, [candidates[c] for c, _ in chosen])
     np.testing.assert_allclose(fit.weights, weights, rtol=1e-8, atol=1e-9 * np.abs(weights).max())
@@ -107,12 +110,40 @@ def test_driving_band__has_nearly_all_of_the_explained_variance():
     np.testing.assert_allclose(r2.sum(0), 1 - ((y - p) ** 2).sum(0) / (y**2).sum(0), rtol=1e-9)
 
 
+@pytest.mark.parametrize("solver", ["eigh", "dual"])
+def test_estimator__has_the_banded_fit_its_shares_and_its_plain_ridge(solver):
+    rng = np.random.default_rng(6)
+    widths = [2, 4]
+    X, Y = simulated(rng, widths, 3, n_trials=30, driving=1)
+    settings = {"tmin": 0.0, "tmax": 0.2, "sfreq": 10.0, "alphas": ALPHAS, "lead_in": 2, "solver": solver}
+    dealt = [list(range(k, 24, 3)) for k in range(3)]
+    trf = TRF(**settings, bands=widths, candidates=20, seed=7).fit(X[:24], Y[:24], folds=dealt)
+    fit = fit_banded(folds_of(X[:24], Y[:24], "eigh"), ALPHAS, lagged_bands(widths, 3), band_candidates(2, 20, seed=7))
+    np.testing.assert_allclose(trf.coef_.transpose(2, 1, 0).reshape(18, 3), fit.weights, rtol=1e-8, atol=1e-12)
+    np.testing.assert_array_equal(trf.band_weights_, fit.band_weights)
+    np.testing.assert_allclose(trf.cv_scores_, fit.cv_scores, rtol=1e-9, atol=1e-12)
+    shares = trf.shares(X[24:], Y[24:])
+    assert (shares[1] > 0.9).all()
+    np.testing.assert_allclose(shares.sum(0), 1)
+    np.testing.assert_allclose(trf.shares(X[24:], [np.stack([y, y]) for y in Y[24:]]), shares)
+    plain, equal = TRF(**settings), TRF(**settings, bands=widths, candidates=1)
+    found = [t.fit(X[:24], Y[:24], folds=dealt).predict(X[24:])[0] for t in (plain, equal)]
+    np.testing.assert_allclose(*found, rtol=1e-9, atol=1e-9)
+
+
+def test_estimator__names_bands_that_do_not_fit():
+    X, Y = simulated(np.random.default_rng(7), [2, 2], 1)
+    with pytest.raises(ConfigError, match=r"bands=\[2, 1\] have 3 features together, but X has 4"):
+        TRF(0.0, 0.2, 10.0, lead_in=2, bands=[2, 1]).fit(X, Y)
+    with pytest.raises(ConfigError, match="no bands to share"):
+        TRF(0.0, 0.2, 10.0, lead_in=2).fit(X, Y).shares(X, Y)
+
+
 def test_shares__are_those_of_himalaya():
-    scoring = pytest.importorskip("himalaya.scoring")
     rng = np.random.default_rng(2)
     y, parts = rng.normal(size=(50, 4)), rng.normal(size=(3, 50, 4))
     y, parts = y - y.mean(0), parts - parts.mean(1, keepdims=True)
-    np.testing.assert_allclose(variance_shares(y, parts)[0], scoring.r2_score_split(y, parts), rtol=1e-6)
+    np.testing.assert_allclose(variance_shares(y, parts)[0], r2_score_split(y, parts), rtol=1e-6)
 
 
 def test_shares__of_repeats_are_those_of_their_mean_and_nothing_explained_is_nan():

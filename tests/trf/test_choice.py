@@ -7,7 +7,7 @@ import pytest
 
 from distributed_trf.errors import ConfigError
 from distributed_trf.trf.choice import choose_solver, device_kind, usable_memory
-from distributed_trf.trf.collect import FoldCollector, fit_trials
+from distributed_trf.trf.collect import FoldCollector, collect_trials
 from distributed_trf.trf.estimator import TRF
 from distributed_trf.trf.moment_folds import MomentFolds, fit_moments
 from distributed_trf.trf.stream import moments_of
@@ -129,7 +129,7 @@ def test_unknown_names__are_refused_with_the_known(setting, message):
         fit_moments(folds, [1.0], **setting)
     trials = [Trials(X[k::2], Y[k::2]) for k in range(2)]
     with pytest.raises(ConfigError, match=message):
-        fit_trials(trials, [0, 1], 0, [1.0], **setting)
+        collect_trials(trials, [0, 1], 0, 1, **setting)
     if "scaling" not in setting:
         with pytest.raises(ConfigError, match=message):
             TRF(**setting).fit(X, Y)
@@ -138,5 +138,5 @@ def test_unknown_names__are_refused_with_the_known(setting, message):
 def test_dual_on_moments__says_that_it_works_on_trials():
     X, Y = data()
     folds = [moments_of(X[k::2], Y[k::2], [0, 1], 0) for k in range(2)]
-    with pytest.raises(ConfigError, match=r"solver='dual' works on trials, not on their moments; use fit_trials"):
+    with pytest.raises(ConfigError, match=r"solver='dual' works on trials, not on their moments; use collect_trials"):
         fit_moments(folds, [1.0], solver="dual")

@@ -20,9 +20,9 @@ from tests.oracle import fit_and_score, lag_matrix
 LOCUST = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "locust"
 
 
-def trials(rng, n_trials, n_features, n_units, lead_in, *, n_repeats=None, offset=0.0):
+def trials(rng, n_trials, n_features, n_units, lead_in, *, n_repeats=None, offset=0.0, shortest=8):
     """Random trials of unequal length whose responses follow their features."""
-    lengths = rng.integers(8, 25, size=n_trials)
+    lengths = rng.integers(shortest, 25, size=n_trials)
     weights = rng.normal(size=(n_features, n_units))
     X = [rng.normal(size=(lead_in + t, n_features)) + offset for t in lengths]
     means = [x[lead_in:] @ weights for x in X]
@@ -42,13 +42,19 @@ def trials(rng, n_trials, n_features, n_units, lead_in, *, n_repeats=None, offse
     standardize=st.booleans(),
     solver=st.sampled_from(["eigh", "cholesky", "dual"]),
     offset=st.sampled_from([0.0, 30.0]),
+    shortest=st.sampled_from([1, 8]),
+    beside=st.sampled_from(["nothing", "a copy", "a constant"]),
 )
 def test_fit__equals_the_explicit_lag_matrix(
-    seed, n_trials, n_features, n_units, first, n_lags, lead_in, standardize, solver, offset
+    seed, n_trials, n_features, n_units, first, n_lags, lead_in, standardize, solver, offset, shortest, beside
 ):
     rng = np.random.default_rng(seed)
-    X, Y = trials(rng, n_trials, n_features, n_units, lead_in, offset=offset)
+    X, Y = trials(rng, n_trials, n_features, n_units, lead_in, offset=offset, shortest=shortest)
     X_test, Y_test = trials(rng, 3, n_features, n_units, lead_in, n_repeats=2, offset=offset)
+    if beside != "nothing":
+        X, X_test = (
+            [np.hstack([x, x[:, :1] if beside == "a copy" else np.ones((len(x), 1))]) for x in xs] for xs in (X, X_test)
+        )
     lags = list(range(first, first + n_lags))
     alphas = [1e-3, 1e-1, 1e1]
     folds = [list(range(k, n_trials, 2)) for k in range(2)]

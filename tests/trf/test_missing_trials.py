@@ -11,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distributed_trf.errors import DataError
-from distributed_trf.trf.collect import fit_trials
+from distributed_trf.trf.collect import collect_trials
+from distributed_trf.trf.crossval import fit_folds
+from distributed_trf.trf.downdate import Without
 from distributed_trf.trf.moment_folds import MomentFolds
-from distributed_trf.trf.solvers import Diagonal, Factored, Rotated, Without
+from distributed_trf.trf.solvers import Diagonal, Factored, Rotated
 from distributed_trf.trf.stream import MomentStream
 from distributed_trf.trf.trial_folds import Trials
 from tests.oracle import lag_matrix, r_squared
@@ -47,12 +49,13 @@ class Recording:
             Y.append([np.where(np.repeat(h, groups), a, 99.0) for a, h in zip(y, fold, strict=True)])
         return cls(X, Y, heard, groups, lags, lead_in, alphas)
 
-    def fit(self, to=lambda a: a, **settings):
+    def fit(self, to=lambda a: a, *, all_scores=True, **settings):
         folds = [
             Trials([to(x) for x in X], [to(y) for y in Y], heard)
             for X, Y, heard in zip(self.X, self.Y, self.heard, strict=True)
         ]
-        return fit_trials(folds, self.lags, self.lead_in, self.alphas, groups=self.groups, **settings)
+        collected = collect_trials(folds, self.lags, self.lead_in, len(self.alphas), groups=self.groups, **settings)
+        return fit_folds(collected, self.alphas, all_scores=all_scores)
 
     def units(self, group):
         return slice(sum(self.groups[:group]), sum(self.groups[: group + 1]))

@@ -8,12 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distributed_trf.trf.collect import fit_trials
+from distributed_trf.trf.collect import collect_trials
+from distributed_trf.trf.crossval import fit_folds
 from distributed_trf.trf.moment_folds import MomentFolds, fit_moments
-from distributed_trf.trf.search import gains, gains_where, screened_gains, search
+from distributed_trf.trf.screening import gains_where, screened_gains
+from distributed_trf.trf.search import search
 from distributed_trf.trf.solvers import NEGLIGIBLE, Diagonal
 from distributed_trf.trf.stream import MomentStream, moments_of
 from distributed_trf.trf.trial_folds import Trials
+from distributed_trf.trf.validation import gains
 from tests.oracle import lag_rows
 
 ALPHAS = np.logspace(-5, 15, 21).tolist()
@@ -101,7 +104,8 @@ def test_unit_that_never_varies_on_the_held_out_rows__has_r_squared_zero(solver,
     for y in Y[::3]:
         y[:, 0] = value
     folds = [Trials(X[k::3], Y[k::3]) for k in range(3)]
-    found = fit_trials(folds, LAGS, LEAD_IN, [1.0], solver=solver).cv_scores[0]
+    collected = collect_trials(folds, LAGS, LEAD_IN, 1, solver=solver)
+    found = fit_folds(collected, [1.0]).cv_scores[0]
     expected = []
     for k in range(3):
         rows = lag_rows([x for i, x in enumerate(X) if i % 3 != k], LAGS, LEAD_IN)
