@@ -13,17 +13,13 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from bench_sentences import BINS, LEAD_IN, SFREQ, sentences
+from bench_published import ALPHA, ALPHAS, N_FOLDS, lagged, published, rows_of_fold, zscored
+from bench_sentences import LEAD_IN, SFREQ, sentences
 from himalaya.ridge import RidgeCV as HimalayaRidgeCV
 from mtrf.model import TRF as MTRF
 from sklearn.linear_model import Ridge, RidgeCV
 
 from distributed_trf import TRF
-
-ALPHAS, N_FOLDS, SESSIONS = np.logspace(-5, 15, 21), 3, 41
-"""Of the published analysis; its 41 sessions have 1718 units, which it fits session by session."""
-ALPHA = ALPHAS[3]
-"""At which the solutions of those who do not choose for themselves are held against each other."""
 
 
 class Case:
@@ -35,28 +31,18 @@ class Case:
         self.folds = [list(range(k, len(self.X), N_FOLDS)) for k in range(N_FOLDS)]
         self.name = f"{n_features} x {n_lags}, {n_units} units, {rows} rows"
 
-    @property
-    def session(self) -> int:
-        """Units that the published procedure fits together."""
-        return self.n_units // SESSIONS if self.n_units > 1000 else self.n_units
-
     @cached_property
     def y(self) -> np.ndarray:
         """Responses of all trials, shape (rows, U)."""
         return np.concatenate(self.Y)
 
     def lagged(self) -> np.ndarray:
-        """The lagged matrix, zeros before each trial, shape (rows, d)."""
-        outside = np.zeros((self.n_lags, self.X[0].shape[1]))
-        padded, first = [np.vstack([outside, x]) for x in self.X], self.n_lags + LEAD_IN
-        return np.concatenate(
-            [np.hstack([x[first - lag : len(x) - lag] for lag in range(self.n_lags)]) for x in padded]
-        )
+        """The lagged matrix, shape (rows, d)."""
+        return lagged(np, self.X, self.n_lags)
 
     def split(self, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Rows of the training trials and of fold k."""
-        held = np.repeat(np.isin(np.arange(len(self.X)), self.folds[k]), BINS)
-        return np.flatnonzero(~held), np.flatnonzero(held)
+        return rows_of_fold(len(self.X), k)
 
     def training(self, k: int) -> list[int]:
         """Trials outside fold k."""
@@ -74,15 +60,6 @@ class Method:
     measured: str
 
 
-def zscored(raw: np.ndarray, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
-    """Scale columns by the mean and deviation of some rows, in place."""
-    some = raw[rows]
-    mean, std = some.mean(0), some.std(0)
-    raw -= mean
-    raw /= std + 1e-6
-    return raw
-
-
 def trf(case: Case, alphas: Sequence[float] | np.ndarray = ALPHAS, **options: Any) -> TRF:
     """Prepare the fit of this package."""
     return TRF(0.0, (case.n_lags - 1) / SFREQ, SFREQ, **{"alphas": alphas, "lead_in": LEAD_IN} | options)
@@ -95,32 +72,17 @@ def ours(case: Case) -> tuple[float, TRF]:
     return time.perf_counter() - start, fitted
 
 
-def published(case: Case) -> tuple[float, Any]:
-    """Take 63 solves for each session, each with X'X of its own, and one more for each unit, as published."""
-    train, held = case.split(0)
-    start = time.perf_counter()
-    x = zscored(case.lagged(), train)
-    preparing = time.perf_counter() - start
-    y = case.y[:, : case.session]
-    start = time.perf_counter()
-    z, t = x[train], y[train] - y[train].mean(0)
-    w = np.linalg.solve(z.T @ z + len(z) * ALPHA * np.eye(case.d), z.T @ t)
-    predicted = x[held] @ w + y[train].mean(0)
-    score = 1 - ((y[held] - predicted) ** 2).sum(0) / ((y[held] - y[held].mean(0)) ** 2).sum(0)
-    one_penalty = time.perf_counter() - start
-    del z
-    start = time.perf_counter()
-    np.linalg.solve(x.T @ x + len(x) * ALPHA * np.eye(case.d), x.T @ (y[:, :1] - y[:, :1].mean(0)))
-    one_unit = time.perf_counter() - start
-    sessions = case.n_units / case.session
-    search = sessions * N_FOLDS * (preparing + len(ALPHAS) * one_penalty)
-    return search + case.n_units * one_unit, (predicted, score)
+def published_fit(case: Case) -> tuple[float, Any]:
+    """Fit as published."""
+    spent, predicted, score = published(np, case.X, case.Y, case.n_lags)
+    return spent, (predicted, score)
 
 
 def check_published(case: Case, found: Any) -> None:
     """Compare predictions and R^2 of the held-out fold."""
     predicted, score = found
-    mine, held = _predictions(case, ALPHA, fold=0)[:, : case.session], case.y[case.split(0)[1], : case.session]
+    n_units = predicted.shape[1]
+    mine, held = _predictions(case, ALPHA, fold=0)[:, :n_units], case.y[case.split(0)[1], :n_units]
     np.testing.assert_allclose(mine, predicted, rtol=1e-6, atol=1e-8)
     explained = 1 - ((held - mine) ** 2).sum(0) / ((held - held.mean(0)) ** 2).sum(0)
     np.testing.assert_allclose(explained, score, rtol=1e-6, atol=1e-8)
@@ -216,7 +178,9 @@ def _predictions(case: Case, alpha: float, fold: int | None = None) -> np.ndarra
 
 METHODS = {
     "ours": Method(ours, lambda case, found: None, "whole fit"),
-    "published procedure": Method(published, check_published, "1 of 63 solves of a session, 1 unit's fit; multiplied"),
+    "published procedure": Method(
+        published_fit, check_published, "1 of 63 solves of a session, 1 unit's fit; multiplied"
+    ),
     "scikit-learn RidgeCV": Method(sklearn_loo, check_solutions, "whole fit (leave-one-out)"),
     "scikit-learn Ridge grid": Method(sklearn_grid, check_sklearn_grid, "1 of 63 solves; multiplied"),
     "himalaya RidgeCV": Method(himalaya, check_himalaya, "whole fit"),

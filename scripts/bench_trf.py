@@ -17,7 +17,8 @@ from pathlib import Path
 
 import numpy as np
 import psutil
-from bench_peers import ALPHAS, METHODS, N_FOLDS, Case, Method
+from bench_peers import METHODS, Case, Method
+from bench_published import ALPHAS, N_FOLDS
 from bench_sentences import machine
 
 HEADLINE = [256, 5, 256]
