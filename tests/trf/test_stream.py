@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from distributed_trf.arrays import to_numpy
 from distributed_trf.errors import DataError
+from distributed_trf.trf import block_sums
 from distributed_trf.trf.moments import Moments
 from distributed_trf.trf.stream import MomentStream, moments_of
 from tests.oracle import explicit_moments, lag_rows
@@ -169,6 +170,20 @@ def test_constants__have_exactly_no_variance(dtype, seed, value, n_trials, first
     if value:
         padded = [2 * a for a, lag in enumerate(lags) if not 0 <= lag <= 1]
         assert (np.diag(found.gram.xx)[padded] > 0).all()
+
+
+@pytest.mark.parametrize("edge_rows", [1, 5, 1000])
+def test_edges__may_be_summed_however_many_at_once(monkeypatch, edge_rows):
+    monkeypatch.setattr(block_sums, "EDGE_ROWS", edge_rows)
+    rng = np.random.default_rng(0)
+    lengths, lags, counts = [3, 1, 8, 5, 2], [-1, 0, 1, 2], [1, 2, 0, 1, 3]
+    X = [rng.normal(size=(2 + t, 2)) + 30 for t in lengths]
+    Y = [rng.normal(size=(t, 2)) for t in lengths]
+    stream = MomentStream(lags, 2, block_rows=4)
+    for x, y, weight in zip(X, Y, counts, strict=True):
+        stream.add(x, y, weight=weight)
+    for _ in range(2):  # asked twice, the answer is the same
+        check(stream.moments(), X, Y, [[True]] * 5, counts, lags, 2, [2])
 
 
 def test_memory__does_not_grow_with_the_number_of_trials():
