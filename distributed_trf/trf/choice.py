@@ -118,7 +118,7 @@ def usable_memory(reference: Array) -> float:
 
 
 def _doubles(rows: int, d: int, n_units: int, n_folds: int) -> dict[str, float]:
-    primal = (2 * n_folds + 5) * float(d) ** 2 + (3 * n_folds + 2) * d * n_units
+    primal = (2.5 * n_folds + 5) * float(d) ** 2 + (4 * n_folds + 2) * d * n_units
     return {
         "eigh": primal,
         "cholesky": primal,

@@ -1,79 +1,125 @@
-"""Scoring penalties in single precision first, and in double precision those that could win."""
+"""Which penalties could win: told by bounds and in single precision, so that few are scored in double precision."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Protocol
 
 from array_api_compat import device as device_of
 
 from distributed_trf.arrays import Array, blocks, namespace, scatter
-from distributed_trf.trf.symmetric import inner
-from distributed_trf.trf.validation import SharedForms, Validation, held_out_forms, linear_parts
+from distributed_trf.trf.solvers import Diagonal
+from distributed_trf.trf.validation import Validation, form_of, gains, gains_where, linear_parts, n_unshared
 
 SINGLE = 2.0**-24
 """Unit roundoff of float32."""
+SLACK = 1e-12
+"""Relative to the size of its terms, what rounding could do to a sum in double precision."""
 
 
-def screened_gains(v: Validation, values: Array, alphas: Sequence[float], unit_block: int) -> tuple[Array, Array]:
-    """Score every penalty with quadratic forms in single precision, and bound the error.
+class Screen(Protocol):
+    """One fold and one group of units: what is known of the gains before, and after, forms are computed."""
 
-    Parameters
-    ----------
-    v
-        A fold whose solver is diagonal, with eigenvalues ``values``.
-    values, alphas, unit_block
-        Shape (k,); penalties; units at once.
+    upper: Array
+    """No gain is larger, shape (A, U)."""
+    guess: Array
+    """About as large as the gain, shape (A, U)."""
 
-    Returns
-    -------
-    gain, error : arrays of shape (A, U)
-        The error of a form over k coordinates is taken as ``8 sqrt(2 k) u |w|'|H||w|``, the probabilistic bound of
-        Higham & Mary (2019, SIAM J Sci Comput 41) with a chance below 1e-13 per form to be exceeded, and
-        ``|w|'|H||w| <= rho sum H_ii w_i^2`` with rho the largest row sum of ``|H|`` scaled to a unit diagonal.
+    def gains(self, wanted: Array) -> tuple[Array, Array]:
+        """Return gains where wanted, (A, U), and how far off they may be; elsewhere they mean nothing."""
+
+
+def screen_of(v: Validation, alphas: Sequence[float], unit_block: int) -> Screen:
+    """Screen a fold; only a diagonal solver is quick enough for anything but its gains themselves to pay."""
+    if isinstance(v.solver, Diagonal):
+        return SinglePrecision(v, v.solver, alphas, unit_block)
+    return Exact(gains(v, alphas, unit_block))
+
+
+def candidates(screens: Sequence[Screen]) -> Array:
+    """Tell which penalties could have the largest gain over all folds, shape (A, U).
+
+    One penalty of each unit is scored first; what cannot reach it is never scored.
     """
-    xp = namespace(v.target)
-    # H over its largest element and w times the root of it: single precision has no room for features of extreme size.
-    size = float(xp.max(xp.linalg.diagonal(v.quadratic))) or 1.0
-    quadratic, projected = v.quadratic / size, v.projected / size**0.5
-    inverse = xp.stack([size / (values + v.n * alpha) for alpha in alphas])
-    diagonal = xp.linalg.diagonal(quadratic)
-    root = xp.sqrt(xp.where(diagonal > 0, diagonal, xp.ones_like(diagonal)))
-    rho = float(xp.max(xp.sum(xp.abs(quadratic) / root[None, :], axis=1) / root))
-    unit_error = 8 * (2 * quadratic.shape[0]) ** 0.5 * SINGLE * rho
-    bound = unit_error * xp.concat(
-        [inverse**2 @ (diagonal[:, None] * projected[:, b] ** 2) for b in blocks(v.base.shape[0], unit_block)], axis=1
-    )
-    quadratic, projected, inverse = (xp.astype(a, xp.float32) for a in (quadratic, projected, inverse))
-    removed = None if v.removed is None else xp.astype(v.removed / size**0.5, xp.float32)
-    narrow = replace(v, removed=removed)
-    shared, linear = SharedForms(v), linear_parts(v, values, alphas, unit_block)
-    gain = []
-    for a, alpha in enumerate(alphas):
-        shift, forms = v.n * alpha, []
-        apply = v.solver.at(shift)
-        for block in blocks(v.base.shape[0], unit_block):
-            if shared.holds(shift):
-                forms.append(shared.form(apply(v.projected[:, block]), shift, block))
-            else:
-                forms.append(held_out_forms(narrow, quadratic, projected[:, block] * inverse[a, :][:, None]))
-        gain.append(linear[a, :] - xp.concat(forms))
-    negligible = xp.asarray([shared.holds(v.n * alpha) for alpha in alphas], device=device_of(bound))
-    return xp.stack(gain), xp.where(negligible[:, None], xp.zeros_like(bound), bound)
+    upper: Array = sum(s.upper for s in screens)
+    guess: Array = sum(s.guess for s in screens)
+    xp = namespace(upper)
+    first = xp.arange(upper.shape[0], device=device_of(upper))[:, None] == xp.argmax(guess, axis=0)[None, :]
+    low, high = _bounds(screens, first)
+    reached = xp.max(low, axis=0)
+    seen = first | ~(upper < reached)  # also where it is not a number
+    more_low, more_high = _bounds(screens, seen & ~first)
+    low, high = xp.where(first, low, more_low), xp.where(first, high, more_high)
+    return seen & ~(high < xp.max(low, axis=0))
 
 
-def gains_where(v: Validation, alphas: Sequence[float], wanted: Array, unit_block: int) -> Array:
-    """Score only some penalties of some units: ``wanted`` (A, U); zero elsewhere."""
-    xp = namespace(v.target)
-    rows = []
-    for a, alpha in enumerate(alphas):
-        units = xp.nonzero(wanted[a, :])[0]
-        if units.shape[0] == 0:
-            rows.append(xp.zeros_like(v.base))
-            continue
-        apply, parts = v.solver.at(v.n * alpha), []
-        for block in blocks(units.shape[0], unit_block):
-            w = apply(xp.take(v.projected, units[block], axis=1))
-            parts.append(2 * inner(w, xp.take(v.target, units[block], axis=1)) - held_out_forms(v, v.quadratic, w))
-        rows.append(scatter(xp.concat(parts), wanted[a, :]))
-    return xp.stack(rows)
+def _bounds(screens: Sequence[Screen], wanted: Array) -> tuple[Array, Array]:
+    """Between what the sum of gains over folds lies where wanted; minus infinity elsewhere."""
+    xp = namespace(wanted)
+    parts = [s.gains(wanted) for s in screens]
+    gain, error = (sum(found) for found in zip(*parts, strict=True))
+    return xp.where(wanted, gain - error, -xp.inf), xp.where(wanted, gain + error, -xp.inf)
+
+
+class Exact:
+    """A fold whose gains are all known."""
+
+    def __init__(self, gain: Array) -> None:
+        self.upper = self.guess = self._gain = gain
+
+    def gains(self, wanted: Array) -> tuple[Array, Array]:
+        """Return the gains, and no error."""
+        return self._gain, namespace(wanted).zeros_like(self._gain)
+
+
+class SinglePrecision:
+    """A fold with eigenvalues as its solver: quadratic forms in single precision, with a bound of the error.
+
+    Notes
+    -----
+    With ``l = 2 w'X'y`` over held-out rows and H their X'X, ``gain = l - w'Hw``. By Cauchy and Schwarz
+    ``w'Hw >= (l / 2)^2 / y'y``, which bounds the gain without a form.
+
+    The error of a form over k coordinates is taken as ``8 sqrt(2 k) u |w|'|H||w|``, the probabilistic bound of Higham &
+    Mary (2019, SIAM J Sci Comput 41) with a chance below 1e-13 per form to be exceeded, and
+    ``|w|'|H||w| <= rho sum H_ii w_i^2`` with rho the largest row sum of ``|H|`` scaled to a unit diagonal.
+    """
+
+    def __init__(self, v: Validation, solver: Diagonal, alphas: Sequence[float], unit_block: int) -> None:
+        xp = namespace(v.target)
+        self._v, self._alphas, self._unit_block = v, alphas, unit_block
+        # H over its largest element and w times the root of it: no room in single precision for extreme sizes.
+        size = float(xp.max(xp.linalg.diagonal(v.quadratic))) or 1.0
+        quadratic, projected = v.quadratic / size, v.projected / size**0.5
+        inverse = xp.stack([size / (solver.values + v.n * alpha) for alpha in alphas])
+        diagonal = xp.linalg.diagonal(quadratic)
+        root = xp.sqrt(xp.where(diagonal > 0, diagonal, xp.ones_like(diagonal)))
+        rho = float(xp.max(xp.sum(xp.abs(quadratic) / root[None, :], axis=1) / root))
+        own = [inverse**2 @ (diagonal[:, None] * projected[:, b] ** 2) for b in blocks(v.base.shape[0], unit_block)]
+        of_diagonal = xp.concat(own, axis=1)  # what the diagonal alone adds to the form
+        self._error = 8 * (2 * quadratic.shape[0]) ** 0.5 * SINGLE * rho * of_diagonal
+        self._linear = linear_parts(v, solver.values, alphas, unit_block)
+        self._quadratic, self._projected, self._inverse = (
+            xp.astype(a, xp.float32) for a in (quadratic, projected, inverse)
+        )
+        self._removed = None if v.removed is None else xp.astype(v.removed / size**0.5, xp.float32)
+        sizes = replace(v, projected=xp.abs(v.projected), target=xp.abs(v.target))
+        self._rounding = SLACK * linear_parts(sizes, solver.values, alphas, unit_block)
+        self.upper = self._linear - self._linear**2 / (4 * (1 - v.base)) + self._rounding
+        self.guess = self._linear - of_diagonal
+
+    def gains(self, wanted: Array) -> tuple[Array, Array]:
+        """Return gains and their errors; where one product serves many penalties they are in double precision."""
+        xp, rows = namespace(wanted), []
+        single = n_unshared(self._v, self._alphas)
+        for a in range(single):
+            units, forms = xp.nonzero(wanted[a, :])[0], []
+            for block in blocks(units.shape[0], self._unit_block):
+                w = xp.take(self._projected, units[block], axis=1) * self._inverse[a, :][:, None]
+                forms.append(form_of(self._quadratic, w, self._removed))
+            form = xp.concat(forms) if forms else self._v.base[:0]
+            rows.append(self._linear[a, :] - scatter(form, wanted[a, :]))
+        exact = gains_where(self._v, self._alphas[single:], wanted[single:, :], self._unit_block)
+        error = xp.concat([self._error[:single, :], self._rounding[single:, :]])
+        return xp.concat([xp.stack(rows), exact]) if rows else exact, error

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from distributed_trf.arrays import Array, namespace
-from distributed_trf.trf.screening import gains_where, screened_gains
-from distributed_trf.trf.solvers import Diagonal
-from distributed_trf.trf.validation import Validation, gains
+from distributed_trf.trf.screening import candidates, screen_of
+from distributed_trf.trf.validation import Validation, gains, gains_where
 
 
 @dataclass(frozen=True)
@@ -35,8 +34,8 @@ def search(
     alphas
         Penalties, ascending.
     screen
-        Score in single precision first, and again in double precision every penalty that could be the best: the same
-        choice for less work, but no scores of the others. All folds are then held in memory.
+        Score in double precision only penalties that could be the best, as told by ``candidates``: the same choice for
+        less work, but no scores of the others. All folds are then held in memory.
     unit_block
         Units scored together.
 
@@ -45,35 +44,28 @@ def search(
     Chosen by what differs between penalties: in 1 - 1e-16 and 1 - 2e-16 rounding would choose, and on another machine
     otherwise.
     """
-    kept: list[Sequence[Validation]] = []
-    totals: list[tuple[Array, Array, Array]] = []
-    n_folds = 0
-    for validations in folds:
-        found = [(*_scored(v, alphas, screen=screen, unit_block=unit_block), v.base) for v in validations]
-        totals = [_add(total, new) for total, new in zip(totals, found, strict=True)] if totals else found
+    if screen:
+        kept = list(folds)
+        groups = [[fold[g] for fold in kept] for g in range(len(kept[0]))]
+        return [_screened(group, alphas, unit_block) for group in groups]
+    scored = ([(gains(v, alphas, unit_block), v.base) for v in validations] for validations in folds)
+    totals, n_folds = next(scored), 1
+    for found in scored:
+        totals = [(gain + g, base + b) for (gain, base), (g, b) in zip(totals, found, strict=True)]
         n_folds += 1
-        if screen:
-            kept.append(validations)
-    scores = []
-    for g, (gain, error, base) in enumerate(totals):
-        xp = namespace(gain)
-        if kept:
-            could_win = ~(gain + error < xp.max(gain - error, axis=0))  # also one that is not a number
-            again = [gains_where(fold[g], alphas, could_win, unit_block) for fold in kept]
-            gain = xp.where(could_win, sum(again[1:], start=again[0]), -xp.inf)
-        best = xp.argmax(gain, axis=0)
-        gain = xp.where(xp.isfinite(gain), gain, xp.nan) / n_folds
-        scores.append(Scores(gain, base / n_folds, best))
-    return scores
+    return [_choose(gain, base, n_folds) for gain, base in totals]
 
 
-def _add(a: tuple[Array, Array, Array], b: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-    return a[0] + b[0], a[1] + b[1], a[2] + b[2]
+def _screened(folds: Sequence[Validation], alphas: Sequence[float], unit_block: int) -> Scores:
+    """Choose for one group of units among those that could win."""
+    could_win = candidates([screen_of(v, alphas, unit_block) for v in folds])
+    gain = sum(gains_where(v, alphas, could_win, unit_block) for v in folds)
+    xp = namespace(could_win)
+    return _choose(xp.where(could_win, gain, -xp.inf), sum(v.base for v in folds), len(folds))
 
 
-def _scored(v: Validation, alphas: Sequence[float], *, screen: bool, unit_block: int) -> tuple[Array, Array]:
-    """Gains and their errors; only a diagonal solver is quick enough for screening to pay."""
-    if screen and isinstance(v.solver, Diagonal):
-        return screened_gains(v, v.solver.values, alphas, unit_block)
-    gain = gains(v, alphas, unit_block)
-    return gain, namespace(gain).zeros_like(gain)
+def _choose(gain: Array, base: Array, n_folds: int) -> Scores:
+    """Choose by sums over folds; a gain of minus infinity was ruled out."""
+    xp = namespace(gain)
+    best = xp.argmax(gain, axis=0)
+    return Scores(xp.where(xp.isfinite(gain), gain, xp.nan) / n_folds, base / n_folds, best)

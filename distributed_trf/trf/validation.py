@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from distributed_trf.arrays import Array, blocks, namespace
+from array_api_compat import device as device_of
+
+from distributed_trf.arrays import Array, blocks, namespace, scatter
 from distributed_trf.trf.correlation import varies
 from distributed_trf.trf.moments import Responses
 from distributed_trf.trf.solvers import NEGLIGIBLE, Diagonal, Solver
@@ -53,6 +55,12 @@ class Validation:
         scaled, target = (a * xp.astype(root, a.dtype, copy=False) for a in projected)
         return cls(solver, train.n, scaled, target, quadratic, removed, xp.where(alive, base, xp.zeros_like(base)))
 
+    def take(self, units: Array) -> Validation:
+        """Return the same of only some units, given by index."""
+        xp = namespace(self.base)
+        projected, target = (xp.take(a, units, axis=1) for a in (self.projected, self.target))
+        return replace(self, projected=projected, target=target, base=xp.take(self.base, units))
+
 
 def gains(v: Validation, alphas: Sequence[float], unit_block: int) -> Array:
     """Score every penalty for every unit.
@@ -63,7 +71,7 @@ def gains(v: Validation, alphas: Sequence[float], unit_block: int) -> Array:
         What the weights add to R^2: ``R^2 = base + gain``, ``gain = (2 w'X'y - w'X'X w) / y'y`` over held-out rows.
     """
     xp = namespace(v.target)
-    shared = SharedForms(v)
+    shared, single = SharedForms(v), n_unshared(v, alphas)
     linear = linear_parts(v, v.solver.values, alphas, unit_block) if isinstance(v.solver, Diagonal) else None
     rows = []
     for a, alpha in enumerate(alphas):
@@ -71,10 +79,34 @@ def gains(v: Validation, alphas: Sequence[float], unit_block: int) -> Array:
         apply = v.solver.at(shift)
         for block in blocks(v.target.shape[1], unit_block):
             w = apply(v.projected[:, block])
-            form = shared.form(w, shift, block) if shared.holds(shift) else held_out_forms(v, v.quadratic, w)
+            form = form_of(v.quadratic, w, v.removed) if a < single else shared.form(w, shift, block)
             parts.append((2 * inner(w, v.target[:, block]) if linear is None else linear[a, block]) - form)
         rows.append(xp.concat(parts))
     return xp.stack(rows)
+
+
+def gains_where(v: Validation, alphas: Sequence[float], wanted: Array, unit_block: int) -> Array:
+    """Score only some penalties of some units: ``wanted`` (A, U); zero elsewhere."""
+    xp = namespace(v.target)
+    single = n_unshared(v, alphas)
+    together = [slice(a, a + 1) for a in range(single)]
+    if single < len(alphas):
+        together.append(slice(single, len(alphas)))  # one product serves them all
+    found = xp.zeros(wanted.shape, dtype=v.base.dtype, device=device_of(v.base))
+    for some in together:
+        anyone = xp.any(wanted[some, :], axis=0)
+        units = xp.nonzero(anyone)[0]
+        if units.shape[0]:
+            scored = gains(v.take(units), alphas[some], unit_block)
+            spread = xp.stack([scatter(scored[a, :], anyone) for a in range(scored.shape[0])])
+            found[some, :] = xp.where(wanted[some, :], spread, found[some, :])
+    return found
+
+
+def n_unshared(v: Validation, alphas: Sequence[float]) -> int:
+    """Count the penalties, ascending, beside which M is not negligible: those that need a product of their own."""
+    limit = v.solver.largest / NEGLIGIBLE
+    return sum(v.n * alpha < limit for alpha in alphas)
 
 
 def linear_parts(v: Validation, values: Array, alphas: Sequence[float], unit_block: int) -> Array:
@@ -85,17 +117,13 @@ def linear_parts(v: Validation, values: Array, alphas: Sequence[float], unit_blo
     return xp.astype(xp.concat(parts, axis=1), xp.float64, copy=False)
 
 
-def held_out_forms(v: Validation, matrix: Array, w: Array) -> Array:
-    """``w'Hw`` of each column over the rows that the units heard."""
-    return quadratic_forms(matrix, w) - _removed(v, w)
-
-
-def _removed(v: Validation, w: Array) -> Array | float:
-    """What rows that the units did not hear have put into the form."""
-    if v.removed is None:
-        return 0.0
-    moved = v.removed.T @ w
-    return inner(moved, moved)
+def form_of(quadratic: Array, w: Array, removed: Array | None) -> Array:
+    """``w'Hw`` of each column, without the rows ``removed`` (k, r) that the units did not hear."""
+    form = quadratic_forms(quadratic, w)
+    if removed is None:
+        return form
+    moved = removed.T @ w
+    return form - inner(moved, moved)
 
 
 class SharedForms:
@@ -106,17 +134,15 @@ class SharedForms:
 
     def __init__(self, v: Validation) -> None:
         self._v = v
-        self._limit = v.solver.largest / NEGLIGIBLE
         self._products: dict[int, Array] = {}
-
-    def holds(self, shift: float) -> bool:
-        """Tell whether M is negligible beside a shift."""
-        return shift >= self._limit
 
     def form(self, w: Array, shift: float, block: slice) -> Array:
         """Return ``w'Hw`` of each column for the units of a block, shape (U,)."""
         b = self._v.projected[:, block]
         if block.start not in self._products:
-            self._products[block.start] = self._v.quadratic @ b
+            product = self._v.quadratic @ b
+            if self._v.removed is not None:
+                product -= self._v.removed @ (self._v.removed.T @ b)
+            self._products[block.start] = product
         # Divided last: single precision has no room for weights shrunk by 1e15 twice.
-        return inner(self._products[block.start], 2 * shift * w - b) / shift / shift - _removed(self._v, w)
+        return inner(self._products[block.start], 2 * shift * w - b) / shift / shift

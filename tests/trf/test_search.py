@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from distributed_trf.trf.collect import collect_trials
 from distributed_trf.trf.crossval import fit_folds
 from distributed_trf.trf.moment_folds import MomentFolds, fit_moments
-from distributed_trf.trf.screening import gains_where, screened_gains
+from distributed_trf.trf.screening import screen_of
 from distributed_trf.trf.search import search
 from distributed_trf.trf.solvers import NEGLIGIBLE, Diagonal
 from distributed_trf.trf.stream import MomentStream, moments_of
 from distributed_trf.trf.trial_folds import Trials
-from distributed_trf.trf.validation import gains
+from distributed_trf.trf.validation import gains, gains_where
 from tests.oracle import lag_rows
 
 ALPHAS = np.logspace(-5, 15, 21).tolist()
@@ -121,6 +121,17 @@ def test_unit_that_never_varies_on_the_held_out_rows__has_r_squared_zero(solver,
     np.testing.assert_allclose(found, np.mean(expected, axis=0), rtol=1e-9)
 
 
+def check_screen(v, full):
+    """No gain is above its upper bound, and none further off than its error; of some it is the same as of all."""
+    screen = screen_of(v, ALPHAS, unit_block=16)
+    assert (full <= screen.upper).all()
+    every = np.ones(full.shape, bool)
+    some = np.random.default_rng(0).random(full.shape) < 0.3
+    for wanted in (every, some):
+        found, error = screen.gains(wanted)
+        assert (np.abs(found - full) <= error)[wanted].all()
+
+
 @given(
     seed=st.integers(0, 2**32 - 1),
     n_features=st.integers(1, 30),
@@ -135,8 +146,7 @@ def test_screening__errors_stay_within_their_bound(seed, n_features, duplicates,
     Y = [scale * y for y in hard_units(rng, X, 40)]
     for v in validations(X, Y):
         full = gains(v, ALPHAS, unit_block=16)
-        found, bound = screened_gains(v, v.solver.values, ALPHAS, unit_block=16)
-        assert (np.abs(found - full) <= bound + 1e-13 * np.abs(full)).all()
+        check_screen(v, full)
 
 
 def both(X, Y, alphas, unit_block=64):
@@ -210,9 +220,7 @@ def test_screening__of_units_that_lack_held_out_trials_takes_the_rows_off(seed, 
     v = next(iter(MomentFolds(streams, solver="eigh").validations(len(ALPHAS))))[1]
     assert isinstance(v.solver, Diagonal)
     assert v.removed is not None
-    found, bound = screened_gains(v, v.solver.values, ALPHAS, unit_block=16)
-    full = gains(v, ALPHAS, unit_block=16)
-    assert (np.abs(found - full) <= bound + 1e-13 * np.abs(full)).all()
+    check_screen(v, gains(v, ALPHAS, unit_block=16))
     everything = [
         search(MomentFolds(streams, solver="eigh").validations(21), ALPHAS, screen=screen, unit_block=64)
         for screen in (False, True)
