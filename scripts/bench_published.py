@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -42,7 +43,7 @@ def published(
 ) -> tuple[float, Any, Any]:
     """Take 63 solves for each session, each with X'X of its own, and one more for each unit.
 
-    One solve of each kind is measured and multiplied.
+    One solve of each kind is measured, the median of up to three, and multiplied.
 
     Parameters
     ----------
@@ -65,20 +66,27 @@ def published(
     sessions = SESSIONS if n_units > 1000 else 1
     y = xp.concatenate([y[:, : n_units // sessions] for y in Y])
 
-    def clock() -> float:
-        wait()
-        return time.perf_counter()
+    def timed(work: Callable[[], Any]) -> tuple[float, Any]:
+        spent: list[float] = []
+        while len(spent) < 3 and sum(spent) < 5:
+            wait()
+            start = time.perf_counter()
+            found = work()
+            wait()
+            spent.append(time.perf_counter() - start)
+        return statistics.median(spent), found
 
-    start = clock()
-    x = zscored(lagged(xp, X, n_lags), train)
-    prepared = clock()
-    z, t = x[train], y[train] - y[train].mean(0)
-    w = xp.linalg.solve(z.T @ z + len(z) * ALPHA * xp.eye(z.shape[1]), z.T @ t)
-    predicted = x[held] @ w + y[train].mean(0)
-    score = 1 - ((y[held] - predicted) ** 2).sum(0) / ((y[held] - y[held].mean(0)) ** 2).sum(0)
-    searched = clock()
-    del z
-    xp.linalg.solve(x.T @ x + len(x) * ALPHA * xp.eye(x.shape[1]), x.T @ (y[:, :1] - y[:, :1].mean(0)))
-    fitted = clock()
-    search = sessions * N_FOLDS * (prepared - start + len(ALPHAS) * (searched - prepared))
-    return search + n_units * (fitted - searched), predicted, score
+    def one_penalty() -> tuple[Any, Any]:
+        z, t = x[train], y[train] - y[train].mean(0)
+        w = xp.linalg.solve(z.T @ z + len(z) * ALPHA * xp.eye(z.shape[1]), z.T @ t)
+        predicted = x[held] @ w + y[train].mean(0)
+        return predicted, 1 - ((y[held] - predicted) ** 2).sum(0) / ((y[held] - y[held].mean(0)) ** 2).sum(0)
+
+    def one_unit() -> Any:
+        return xp.linalg.solve(x.T @ x + len(x) * ALPHA * xp.eye(x.shape[1]), x.T @ (y[:, :1] - y[:, :1].mean(0)))
+
+    preparing, x = timed(lambda: zscored(lagged(xp, X, n_lags), train))
+    searching, (predicted, score) = timed(one_penalty)
+    fitting, _ = timed(one_unit)
+    search = sessions * N_FOLDS * (preparing + len(ALPHAS) * searching)
+    return search + n_units * fitting, predicted, score
