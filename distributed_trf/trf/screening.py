@@ -25,16 +25,21 @@ class Screen(Protocol):
     """No gain is larger, shape (A, U)."""
     guess: Array
     """About as large as the gain, shape (A, U)."""
+    base: Array
+    """R^2 of predicting the training mean, shape (U,)."""
 
     def gains(self, wanted: Array) -> tuple[Array, Array]:
         """Return gains where wanted, (A, U), and how far off they may be; elsewhere they mean nothing."""
+
+    def exact(self, wanted: Array) -> Array:
+        """Return gains in double precision where wanted, (A, U); elsewhere they mean nothing."""
 
 
 def screen_of(v: Validation, alphas: Sequence[float], unit_block: int) -> Screen:
     """Screen a fold; only a diagonal solver is quick enough for anything but its gains themselves to pay."""
     if isinstance(v.solver, Diagonal):
         return SinglePrecision(v, v.solver, alphas, unit_block)
-    return Exact(gains(v, alphas, unit_block))
+    return Exact(gains(v, alphas, unit_block), v.base)
 
 
 def candidates(screens: Sequence[Screen]) -> Array:
@@ -63,14 +68,19 @@ def _bounds(screens: Sequence[Screen], wanted: Array) -> tuple[Array, Array]:
 
 
 class Exact:
-    """A fold whose gains are all known."""
+    """A fold whose gains are all known, so that nothing else of it is kept."""
 
-    def __init__(self, gain: Array) -> None:
+    def __init__(self, gain: Array, base: Array) -> None:
         self.upper = self.guess = self._gain = gain
+        self.base = base
 
     def gains(self, wanted: Array) -> tuple[Array, Array]:
         """Return the gains, and no error."""
         return self._gain, namespace(wanted).zeros_like(self._gain)
+
+    def exact(self, wanted: Array) -> Array:
+        """Return the gains."""
+        return self._gain
 
 
 class SinglePrecision:
@@ -89,6 +99,7 @@ class SinglePrecision:
     def __init__(self, v: Validation, solver: Diagonal, alphas: Sequence[float], unit_block: int) -> None:
         xp = namespace(v.target)
         self._v, self._alphas, self._unit_block = v, alphas, unit_block
+        self.base = v.base
         # H over its largest element and w times the root of it: no room in single precision for extreme sizes.
         size = float(xp.max(xp.linalg.diagonal(v.quadratic))) or 1.0
         quadratic, projected = v.quadratic / size, v.projected / size**0.5
@@ -118,8 +129,12 @@ class SinglePrecision:
             for block in blocks(units.shape[0], self._unit_block):
                 w = xp.take(self._projected, units[block], axis=1) * self._inverse[a, :][:, None]
                 forms.append(form_of(self._quadratic, w, self._removed))
-            form = xp.concat(forms) if forms else self._v.base[:0]
+            form = xp.concat(forms) if forms else self.base[:0]
             rows.append(self._linear[a, :] - scatter(form, wanted[a, :]))
         exact = gains_where(self._v, self._alphas[single:], wanted[single:, :], self._unit_block)
         error = xp.concat([self._error[:single, :], self._rounding[single:, :]])
         return xp.concat([xp.stack(rows), exact]) if rows else exact, error
+
+    def exact(self, wanted: Array) -> Array:
+        """Return gains in double precision where wanted, zero elsewhere."""
+        return gains_where(self._v, self._alphas, wanted, self._unit_block)

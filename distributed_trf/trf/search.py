@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from distributed_trf.arrays import Array, namespace
-from distributed_trf.trf.screening import candidates, screen_of
-from distributed_trf.trf.validation import Validation, gains, gains_where
+from distributed_trf.trf.screening import Screen, candidates, screen_of
+from distributed_trf.trf.validation import Validation, gains
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def search(
         Penalties, ascending.
     screen
         Score in double precision only penalties that could be the best, as told by ``candidates``: the same choice for
-        less work, but no scores of the others. All folds are then held in memory.
+        less work, but no scores of the others. Folds solved by eigenvectors are then all held in memory.
     unit_block
         Units scored together.
 
@@ -45,9 +45,8 @@ def search(
     otherwise.
     """
     if screen:
-        kept = list(folds)
-        groups = [[fold[g] for fold in kept] for g in range(len(kept[0]))]
-        return [_screened(group, alphas, unit_block) for group in groups]
+        screens = [[screen_of(v, alphas, unit_block) for v in validations] for validations in folds]
+        return [_screened(group) for group in zip(*screens, strict=True)]
     scored = ([(gains(v, alphas, unit_block), v.base) for v in validations] for validations in folds)
     totals, n_folds = next(scored), 1
     for found in scored:
@@ -56,12 +55,12 @@ def search(
     return [_choose(gain, base, n_folds) for gain, base in totals]
 
 
-def _screened(folds: Sequence[Validation], alphas: Sequence[float], unit_block: int) -> Scores:
+def _screened(folds: Sequence[Screen]) -> Scores:
     """Choose for one group of units among those that could win."""
-    could_win = candidates([screen_of(v, alphas, unit_block) for v in folds])
-    gain = sum(gains_where(v, alphas, could_win, unit_block) for v in folds)
+    could_win = candidates(folds)
+    gain = sum(fold.exact(could_win) for fold in folds)
     xp = namespace(could_win)
-    return _choose(xp.where(could_win, gain, -xp.inf), sum(v.base for v in folds), len(folds))
+    return _choose(xp.where(could_win, gain, -xp.inf), sum(fold.base for fold in folds), len(folds))
 
 
 def _choose(gain: Array, base: Array, n_folds: int) -> Scores:

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from distributed_trf.arrays import cholesky_solver
+from distributed_trf.trf import solvers
 from distributed_trf.trf.collect import collect_trials
 from distributed_trf.trf.crossval import fit_folds
 from distributed_trf.trf.moment_folds import MomentFolds, fit_moments
@@ -252,6 +254,20 @@ def test_screened_fit__has_the_float64_penalties_and_counts_what_it_left_out():
     )
     assert np.isnan(screened.cv_scores).mean() > 0.5
     assert not np.isnan(full.cv_scores).any()
+
+
+def test_screening__factorises_nothing_twice(monkeypatch):
+    rng = np.random.default_rng(8)
+    X = features(rng, 6, 4, 30)
+    folds = folds_of(X, hard_units(rng, X, 12))
+    factorised = []
+    monkeypatch.setattr(solvers, "cholesky_solver", lambda m: factorised.append(1) or cholesky_solver(m))
+    counts = []
+    for all_scores in (True, False):
+        factorised.clear()
+        fit_moments(folds, ALPHAS, solver="cholesky", all_scores=all_scores)
+        counts.append(len(factorised))
+    assert counts[0] == counts[1] > 0
 
 
 @pytest.mark.parametrize("solver", ["eigh", "cholesky"])
