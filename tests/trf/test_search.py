@@ -1,4 +1,4 @@
-"""Held-out scores from moments against those of explicit predictions, and screening against the full search."""
+"""Screening, and the choice of penalties, against the full search."""
 
 from __future__ import annotations
 
@@ -10,117 +10,20 @@ from hypothesis import strategies as st
 
 from distributed_trf.arrays import cholesky_solver
 from distributed_trf.trf import solvers
-from distributed_trf.trf.collect import collect_trials
-from distributed_trf.trf.crossval import fit_folds
 from distributed_trf.trf.moment_folds import MomentFolds, fit_moments
 from distributed_trf.trf.screening import screen_of
 from distributed_trf.trf.search import search
-from distributed_trf.trf.solvers import NEGLIGIBLE, Diagonal
-from distributed_trf.trf.stream import MomentStream, moments_of
-from distributed_trf.trf.trial_folds import Trials
-from distributed_trf.trf.validation import gains, gains_where
-from tests.oracle import lag_rows
-
-ALPHAS = np.logspace(-5, 15, 21).tolist()
-GRIDS = {
-    "as in the studies": ALPHAS,
-    "dense": np.logspace(-5, 15, 81).tolist(),
-    "alike in single precision": (1 + 1e-6 * np.arange(12)).tolist(),
-}
-LAGS, LEAD_IN = [0, 1, 2], 2
-
-
-def hard_units(rng, X, n_units, *, noise=1.0):
-    """Units between which and whose penalties there is little to choose: pure noise, tiny effects, clear ones."""
-    weights = rng.normal(size=(X[0].shape[1], n_units)) * np.logspace(-4, 0, n_units)
-    weights[:, ::3] = 0
-    return [x[LEAD_IN:] @ weights + noise * rng.normal(size=(x.shape[0] - LEAD_IN, n_units)) for x in X]
-
-
-def features(rng, n_trials, n_features, n_bins, *, duplicates=0):
-    """Trials of features that resemble one another, some of them twice."""
-    mixing = rng.normal(size=(n_features, n_features)) * np.logspace(0, -3, n_features)[:, None]
-    X = [rng.normal(size=(LEAD_IN + n_bins, n_features)) @ mixing for _ in range(n_trials)]
-    return [np.concatenate([x, x[:, :duplicates]], axis=1) for x in X]
-
-
-def folds_of(X, Y, n_folds=3):
-    return [moments_of(X[k::n_folds], Y[k::n_folds], LAGS, LEAD_IN) for k in range(n_folds)]
-
-
-def validations(X, Y, solver="eigh"):
-    return [found for (found,) in MomentFolds(folds_of(X, Y), solver=solver).validations(len(ALPHAS))]
-
-
-def explicit_gain(X, Y, k, alpha):
-    """What the weights add to R^2 on fold k of 3, in extended precision, and the sum of its two terms' sizes."""
-    train = [i for i in range(len(X)) if i % 3 != k]
-    rows, y = lag_rows([X[i] for i in train], LAGS, LEAD_IN), np.concatenate([Y[i] for i in train])
-    mean, scale = rows.mean(axis=0), rows.std(axis=0) + 1e-6
-    z = (rows - mean) / scale
-    gram = z.T @ z + len(z) * alpha * np.eye(z.shape[1])
-    w = np.linalg.solve(gram, z.T @ (y - y.mean(axis=0))).astype(np.longdouble)
-    held, held_y = lag_rows(X[k::3], LAGS, LEAD_IN), np.concatenate(Y[k::3]).astype(np.longdouble)
-    moved = ((held - mean) / scale).astype(np.longdouble) @ w
-    spread = ((held_y - held_y.mean(axis=0)) ** 2).sum(axis=0)
-    products = 2 * moved * (held_y - y.mean(axis=0)) / spread
-    squares = moved**2 / spread
-    return (products - squares).sum(axis=0), np.sqrt((products**2).sum(axis=0)) + squares.sum(axis=0)
-
-
-@given(seed=st.integers(0, 2**32 - 1), duplicates=st.integers(0, 2), solver=st.sampled_from(["eigh", "cholesky"]))
-@settings(max_examples=12)
-def test_gains__are_what_explicit_predictions_add_to_r_squared_at_every_penalty(seed, duplicates, solver):
-    """Relative to the gain's own size, which is 1e-15 where a penalty of 1e15 is all that is left."""
-    rng = np.random.default_rng(seed)
-    X = features(rng, 6, 4, 25, duplicates=duplicates)
-    Y = hard_units(rng, X, 7)
-    shared = 0
-    for k, v in enumerate(validations(X, Y, solver)):
-        found = gains(v, ALPHAS, unit_block=3)
-        shared += sum(v.n * alpha >= v.solver.largest / NEGLIGIBLE for alpha in ALPHAS)
-        for a, alpha in enumerate(ALPHAS):
-            expected, size = explicit_gain(X, Y, k, alpha)
-            assert (np.abs(found[a] - expected) <= 1e-9 * size).all()
-    assert shared > 3 * 5  # otherwise the forms that large penalties share have not been tried
-
-
-def test_base__is_the_r_squared_of_predicting_the_training_mean():
-    rng = np.random.default_rng(0)
-    X = features(rng, 6, 2, 20)
-    Y = [y + i for i, y in enumerate(hard_units(rng, X, 4))]
-    for k, v in enumerate(validations(X, Y)):
-        train, held = np.concatenate([y for i, y in enumerate(Y) if i % 3 != k]), np.concatenate(Y[k::3])
-        spread = ((held - held.mean(axis=0)) ** 2).sum(axis=0)
-        expected = 1 - ((held - train.mean(axis=0)) ** 2).sum(axis=0) / spread
-        np.testing.assert_allclose(v.base, expected, rtol=1e-9, atol=1e-12)
-
-
-@pytest.mark.parametrize("solver", ["eigh", "cholesky", "dual"])
-@pytest.mark.parametrize("value", [0.0, 0.1])
-def test_unit_that_never_varies_on_the_held_out_rows__has_r_squared_zero(solver, value):
-    """As in scikit-learn; not the ratio of two roundings."""
-    rng = np.random.default_rng(1)
-    X = [rng.normal(size=(12, 2)) for _ in range(6)]
-    Y = [rng.normal(size=(10, 2)) for _ in X]
-    for y in Y[::3]:
-        y[:, 0] = value
-    folds = [Trials(X[k::3], Y[k::3]) for k in range(3)]
-    collected = collect_trials(folds, LAGS, LEAD_IN, 1, solver=solver)
-    found = fit_folds(collected, [1.0]).cv_scores[0]
-    expected = []
-    for k in range(3):
-        rows = lag_rows([x for i, x in enumerate(X) if i % 3 != k], LAGS, LEAD_IN)
-        y = np.concatenate([y for i, y in enumerate(Y) if i % 3 != k])
-        mean, scale = rows.mean(axis=0), rows.std(axis=0) + 1e-6
-        z = (rows - mean) / scale
-        w = np.linalg.solve(z.T @ z + len(z) * np.eye(6), z.T @ (y - y.mean(axis=0)))
-        held = np.concatenate(Y[k::3])
-        residual = held - y.mean(axis=0) - ((lag_rows(X[k::3], LAGS, LEAD_IN) - mean) / scale) @ w
-        spread = ((held - held.mean(axis=0)) ** 2).sum(axis=0)
-        varies = np.array([k > 0, True])
-        expected.append(np.where(varies, 1 - (residual**2).sum(axis=0) / np.where(varies, spread, 1), 0))
-    np.testing.assert_allclose(found, np.mean(expected, axis=0), rtol=1e-9)
+from distributed_trf.trf.solvers import Diagonal
+from distributed_trf.trf.validation import gains
+from tests.hard_units import (
+    ALPHAS,
+    GRIDS,
+    features,
+    folds_of,
+    folds_that_lack_trials,
+    hard_units,
+    validations,
+)
 
 
 def check_screen(v, full):
@@ -213,12 +116,7 @@ def test_screening__of_units_that_lack_held_out_trials_takes_the_rows_off(seed, 
     rng = np.random.default_rng(seed)
     X = features(rng, 6, n_features, 20)
     Y = hard_units(rng, X, 40)
-    streams = []
-    for k in range(3):
-        stream = MomentStream(LAGS, LEAD_IN, groups=[10, 30])
-        stream.add(X[k], Y[k], heard=[True, k > 0])
-        stream.add(X[k + 3], Y[k + 3])
-        streams.append(stream.moments())
+    streams = folds_that_lack_trials(X, Y)
     v = next(iter(MomentFolds(streams, solver="eigh").validations(len(ALPHAS))))[1]
     assert isinstance(v.solver, Diagonal)
     assert v.removed is not None
@@ -282,16 +180,6 @@ def test_unit_blocks__change_nothing(solver, all_scores):
     np.testing.assert_array_equal(cut.alpha, whole.alpha)
     np.testing.assert_allclose(cut.cv_scores, whole.cv_scores, rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(cut.weights, whole.weights, rtol=1e-12)
-
-
-def test_gains_where__are_zero_where_not_wanted():
-    rng = np.random.default_rng(5)
-    X = features(rng, 6, 3, 30)
-    (v, *_) = validations(X, hard_units(rng, X, 9))
-    wanted = rng.random((len(ALPHAS), 9)) < 0.3
-    wanted[3] = False
-    expected = np.where(wanted, gains(v, ALPHAS, 512), 0)
-    np.testing.assert_allclose(gains_where(v, ALPHAS, wanted, unit_block=2), expected, rtol=1e-11, atol=0)
 
 
 @pytest.mark.parametrize("screen", [False, True])
