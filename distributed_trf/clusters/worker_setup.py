@@ -29,8 +29,15 @@ class WorkerSetup(WorkerPlugin):
         self._limit = threadpool_limits(self.threads)
         # Profiles of deep call stacks are too deep for it to measure, and it says so each time.
         logging.getLogger("distributed.sizeof").setLevel(logging.ERROR)
+        logging.getLogger("distributed.worker").addFilter(is_news)
         try:
             import torch
         except ImportError:
             return
         torch.set_num_threads(self.threads)
+
+
+def is_news(record: logging.LogRecord) -> bool:
+    """Tell whether a worker need log something: not that a heartbeat found the scheduler closed, as when a run ends."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not (isinstance(error, OSError) and "during heartbeat" in record.getMessage())
