@@ -116,4 +116,4 @@ class LayerData:
 
     def recorded(self, session: str) -> Array:
         """Test responses of a session, float64 of shape (repeats, bins, units), on the device."""
-        return to_device(self.counts[session].test.astype(np.float64), self._device)
+        return to_device(self.counts[session].repeated.astype(np.float64), self._device)

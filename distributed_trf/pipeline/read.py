@@ -14,7 +14,7 @@ from distributed_trf.store.fingerprint import digest, digest_array
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.store.zarr_arrays import attributes, member, open_group, read, write_group
 
-REVISION = 2
+REVISION = 3
 """Raise when this code gives other numbers than before, so that old ones become stale."""
 
 
@@ -51,12 +51,17 @@ def read_counts(item: ReadCounts, study: StudySettings, store: StudyStore) -> di
     session = next(s for s in recordings.sessions if s.name == item.session)
     spikes = recordings.spikes(session, item.stimuli)
     counts = bin_spikes(spikes, recordings.stimuli(item.stimuli), item.bin_width, session=item.session)
-    attrs = {"train_ids": counts.train_ids, "test_ids": counts.test_ids, "bins": counts.bins}
+    attrs = {
+        "train_ids": counts.train_ids,
+        "test_ids": counts.test_ids,
+        "repeats": counts.repeats,
+        "bins": counts.bins,
+    }
     path = store.counts(item.stimuli, item.bin_width, item.session)
     write_group(path, {"train": counts.train, "test": counts.test}, attrs)
     return {
         "units": counts.train.shape[1],
-        "repeats": counts.test.shape[0],
+        "repeats": counts.repeats,
         "train_stimuli": len(counts.train_ids),
         "digest": digest([attrs, digest_array(counts.train), digest_array(counts.test)]),
     }
@@ -67,4 +72,5 @@ def load_counts(store: StudyStore, stimuli: str, bin_width: float, session: str)
     group = open_group(store.counts(stimuli, bin_width, session))
     attrs = attributes(group)
     train, test = (read(member(group, name)) for name in ("train", "test"))
-    return Counts(tuple(attrs["train_ids"]), tuple(attrs["test_ids"]), train, test, attrs["bins"])
+    ids = (tuple(attrs["train_ids"]), tuple(attrs["test_ids"]))
+    return Counts(*ids, train, test, tuple(attrs["repeats"]), attrs["bins"])

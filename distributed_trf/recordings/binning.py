@@ -4,6 +4,8 @@ A stimulus of ``dur`` seconds has ``n = floor((dur + 1e-6 + bw / 2) / bw)`` bins
 bin counts when it is at least half a bin long. Bins are left-closed: a spike at ``k * bw`` belongs to bin ``k``.
 Recording clocks tick in tens of microseconds while times are floating-point differences, so a spike less than
 1 microsecond before a border is one that rounding moved, and counts as on the border.
+
+Bins of 1000 ms are a special case, as in Ahmed et al. (2025): a stimulus is then one bin, which holds all its spikes.
 """
 
 from __future__ import annotations
@@ -15,15 +17,21 @@ import numpy as np
 
 from distributed_trf.errors import RecordingError
 from distributed_trf.recordings.recording_set import SpikeTrials, Stimulus
+from distributed_trf.recordings.trials import ROUNDING
 
-ROUNDING = 1e-6
-"""Seconds within which two times are the same time."""
+WHOLE_STIMULUS = 1000.0
+"""Bin width in milliseconds at which every stimulus is one bin."""
 
 
 def n_bins(duration: float, bin_width: float) -> int:
     """Return how many bins of ``bin_width`` milliseconds a span of ``duration`` seconds has."""
     width = bin_width / 1000
     return int(np.floor((duration + ROUNDING + width / 2) / width))
+
+
+def stimulus_bins(duration: float, bin_width: float) -> int:
+    """Return how many bins a stimulus of ``duration`` seconds has: ``n_bins``, or one at ``WHOLE_STIMULUS``."""
+    return 1 if bin_width == WHOLE_STIMULUS else n_bins(duration, bin_width)
 
 
 @dataclass(frozen=True)
@@ -36,26 +44,39 @@ class Counts:
     train: np.ndarray
     """Counts of the first presentation of each training stimulus, one after another, shape (train bins, units)."""
     test: np.ndarray
-    """Counts of the repeated test stimuli, one after another, shape (repeats, test bins, units)."""
+    """Counts of all presentations of the test stimuli: one stimulus after another, within each one presentation after
+    another, shape (sum over test stimuli of repeats x bins, units)."""
+    repeats: tuple[int, ...]
+    """How often each test stimulus was presented."""
     bins: dict[str, int]
     """Number of bins of each stimulus of the set, heard or not."""
 
     @cached_property
     def train_trials(self) -> dict[str, np.ndarray]:
         """Responses by training stimulus, each of shape (bins, units)."""
-        return self._cut(self.train_ids, self.train, axis=0)
+        borders = np.cumsum([self.bins[i] for i in self.train_ids])[:-1]
+        return dict(zip(self.train_ids, np.split(self.train, borders), strict=True))
 
     @cached_property
     def test_trials(self) -> dict[str, np.ndarray]:
-        """Responses by test stimulus, each of shape (repeats, bins, units)."""
-        return self._cut(self.test_ids, self.test, axis=1)
+        """All responses by test stimulus, each of shape (its repeats, bins, units)."""
+        shapes = {i: (n, self.bins[i], self.test.shape[1]) for i, n in zip(self.test_ids, self.repeats, strict=True)}
+        borders = np.cumsum([n * bins for n, bins, _ in shapes.values()])[:-1]
+        rows = np.split(self.test, borders)
+        return {i: row.reshape(shape) for (i, shape), row in zip(shapes.items(), rows, strict=True)}
 
-    def _cut(self, ids: tuple[str, ...], rows: np.ndarray, axis: int) -> dict[str, np.ndarray]:
-        borders = np.cumsum([self.bins[i] for i in ids])[:-1]
-        return dict(zip(ids, np.split(rows, borders, axis=axis), strict=True))
+    @cached_property
+    def repeated(self) -> np.ndarray:
+        """Test stimuli one after another in as many repeats as all of them have, the earliest ones.
+
+        Shape (repeats, test bins, units).
+        """
+        return np.concatenate([trials[: min(self.repeats)] for trials in self.test_trials.values()], axis=1)
 
 
-def bin_spikes(spikes: SpikeTrials, stimuli: tuple[Stimulus, ...], bin_width: float, *, session: str) -> Counts:
+def bin_spikes(
+    spikes: SpikeTrials, stimuli: tuple[Stimulus, ...], bin_width: float, *, session: str, delay: float = 0.0
+) -> Counts:
     """Count the spikes of every unit of a session at once.
 
     Parameters
@@ -68,19 +89,20 @@ def bin_spikes(spikes: SpikeTrials, stimuli: tuple[Stimulus, ...], bin_width: fl
         Milliseconds.
     session
         Name for error messages.
+    delay
+        Seconds after the onset of the sound at which the first bin begins.
 
     Returns
     -------
     Counts
-        Training stimuli keep their first presentation. Test stimuli keep as many repeats as the least presented of them
-        has, the earliest ones.
+        Training stimuli keep their first presentation, test stimuli all of theirs.
 
     Raises
     ------
     RecordingError
         If the session lacks test stimuli or has no training stimulus.
     """
-    bins = {s.id: n_bins(s.duration, bin_width) for s in stimuli}
+    bins = {s.id: stimulus_bins(s.duration, bin_width) for s in stimuli}
     presented: dict[str, list[int]] = {}
     for trial, stimulus in enumerate(spikes.stimulus):
         presented.setdefault(stimulus, []).append(trial)
@@ -99,16 +121,19 @@ def bin_spikes(spikes: SpikeTrials, stimuli: tuple[Stimulus, ...], bin_width: fl
             f"session {session}: no training stimulus was presented. Add it to bad_sessions to leave it out"
         )
 
-    n_repeats = min(len(presented[i]) for i in test_ids)
-    kept = [presented[i][0] for i in train_ids]
-    kept += [presented[i][repeat] for repeat in range(n_repeats) for i in test_ids]
-    counts = _count(spikes, kept, bins, bin_width / 1000)  # (all kept bins, units)
+    kept = [presented[i][0] for i in train_ids] + [trial for i in test_ids for trial in presented[i]]
+    if bin_width == WHOLE_STIMULUS:
+        durations = {s.id: s.duration for s in stimuli}
+        end = np.array([durations.get(i, 0.0) for i in spikes.stimulus])
+        counts = _count_whole(spikes, kept, end, delay)
+    else:
+        counts = _count(spikes, kept, bins, bin_width / 1000, delay)
     n_train = sum(bins[i] for i in train_ids)
-    test = counts[n_train:].reshape(n_repeats, -1, counts.shape[1])
-    return Counts(train_ids, test_ids, counts[:n_train], test, bins)
+    repeats = tuple(len(presented[i]) for i in test_ids)
+    return Counts(train_ids, test_ids, counts[:n_train], counts[n_train:], repeats, bins)
 
 
-def _count(spikes: SpikeTrials, kept: list[int], bins: dict[str, int], width: float) -> np.ndarray:
+def _count(spikes: SpikeTrials, kept: list[int], bins: dict[str, int], width: float, delay: float) -> np.ndarray:
     """Counts of the kept trials one after another, shape (bins, units)."""
     trial_bins = np.zeros(len(spikes.stimulus), dtype=np.int64)
     trial_bins[kept] = [bins[spikes.stimulus[t]] for t in kept]
@@ -117,7 +142,16 @@ def _count(spikes: SpikeTrials, kept: list[int], bins: dict[str, int], width: fl
     total = int(trial_bins.sum())
     columns = []
     for times, trial in zip(spikes.times, spikes.trial, strict=True):
-        index = np.floor((times + ROUNDING) / width).astype(np.int64)
+        index = np.floor((times - delay + ROUNDING) / width).astype(np.int64)
         inside = (index >= 0) & (index < trial_bins[trial])
         columns.append(np.bincount(start[trial[inside]] + index[inside], minlength=total))
+    return np.stack(columns, axis=1).astype(np.uint16)
+
+
+def _count_whole(spikes: SpikeTrials, kept: list[int], duration: np.ndarray, delay: float) -> np.ndarray:
+    """Counts of the kept trials from onset to offset, shape (kept trials, units)."""
+    columns = []
+    for times, trial in zip(spikes.times, spikes.trial, strict=True):
+        inside = (times - delay >= -ROUNDING) & (times - delay < duration[trial] - ROUNDING)
+        columns.append(np.bincount(trial[inside], minlength=duration.size)[kept])
     return np.stack(columns, axis=1).astype(np.uint16)

@@ -8,6 +8,11 @@ from typing import Protocol
 
 import numpy as np
 
+TIMIT, MVOCS = "timit", "mvocs"
+"""Stimulus sets of the published recordings: English sentences and monkey vocalisations."""
+UNKNOWN = "unknown"
+"""Area or subject of a session of which nothing is said."""
+
 
 @dataclass(frozen=True)
 class Stimulus:
@@ -41,20 +46,39 @@ class SpikeTrials:
 
     stimulus: tuple[str, ...]
     """Stimulus id of each trial, in order of presentation."""
+    onset: np.ndarray
+    """Seconds on the session's clock at which each trial's sound began, ascending, shape (n_trials,)."""
     times: tuple[np.ndarray, ...]
     """Per channel, seconds from the onset of the trial, shape (n_spikes,); may be negative."""
     trial: tuple[np.ndarray, ...]
     """Per channel, the trial of each spike as an index into ``stimulus``, shape (n_spikes,)."""
+    notes: tuple[str, ...] = ()
+    """What was left out while reading and how much of it, such as ``3 spikes before the recording began``."""
 
 
 class RecordingSet(Protocol):
-    """The one protocol that every recording format implements."""
+    """The one protocol that every recording format implements.
+
+    A format is a callable that takes the path of a recording set and returns such an object. It is made known under its
+    name as an entry point of the group ``distributed_trf.recordings``.
+    """
 
     path: Path
 
     @property
+    def stimulus_sets(self) -> tuple[str, ...]:
+        """Names of the stimulus sets whose files are there."""
+
+    @property
     def sessions(self) -> tuple[Session, ...]:
         """All usable sessions, sorted by name; cheap, no spike is read."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is there and not used, such as sessions that are known to be bad; one line each."""
+
+    def heard(self, stimulus_set: str) -> tuple[Session, ...]:
+        """Return the sessions that are known to have heard a stimulus set; cheap, no spike is read."""
 
     def stimuli(self, stimulus_set: str) -> tuple[Stimulus, ...]:
         """All sounds of a stimulus set, sorted as the recording set sorts them."""

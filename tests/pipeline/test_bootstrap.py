@@ -81,7 +81,7 @@ def test_test__equals_explicit_correlations_of_the_drawn_repeats(write_study):
     for percent in (50, 100):
         for n_repeats in (1, 4):
             stimuli, repeats = draw_tests(
-                durations, counts.test.shape[0], percent_duration=percent, n_repeats=n_repeats, draws=3, seed=4
+                durations, counts.repeated.shape[0], percent_duration=percent, n_repeats=n_repeats, draws=3, seed=4
             )
             for draw in range(3):
                 drawn = [i for i, n in zip(counts.test_ids, stimuli[draw], strict=True) for _ in range(n)]

@@ -53,7 +53,7 @@ def test_driving_feature__comes_within_003_of_the_ceiling(studied):
     for k, (_, counts) in enumerate(counts_of(studied).items()):
         for u in range(8):
             known = rate[8 * k + u]
-            r = [np.corrcoef(known, repeat[:, u])[0, 1] if np.ptp(known) > 0 else 0 for repeat in counts.test]
+            r = [np.corrcoef(known, repeat[:, u])[0, 1] if np.ptp(known) > 0 else 0 for repeat in counts.repeated]
             ceiling.append(np.mean(r))
     r, driven = ds.r.values.ravel(), truth.driven.values
     assert driven.sum() == 7 * SESSIONS
@@ -81,7 +81,7 @@ def test_shuffled_responses__predict_nothing(studied):
         X = {i: to_bins(frames[i], 7 + counts.bins[i]) for i in counts.bins}
         train = cut(shuffled(list(counts.train_trials.values()), rng), [counts.bins[i] for i in counts.train_ids])
         repeats = [
-            shuffled([counts.test_trials[i][k] for i in counts.test_ids], rng) for k in range(counts.test.shape[0])
+            shuffled([counts.test_trials[i][k] for i in counts.test_ids], rng) for k in range(counts.repeated.shape[0])
         ]
         test = [cut(repeat, [counts.bins[i] for i in counts.test_ids]) for repeat in repeats]
         trf = TRF(lead_in=7).fit([X[i] for i in counts.train_ids], train)

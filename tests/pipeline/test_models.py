@@ -48,7 +48,7 @@ def expected_r(predicted, session):
     """Correlate a prediction with the counts of each repeat, and average; by hand from what was read."""
     counts = load_counts(store(), "timit", 50.0, session)
     assert list(dict.fromkeys(predicted.stimulus.values)) == list(counts.test_ids)
-    r = [[pearson(y, p) for y, p in zip(repeat.T, predicted.values.T, strict=True)] for repeat in counts.test]
+    r = [[pearson(y, p) for y, p in zip(repeat.T, predicted.values.T, strict=True)] for repeat in counts.repeated]
     return np.nanmean(np.array(r), axis=0)
 
 

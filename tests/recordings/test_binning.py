@@ -21,7 +21,10 @@ def stimuli(*durations: float, n_test: int = 1) -> tuple[Stimulus, ...]:
 def one_unit(stimulus: str, *spikes: tuple[int, float]) -> SpikeTrials:
     """Trials named by the letters of ``stimulus`` and the (trial, time) of the spikes of one unit."""
     return SpikeTrials(
-        tuple(stimulus), (np.array([t for _, t in spikes]),), (np.array([k for k, _ in spikes], dtype=np.int64),)
+        tuple(stimulus),
+        10.0 * np.arange(len(stimulus)),
+        (np.array([t for _, t in spikes]),),
+        (np.array([k for k, _ in spikes], dtype=np.int64),),
     )
 
 
@@ -59,6 +62,7 @@ def test_bin_spikes__equals_counting_ticks_one_by_one(recording: tuple[int, list
     width, durations, order, units, onset = recording
     spikes = SpikeTrials(
         tuple("abcdefgh"[i] for i in order),
+        10.0 * np.arange(len(order)),
         # differences of clock readings, so that borders are hit up to rounding as in the recordings
         tuple(np.array([(onset + tick) / CLOCK - onset / CLOCK for _, tick in unit]) for unit in units),
         tuple(np.array([trial for trial, _ in unit], dtype=np.int64) for unit in units),
@@ -73,7 +77,7 @@ def test_bin_spikes__equals_counting_ticks_one_by_one(recording: tuple[int, list
                 slow[trial][k, u] += k * width <= tick < (k + 1) * width
     last = len(durations) - 1
     np.testing.assert_array_equal(counts.train, np.concatenate([slow[order.index(i)] for i in range(last)]))
-    np.testing.assert_array_equal(counts.test, np.stack([slow[k] for k, i in enumerate(order) if i == last]))
+    np.testing.assert_array_equal(counts.repeated, np.stack([slow[k] for k, i in enumerate(order) if i == last]))
 
 
 @given(
@@ -84,14 +88,14 @@ def test_bin_spikes__any_bin_width(width: float, places: list[tuple[int, float]]
     spikes = one_unit("ab", *((1, (k + part) * width / 1000) for k, part in places))
     counts = bin_spikes(spikes, stimuli(width / 1000, 10 * width / 1000), width, session="s")
     expected = [sum(k == place for place, _ in places) for k in range(10)]
-    assert counts.test[0, :, 0].tolist() == expected
+    assert counts.repeated[0, :, 0].tolist() == expected
 
 
 def test_bin_spikes__bins_are_left_closed() -> None:
     width = 0.05
     times = [0.0, 3 * width, 4 * width - 0.9e-6, 5 * width - 2e-6, 6 * width, -50e-6]
     counts = bin_spikes(one_unit("ab", *((1, t) for t in times)), stimuli(0.05, 0.3), 50, session="s")
-    assert counts.test[0, :, 0].tolist() == [1, 0, 0, 1, 2, 0]
+    assert counts.repeated[0, :, 0].tolist() == [1, 0, 0, 1, 2, 0]
 
 
 def test_bin_spikes__a_training_stimulus_keeps_its_first_presentation() -> None:
@@ -108,17 +112,18 @@ def test_bin_spikes__a_training_stimulus_never_heard_is_left_out() -> None:
     assert counts.bins["b"] == 2  # known all the same
 
 
-def test_bin_spikes__repeats_are_the_earliest_of_the_least_heard() -> None:
+def test_counts__all_presentations_are_kept_and_as_many_as_all_have_are_the_repeats() -> None:
     spikes = one_unit("abcbbc", (1, 0.06), (3, 0.01), (4, 0.02), (2, 0.03), (5, 0.01), (5, 0.02))
     counts = bin_spikes(spikes, stimuli(0.05, 0.1, 0.05, n_test=2), 50, session="s")
-    assert counts.test[:, :, 0].tolist() == [[0, 1, 1], [1, 0, 2]]
-    assert counts.test_trials["b"].tolist() == [[[0], [1]], [[1], [0]]]
+    assert counts.repeated[:, :, 0].tolist() == [[0, 1, 1], [1, 0, 2]]
+    assert counts.repeats == (3, 2)
+    assert counts.test_trials["b"].tolist() == [[[0], [1]], [[1], [0]], [[1], [0]]]
     assert counts.test_trials["c"].tolist() == [[[1]], [[2]]]
 
 
 def test_bin_spikes__trials_of_other_stimuli_are_ignored() -> None:
     counts = bin_spikes(one_unit("axb", (1, 0.01), (2, 0.01)), stimuli(0.05, 0.05), 50, session="s")
-    assert (counts.train.sum(), counts.test.sum()) == (0, 1)
+    assert (counts.train.sum(), counts.repeated.sum()) == (0, 1)
 
 
 def test_bin_spikes__trials_come_apart_at_the_borders_of_stimuli() -> None:

@@ -111,7 +111,7 @@ def test_truth__ceilings_are_the_correlation_with_each_repeat(truth: xr.Dataset,
         counts = bin_spikes(recordings.spikes(session, "timit"), recordings.stimuli("timit"), 50, session=session.name)
         units = np.flatnonzero((truth.session.values == session.name) & truth.driven.values)
         for channel, unit in enumerate(units):
-            r = [np.corrcoef(rate[unit], repeat[:, channel])[0, 1] for repeat in counts.test]
+            r = [np.corrcoef(rate[unit], repeat[:, channel])[0, 1] for repeat in counts.repeated]
             assert truth.ceiling[unit].item() == pytest.approx(np.mean(r), abs=1e-5)
             assert 0.4 < truth.ceiling[unit] < 0.8
 
@@ -241,7 +241,7 @@ def test_simulate__truth_is_in_the_readers_order_of_channels(tmp_path: Path) -> 
     recordings = UCSFRecordings(tmp_path / "set")
     counts = bin_spikes(recordings.spikes(session, "timit"), recordings.stimuli("timit"), 50, session="s")
     rate = truth.rate.values[:, np.isin(truth.stimulus.values, [str(i) for i in TEST_IDS])]
-    psth = counts.test.mean(axis=0).T
+    psth = counts.repeated.mean(axis=0).T
     driven = truth.driven.values
     r = np.corrcoef(rate[driven], psth)[: driven.sum(), driven.sum() :]
     assert r.argmax(axis=1).tolist() == np.flatnonzero(driven).tolist()
@@ -271,7 +271,7 @@ def test_simulate__returns_what_is_on_disk(tmp_path: Path) -> None:
 def test_simulate__repeats_are_independent(recordings: UCSFRecordings) -> None:
     spikes = recordings.spikes(recordings.sessions[0], "timit")
     counts = bin_spikes(spikes, recordings.stimuli("timit"), 50, session="s")
-    deaf = counts.test[:, :, -1].astype(float)
+    deaf = counts.repeated[:, :, -1].astype(float)
     r = np.corrcoef(deaf)[np.triu_indices(11, 1)]
     assert abs(r.mean()) < 0.05
     fano = deaf.var(axis=0, ddof=1).mean() / deaf.mean()

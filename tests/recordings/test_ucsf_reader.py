@@ -126,7 +126,7 @@ def test_reader__mean_test_response_follows_the_known_rate(simulated: Path) -> N
         of_session = truth.isel(unit=truth.session.values == session.name)
         is_test = np.isin(truth.stimulus.values, [str(i) for i in TEST_IDS])
         rate = of_session.rate.values[:, is_test]
-        psth = counts.test.mean(axis=0).T
+        psth = counts.repeated.mean(axis=0).T
         for unit in np.flatnonzero(of_session.driven):
             assert np.corrcoef(rate[unit], psth[unit])[0, 1] > 0.85
         np.testing.assert_allclose(psth.mean(axis=1), rate.mean(axis=1), rtol=0.06)
@@ -170,8 +170,8 @@ def test_reader__one_channel_session(copy: Path) -> None:
     session = recordings.sessions[0]
     assert session.channels == ("Ch2",)
     counts = bin_spikes(recordings.spikes(session, "timit"), recordings.stimuli("timit"), 50, session=FIRST)
-    assert counts.test.shape[2] == 1
-    assert counts.test.sum() > 0
+    assert counts.repeated.shape[2] == 1
+    assert counts.repeated.sum() > 0
 
 
 @pytest.mark.parametrize("n", [0, 1, 2])
@@ -193,7 +193,7 @@ def test_reader__the_one_spike_lands_in_its_bin(copy: Path, rewrite: Rewrite) ->
     spikes = recordings.spikes(recordings.sessions[0], "timit")
     counts = bin_spikes(spikes, recordings.stimuli("timit"), 50, session=FIRST)
     assert np.argwhere(counts.test_trials["12"][:, :, 1]).tolist() == [[0, 5]]
-    assert counts.test[:, :, 1].sum() + counts.train[:, 1].sum() == 1
+    assert counts.repeated[:, :, 1].sum() + counts.train[:, 1].sum() == 1
 
 
 def test_reader__truncated_mat_names_the_file(copy: Path) -> None:

@@ -15,7 +15,6 @@ from pathlib import Path
 from distributed_trf.errors import RecordingError
 from distributed_trf.recordings.ucsf.metadata import METADATA_FILE
 
-TIMIT = "timit"
 TEST_IDS = (12, 13, 32, 43, 56, 163, 212, 218, 287, 308)
 """Sentences kept for testing, by position from 1; every session heard each of them about eleven times."""
 SILENCE = 0.5

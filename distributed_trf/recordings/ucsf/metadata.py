@@ -10,11 +10,11 @@ from typing import Any
 import yaml
 
 from distributed_trf.errors import RecordingError
+from distributed_trf.recordings.recording_set import UNKNOWN
 
 METADATA_FILE = "sessions_metadata.yml"
 SUBJECTS = ("c_LH", "c_RH", "b_RH", "f_RH")
 """Animal and hemisphere; each has a list of its sessions under ``<subject>_sessions``."""
-UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)

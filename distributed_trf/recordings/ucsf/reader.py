@@ -10,13 +10,12 @@ import numpy as np
 
 from distributed_trf.errors import ConfigError, RecordingError
 from distributed_trf.recordings.matlab import field, number, numbers, read_mat
-from distributed_trf.recordings.recording_set import Session, SpikeTrials, Stimulus
+from distributed_trf.recordings.recording_set import TIMIT, Session, SpikeTrials, Stimulus
 from distributed_trf.recordings.ucsf.layout import (
     SENTENCE_FILE,
     SESSIONS_FOLDER,
     SILENCE,
     TEST_IDS,
-    TIMIT,
     channel_files,
     channel_labels,
     check_folder,
@@ -51,13 +50,30 @@ class UCSFRecordings:
                 f"{folder}: no session to use; found {len(found)} folders, all of them in bad_sessions of "
                 f"{METADATA_FILE}. Expected one folder per session: copy them again"
             )
+        left_out = [name for name in found if name in table.bad]
+        self._notes = (f"bad sessions left out: {', '.join(left_out)}",) if left_out else ()
         self._sessions = tuple(
             Session(name, *table.site(name), channels=channel_labels(channel_files(folder / name))) for name in usable
         )
 
     @property
+    def stimulus_sets(self) -> tuple[str, ...]:
+        """``timit``."""
+        return (TIMIT,)
+
+    @property
     def sessions(self) -> tuple[Session, ...]:
         """All sessions but the bad ones, sorted by name."""
+        return self._sessions
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sessions that are left out."""
+        return self._notes
+
+    def heard(self, stimulus_set: str) -> tuple[Session, ...]:
+        """All sessions."""
+        self._check_stimulus_set(stimulus_set)
         return self._sessions
 
     def stimuli(self, stimulus_set: str) -> tuple[Stimulus, ...]:
@@ -105,13 +121,14 @@ class UCSFRecordings:
         """
         self._check_stimulus_set(stimulus_set)
         files = self.session_files(session)
-        codes, times, trials = np.empty(0), [], []
+        codes, onset, times, trials = np.empty(0), np.empty(0), [], []
         for path in files:
             content = read_mat(path, ("spike", "trial"))
             found = numbers(content["trial"], "timitStimcode", path)
             if path == files[0]:
                 codes = found
                 self._check_codes(codes, path)
+                onset = numbers(content["trial"], "stimon", path)
             elif not np.array_equal(found, codes):
                 raise RecordingError(
                     f"{path}: field timitStimcode of trial has {found.size} trials, but {files[0].name} of the same "
@@ -122,7 +139,7 @@ class UCSFRecordings:
             times.append(channel_times)
             trials.append(channel_trials)
         stimulus = tuple(str(int(code)) for code in codes[codes != 0])
-        return SpikeTrials(stimulus, tuple(times), tuple(trials))
+        return SpikeTrials(stimulus, onset[codes != 0], tuple(times), tuple(trials))
 
     def sound_files(self, stimulus_set: str) -> tuple[Path, ...]:
         """The sentence file."""
