@@ -41,13 +41,19 @@ class Session:
 
 
 @dataclass(frozen=True)
-class SpikeTrials:
-    """Spike times of one session and stimulus set, trial by trial."""
+class Trials:
+    """What one session heard of a stimulus set, and when."""
 
     stimulus: tuple[str, ...]
     """Stimulus id of each trial, in order of presentation."""
     onset: np.ndarray
     """Seconds on the session's clock at which each trial's sound began, ascending, shape (n_trials,)."""
+
+
+@dataclass(frozen=True)
+class SpikeTrials(Trials):
+    """Spike times of one session and stimulus set, trial by trial."""
+
     times: tuple[np.ndarray, ...]
     """Per channel, seconds from the onset of the trial, shape (n_spikes,); may be negative."""
     trial: tuple[np.ndarray, ...]
@@ -85,6 +91,9 @@ class RecordingSet(Protocol):
 
     def sounds(self, stimulus_set: str) -> tuple[dict[str, np.ndarray], float]:
         """Waveform of every stimulus, cut to its onset and offset, and their sampling rate in hertz."""
+
+    def trials(self, session: Session, stimulus_set: str) -> Trials:
+        """Return the presentations of a stimulus set; no spike is read where the files allow that."""
 
     def spikes(self, session: Session, stimulus_set: str) -> SpikeTrials:
         """Spike times of every channel in every trial of a stimulus set."""

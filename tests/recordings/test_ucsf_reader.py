@@ -354,5 +354,5 @@ def test_reader__an_empty_list_may_be_left_blank(copy: Path) -> None:
 
 def test_open_recordings__finds_the_reader_by_name(simulated: Path) -> None:
     assert isinstance(open_recordings("ucsf", simulated), UCSFRecordings)
-    with pytest.raises(ConfigError, match="'nwb' is unknown; expected one of ucsf"):
+    with pytest.raises(ConfigError, match="'nwb' is unknown; expected one of .*ucsf"):
         open_recordings("nwb", simulated)

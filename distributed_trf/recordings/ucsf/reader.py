@@ -10,7 +10,7 @@ import numpy as np
 
 from distributed_trf.errors import ConfigError, RecordingError
 from distributed_trf.recordings.matlab import field, number, numbers, read_mat
-from distributed_trf.recordings.recording_set import TIMIT, Session, SpikeTrials, Stimulus
+from distributed_trf.recordings.recording_set import TIMIT, Session, SpikeTrials, Stimulus, Trials
 from distributed_trf.recordings.ucsf.layout import (
     SENTENCE_FILE,
     SESSIONS_FOLDER,
@@ -110,6 +110,16 @@ class UCSFRecordings:
                 )
             sounds[str(i)] = sound
         return sounds, sfreq
+
+    def trials(self, session: Session, stimulus_set: str) -> Trials:
+        """Presentations of sentences, from the first channel's file."""
+        self._check_stimulus_set(stimulus_set)
+        path = self.session_files(session)[0]
+        table = read_mat(path, ("trial",))["trial"]
+        codes = numbers(table, "timitStimcode", path)
+        self._check_codes(codes, path)
+        onset = numbers(table, "stimon", path)
+        return Trials(tuple(str(int(code)) for code in codes[codes != 0]), onset[codes != 0])
 
     def spikes(self, session: Session, stimulus_set: str) -> SpikeTrials:
         """Spike times of every channel in every presentation of a sentence.
