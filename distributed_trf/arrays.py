@@ -143,6 +143,24 @@ def blocks(n: int, size: int) -> Iterator[slice]:
     return (slice(start, min(start + size, n)) for start in range(0, n, size))
 
 
+CACHE_BYTES = 1 << 20
+"""What stays in the cache of a core while it is worked on."""
+DEVICE_BLOCK_BYTES = 256 << 20
+"""What keeps all of a GPU busy and leaves room for others."""
+
+
+def block_rows(width: int, reference: Array) -> int:
+    """Return how many rows of ``width`` elements are best worked on at once where an array lives; at least 1."""
+    size = DEVICE_BLOCK_BYTES if is_cupy_namespace(namespace(reference)) else CACHE_BYTES
+    return max(size // (width * reference.dtype.itemsize), 1)
+
+
+def take_rows(table: Array, rows: np.ndarray) -> Array:
+    """Look up rows, given by host indices: shape (n, m) and (k,) to (k, m)."""
+    xp = namespace(table)
+    return xp.take(table, xp.asarray(rows, device=device_of(table)), axis=0)
+
+
 def scatter(values: Array, mask: Array) -> Array:
     """Put values where a mask is true, zero elsewhere: shape (sum of mask,) to the shape of the mask, (n,)."""
     xp = namespace(values)

@@ -1,0 +1,90 @@
+"""Everything about the reliability of the units of one session."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from distributed_trf.arrays import Array, namespace, to_numpy
+from distributed_trf.reliability.ceilings import ccmax, signal_power, single_repeat_ceiling, split_half_ceiling
+from distributed_trf.reliability.inter_trial import Null, expected_r, inter_trial_r, null_shifts, shifted_r
+from distributed_trf.reliability.pairs import PairTables, draw_pairs
+from distributed_trf.reliability.selection import draws_above_null_p
+from distributed_trf.reliability.shift_test import shift_test
+from distributed_trf.trf.draws import draw_generator
+
+
+def assess(
+    trials: Sequence[Array],
+    *,
+    draws: int,
+    null: Null,
+    shifts: int,
+    splits: int,
+    seed: int,
+    key: Sequence[str | float] = (),
+) -> dict[str, np.ndarray]:
+    """Measure how well each unit repeats itself.
+
+    Parameters
+    ----------
+    trials
+        Counts of each test stimulus, shape (R, T, U); pairings use all presentations, the test for tuning and the
+        ceilings as many as every stimulus has.
+    draws
+        Of the distribution of inter-trial correlations and of its null.
+    null
+        How the null shifts responses, see ``null_shifts``.
+    shifts
+        Of the test for tuning.
+    splits
+        Of the repeats into halves.
+    seed, key
+        Decide everything random; ``key`` tells sessions apart.
+
+    Returns
+    -------
+    dict of np.ndarray, each of shape (U,)
+        The variables ``names.RELIABILITY`` describes; NaN for units that never vary.
+
+    Raises
+    ------
+    DataError
+        If a stimulus was presented only once.
+    """
+
+    def rng(what: str) -> np.random.Generator:
+        return draw_generator(seed, what, *key)
+
+    tables = PairTables.of(trials)
+    pairs = draw_pairs(tables.repeats, draws, rng("pairs"))
+    true = to_numpy(inter_trial_r(tables, pairs))
+    shifted = to_numpy(shifted_r(tables, pairs, null_shifts(null, tables.bins, draws, rng("null shifts"))))
+    repeated = repeated_counts(trials)
+    test = shift_test(repeated, shifts, rng("test shifts"))
+    found = {
+        "normaliser": true.mean(axis=0),
+        "normaliser_expected": expected_r(tables),
+        "null_mean": shifted.mean(axis=0),
+        "null_std": shifted.std(axis=0),
+        "tuned_p": test.p,
+        "tuned_p_published": draws_above_null_p(true, shifted),
+        "signal_power": signal_power(repeated),
+        "ceiling_signal_power": single_repeat_ceiling(repeated),
+        "ceiling_ccmax": ccmax(repeated),
+        "ceiling_split_half": split_half_ceiling(repeated, splits, rng("splits")),
+    }
+    varies = to_numpy(_varies(tables.counts))
+    return {name: np.where(varies, to_numpy(values), np.nan) for name, values in found.items()}
+
+
+def repeated_counts(trials: Sequence[Array]) -> Array:
+    """Put the stimuli one after another in as many repeats as all of them have, the earliest ones: (R, T, U)."""
+    repeats = min(trial.shape[0] for trial in trials)
+    return namespace(*trials).concat([trial[:repeats, :, :] for trial in trials], axis=1)
+
+
+def _varies(counts: Array) -> Array:
+    xp = namespace(counts)
+    return xp.max(counts, axis=0) > xp.min(counts, axis=0)

@@ -1,0 +1,53 @@
+"""Inter-trial correlations of a unit that fires at random, whatever is played."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from distributed_trf.arrays import block_rows, blocks
+from distributed_trf.errors import DataError
+
+PUBLISHED_RATE = 50.0
+"""Spikes per second that Ahmed et al. (2025) use."""
+
+
+def poisson_r(
+    n_bins: int, bin_width: float, draws: int, rng: np.random.Generator, *, rate: float = PUBLISHED_RATE
+) -> np.ndarray:
+    """Correlate the counts of pairs of trains that share nothing.
+
+    Either train has ``int(rate * duration)`` spikes at independent, uniform times, so that its counts are those of a
+    Poisson process given their number. The published code once took the 90th or 95th percentile as threshold.
+
+    Parameters
+    ----------
+    n_bins
+        Bins of all test stimuli together.
+    bin_width
+        Milliseconds.
+    draws
+        Number of pairs.
+    rng
+        Source of the spikes.
+    rate
+        Spikes per second.
+
+    Returns
+    -------
+    np.ndarray of shape (draws,)
+
+    Raises
+    ------
+    DataError
+        If the trains would have no spike, or one bin only.
+    """
+    n_spikes = int(rate * n_bins * bin_width / 1000)
+    if n_spikes < 1 or n_bins < 2:
+        raise DataError(f"{n_spikes} spikes in {n_bins} bins cannot correlate; expected at least 1 spike and 2 bins")
+    evenly = np.full(n_bins, 1 / n_bins)
+    found = []
+    for block in blocks(draws, block_rows(n_bins, evenly)):
+        a, b = (rng.multinomial(n_spikes, evenly, size=block.stop - block.start) - n_spikes / n_bins for _ in range(2))
+        norm = np.sqrt((a * a).sum(axis=1) * (b * b).sum(axis=1))
+        found.append(np.where(norm > 0, (a * b).sum(axis=1) / np.where(norm > 0, norm, 1), 0))
+    return np.concatenate(found)

@@ -1,0 +1,89 @@
+"""Is a unit driven by the sounds at all? A test that holds its level on units that are not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from distributed_trf.arrays import Array, block_rows, blocks, namespace, take_rows
+from distributed_trf.errors import DataError
+from distributed_trf.trf.correlation import centred, varies
+
+ROUNDING = 1e-12
+"""Difference within which two correlations are ties."""
+
+
+@dataclass(frozen=True)
+class ShiftTest:
+    """Outcome of ``shift_test``."""
+
+    r: Array
+    """Mean correlation over all pairs of repeats, shape (U,)."""
+    p: Array
+    """One-sided p-value, shape (U,)."""
+
+
+def shift_test(repeated: Array, shifts: int, rng: np.random.Generator) -> ShiftTest:
+    """Compare the mean inter-trial correlation with that of repeats that are shifted against one another.
+
+    A repeat is one presentation of each test stimulus, concatenated. Where nothing is locked to the sounds, moving each
+    repeat circularly by a random number of bins of its own changes nothing in distribution, whatever the rate and, but
+    for the seams, the autocorrelation of a unit. So ``p = (b + 1) / (K + 1)``, where ``b`` of ``K`` shifted copies
+    reach the correlation found (Davison & Hinkley 1997, section 4.2).
+
+    Parameters
+    ----------
+    repeated
+        Counts, shape (R, T, U).
+    shifts
+        Number of shifted copies, K.
+    rng
+        Source of the shifts.
+
+    Returns
+    -------
+    ShiftTest
+        NaN for a unit that varies in fewer than two repeats; presentations in which it does not are left out.
+
+    Raises
+    ------
+    DataError
+        If there are fewer than two repeats.
+    """
+    repeats, n, units = repeated.shape
+    if repeats < 2:
+        raise DataError(f"there is {repeats} repeat of all test stimuli; the test for tuning needs at least 2")
+    xp = namespace(repeated)
+    scores = _scores(repeated)
+    used = xp.sum(scores**2, axis=(0, 1))  # the number of repeats in which a unit varies
+    pairs = used * (used - 1)
+
+    def mean_r(total: Array) -> Array:
+        """Mean r over pairs from the sum over repeats, (..., T, U) to (..., U): ``|sum z|^2 = R + sum r``."""
+        return (xp.sum(total**2, axis=-2) - used) / xp.where(pairs > 0, pairs, xp.ones_like(pairs))
+
+    r = mean_r(xp.sum(scores, axis=0))
+    table = xp.reshape(scores, (repeats * n, units))
+    moves = rng.integers(n, size=(shifts, repeats, 1))
+    start = n * np.arange(repeats)[:, np.newaxis]
+    reached = xp.zeros_like(r)
+    for block in blocks(shifts, block_rows(repeats * n * units, table)):
+        rows = start + (np.arange(n) - moves[block]) % n  # (block, repeats, bins)
+        shifted = xp.reshape(take_rows(table, rows.ravel()), (-1, repeats, n, units))
+        found = mean_r(xp.sum(shifted, axis=1))
+        reached += xp.sum(xp.astype(found >= r - ROUNDING, r.dtype), axis=0)
+    testable = pairs > 0.5
+    nothing = xp.nan * xp.ones_like(r)
+    return ShiftTest(xp.where(testable, r, nothing), xp.where(testable, (reached + 1) / (shifts + 1), nothing))
+
+
+def _scores(repeated: Array) -> Array:
+    """Each repeat of each unit centred and scaled to unit length, zero where it never varies; (R, T, U), float64."""
+    xp, scores = namespace(repeated), []
+    for repeat in range(repeated.shape[0]):
+        mean, y = centred(xp.astype(repeated[repeat, :, :], xp.float64))
+        power = xp.sum(y * y, axis=0)
+        defined = varies(power, mean, y.shape[0])
+        scores.append(xp.where(defined, y / xp.sqrt(xp.where(defined, power, xp.ones_like(power))), xp.zeros_like(y)))
+    return xp.stack(scores)
