@@ -150,9 +150,10 @@ DEVICE_BLOCK_BYTES = 256 << 20
 
 
 def block_rows(width: int, reference: Array) -> int:
-    """Return how many rows of ``width`` elements are best worked on at once where an array lives; at least 1."""
-    size = DEVICE_BLOCK_BYTES if is_cupy_namespace(namespace(reference)) else CACHE_BYTES
-    return max(size // (width * reference.dtype.itemsize), 1)
+    """Return how many rows of ``width`` numbers like those of ``reference`` are best worked on at once; at least 1."""
+    xp = namespace(reference)
+    size = DEVICE_BLOCK_BYTES if is_cupy_namespace(xp) else CACHE_BYTES
+    return max(8 * size // (width * xp.finfo(reference.dtype).bits), 1)
 
 
 def take_rows(table: Array, rows: np.ndarray) -> Array:

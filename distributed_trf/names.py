@@ -35,6 +35,42 @@ RESULTS = {
     "alpha": Variable("ridge penalty", "1", "chosen per unit by mean R^2 over folds; the penalty is rows * alpha"),
     "cv_score": Variable("cross-validated R^2", "1", "mean over folds of the held-out R^2 at the chosen penalty"),
 }
+RELIABILITY_DIMS = (STIMULI, BIN_WIDTH, UNIT)
+RELIABILITY = {
+    "normaliser": Variable(
+        "inter-trial correlation",
+        "1",
+        "mean over random pairings of presentations of each test stimulus of Pearson r over the concatenated stimuli; "
+        "NaN, here and below, where not computed or where the unit never varies",
+    ),
+    "normaliser_expected": Variable(
+        "inter-trial correlation in closed form", "1", "what the mean over draws approaches"
+    ),
+    "null_mean": Variable("mean inter-trial correlation with one side shifted in time", "1"),
+    "null_std": Variable("standard deviation of single draws of the shifted inter-trial correlation", "1"),
+    "tuned_p": Variable(
+        "p-value of tuning",
+        "1",
+        "mean correlation of repeats against that of repeats shifted circularly by random bins; not corrected for the "
+        "number of units",
+    ),
+    "tuned_p_published": Variable(
+        "p-value of tuning as published",
+        "1",
+        "Mann-Whitney U of draws against shifted draws: draws are no independent samples, so that noise is often "
+        "called tuned",
+    ),
+    "signal_power": Variable("variance of what repeats", "counts^2", "Sahani & Linden 2003; may be below zero"),
+    "ceiling_signal_power": Variable(
+        "ceiling of r with single repeats", "1", "sqrt(signal power / total power); NaN without signal power"
+    ),
+    "ceiling_ccmax": Variable(
+        "ceiling of r with the mean over repeats", "1", "CCmax of Schoppe et al. 2016; NaN without signal power"
+    ),
+    "ceiling_split_half": Variable(
+        "ceiling of r with the mean over repeats, from halves", "1", "Spearman-Brown; NaN where halves do not correlate"
+    ),
+}
 COORDS = {
     STIMULI: Variable("stimulus set", ""),
     NETWORK: Variable("feature source", ""),

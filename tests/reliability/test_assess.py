@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from distributed_trf import names
+from distributed_trf.errors import DataError
+from distributed_trf.reliability.assess import assess, repeated_counts
+from tests.slow_reliability import driven_counts
+
+SETTINGS = {"draws": 2000, "null": "half", "shifts": 200, "splits": 20, "seed": 0}
+
+
+@pytest.fixture(scope="module")
+def trials():
+    driven, _ = driven_counts(np.random.default_rng(0), [20, 25, 30], units=4)
+    for trial in driven:
+        trial[:, :, 3] = 0
+    driven[1] = driven[1][:9]  # heard less often
+    return driven
+
+
+def test_assess__has_every_variable_that_results_describe(trials):
+    found = assess(trials, **SETTINGS)
+    assert set(found) == set(names.RELIABILITY)
+    assert all(values.shape == (4,) for values in found.values())
+
+
+def test_assess__a_unit_that_never_varies_has_nothing(trials):
+    assert all(np.isnan(values[3]) and np.isfinite(values[:3]).all() for values in assess(trials, **SETTINGS).values())
+
+
+def test_assess__estimates_of_one_thing_agree(trials):
+    found = assess(trials, **SETTINGS)
+    np.testing.assert_allclose(found["normaliser"][:3], found["normaliser_expected"][:3], atol=0.01)
+    np.testing.assert_allclose(np.sqrt(found["normaliser"][:3]), found["ceiling_signal_power"][:3], atol=0.03)
+    np.testing.assert_allclose(found["ceiling_ccmax"][:3], found["ceiling_split_half"][:3], atol=0.03)
+    assert (found["tuned_p"][:3] < 0.01).all()
+
+
+def test_assess__depends_on_seed_and_key(trials):
+    first = assess(trials, **SETTINGS, key=("timit", "180413", 50.0))
+    again = assess(trials, **SETTINGS, key=("timit", "180413", 50.0))
+    other = assess(trials, **SETTINGS, key=("timit", "180501", 50.0))
+    for name in names.RELIABILITY:
+        np.testing.assert_array_equal(first[name], again[name])
+    assert (first["normaliser"][:3] != other["normaliser"][:3]).all()
+
+
+def test_repeated_counts__are_the_earliest_that_all_have(trials):
+    repeated = repeated_counts(trials)
+    assert repeated.shape == (9, 75, 4)
+    np.testing.assert_array_equal(repeated[8, :20], trials[0][8])
+
+
+def test_assess__one_presentation_is_too_few(trials):
+    with pytest.raises(DataError, match="number 2 of 3 has 1 presentation"):
+        assess([trials[0], trials[1][:1], trials[2]], **SETTINGS)
