@@ -71,6 +71,7 @@ RELIABILITY = {
         "ceiling of r with the mean over repeats, from halves", "1", "Spearman-Brown; NaN where halves do not correlate"
     ),
 }
+RHO = Variable("normalised test correlation", "1", "r / sqrt(normaliser); NaN where the normaliser is not positive")
 COORDS = {
     STIMULI: Variable("stimulus set", ""),
     NETWORK: Variable("feature source", ""),

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from distributed_trf import names
-from distributed_trf.store.results import Grid, lay_results, write_fit
+from distributed_trf.store.results import Grid, lay_results, write_fit, write_reliability
 from distributed_trf.store.study_store import StudyStore
 
 NAN = np.nan
@@ -21,6 +21,8 @@ FITS = {
     ("timit", "net", "reset", 0, 50.0): [0.0, 0.1, -0.1],
 }
 """r of each unit of each fit."""
+RELIABILITY = {"normaliser": [0.25, -0.01, 1.0], "tuned_p": [0.001, 0.4, 0.02]}
+"""Of each unit, at 50 ms."""
 GRID = Grid(
     axes={
         "stimuli": ("timit",),
@@ -51,6 +53,10 @@ def small_results() -> xr.Dataset:
         where = dict(zip(names.GRID, place, strict=True))
         ds["r"].loc[where] = values
         ds["alpha"].loc[where] = np.where(np.isnan(values), np.nan, 10.0)
+    for name, variable in names.RELIABILITY.items():
+        ds[name] = xr.DataArray(np.full((1, 2, 3), np.nan), dims=names.RELIABILITY_DIMS, attrs=variable.attrs)
+        ds[name].loc["timit", 50.0] = RELIABILITY.get(name, NAN)
+    ds["rho"] = (ds.r / np.sqrt(ds.normaliser.where(ds.normaliser > 0))).assign_attrs(names.RHO.attrs)
     return ds
 
 
@@ -62,4 +68,5 @@ def write_small_study(root: Path) -> Path:
         r = np.array(values)
         fit = {"r": r, "alpha": np.where(np.isnan(r), np.nan, 10.0), "cv_score": np.full(3, np.nan)}
         write_fit(store.results, place, fit)
+    write_reliability(store.results, "timit", 50.0, {name: np.array(values) for name, values in RELIABILITY.items()})
     return store.root

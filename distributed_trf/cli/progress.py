@@ -18,7 +18,13 @@ from rich.progress import (
 from distributed_trf.cli.console import out
 from distributed_trf.pipeline.execute import Outcome
 
-LABELS = {"read": "read recordings", "extract": "extract features", "fit": "fit layers", "analyse": "analyses"}
+LABELS = {
+    "read": "read recordings",
+    "assess": "assess units",
+    "extract": "extract features",
+    "fit": "fit layers",
+    "analyse": "analyses",
+}
 
 
 class Bars:

@@ -91,6 +91,11 @@ def _summarise(report: Report) -> None:
     out.print(f"{done} items done now, {before} were done before ({seconds})")
     if report.constant_units:
         out.print(f"{report.constant_units} units never vary; their r is NaN")
+    told = [f"{key}: {escape(note)}" for key, notes in report.notes.items() for note in notes]
+    for line in told[:SHOWN]:
+        out.print(line, soft_wrap=True)
+    if len(told) > SHOWN:
+        out.print(f"... and {len(told) - SHOWN} more notes on sessions; see manifest.json in the record of this run")
     for session, reason in report.left_out.items():
         out.print(f"session {session} was left out of fits: {escape(reason)}", soft_wrap=True)
     if report.fallbacks:

@@ -146,6 +146,33 @@ class BootstrapSettings(Settings):
         return self
 
 
+class NormaliserBootstrapSettings(Settings):
+    """How much a unit's normaliser depends on how much was recorded (Ahmed et al. 2025)."""
+
+    percent_duration: Annotated[list[Percent], Field(min_length=1)] = [20.0, 40.0, 60.0, 80.0, 100.0]
+    """Percentages of the test stimuli's duration, each with every one of ``n_repeats``."""
+    n_repeats: Annotated[list[Annotated[int, Field(ge=2)]], Field(min_length=1)]
+    draws: Annotated[int, Field(ge=1)] = 100
+    """Draws with replacement at each percentage and number of repeats."""
+    pairings: Annotated[int, Field(ge=1)] = 1000
+    """Random pairings in each draw."""
+
+
+class ReliabilitySettings(Settings):
+    """How the repeatability of units is measured."""
+
+    draws: Annotated[int, Field(ge=1)] = 100_000
+    """Random pairings of presentations."""
+    null: Literal["half", "random", "first"] = "half"
+    """How far one side of a pairing is shifted: half of the test stimuli together, a random part, half of the first."""
+    shifts: Annotated[int, Field(ge=1)] = 1000
+    """Shifted copies in the test for tuning; the smallest p-value is one over one more."""
+    splits: Annotated[int, Field(ge=1)] = 100
+    """Random splits of the repeats into halves."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    bootstrap: NormaliserBootstrapSettings | None = None
+
+
 class StudySettings(Settings):
     """A whole study. Read it from YAML with ``load_study``."""
 
@@ -156,7 +183,11 @@ class StudySettings(Settings):
     stimuli: Annotated[list[Name], Field(min_length=1)] = ["timit"]
     bin_widths: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)] = [50.0]
     """Milliseconds."""
+    delay: float = 0.0
+    """Seconds after the onset of a sound at which the first bin of its response begins."""
     lags: LagSettings = LagSettings()
+    reliability: ReliabilitySettings | None = ReliabilitySettings()
+    """None measures no reliability."""
     networks: Annotated[list[NetworkSettings], Field(min_length=1)]
     ridge: RidgeSettings = RidgeSettings()
     together: list[TogetherSettings] = []

@@ -15,18 +15,19 @@ from distributed_trf.pipeline.context import Context
 from distributed_trf.pipeline.extract import feature_layout, network_settings
 from distributed_trf.pipeline.items import (
     Analysis,
+    Assess,
     BootstrapTest,
     BootstrapTraining,
     Extract,
     Fit,
     FitTogether,
     Item,
-    ReadCounts,
+    ReadSession,
     ReadSounds,
 )
 from distributed_trf.pipeline.survey import Planned, State
 from distributed_trf.pipeline.together import layers as together_layers
-from distributed_trf.recordings.binning import n_bins
+from distributed_trf.recordings.time_grid import stimulus_bins
 from distributed_trf.trf.choice import choose_solver
 from distributed_trf.trf.lags import lag_samples
 from distributed_trf.trf.stream import BLOCK_ROWS
@@ -57,11 +58,10 @@ def cost(context: Context, item: Item) -> Cost:
             seconds = sum(s.duration for s in context.stimuli[item.stimuli])
             size = int(seconds * SOUND_RATE * 8)
             return Cost(size, PROCESS_BYTES + 4 * size, 0)
-        case ReadCounts():
-            session = next(s for s in context.recordings.sessions if s.name == item.session)
-            bins = sum(n_bins(s.duration, item.bin_width) for s in context.stimuli[item.stimuli])
-            files = sum(f.stat().st_size for f in context.recordings.session_files(session))
-            return Cost(2 * bins * len(session.channels), PROCESS_BYTES + 2 * files, 0)
+        case ReadSession():
+            return _read_session(context, item)
+        case Assess():
+            return _assess(context, item)
         case Extract():
             return _extract(context, item)
         case Fit():
@@ -73,6 +73,29 @@ def cost(context: Context, item: Item) -> Cost:
         case BootstrapTraining() | BootstrapTest():
             draws = settings_of(context.study, item).draws if isinstance(item, BootstrapTraining) else 1
             return _fit(context, item, _width(context, item, [item.layer]), fits=draws)
+
+
+def _read_session(context: Context, item: ReadSession) -> Cost:
+    session = next(s for s in context.recordings.sessions if s.name == item.session)
+    stimuli = context.stimuli[item.stimuli]
+    bins = sum(stimulus_bins(s.duration, width) for width in context.study.bin_widths for s in stimuli)
+    files = [f.stat().st_size for f in context.recordings.session_files(session)]
+    # Files hold more than the spikes that are kept, but those are the most of what an analysis reads.
+    return Cost(sum(files) // 2 + 2 * bins * len(session.channels), PROCESS_BYTES + sum(files) + 2 * max(files), 0)
+
+
+def _assess(context: Context, item: Assess) -> Cost:
+    settings = context.study.reliability
+    assert settings is not None
+    session = next(s for s in context.recordings.sessions if s.name == item.session)
+    units = len(session.channels)
+    test = [s for s in context.stimuli[item.stimuli] if s.is_test]
+    bins = sum(stimulus_bins(s.duration, item.bin_width) for s in test)
+    # Two distributions with what ranking them takes, and the choices of each draw.
+    peak = 8 * settings.draws * (8 * units + 5 * len(test))
+    # Products of the shifted draws, and of about a dozen repeats in the test for tuning.
+    flops = 2.0 * bins * units * (settings.draws + 12 * settings.shifts)
+    return Cost(8 * 10 * units, PROCESS_BYTES + peak, flops)
 
 
 def _extract(context: Context, item: Extract) -> Cost:
@@ -98,7 +121,7 @@ def _fit(context: Context, item: Fit | Analysis, width: int, *, fits: int) -> Co
     study = context.study
     units = sum(len(s.channels) for s in context.recordings.sessions)
     n_lags = len(lag_samples(study.lags.tmin, study.lags.tmax, 1000 / item.bin_width))
-    rows = sum(n_bins(s.duration, item.bin_width) for s in context.stimuli[item.stimuli] if not s.is_test)
+    rows = sum(stimulus_bins(s.duration, item.bin_width) for s in context.stimuli[item.stimuli] if not s.is_test)
     d, ridge = width * n_lags, study.ridge
     n_folds, n_alphas = ridge.n_folds, len(ridge.penalties)
     method: str = ridge.solver

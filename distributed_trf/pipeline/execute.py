@@ -14,21 +14,24 @@ from typing import Any
 from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import DistributedTRFError
 from distributed_trf.features.table import NetworkTable
+from distributed_trf.pipeline.assess import assess_session
 from distributed_trf.pipeline.bootstrap import bootstrap_test, bootstrap_training
 from distributed_trf.pipeline.expected import Fingerprint
 from distributed_trf.pipeline.extract import extract_features
 from distributed_trf.pipeline.fit import fit_layer
 from distributed_trf.pipeline.items import (
+    Assess,
     BootstrapTest,
     BootstrapTraining,
     Extract,
     Fit,
     FitTogether,
     Item,
-    ReadCounts,
+    ReadSession,
     ReadSounds,
 )
-from distributed_trf.pipeline.read import read_counts, read_sounds
+from distributed_trf.pipeline.read_session import read_session
+from distributed_trf.pipeline.read_sounds import read_sounds
 from distributed_trf.pipeline.together import fit_together
 from distributed_trf.store.receipts import Receipt, read_receipt, revoke_receipt, write_failure, write_receipt
 from distributed_trf.store.study_store import StudyStore
@@ -100,8 +103,10 @@ def _run(task: Task, store: StudyStore) -> dict[str, Any]:
     match task.item:
         case ReadSounds():
             return read_sounds(task.item, task.study, store)
-        case ReadCounts():
-            return read_counts(task.item, task.study, store)
+        case ReadSession():
+            return read_session(task.item, task.study, store, task.fingerprint)
+        case Assess():
+            return assess_session(task.item, task.study, store, task.device)
         case Extract():
             return extract_features(task.item, task.study, task.tables[task.item.network], store, task.device)
         case Fit():

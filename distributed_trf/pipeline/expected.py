@@ -12,17 +12,18 @@ from typing import Any
 
 from distributed_trf.features.network import versions
 from distributed_trf.features.weights import weights_identity
-from distributed_trf.pipeline import bootstrap, extract, fit, read, together
+from distributed_trf.pipeline import assess, bootstrap, extract, fit, read_session, read_sounds, together
 from distributed_trf.pipeline.context import Context
 from distributed_trf.pipeline.items import (
     Analysis,
+    Assess,
     BootstrapTest,
     BootstrapTraining,
     Extract,
     Fit,
     FitTogether,
     Item,
-    ReadCounts,
+    ReadSession,
     ReadSounds,
 )
 from distributed_trf.store.fingerprint import file_stamps, fingerprint, library_versions
@@ -65,8 +66,10 @@ class Expectations:
         match item:
             case ReadSounds():
                 return fingerprint(self._sounds(item))
-            case ReadCounts():
-                return fingerprint(self._counts(item))
+            case ReadSession():
+                return fingerprint(self._session(item))
+            case Assess():
+                return fingerprint(self._assess(item))
             case Extract():
                 return fingerprint(self._extract(item))
             case Fit():
@@ -97,7 +100,7 @@ class Expectations:
         A model is no part of the fingerprint, since it changes no number. It is missed only where the study asks for
         it, and known by the digest that the fit left in its receipt.
         """
-        if not self._output(item).is_dir():
+        if not all(output.is_dir() for output in self._outputs(item)):
             return "its output is gone"
         if isinstance(item, Fit) and self._context.study.save_models:
             written = receipt.details.get("model")
@@ -107,20 +110,22 @@ class Expectations:
                 return "its model is gone"
         return ""
 
-    def _output(self, item: Item) -> Path:
-        """Return the store that an item writes to."""
+    def _outputs(self, item: Item) -> list[Path]:
+        """Return the stores that an item writes to and later ones read."""
         store = self._context.store
         match item:
             case ReadSounds():
-                return store.sounds(item.stimuli)
-            case ReadCounts():
-                return store.counts(item.stimuli, item.bin_width, item.session)
+                return [store.sounds(item.stimuli)]
+            case ReadSession():
+                return [store.counts(item.stimuli, width, item.session) for width in self._context.study.bin_widths]
+            case Assess():
+                return [store.reliability(item.stimuli, item.bin_width, item.session)]
             case Extract():
-                return store.features(item.stimuli, item.network, item.weights)
+                return [store.features(item.stimuli, item.network, item.weights)]
             case Fit():
-                return store.results
+                return [store.results]
             case FitTogether() | BootstrapTraining() | BootstrapTest():
-                return store.analysis(item.key)
+                return [store.analysis(item.key)]
 
     def _require(self, item: Item) -> Receipt:
         receipt = self.receipt(item)
@@ -133,10 +138,10 @@ class Expectations:
         return {
             "sound files": file_stamps(recordings.sound_files(item.stimuli)),
             "recording format": self._context.study.recordings.format,
-            "versions": [read.REVISION],
+            "versions": [read_sounds.REVISION],
         }
 
-    def _counts(self, item: ReadCounts) -> dict[str, Any]:
+    def _session(self, item: ReadSession) -> dict[str, Any]:
         recordings = self._context.recordings
         session = next(s for s in recordings.sessions if s.name == item.session)
         stimuli = self._context.stimuli[item.stimuli]
@@ -144,8 +149,19 @@ class Expectations:
             "recording files": file_stamps(recordings.session_files(session)),
             "recording format": self._context.study.recordings.format,
             "stimuli": [[s.id, s.duration, s.is_test] for s in stimuli],
-            "bin width": item.bin_width,
-            "versions": [read.REVISION],
+            "bin widths": self._context.study.bin_widths,
+            "delay": self._context.study.delay,
+            "versions": [read_session.REVISION],
+        }
+
+    def _assess(self, item: Assess) -> dict[str, Any]:
+        settings = self._context.study.reliability
+        assert settings is not None
+        counts = self._require(ReadSession(item.stimuli, item.session))
+        return {
+            "responses": counts.details["digests"][f"{item.bin_width:g}"],
+            "reliability": settings.model_dump(),
+            "versions": [assess.REVISION, library_versions("numpy", "scipy")],
         }
 
     def _extract(self, item: Extract) -> dict[str, Any]:
@@ -184,11 +200,11 @@ class Expectations:
     def _responses(self, item: Fit | Analysis) -> dict[str, Any]:
         """Digests of the sessions' counts; a session that failed for good is left out."""
         found = {}
-        for session in self._context.recordings.sessions:
-            counts = ReadCounts(item.stimuli, item.bin_width, session.name)
+        for session in self._context.recordings.heard(item.stimuli):
+            counts = ReadSession(item.stimuli, session.name)
             receipt = self.receipt(counts)
             if receipt is not None:
-                found[session.name] = receipt.details["digest"]
+                found[session.name] = receipt.details["digests"][f"{item.bin_width:g}"]
                 continue
             failure = read_failure(self._context.store, counts.stage, counts.key)
             if failure is None or failure.fingerprint != self.of(counts):

@@ -8,7 +8,7 @@ from distributed_trf.config.study import NetworkSettings, StudySettings
 from distributed_trf.features.network import build_network, extract, family, prepare_sound
 from distributed_trf.features.table import Layer, NetworkTable, chosen_layers
 from distributed_trf.pipeline.items import Extract
-from distributed_trf.pipeline.read import load_sounds
+from distributed_trf.pipeline.read_sounds import load_sounds
 from distributed_trf.store.feature_layout import FeatureLayout, StoredLayer
 from distributed_trf.store.features import NetworkFeatures, write_batch
 from distributed_trf.store.fingerprint import digest

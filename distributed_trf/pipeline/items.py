@@ -8,9 +8,9 @@ from typing import ClassVar
 from distributed_trf.config.study import Weights
 from distributed_trf.store.results import Place
 
-READ, EXTRACT, FIT, ANALYSE = "read", "extract", "fit", "analyse"
-STAGES = (READ, EXTRACT, FIT, ANALYSE)
-"""In the order they run: each reads what the one before wrote."""
+READ, ASSESS, EXTRACT, FIT, ANALYSE = "read", "assess", "extract", "fit", "analyse"
+STAGES = (READ, ASSESS, EXTRACT, FIT, ANALYSE)
+"""In the order they run: each reads what those before wrote."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,24 @@ class ReadSounds:
 
 
 @dataclass(frozen=True)
-class ReadCounts:
-    """Bin the spikes of one session."""
+class ReadSession:
+    """Read the spikes of one session, and bin them at every bin width of the study."""
 
     stage: ClassVar[str] = READ
+    stimuli: str
+    session: str
+
+    @property
+    def key(self) -> str:
+        """Unique name within the stage, fit for a file."""
+        return f"{self.stimuli}-{self.session}"
+
+
+@dataclass(frozen=True)
+class Assess:
+    """Measure how well the units of one session repeat themselves."""
+
+    stage: ClassVar[str] = ASSESS
     stimuli: str
     bin_width: float
     session: str
@@ -139,4 +153,4 @@ def _layer_key(item: Fit | BootstrapTraining | BootstrapTest) -> str:
 
 Analysis = FitTogether | BootstrapTraining | BootstrapTest
 """What a study asks for beside the grid of fits; each is a zarr group of its own."""
-Item = ReadSounds | ReadCounts | Extract | Fit | Analysis
+Item = ReadSounds | ReadSession | Assess | Extract | Fit | Analysis

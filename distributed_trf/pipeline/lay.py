@@ -5,14 +5,17 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 
+import numpy as np
+
 from distributed_trf import names
 from distributed_trf.pipeline.context import Context
 from distributed_trf.pipeline.extract import feature_layout
-from distributed_trf.pipeline.items import EXTRACT, FIT, Fit, Item, ReadSounds
+from distributed_trf.pipeline.items import EXTRACT, FIT, Assess, Fit, Item, ReadSounds
 from distributed_trf.pipeline.manifest import provenance
+from distributed_trf.store.analyses import open_analysis
 from distributed_trf.store.features import create_features, has_layout
 from distributed_trf.store.receipts import read_receipt, revoke_receipt
-from distributed_trf.store.results import Grid, lay_results
+from distributed_trf.store.results import Grid, lay_results, session_units, write_reliability
 
 
 def lay_feature_arrays(context: Context) -> None:
@@ -52,6 +55,21 @@ def lay_result_grid(context: Context, done: Sequence[Item]) -> None:
         if place not in places:
             shutil.rmtree(path)
     lay_results(store.results, result_grid(context), places, provenance(context.study))
+
+
+def gather_reliability(context: Context, done: Sequence[Item]) -> None:
+    """Put what the assessments in ``done`` found into the grid of results, and NaN where there is none."""
+    store, units = context.store, session_units(context.store.results)
+    n_units = max(place.stop for place in units.values())
+    for stimuli in context.study.stimuli:
+        for bin_width in context.study.bin_widths:
+            columns = {name: np.full(n_units, np.nan) for name in names.RELIABILITY}
+            for item in done:
+                if isinstance(item, Assess) and (item.stimuli, item.bin_width) == (stimuli, bin_width):
+                    found = open_analysis(store.reliability(stimuli, bin_width, item.session))
+                    for name, column in columns.items():
+                        column[units[item.session]] = found[name].values.ravel()
+            write_reliability(store.results, stimuli, bin_width, columns)
 
 
 def result_grid(context: Context) -> Grid:

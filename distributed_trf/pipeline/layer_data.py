@@ -10,10 +10,10 @@ import numpy as np
 
 from distributed_trf.arrays import Array, to_device
 from distributed_trf.config.study import StudySettings, Weights
-from distributed_trf.features.resample import to_bins
-from distributed_trf.pipeline.items import ReadCounts
-from distributed_trf.pipeline.read import load_counts
-from distributed_trf.recordings.binning import Counts, n_bins
+from distributed_trf.pipeline.items import ReadSession
+from distributed_trf.pipeline.read_session import load_counts
+from distributed_trf.recordings.binning import Counts
+from distributed_trf.recordings.time_grid import features_on_bins, lead_in_bins
 from distributed_trf.store.features import NetworkFeatures
 from distributed_trf.store.receipts import read_receipt
 from distributed_trf.store.results import session_units
@@ -70,10 +70,11 @@ class LayerData:
             session: load_counts(store, source.stimuli, source.bin_width, session)
             for session in self.units
             if (sessions is None or session in sessions)
-            and read_receipt(store, ReadCounts.stage, ReadCounts(source.stimuli, source.bin_width, session).key)
+            and read_receipt(store, ReadSession.stage, ReadSession(source.stimuli, session).key)
         }
         self.lags = lag_samples(study.lags.tmin, study.lags.tmax, 1000 / source.bin_width)
-        self.lead_in = n_bins(study.lags.lead_in, source.bin_width)
+        self._bin_width = source.bin_width
+        self.lead_in = lead_in_bins(study.lags.lead_in, source.bin_width)
         """Bins of silence before each sound."""
 
     @cached_property
@@ -112,7 +113,8 @@ class LayerData:
         for together in zip(*(self._stored.iterate(layer) for layer in self._layers), strict=True):
             stimulus = together[0][0]
             rows = self.lead_in + self.bins[stimulus]
-            yield stimulus, to_device(np.hstack([to_bins(frames, rows) for _, frames in together]), self._device)
+            x = np.hstack([features_on_bins(frames, rows, self._bin_width) for _, frames in together])
+            yield stimulus, to_device(x, self._device)
 
     def recorded(self, session: str) -> Array:
         """Test responses of a session, float64 of shape (repeats, bins, units), on the device."""

@@ -16,8 +16,8 @@ from distributed_trf.config.study import StudySettings
 from distributed_trf.pipeline.context import Context
 from distributed_trf.pipeline.cost import check_memory
 from distributed_trf.pipeline.execute import Outcome, Task
-from distributed_trf.pipeline.items import EXTRACT, FIT, STAGES
-from distributed_trf.pipeline.lay import lay_feature_arrays, lay_result_grid
+from distributed_trf.pipeline.items import ASSESS, EXTRACT, FIT, STAGES, ReadSession
+from distributed_trf.pipeline.lay import gather_reliability, lay_feature_arrays, lay_result_grid
 from distributed_trf.pipeline.manifest import new_run, now, provenance
 from distributed_trf.pipeline.submit import run_here, run_on
 from distributed_trf.pipeline.survey import Planned, State, survey
@@ -54,6 +54,8 @@ class Report:
     """What each item that could not begin was waiting for."""
     constant_units: int = 0
     """Units that never vary, in the fit that has most of them."""
+    notes: dict[str, list[str]] = field(default_factory=dict)
+    """What was left out of sessions while reading them, by stimulus set and session."""
     left_out: dict[str, str] = field(default_factory=dict)
     """Sessions that heard too little to be cross-validated, and why."""
     fallbacks: int = 0
@@ -82,7 +84,9 @@ def run_study(
     with run_lock(context.store):
         sweep(context.store.root)
         if all(p.state is State.DONE for p in planned):
-            lay_result_grid(context, [p.item for p in planned])  # the study may ask for less than it did
+            done = [p.item for p in planned]
+            lay_result_grid(context, done)  # the study may ask for less than it did
+            gather_reliability(context, done)
             return Report(skipped=dict(Counter(p.item.stage for p in planned)))
         return _Run(context, settings, watcher).go()
 
@@ -134,6 +138,8 @@ class _Run:
             return False
         if stage == FIT:
             lay_result_grid(self.context, [p.item for p in planned if p.state is State.DONE])
+            assessed = survey(self.context, ASSESS)
+            gather_reliability(self.context, [p.item for p in assessed if p.state is State.DONE])
         todo = [p for p in planned if p.state not in (State.DONE, State.WAITING)]
         self.report.skipped[stage] = sum(p.state is State.DONE for p in planned)
         self.report.blocked |= {f"{stage} {p.item.key}": p.reason for p in planned if p.state is State.WAITING}
@@ -142,14 +148,16 @@ class _Run:
         for outcome in self._outcomes(todo):
             if outcome.ok:
                 self.report.done[stage] += 1
-                self._note(outcome.details)
+                self._note(outcome)
             else:
                 self.report.failed[f"{stage} {outcome.item.key}"] = outcome.message
             self._tell("finished", outcome)
         return True
 
-    def _note(self, details: dict[str, Any]) -> None:
-        report = self.report
+    def _note(self, outcome: Outcome) -> None:
+        report, details = self.report, outcome.details
+        if isinstance(outcome.item, ReadSession) and details["notes"]:
+            report.notes[outcome.item.key] = details["notes"]
         report.constant_units = max(report.constant_units, details.get("constant_units", 0))
         report.left_out |= details.get("left_out", {})
         report.fallbacks += len(details.get("fallbacks", []))
@@ -179,6 +187,7 @@ class _Run:
             "failed": report.failed,
             "blocked": report.blocked,
             "constant_units": report.constant_units,
+            "notes": report.notes,
             "left_out": report.left_out,
             "fallbacks": report.fallbacks,
             "updated": now(),

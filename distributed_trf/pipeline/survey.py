@@ -10,16 +10,18 @@ from distributed_trf.pipeline.context import Context
 from distributed_trf.pipeline.expected import Expectations, Fingerprint, Waiting
 from distributed_trf.pipeline.items import (
     ANALYSE,
+    ASSESS,
     EXTRACT,
     FIT,
     READ,
+    Assess,
     BootstrapTest,
     BootstrapTraining,
     Extract,
     Fit,
     FitTogether,
     Item,
-    ReadCounts,
+    ReadSession,
     ReadSounds,
 )
 from distributed_trf.store.receipts import read_failure, read_receipt
@@ -56,9 +58,12 @@ def items(context: Context, stage: str) -> Iterator[Item]:
     for stimuli in study.stimuli:
         if stage == READ:
             yield ReadSounds(stimuli)
+            for session in context.recordings.heard(stimuli):
+                yield ReadSession(stimuli, session.name)
+        if stage == ASSESS and study.reliability is not None:
             for bin_width in study.bin_widths:
-                for session in context.recordings.sessions:
-                    yield ReadCounts(stimuli, bin_width, session.name)
+                for session in context.recordings.heard(stimuli):
+                    yield Assess(stimuli, bin_width, session.name)
         for network in study.networks if stage in (EXTRACT, FIT) else ():
             for weights in context.weights(network):
                 if stage == EXTRACT:

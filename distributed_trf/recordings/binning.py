@@ -1,11 +1,8 @@
 """Spike times to spike counts, by one rule for every recording set.
 
-A stimulus of ``dur`` seconds has ``n = floor((dur + 1e-6 + bw / 2) / bw)`` bins of ``bw`` seconds, so a partial last
-bin counts when it is at least half a bin long. Bins are left-closed: a spike at ``k * bw`` belongs to bin ``k``.
-Recording clocks tick in tens of microseconds while times are floating-point differences, so a spike less than
-1 microsecond before a border is one that rounding moved, and counts as on the border.
-
-Bins of 1000 ms are a special case, as in Ahmed et al. (2025): a stimulus is then one bin, which holds all its spikes.
+Bins are those of ``time_grid``, left-closed: a spike at ``k * bw`` belongs to bin ``k``. Recording clocks tick in tens
+of microseconds while times are floating-point differences, so a spike less than 1 microsecond before a border is one
+that rounding moved, and counts as on the border.
 """
 
 from __future__ import annotations
@@ -17,21 +14,8 @@ import numpy as np
 
 from distributed_trf.errors import RecordingError
 from distributed_trf.recordings.recording_set import SpikeTrials, Stimulus
+from distributed_trf.recordings.time_grid import WHOLE_STIMULUS, stimulus_bins
 from distributed_trf.recordings.trials import ROUNDING
-
-WHOLE_STIMULUS = 1000.0
-"""Bin width in milliseconds at which every stimulus is one bin."""
-
-
-def n_bins(duration: float, bin_width: float) -> int:
-    """Return how many bins of ``bin_width`` milliseconds a span of ``duration`` seconds has."""
-    width = bin_width / 1000
-    return int(np.floor((duration + ROUNDING + width / 2) / width))
-
-
-def stimulus_bins(duration: float, bin_width: float) -> int:
-    """Return how many bins a stimulus of ``duration`` seconds has: ``n_bins``, or one at ``WHOLE_STIMULUS``."""
-    return 1 if bin_width == WHOLE_STIMULUS else n_bins(duration, bin_width)
 
 
 @dataclass(frozen=True)

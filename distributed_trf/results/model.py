@@ -11,9 +11,8 @@ import xarray as xr
 from distributed_trf import names
 from distributed_trf.config.study import Weights
 from distributed_trf.errors import StoreError
-from distributed_trf.features.resample import to_bins
 from distributed_trf.pipeline.items import Extract
-from distributed_trf.recordings.binning import n_bins
+from distributed_trf.recordings.time_grid import features_on_bins, lead_in_bins
 from distributed_trf.store.features import NetworkFeatures
 from distributed_trf.store.fingerprint import digest
 from distributed_trf.store.receipts import Receipt, read_receipt
@@ -83,7 +82,7 @@ class Model:
         """
         bins, bin_width = self.stored.bins, self.stored.place[-1]
         ids, chosen = self._asked("stimulus", stimuli, bins), self._units(sessions, units)
-        lead_in = n_bins(self.stored.settings["lags"]["lead_in"], bin_width)
+        lead_in = lead_in_bins(self.stored.settings["lags"]["lead_in"], bin_width)
         lags = [round(lag * 1000 / bin_width) for lag in self.stored.lags]
         weights = self.stored.weights(chosen)
         counts = [bins[i] for i in ids]
@@ -91,7 +90,8 @@ class Model:
         predicted = np.full((sum(counts), len(chosen)), np.nan)
         for stimulus, frames in self._frames(ids, everything=stimuli is None):
             rows = slice(first[stimulus], first[stimulus] + bins[stimulus])
-            predicted[rows] = drive([to_bins(frames, lead_in + bins[stimulus])], weights, lags, lead_in)
+            x = features_on_bins(frames, lead_in + bins[stimulus], bin_width)
+            predicted[rows] = drive([x], weights, lags, lead_in)
         if intercept:
             predicted += self.stored.read("intercept")[chosen]
         time = np.concatenate([np.arange(n) for n in counts]) * (bin_width / 1000)

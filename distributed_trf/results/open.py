@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import xarray as xr
 
+from distributed_trf import names
 from distributed_trf.errors import StoreError
 from distributed_trf.store.results import GRID_ATTR
 from distributed_trf.store.study_store import StudyStore
@@ -23,7 +25,9 @@ def open_results(path: str | Path) -> xr.Dataset:
     -------
     xarray.Dataset
         ``r``, ``alpha`` and ``cv_score`` over (stimuli, network, weights, layer, bin_width, unit), NaN where a
-        combination does not exist or is not fitted yet; coordinates ``session``, ``channel``, ``area``, ``subject``,
+        combination does not exist or is not fitted yet; ``normaliser``, ``null_mean``, ``null_std``, ``tuned_p``,
+        ``ceiling_*`` and other measures of reliability over (stimuli, bin_width, unit), each with a ``comment``;
+        ``rho = r / sqrt(normaliser)``, as a dask array. Coordinates ``session``, ``channel``, ``area``, ``subject``,
         ``x``, ``y`` along unit, and ``layer_name``, ``layer_type`` along (network, layer); settings, versions and
         method in ``attrs``.
 
@@ -42,4 +46,7 @@ def open_results(path: str | Path) -> xr.Dataset:
         raise StoreError(f"{store.root}: no results yet; run the study first: dtrf run STUDY")
     ds = xr.open_zarr(store.results, consolidated=False, chunks=None, zarr_format=3)
     ds.attrs.pop(GRID_ATTR, None)
-    return ds
+    lazy = xr.open_zarr(store.results, consolidated=False, chunks={}, zarr_format=3)
+    normaliser = lazy["normaliser"].where(lazy["normaliser"] > 0)
+    rho = (lazy["r"] / np.sqrt(normaliser)).transpose(*names.RESULT_DIMS)
+    return ds.assign(rho=rho.assign_attrs(names.RHO.attrs))

@@ -66,21 +66,14 @@ def lay_results(path: Path, grid: Grid, done: Iterable[Place], attrs: Mapping[st
         open_group(path, mode="r+").attrs.update(dict(attrs))
         return
     with new_folder(path) as folder:
-        shape = (*(len(grid.axes[dim]) for dim in names.GRID), grid.n_units)
         grid.coords().to_zarr(folder, mode="w", zarr_format=3, consolidated=False)
         group = open_group(folder, mode="r+")
         group.attrs.update({**attrs, GRID_ATTR: wanted})
+        of_units = " ".join(grid.units)
         for name, variable in names.RESULTS.items():
-            group.create_array(
-                name,
-                shape=shape,
-                chunks=(*(1 for _ in names.GRID), grid.n_units),
-                dtype="float64",
-                fill_value=np.nan,
-                compressors=codecs(),
-                dimension_names=names.RESULT_DIMS,
-                attributes={**variable.attrs, "coordinates": " ".join([*grid.units, "layer_name", "layer_type"])},
-            )
+            _create(group, name, variable, names.RESULT_DIMS, grid, f"{of_units} layer_name layer_type")
+        for name, variable in names.RELIABILITY.items():
+            _create(group, name, variable, names.RELIABILITY_DIMS, grid, of_units)
         if old is not None and old["units"] == wanted["units"]:
             for place in done:
                 write_fit(folder, place, read_fit(path, place))
@@ -96,6 +89,15 @@ def write_fit(path: Path, place: Place, values: Mapping[str, np.ndarray]) -> Non
             sync_file(chunk)
 
 
+def write_reliability(path: Path, stimuli: str, bin_width: float, values: Mapping[str, np.ndarray]) -> None:
+    """Write the reliability of all units at one stimulus set and bin width, each variable of shape (units,)."""
+    group, grid = open_group(path, mode="r+"), _stored_grid(path)
+    assert grid is not None
+    index = (grid["axes"][names.STIMULI].index(stimuli), grid["axes"][names.BIN_WIDTH].index(bin_width))
+    for name, column in values.items():
+        member(group, name)[index] = column
+
+
 def read_fit(path: Path, place: Place) -> dict[str, np.ndarray]:
     """Read the results of one fit, each variable of shape (units,)."""
     group, index = open_group(path), _index(path, place)
@@ -108,6 +110,23 @@ def session_units(path: Path) -> dict[str, slice]:
     assert grid is not None
     sessions = grid["units"]["session"]
     return {s: slice(sessions.index(s), sessions.index(s) + sessions.count(s)) for s in dict.fromkeys(sessions)}
+
+
+def _create(
+    group: Any, name: str, variable: names.Variable, dims: tuple[str, ...], grid: Grid, coordinates: str
+) -> None:
+    """Make an array of NaN over some of the axes and all units, with one chunk for all units of a place."""
+    shape = tuple(len(grid.axes[dim]) for dim in dims[:-1])
+    group.create_array(
+        name,
+        shape=(*shape, grid.n_units),
+        chunks=(*(1 for _ in shape), grid.n_units),
+        dtype="float64",
+        fill_value=np.nan,
+        compressors=codecs(),
+        dimension_names=dims,
+        attributes={**variable.attrs, "coordinates": coordinates},
+    )
 
 
 def _stored_grid(path: Path) -> dict[str, Any] | None:

@@ -10,7 +10,7 @@ from distributed_trf.errors import StoreError
 from distributed_trf.store.atomic import TEMPORARY, write_json
 
 FORMAT = "distributed_trf study"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,14 @@ class StudyStore:
     def sounds(self, stimuli: str) -> Path:
         """The cut sounds of a stimulus set."""
         return self.root / "sounds" / f"{stimuli}.zarr"
+
+    def spikes(self, stimuli: str, session: str) -> Path:
+        """The spike times of one session, as they came out of the recordings."""
+        return self.root / "spikes" / stimuli / f"{session}.zarr"
+
+    def reliability(self, stimuli: str, bin_width: float, session: str) -> Path:
+        """How well the units of one session repeat themselves."""
+        return self.root / "reliability" / stimuli / f"{bin_width:g}ms" / f"{session}.zarr"
 
     def counts(self, stimuli: str, bin_width: float, session: str) -> Path:
         """The binned responses of one session."""

@@ -10,13 +10,14 @@ import yaml
 from scipy.io import loadmat, whosmat
 
 from distributed_trf.errors import ConfigError
-from distributed_trf.recordings.binning import bin_spikes, n_bins
+from distributed_trf.recordings.binning import bin_spikes
 from distributed_trf.recordings.simulation import simulate as simulate_module
 from distributed_trf.recordings.simulation.neurons import driving_features
 from distributed_trf.recordings.simulation.session import simulate_session
 from distributed_trf.recordings.simulation.simulate import simulate
 from distributed_trf.recordings.simulation.truth import open_truth
 from distributed_trf.recordings.simulation.ucsf_sites import BAD_SESSIONS, sites
+from distributed_trf.recordings.time_grid import n_bins
 from distributed_trf.recordings.ucsf.layout import TEST_IDS
 from distributed_trf.recordings.ucsf.reader import UCSFRecordings
 from tests.recordings.conftest import SEED

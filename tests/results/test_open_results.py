@@ -46,7 +46,17 @@ def test_open_results__is_what_was_written_by_name(study):
         found = ds.r.sel(stimuli=stimuli, network=network, weights=weights, layer=layer, bin_width=bin_width)
         np.testing.assert_array_equal(found, values)
     assert np.isnan(ds.r.sel(network="mel", weights="reset")).all()
+    np.testing.assert_array_equal(ds.normaliser.sel(stimuli="timit", bin_width=50), [0.25, -0.01, 1.0])
     assert ds.attrs == {"study": "small", "versions": {"numpy": "2"}}
+
+
+def test_open_results__rho_is_r_over_the_root_of_a_positive_normaliser(study):
+    ds = open_results(study)
+    rho = ds.rho.sel(stimuli="timit", network="mel", weights="fixed", layer=0)
+    np.testing.assert_allclose(rho.sel(bin_width=50), [0.2, np.nan, 0.4])
+    assert np.isnan(rho.sel(bin_width=20)).all()
+    assert ds.rho.dims == ds.r.dims
+    assert ds.rho.chunks is not None  # nothing is computed before it is asked for
 
 
 def test_open_results__units_are_selected_by_what_they_are(study):

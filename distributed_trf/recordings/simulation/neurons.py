@@ -9,7 +9,7 @@ import numpy as np
 
 from distributed_trf.features.mel import N_MELS, WHISPER_SFREQ, mel_whisper
 from distributed_trf.features.resample import to_bins
-from distributed_trf.recordings.binning import n_bins
+from distributed_trf.recordings.time_grid import n_bins
 
 FEATURE = "mel_whisper"
 LEAD_IN = 0.35

@@ -1,0 +1,99 @@
+"""The read stage for sessions: spikes out of the recordings once, and binned at every bin width of the study.
+
+The spikes are kept beside the counts, so that another bin width does not read the recordings again: their files are
+large and slow to parse.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from distributed_trf.config.study import StudySettings
+from distributed_trf.errors import StoreError
+from distributed_trf.pipeline.items import ReadSession
+from distributed_trf.recordings.binning import Counts, bin_spikes
+from distributed_trf.recordings.formats import open_recordings
+from distributed_trf.recordings.recording_set import RecordingSet, SpikeTrials
+from distributed_trf.store.fingerprint import digest, digest_array
+from distributed_trf.store.study_store import StudyStore
+from distributed_trf.store.zarr_arrays import attributes, member, open_group, read, write_group
+
+REVISION = 4
+"""Raise when this code gives other numbers than before, so that old ones become stale."""
+OF_SPIKES = ("recording files", "recording format", "stimuli", "versions")
+"""What in an item's fingerprint the spikes depend on; the counts depend on all of it."""
+
+
+def read_session(
+    item: ReadSession, study: StudySettings, store: StudyStore, fingerprint: dict[str, str]
+) -> dict[str, Any]:
+    """Store the responses of one session at every bin width; return what later stages need to know of them."""
+    recordings = open_recordings(study.recordings.format, study.recordings.path)
+    spikes = _spikes(item, recordings, store, {name: fingerprint[name] for name in OF_SPIKES})
+    stimuli = recordings.stimuli(item.stimuli)
+    details: dict[str, Any] = {"digests": {}, "notes": spikes.notes}
+    for bin_width in study.bin_widths:
+        counts = bin_spikes(spikes, stimuli, bin_width, session=item.session, delay=study.delay)
+        attrs = {
+            "train_ids": counts.train_ids,
+            "test_ids": counts.test_ids,
+            "repeats": counts.repeats,
+            "bins": counts.bins,
+        }
+        path = store.counts(item.stimuli, bin_width, item.session)
+        write_group(path, {"train": counts.train, "test": counts.test}, attrs)
+        details["digests"][f"{bin_width:g}"] = digest([attrs, digest_array(counts.train), digest_array(counts.test)])
+        details |= {
+            "units": counts.train.shape[1],
+            "repeats": counts.repeats,
+            "train_stimuli": len(counts.train_ids),
+        }
+    return details
+
+
+def load_counts(store: StudyStore, stimuli: str, bin_width: float, session: str) -> Counts:
+    """Read the binned responses of one session from the study's folder."""
+    group = open_group(store.counts(stimuli, bin_width, session))
+    attrs = attributes(group)
+    train, test = (read(member(group, name)) for name in ("train", "test"))
+    ids = (tuple(attrs["train_ids"]), tuple(attrs["test_ids"]))
+    return Counts(*ids, train, test, tuple(attrs["repeats"]), attrs["bins"])
+
+
+def _spikes(item: ReadSession, recordings: RecordingSet, store: StudyStore, fingerprint: dict[str, str]) -> SpikeTrials:
+    """Read spikes from the study's folder if they are there and still those of the recordings, else from those."""
+    path = store.spikes(item.stimuli, item.session)
+    if path.is_dir():
+        try:
+            kept = _load(store, item)
+        except StoreError:  # damaged: read anew
+            kept = None
+        if kept is not None and kept[1] == fingerprint:
+            return kept[0]
+    session = next(s for s in recordings.sessions if s.name == item.session)
+    spikes = recordings.spikes(session, item.stimuli)
+    arrays = {
+        "times": np.concatenate(spikes.times),
+        "trial": np.concatenate(spikes.trial).astype(np.int32),
+        "n_spikes": np.array([times.size for times in spikes.times]),
+        "onset": spikes.onset,
+    }
+    write_group(path, arrays, {"stimulus": spikes.stimulus, "notes": spikes.notes, "fingerprint": fingerprint})
+    return spikes
+
+
+def _load(store: StudyStore, item: ReadSession) -> tuple[SpikeTrials, dict[str, str]]:
+    group = open_group(store.spikes(item.stimuli, item.session))
+    attrs = attributes(group)
+    times, trial, n_spikes, onset = (read(member(group, name)) for name in ("times", "trial", "n_spikes", "onset"))
+    borders = np.cumsum(n_spikes)[:-1]
+    spikes = SpikeTrials(
+        tuple(attrs["stimulus"]),
+        onset,
+        tuple(np.split(times, borders)),
+        tuple(np.split(trial, borders)),
+        tuple(attrs["notes"]),
+    )
+    return spikes, attrs["fingerprint"]

@@ -1,0 +1,44 @@
+"""The read stage for sounds: cut out of the recordings once, and kept in the study's folder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from distributed_trf.config.study import StudySettings
+from distributed_trf.pipeline.items import ReadSounds
+from distributed_trf.recordings.formats import open_recordings
+from distributed_trf.store.fingerprint import digest_array
+from distributed_trf.store.study_store import StudyStore
+from distributed_trf.store.zarr_arrays import attributes, member, open_group, read, write_group
+
+REVISION = 2
+"""Raise when this code gives other numbers than before, so that old ones become stale."""
+
+
+def read_sounds(item: ReadSounds, study: StudySettings, store: StudyStore) -> dict[str, Any]:
+    """Cut and store the sounds of a stimulus set; return what later stages need to know of them."""
+    recordings = open_recordings(study.recordings.format, study.recordings.path)
+    stimuli = recordings.stimuli(item.stimuli)
+    sounds, sfreq = recordings.sounds(item.stimuli)
+    waves = [sounds[s.id] for s in stimuli]
+    details = {
+        "ids": [s.id for s in stimuli],
+        "is_test": [s.is_test for s in stimuli],
+        "n_samples": [wave.shape[0] for wave in waves],
+        "digests": [digest_array(wave) for wave in waves],
+        "sfreq": sfreq,
+    }
+    write_group(store.sounds(item.stimuli), {"sound": np.concatenate(waves)}, details)
+    return details
+
+
+def load_sounds(store: StudyStore, stimuli: str, ids: list[str]) -> tuple[list[np.ndarray], float]:
+    """Read some sounds from the study's folder, and their sampling rate in hertz."""
+    group = open_group(store.sounds(stimuli))
+    attrs = attributes(group)
+    ends = dict(zip(attrs["ids"], np.cumsum(attrs["n_samples"]).tolist(), strict=True))
+    lengths = dict(zip(attrs["ids"], attrs["n_samples"], strict=True))
+    array = member(group, "sound")
+    return [read(array, slice(ends[i] - lengths[i], ends[i])) for i in ids], float(attrs["sfreq"])
