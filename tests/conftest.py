@@ -78,6 +78,7 @@ def write_study(workplace: Path) -> Callable[..., Path]:
             "output": "study",
             "networks": [{"name": "small_whisper", "weights": ["reset"]}, {"name": "mel_whisper"}],
             "ridge": {"alphas": {"min": 1e-5, "max": 1e15, "num": 21}},
+            "reliability": {"draws": 500, "shifts": 99},
             "batch": 8,
         }
         path = workplace / "study.yaml"

@@ -94,6 +94,11 @@ class Expectations:
             self._done[item] = found if valid else None
         return self._done[item]
 
+    def unreadable(self, item: ReadSession) -> bool:
+        """Tell whether a session failed for good, so that the others go on without it."""
+        failure = read_failure(self._context.store, item.stage, item.key)
+        return failure is not None and failure.fingerprint == self.of(item)
+
     def gone(self, item: Item, receipt: Receipt) -> str:
         """Say what is not there of that which an item wrote; nothing if it is all there.
 
@@ -205,9 +210,7 @@ class Expectations:
             receipt = self.receipt(counts)
             if receipt is not None:
                 found[session.name] = receipt.details["digests"][f"{item.bin_width:g}"]
-                continue
-            failure = read_failure(self._context.store, counts.stage, counts.key)
-            if failure is None or failure.fingerprint != self.of(counts):
+            elif not self.unreadable(counts):
                 raise Waiting(f"waits for {counts.stage} {counts.key}")
         if not found:
             raise Waiting("no session could be read")

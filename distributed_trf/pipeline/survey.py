@@ -91,9 +91,13 @@ def _analyses(context: Context) -> Iterator[Item]:
 
 
 def survey(context: Context, stage: str) -> list[Planned]:
-    """Find out where every item of a stage stands."""
+    """Find out where every item of a stage stands; a session that cannot be read has nothing to be assessed."""
     expectations = Expectations(context)
-    return [_place(context, expectations, item) for item in items(context, stage)]
+    return [
+        _place(context, expectations, item)
+        for item in items(context, stage)
+        if not (isinstance(item, Assess) and expectations.unreadable(ReadSession(item.stimuli, item.session)))
+    ]
 
 
 def _place(context: Context, expectations: Expectations, item: Item) -> Planned:

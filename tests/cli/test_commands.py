@@ -29,13 +29,13 @@ def test_failed_session__ends_with_1_and_is_listed(write_study, workplace):
     done = dtrf("run", "study.yaml")
     assert done.returncode == 1
     assert "1 items failed" in done.stdout
-    assert f"read timit-50ms-{session.name}: " in done.stdout
+    assert f"read timit-{session.name}: " in done.stdout
     assert "Copy it again" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
     assert done.stderr == ""
     status = dtrf("status", "study.yaml")
     assert status.returncode == 0
-    assert f"failed read timit-50ms-{session.name}: " in status.stdout
+    assert f"failed read timit-{session.name}: " in status.stdout
     results = dtrf("results", "study.yaml")
     assert "timit, 50 ms bins, 3 units" in results.stdout
     assert results.stderr == ""

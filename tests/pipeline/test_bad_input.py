@@ -33,17 +33,17 @@ def test_truncated_mat__fails_its_session_alone_and_is_repaired_by_another_run(w
     file.write_bytes(content[: len(content) // 2])
     report = run()
     assert not report.ok
-    assert list(report.failed) == [f"read timit-50ms-{whole.name}"]
+    assert list(report.failed) == [f"read timit-{whole.name}"]
     assert str(file) in next(iter(report.failed.values()))
     r = open_results("study").r.values.ravel()
     np.testing.assert_array_equal(np.isnan(r), [True] * 3 + [False] * 3)
     assert {p.state for p in Study.load("study.yaml").status()} == {"done", "failed"}
 
-    assert run().done == {"read": 0, "extract": 0, "fit": 0}  # tried again, and no fit is done twice
+    assert run().done == {"read": 0, "assess": 0, "extract": 0, "fit": 0}  # tried again, and no fit is done twice
     file.write_bytes(content)
     report = run()
     assert report.ok
-    assert report.done == {"read": 1, "extract": 0, "fit": 1}
+    assert report.done == {"read": 1, "assess": 1, "extract": 0, "fit": 1}
     again = open_results("study").r.values.ravel()
     np.testing.assert_allclose(again[3:], r[3:], rtol=1e-12, atol=1e-15)
     assert np.isfinite(again).all()
@@ -144,8 +144,8 @@ def test_store_of_another_version__is_refused_with_both_versions(write_study, wo
     write_study(networks=MEL)
     run()
     marker = workplace / "study/store.json"
-    marker.write_text(marker.read_text().replace('"format_version": 1', '"format_version": 7'))
-    with pytest.raises(StoreError, match=r"store\.json: format_version is 7, but .* reads 1"):
+    marker.write_text(marker.read_text().replace('"format_version": 2', '"format_version": 7'))
+    with pytest.raises(StoreError, match=r"store\.json: format_version is 7, but .* reads 2"):
         run()
     with pytest.raises(StoreError, match="format_version is 7"):
         open_results("study")
@@ -178,9 +178,9 @@ def test_item_that_raises_unexpectedly__is_tried_again_and_then_fails_alone(writ
     StudyStore.create(workplace / "study")
     (workplace / "study/counts").write_text("in the way")
     report = Study.load("study.yaml").run("local")
-    assert set(report.failed) == {f"read timit-50ms-{session.name}" for session in sessions(workplace)}
+    assert set(report.failed) == {f"read timit-{session.name}" for session in sessions(workplace)}
     assert all("counts" in message and "(tried 2 times)" in message for message in report.failed.values())
-    assert report.done == {"read": 1, "extract": 3, "fit": 0}
+    assert report.done == {"read": 1, "assess": 0, "extract": 3, "fit": 0}
     assert list(report.blocked.values()) == ["no session could be read"]
     (workplace / "study/counts").unlink()
     assert Study.load("study.yaml").run("local").ok

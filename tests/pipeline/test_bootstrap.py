@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from distributed_trf.pipeline.read import load_counts
 from scipy.signal import resample
 
 from distributed_trf import Study, open_features, open_models, open_results
 from distributed_trf.errors import ConfigError, StoreError
+from distributed_trf.pipeline.read_session import load_counts
 from distributed_trf.results.analyses import open_bootstraps
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.trf.crossval import assign_folds
@@ -100,7 +100,13 @@ def test_bootstraps__of_chosen_sessions_leave_the_others_nan_and_are_resumed(wri
     session = sessions_of(write_study)[1]
     asked = {**ASKED, "training_percent": [100], "sessions": [session]}
     write_study(networks=[{"name": "mel_whisper"}], bootstraps=[asked])
-    assert Study.load("study.yaml").run(recipe=None).done == {"read": 0, "extract": 0, "fit": 0, "analyse": 1}
+    assert Study.load("study.yaml").run(recipe=None).done == {
+        "read": 0,
+        "assess": 0,
+        "extract": 0,
+        "fit": 0,
+        "analyse": 1,
+    }
     r = open_bootstraps("study", of="training").r
     assert np.isnan(r.values[..., :3]).all()
     assert np.isfinite(r.values[..., 3:]).any()

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from distributed_trf.pipeline.read import load_counts
 
 from distributed_trf import TRF, Study, open_features, open_results, simulate
 from distributed_trf.features.resample import to_bins
+from distributed_trf.pipeline.read_session import load_counts
 from distributed_trf.recordings.simulation.truth import open_truth
 from distributed_trf.results.known_rates import ceiling_distance
 from distributed_trf.store.study_store import StudyStore

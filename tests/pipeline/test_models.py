@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from distributed_trf.pipeline.read import load_counts
 
 from distributed_trf import Study, open_models, open_results
 from distributed_trf.pipeline.context import Context
 from distributed_trf.pipeline.expected import Expectations
-from distributed_trf.pipeline.items import Fit, ReadCounts
+from distributed_trf.pipeline.items import Fit, ReadSession
+from distributed_trf.pipeline.read_session import load_counts
 from distributed_trf.pipeline.survey import State
 from distributed_trf.store.models import model_digest, write_model
 from distributed_trf.store.receipts import Receipt, read_receipt, write_receipt
@@ -239,7 +239,7 @@ def test_expectations__what_is_before_a_fit_asks_for_no_model(done):
     shutil.rmtree(store().root / "models")
     expectations = Expectations(Context.open(Study.load("study.yaml").settings))
     for receipt in sorted((store().receipts / "read").glob("*.json")):
-        if receipt.stem.startswith("timit-50ms-"):
-            item = ReadCounts("timit", 50.0, receipt.stem.removeprefix("timit-50ms-"))
+        if receipt.stem != "timit-sounds":
+            item = ReadSession("timit", receipt.stem.removeprefix("timit-"))
             assert expectations.receipt(item).fingerprint == json.loads(receipt.read_text())["fingerprint"]
     assert expectations.receipt(FIT) is None

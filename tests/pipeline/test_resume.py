@@ -35,22 +35,22 @@ def receipts(folder="study"):
 
 def test_second_run__does_nothing_and_says_so(write_study):
     write_study(networks=MEL)
-    assert run() == {"read": 3, "extract": 3, "fit": 1}
+    assert run() == {"read": 3, "assess": 2, "extract": 3, "fit": 1}
     before = receipts()
     report = Study.load("study.yaml").run(recipe=None)
-    assert (report.done, report.skipped, report.folder) == ({}, {"read": 3, "extract": 3, "fit": 1}, None)
+    assert (report.done, report.skipped, report.folder) == ({}, {"read": 3, "assess": 2, "extract": 3, "fit": 1}, None)
     assert receipts() == before
 
 
 @pytest.mark.parametrize(
     ("changes", "redone", "reason"),
     [
-        ({"ridge": {"n_folds": 4}}, {"read": 0, "extract": 0, "fit": 1}, "changed: ridge"),
-        ({"lags": {"tmax": 0.1}}, {"read": 0, "extract": 0, "fit": 1}, "changed: lags"),
-        ({"lags": {"lead_in": 0.25}}, {"read": 0, "extract": 3, "fit": 1}, "waits for extract"),
-        ({"batch": 12}, {"read": 0, "extract": 2, "fit": 1}, "waits for extract"),
-        ({"ridge": {"unit_block": 2}}, {"read": 0, "extract": 0, "fit": 0}, ""),
-        ({"name": "renamed"}, {"read": 0, "extract": 0, "fit": 0}, ""),
+        ({"ridge": {"n_folds": 4}}, {"read": 0, "assess": 0, "extract": 0, "fit": 1}, "changed: ridge"),
+        ({"lags": {"tmax": 0.1}}, {"read": 0, "assess": 0, "extract": 0, "fit": 1}, "changed: lags"),
+        ({"lags": {"lead_in": 0.25}}, {"read": 0, "assess": 0, "extract": 3, "fit": 1}, "waits for extract"),
+        ({"batch": 12}, {"read": 0, "assess": 0, "extract": 2, "fit": 1}, "waits for extract"),
+        ({"ridge": {"unit_block": 2}}, {"read": 0, "assess": 0, "extract": 0, "fit": 0}, ""),
+        ({"name": "renamed"}, {"read": 0, "assess": 0, "extract": 0, "fit": 0}, ""),
     ],
 )
 def test_changed_setting__redoes_exactly_what_depends_on_it(write_study, changes, redone, reason):
@@ -66,7 +66,7 @@ def test_added_network__leaves_the_other_fits_alone(write_study):
     run()
     mel = open_results("study").r.sel(network="mel_whisper", weights="fixed", layer=0).values
     write_study(networks=BOTH)
-    assert run() == {"read": 0, "extract": 3, "fit": 2}
+    assert run() == {"read": 0, "assess": 0, "extract": 3, "fit": 2}
     ds = open_results("study")
     np.testing.assert_array_equal(ds.r.sel(network="mel_whisper", weights="fixed", layer=0).values, mel)
     assert ds.r.sel(network="small_whisper", weights="reset", layer=2).notnull().all()
@@ -82,7 +82,7 @@ def test_removed_and_added_again__is_fitted_again_not_left_empty(write_study):
     assert ds.network.values.tolist() == ["mel_whisper"]
     assert ds.r.notnull().all()
     write_study(networks=BOTH)
-    assert run() == {"read": 0, "extract": 0, "fit": 2}
+    assert run() == {"read": 0, "assess": 0, "extract": 0, "fit": 2}
     assert open_results("study").r.sel(network="small_whisper", weights="reset").notnull().all()
 
 
@@ -90,7 +90,7 @@ def test_another_layer__does_not_refit_those_that_came_out_the_same(write_study)
     write_study(networks=BOTH)
     run()
     write_study(networks=[{**BOTH[0], "layers": [0, 1, 2]}, *MEL])
-    assert run() == {"read": 0, "extract": 3, "fit": 1}
+    assert run() == {"read": 0, "assess": 0, "extract": 3, "fit": 1}
     assert open_results("study").r.sel(network="small_whisper", weights="reset").notnull().all()
 
 
@@ -98,7 +98,7 @@ def test_other_seed__refits_the_untrained_network_only(write_study):
     write_study(networks=BOTH)
     run()
     write_study(networks=[{**BOTH[0], "seed": 1}, *MEL])
-    assert run() == {"read": 0, "extract": 3, "fit": 2}
+    assert run() == {"read": 0, "assess": 0, "extract": 3, "fit": 2}
 
 
 def test_touched_recording__is_read_again_and_nothing_else(write_study, workplace):
@@ -106,7 +106,7 @@ def test_touched_recording__is_read_again_and_nothing_else(write_study, workplac
     run()
     file = next((workplace / "recordings/sessions").rglob("*MUspk*"))
     file.touch()
-    assert run() == {"read": 1, "extract": 0, "fit": 0}
+    assert run() == {"read": 1, "assess": 0, "extract": 0, "fit": 0}
 
 
 def test_replaced_recording__refits(write_study, workplace):
@@ -115,7 +115,7 @@ def test_replaced_recording__refits(write_study, workplace):
     before = open_results("study").r.load()
     files = sorted(next((workplace / "recordings/sessions").iterdir()).glob("*MUspk*"))
     files[0].write_bytes(files[1].read_bytes())
-    assert run() == {"read": 1, "extract": 0, "fit": 1}
+    assert run() == {"read": 1, "assess": 1, "extract": 0, "fit": 1}
     after = open_results("study").r.load()
     assert after.values.ravel()[0] == after.values.ravel()[1] != before.values.ravel()[0]
 
@@ -128,7 +128,7 @@ def test_removed_session__drops_its_units(write_study, workplace):
     session = sorted(p.name for p in (workplace / "recordings/sessions").iterdir())[0]
     content["bad_sessions"].append(int(session))
     metadata.write_text(yaml.safe_dump(content))
-    assert run() == {"read": 0, "extract": 0, "fit": 1}
+    assert run() == {"read": 0, "assess": 0, "extract": 0, "fit": 1}
     ds = open_results("study")
     assert session not in ds.session.values
     assert ds.sizes["unit"] == 3
@@ -162,7 +162,7 @@ def test_workers__give_the_numbers_of_a_plain_loop(write_study):
         np.testing.assert_allclose(there[name], here[name], rtol=1e-9, atol=1e-12)
     manifest = json.loads((report.folder / "manifest.json").read_text())
     assert manifest["state"] == "finished"
-    assert set(manifest["seconds"]) == {"read", "extract", "fit"}
+    assert set(manifest["seconds"]) == {"read", "assess", "extract", "fit"}
     assert manifest["versions"]["numpy"] == np.__version__
     assert manifest["study"]["name"] == "small"
     assert (report.folder / "performance.html").stat().st_size > 10_000
@@ -175,10 +175,10 @@ def test_trained_weights__come_from_a_folder_and_other_ones_there_refit(write_st
 
     save(0)
     write_study(networks=[{"name": "small_whisper", "weights": ["trained"], "source": "weights"}])
-    assert run() == {"read": 3, "extract": 3, "fit": 4}
+    assert run() == {"read": 3, "assess": 2, "extract": 3, "fit": 4}
     assert Study.load("study.yaml").run(recipe=None).done == {}
     before = open_results("study").r.load()
     assert before.notnull().all()
     save(1)
-    assert run() == {"read": 0, "extract": 3, "fit": 4}
+    assert run() == {"read": 0, "assess": 0, "extract": 3, "fit": 4}
     assert (open_results("study").r != before).any()
