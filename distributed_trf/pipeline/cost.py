@@ -53,7 +53,8 @@ class Cost:
 def cost(context: Context, item: Item) -> Cost:
     """Count what an item needs.
 
-    Shapes are exact, but for networks that this version cannot extract; memory counts the largest arrays alive together.
+    Shapes are exact, but for networks that this version cannot extract; memory counts the largest arrays alive
+    together.
     """
     match item:
         case ReadSounds():
