@@ -42,7 +42,10 @@ def plan(study: str = STUDY, recipe: str = RECIPE) -> None:
         table.add_row(LABELS[stage], str(len(of_stage)), str(len(todo)), size(written), peak, work(flops))
     out.print(table)
     out.print(f"{settings.n_workers} workers of {size(worker_memory(settings))} each; output in {loaded.output}")
-    check_memory(Context.open(loaded.settings), [p for p, _ in planned], settings)
+    context = Context.open(loaded.settings, to_run=False)
+    if context.not_extractable:
+        out.print(f"cannot be extracted by this version: {', '.join(context.not_extractable)}", soft_wrap=True)
+    check_memory(context, [p for p, _ in planned], settings)
 
 
 def run(study: str = STUDY, recipe: str = RECIPE) -> None:

@@ -62,13 +62,15 @@ def family(table: NetworkTable) -> Family:
 
 
 def versions(table: NetworkTable) -> dict[str, str]:
-    """Return the versions of the libraries that a network's numbers depend on.
+    """Return the versions of the libraries that a network's numbers depend on; none where its family is unknown.
 
     Raises
     ------
     MissingExtraError
         If one is not installed, so that the network could not be built.
     """
+    if table.family not in FAMILIES:
+        return {}  # it can be planned, not built
     try:
         return library_versions(*family(table).libraries)
     except PackageNotFoundError as error:

@@ -39,6 +39,11 @@ class NetworkTable(Settings):
     revision: str | None = None
     config: dict[str, Any] = {}
     """Architecture of the untrained network."""
+    parameters: Annotated[int, Field(ge=0)] | None = None
+    """Of the whole network that is loaded; for planning where this version lacks the family's code."""
+    gflop_per_second: Annotated[float, Field(ge=0)] | None = None
+    """Billions of floating-point operations per second of sound, a multiplication and an addition being two; for
+    planning where this version lacks the family's code."""
     layers: Annotated[list[Layer], Field(min_length=1)]
 
     @model_validator(mode="after")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from distributed_trf.config.study import NetworkSettings, StudySettings, Weights
 from distributed_trf.errors import ConfigError
-from distributed_trf.features.network import family
+from distributed_trf.features.network import FAMILIES
+from distributed_trf.features.planning import is_known
 from distributed_trf.features.table import Layer, NetworkTable, chosen_layers, chosen_weights, load_table
 from distributed_trf.recordings.formats import open_recordings
 from distributed_trf.recordings.recording_set import RecordingSet, Stimulus
@@ -26,8 +27,15 @@ class Context:
     tables: dict[str, NetworkTable]
 
     @classmethod
-    def open(cls, study: StudySettings) -> Context:
+    def open(cls, study: StudySettings, *, to_run: bool = True) -> Context:
         """Check a study against what it names, without writing anything.
+
+        Parameters
+        ----------
+        study
+            The study.
+        to_run
+            Whether every network must be one that this version can extract; one that it cannot may still be planned.
 
         Raises
         ------
@@ -35,8 +43,9 @@ class Context:
             If a network, layer, recording or store that it names cannot be used.
         """
         tables = {network.name: load_table(network.name) for network in study.networks}
+        if to_run:
+            _check_extractable(tables.values())
         for network in study.networks:
-            family(tables[network.name])
             chosen_layers(tables[network.name], network)
             chosen_weights(tables[network.name], network)
         recordings = open_recordings(study.recordings.format, study.recordings.path)
@@ -65,6 +74,11 @@ class Context:
             if layer not in known:
                 raise ConfigError(f"{field}: {network}: layer {layer} is not among those of the study: {known}")
 
+    @property
+    def not_extractable(self) -> tuple[str, ...]:
+        """Networks that this version can plan but not extract."""
+        return tuple(name for name, table in self.tables.items() if not is_known(table))
+
     @cached_property
     def stimuli(self) -> dict[str, tuple[Stimulus, ...]]:
         """The sounds of each stimulus set."""
@@ -82,3 +96,13 @@ class Context:
         """Number of stimuli in each batch of an extraction."""
         n, size = len(self.stimuli[stimuli]), self.study.batch
         return tuple(min(size, n - start) for start in range(0, n, size))
+
+
+def _check_extractable(tables: Iterable[NetworkTable]) -> None:
+    unknown = [table for table in tables if not is_known(table)]
+    if unknown:
+        named = ", ".join(f"{table.name} (family {table.family!r})" for table in unknown)
+        raise ConfigError(
+            f"networks: {named} cannot be extracted by this version, which knows the families {', '.join(FAMILIES)}; "
+            "leave them out of the study to run the rest, or see what all would need with `dtrf plan`"
+        )

@@ -9,10 +9,10 @@ import psutil
 
 from distributed_trf.clusters.recipe import Recipe
 from distributed_trf.errors import ConfigError
-from distributed_trf.features.network import family
+from distributed_trf.features.planning import expected_work
 from distributed_trf.pipeline.bootstrap import settings_of
 from distributed_trf.pipeline.context import Context
-from distributed_trf.pipeline.extract import feature_layout, network_settings
+from distributed_trf.pipeline.extract import feature_layout, heard_lengths, network_settings
 from distributed_trf.pipeline.items import (
     Analysis,
     Assess,
@@ -52,7 +52,11 @@ class Cost:
 
 
 def cost(context: Context, item: Item) -> Cost:
-    """Count what an item needs. Shapes are exact; memory counts the largest arrays alive together."""
+    """Count what an item needs.
+
+    Shapes are exact, but for networks that this version cannot extract; memory counts the largest arrays alive
+    together.
+    """
     match item:
         case ReadSounds():
             seconds = sum(s.duration for s in context.stimuli[item.stimuli])
@@ -108,8 +112,8 @@ def _extract(context: Context, item: Extract) -> Cost:
         "sfreq": table.sfreq,
     }
     layout = feature_layout(context.study, table, layers, sounds, context.batches(item.stimuli))
-    n_sounds = layout.batches[item.batch]
-    flops, memory = family(table).work(table, n_sounds)
+    first, last = layout.batch_borders[item.batch]
+    flops, memory = expected_work(table, heard_lengths(context.study, table, sounds)[first:last])
     return Cost(layout.bytes // len(layout.batches), PROCESS_BYTES + memory, flops)
 
 

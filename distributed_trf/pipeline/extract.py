@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from distributed_trf.config.study import NetworkSettings, StudySettings
-from distributed_trf.features.network import build_network, extract, family, prepare_sound
+from distributed_trf.features.network import build_network, extract, prepare_sound
+from distributed_trf.features.planning import expected_frames
 from distributed_trf.features.table import Layer, NetworkTable, chosen_layers
 from distributed_trf.pipeline.items import Extract
 from distributed_trf.pipeline.read_sounds import load_sounds
@@ -27,16 +28,25 @@ def feature_layout(
     batches: tuple[int, ...],
 ) -> FeatureLayout:
     """Lay out a network's features, given what the read stage found of the sounds."""
-    rule = family(table)
-    lead_in = int(study.lags.lead_in * table.sfreq)
-    lengths = [lead_in + int(n * table.sfreq / sounds["sfreq"]) for n in sounds["n_samples"]]
+    lengths = heard_lengths(study, table, sounds)
     stored = [
         StoredLayer(
-            layer.id, layer.name, layer.type, layer.rate, layer.width, tuple(rule.n_frames(layer, n) for n in lengths)
+            layer.id,
+            layer.name,
+            layer.type,
+            layer.rate,
+            layer.width,
+            tuple(expected_frames(table, layer, n) for n in lengths),
         )
         for layer in layers
     ]
     return FeatureLayout(tuple(sounds["ids"]), batches, tuple(stored), study.lags.lead_in)
+
+
+def heard_lengths(study: StudySettings, table: NetworkTable, sounds: dict[str, Any]) -> list[int]:
+    """Return the samples of each sound at a network's rate, leading silence included."""
+    lead_in = int(study.lags.lead_in * table.sfreq)
+    return [lead_in + int(n * table.sfreq / sounds["sfreq"]) for n in sounds["n_samples"]]
 
 
 def extract_features(

@@ -55,12 +55,12 @@ class Study:
         ConfigError, RecordingError, StoreError
             If something that the study names cannot be used.
         """
-        context = Context.open(self.settings)
+        context = Context.open(self.settings, to_run=False)
         return [planned for stage in STAGES for planned in survey(context, stage)]
 
     def plan(self) -> list[tuple[Planned, Cost]]:
         """Return every work item, where it stands and what it needs, without writing anything."""
-        context = Context.open(self.settings)
+        context = Context.open(self.settings, to_run=False)
         return [(p, cost(context, p.item)) for stage in STAGES for p in survey(context, stage)]
 
     def run(self, recipe: str | Path | Recipe | None = "local", *, watcher: Watcher | None = None) -> Report:

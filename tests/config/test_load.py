@@ -209,7 +209,6 @@ def test_shipped_files__all_load():
     for path in tables:
         table = load_table(str(path))
         assert table.name == path.stem
-        assert family(table)
     for path in studies:
         study = load_study(path)
         assert study.name == path.stem
@@ -219,6 +218,19 @@ def test_shipped_files__all_load():
             assert chosen_weights(table, network)
     for path in recipes:
         assert load_recipe(path)
+
+
+def test_ahmed25__asks_for_what_was_published():
+    study = load_study("ahmed25")
+    assert study.stimuli == ["timit", "mvocs"]
+    assert study.bin_widths == [50.0]
+    assert study.lags == LagSettings(tmin=0.0, tmax=0.2, lead_in=0.35)
+    np.testing.assert_allclose(study.ridge.penalties, np.logspace(-5, 15, 21), rtol=1e-12, atol=0)
+    assert study.ridge.n_folds == 3
+    networks = {n.name: chosen_weights(load_table(n.name), n) for n in study.networks}
+    assert sum(weights == ("fixed",) for weights in networks.values()) == 6
+    assert sum(weights == ("trained", "reset") for weights in networks.values()) == 8
+    assert len(networks) == 14
 
 
 def test_locate__takes_an_explicit_path_then_the_working_directory_then_what_ships(folder):
