@@ -57,11 +57,11 @@ class HandMade:
         return Trials(tuple(order), 10 + 2.0 * np.arange(len(order)))
 
     def spikes(self, session, stimulus_set):
-        """Unit k fires in trial i at the times (i + 1) * 10 ms + k ms and 15 ms before the onset."""
+        """Unit k fires in trial i at the times (i + 1) * 10 ms + k * 30 ms and 15 ms before the onset."""
         trials = self.trials(session, stimulus_set)
         n = len(trials.stimulus)
         times = tuple(
-            np.concatenate([(np.arange(n) + 1) / 100 + k / 1000, np.full(n, -0.015)])
+            np.concatenate([(np.arange(n) + 1) / 100 + k * 0.03, np.full(n, -0.015)])
             for k in range(len(session.channels))
         )
         trial = np.tile(np.arange(n), 2)

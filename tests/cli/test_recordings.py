@@ -68,7 +68,7 @@ def test_recordings__one_block_per_stimulus_set_then_notes_and_problems(dtrf, by
 
 def test_recordings__long_names_are_folded_not_cut(dtrf, by_hand):
     recordings = HandMade()
-    name = "session-[2]-of-a-very-long-name-that-no-column-is-made-for-0123456789-0123456789"
+    name = "session-[a]-of-a-very-long-name-that-no-column-is-made-for-0123456789-0123456789"
     recordings.sessions = (recordings.sessions[0].__class__(name, "belt", "leo", np.nan, np.nan, ("u1",)),)
     recordings.heard_ = {(name, "words"): "abctu" * 300}
     by_hand(recordings)

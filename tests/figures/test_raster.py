@@ -15,12 +15,12 @@ from tests.hand_made import SFREQ, HandMade
 def test_raster_figure__has_a_row_per_repeat_and_the_rate_below():
     figure = raster_figure(HandMade(), "s1", "u2", "t")  # presented in trials 0, 3, 5 and 6
     _, rows, rate = figure.axes
-    np.testing.assert_allclose([row.get_positions() for row in rows.collections], [[0.011], [0.041], [0.061], [0.071]])
+    np.testing.assert_allclose([row.get_positions() for row in rows.collections], [[0.04], [0.07], [0.09], [0.1]])
     assert [row.get_lineoffset() for row in rows.collections] == [1, 2, 3, 4]
     assert rows.get_ylim() == (4.5, 0.5)  # the first on top
     (bars,) = rate.patches
     values, edges, _ = bars.get_data()
-    np.testing.assert_allclose(values, np.array([1, 3, 0, 0, 0]) / 4 / 0.04)
+    np.testing.assert_allclose(values, np.array([0, 2, 2, 0, 0]) / 4 / 0.04)
     np.testing.assert_allclose(edges, 0.04 * np.arange(6))
 
 

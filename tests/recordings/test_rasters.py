@@ -31,9 +31,9 @@ def test_raster__counts_repeats_from_the_first_presentation() -> None:
 
 
 def test_raster__holds_the_spikes_from_onset_to_offset() -> None:
-    spikes = trials("t", [(0, t) for t in (-0.01, -5e-7, 0.0, 0.0999, 0.1, 0.11, 0.12)])
+    spikes = trials("t", [(0, t) for t in (-0.01, -5e-7, 0.0, 0.0999, 0.0999995, 0.11, 0.12)])
     assert raster(spikes, TONE, 0)[0].tolist() == [-5e-7, 0.0, 0.0999]
-    assert raster(spikes, TONE, 0, end=0.12)[0].tolist() == [-5e-7, 0.0, 0.0999, 0.1, 0.11]
+    assert raster(spikes, TONE, 0, end=0.12)[0].tolist() == [-5e-7, 0.0, 0.0999, 0.0999995, 0.11]
 
 
 def test_psth__is_the_mean_over_repeats_in_spikes_per_second() -> None:
