@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from distributed_trf.clusters.start import start_cluster
     from distributed_trf.pipeline.study import Study
+    from distributed_trf.recordings.formats import open_recordings
+    from distributed_trf.recordings.inventory import inventory
     from distributed_trf.recordings.simulation.simulate import simulate
     from distributed_trf.results.analyses import open_bootstraps, open_together
     from distributed_trf.results.models import open_models
@@ -23,6 +25,8 @@ _HOMES = {
     "TRF": "distributed_trf.trf.estimator",
     "Study": "distributed_trf.pipeline.study",
     "simulate": "distributed_trf.recordings.simulation.simulate",
+    "open_recordings": "distributed_trf.recordings.formats",
+    "inventory": "distributed_trf.recordings.inventory",
     "open_results": "distributed_trf.results.open",
     "open_features": "distributed_trf.store.features",
     "open_bootstraps": "distributed_trf.results.analyses",
@@ -36,10 +40,12 @@ _HOMES = {
 __all__ = [
     "TRF",
     "Study",
+    "inventory",
     "load_trf",
     "open_bootstraps",
     "open_features",
     "open_models",
+    "open_recordings",
     "open_results",
     "open_together",
     "save_trf",

@@ -106,15 +106,41 @@ def bin_spikes(
         )
 
     kept = [presented[i][0] for i in train_ids] + [trial for i in test_ids for trial in presented[i]]
-    if bin_width == WHOLE_STIMULUS:
-        durations = {s.id: s.duration for s in stimuli}
-        end = np.array([durations.get(i, 0.0) for i in spikes.stimulus])
-        counts = _count_whole(spikes, kept, end, delay)
-    else:
-        counts = _count(spikes, kept, bins, bin_width / 1000, delay)
+    counts = count_trials(spikes, kept, stimuli, bin_width, delay=delay)
     n_train = sum(bins[i] for i in train_ids)
     repeats = tuple(len(presented[i]) for i in test_ids)
     return Counts(train_ids, test_ids, counts[:n_train], counts[n_train:], repeats, bins)
+
+
+def count_trials(
+    spikes: SpikeTrials, kept: list[int], stimuli: tuple[Stimulus, ...], bin_width: float, *, delay: float = 0.0
+) -> np.ndarray:
+    """Count the spikes of every unit in some trials.
+
+    Parameters
+    ----------
+    spikes
+        Spike times of one session.
+    kept
+        The trials to count, as indices into ``spikes.stimulus``.
+    stimuli
+        At least the stimuli of those trials.
+    bin_width
+        Milliseconds.
+    delay
+        Seconds after the onset of the sound at which the first bin begins.
+
+    Returns
+    -------
+    np.ndarray
+        The kept trials one after another, uint16 of shape (sum over trials of bins, units).
+    """
+    if bin_width == WHOLE_STIMULUS:
+        durations = {s.id: s.duration for s in stimuli}
+        end = np.array([durations.get(i, 0.0) for i in spikes.stimulus])
+        return _count_whole(spikes, kept, end, delay)
+    bins = {s.id: stimulus_bins(s.duration, bin_width) for s in stimuli}
+    return _count(spikes, kept, bins, bin_width / 1000, delay)
 
 
 def _count(spikes: SpikeTrials, kept: list[int], bins: dict[str, int], width: float, delay: float) -> np.ndarray:

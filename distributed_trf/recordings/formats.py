@@ -6,7 +6,7 @@ from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
-from distributed_trf.errors import ConfigError
+from distributed_trf.errors import ConfigError, DistributedTRFError, RecordingError
 from distributed_trf.recordings.recording_set import RecordingSet
 
 GROUP = "distributed_trf.recordings"
@@ -43,3 +43,42 @@ def open_recordings(format: str, path: str | Path) -> RecordingSet:
             f"recording format {format!r}: {found[format][0].value} cannot be loaded ({error})"
         ) from error
     return opener(Path(path))
+
+
+def guess_format(path: str | Path) -> tuple[str, RecordingSet]:
+    """Open the recording set at ``path`` in the one format that can.
+
+    Every format is tried. One whose code cannot be imported or fails in any way does not open the recordings.
+
+    Returns
+    -------
+    format, recordings
+        Name of the format, and what it opened.
+
+    Raises
+    ------
+    RecordingError
+        If ``path`` is not there or no format opens it; each format's reason is listed.
+    ConfigError
+        If several formats open it.
+    """
+    if not Path(path).exists():
+        raise RecordingError(f"{path}: there is no such folder; expected a recording set. Correct the path")
+    opened: dict[str, RecordingSet] = {}
+    reasons = []
+    for name in sorted({point.name for point in entry_points(group=GROUP)}):
+        try:
+            opened[name] = open_recordings(name, path)
+        except DistributedTRFError as error:
+            reasons.append(f"{name}: {error}")
+        except Exception as error:  # noqa: BLE001 - other packages' code may raise anything
+            reasons.append(f"{name}: {type(error).__name__}: {error}")
+    if not opened:
+        listed = "".join(f"\n  {reason}" for reason in reasons)
+        raise RecordingError(f"{path}: no recording format can open this; correct the path or what is said:{listed}")
+    if len(opened) > 1:
+        raise ConfigError(
+            f"{path}: the recording formats {' and '.join(opened)} can all open this; name the one that is meant "
+            "(--format on the command line)"
+        )
+    return opened.popitem()

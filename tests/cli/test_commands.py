@@ -98,5 +98,5 @@ def test_status__of_a_study_that_never_ran(write_study):
 
 def test_no_arguments__shows_the_commands():
     done = dtrf()
-    for command in ("plan", "run", "status", "results", "figures", "simulate"):
+    for command in ("plan", "run", "status", "results", "figures", "recordings", "simulate"):
         assert command in done.stdout + done.stderr

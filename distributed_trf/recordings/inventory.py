@@ -1,0 +1,144 @@
+"""What a recording set holds: which session heard how much of which stimulus set; no spike is read."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import xarray as xr
+
+from distributed_trf.errors import RecordingError
+from distributed_trf.names import COORDS, STIMULI, Variable
+from distributed_trf.recordings.find import some_of
+from distributed_trf.recordings.recording_set import RecordingSet, Session, Stimulus, Trials
+
+SESSION = "session"
+OF_STIMULI = {
+    "n_train": Variable("training stimuli of the set", "1"),
+    "n_test": Variable("test stimuli of the set", "1"),
+    "train_seconds": Variable("duration of all training stimuli", "s", "each once, without padding"),
+    "test_seconds": Variable("duration of all test stimuli", "s", "each once, without padding"),
+}
+OF_SESSION = {"n_units": Variable("units of the session", "1")}
+COUNTED = {
+    "n_trials": Variable("presentations", "1"),
+    "train_stimuli": Variable("training stimuli that were presented", "1"),
+    "missing": Variable("training stimuli that were not presented", "1"),
+    "test_stimuli": Variable("test stimuli that were presented", "1"),
+    "repeats_min": Variable("presentations of the test stimulus that was presented least", "1", "may be 0"),
+    "repeats_max": Variable("presentations of the test stimulus that was presented most", "1"),
+}
+"""Numbers of one session and stimulus set."""
+HEARD = Variable("whether the session is known to have heard the set", "1")
+PROBLEM = Variable(
+    "what is wrong", "", "why the session could not be read, or what stands in the way of an analysis; empty where fine"
+)
+
+
+def inventory(recordings: RecordingSet) -> xr.Dataset:
+    """Count what every session heard of every stimulus set.
+
+    A session that cannot be read does not stop the others: its numbers are NaN and ``problem`` says why.
+
+    Parameters
+    ----------
+    recordings
+        What ``open_recordings`` returns.
+
+    Returns
+    -------
+    xr.Dataset
+        Over (stimuli, session): ``heard`` (bool), the text ``problem``, and as float64 ``n_trials``,
+        ``train_stimuli``, ``missing``, ``test_stimuli``, ``repeats_min`` and ``repeats_max``, NaN where the session
+        did not hear the set or cannot be read (and the repeats also where the set has no test stimulus). Over stimuli:
+        ``n_train``, ``n_test``, and in seconds ``train_seconds`` and ``test_seconds``. Over session: ``n_units``, and
+        the coordinates ``area``, ``subject``, ``x`` and ``y``. The recording set's notes are in ``attrs``, one a line.
+
+    Raises
+    ------
+    RecordingError
+        If the sounds of a stimulus set cannot be read.
+    """
+    sets, sessions = recordings.stimulus_sets, recordings.sessions
+    shape = (len(sets), len(sessions))
+    counted = {name: np.full(shape, np.nan) for name in COUNTED}
+    heard, problem = np.zeros(shape, dtype=bool), np.full(shape, "", dtype=object)
+    of_stimuli: dict[str, list[float]] = {name: [] for name in OF_STIMULI}
+    for i, stimulus_set in enumerate(sets):
+        stimuli = recordings.stimuli(stimulus_set)
+        for name, value in _extent(stimuli).items():
+            of_stimuli[name].append(value)
+        hearers = {session.name for session in recordings.heard(stimulus_set)}
+        for j, session in enumerate(sessions):
+            heard[i, j] = session.name in hearers
+            if heard[i, j]:
+                numbers, problem[i, j] = _count(recordings, session, stimulus_set, stimuli)
+                for name, value in numbers.items():
+                    counted[name][i, j] = value
+
+    both = (STIMULI, SESSION)
+    variables = {
+        "heard": (both, heard, HEARD.attrs),
+        **{name: (both, values, COUNTED[name].attrs) for name, values in counted.items()},
+        "problem": (both, problem.astype(str), PROBLEM.attrs),
+        **{name: (STIMULI, np.array(values), OF_STIMULI[name].attrs) for name, values in of_stimuli.items()},
+        "n_units": (SESSION, np.array([len(s.channels) for s in sessions]), OF_SESSION["n_units"].attrs),
+    }
+    coords = {
+        STIMULI: (STIMULI, np.array(sets, dtype=str), COORDS[STIMULI].attrs),
+        SESSION: (SESSION, np.array([s.name for s in sessions]), COORDS[SESSION].attrs),
+        **{
+            name: (SESSION, np.array([getattr(s, name) for s in sessions]), COORDS[name].attrs)
+            for name in ("area", "subject", "x", "y")
+        },
+    }
+    return xr.Dataset(variables, coords, {"path": str(recordings.path), "notes": "\n".join(recordings.notes)})
+
+
+def _extent(stimuli: tuple[Stimulus, ...]) -> dict[str, float]:
+    """Number and seconds of the stimuli of each kind, in the order of ``OF_STIMULI``."""
+    train = [s.duration for s in stimuli if not s.is_test]
+    test = [s.duration for s in stimuli if s.is_test]
+    return dict(zip(OF_STIMULI, (len(train), len(test), sum(train), sum(test)), strict=True))
+
+
+def _count(
+    recordings: RecordingSet, session: Session, stimulus_set: str, stimuli: tuple[Stimulus, ...]
+) -> tuple[dict[str, float], str]:
+    """Numbers of a session that heard a stimulus set, none where it cannot be read, and its problems."""
+    try:
+        trials = recordings.trials(session, stimulus_set)
+    except (RecordingError, OSError) as error:
+        return {}, " ".join(str(error).split())
+    presented = Counter(trials.stimulus)
+    train = [presented[s.id] for s in stimuli if not s.is_test]
+    test = [presented[s.id] for s in stimuli if s.is_test]
+    numbers: dict[str, float] = {
+        "n_trials": len(trials.stimulus),
+        "train_stimuli": len(train) - train.count(0),
+        "missing": train.count(0),
+        "test_stimuli": len(test) - test.count(0),
+        "repeats_min": min(test, default=np.nan),
+        "repeats_max": max(test, default=np.nan),
+    }
+    return numbers, "; ".join(_problems(trials, stimuli))
+
+
+def _problems(trials: Trials, stimuli: tuple[Stimulus, ...]) -> list[str]:
+    """What stands in the way of an analysis of these trials, though nothing fails while counting them."""
+    if not trials.stimulus:
+        return ["nothing of this stimulus set was presented"]
+    presented = Counter(trials.stimulus)
+    never = [s.id for s in stimuli if s.is_test and presented[s.id] == 0]
+    once = [s.id for s in stimuli if s.is_test and presented[s.id] == 1]
+    unknown = sorted(set(trials.stimulus) - {s.id for s in stimuli})
+    found = []
+    if never:
+        found.append(f"test stimuli never presented: {some_of(never)}")
+    if once:
+        found.append(f"test stimuli presented once only, which leaves no pair of repeats: {some_of(once)}")
+    if not any(presented[s.id] for s in stimuli if not s.is_test):
+        found.append("no training stimulus was presented")
+    if unknown:
+        found.append(f"stimuli presented that are not in the set: {some_of(unknown)}")
+    return found
