@@ -7,9 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from distributed_trf.errors import RecordingError
-from distributed_trf.recordings.binning import WHOLE_STIMULUS, count_trials
+from distributed_trf.recordings.binning import count_trials
 from distributed_trf.recordings.find import some_of
 from distributed_trf.recordings.recording_set import SpikeTrials, Stimulus, Trials
+from distributed_trf.recordings.time_grid import WHOLE_STIMULUS
 from distributed_trf.recordings.trials import ROUNDING
 
 PSTH_BIN_WIDTH = 40.0

@@ -6,9 +6,14 @@ from pathlib import Path
 
 import xarray as xr
 
+from distributed_trf import names
 from distributed_trf.errors import StoreError
-from distributed_trf.store.analyses import open_analysis
+from distributed_trf.store.analyses import open_analysis, unit_coords
+from distributed_trf.store.results import session_units
 from distributed_trf.store.study_store import StudyStore
+
+DRAWN = "normaliser_drawn"
+"""Variable of an assessment: the normaliser of drawn stimuli and repeats."""
 
 
 def open_bootstraps(path: str | Path, of: str) -> xr.Dataset:
@@ -19,21 +24,25 @@ def open_bootstraps(path: str | Path, of: str) -> xr.Dataset:
     path
         The study's output folder.
     of
-        ``training``: fitted on drawn training stimuli; ``test``: tested on drawn test stimuli and repeats.
+        ``training``: fitted on drawn training stimuli; ``test``: tested on drawn test stimuli and repeats;
+        ``normaliser``: of drawn test stimuli and repeats.
 
     Returns
     -------
     xarray.Dataset
         ``r`` over (stimuli, network, weights, layer, bin_width, training_percent, draw, unit), or (..., test_percent,
-        n_repeats, draw, unit); NaN for sessions that were not asked for. The seed is in ``attrs``.
+        n_repeats, draw, unit); NaN for sessions that were not asked for. The seed is in ``attrs``. Or ``normaliser``
+        over (stimuli, bin_width, percent_duration, n_repeats, draw, unit); NaN for repeats that a session lacks.
 
     Raises
     ------
     StoreError
         If there are none.
     """
+    if of == "normaliser":
+        return _open_normalisers(Path(path))
     if of not in ("training", "test"):
-        raise StoreError(f"of={of!r} must be 'training' or 'test'")
+        raise StoreError(f"of={of!r} must be 'training', 'test' or 'normaliser'")
     return _open(Path(path), f"bootstrap-{of}", "bootstraps")
 
 
@@ -52,6 +61,26 @@ def open_together(path: str | Path) -> xr.Dataset:
         If there are none.
     """
     return _open(Path(path), "together", "together")
+
+
+def _open_normalisers(path: Path) -> xr.Dataset:
+    """Put the drawn normalisers of all sessions on the unit axis of the results."""
+    store = StudyStore.open(path)
+    places = session_units(store.results) if store.results.is_dir() else {}
+    found = []
+    for file in sorted((store.root / "reliability").glob("*/*/*.zarr")):
+        ds = open_analysis(file)
+        if DRAWN in ds and file.stem in places:
+            units = range(places[file.stem].start, places[file.stem].stop)
+            found.append(ds[[DRAWN]].squeeze("session", drop=True).assign_coords({names.UNIT: units}))
+    if not found:
+        raise StoreError(
+            f"{store.root}: no normaliser was drawn; ask for it under `reliability: {{bootstrap: ...}}` in the study"
+        )
+    merged = xr.combine_by_coords(found, combine_attrs="drop_conflicts")
+    assert isinstance(merged, xr.Dataset)
+    labels = unit_coords(store.results).sel({names.UNIT: merged[names.UNIT]})
+    return merged.rename({DRAWN: "normaliser"}).assign_coords(labels.coords)
 
 
 def _open(path: Path, kind: str, field: str) -> xr.Dataset:
