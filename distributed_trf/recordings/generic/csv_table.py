@@ -62,7 +62,7 @@ def read_table(
             f"{path}: row {surplus[0]} has more values than the {len(header)} columns {', '.join(header)}; expected "
             "one each, decimals with a point, and quotes around text that holds a comma. Correct the file"
         )
-    return frame[wanted].dropna(how="all")
+    return frame.dropna(how="all")[wanted]
 
 
 def finite(frame: pd.DataFrame, name: str, path: Path, *, blanks: bool = False) -> np.ndarray:
