@@ -30,8 +30,9 @@ def opened(file: Path) -> Iterator[Any]:
         raise MissingExtraError("pynwb", "nwb") from error
     try:
         with warnings.catch_warnings():
-            # Files of another version of the standard bring its definitions, and pynwb says that it prefers its own.
-            warnings.filterwarnings("ignore", "Ignoring the following cached namespace")
+            # Files of another version of the standard bring its definitions, and pynwb says that it prefers its own;
+            # and columns of some names cannot be had as attributes, which nobody asks for.
+            warnings.filterwarnings("ignore", "Ignoring the following cached namespace|An attribute .* already exists")
             with NWBHDF5IO(file, "r") as io:
                 yield io.read()
     except RecordingError:
