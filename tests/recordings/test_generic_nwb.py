@@ -144,7 +144,7 @@ def test_nwb__stimuli_may_be_numbers(tmp_path: Path) -> None:
 
 def test_nwb__no_column_of_sets_needs_one_set(path: Path) -> None:
     write_nwb_session(path, "a", PLAIN, columns=("stimulus", "start_time"))
-    assert "column stimulus_set of trials is missing; found start_time, stop_time, stimulus." in reason(path)
+    assert "column stimulus_set of trials is missing; found start_time, stimulus, stop_time." in reason(path)
     assert "or say nwb.stimulus_set: null there" in reason(path)
     (path / "recordings.yaml").write_text("nwb: {stimulus_set: null}")
     assert heard(path) == PLAIN
@@ -221,14 +221,6 @@ def test_nwb__units_that_were_not_observed_throughout_are_noted(path: Path) -> N
         "session a: 1 of 2 units were not observed in all trials (obs_intervals); that counts as silence",
     )
     assert [t.size for t in recordings.spikes(recordings.sessions[0], "words").times] == [3, 2]
-
-
-def test_nwb__a_file_of_another_version_warns_of_nothing(path: Path) -> None:
-    file = write_nwb_session(path, "a")
-    with h5py.File(file, "r+") as content:
-        (version,) = content["specifications/core"]
-        content["specifications/core"].move(version, "2.6.0")
-    assert heard(path) == PLAIN
 
 
 @pytest.mark.filterwarnings("ignore:An attribute 'name' already exists:UserWarning")

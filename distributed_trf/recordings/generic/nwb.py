@@ -155,7 +155,7 @@ class NwbSession:
         if column == self.mapping.stimulus_set:
             remedy += ", or say nwb.stimulus_set: null there if all trials are of one stimulus set"
         return RecordingError(
-            f"{self.file}: column {column} of {name} is missing; found {', '.join(table.colnames)}. {remedy}"
+            f"{self.file}: column {column} of {name} is missing; found {', '.join(sorted(table.colnames))}. {remedy}"
         )
 
 

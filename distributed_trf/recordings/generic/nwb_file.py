@@ -30,9 +30,8 @@ def opened(file: Path) -> Iterator[Any]:
         raise MissingExtraError("pynwb", "nwb") from error
     try:
         with warnings.catch_warnings():
-            # Files of another version of the standard bring its definitions, and pynwb says that it prefers its own;
-            # and columns of some names cannot be had as attributes, which nobody asks for.
-            warnings.filterwarnings("ignore", "Ignoring the following cached namespace|An attribute .* already exists")
+            # Columns of some names cannot be had as attributes of their table, which nobody asks for.
+            warnings.filterwarnings("ignore", "An attribute .* already exists")
             with NWBHDF5IO(file, "r") as io:
                 yield io.read()
     except RecordingError:
