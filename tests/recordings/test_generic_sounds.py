@@ -60,6 +60,7 @@ def test_sound__notes_of_a_recorder_are_passed_over(file: Path) -> None:
     assert read_sound(file).tolist() == [0.5]
 
 
+@pytest.mark.filterwarnings("default")  # as users have it: scipy only warns of a file that is too short
 @pytest.mark.parametrize("format", [PCM16, PCM24])
 def test_sound__cut_short_names_the_file(file: Path, format: bytes) -> None:
     file.write_bytes(wav(format, chunk(b"data", bytes(600)))[:-60])
