@@ -149,6 +149,8 @@ def test_generic__an_unchanged_table_is_read_once_in_a_process(path: Path) -> No
     file.write_text("unit\nu11\n")  # same length, same time: nothing tells them apart
     os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     assert GenericRecordings(path).sessions[0].channels == ("u10",)
+    os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1_000_000))
+    assert GenericRecordings(path).sessions[0].channels == ("u11",)
 
 
 def test_generic__windows_end_half_a_second_after_the_sound_or_before_the_next(path: Path) -> None:
