@@ -98,11 +98,12 @@ def bin_spikes(
         raise RecordingError(
             f"session {session}: test stimuli {', '.join(missing) or '(the set has none)'} were never presented, so "
             f"nothing can be tested on it; all of {', '.join(test_ids) or 'at least one'} are needed. "
-            "Add the session to bad_sessions to leave it out"
+            "Leave the session out (`bad_sessions` in ucsf, `use` in the sessions.csv of generic)"
         )
     if not train_ids:
         raise RecordingError(
-            f"session {session}: no training stimulus was presented. Add it to bad_sessions to leave it out"
+            f"session {session}: no training stimulus was presented. Leave it out (`bad_sessions` in ucsf, `use` in the "
+            "sessions.csv of generic)"
         )
 
     kept = [presented[i][0] for i in train_ids] + [trial for i in test_ids for trial in presented[i]]

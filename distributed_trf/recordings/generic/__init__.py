@@ -1,0 +1,1 @@
+"""Recordings of any laboratory, as wav files with CSV tables or NWB files."""

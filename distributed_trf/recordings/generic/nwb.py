@@ -1,0 +1,173 @@
+"""A session in an NWB file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from distributed_trf.errors import RecordingError
+from distributed_trf.recordings.generic.nwb_file import opened, word
+from distributed_trf.recordings.generic.nwb_mapping import MAPPING_FILE, NwbMapping
+from distributed_trf.recordings.generic.presentations import Contents, Presentations, in_order
+
+
+@dataclass(frozen=True)
+class NwbSession:
+    """An NWB file with a table of units and one of presentations. Reading it needs pynwb.
+
+    Rows are counted as the file does, from 0. ``obs_intervals`` cut nothing: what a unit did not fire while it was not
+    observed counts as silence, and ``Contents.notes`` tells of how many units that is.
+    """
+
+    file: Path
+    mapping: NwbMapping
+    stimulus_sets: tuple[str, ...]
+    """Stimulus sets of the recording set."""
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The file, and the one that names its columns if it is there."""
+        mapping = self.file.parent.parent / MAPPING_FILE
+        return (self.file, mapping) if mapping.is_file() else (self.file,)
+
+    def contents(self) -> Contents:
+        """Trials, units, subject and area; the area where all electrodes with a ``location`` have the same.
+
+        Raises
+        ------
+        MissingExtraError
+            If pynwb is not installed.
+        RecordingError
+            If the file is damaged, or lacks units, presentations or a column of theirs.
+        """
+        with opened(self.file) as nwb:
+            presentations = self._presentations(nwb)
+            electrodes = nwb.electrodes
+            located = electrodes is not None and "location" in electrodes.colnames
+            areas = {a for a in map(word, electrodes["location"][:]) if a} if located else set()
+            subject = word(nwb.subject.subject_id) if nwb.subject is not None and nwb.subject.subject_id else None
+            units = self._units(nwb)
+            return Contents(
+                self._labels(units),
+                presentations,
+                subject=subject,
+                area=areas.pop() if len(areas) == 1 else None,
+                notes=_unobserved(units, presentations.onset),
+            )
+
+    def spike_times(self, units: tuple[str, ...]) -> tuple[np.ndarray, ...]:
+        """Seconds on the session's clock, per unit of shape (n_spikes,); ``units`` are those of the file.
+
+        Raises
+        ------
+        MissingExtraError
+            If pynwb is not installed.
+        RecordingError
+            If the file is damaged, has no spike times, or one is not finite.
+        """
+        with opened(self.file) as nwb:
+            table = self._units(nwb)
+            if "spike_times" not in table.colnames:
+                raise self._without(table, "units", "spike_times")
+            index = table["spike_times"]  # ends of the units' stretches in one long column
+            times = np.asarray(index.target.data[:], dtype=np.float64)
+            found = tuple(np.split(times, np.asarray(index.data[:], dtype=np.int64)[:-1]))
+        for label, of_unit in zip(units, found, strict=True):
+            bad = np.count_nonzero(~np.isfinite(of_unit))
+            if bad:
+                raise RecordingError(
+                    f"{self.file}: {bad} of the spike_times of unit {label} are not finite; expected seconds on the "
+                    "session's clock. Write the file again"
+                )
+        return found
+
+    def _presentations(self, nwb: Any) -> Presentations:
+        tables = {t.name: t for t in (nwb.trials, nwb.epochs, *nwb.intervals.values()) if t is not None}
+        name = self._intervals_name(tables)
+        table = tables[name]
+        columns = [c for c in (self.mapping.stimulus_set, self.mapping.stimulus, self.mapping.onset) if c is not None]
+        for column in columns:
+            if column not in table.colnames:
+                raise self._without(table, name, column)
+        stimulus = [word(value) for value in table[self.mapping.stimulus][:]]
+        onset = np.asarray(table[self.mapping.onset][:], dtype=np.float64)
+        bad = np.flatnonzero(~np.isfinite(onset))
+        if bad.size:
+            raise RecordingError(
+                f"{self.file}: column {self.mapping.onset} of {name} holds {onset[bad[0]]} in row {bad[0]}; expected "
+                "seconds on the session's clock. Write the file again"
+            )
+        if self.mapping.stimulus_set is not None:
+            stimulus_set = [word(value) for value in table[self.mapping.stimulus_set][:]]
+        elif len(self.stimulus_sets) == 1:
+            stimulus_set = list(self.stimulus_sets) * len(stimulus)
+        else:
+            raise RecordingError(
+                f"{self.files[-1]}: field nwb.stimulus_set is null, but there are {len(self.stimulus_sets)} stimulus "
+                f"sets, {', '.join(self.stimulus_sets)}; expected the name of a column. Correct the file"
+            )
+        return in_order(stimulus_set, stimulus, onset, list(range(len(stimulus))), self.file)
+
+    def _intervals_name(self, tables: dict[str, Any]) -> str:
+        found = ", ".join(tables) or "none"
+        if self.mapping.intervals is not None:
+            if self.mapping.intervals not in tables:
+                raise RecordingError(
+                    f"{self.file}: there are no intervals {self.mapping.intervals}, which {MAPPING_FILE} names; found "
+                    f"{found}. Correct nwb.intervals"
+                )
+            return self.mapping.intervals
+        fitting = [name for name, table in tables.items() if self.mapping.stimulus in table.colnames]
+        if "trials" in fitting:
+            return "trials"
+        if len(fitting) != 1:
+            raise RecordingError(
+                f"{self.file}: {', '.join(fitting) or 'no intervals'} have a column {self.mapping.stimulus}; expected "
+                f"one table that does, of the intervals there: {found}. Name table and column in {MAPPING_FILE}, as "
+                "nwb.intervals and nwb.stimulus"
+            )
+        return fitting[0]
+
+    def _units(self, nwb: Any) -> Any:
+        if nwb.units is None or not len(nwb.units):
+            raise RecordingError(f"{self.file}: holds no units; expected a table of units with spike_times. Add it")
+        return nwb.units
+
+    def _labels(self, table: Any) -> tuple[str, ...]:
+        if self.mapping.unit is not None and self.mapping.unit not in table.colnames:
+            raise self._without(table, "units", self.mapping.unit)
+        column = self.mapping.unit or next((c for c in ("unit_name", "unit_id") if c in table.colnames), "id")
+        values = table.id[:] if column == "id" else table[column][:]
+        labels = tuple(word(value) for value in values)
+        repeated = sorted({label for label in labels if not label or labels.count(label) > 1})
+        if repeated:
+            raise RecordingError(
+                f"{self.file}: column {column} of units has blanks or repeats: {', '.join(map(repr, repeated[:3]))}; "
+                f"expected one label per unit. Name another column in {MAPPING_FILE}, as nwb.unit"
+            )
+        return labels
+
+    def _without(self, table: Any, name: str, column: str) -> RecordingError:
+        remedy = f"Name it in {MAPPING_FILE}"
+        if column == self.mapping.stimulus_set:
+            remedy += ", or say nwb.stimulus_set: null there if all trials are of one stimulus set"
+        return RecordingError(
+            f"{self.file}: column {column} of {name} is missing; found {', '.join(sorted(table.colnames))}. {remedy}"
+        )
+
+
+def _unobserved(units: Any, onset: np.ndarray) -> tuple[str, ...]:
+    """A note on units that were not observed at the onset of every trial, where the file says when they were."""
+    if "obs_intervals" not in units.colnames:
+        return ()
+    partly = 0
+    for intervals in units["obs_intervals"][:]:
+        start, stop = np.reshape(np.asarray(intervals, dtype=np.float64), (-1, 2)).T[:, :, np.newaxis]
+        seen = ((start <= onset) & (onset <= stop)).any(axis=0)
+        partly += not seen.all()
+    if not partly:
+        return ()
+    return (f"{partly} of {len(units)} units were not observed in all trials (obs_intervals); that counts as silence",)
