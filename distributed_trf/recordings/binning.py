@@ -102,8 +102,8 @@ def bin_spikes(
         )
     if not train_ids:
         raise RecordingError(
-            f"session {session}: no training stimulus was presented. Leave it out (`bad_sessions` in ucsf, `use` in the "
-            "sessions.csv of generic)"
+            f"session {session}: no training stimulus was presented. "
+            "Leave the session out (`bad_sessions` in ucsf, `use` in the sessions.csv of generic)"
         )
 
     kept = [presented[i][0] for i in train_ids] + [trial for i in test_ids for trial in presented[i]]
