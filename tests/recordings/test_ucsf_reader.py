@@ -273,6 +273,17 @@ def test_reader__folder_above_the_recordings_says_which_is_meant(simulated: Path
         UCSFRecordings(simulated.parent)
 
 
+@pytest.mark.parametrize("inner", ["sessions", "stimuli", f"sessions/{FIRST}"])
+def test_reader__folder_within_the_recordings_says_which_is_meant(
+    simulated: Path, inner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(RecordingError, match=rf"{inner}: expected sessions_metadata\.yml.*Give {simulated} instead"):
+        UCSFRecordings(simulated / inner)
+    monkeypatch.chdir(simulated / inner)
+    with pytest.raises(RecordingError, match=rf"Give {simulated} instead"):
+        UCSFRecordings(".")
+
+
 def test_reader__folder_of_something_else(tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match=r"expected sessions_metadata\.yml and a folder sessions in this folder"):
         UCSFRecordings(tmp_path)
