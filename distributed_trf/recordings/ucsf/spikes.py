@@ -43,7 +43,7 @@ def channel_spikes(spike: Any, rows: np.ndarray, n_trials: int, path: Path) -> t
             f"{path}: spike has {times.size} values in field stimlock but {trial.size} in field trial; "
             "expected one of each per spike. Copy the file again"
         )
-    wrong = trial[~((trial >= 0) & (trial <= n_trials) & (trial % 1 == 0))]
+    wrong = trial[~((trial >= 0) & (trial <= n_trials) & (trial == np.floor(trial)))]
     if wrong.size:
         raise RecordingError(
             f"{path}: field trial of spike holds {wrong[0]:g}; expected whole numbers from 0 (before the first trial) "

@@ -75,7 +75,7 @@ class Vocalisations:
                 f"{self.code_path}: {names[0]} holds {codes.size} values and {names[1]} {onset.size}; expected one of "
                 "each per presentation. Copy the file again"
             )
-        wrong = codes[~((codes > 0) & (codes % 1 == 0))]
+        wrong = codes[~(np.isfinite(codes) & (codes > 0) & (codes == np.floor(codes)))]
         if wrong.size:
             raise RecordingError(
                 f"{self.code_path}: {names[0]} holds {wrong[0]:g}; expected whole numbers from 1. Copy the file again"
