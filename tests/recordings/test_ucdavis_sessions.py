@@ -117,8 +117,8 @@ def test_sessions__what_leaves_the_units_or_experiments_unclear_is_named(
 
 
 def test_sessions__a_tetrode_without_spikes_may_be_empty(ucdavis: UCDavisRecordings) -> None:
-    write_session(ucdavis.path, WM_3=np.empty((0, 0)))
-    assert ucdavis.sessions[0].channels == UNITS
+    file = write_session(ucdavis.path, WM_3=np.empty((0, 0)))
+    assert tuple(map(str, read_session_file(file).spikes)) == UNITS
 
 
 def test_trials__are_those_of_the_experiment_with_its_type(ucdavis: UCDavisRecordings) -> None:
