@@ -39,7 +39,8 @@ def read_mat(path: Path, variables: tuple[str, ...]) -> dict[str, Any]:
         found = loadmat(path, squeeze_me=True, struct_as_record=False, variable_names=list(variables))
     except NotImplementedError as error:
         raise RecordingError(
-            f"{path}: cannot be read ({error}). Expected a MATLAB 5 file: save it in MATLAB with save(..., '-v7')"
+            f"{path}: cannot be read ({error}). Expected a MATLAB 5 file, but those of MATLAB 7.3 are HDF5: "
+            "save it in MATLAB with save(..., '-v7')"
         ) from error
     except Exception as error:  # scipy raises whatever the damaged bytes lead it into
         if isinstance(error, OSError) and error.errno is not None:

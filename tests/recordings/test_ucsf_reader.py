@@ -94,13 +94,14 @@ def test_reader__the_sentence_file_is_read_once(copy: Path) -> None:
     assert len(recordings.sounds("timit")[0]) == len(stimuli)
 
 
-@pytest.mark.parametrize("ask", ["stimuli", "sounds", "sound_files"])
+@pytest.mark.parametrize("ask", ["stimuli", "sounds", "sound_files", "heard"])
 def test_reader__other_stimulus_sets_are_refused(simulated: Path, ask: str) -> None:
     recordings = UCSFRecordings(simulated)
-    with pytest.raises(ConfigError, match="'mvocs' is unknown; this recording set offers timit"):
-        getattr(recordings, ask)("mvocs")
-    with pytest.raises(ConfigError, match="'mvocs' is unknown; this recording set offers timit"):
-        recordings.spikes(recordings.sessions[0], "mvocs")
+    with pytest.raises(ConfigError, match="'speech' is unknown; expected one of timit, mvocs"):
+        getattr(recordings, ask)("speech")
+    for read in (recordings.trials, recordings.spikes):
+        with pytest.raises(ConfigError, match="'speech' is unknown; expected one of timit, mvocs"):
+            read(recordings.sessions[0], "speech")
 
 
 def test_reader__spikes_are_those_of_sentences_in_order_of_presentation(simulated: Path) -> None:
@@ -254,6 +255,7 @@ def test_reader__channels_of_a_session_share_their_trials(copy: Path, rewrite: R
     def change(content: dict[str, Any]) -> None:
         codes = content["trial"]["timitStimcode"]
         content["trial"]["timitStimcode"] = codes[:-1] if shorter else codes[::-1]
+        content["trial"]["stimon"] = content["trial"]["stimon"][: codes.size - shorter]
 
     rewrite(channel(copy, 3), change)
     recordings = UCSFRecordings(copy)
@@ -269,6 +271,17 @@ def test_reader__missing_folder(tmp_path: Path) -> None:
 def test_reader__folder_above_the_recordings_says_which_is_meant(simulated: Path) -> None:
     with pytest.raises(RecordingError, match=rf"expected sessions_metadata\.yml.*Give {simulated} instead"):
         UCSFRecordings(simulated.parent)
+
+
+@pytest.mark.parametrize("inner", ["sessions", "stimuli", f"sessions/{FIRST}"])
+def test_reader__folder_within_the_recordings_says_which_is_meant(
+    simulated: Path, inner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(RecordingError, match=rf"{inner}: expected sessions_metadata\.yml.*Give {simulated} instead"):
+        UCSFRecordings(simulated / inner)
+    monkeypatch.chdir(simulated / inner)
+    with pytest.raises(RecordingError, match=rf"Give {simulated} instead"):
+        UCSFRecordings(".")
 
 
 def test_reader__folder_of_something_else(tmp_path: Path) -> None:

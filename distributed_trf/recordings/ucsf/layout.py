@@ -4,7 +4,9 @@
 
     <path>/sessions_metadata.yml
     <path>/sessions/<YYMMDD>/<animal>_<YYMMDD>_Ch<N>_MUspk.mat       one per channel
-    <path>/stimuli/out_sentence_details_timit_all_loudness.mat
+    <path>/stimuli/out_sentence_details_timit_all_loudness.mat       sentences
+    <path>/stimuli/SqMoPhys_MVOCStimcodes.mat                        vocalisations: which came when
+    <path>/stimuli/MonkVocs_15Blocks.wav                             vocalisations: their sound, one after another
 """
 
 from __future__ import annotations
@@ -19,8 +21,16 @@ TEST_IDS = (12, 13, 32, 43, 56, 163, 212, 218, 287, 308)
 """Sentences kept for testing, by position from 1; every session heard each of them about eleven times."""
 SILENCE = 0.5
 """Seconds of silence at either end of each stored sentence. The file's own field for it is empty in two sentences."""
+N_TEST_PRESENTATIONS = 15
+"""Vocalisations presented exactly this often are kept for testing; others, even if presented more often, are not."""
 SENTENCE_FILE = Path("stimuli", "out_sentence_details_timit_all_loudness.mat")
+CODE_FILE = Path("stimuli", "SqMoPhys_MVOCStimcodes.mat")
+VOCALISATION_FILE = Path("stimuli", "MonkVocs_15Blocks.wav")
+CACHE_FILE = Path("stimuli", "mVoc_stim_details.pkl")
+"""What other software may have left behind: a pickle, so it is never read."""
 SESSIONS_FOLDER = "sessions"
+WITHOUT_VOCALISATIONS = frozenset({"190726", "200213"})
+"""Sessions in which no vocalisations were played, as Ahmed et al. (2025) exclude them."""
 CHANNEL_FILES = "*MUspk*.mat"
 CHANNEL_LABEL = re.compile(r"_(Ch\d+(?:ps2|s2|p)?)_MUspk")
 
@@ -32,8 +42,9 @@ def check_folder(path: Path) -> None:
     expected = f"{METADATA_FILE} and a folder {SESSIONS_FOLDER}"
     if not path.is_dir():
         raise RecordingError(f"{path}: there is no such folder; expected the one that holds {expected}")
-    inner = [p.name for p in sorted(path.iterdir()) if (p / METADATA_FILE).is_file()]
-    remedy = f"Give {path / inner[0]} instead" if inner else "Copy the recordings again, or correct the path"
+    near = [*sorted(path.iterdir()), *path.absolute().parents[:2]]
+    meant = [p for p in near if (p / METADATA_FILE).is_file() and (p / SESSIONS_FOLDER).is_dir()]
+    remedy = f"Give {meant[0]} instead" if meant else "Copy the recordings again, or correct the path"
     raise RecordingError(f"{path}: expected {expected} in this folder. {remedy}")
 
 

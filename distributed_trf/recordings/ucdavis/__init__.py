@@ -1,0 +1,1 @@
+"""The macaque recordings of the University of California, Davis."""

@@ -1,0 +1,99 @@
+"""Which sounds of a stimulus set the UC Davis recordings used, and how long they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from distributed_trf.errors import RecordingError
+from distributed_trf.recordings.matlab import field, numbers, read_mat
+from distributed_trf.recordings.recording_set import Stimulus
+from distributed_trf.recordings.ucdavis.layout import SetFiles, sound_name
+from distributed_trf.recordings.ucdavis.waveforms import SFREQ, duration, read_waveform
+
+REPEAT, UNIQUE = "Repeat", "Unique"
+"""Endings of the fields of ``indUsed``: sounds presented repeatedly are for testing, others for training."""
+
+
+@dataclass(frozen=True)
+class StimulusList:
+    """A stimulus set: the file that lists its sounds and the folder that holds them."""
+
+    path: Path
+    """Folder of the recording set."""
+    files: SetFiles
+
+    @property
+    def details(self) -> Path:
+        """The file that lists the sounds."""
+        return self.path / self.files.details
+
+    @cached_property
+    def stimuli(self) -> tuple[Stimulus, ...]:
+        """All sounds in use, in the order of the list.
+
+        Raises
+        ------
+        RecordingError
+            If the list or the file of a sound is missing or damaged, or they do not fit each other.
+        """
+        return tuple(Stimulus(name, duration(self._wave(name)), is_test=test) for name, test in self._used.items())
+
+    def sounds(self) -> tuple[dict[str, np.ndarray], float]:
+        """Waveform of every sound in use, float32 in [-1, 1) of shape (n_samples,), and their rate in hertz."""
+        return {name: read_waveform(self._wave(name)) for name in self._used}, float(SFREQ)
+
+    def sound_files(self) -> tuple[Path, ...]:
+        """The list and the files of all sounds in use."""
+        return (self.details, *(self._wave(name) for name in self._used))
+
+    def _wave(self, name: str) -> Path:
+        return self.path / self.files.folder / f"{name}.wfm"
+
+    @cached_property
+    def _used(self) -> dict[str, bool]:
+        """Name of each sound in use, and whether it is for testing."""
+        listed = read_mat(self.details, (self.files.variable,))[self.files.variable]
+        names, used = self._parts(listed)
+        places = self._places(used, len(names))
+        stimuli: dict[str, bool] = {}
+        for place, is_test in sorted(places.items()):
+            stored = names[place - 1]
+            name = sound_name(stored) if isinstance(stored, str) else ""
+            if not name or name in stimuli:
+                found = f"holds {name!r} a second time" if name else f"holds {stored!r}"
+                raise RecordingError(
+                    f"{self.details}: field {self.files.name_field} {found} at position {place}; expected a file name "
+                    "of its own for every sound in use. Copy the file again"
+                )
+            stimuli[name] = is_test
+        return stimuli
+
+    def _parts(self, listed: Any) -> tuple[list[Any], Any]:
+        """Names of all sounds and the struct ``indUsed``, from one struct or an array with a struct per sound."""
+        if not isinstance(listed, np.ndarray):
+            stored = np.atleast_1d(field(listed, self.files.name_field, self.details))
+            return stored.tolist(), field(listed, "indUsed", self.details)
+        names = [field(entry, self.files.name_field, self.details) for entry in listed]
+        used = [field(entry, "indUsed", self.details) for entry in listed]
+        return names, next((entry for entry in used if not isinstance(entry, np.ndarray)), None)
+
+    def _places(self, used: Any, n_sounds: int) -> dict[int, bool]:
+        """Position from 1 of each sound in use, and whether it is for testing."""
+        places: dict[int, bool] = {}
+        for ending in (REPEAT, UNIQUE):
+            for group in self.files.groups:
+                name = f"{group}{ending}"
+                for index in numbers(used, name, self.details):
+                    if not (1 <= index <= n_sounds and index % 1 == 0) or int(index) in places:
+                        problem = "that is in use already" if index in places else "which is no position in the list"
+                        raise RecordingError(
+                            f"{self.details}: field {name} of indUsed holds {index:g}, {problem}; expected whole "
+                            f"numbers from 1 to {n_sounds}, each of them once. Copy the file again"
+                        )
+                    places[int(index)] = ending == REPEAT
+        return places
