@@ -8,6 +8,7 @@ import socket
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ from distributed_trf.pipeline.items import (
 from distributed_trf.pipeline.read_session import read_session
 from distributed_trf.pipeline.read_sounds import read_sounds
 from distributed_trf.pipeline.together import fit_together
+from distributed_trf.recordings.formats import open_recordings
+from distributed_trf.recordings.recording_set import RecordingSet
 from distributed_trf.store.receipts import Receipt, read_receipt, revoke_receipt, write_failure, write_receipt
 from distributed_trf.store.study_store import StudyStore
 
@@ -102,9 +105,9 @@ def fail(task: Task, message: str) -> Outcome:
 def _run(task: Task, store: StudyStore) -> dict[str, Any]:
     match task.item:
         case ReadSounds():
-            return read_sounds(task.item, task.study, store)
+            return read_sounds(task.item, _recordings(task), store)
         case ReadSession():
-            return read_session(task.item, task.study, store, task.fingerprint)
+            return read_session(task.item, task.study, _recordings(task), store, task.fingerprint)
         case Assess():
             return assess_session(task.item, task.study, store, task.device)
         case Extract():
@@ -117,3 +120,13 @@ def _run(task: Task, store: StudyStore) -> dict[str, Any]:
             return bootstrap_training(task.item, task.study, store, task.device)
         case BootstrapTest():
             return bootstrap_test(task.item, task.study, store, task.device)
+
+
+def _recordings(task: Task) -> RecordingSet:
+    return _open(task.study.recordings.format, task.study.recordings.path, task.run)
+
+
+@lru_cache(maxsize=1)
+def _open(format: str, path: Path, run: str) -> RecordingSet:
+    """Open recordings once in a process for a run: stimuli are known from large files, which every session needs."""
+    return open_recordings(format, path)

@@ -14,7 +14,6 @@ from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import StoreError
 from distributed_trf.pipeline.items import ReadSession
 from distributed_trf.recordings.binning import Counts, bin_spikes
-from distributed_trf.recordings.formats import open_recordings
 from distributed_trf.recordings.recording_set import RecordingSet, SpikeTrials
 from distributed_trf.store.fingerprint import digest, digest_array
 from distributed_trf.store.study_store import StudyStore
@@ -27,10 +26,9 @@ OF_SPIKES = ("recording files", "recording format", "stimuli", "versions")
 
 
 def read_session(
-    item: ReadSession, study: StudySettings, store: StudyStore, fingerprint: dict[str, str]
+    item: ReadSession, study: StudySettings, recordings: RecordingSet, store: StudyStore, fingerprint: dict[str, str]
 ) -> dict[str, Any]:
     """Store the responses of one session at every bin width; return what later stages need to know of them."""
-    recordings = open_recordings(study.recordings.format, study.recordings.path)
     spikes = _spikes(item, recordings, store, {name: fingerprint[name] for name in OF_SPIKES})
     stimuli = recordings.stimuli(item.stimuli)
     details: dict[str, Any] = {"digests": {}, "notes": spikes.notes}

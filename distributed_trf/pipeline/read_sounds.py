@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from distributed_trf.config.study import StudySettings
 from distributed_trf.pipeline.items import ReadSounds
-from distributed_trf.recordings.formats import open_recordings
+from distributed_trf.recordings.recording_set import RecordingSet
 from distributed_trf.store.fingerprint import digest_array
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.store.zarr_arrays import attributes, member, open_group, read, write_group
@@ -17,9 +16,8 @@ REVISION = 2
 """Raise when this code gives other numbers than before, so that old ones become stale."""
 
 
-def read_sounds(item: ReadSounds, study: StudySettings, store: StudyStore) -> dict[str, Any]:
+def read_sounds(item: ReadSounds, recordings: RecordingSet, store: StudyStore) -> dict[str, Any]:
     """Cut and store the sounds of a stimulus set; return what later stages need to know of them."""
-    recordings = open_recordings(study.recordings.format, study.recordings.path)
     stimuli = recordings.stimuli(item.stimuli)
     sounds, sfreq = recordings.sounds(item.stimuli)
     waves = [sounds[s.id] for s in stimuli]

@@ -13,7 +13,7 @@ from distributed_trf.recordings.recording_set import UNKNOWN, Session, SpikeTria
 from distributed_trf.recordings.trials import spikes_in_trials
 from distributed_trf.recordings.ucdavis.layout import DATA_FOLDER, SET_FILES, check_folder, session_files
 from distributed_trf.recordings.ucdavis.presentations import Presentations, read_presentations
-from distributed_trf.recordings.ucdavis.session_file import SessionFile, read_session_file
+from distributed_trf.recordings.ucdavis.session_file import SessionFile, read_contents, read_session_file
 from distributed_trf.recordings.ucdavis.stimulus_list import StimulusList
 
 
@@ -128,12 +128,12 @@ class UCDavisRecordings:
         heard, errors = {}, {}
         for name, path in self._files.items():
             try:
-                file = read_session_file(path)
+                units, sets = read_contents(path)
             except RecordingError as error:
                 errors[name] = str(error)
                 continue
-            session = Session(name, UNKNOWN, name.split("_")[0], math.nan, math.nan, tuple(map(str, file.spikes)))
-            heard[session] = frozenset(file.experiments)
+            session = Session(name, UNKNOWN, name.split("_")[0], math.nan, math.nan, units)
+            heard[session] = sets
         return heard, errors
 
     @property

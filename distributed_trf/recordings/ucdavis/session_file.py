@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,24 @@ def read_session_file(path: Path) -> SessionFile:
             "Copy the file again, or remove it if nothing was recorded"
         )
     return SessionFile(path, spikes, n_unsorted, _experiments(content[EXPERIMENTS], path))
+
+
+def read_contents(path: Path) -> tuple[tuple[str, ...], frozenset[str]]:
+    """Read which units a session has and which stimulus sets it heard; once in a process, unless its file changes.
+
+    Raises
+    ------
+    RecordingError
+        As ``read_session_file``.
+    """
+    stat = path.stat()
+    return _contents(path.resolve(), stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=1024)
+def _contents(path: Path, size: int, changed: int) -> tuple[tuple[str, ...], frozenset[str]]:
+    file = read_session_file(path)
+    return tuple(map(str, file.spikes)), frozenset(file.experiments)
 
 
 def _tetrode_spikes(struct: Any, tetrode: str, path: Path) -> tuple[np.ndarray, np.ndarray]:
