@@ -12,6 +12,7 @@ from distributed_trf.trf.crossval import assign_folds
 from tests.oracle import fit_and_score
 
 WIDTH, LEAD_IN, LAGS = 0.05, 7, range(5)
+ROUNDING = 1e-6  # seconds before a border of a bin that count as on it
 ALPHAS = np.logspace(-5, 15, 21)
 
 
@@ -27,7 +28,8 @@ def histograms(recordings, session, stimulus, n):
     return np.array(
         [
             np.stack(
-                [np.histogram(t[w == k], edges)[0] for t, w in zip(spikes.times, spikes.trial, strict=True)], axis=1
+                [np.histogram(t[w == k] + ROUNDING, edges)[0] for t, w in zip(spikes.times, spikes.trial, strict=True)],
+                axis=1,
             )
             for k in trials
         ]
