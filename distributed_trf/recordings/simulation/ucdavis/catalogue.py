@@ -23,7 +23,7 @@ class Entry:
     """One sound that a list names."""
 
     name: str
-    """Its file."""
+    """By which the reader knows it: its file without the ending."""
     group: str
     """Sex of a speaker or kind of a call."""
     used: bool
@@ -40,7 +40,7 @@ def draw_sentences(plan: Plan) -> tuple[Entry, ...]:
         rng = plan.rng(SENTENCE, i, 0)
         sex = rng.integers(len(SEXES))
         speaker = f"{SEXES[sex][0]}{''.join(rng.choice(LETTERS, 3))}{rng.integers(2)}"
-        names.append((f"{i + 1}-{speaker}_s{'aix'[rng.integers(3)]}{rng.integers(1, 2400)}.wfm", SEXES[sex]))
+        names.append((f"{i + 1}-{speaker}_s{'aix'[rng.integers(3)]}{rng.integers(1, 2400)}", SEXES[sex]))
     return _entries(names, used, again)
 
 
@@ -53,7 +53,7 @@ def draw_calls(plan: Plan) -> tuple[Entry, ...]:
     for i in range(used.size):
         kind = str(plan.rng(CALL, i, 0).choice(KINDS))
         source, cue = (n + 1 for n in divmod(i, CUES_PER_SOURCE))
-        names.append((f"{source:02d}-Cue-{cue:02d}-{kind.capitalize()}.wfm", kind))
+        names.append((f"{source:02d}-Cue-{cue:02d}-{kind.capitalize()}", kind))
     return _entries(names, used, again)
 
 

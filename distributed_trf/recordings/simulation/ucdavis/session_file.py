@@ -14,7 +14,7 @@ from distributed_trf.recordings.simulation.spike_trains import SpikeTrains
 from distributed_trf.recordings.simulation.stimulus_set import first_stimulus
 from distributed_trf.recordings.simulation.trial_table import CLOCK
 from distributed_trf.recordings.simulation.ucdavis.sites import TETRODES
-from distributed_trf.recordings.simulation.ucdavis.sounds import CALL_FOLDER, SENTENCE_FOLDER, cells
+from distributed_trf.recordings.simulation.ucdavis.sounds import CALL_FOLDER, SENTENCE_FOLDER, cells, file_name
 
 SESSIONS_FOLDER = "Data"
 BLOCKS = {
@@ -52,7 +52,7 @@ def _blocks(repeats: int, simulated: SimulatedSession) -> np.ndarray:
     for k, stimuli in enumerate(simulated.sets):
         trials = np.flatnonzero((table.stimulus >= first[k]) & (table.stimulus < first[k + 1]))
         kind, folder = BLOCKS[stimuli.name]
-        sounds = [str(folder / stimuli.ids[i]) for i in table.stimulus[trials] - first[k]]
+        sounds = [str(folder / file_name(stimuli.ids[i])) for i in table.stimulus[trials] - first[k]]
         onset, speaker = table.onset[trials] / CLOCK, np.ones(trials.size)
         found.append((cells(sounds), onset, cells([f"{kind}{repeats}"] * trials.size), speaker, 20 * speaker))
     found.sort(key=lambda block: float(block[1][0]))

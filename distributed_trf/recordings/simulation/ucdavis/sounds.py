@@ -39,7 +39,7 @@ def write_sentences(path: Path, plan: Plan, entries: Sequence[Entry]) -> Stimulu
     details = {
         "use": np.array([float(e.used) for e in entries]),
         "durSec": seconds,
-        "wfmName": cells([e.name for e in entries]),
+        "wfmName": cells([file_name(e.name) for e in entries]),
         **dict.fromkeys(("indUsed", "indUsed3", "indUsed12"), groups),
     }
     write_mat(path / SENTENCE_DETAILS, {"timit": details})
@@ -61,7 +61,7 @@ def write_calls(path: Path, plan: Plan, entries: Sequence[Entry]) -> StimulusSet
         "useThisSound": np.array([float(e.used) for e in entries]),
         "Dur": np.where(np.arange(seconds.size) % 7, seconds, np.nan),
         "actualDur": np.where(np.isnan(seconds), 1.0, seconds),
-        "WFMname": cells([e.name for e in entries]),
+        "WFMname": cells([file_name(e.name) for e in entries]),
         "VocType": cells([e.group.capitalize() for e in entries]),
         "SoundID": np.arange(1.0, seconds.size + 1),
         "SourceNum": numbers[:, 0],
@@ -70,6 +70,11 @@ def write_calls(path: Path, plan: Plan, entries: Sequence[Entry]) -> StimulusSet
     }
     write_mat(path / CALL_DETAILS, {"MSL": details})
     return stimuli
+
+
+def file_name(stimulus: str) -> str:
+    """Return the file of a sound."""
+    return f"{stimulus}.wfm"
 
 
 def cells(values: Sequence[str]) -> np.ndarray:
@@ -92,7 +97,7 @@ def _write_sounds(
     seconds, features = np.full(len(entries), np.nan), []
     for i in written:
         values = np.round(SCALE * sound(i)).astype("<i2")
-        (folder / entries[i].name).write_bytes(values.tobytes())
+        (folder / file_name(entries[i].name)).write_bytes(values.tobytes())
         seconds[i] = values.size / SFREQ
         if entries[i].used:  # what the reader hears: the file's values, brought to 16 kHz
             heard = resample_sound(values / SCALE, SFREQ, WHISPER_SFREQ)
