@@ -94,11 +94,9 @@ def _summarise(report: Report) -> None:
     out.print(f"{done} items done now, {before} were done before ({seconds})")
     if report.constant_units:
         out.print(f"{report.constant_units} units never vary; their r is NaN")
-    told = [f"{key}: {escape(note)}" for key, notes in report.notes.items() for note in notes]
-    for line in told[:SHOWN]:
-        out.print(line, soft_wrap=True)
-    if len(told) > SHOWN:
-        out.print(f"... and {len(told) - SHOWN} more notes on sessions; see manifest.json in the record of this run")
+    for key, notes in list(report.notes.items())[:1]:
+        rest = f" (and {len(report.notes) - 1} more such lines in its manifest.json)" if len(report.notes) > 1 else ""
+        out.print(f"left out while reading {key}: {escape('; '.join(notes))}{rest}", soft_wrap=True)
     for session, reason in report.left_out.items():
         out.print(f"session {session} was left out of fits: {escape(reason)}", soft_wrap=True)
     if report.fallbacks:

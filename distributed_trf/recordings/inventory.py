@@ -57,9 +57,13 @@ def inventory(recordings: RecordingSet) -> xr.Dataset:
     Raises
     ------
     RecordingError
-        If the sounds of a stimulus set cannot be read.
+        If the sounds of a stimulus set cannot be read, or there is no stimulus set.
     """
     sets, sessions = recordings.stimulus_sets, recordings.sessions
+    if not sets:
+        raise RecordingError(
+            f"{recordings.path}: the files of no stimulus set are there; {'; '.join(recordings.notes) or 'add them'}"
+        )
     shape = (len(sets), len(sessions))
     counted = {name: np.full(shape, np.nan) for name in COUNTED}
     heard, problem = np.zeros(shape, dtype=bool), np.full(shape, "", dtype=object)

@@ -8,12 +8,13 @@ import numpy as np
 import xarray as xr
 
 from distributed_trf.config.study import StudySettings
+from distributed_trf.recordings.recording_set import TIMIT
 from distributed_trf.recordings.simulation.truth import open_truth
 
 
 @dataclass(frozen=True)
 class CeilingDistance:
-    """The driving feature against the ceiling, over driven units; and what units of pure noise got."""
+    """The driving feature against the ceiling on sentences, over driven units; and what units of pure noise got."""
 
     feature: str
     ceiling: float
@@ -41,8 +42,8 @@ def ceiling_distance(study: StudySettings, ds: xr.Dataset) -> CeilingDistance | 
     same = [list(ds[name].values) == list(truth[name].values) for name in ("session", "channel")]
     if not all(same):
         return None
-    r = ds["r"].sel(stimuli="timit", network=feature, weights="fixed", layer=0, bin_width=bin_width).values
-    driven, ceiling = truth["driven"].values, truth["ceiling"].values
+    r = ds["r"].sel(stimuli=TIMIT, network=feature, weights="fixed", layer=0, bin_width=bin_width).values
+    driven, ceiling = truth["driven"].values, truth["ceiling"].sel(stimuli=TIMIT).values
     if not np.isfinite(r[driven]).any():
         return None
     return CeilingDistance(

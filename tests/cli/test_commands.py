@@ -96,6 +96,15 @@ def test_status__of_a_study_that_never_ran(write_study):
     assert "waiting fit timit-mel_whisper-fixed-00-50ms: waits for " in done.stdout
 
 
+def test_simulate__ends_with_what_was_written(workplace):
+    arguments = ("--format", "ucdavis", "--sessions", "1", "--channels", "published", "--sentences", "11")
+    done = dtrf("simulate", "new", *arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    said = done.stdout.splitlines()[-1]
+    assert said.startswith("1 sessions of 9 units in all, 11 sentences, 0 calls; ")
+    assert said.endswith(f"MiB: {workplace / 'new'}")
+
+
 def test_no_arguments__shows_the_commands():
     done = dtrf()
     for command in ("plan", "run", "status", "results", "figures", "recordings", "simulate"):

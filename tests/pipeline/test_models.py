@@ -114,7 +114,7 @@ def test_saved_model__says_how_it_was_fitted_and_with_which_penalties(study):
 
 def test_session_that_could_not_be_read__is_nan_in_the_model(write_study, workplace):
     write_study(networks=MEL, save_models=True)
-    broken, whole = sorted((workplace / "recordings/sessions").iterdir())
+    broken, whole, _bad = sorted((workplace / "recordings/sessions").iterdir())
     next(broken.glob("*MUspk*")).write_bytes(b"")
     assert not Study.load("study.yaml").run(recipe=None).ok
     model = open_models("study").sel(network="mel_whisper", layer=0)

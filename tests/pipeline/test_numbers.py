@@ -12,6 +12,7 @@ from distributed_trf.trf.crossval import assign_folds
 from tests.oracle import fit_and_score
 
 WIDTH, LEAD_IN, LAGS = 0.05, 7, range(5)
+ROUNDING = 1e-6  # seconds before a border of a bin that count as on it
 ALPHAS = np.logspace(-5, 15, 21)
 
 
@@ -23,14 +24,10 @@ def histograms(recordings, session, stimulus, n):
     """Counts (presentations, bins, channels) of one stimulus, one histogram per trial and channel."""
     spikes = recordings.spikes(session, "timit")
     edges = np.arange(n + 1) * WIDTH
+    pairs = list(zip(spikes.times, spikes.trial, strict=True))
     trials = [k for k, s in enumerate(spikes.stimulus) if s == stimulus]
     return np.array(
-        [
-            np.stack(
-                [np.histogram(t[w == k], edges)[0] for t, w in zip(spikes.times, spikes.trial, strict=True)], axis=1
-            )
-            for k in trials
-        ]
+        [np.stack([np.histogram(t[w == k] + ROUNDING, edges)[0] for t, w in pairs], axis=1) for k in trials]
     )
 
 

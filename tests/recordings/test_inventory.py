@@ -109,5 +109,5 @@ def test_inventory__reads_no_spike(copy: Path) -> None:
 def test_inventory__needs_the_sounds(copy: Path) -> None:
     recordings = open_recordings("ucsf", copy)
     recordings.sound_files("timit")[0].unlink()
-    with pytest.raises(RecordingError, match="there is no such file"):
+    with pytest.raises(RecordingError, match=r"no stimulus set are there.*; no timit: stimuli.*\.mat not there"):
         inventory(recordings)

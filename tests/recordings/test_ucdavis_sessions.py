@@ -12,7 +12,7 @@ from distributed_trf.errors import ConfigError, RecordingError
 from distributed_trf.recordings.binning import bin_spikes
 from distributed_trf.recordings.formats import open_recordings
 from distributed_trf.recordings.recording_set import Session
-from distributed_trf.recordings.ucdavis import reader
+from distributed_trf.recordings.ucdavis import session_file
 from distributed_trf.recordings.ucdavis.reader import UCDavisRecordings
 from distributed_trf.recordings.ucdavis.session_file import read_session_file
 from tests.recordings import handmade_ucdavis as handmade
@@ -44,13 +44,20 @@ def test_sessions__every_file_is_read_once_and_not_before(
     ucdavis: UCDavisRecordings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read = []
-    monkeypatch.setattr(reader, "read_session_file", lambda path: read.append(path.stem) or read_session_file(path))
+    monkeypatch.setattr(
+        session_file, "read_session_file", lambda path: read.append(path.stem) or read_session_file(path)
+    )
     again = UCDavisRecordings(ucdavis.path)
     assert again.stimuli("timit")
     assert read == []
     assert again.sessions == again.heard("timit")
     assert again.notes == ()
     assert read == [ONE, TWO]
+    assert UCDavisRecordings(ucdavis.path).sessions == again.sessions
+    assert read == [ONE, TWO]
+    (ucdavis.path / "Data" / f"{TWO}.mat").touch()
+    assert UCDavisRecordings(ucdavis.path).sessions == again.sessions
+    assert read == [ONE, TWO, TWO]
 
 
 def test_sessions__hidden_and_foreign_files_are_none(ucdavis: UCDavisRecordings) -> None:

@@ -137,7 +137,7 @@ def test_reader__mean_test_response_follows_the_known_rate(simulated: Path) -> N
 
 
 def test_reader__bad_sessions_are_left_out(copy: Path) -> None:
-    edit_metadata(copy, bad_sessions=[180405, int(FIRST)])
+    edit_metadata(copy, bad_sessions=[180405, int(FIRST), 200617])
     assert [s.name for s in UCSFRecordings(copy).sessions] == [LAST]
 
 
@@ -362,7 +362,7 @@ def test_reader__damaged_metadata_is_named(copy: Path, text: str) -> None:
 
 def test_reader__an_empty_list_may_be_left_blank(copy: Path) -> None:
     edit_metadata(copy, bad_sessions=None)
-    assert len(UCSFRecordings(copy).sessions) == 2
+    assert len(UCSFRecordings(copy).sessions) == 3  # with the bad one
 
 
 def test_open_recordings__finds_the_reader_by_name(simulated: Path) -> None:

@@ -29,42 +29,40 @@ class Neurons:
     intercept: np.ndarray
     """Counts per bin, shape (n_units,)."""
     mean: np.ndarray
-    """Counts per bin of silence between trials, and on average over the sentences, shape (n_units,)."""
+    """Counts per bin of silence between trials, and on average over all stimuli, shape (n_units,)."""
     driven: np.ndarray
     """Whether the sound does anything at all, shape (n_units,)."""
     lead_in: int
-    """Feature rows before the first bin of a sentence."""
+    """Feature rows before the first bin of a stimulus."""
 
     def rates(self, features: Sequence[np.ndarray]) -> np.ndarray:
-        """Return the expected counts in the bins of all sentences one after another, shape (n_bins, n_units).
+        """Return the expected counts in the bins of all stimuli one after another, shape (n_bins, n_units).
 
-        ``features`` come from ``driving_features``.
+        ``features`` come from ``driving_feature``.
         """
         return np.maximum(self.intercept + _drive(self.trf, features, self.lead_in), FLOOR * self.mean)
 
 
-def driving_features(sounds: Sequence[np.ndarray], bin_width: float) -> list[np.ndarray]:
+def driving_feature(sound: np.ndarray, seconds: float, bin_width: float) -> np.ndarray:
     """Compute the features that drive the neurons, with rows for the silence before the sound.
 
     Parameters
     ----------
-    sounds
-        Sentences at 16 kHz, each of shape (n_samples,).
+    sound
+        As its reader offers it, at 16 kHz, shape (n_samples,).
+    seconds
+        From onset to offset, as its reader says.
     bin_width
         Milliseconds.
 
     Returns
     -------
-    list of np.ndarray
-        Shapes (lead-in bins + sentence bins, 80).
+    np.ndarray
+        Shape (lead-in bins + bins of the sound, 80).
     """
     silence = np.zeros(round(LEAD_IN * WHISPER_SFREQ))
-    frames = mel_whisper([np.concatenate([silence, sound]) for sound in sounds])
-    lead_in = n_bins(LEAD_IN, bin_width)
-    return [
-        to_bins(f, lead_in + n_bins(sound.size / WHISPER_SFREQ, bin_width))
-        for f, sound in zip(frames, sounds, strict=True)
-    ]
+    (frames,) = mel_whisper([np.concatenate([silence, sound])])
+    return to_bins(frames, n_bins(LEAD_IN, bin_width) + n_bins(seconds, bin_width))
 
 
 def draw_neurons(
@@ -73,12 +71,12 @@ def draw_neurons(
     """Draw neurons that prefer a band of frequencies at a latency and are suppressed a little later.
 
     The drive of each is scaled over ``features`` so that the sound moves the expected count by 40 to 60 percent of its
-    mean (standard deviation). The last neuron hears nothing.
+    mean (standard deviation). Of several neurons the last hears nothing; a single one is driven.
 
     Parameters
     ----------
     features
-        From ``driving_features``.
+        From ``driving_feature``, of all stimuli.
     n_units
         At least 1.
     bin_width
@@ -99,7 +97,8 @@ def draw_neurons(
 
     mean = rng.uniform(1.5, 3, size=n_units) * bin_width / 50
     depth = rng.uniform(0.4, 0.6, size=n_units)
-    depth[-1] = 0
+    if n_units > 1:
+        depth[-1] = 0
     lead_in = n_bins(LEAD_IN, bin_width)
     drive = _drive(shape, features, lead_in)
     gain = mean * depth / drive.std(axis=0)
@@ -119,7 +118,7 @@ def lags(bin_width: float) -> np.ndarray:
 
 
 def _drive(trf: np.ndarray, features: Sequence[np.ndarray], lead_in: int) -> np.ndarray:
-    """Convolve, on purpose not with the code that fits: shape (n_bins of all sentences, n_units)."""
+    """Convolve, on purpose not with the code that fits: shape (n_bins of all stimuli, n_units)."""
     drive = [
         sum(rows[lead_in - k : rows.shape[0] - k] @ trf[:, :, k].T for k in range(trf.shape[2])) for rows in features
     ]

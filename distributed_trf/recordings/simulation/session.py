@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from distributed_trf.recordings.simulation.neurons import Neurons, draw_neurons
 from distributed_trf.recordings.simulation.spike_trains import SpikeTrains, draw_spikes
-from distributed_trf.recordings.simulation.trial_table import TrialTable, draw_trial_table
-from distributed_trf.recordings.ucsf.layout import TEST_IDS
+from distributed_trf.recordings.simulation.stimulus_set import StimulusSet, first_stimulus
+from distributed_trf.recordings.simulation.trial_table import TrialTable
 from distributed_trf.reliability.known_rates import known_rate_ceiling
 
 
@@ -19,54 +19,68 @@ class SimulatedSession:
     """Everything about a session but its name."""
 
     neurons: Neurons
+    sets: tuple[StimulusSet, ...]
+    """All that the recording set has, whether this session heard them or not."""
     table: TrialTable
-    rates: dict[int, np.ndarray]
-    """Expected counts in the bins of each sentence, shape (n_bins, n_units), by position from 1."""
+    rates: tuple[np.ndarray, ...]
+    """Per stimulus set, expected counts in the bins of all its stimuli one after another, shape (n_bins, n_units)."""
     trains: SpikeTrains
 
-    def ceiling(self) -> np.ndarray:
-        """Return the correlation of the known rate with each test repeat, mean over repeats, shape (n_units,).
+    def heard(self, k: int) -> bool:
+        """Tell whether any stimulus of set ``k`` was presented."""
+        first, last = first_stimulus(self.sets)[k : k + 2]
+        return bool(((self.table.stimulus >= first) & (self.table.stimulus < last)).any())
+
+    def ceiling(self, k: int) -> np.ndarray:
+        """Return the correlation of the known rate with each test repeat of set ``k``, mean over repeats, (n_units,).
 
         Zero for units that hear nothing: their rate is constant, so it predicts nothing.
         """
-        rate = np.concatenate([self.rates[i] for i in TEST_IDS])
-        trials = [np.flatnonzero(self.table.sentence == i) for i in TEST_IDS]
-        repeats = zip(*trials, strict=True)  # every test sentence is heard equally often
-        counts = np.stack([np.concatenate([self.trains.counts[k] for k in repeat]) for repeat in repeats])
-        ceiling = np.zeros(rate.shape[1])
+        stimuli = first_stimulus(self.sets)[k] + np.flatnonzero(self.sets[k].is_test)
+        trials = [np.flatnonzero(self.table.stimulus == i) for i in stimuli]
+        drawn = self.trains.trial_counts()
+        repeats = zip(*trials, strict=True)  # every test stimulus of a set is heard equally often
+        counts = np.stack([np.concatenate([drawn[trial] for trial in repeat]) for repeat in repeats])
         driven = self.neurons.driven
+        ceiling = np.zeros(driven.size)
+        rate = self.rates[k][self.sets[k].is_test_bin]
         ceiling[driven] = known_rate_ceiling(rate[:, driven], counts[:, :, driven].astype(np.float64))
         return ceiling
 
+    def normaliser(self, k: int) -> np.ndarray:
+        """Return the correlation to be expected between two test repeats of set ``k``, shape (n_units,).
+
+        Poisson counts have the variance of their rate over time plus, on average, its mean; repeats share the former.
+        """
+        rate = self.rates[k][self.sets[k].is_test_bin]
+        shared = np.where(self.neurons.driven, rate.var(axis=0), 0.0)
+        return shared / (shared + rate.mean(axis=0))
+
 
 def simulate_session(
-    features: Mapping[int, np.ndarray],
-    durations: Mapping[int, float],
-    *,
-    n_units: int,
-    bin_width: float,
-    seed: np.random.SeedSequence,
+    sets: Sequence[StimulusSet], table: TrialTable, *, n_units: int, bin_width: float, seed: np.random.SeedSequence
 ) -> SimulatedSession:
-    """Draw the neurons of a session, the order of its trials and its spikes.
+    """Draw the neurons of a session and its spikes.
 
     Parameters
     ----------
-    features
-        Of each sentence by position from 1, see ``neurons.driving_features``.
-    durations
-        Seconds from onset to offset of each sentence, by the same positions.
+    sets
+        All stimulus sets of the recording set.
+    table
+        What this session heard.
     n_units
-        At least 1; the last hears nothing.
+        At least 1; of several units the last hears nothing.
     bin_width
         Milliseconds.
     seed
         Source of every choice.
     """
-    neuron_rng, order_rng, spike_rng = (np.random.default_rng(child) for child in seed.spawn(3))
-    rows = list(features.values())
-    neurons = draw_neurons(rows, n_units=n_units, bin_width=bin_width, rng=neuron_rng)
-    borders = np.cumsum([row.shape[0] - neurons.lead_in for row in rows])[:-1]
-    rates = dict(zip(features, np.split(neurons.rates(rows), borders), strict=True))
-    table = draw_trial_table(durations, order_rng)
-    trains = draw_spikes(table, rates, neurons.mean, bin_width=bin_width, rng=spike_rng)
-    return SimulatedSession(neurons, table, rates, trains)
+    neuron_seed, spike_seed = seed.spawn(2)
+    features = [rows for s in sets for rows in s.features]
+    rng = np.random.default_rng(neuron_seed)
+    neurons = draw_neurons(features, n_units=n_units, bin_width=bin_width, rng=rng)
+    rates = neurons.rates(features)
+    bins = np.concatenate([s.bins for s in sets])
+    trains = draw_spikes(table, rates, bins, neurons.mean, bin_width=bin_width, seed=spike_seed)
+    borders = np.cumsum([s.bins.sum() for s in sets])[:-1]
+    return SimulatedSession(neurons, tuple(sets), table, tuple(np.split(rates, borders)), trains)

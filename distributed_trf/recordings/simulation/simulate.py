@@ -2,61 +2,70 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
-import numpy as np
 import xarray as xr
 
 from distributed_trf.errors import ConfigError
-from distributed_trf.features.mel import WHISPER_SFREQ
-from distributed_trf.recordings.simulation.neurons import FEATURE, FLOOR, LEAD_IN, driving_features, lags
-from distributed_trf.recordings.simulation.session import simulate_session
-from distributed_trf.recordings.simulation.speech import speech_like
-from distributed_trf.recordings.simulation.trial_table import CLOCK
-from distributed_trf.recordings.simulation.truth import SessionTruth, collect_truth, write_truth
-from distributed_trf.recordings.simulation.ucsf_sites import sites
-from distributed_trf.recordings.simulation.ucsf_writer import (
-    N_SENTENCES,
-    write_metadata,
-    write_sentences,
-    write_session,
-)
-from distributed_trf.recordings.ucsf.layout import TEST_IDS
+from distributed_trf.recordings.simulation.layout import Layout
+from distributed_trf.recordings.simulation.neurons import FEATURE, FLOOR, LEAD_IN, lags
+from distributed_trf.recordings.simulation.plan import SESSION, Channels, Plan
+from distributed_trf.recordings.simulation.session import SimulatedSession, simulate_session
+from distributed_trf.recordings.simulation.stimulus_set import StimulusSet
+from distributed_trf.recordings.simulation.truth import TruthWriter, open_truth
+from distributed_trf.recordings.simulation.ucdavis.layout import UCDavisLayout
+from distributed_trf.recordings.simulation.ucsf.layout import UCSFLayout
 
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 """Raise it when the same arguments make other recordings."""
-SHORTEST, LONGEST = 1.0, 2.6
-"""Seconds that a sentence may last."""
+LAYOUTS: dict[str, Callable[[Plan], Layout]] = {"ucsf": UCSFLayout, "ucdavis": UCDavisLayout}
 
 
 def simulate(
     path: str | Path,
     *,
+    format: str = "ucsf",
     sessions: int = 3,
-    channels: int = 8,
+    channels: Channels = 8,
     sentences: int = 60,
+    calls: int = 0,
     seed: int = 0,
     bin_width: float = 50.0,
+    on_session: Callable[[str], None] | None = None,
 ) -> xr.Dataset:
-    """Write a simulated recording set of the format ``ucsf``, and what it was made from as ``truth.zarr`` in it.
+    """Write a simulated recording set in a published format, and what it was made from as ``truth.zarr`` in it.
 
     The units are linear neurons driven by Whisper's mel spectrogram at lags of 0 to 200 ms, with Poisson spikes. The
-    last channel of each session hears nothing. The ten test sentences are heard eleven times, all others once.
+    last of several units of a session hears nothing. Memory holds one session at a time, and of its spikes one unit's.
+
+    ``ucsf``: ten test sentences are heard eleven times, all others once; of vocalisations, those that are presented 15
+    times are for testing. Every third session, from the second on, lacks a few training presentations of vocalisations,
+    the sessions 190726 and 200213 all of them, and one more session is there that is known to be bad.
+    ``ucdavis``: about a tenth of the sentences and of the calls are heard three or twelve times, all others once.
 
     Parameters
     ----------
     path
         Where to write; must not exist or be an empty folder.
-    sessions, channels
-        How many sessions, and channels in each, at least 1.
+    format
+        ``ucsf`` or ``ucdavis``.
+    sessions
+        How many usable sessions, at least 1; at most 9 of ``ucdavis``.
+    channels
+        How many units each session has, at least 1, or ``published`` for as many as the published sessions have.
     sentences
-        How many sentences, 11 to 499: the ten for testing and the first others.
+        How many sentences, 11 to 499 or, of ``ucdavis``, 497; test sentences are among them.
+    calls
+        Of ``ucsf`` how many presentations of vocalisations, 45 to 780; of ``ucdavis`` how many different ones, 11 to
+        1568. 0 for a recording set without vocalisations.
     seed
         The same seed and arguments write the same bytes.
     bin_width
         Milliseconds within which the neurons' rates are constant, 10 to 200 in steps of 0.05.
+    on_session
+        Called with the name of each session once it is written.
 
     Returns
     -------
@@ -71,28 +80,18 @@ def simulate(
     path = Path(path).absolute()
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise ConfigError(f"{path}: something is there already; give a new folder, or delete this one first")
-    _check_arguments(sessions=sessions, channels=channels, sentences=sentences, seed=seed, bin_width=bin_width)
+    if format not in LAYOUTS:
+        raise ConfigError(f"simulate: format={format!r}; expected {' or '.join(LAYOUTS)}")
+    plan = Plan(sessions, channels, sentences, calls, seed, bin_width)
+    layout = LAYOUTS[format](plan)
 
     path.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as scratch:
         built = Path(scratch, path.name)  # not the scratch folder itself, which only its owner may read
         built.mkdir()
-        sound_seed, session_seed = np.random.SeedSequence(seed).spawn(2)
-        sounds = _draw_sounds(sentences, sound_seed)
-        write_sentences(built, sounds, WHISPER_SFREQ)
-        durations = {i: sound.size / WHISPER_SFREQ for i, sound in sounds.items()}
-        features = dict(zip(sounds, driving_features(list(sounds.values()), bin_width), strict=True))
-
-        chosen = sites(sessions)
-        write_metadata(built, chosen)
-        truths, stimulus = [], []
-        for site, child in zip(chosen, session_seed.spawn(sessions), strict=True):
-            session = simulate_session(features, durations, n_units=channels, bin_width=bin_width, seed=child)
-            labels = write_session(built, site, session.table, session.trains)
-            rate = np.concatenate(list(session.rates.values()))
-            truths.append(SessionTruth(site.session, labels, session.neurons, session.ceiling(), rate))
-            stimulus = [str(i) for i, rows in session.rates.items() for _ in rows]
-        attrs: dict[str, Any] = {
+        sets = layout.write_shared(built)
+        units = [(name, unit) for k, name in enumerate(layout.sessions) for unit in layout.units(k)]
+        attrs = {
             "feature": FEATURE,
             "bin_width": bin_width,
             "bin_width_units": "ms",
@@ -102,41 +101,27 @@ def simulate(
             "seed": seed,
             "generator_version": GENERATOR_VERSION,
         }
-        truth = collect_truth(truths, lag=lags(bin_width), stimulus=stimulus, attrs=attrs)
-        write_truth(truth, built)
+        truth = TruthWriter.create(built, units=units, sets=sets, lag=lags(bin_width), attrs=attrs)
+        first = 0
+        for k, name in enumerate(layout.sessions):
+            session = draw_session(layout, plan, k, sets)
+            layout.write_session(built, k, session)
+            truth.write(first, session)
+            first += session.neurons.mean.size
+            if on_session is not None:
+                on_session(name)
         built.replace(path)
-    return truth
+    written = open_truth(path)
+    assert written is not None
+    return written
 
 
-def _check_arguments(*, sessions: int, channels: int, sentences: int, seed: int, bin_width: float) -> None:
-    fewest = len(TEST_IDS) + 1
-    ranges = {
-        "sessions": (sessions, sessions >= 1, "at least 1"),
-        "channels": (channels, channels >= 1, "at least 1"),
-        "sentences": (
-            sentences,
-            fewest <= sentences <= N_SENTENCES,
-            f"{fewest} to {N_SENTENCES}, of which {len(TEST_IDS)} are for testing",
-        ),
-        "seed": (seed, seed >= 0, "at least 0"),
-        "bin_width": (
-            bin_width,
-            10 <= bin_width <= 200 and float(bin_width * CLOCK / 1000).is_integer(),
-            f"10 to 200 ms in steps of {1000 / CLOCK} ms, the recording clock",
-        ),
-    }
-    for name, (value, is_good, expected) in ranges.items():
-        if not is_good:
-            raise ConfigError(f"simulate: {name}={value}; expected {expected}")
-
-
-def _draw_sounds(n_sentences: int, seed: np.random.SeedSequence) -> dict[int, np.ndarray]:
-    """Sentences by position from 1; each depends on its position and the seed only, not on how many there are."""
-    others = [i for i in range(1, N_SENTENCES + 1) if i not in TEST_IDS]
-    chosen = sorted([*TEST_IDS, *others[: n_sentences - len(TEST_IDS)]])
-    seeds = seed.spawn(N_SENTENCES)
-    sounds = {}
-    for i in chosen:
-        rng = np.random.default_rng(seeds[i - 1])
-        sounds[i] = speech_like(rng.uniform(SHORTEST, LONGEST), WHISPER_SFREQ, rng)
-    return sounds
+def draw_session(layout: Layout, plan: Plan, session: int, sets: tuple[StimulusSet, ...]) -> SimulatedSession:
+    """Draw one session; the same whenever it is called."""
+    return simulate_session(
+        sets,
+        layout.trial_table(session, sets),
+        n_units=len(layout.units(session)),
+        bin_width=plan.bin_width,
+        seed=plan.seed_of(SESSION, session),
+    )

@@ -2,57 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from distributed_trf.recordings.ucsf.layout import SILENCE, TEST_IDS
-
 CLOCK = 20_000
 """Ticks per second of the recording clock."""
-N_REPEATS = 11
-FIRST_ONSET = 10.0
-OTHER_BEFORE, OTHER_AFTER = 4, 3
-"""Trials of another stimulus class around the sentences."""
-OTHER_SECONDS = 2.0
+FIRST_WINDOW = 10.0
+"""Seconds from the start of the recording to the window of its first trial."""
+NOTHING = -1
+"""In place of a stimulus where none of a stimulus set was presented."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One presentation before it has a time."""
+
+    stimulus: int
+    """Counted over the stimuli of all sets, or ``NOTHING``."""
+    lead: float
+    """Seconds from the opening of the trial's window to the onset of its sound."""
+    window: float
+    """Seconds from the opening of the trial's window to the opening of the next."""
+    heard: float
+    """Seconds after onset from which on no spike counts as a response to the sound."""
+    other: int = 0
+    """Code of a sound that belongs to no stimulus set, or 0."""
 
 
 @dataclass(frozen=True)
 class TrialTable:
     """Trials of one session in order of presentation; each array has shape (n_trials,)."""
 
-    sentence: np.ndarray
-    """Position of the sentence from 1, or 0 in trials of another class."""
+    stimulus: np.ndarray
+    """Counted over the stimuli of all sets, or ``NOTHING``."""
     other: np.ndarray
-    """Code of the other sound, or 0 in trials of sentences."""
+    """Code of a sound that belongs to no stimulus set, or 0."""
+    start: np.ndarray
+    """Tick at which the window of each trial opens."""
     onset: np.ndarray
-    """Ticks."""
+    """Tick at which the sound begins."""
+    limit: np.ndarray
+    """Tick from which on no spike counts as a response to the sound."""
     end: np.ndarray
     """Tick at which the window of the next trial opens."""
 
-    @property
-    def start(self) -> np.ndarray:
-        """Tick at which the window of each trial opens, half a second before its onset."""
-        return self.onset - round(SILENCE * CLOCK)
+    def head(self, n_trials: int) -> TrialTable:
+        """Return a session that was broken off."""
+        columns = (self.stimulus, self.other, self.start, self.onset, self.limit, self.end)
+        return TrialTable(*(column[:n_trials] for column in columns))
 
 
-def draw_trial_table(durations: Mapping[int, float], rng: np.random.Generator) -> TrialTable:
-    """Draw the order and the onsets: training sentences once and test sentences eleven times, all mixed.
-
-    Parameters
-    ----------
-    durations
-        Seconds from onset to offset of each sentence, by position from 1.
-    rng
-        Source of every choice.
-    """
-    ids = np.array(list(durations))
-    order = rng.permutation(np.repeat(ids, np.where(np.isin(ids, TEST_IDS), N_REPEATS, 1)))
-    sentence = np.concatenate([np.zeros(OTHER_BEFORE, int), order, np.zeros(OTHER_AFTER, int)])
-    other = np.where(sentence == 0, rng.integers(1, 31, sentence.size), 0)
-    seconds = np.array([durations.get(int(i), OTHER_SECONDS) for i in sentence])
-    window = seconds + 2 * SILENCE + rng.uniform(0.1, 0.4, sentence.size)
-    end = np.round((FIRST_ONSET + np.cumsum(window)) * CLOCK).astype(np.int64)
-    start = np.concatenate([[round(FIRST_ONSET * CLOCK)], end[:-1]])
-    return TrialTable(sentence, other, start + round(SILENCE * CLOCK), end)
+def lay_out(trials: Sequence[Trial]) -> TrialTable:
+    """Put trials on the clock, one after another."""
+    lead, window, heard = (np.array([getattr(t, name) for t in trials]) for name in ("lead", "window", "heard"))
+    end = np.round((FIRST_WINDOW + np.cumsum(window)) * CLOCK).astype(np.int64)
+    start = np.concatenate([[round(FIRST_WINDOW * CLOCK)], end[:-1]])
+    onset = start + np.round(lead * CLOCK).astype(np.int64)
+    # The tick after the last one within the sound, and the window never reaches into the next trial.
+    limit = np.minimum(onset + np.floor(np.minimum(heard, window) * CLOCK).astype(np.int64) + 1, end)
+    stimulus, other = (np.array([getattr(t, name) for t in trials]) for name in ("stimulus", "other"))
+    return TrialTable(stimulus, other, start, onset, limit, end)

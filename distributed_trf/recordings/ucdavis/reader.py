@@ -43,11 +43,7 @@ class UCDavisRecordings:
     @property
     def stimulus_sets(self) -> tuple[str, ...]:
         """Those of ``timit`` and ``mvocs`` whose list and sounds are there."""
-        return tuple(
-            name
-            for name, files in SET_FILES.items()
-            if (self.path / files.details).is_file() and (self.path / files.folder).is_dir()
-        )
+        return tuple(name for name in SET_FILES if not self._missing(name))
 
     @property
     def sessions(self) -> tuple[Session, ...]:
@@ -62,8 +58,12 @@ class UCDavisRecordings:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sessions that are left out because their files cannot be read, and why."""
-        return tuple(f"session {name} left out: {reason}" for name, reason in self._scan[1].items())
+        """Sessions that are left out because their files cannot be read, and why; and stimulus sets without files."""
+        missing = {name: " and ".join(self._missing(name)) for name in SET_FILES}
+        return (
+            *(f"session {name} left out: {reason}" for name, reason in self._scan[1].items()),
+            *(f"no {name}: {files} not there" for name, files in missing.items() if files),
+        )
 
     def heard(self, stimulus_set: str) -> tuple[Session, ...]:
         """All sessions with an experiment of the stimulus set."""
@@ -145,6 +145,11 @@ class UCDavisRecordings:
                 f"{next(iter(errors.values()))}"
             )
         return heard
+
+    def _missing(self, stimulus_set: str) -> list[str]:
+        """What is not there of the list and the folder of sounds of a stimulus set."""
+        files = SET_FILES[stimulus_set]
+        return [name for name in (files.details, files.folder) if not (self.path / name).exists()]
 
     def _presentations(self, file: SessionFile, stimulus_set: str) -> Presentations:
         durations = {stimulus.id: stimulus.duration for stimulus in self.stimuli(stimulus_set)}

@@ -74,7 +74,7 @@ class UCSFRecordings:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sessions that are left out, and a file of other software that is ignored."""
+        """Sessions that are left out, stimulus sets without files, and a file of other software that is ignored."""
         notes = []
         if self._left_out:
             notes.append(f"bad sessions left out: {', '.join(self._left_out)}")
@@ -82,6 +82,10 @@ class UCSFRecordings:
             notes.append(
                 f"{CACHE_FILE} ignored: pickles are never read, and the vocalisations are cut from {VOCALISATION_FILE}"
             )
+        for stimulus_set, files in SOUND_FILES.items():
+            missing = [str(file) for file in files if not (self.path / file).is_file()]
+            if missing:
+                notes.append(f"no {stimulus_set}: {' and '.join(missing)} not there")
         return tuple(notes)
 
     def heard(self, stimulus_set: str) -> tuple[Session, ...]:

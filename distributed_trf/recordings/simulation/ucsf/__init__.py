@@ -1,0 +1,1 @@
+"""Writing simulated recordings in the layout of the published UCSF recordings."""
