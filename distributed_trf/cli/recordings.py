@@ -8,7 +8,9 @@ from pathlib import Path
 import typer
 import xarray as xr
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from distributed_trf.cli.console import out
 from distributed_trf.cli.results import FORMATS
@@ -62,7 +64,7 @@ def list_recordings(
         if lines:
             out.print(f"\n[italic]{title}")
         for line in lines:
-            out.print(f"  {line}", soft_wrap=True, markup=False)
+            out.print(Padding(Text(line, overflow="fold"), (0, 0, 0, 2), expand=False))
     if (held["heard"] & held["n_trials"].isnull()).any():
         raise typer.Exit(SOME_UNREADABLE)
 

@@ -13,6 +13,7 @@ from distributed_trf.config.study import load_study
 from distributed_trf.figures.layer_profile import layer_profile
 from distributed_trf.results.known_rates import ceiling_distance
 from distributed_trf.results.open import open_results
+from distributed_trf.results.reliability import reliability_table
 from distributed_trf.results.tables import layer_table
 
 FORMATS = ("png", "pdf", "svg")
@@ -23,6 +24,12 @@ def show_results(study: str = STUDY) -> None:
     settings = load_study(study)
     ds = open_results(settings.output)
     table = layer_table(ds)
+    for _, row in reliability_table(ds).iterrows():
+        out.print(
+            f"[italic]{row['stimuli']}, {row['bin_width']:g} ms bins: {row['n']} units, median normaliser "
+            f"{row['normaliser']:.3f}[/]; {row['tuned']} tuned by the shift test at p < 0.05 ({row['tuned_holm']} by "
+            f"Holm, {row['tuned_bh']} by Benjamini-Hochberg), {row['highly_tuned']} highly tuned (delta 0.5)"
+        )
     for (stimuli, bin_width), rows in table.groupby(["stimuli", "bin_width"], sort=False):
         fewest, most = rows["n"].min(), rows["n"].max()
         units = f"{most} units" if fewest == most else f"{fewest} to {most} units"

@@ -51,7 +51,15 @@ def test_readme__shows_the_two_commands_and_every_subcommand():
     shown = commands()
     assert ["./scripts/quickstart"] in shown
     assert ["./scripts/test"] in shown
-    assert {c[1] for c in shown if c[0] == "dtrf"} == {"plan", "run", "status", "results", "figures", "simulate"}
+    assert {c[1] for c in shown if c[0] == "dtrf"} == {
+        "plan",
+        "run",
+        "status",
+        "results",
+        "figures",
+        "simulate",
+        "recordings",
+    }
 
 
 @pytest.mark.slow
@@ -63,7 +71,7 @@ def test_readme__commands_and_examples_run_as_written(checkout):
     out = run(["./scripts/quickstart"], checkout)
     seconds = time.perf_counter() - start
     assert "installing" not in out
-    assert "19 items done now, 0 were done before" in out
+    assert "22 items done now, 0 were done before" in out
     assert re.search(r"dashboard: http://127\.0\.0\.1:\d+/status", out)
     assert re.search(r"whisper_tiny +reset +5 +layers\.3\.final_layer_norm +0\.\d{3}", out)
     distance = re.search(r"median\s+distance\s+(0\.\d{3})", out)
@@ -73,7 +81,7 @@ def test_readme__commands_and_examples_run_as_written(checkout):
     assert max(map(len, out.splitlines())) <= 80 or "/" in max(out.splitlines(), key=len)  # a path may be longer
     print(f"quickstart took {seconds:.0f} s")
 
-    assert "nothing to do: all 19 items were done before" in run(["./scripts/quickstart"], checkout)
+    assert "nothing to do: all 22 items were done before" in run(["./scripts/quickstart"], checkout)
     for command in commands():
         if command[0] == "dtrf":
             run(command, checkout)

@@ -231,7 +231,7 @@ def test_layout__a_bad_session_is_there_and_left_out(simulated: Path, recordings
     (file,) = (simulated / "sessions" / BAD_SESSION).iterdir()
     assert 100 < loadmat(file, squeeze_me=True, struct_as_record=False)["spike"].spktimes.size < 5000
     assert BAD_SESSION not in [s.name for s in recordings.sessions]
-    assert recordings.notes == (f"bad sessions left out: {BAD_SESSION}",)
+    assert recordings.notes[0] == f"bad sessions left out: {BAD_SESSION}"
 
 
 def test_sites__published_ones_first_and_no_name_twice() -> None:

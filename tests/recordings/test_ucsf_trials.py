@@ -238,10 +238,12 @@ def test_stimulus_sets__are_those_whose_files_are_all_there(ucsf: UCSFRecordings
 
 
 def test_notes__a_pickle_is_ignored_and_said_to_be(ucsf: UCSFRecordings) -> None:
-    assert ucsf.notes == ()
+    missing = "no timit: stimuli/out_sentence_details_timit_all_loudness.mat not there"
+    assert ucsf.notes == (missing,)
     before = ucsf.stimuli("mvocs")
     (ucsf.path / "stimuli/mVoc_stim_details.pkl").write_bytes(b"cos\nsystem\n(S'exit 1'\ntR.")
     again = UCSFRecordings(ucsf.path)
-    (note,) = again.notes
+    note, last = again.notes
+    assert last == missing
     assert "mVoc_stim_details.pkl ignored: pickles are never read" in note
     assert again.stimuli("mvocs") == before
