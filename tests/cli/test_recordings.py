@@ -41,7 +41,7 @@ def test_recordings__prints_a_table_of_80_columns(dtrf, workplace):
     assert lines[4].split() == ["180413", "non-primary", "b_RH", "3", "124", "14", "0", "10", "11"]
     assert lines[5].split() == ["180501", "core", "b_RH", "3", "124", "14", "0", "10", "11"]
     assert lines[6] == "2 sessions, 6 units"
-    assert lines[7:] == [
+    assert [line.rstrip() for line in lines[7:]] == [
         "",
         "notes",
         "  bad sessions left out: 200617",
@@ -65,7 +65,7 @@ def test_recordings__one_block_per_stimulus_set_then_notes_and_problems(dtrf, by
     assert [row.split()[-1] for row in rows] == ["2-3", "1-2"]
     assert last == "2 sessions, 3 units"
     assert notes == "notes\n  session s0 left out: [noise] only"
-    assert problems.splitlines() == [
+    assert [line.rstrip() for line in problems.splitlines()] == [
         "problems",
         "  words, session s1: test stimuli presented once only, which leaves no pair of",
         "  repeats: u",

@@ -64,3 +64,10 @@ def test_counted_work__is_that_of_the_plain_method(bench_trf, peers):
     counted = bench_trf.counted_flops(peers.Case(4, 2, u, n))
     assert counted == 2 * n * d * (4 + u) + search + 9 * d**3 + 4 * d * d * u
     assert np.isfinite(bench_trf.product_rate(100))
+
+
+def test_bench_reliability__runs_whole_and_agrees_with_the_loop(tmp_path):
+    command = [sys.executable, SCRIPTS / "bench_reliability", "--quick", "--output", tmp_path / "table.md"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.count("\n|---|") == 2
+    assert "| test for tuning, 1000 shifts |" in (tmp_path / "table.md").read_text()
