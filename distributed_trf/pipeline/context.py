@@ -11,8 +11,10 @@ from distributed_trf.errors import ConfigError
 from distributed_trf.features.network import FAMILIES
 from distributed_trf.features.planning import is_known
 from distributed_trf.features.table import Layer, NetworkTable, chosen_layers, chosen_weights, load_table
+from distributed_trf.pipeline.extract import feature_layout, heard_lengths
 from distributed_trf.recordings.formats import open_recordings
 from distributed_trf.recordings.recording_set import RecordingSet, Stimulus
+from distributed_trf.store.feature_layout import FeatureLayout
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.trf.crossval import assign_folds
 
@@ -83,6 +85,22 @@ class Context:
     def stimuli(self) -> dict[str, tuple[Stimulus, ...]]:
         """The sounds of each stimulus set."""
         return {name: self.recordings.stimuli(name) for name in self.study.stimuli}
+
+    @cached_property
+    def expected_features(self) -> dict[tuple[str, str], tuple[FeatureLayout, list[int]]]:
+        """What extractions will write, by stimulus set and network, and the samples of each sound that they hear.
+
+        Before the sounds are read their lengths are known to a sample or so.
+        """
+        found = {}
+        for name, stimuli in self.stimuli.items():
+            for network in self.study.networks:
+                table = self.tables[network.name]
+                n_samples = [round(s.duration * table.sfreq) for s in stimuli]
+                sounds = {"ids": [s.id for s in stimuli], "n_samples": n_samples, "sfreq": table.sfreq}
+                layout = feature_layout(self.study, table, self.layers(network), sounds, self.batches(name))
+                found[name, network.name] = layout, heard_lengths(self.study, table, sounds)
+        return found
 
     def layers(self, network: NetworkSettings) -> tuple[Layer, ...]:
         """Layers of a network that the study asks for."""

@@ -12,7 +12,6 @@ from distributed_trf.errors import ConfigError
 from distributed_trf.features.planning import expected_work
 from distributed_trf.pipeline.bootstrap import settings_of
 from distributed_trf.pipeline.context import Context
-from distributed_trf.pipeline.extract import feature_layout, heard_lengths, network_settings
 from distributed_trf.pipeline.items import (
     Analysis,
     Assess,
@@ -103,17 +102,9 @@ def _assess(context: Context, item: Assess) -> Cost:
 
 
 def _extract(context: Context, item: Extract) -> Cost:
-    settings = network_settings(context.study, item.network)
-    table, layers = context.tables[item.network], context.layers(settings)
-    stimuli = context.stimuli[item.stimuli]
-    sounds = {
-        "ids": [s.id for s in stimuli],
-        "n_samples": [round(s.duration * table.sfreq) for s in stimuli],
-        "sfreq": table.sfreq,
-    }
-    layout = feature_layout(context.study, table, layers, sounds, context.batches(item.stimuli))
+    layout, lengths = context.expected_features[item.stimuli, item.network]
     first, last = layout.batch_borders[item.batch]
-    flops, memory = expected_work(table, heard_lengths(context.study, table, sounds)[first:last])
+    flops, memory = expected_work(context.tables[item.network], lengths[first:last])
     return Cost(layout.bytes // len(layout.batches), PROCESS_BYTES + memory, flops)
 
 
