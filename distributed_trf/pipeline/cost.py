@@ -94,8 +94,8 @@ def _assess(context: Context, item: Assess) -> Cost:
     units = len(session.channels)
     test = [s for s in context.stimuli[item.stimuli] if s.is_test]
     bins = sum(stimulus_bins(s.duration, item.bin_width) for s in test)
-    # Two distributions with what ranking them takes, and the choices of each draw.
-    peak = 8 * settings.draws * (8 * units + 5 * len(test))
+    # Two distributions and a copy of one in blocks, and the choices of each draw.
+    peak = 8 * settings.draws * (4 * units + 5 * len(test))
     # Products of the shifted draws, and of about a dozen repeats in the test for tuning.
     flops = 2.0 * bins * units * (settings.draws + 12 * settings.shifts)
     return Cost(8 * 10 * units, PROCESS_BYTES + peak, flops)
