@@ -163,7 +163,7 @@ class ReliabilitySettings(Settings):
 
     draws: Annotated[int, Field(ge=1)] = 100_000
     """Random pairings of presentations."""
-    null: Literal["half", "random", "first"] = "half"
+    null_shift: Literal["half", "random", "first"] = "half"
     """How far one side of a pairing is shifted: half of the test stimuli together, a random part, half of the first."""
     shifts: Annotated[int, Field(ge=1)] = 1000
     """Shifted copies in the test for tuning; the smallest p-value is one over one more."""

@@ -46,7 +46,7 @@ def assess_session(item: Assess, study: StudySettings, store: StudyStore, device
     found = assess(
         trials,
         draws=settings.draws,
-        null=settings.null,
+        null_shift=settings.null_shift,
         shifts=settings.shifts,
         splits=settings.splits,
         seed=settings.seed,

@@ -19,7 +19,7 @@ def assess(
     trials: Sequence[Array],
     *,
     draws: int,
-    null: Null,
+    null_shift: Null,
     shifts: int,
     splits: int,
     seed: int,
@@ -34,8 +34,8 @@ def assess(
         ceilings as many as every stimulus has.
     draws
         Of the distribution of inter-trial correlations and of its null.
-    null
-        How the null shifts responses, see ``null_shifts``.
+    null_shift
+        How far the null shifts responses, see ``null_shifts``.
     shifts
         Of the test for tuning.
     splits
@@ -60,7 +60,7 @@ def assess(
     tables = PairTables.of(trials)
     pairs = draw_pairs(tables.repeats, draws, rng("pairs"))
     true = to_numpy(inter_trial_r(tables, pairs))
-    shifted = to_numpy(shifted_r(tables, pairs, null_shifts(null, tables.bins, draws, rng("null shifts"))))
+    shifted = to_numpy(shifted_r(tables, pairs, null_shifts(null_shift, tables.bins, draws, rng("null shifts"))))
     repeated = repeated_counts(trials)
     test = shift_test(repeated, shifts, rng("test shifts"))
     found = {

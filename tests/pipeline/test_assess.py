@@ -18,7 +18,7 @@ from distributed_trf.reliability.assess import assess
 from distributed_trf.store.study_store import StudyStore
 
 MEL = [{"name": "mel_whisper"}]
-SETTINGS = {"draws": 300, "null": "random", "shifts": 99, "splits": 10, "seed": 4}
+SETTINGS = {"draws": 300, "null_shift": "random", "shifts": 99, "splits": 10, "seed": 4}
 
 
 def run():
@@ -218,6 +218,6 @@ def test_notes_of_sessions__are_in_the_report_and_the_manifest(write_study, work
 def test_items__have_distinct_keys_and_a_study_says_what_reliability_may_be(write_study):
     assert ReadSession("timit", "s").key == "timit-s"
     assert Assess("timit", 50.0, "s").key == "timit-50ms-s"
-    write_study(reliability={"null": "whole"})
-    with pytest.raises(ConfigError, match=r"reliability\.null"):
+    write_study(reliability={"null_shift": "whole"})
+    with pytest.raises(ConfigError, match=r"reliability\.null_shift"):
         Study.load("study.yaml")

@@ -8,7 +8,7 @@ from distributed_trf.errors import DataError
 from distributed_trf.reliability.assess import assess, repeated_counts
 from tests.slow_reliability import driven_counts
 
-SETTINGS = {"draws": 2000, "null": "half", "shifts": 200, "splits": 20, "seed": 0}
+SETTINGS = {"draws": 2000, "null_shift": "half", "shifts": 200, "splits": 20, "seed": 0}
 
 
 @pytest.fixture(scope="module")
