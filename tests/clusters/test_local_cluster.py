@@ -14,6 +14,14 @@ from distributed_trf.config.locate import shipped
 from distributed_trf.errors import ConfigError, DeviceError
 
 
+def test_workers__keep_memory_that_arrays_come_back_for():
+    """Where glibc gave it back after each use, as dask sets it, small arrays would cost several times what they do."""
+    with start_cluster("local", workers=1) as client:
+        (environment,) = client.run(lambda: dict(os.environ)).values()
+    assert int(environment["MALLOC_TRIM_THRESHOLD_"]) >= 64 << 20
+    assert int(environment["MALLOC_MMAP_THRESHOLD_"]) >= 16 << 20
+
+
 @pytest.fixture
 def recipe(tmp_path, monkeypatch):
     """Write ``cluster/mine.yaml`` in an empty working directory."""
