@@ -27,8 +27,8 @@ def show_results(study: str = STUDY) -> None:
     for _, row in reliability_table(ds).iterrows():
         out.print(
             f"[italic]{row['stimuli']}, {row['bin_width']:g} ms bins: {row['n']} units, median normaliser "
-            f"{row['normaliser']:.3f}[/]; tuned by the shift test {row['tuned']} at p < 0.05, {row['tuned_bh']} at a false "
-            f"discovery rate of 0.05; {row['highly_tuned']} highly tuned (delta 0.5)"
+            f"{row['normaliser']:.3f}[/]; tuned by the shift test {row['tuned']} at p < 0.05, {row['tuned_bh']} at a "
+            f"false discovery rate of 0.05; {row['highly_tuned']} highly tuned (delta 0.5)"
         )
     for (stimuli, bin_width), rows in table.groupby(["stimuli", "bin_width"], sort=False):
         fewest, most = rows["n"].min(), rows["n"].max()

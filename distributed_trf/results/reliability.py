@@ -27,7 +27,8 @@ def reliability_table(ds: xr.Dataset, *, alpha: float = 0.05, delta: float = 0.5
     pandas.DataFrame
         Columns stimuli, bin_width; n, units whose reliability was measured; normaliser, its median over them; tuned,
         tuned_holm, tuned_bh, units with p < alpha in the test by shifts, uncorrected and corrected over the n units by
-        Holm (which takes more than n / alpha shifts to find any) and by Benjamini-Hochberg; tuned_published, by the published test with Holm's correction; highly_tuned.
+        Holm (which takes more than n / alpha shifts to find any) and by Benjamini-Hochberg; tuned_published, by the
+        published test with Holm's correction; highly_tuned.
         Rows without any unit are left out.
     """
     rows = []
