@@ -51,6 +51,7 @@ class Context:
             chosen_layers(tables[network.name], network)
             chosen_weights(tables[network.name], network)
         recordings = open_recordings(study.recordings.format, study.recordings.path)
+        _check_stimuli(study, recordings)
         context = cls(study, StudyStore.at(study.output), recordings, tables)
         for stimuli in context.stimuli.values():
             assign_folds(sum(not s.is_test for s in stimuli), study.ridge.n_folds, study.ridge.seed)
@@ -114,6 +115,17 @@ class Context:
         """Number of stimuli in each batch of an extraction."""
         n, size = len(self.stimuli[stimuli]), self.study.batch
         return tuple(min(size, n - start) for start in range(0, n, size))
+
+
+def _check_stimuli(study: StudySettings, recordings: RecordingSet) -> None:
+    """Check that the recordings have the stimulus sets that a study asks for."""
+    missing = [name for name in study.stimuli if name not in recordings.stimulus_sets]
+    if missing:
+        told = [note for note in recordings.notes if any(name in note for name in missing)]
+        raise ConfigError(
+            f"stimuli: {', '.join(missing)} is not among what {recordings.path} offers: "
+            f"{', '.join(recordings.stimulus_sets) or 'nothing'}{''.join(f'; {note}' for note in told)}"
+        )
 
 
 def _check_extractable(tables: Iterable[NetworkTable]) -> None:

@@ -111,7 +111,7 @@ def test_nan_in_stored_features__is_found_before_a_fit(write_study):
         ({"networks": [{"name": "mel_whisper", "layers": [1]}]}, ConfigError, "mel_whisper has no layer 1"),
         ({"networks": [{"name": "mel_whisper", "weights": ["reset"]}]}, ConfigError, "is a spectrogram"),
         ({"networks": [{"name": "small_whisper", "weights": ["fixed"]}]}, ConfigError, "not fixed"),
-        ({"stimuli": ["mvocs"]}, ConfigError, "mvocs"),
+        ({"stimuli": ["mvocs"]}, ConfigError, "stimuli: mvocs is not .* offers: timit; no mvocs: .*MonkVocs"),
         ({"networks": MEL, "ridge": {"n_folds": 40}}, ConfigError, "n_folds"),
     ],
 )

@@ -72,7 +72,7 @@ def test_killed_worker__is_replaced_and_only_its_item_runs_again(reference, work
     assert process.returncode == 0, out + err
     after = receipts(folder)
     assert {name: after[name] for name in before} == before
-    assert len(after) == 3 + 2 * 24 + 5
+    assert len(after) == 3 + 2 + 2 * 24 + 5
     assert contents(folder) == reference
 
 
@@ -85,12 +85,12 @@ def test_killed_driver__is_taken_up_by_the_same_command(reference, workplace, st
     process.communicate()
     psutil.wait_procs(children, timeout=60)
     before = receipts(folder)
-    assert len(before) < 3 + 2 * 24 + 5
+    assert len(before) < 3 + 2 + 2 * 24 + 5
     report = Study.load("study.yaml").run("local")
     assert report.ok
     assert sum(report.skipped.values()) == len(before)
     after = receipts(folder)
     assert {name: after[name] for name in before} == before
-    assert len(after) == sum(report.done.values()) + len(before) == 3 + 2 * 24 + 5
+    assert len(after) == sum(report.done.values()) + len(before) == 3 + 2 + 2 * 24 + 5
     assert contents(folder) == reference
     assert not list(folder.rglob("*partial*"))
