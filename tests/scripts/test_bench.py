@@ -69,5 +69,5 @@ def test_counted_work__is_that_of_the_plain_method(bench_trf, peers):
 def test_bench_reliability__runs_whole_and_agrees_with_the_loop(tmp_path):
     command = [sys.executable, SCRIPTS / "bench_reliability", "--quick", "--output", tmp_path / "table.md"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout.count("\n|---|") == 2
+    assert done.stdout.count("\n|---|") == 3
     assert "| test for tuning, 1000 shifts |" in (tmp_path / "table.md").read_text()
