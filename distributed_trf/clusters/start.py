@@ -32,7 +32,7 @@ SETTINGS = {
     "distributed.worker.memory.spill": False,
     "distributed.worker.memory.pause": False,
     # Dask lets glibc give memory back after each use. Arrays of a MiB that come and go would then be mapped and cleared
-    # by the system again and again: measured, assessing a session took 14 s instead of 3.
+    # by the system again and again; MALLOC_TRIM_THRESHOLD_=65536 scripts/bench_reliability shows what that costs.
     "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": 256 << 20,
     "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": 32 << 20,
 }

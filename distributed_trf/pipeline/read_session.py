@@ -31,7 +31,7 @@ def read_session(
     """Store the responses of one session at every bin width; return what later stages need to know of them."""
     spikes = _spikes(item, recordings, store, {name: fingerprint[name] for name in OF_SPIKES})
     stimuli = recordings.stimuli(item.stimuli)
-    details: dict[str, Any] = {"digests": {}, "notes": spikes.notes}
+    digests = {}
     for bin_width in study.bin_widths:
         counts = bin_spikes(spikes, stimuli, bin_width, session=item.session, delay=study.delay)
         attrs = {
@@ -42,13 +42,8 @@ def read_session(
         }
         path = store.counts(item.stimuli, bin_width, item.session)
         write_group(path, {"train": counts.train, "test": counts.test}, attrs)
-        details["digests"][f"{bin_width:g}"] = digest([attrs, digest_array(counts.train), digest_array(counts.test)])
-        details |= {
-            "units": counts.train.shape[1],
-            "repeats": counts.repeats,
-            "train_stimuli": len(counts.train_ids),
-        }
-    return details
+        digests[f"{bin_width:g}"] = digest([attrs, digest_array(counts.train), digest_array(counts.test)])
+    return {"digests": digests, "notes": spikes.notes, "units": len(spikes.times), "trials": len(spikes.stimulus)}
 
 
 def load_counts(store: StudyStore, stimuli: str, bin_width: float, session: str) -> Counts:

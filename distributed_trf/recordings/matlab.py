@@ -37,7 +37,7 @@ def read_mat(path: Path, variables: tuple[str, ...]) -> dict[str, Any]:
         raise RecordingError(f"{path}: there is no such file. Copy it again from the published recordings")
     try:
         found = loadmat(path, squeeze_me=True, struct_as_record=False, variable_names=list(variables))
-    except NotImplementedError as error:
+    except NotImplementedError as error:  # what scipy raises for version 7.3
         raise RecordingError(
             f"{path}: cannot be read ({error}). Expected a MATLAB 5 file, but those of MATLAB 7.3 are HDF5: "
             "save it in MATLAB with save(..., '-v7')"

@@ -16,7 +16,7 @@ from distributed_trf.recordings.simulation.simulate import simulate
 from distributed_trf.recordings.simulation.stimulus_set import first_stimulus
 from distributed_trf.recordings.simulation.truth import open_truth
 from distributed_trf.recordings.time_grid import stimulus_bins
-from tests.recordings.test_simulated_formats import UCDAVIS_SIZES, UCSF_SIZES, written
+from tests.recordings.written_simulations import UCDAVIS_SIZES, UCSF_SIZES, written
 
 CASES = [("ucsf", size) for size in UCSF_SIZES] + [("ucdavis", size) for size in UCDAVIS_SIZES]
 

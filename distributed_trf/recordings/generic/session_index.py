@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from distributed_trf.errors import RecordingError
+from distributed_trf.recordings.find import some_of
 from distributed_trf.recordings.generic.layout import SoundFile
 from distributed_trf.recordings.generic.presentations import Contents, SessionSource
 from distributed_trf.recordings.generic.session_table import Site
@@ -76,7 +77,7 @@ def _unknown_sounds(contents: Contents, sounds: Sounds) -> tuple[str, ...]:
     if not unknown:
         return ()
     named = list(dict.fromkeys(f"{of_set}/{i}" for of_set, i in unknown))
-    listed = ", ".join(named[:3]) + (f" and {len(named) - 3} more" if len(named) > 3 else "")
+    listed = some_of(named, shown=3)
     if len(unknown) == len(pairs):
         there = ", ".join(f"{of_set}/{next(iter(files))}" for of_set, files in sounds.items())
         raise RecordingError(
