@@ -75,7 +75,11 @@ RHO = Variable("normalised test correlation", "1", "r / sqrt(normaliser); NaN wh
 COORDS = {
     STIMULI: Variable("stimulus set", ""),
     NETWORK: Variable("feature source", ""),
-    WEIGHTS: Variable("weights of the network", "", "trained, reset (re-initialised), or fixed for a spectrogram"),
+    WEIGHTS: Variable(
+        "weights of the network",
+        "",
+        "trained, fixed (a spectrogram), or a control such as reset (re-initialised); reset-1 has seed 1",
+    ),
     LAYER: Variable("layer number", "1"),
     BIN_WIDTH: Variable("width of a time bin", "ms"),
     "session": Variable("recording session", ""),

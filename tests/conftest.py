@@ -40,8 +40,8 @@ SMALL_WHISPER = {
         "vocab_size": 51865,
     },
     "layers": [
-        {"id": 0, "name": "encoder.conv1", "type": "conv", "width": 16, "rate": 100},
-        {"id": 1, "name": "encoder.conv2", "type": "conv", "width": 16, "rate": 50},
+        {"id": 0, "name": "encoder.conv1", "type": "conv", "width": 16, "rate": 100, "time_last": True},
+        {"id": 1, "name": "encoder.conv2", "type": "conv", "width": 16, "rate": 50, "time_last": True},
         {"id": 2, "name": "encoder.layers.0.final_layer_norm", "type": "transformer", "width": 16, "rate": 50},
         {"id": 3, "name": "encoder.layers.1.final_layer_norm", "type": "transformer", "width": 16, "rate": 50},
     ],
@@ -79,7 +79,7 @@ def write_study(workplace: Path) -> Callable[..., Path]:
             "networks": [{"name": "small_whisper", "weights": ["reset"]}, {"name": "mel_whisper"}],
             "ridge": {"alphas": {"min": 1e-5, "max": 1e15, "num": 21}},
             "reliability": {"draws": 500, "shifts": 99},
-            "batch": 8,
+            "extraction": {"batch": 8},
         }
         path = workplace / "study.yaml"
         path.write_text(yaml.safe_dump({**study, **changes}))

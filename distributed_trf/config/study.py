@@ -6,24 +6,13 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from distributed_trf.config.analyses import BootstrapSettings, NormaliserBootstrapSettings, TogetherSettings
+from distributed_trf.config.extraction import ExtractionSettings, NetworkSettings
+from distributed_trf.config.fields import AbsolutePath, Name
 from distributed_trf.config.load import Settings, load
 from distributed_trf.config.locate import locate
-
-Weights = Literal["trained", "reset", "fixed"]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
-"""Names become folders, so only plain ones are taken."""
-
-
-AbsolutePath = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
-"""Fixed when the file is read: workers may run in another folder."""
-
-
-Source = Annotated[
-    str, AfterValidator(lambda source: str(Path(source).absolute()) if Path(source).is_dir() else source)
-]
-"""Folder, made absolute, or hub id of trained weights."""
 
 
 class RecordingsSettings(Settings):
@@ -89,75 +78,6 @@ class RidgeSettings(Settings):
         return [float(a) for a in np.logspace(low, high, self.alphas.num)]
 
 
-class NetworkSettings(Settings):
-    """One network and what is asked of it."""
-
-    name: Name
-    weights: list[Weights] | None = None
-    """Defaults to ``[trained]`` for a network and ``[fixed]`` for a spectrogram."""
-    layers: Literal["all"] | list[Annotated[int, Field(ge=0)]] = "all"
-    source: Source | None = None
-    """Folder or hub id of the trained weights, instead of the network table's own."""
-    revision: str | None = None
-    """Commit of the hub id in ``source``."""
-    seed: Annotated[int, Field(ge=0)] = 0
-    """Of ``reset`` weights."""
-
-
-class TogetherSettings(Settings):
-    """Several layers of a network as one model."""
-
-    network: Name
-    layers: Literal["all"] | list[Annotated[int, Field(ge=0)]] = "all"
-    bands: Literal["none", "layer"] = "layer"
-    """One penalty for all layers, or one for each (banded ridge)."""
-    candidates: Annotated[int, Field(ge=1)] = 100
-    """Band weights to try; the first is equal weights."""
-    seed: Annotated[int, Field(ge=0)] = 0
-    """Of the band weights."""
-
-
-Percent = Annotated[float, Field(gt=0, le=100)]
-
-
-class BootstrapSettings(Settings):
-    """How much one layer's numbers depend on how much was recorded (Ahmed et al. 2025)."""
-
-    network: Name
-    layer: Annotated[int, Field(ge=0)]
-    weights: Weights
-    sessions: list[str] | None = None
-    """Defaults to all."""
-    training_percent: list[Percent] = []
-    """Percentages of the training stimuli's duration to fit on."""
-    test_percent: list[Percent] = []
-    """Percentages of the test stimuli's duration to test on, each with every one of ``n_repeats``."""
-    n_repeats: list[Annotated[int, Field(ge=1)]] = []
-    draws: Annotated[int, Field(ge=1)] = 50
-    """Draws with replacement at each percentage (and number of repeats)."""
-    seed: Annotated[int, Field(ge=0)] = 0
-
-    @model_validator(mode="after")
-    def _asks_something(self) -> BootstrapSettings:
-        if bool(self.test_percent) != bool(self.n_repeats):
-            raise ValueError("test_percent and n_repeats go together; give both or neither")
-        if not (self.training_percent or self.test_percent):
-            raise ValueError("give training_percent, or test_percent and n_repeats")
-        return self
-
-
-class NormaliserBootstrapSettings(Settings):
-    """How much a unit's normaliser depends on how much was recorded (Ahmed et al. 2025)."""
-
-    percent_duration: Annotated[list[Percent], Field(min_length=1)] = [20.0, 40.0, 60.0, 80.0, 100.0]
-    """Percentages of the test stimuli's duration, each with every one of ``n_repeats``."""
-    n_repeats: Annotated[list[Annotated[int, Field(ge=2)]], Field(min_length=1)]
-    draws: Annotated[int, Field(ge=1)] = 100
-    """Draws with replacement at each percentage and number of repeats."""
-    pairings: Annotated[int, Field(ge=1)] = 1000
-    """Random pairings in each draw."""
-
-
 class ReliabilitySettings(Settings):
     """How the repeatability of units is measured."""
 
@@ -196,8 +116,7 @@ class StudySettings(Settings):
     """At most once for each network, layer and weights."""
     save_models: bool = False
     """Keep the weights of every fit, for ``open_models``; decides what is stored, not which numbers come out."""
-    batch: Annotated[int, Field(ge=1)] = 16
-    """Stimuli that one extraction takes at once."""
+    extraction: ExtractionSettings = ExtractionSettings()
     attempts: Annotated[int, Field(ge=1)] = 3
     """How often a work item is tried before it is given up."""
 

@@ -1,4 +1,4 @@
-"""What every feature source offers, spectrograms included; and how one is built by its table."""
+"""Hearing sounds with a network that its table describes."""
 
 from __future__ import annotations
 
@@ -6,50 +6,30 @@ import json
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError
-from typing import Protocol
 
 import numpy as np
 
-from distributed_trf.config.study import NetworkSettings, Weights
+from distributed_trf.arrays import Array, namespace, to_numpy
+from distributed_trf.config.extraction import NetworkSettings
+from distributed_trf.config.weights import Weights
 from distributed_trf.errors import ConfigError, FeatureError, MissingExtraError
-from distributed_trf.features import spectrogram, whisper
-from distributed_trf.features.resample import resample_sound
+from distributed_trf.features.families.whisper import Whisper
+from distributed_trf.features.family import Family, Network
+from distributed_trf.features.resample import resample_frames, resample_sound
+from distributed_trf.features.spectrograms.family import Spectrogram
+from distributed_trf.features.spectrograms.mel_whisper import mel_whisper, mel_whisper_frames
 from distributed_trf.features.table import Layer, NetworkTable
-from distributed_trf.features.weights import weights_stamps
+from distributed_trf.features.weights.source import weights_stamps
 from distributed_trf.store.fingerprint import library_versions
 
-
-class Network(Protocol):
-    """A network that is ready to hear sounds."""
-
-    def __call__(self, sounds: Sequence[np.ndarray], layers: Sequence[Layer]) -> dict[int, list[np.ndarray]]:
-        """Return, for each layer id, one float32 array of shape (frames, width) per sound at the network's rate."""
-
-
-class Family(Protocol):
-    """The code behind a kind of network."""
-
-    libraries: tuple[str, ...]
-    """What its numbers depend on beside this package."""
-
-    def n_frames(self, layer: Layer, n_samples: int) -> int:
-        """Return how many frames a layer gives of a sound (at the network's rate), before anything is built."""
-
-    def work(self, table: NetworkTable, n_sounds: int) -> tuple[float, int]:
-        """Return floating-point operations and peak bytes of memory for a batch, weights included."""
-
-    def build(self, table: NetworkTable, settings: NetworkSettings, weights: Weights, device: str) -> Network:
-        """Build the network with its weights on a device."""
-
-
-FAMILIES: dict[str, Callable[[], Family]] = {
-    "whisper": whisper.Whisper,
-    "mel_whisper": spectrogram.MelWhisper,
+FAMILIES: dict[str, Family] = {
+    "whisper": Whisper(),
+    "mel_whisper": Spectrogram(mel_whisper, mel_whisper_frames, ("scipy", "transformers")),
 }
 
 
-def family(table: NetworkTable) -> Family:
-    """Return the code that builds a network.
+def family(table: NetworkTable, weights: Weights) -> Family:
+    """Return the code that builds a network with some weights.
 
     Raises
     ------
@@ -58,10 +38,10 @@ def family(table: NetworkTable) -> Family:
     """
     if table.family not in FAMILIES:
         raise ConfigError(f"network {table.name}: family {table.family!r} is unknown; known: {', '.join(FAMILIES)}")
-    return FAMILIES[table.family]()
+    return FAMILIES[table.family]
 
 
-def versions(table: NetworkTable) -> dict[str, str]:
+def versions(table: NetworkTable, weights: Weights) -> dict[str, str]:
     """Return the versions of the libraries that a network's numbers depend on; none where its family is unknown.
 
     Raises
@@ -72,21 +52,24 @@ def versions(table: NetworkTable) -> dict[str, str]:
     if table.family not in FAMILIES:
         return {}  # it can be planned, not built
     try:
-        return library_versions(*family(table).libraries)
+        return library_versions(*family(table, weights).libraries)
     except PackageNotFoundError as error:
         raise MissingExtraError(str(error.name), "models") from error
 
 
 @lru_cache(maxsize=1)
-def _built(table: str, settings: str, weights: Weights, device: str, stamps: str) -> Network:
+def _built(table: str, settings: str, weights: Weights, device: str, dtype: str, stamps: str) -> Network:
     parsed = NetworkTable.model_validate_json(table)
-    return family(parsed).build(parsed, NetworkSettings.model_validate_json(settings), weights, device)
+    rule = family(parsed, weights)
+    return rule.build(parsed, NetworkSettings.model_validate_json(settings), weights, device=device, dtype=dtype)
 
 
-def build_network(table: NetworkTable, settings: NetworkSettings, weights: Weights, *, device: str) -> Network:
+def build_network(
+    table: NetworkTable, settings: NetworkSettings, weights: Weights, *, device: str, dtype: str = "float32"
+) -> Network:
     """Build a network, or return the one this process built last when it is the same."""
     stamps = json.dumps(weights_stamps(table, settings, weights))  # a changed file is another network
-    return _built(table.model_dump_json(), settings.model_dump_json(), weights, device, stamps)
+    return _built(table.model_dump_json(), settings.model_dump_json(), weights, device, dtype, stamps)
 
 
 def prepare_sound(sound: np.ndarray, sfreq: float, table: NetworkTable, lead_in: float) -> np.ndarray:
@@ -100,29 +83,55 @@ def prepare_sound(sound: np.ndarray, sfreq: float, table: NetworkTable, lead_in:
 
 
 def extract(
-    network: Network, table: NetworkTable, sounds: Sequence[np.ndarray], layers: Sequence[Layer]
+    network: Network,
+    table: NetworkTable,
+    weights: Weights,
+    sounds: Sequence[np.ndarray],
+    layers: Sequence[Layer],
+    stored: Callable[[Layer, int], int] | None = None,
 ) -> dict[int, list[np.ndarray]]:
-    """Hear prepared sounds and cut every layer to the frames it promises.
+    """Hear prepared sounds.
+
+    Parameters
+    ----------
+    network, table, weights
+        What hears.
+    sounds
+        Each of shape (n_samples,) at the network's rate (see ``prepare_sound``).
+    layers
+        Layers to take.
+    stored
+        Given a layer and how many frames it gives of a sound, how many to keep of them; by default all.
+
+    Returns
+    -------
+    dict
+        For each layer id a float32 array of shape (frames, width) per sound.
 
     Raises
     ------
     FeatureError
         If a layer gives too few frames or another width than its table says, or holds NaN or Inf.
     """
-    rule = family(table)
-    found = network(sounds, layers)
-    for layer in layers:
-        for k, (sound, frames) in enumerate(zip(sounds, found[layer.id], strict=True)):
-            n = rule.n_frames(layer, sound.shape[0])
-            if frames.shape[0] < n or frames.shape[1] != layer.width:
-                raise FeatureError(
-                    f"{table.name} layer {layer.id} ({layer.name}) gave {frames.shape} for sound {k} of the batch; "
-                    f"its table promises ({n}, {layer.width})"
-                )
-            found[layer.id][k] = frames[:n]
-            if not np.isfinite(frames[:n]).all():
-                raise FeatureError(
-                    f"{table.name} layer {layer.id} ({layer.name}) gave NaN or Inf for sound {k} of the batch; "
-                    "check the sound and the weights"
-                )
+    rule = family(table, weights)
+    found: dict[int, list[np.ndarray]] = {layer.id: [np.empty(0)] * len(sounds) for layer in layers}
+
+    def keep(layer: Layer, k: int, frames: Array) -> None:
+        n = rule.n_frames(table, layer, sounds[k].shape[0])
+        if frames.shape[0] < n or frames.shape[1] != layer.width:
+            raise FeatureError(
+                f"{table.name} layer {layer.id} ({layer.name}) gave {tuple(frames.shape)} for sound {k} of the batch; "
+                f"its table promises ({n}, {layer.width})"
+            )
+        frames = frames[:n]
+        if not bool(namespace(frames).isfinite(frames).all()):
+            raise FeatureError(
+                f"{table.name} layer {layer.id} ({layer.name}) gave NaN or Inf for sound {k} of the batch; "
+                "check the sound and the weights"
+            )
+        if stored is not None:
+            frames = resample_frames(frames, stored(layer, n))
+        found[layer.id][k] = to_numpy(frames).astype(np.float32, copy=False)
+
+    network(sounds, layers, keep)
     return found

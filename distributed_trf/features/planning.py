@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from distributed_trf.errors import ConfigError
+from distributed_trf.config.weights import Weights
+from distributed_trf.features.family import Work
 from distributed_trf.features.network import FAMILIES, family
 from distributed_trf.features.table import Layer, NetworkTable
+from distributed_trf.features.work import counted_work
 
 
 def is_known(table: NetworkTable) -> bool:
@@ -14,22 +16,27 @@ def is_known(table: NetworkTable) -> bool:
     return table.family in FAMILIES
 
 
-def expected_frames(table: NetworkTable, layer: Layer, n_samples: int) -> int:
+def frame_rate(table: NetworkTable, weights: Weights, layer: Layer) -> float:
+    """Return the frames per second that a layer gives with some weights."""
+    return family(table, weights).frame_rate(layer) if is_known(table) else layer.rate
+
+
+def expected_frames(table: NetworkTable, weights: Weights, layer: Layer, n_samples: int) -> int:
     """Return how many frames a layer gives of a sound at the network's rate, leading silence included.
 
     Without the family's code this is what centred windows would give, a frame or two from what others give.
     """
     if is_known(table):
-        return family(table).n_frames(layer, n_samples)
+        return family(table, weights).n_frames(table, layer, n_samples)
     return 1 + int(n_samples * layer.rate / table.sfreq)
 
 
-def expected_work(table: NetworkTable, n_samples: Sequence[int]) -> tuple[float, int]:
-    """Return floating-point operations and peak bytes of memory for a batch of sounds, weights included.
+def expected_work(table: NetworkTable, weights: Weights, n_samples: Sequence[int]) -> Work:
+    """Count what a batch of sounds takes.
 
     Parameters
     ----------
-    table
+    table, weights
         The network.
     n_samples
         Length of each sound at the network's rate, leading silence included.
@@ -40,13 +47,6 @@ def expected_work(table: NetworkTable, n_samples: Sequence[int]) -> tuple[float,
         If neither the family's code nor the table says.
     """
     if is_known(table):
-        return family(table).work(table, len(n_samples))
-    if table.gflop_per_second is None or table.parameters is None:
-        missing = [field for field in ("parameters", "gflop_per_second") if getattr(table, field) is None]
-        raise ConfigError(
-            f"network {table.name}: family {table.family!r} is unknown; known: {', '.join(FAMILIES)}. To plan without "
-            f"its code, give {' and '.join(missing)} in its table"
-        )
-    outputs = sum(expected_frames(table, layer, n) * layer.width for n in n_samples for layer in table.layers)
-    flops = 1e9 * table.gflop_per_second * sum(n_samples) / table.sfreq
-    return flops, 4 * table.parameters + 2 * 4 * outputs  # float32; a layer's input is alive with its output
+        return family(table, weights).work(table, n_samples)
+    outputs = sum(expected_frames(table, weights, x, n) * x.width for n in n_samples for x in table.layers)
+    return counted_work(table, n_samples, outputs)

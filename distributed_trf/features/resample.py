@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.signal import resample
 
+from distributed_trf.arrays import Array, namespace
 from distributed_trf.errors import DataError
 
 
@@ -23,26 +24,46 @@ def resample_sound(sound: np.ndarray, sfreq: float, target_sfreq: float) -> np.n
     return resample(sound, int(sound.shape[0] * target_sfreq / sfreq))
 
 
-def to_bins(frames: np.ndarray, n_bins: int) -> np.ndarray:
-    """Resample frames that tile a stimulus onto ``n_bins`` bins that tile the same span.
+def resample_frames(frames: Array, n: int) -> Array:
+    """Resample frames that tile a stimulus onto ``n`` that tile the same span.
 
     Parameters
     ----------
     frames
-        Features at a layer's own rate, shape (n_frames, n_features).
-    n_bins
-        Bins of the result, at least 1.
+        Real floating-point numbers, shape (n_frames, n_features), of any library and on any device.
+    n
+        Frames of the result, at least 1.
 
     Returns
     -------
-    np.ndarray
-        float64, shape (n_bins, n_features).
+    array
+        Shape (n, n_features), of the same library, device and dtype.
 
     Notes
     -----
-    Frames are taken to tile the span evenly and the method is that of ``scipy.signal.resample``, both as in Ahmed
-    et al. (2025); the span is one period, so its two ends meet.
+    The Fourier method of ``scipy.signal.resample`` (as in Ahmed et al. 2025): frames are taken to tile the span evenly,
+    which is one period, so its two ends meet. Bringing frames to an odd number first changes nothing at any smaller
+    number: an odd number has no frequency of which only half is kept.
+
+    Raises
+    ------
+    DataError
+        If ``n`` is below 1.
     """
-    if n_bins < 1:
-        raise DataError(f"cannot resample to {n_bins} bins; the stimulus is shorter than half a bin")
-    return resample(np.asarray(frames, dtype=np.float64), n_bins, axis=0)
+    if n < 1:
+        raise DataError(f"cannot resample to {n} bins; the stimulus is shorter than half a bin")
+    xp, old = namespace(frames), frames.shape[0]
+    if n == old:
+        return frames
+    spectrum = xp.fft.rfft(frames, axis=0)
+    shared = min(n, old)
+    found = xp.zeros((n // 2 + 1, frames.shape[1]), dtype=spectrum.dtype, device=frames.device)
+    found[: shared // 2 + 1] = spectrum[: shared // 2 + 1]
+    if shared % 2 == 0:  # the highest frequency folds onto itself on the shorter side only
+        found[shared // 2] *= 2.0 if n < old else 0.5
+    return xp.fft.irfft(found, n=n, axis=0) * (n / old)
+
+
+def to_bins(frames: Array, n_bins: int) -> Array:
+    """Resample frames onto bins in float64 (see ``resample_frames``)."""
+    return resample_frames(namespace(frames).astype(frames, namespace(frames).float64), n_bins)

@@ -6,9 +6,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from distributed_trf.config.extraction import NetworkSettings
+from distributed_trf.config.fields import Name, Source
 from distributed_trf.config.load import Settings, load
 from distributed_trf.config.locate import locate
-from distributed_trf.config.study import Name, NetworkSettings, Source, Weights
+from distributed_trf.config.weights import FIXED, TRAINED, Weights
 from distributed_trf.errors import ConfigError
 
 
@@ -24,6 +26,9 @@ class Layer(Settings):
     """Frames per second."""
     receptive_field: float | None = None
     """Milliseconds; None where it is not bounded by the architecture."""
+    time_last: bool = False
+    """Whether the module gives (sound, feature, ..., frame), so that features are numbered channel by channel, and not
+    (sound, frame, feature)."""
 
 
 class NetworkTable(Settings):
@@ -35,15 +40,15 @@ class NetworkTable(Settings):
     sfreq: Annotated[float, Field(gt=0)]
     """Sampling rate of the sound it hears, in hertz."""
     source: Source | None = None
-    """Hub id, or folder, of its trained weights."""
+    """Hub id, folder or file of its trained weights."""
     revision: str | None = None
     config: dict[str, Any] = {}
     """Architecture of the untrained network."""
     parameters: Annotated[int, Field(ge=0)] | None = None
-    """Of the whole network that is loaded; for planning where this version lacks the family's code."""
+    """Of the whole network that is loaded; for planning."""
     gflop_per_second: Annotated[float, Field(ge=0)] | None = None
     """Billions of floating-point operations per second of sound, a multiplication and an addition being two; for
-    planning where this version lacks the family's code."""
+    planning."""
     layers: Annotated[list[Layer], Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -90,10 +95,12 @@ def chosen_weights(table: NetworkTable, settings: NetworkSettings) -> tuple[Weig
         If a spectrogram is asked for weights, or a network for none.
     """
     if table.is_spectrogram:
-        if settings.weights not in (None, ["fixed"]):
+        if settings.weights not in (None, [FIXED]):
             raise ConfigError(f"networks: {table.name} is a spectrogram; its weights can only be [fixed]")
-        return ("fixed",)
-    weights = settings.weights or ["trained"]
-    if "fixed" in weights:
-        raise ConfigError(f"networks: {table.name} has weights; choose from [trained, reset], not fixed")
+        return (FIXED,)
+    weights = settings.weights or [TRAINED]
+    if FIXED in weights:
+        raise ConfigError(
+            f"networks: {table.name} has weights; fixed is for spectrograms, so choose trained or a control"
+        )
     return tuple(dict.fromkeys(weights))

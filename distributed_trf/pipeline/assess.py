@@ -9,7 +9,8 @@ import xarray as xr
 
 from distributed_trf import names
 from distributed_trf.arrays import to_device, to_numpy
-from distributed_trf.config.study import NormaliserBootstrapSettings, ReliabilitySettings, StudySettings
+from distributed_trf.config.analyses import NormaliserBootstrapSettings
+from distributed_trf.config.study import ReliabilitySettings, StudySettings
 from distributed_trf.errors import RecordingError
 from distributed_trf.pipeline.items import Assess
 from distributed_trf.pipeline.read_session import load_counts

@@ -9,7 +9,8 @@ import numpy as np
 import xarray as xr
 
 from distributed_trf.arrays import Array, to_device, to_numpy
-from distributed_trf.config.study import BootstrapSettings, StudySettings
+from distributed_trf.config.analyses import BootstrapSettings
+from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import DataError
 from distributed_trf.names import UNIT
 from distributed_trf.pipeline.fit import collect

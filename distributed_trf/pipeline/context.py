@@ -6,7 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from distributed_trf.config.study import NetworkSettings, StudySettings, Weights
+from distributed_trf.config.extraction import NetworkSettings
+from distributed_trf.config.study import StudySettings
+from distributed_trf.config.weights import Weights
 from distributed_trf.errors import ConfigError
 from distributed_trf.features.network import FAMILIES
 from distributed_trf.features.planning import is_known
@@ -88,8 +90,8 @@ class Context:
         return {name: self.recordings.stimuli(name) for name in self.study.stimuli}
 
     @cached_property
-    def expected_features(self) -> dict[tuple[str, str], tuple[FeatureLayout, list[int]]]:
-        """What extractions will write, by stimulus set and network, and the samples of each sound that they hear.
+    def expected_features(self) -> dict[tuple[str, str, Weights], tuple[FeatureLayout, list[int]]]:
+        """What extractions will write, by stimulus set, network and weights, and the samples of each sound they hear.
 
         Before the sounds are read their lengths are known to a sample or so.
         """
@@ -99,8 +101,10 @@ class Context:
                 table = self.tables[network.name]
                 n_samples = [round(s.duration * table.sfreq) for s in stimuli]
                 sounds = {"ids": [s.id for s in stimuli], "n_samples": n_samples, "sfreq": table.sfreq}
-                layout = feature_layout(self.study, table, self.layers(network), sounds, self.batches(name))
-                found[name, network.name] = layout, heard_lengths(self.study, table, sounds)
+                lengths, batches = heard_lengths(self.study, table, sounds), self.batches(name)
+                for weights in self.weights(network):
+                    layout = feature_layout(self.study, table, weights, self.layers(network), sounds, batches)
+                    found[name, network.name, weights] = layout, lengths
         return found
 
     def layers(self, network: NetworkSettings) -> tuple[Layer, ...]:
@@ -113,7 +117,7 @@ class Context:
 
     def batches(self, stimuli: str) -> tuple[int, ...]:
         """Number of stimuli in each batch of an extraction."""
-        n, size = len(self.stimuli[stimuli]), self.study.batch
+        n, size = len(self.stimuli[stimuli]), self.study.extraction.batch
         return tuple(min(size, n - start) for start in range(0, n, size))
 
 

@@ -102,10 +102,10 @@ def _assess(context: Context, item: Assess) -> Cost:
 
 
 def _extract(context: Context, item: Extract) -> Cost:
-    layout, lengths = context.expected_features[item.stimuli, item.network]
+    layout, lengths = context.expected_features[item.stimuli, item.network, item.weights]
     first, last = layout.batch_borders[item.batch]
-    flops, memory = expected_work(context.tables[item.network], lengths[first:last])
-    return Cost(layout.bytes // len(layout.batches), PROCESS_BYTES + memory, flops)
+    work = expected_work(context.tables[item.network], item.weights, lengths[first:last])
+    return Cost(layout.bytes // len(layout.batches), PROCESS_BYTES + work.bytes, work.flops)
 
 
 def _width(context: Context, item: Fit | Analysis, layers: Sequence[int]) -> int:
@@ -159,7 +159,11 @@ def check_memory(context: Context, planned: Sequence[Planned], recipe: Recipe) -
     peak, item = max(sizes, key=lambda size: size[0])
     limit = worker_memory(recipe)
     if peak > limit:
-        remedy = "a smaller `batch`" if isinstance(item, Extract) else "fewer layers or a smaller `ridge.unit_block`"
+        remedy = (
+            "a smaller `extraction.batch`"
+            if isinstance(item, Extract)
+            else "fewer layers or a smaller `ridge.unit_block`"
+        )
         raise ConfigError(
             f"{item.stage} {item.key} needs about {peak / 2**30:.1f} GiB, but a worker has {limit / 2**30:.1f} GiB; "
             f"give workers more memory (fewer workers, or `memory` in the recipe), or choose {remedy}"

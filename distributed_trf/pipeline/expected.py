@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from distributed_trf.features.network import versions
-from distributed_trf.features.weights import weights_identity
+from distributed_trf.features.weights.source import weights_identity
 from distributed_trf.pipeline import assess, bootstrap, extract, fit, read_session, read_sounds, together
 from distributed_trf.pipeline.context import Context
 from distributed_trf.pipeline.items import (
@@ -185,8 +185,9 @@ class Expectations:
             "weights": self._weights[item.network, item.weights],
             "network": [table.family, table.sfreq, [layer.model_dump() for layer in context.layers(settings)]],
             "lead-in": study.lags.lead_in,
-            "batch": [item.batch, study.batch],
-            "versions": [extract.REVISION, versions(table)],
+            "batch": [item.batch, study.extraction.batch],
+            "dtype": study.extraction.dtype,
+            "versions": [extract.REVISION, versions(table, item.weights)],
         }
 
     def _fit(self, item: Fit | Analysis, layers: Sequence[int], revision: int) -> dict[str, Any]:

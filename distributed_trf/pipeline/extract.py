@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from distributed_trf.config.study import NetworkSettings, StudySettings
+from distributed_trf.config.extraction import NetworkSettings
+from distributed_trf.config.study import StudySettings
+from distributed_trf.config.weights import Weights
 from distributed_trf.features.network import build_network, extract, prepare_sound
-from distributed_trf.features.planning import expected_frames
+from distributed_trf.features.planning import expected_frames, frame_rate
 from distributed_trf.features.table import Layer, NetworkTable, chosen_layers
 from distributed_trf.pipeline.items import Extract
 from distributed_trf.pipeline.read_sounds import load_sounds
@@ -23,6 +25,7 @@ REVISION = 1
 def feature_layout(
     study: StudySettings,
     table: NetworkTable,
+    weights: Weights,
     layers: tuple[Layer, ...],
     sounds: dict[str, Any],
     batches: tuple[int, ...],
@@ -34,9 +37,9 @@ def feature_layout(
             layer.id,
             layer.name,
             layer.type,
-            layer.rate,
+            frame_rate(table, weights, layer),
             layer.width,
-            tuple(expected_frames(table, layer, n) for n in lengths),
+            tuple(expected_frames(table, weights, layer, n) for n in lengths),
         )
         for layer in layers
     ]
@@ -60,10 +63,12 @@ def extract_features(
     first, last = layout.batch_borders[item.batch]
     waves, sfreq = load_sounds(store, item.stimuli, list(layout.stimuli[first:last]))
     sounds = [prepare_sound(wave, sfreq, table, study.lags.lead_in) for wave in waves]
-    network = build_network(table, settings, item.weights, device=device)
-    features = extract(network, table, sounds, layers)
+    network = build_network(table, settings, item.weights, device=device, dtype=study.extraction.dtype)
+    features = extract(network, table, item.weights, sounds, layers)
     write_batch(path, item.batch, features)
-    return {"digests": {str(layer): digest([digest_of(f) for f in stimuli]) for layer, stimuli in features.items()}}
+    changed = {} if network.changed is None else {"parameters_changed": network.changed}
+    digests = {str(layer): digest([digest_of(f) for f in stimuli]) for layer, stimuli in features.items()}
+    return {"digests": digests, **changed}
 
 
 def network_settings(study: StudySettings, name: str) -> NetworkSettings:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from distributed_trf.config.study import Weights
+from distributed_trf.config.weights import Weights
 from distributed_trf.store.results import Place
 
 READ, ASSESS, EXTRACT, FIT, ANALYSE = "read", "assess", "extract", "fit", "analyse"

@@ -10,7 +10,7 @@ import numpy as np
 from distributed_trf import names
 from distributed_trf.pipeline.context import Context
 from distributed_trf.pipeline.extract import feature_layout
-from distributed_trf.pipeline.items import EXTRACT, FIT, Assess, Fit, Item, ReadSounds
+from distributed_trf.pipeline.items import EXTRACT, FIT, Assess, Extract, Fit, Item, ReadSounds
 from distributed_trf.pipeline.manifest import provenance
 from distributed_trf.store.analyses import open_analysis
 from distributed_trf.store.features import create_features, has_layout
@@ -30,12 +30,13 @@ def lay_feature_arrays(context: Context) -> None:
             continue
         for network in context.study.networks:
             table, layers = context.tables[network.name], context.layers(network)
-            layout = feature_layout(context.study, table, layers, sounds.details, context.batches(stimuli))
+            batches = context.batches(stimuli)
             for weights in context.weights(network):
+                layout = feature_layout(context.study, table, weights, layers, sounds.details, batches)
                 path = store.features(stimuli, network.name, weights)
                 if not has_layout(path, layout):
-                    for receipt in (store.receipts / EXTRACT).glob(f"{stimuli}-{network.name}-{weights}-*.json"):
-                        revoke_receipt(store, EXTRACT, receipt.stem)
+                    for batch in range(len(batches)):
+                        revoke_receipt(store, EXTRACT, Extract(stimuli, network.name, weights, batch).key)
                     create_features(path, layout)
 
 

@@ -9,7 +9,8 @@ from typing import Protocol
 import numpy as np
 
 from distributed_trf.arrays import Array, to_device
-from distributed_trf.config.study import StudySettings, Weights
+from distributed_trf.config.study import StudySettings
+from distributed_trf.config.weights import Weights
 from distributed_trf.pipeline.items import ReadSession
 from distributed_trf.pipeline.read_session import load_counts
 from distributed_trf.recordings.binning import Counts

@@ -12,7 +12,7 @@ from distributed_trf.pipeline.execute import Outcome, Task, execute, fail
 from distributed_trf.pipeline.items import Extract, Fit, Item
 
 MORE_MEMORY = (
-    "give workers more memory (fewer workers, or `memory` in the recipe) or make items smaller (`batch`, "
+    "give workers more memory (fewer workers, or `memory` in the recipe) or make items smaller (`extraction.batch`, "
     "`ridge.unit_block`)"
 )
 

@@ -8,7 +8,8 @@ import numpy as np
 import xarray as xr
 
 from distributed_trf.arrays import to_numpy
-from distributed_trf.config.study import StudySettings, TogetherSettings
+from distributed_trf.config.analyses import TogetherSettings
+from distributed_trf.config.study import StudySettings
 from distributed_trf.names import LAYER, UNIT
 from distributed_trf.pipeline.context import Context
 from distributed_trf.pipeline.fit import collect

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import cast
 
 import numpy as np
 import xarray as xr
 
 from distributed_trf import names
-from distributed_trf.config.study import Weights
 from distributed_trf.errors import StoreError
 from distributed_trf.pipeline.items import Extract
 from distributed_trf.recordings.time_grid import features_on_bins, lead_in_bins
@@ -165,9 +163,7 @@ class Model:
         stimuli, network, weights, layer, _ = self.stored.place
         found = []
         for batch in range(len(features.layout.batches)):
-            receipt = read_receipt(
-                self._store, Extract.stage, Extract(stimuli, network, cast(Weights, weights), batch).key
-            )
+            receipt = read_receipt(self._store, Extract.stage, Extract(stimuli, network, weights, batch).key)
             found.append(receipt.details["digests"].get(str(layer)) if receipt else None)
         if digest(found) != self._fit.fingerprint["features"]:
             raise StoreError(

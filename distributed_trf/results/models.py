@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import cast
 
-from distributed_trf.config.study import Weights
 from distributed_trf.errors import StoreError
 from distributed_trf.pipeline.items import Fit
 from distributed_trf.results.model import Model
@@ -79,7 +77,7 @@ def open_models(path: str | Path) -> Models:
 
 def _key(place: Place) -> str:
     stimuli, network, weights, layer, bin_width = place
-    return Fit(stimuli, network, cast(Weights, weights), layer, bin_width).key
+    return Fit(stimuli, network, weights, layer, bin_width).key
 
 
 def _words(place: Place) -> str:

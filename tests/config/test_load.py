@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distributed_trf.clusters.recipe import load_recipe
+from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.config.load import load
 from distributed_trf.config.locate import locate, shipped
-from distributed_trf.config.study import LagSettings, NetworkSettings, RidgeSettings, StudySettings, load_study
+from distributed_trf.config.study import LagSettings, RidgeSettings, StudySettings, load_study
 from distributed_trf.errors import ConfigError
 from distributed_trf.features.network import family
 from distributed_trf.features.table import NetworkTable, chosen_layers, chosen_weights, load_table
@@ -69,8 +70,8 @@ def test_misspelt_field__is_named_with_its_value_and_the_nearest_known_one(probl
 @pytest.mark.parametrize(
     ("changes", "field", "value", "expected"),
     [
-        ({"batch": 0}, "batch", "0", "greater than or equal to 1"),
-        ({"batch": "many"}, "batch", "'many'", "valid integer"),
+        ({"extraction": {"batch": 0}}, "extraction.batch", "0", "greater than or equal to 1"),
+        ({"extraction": {"batch": "many"}}, "extraction.batch", "'many'", "valid integer"),
         ({"bin_widths": []}, "bin_widths", "[]", "at least 1 item"),
         ({"bin_widths": [50, -20]}, "bin_widths.1", "-20", "greater than 0"),
         ({"bin_widths": [float("inf")]}, "bin_widths.0", "inf", "finite number"),
@@ -80,7 +81,12 @@ def test_misspelt_field__is_named_with_its_value_and_the_nearest_known_one(probl
         ({"ridge": {"n_folds": 1}}, "ridge.n_folds", "1", "greater than or equal to 2"),
         ({"networks": []}, "networks", "[]", "at least 1 item"),
         ({"networks": [{"name": "mel_whisper", "layers": "some"}]}, "networks.0.layers", "'some'", "'all'"),
-        ({"networks": [{"name": "w", "weights": ["best"]}]}, "networks.0.weights.0", "'best'", "'trained', 'reset'"),
+        (
+            {"networks": [{"name": "w", "weights": ["best"]}]},
+            "networks.0.weights.0",
+            "'best'",
+            "not among trained, reset",
+        ),
         ({"name": "../outside"}, "name", "'../outside'", "match pattern"),
         ({"stimuli": ["ti/mit"]}, "stimuli.0", "'ti/mit'", "match pattern"),
     ],
@@ -98,8 +104,13 @@ def test_missing_field__is_named(folder, problems):
 
 
 def test_several_problems__are_listed_at_once(problems):
-    found = problems(batch=0, ridge={"n_folds": 1, "sead": 2}, stimulus=["timit"])
-    assert sorted(line.split(" ")[0] for line in found) == ["batch", "ridge.n_folds", "ridge.sead", "stimulus"]
+    found = problems(extraction={"batch": 0}, ridge={"n_folds": 1, "sead": 2}, stimulus=["timit"])
+    assert sorted(line.split(" ")[0] for line in found) == [
+        "extraction.batch",
+        "ridge.n_folds",
+        "ridge.sead",
+        "stimulus",
+    ]
 
 
 def test_tmax_before_tmin__says_which_must_be_later(problems):
@@ -118,7 +129,7 @@ def test_network_named_twice__is_refused_by_name(problems):
 
 
 def test_long_value__is_shortened_in_the_message(problems):
-    (found,) = problems(batch="x" * 500)
+    (found,) = problems(extraction={"batch": "x" * 500})
     assert len(found) < 200
 
 
@@ -149,7 +160,7 @@ def test_settings__do_not_change_after_loading(folder):
     (folder / "study.yaml").write_text(yaml.safe_dump(MINIMAL))
     study = load_study("study.yaml")
     with pytest.raises(ValueError, match="frozen"):
-        study.batch = 2
+        study.attempts = 2
 
 
 def test_paths__are_absolute_from_the_directory_in_which_the_file_was_read(folder, monkeypatch):
@@ -288,7 +299,7 @@ def test_table__layer_ids_must_differ(folder):
 def test_table__of_an_unknown_family_is_refused_with_the_known_ones():
     table = NetworkTable.model_validate({**TABLE, "family": "whimsper"})
     with pytest.raises(ConfigError, match=r"network net: family 'whimsper' is unknown; known: whisper, mel_whisper"):
-        family(table)
+        family(table, "trained")
 
 
 def test_chosen_layers__come_in_the_order_of_the_table():

@@ -30,60 +30,86 @@ def hooks(model):
     return [h for m in model.modules() for h in m._forward_hooks]
 
 
+def nothing(_name, _output):
+    """Take no output."""
+
+
 X = torch.arange(12.0).reshape(1, 4, 3)
 
 
 def test_recorded__gives_what_each_module_returned_and_removes_its_hooks():
-    model = Small()
-    with recorded(model, ["second", "first"]) as outputs:
+    model, outputs = Small(), {}
+    with recorded(model, ["second", "first"], outputs.__setitem__), torch.inference_mode():
         model(X)
     assert torch.equal(outputs["first"], model.first(X))
     assert torch.equal(outputs["second"], model.second(model.first(X)))
-    assert not outputs["first"].requires_grad
+    assert list(outputs) == ["first", "second"]
     assert hooks(model) == []
 
 
 def test_recorded__missing_module_is_named_before_anything_runs():
     model = Small()
-    names, message = ["first", "third", "body.gru"], r"Small has no module third, body\.gru; check the layer names"
-    with pytest.raises(FeatureError, match=message), recorded(model, names):
+    names, message = ["first", "third", "body.gru"], r"Small has no module third, body\.gru; .*check the layer names"
+    with pytest.raises(FeatureError, match=message), recorded(model, names, nothing):
         pytest.fail("the block ran")
     assert hooks(model) == []
 
 
 def test_recorded__module_that_runs_twice_is_named():
     model = Small(repeats=2)
-    with pytest.raises(FeatureError, match="module second ran twice in one pass"), recorded(model, ["second"]):
+    with (
+        pytest.raises(FeatureError, match="module second ran twice in one pass"),
+        recorded(model, ["second"], nothing),
+    ):
         model(X)
     assert hooks(model) == []
+
+
+def test_recorded__first_of_several_outputs_is_taken():
+    model, outputs = Small(), {}
+    with recorded(model, ["body.rnn"], outputs.__setitem__):
+        result = model(X)
+    assert torch.equal(outputs["body.rnn"], result)
+
+
+class Describe(nn.Module):
+    """Returns text."""
+
+    def forward(self, x):
+        return str(x)
 
 
 def test_recorded__module_that_returns_no_tensor_is_named():
-    model = Small()
-    message = r"module body\.rnn returned tuple, expected one tensor"
-    with pytest.raises(FeatureError, match=message), recorded(model, ["body.rnn"]):
+    model = nn.Sequential(Describe())
+    with pytest.raises(FeatureError, match="module 0 returned str"), recorded(model, ["0"], nothing):
         model(X)
-    assert hooks(model) == []
+    assert hooks(model[0]) == []
+
+
+def test_recorded__nearest_name_is_offered():
+    model = Small()
+    with pytest.raises(FeatureError, match="nearest name is second;"), recorded(model, ["secnd"], nothing):
+        pytest.fail("the block ran")
 
 
 def test_recorded__module_that_never_runs_is_named():
     model = Small()
     message = "module unused did not run in the forward pass"
-    with pytest.raises(FeatureError, match=message), recorded(model, ["first", "unused"]):
+    with pytest.raises(FeatureError, match=message), recorded(model, ["first", "unused"], nothing):
         model(X)
     assert hooks(model) == []
 
 
 def test_recorded__another_error_passes_through_and_hooks_are_gone():
     model = Small()
-    with pytest.raises(ZeroDivisionError), recorded(model, ["first", "unused"]):
+    with pytest.raises(ZeroDivisionError), recorded(model, ["first", "unused"], nothing):
         1 / 0  # noqa: B018
     assert hooks(model) == []
 
 
 def test_recorded__may_be_used_again():
-    model = Small()
+    model, outputs = Small(), {}
     for scale in (1.0, 2.0):
-        with recorded(model, ["first"]) as outputs:
+        with recorded(model, ["first"], outputs.__setitem__):
             model(scale * X)
         assert torch.equal(outputs["first"], model.first(scale * X))

@@ -29,33 +29,34 @@ TABLE = NetworkTable.model_validate(FOREIGN)
 def test_known_family__plans_what_it_promises(name):
     table = load_table(name)
     assert is_known(table)
-    assert expected_work(table, [32_000, 16_001]) == family(table).work(table, 2)
+    code = family(table, "trained")
+    assert expected_work(table, "trained", [32_000, 16_001]) == code.work(table, [32_000, 16_001])
     for layer in table.layers:
-        assert expected_frames(table, layer, 16_001) == family(table).n_frames(layer, 16_001)
+        assert expected_frames(table, "trained", layer, 16_001) == code.n_frames(table, layer, 16_001)
 
 
 def test_unknown_family__frames_come_from_the_rate():
     assert not is_known(TABLE)
-    assert [expected_frames(TABLE, layer, 8000) for layer in TABLE.layers] == [101, 13]
-    assert [expected_frames(TABLE, layer, 7999) for layer in TABLE.layers] == [100, 13]
+    assert [expected_frames(TABLE, "trained", layer, 8000) for layer in TABLE.layers] == [101, 13]
+    assert [expected_frames(TABLE, "trained", layer, 7999) for layer in TABLE.layers] == [100, 13]
 
 
 @given(n=st.integers(0, 200_000))
 def test_unknown_family__frames_are_never_fewer_than_centred_windows_give(n):
     layer = TABLE.layers[0]
-    assert expected_frames(TABLE, layer, n) >= 1 + n // 80 >= -(-n // 80)
+    assert expected_frames(TABLE, "trained", layer, n) >= 1 + n // 80 >= -(-n // 80)
 
 
 def test_unknown_family__work_comes_from_the_table():
-    flops, n_bytes = expected_work(TABLE, [8000, 4000])
-    assert flops == 1.5e9 * 1.5
-    assert n_bytes == 4 * 1000 + 2 * 4 * ((101 + 51) * 4 + (13 + 7) * 3)
+    work = expected_work(TABLE, "trained", [8000, 4000])
+    assert work.flops == 1.5e9 * 1.5
+    assert work.bytes == 4 * 1000 + 2 * 4 * ((101 + 51) * 4 + (13 + 7) * 3)
 
 
 def test_unknown_family__a_longer_batch_needs_more():
-    short, long = expected_work(TABLE, [8000]), expected_work(TABLE, [8000, 8000])
-    assert long[0] == 2 * short[0]
-    assert short[1] < long[1] < 2 * short[1]
+    short, long = expected_work(TABLE, "trained", [8000]), expected_work(TABLE, "trained", [8000, 8000])
+    assert long.flops == 2 * short.flops
+    assert short.bytes < long.bytes < 2 * short.bytes
 
 
 @pytest.mark.parametrize(
@@ -68,12 +69,12 @@ def test_unknown_family__a_longer_batch_needs_more():
 )
 def test_table_that_says_too_little__is_named_with_what_is_missing(left_out, named):
     table = NetworkTable.model_validate({k: v for k, v in FOREIGN.items() if k not in left_out})
-    with pytest.raises(ConfigError, match=f"network net: family 'foreign' is unknown; known: whisper, .*{named}"):
-        expected_work(table, [8000])
+    with pytest.raises(ConfigError, match=f"network net: to plan it, {named}"):
+        expected_work(table, "trained", [8000])
 
 
 def test_unknown_family__depends_on_no_library():
-    assert versions(TABLE) == {}
+    assert versions(TABLE, "trained") == {}
 
 
 @pytest.mark.parametrize(("field", "value"), [("parameters", -1), ("parameters", 1.5), ("gflop_per_second", -0.1)])

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.signal import resample
 
-from distributed_trf.config.study import NetworkSettings
+from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.errors import DataError, FeatureError
-from distributed_trf.features.mel import mel_whisper
 from distributed_trf.features.network import build_network, extract, family, prepare_sound
 from distributed_trf.features.resample import resample_sound, to_bins
+from distributed_trf.features.spectrograms.mel_whisper import mel_whisper
 from distributed_trf.features.table import load_table
 from tests.conftest import SMALL_WHISPER
 
@@ -49,7 +49,8 @@ def sounds():
 
 
 def test_mel_whisper__equals_its_description(sounds):
-    for sound, found in zip(sounds, mel_whisper(sounds), strict=True):
+    for sound in sounds:
+        found = mel_whisper(sound)
         expected = log_mel(sound)
         assert found.dtype == np.float32
         assert found.shape == expected.shape == (sound.shape[0] // 160, 80)
@@ -59,29 +60,24 @@ def test_mel_whisper__equals_its_description(sounds):
         np.testing.assert_allclose(found[-2:], expected[-2:], rtol=0, atol=1e-3)
 
 
-def test_mel_whisper__of_a_sound_does_not_depend_on_its_company(sounds):
-    for sound, found in zip(sounds, mel_whisper(sounds), strict=True):
-        np.testing.assert_array_equal(mel_whisper([sound])[0], found)
-
-
 def test_mel_whisper__silence_is_finite():
-    (found,) = mel_whisper([np.zeros(1600)])
+    found = mel_whisper(np.zeros(1600))
     np.testing.assert_allclose(found, (-10 + 4) / 4, atol=1e-6)
 
 
 def test_mel_whisper__too_long_a_sound_is_refused():
-    assert mel_whisper([np.zeros(480_000)])[0].shape == (3000, 80)
+    assert mel_whisper(np.zeros(480_000)).shape == (3000, 80)
     with pytest.raises(FeatureError, match=r"30\.50 s .* does not fit"):
-        mel_whisper([np.zeros(488_000)])
+        mel_whisper(np.zeros(488_000))
 
 
 def test_mel_network__has_one_layer_of_100_frames_per_second(sounds):
     network = build_network(MEL, NetworkSettings(name="mel_whisper"), "fixed", device="cpu")
-    found = extract(network, MEL, sounds, MEL.layers)
+    found = extract(network, MEL, "fixed", sounds, MEL.layers)
     assert list(found) == [0]
     for sound, frames in zip(sounds, found[0], strict=True):
-        np.testing.assert_array_equal(frames, mel_whisper([sound])[0])
-        assert frames.shape[0] == family(MEL).n_frames(MEL.layers[0], sound.shape[0])
+        np.testing.assert_array_equal(frames, mel_whisper(sound))
+        assert frames.shape[0] == family(MEL, "fixed").n_frames(MEL, MEL.layers[0], sound.shape[0])
         assert abs(frames.shape[0] / MEL.layers[0].rate - sound.shape[0] / 16_000) < 0.01
 
 
@@ -108,7 +104,7 @@ def test_to_bins__is_the_fourier_method_in_double_precision(n, n_bins):
     frames = np.random.default_rng(n).normal(size=(n, 3)).astype(np.float32)
     found = to_bins(frames, n_bins)
     assert found.dtype == np.float64
-    np.testing.assert_array_equal(found, resample(frames.astype(np.float64), n_bins, axis=0))
+    np.testing.assert_allclose(found, resample(frames.astype(np.float64), n_bins, axis=0), rtol=0, atol=1e-13)
 
 
 def test_to_bins__keeps_the_mean():

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperForConditionalGeneration, WhisperModel
 
-from distributed_trf.config.study import NetworkSettings
+from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.errors import DeviceError, FeatureError
 from distributed_trf.features.network import build_network, extract, family, prepare_sound
 from distributed_trf.features.table import NetworkTable, load_table
@@ -86,7 +86,7 @@ def heard_directly(model, sound):
 
 @pytest.mark.parametrize("kind", [WhisperForConditionalGeneration, WhisperModel])
 def test_trained_weights__every_layer_is_what_the_model_itself_gives(saved, sounds, kind):
-    found = extract(trained(saved[kind]), TABLE, sounds, TABLE.layers)
+    found = extract(trained(saved[kind]), TABLE, "trained", sounds, TABLE.layers)
     for k, sound in enumerate(sounds):
         expected = heard_directly(model_of(kind), sound)
         assert sorted(found) == sorted(expected) == [0, 1, 2, 3]
@@ -97,18 +97,18 @@ def test_trained_weights__every_layer_is_what_the_model_itself_gives(saved, soun
 
 def test_batch__gives_what_each_sound_gives_alone_bit_by_bit(saved, sounds):
     network = trained(saved[WhisperModel])
-    together = extract(network, TABLE, sounds, TABLE.layers)
+    together = extract(network, TABLE, "trained", sounds, TABLE.layers)
     for k, sound in enumerate(sounds):
-        alone = extract(network, TABLE, [sound], TABLE.layers)
+        alone = extract(network, TABLE, "trained", [sound], TABLE.layers)
         for layer in TABLE.layers:
             np.testing.assert_array_equal(together[layer.id][k], alone[layer.id][0], strict=True)
 
 
 def test_some_layers__are_the_same_as_among_all(saved, sounds):
     network = trained(saved[WhisperModel])
-    few = extract(network, TABLE, sounds[:1], TABLE.layers[2:3])
+    few = extract(network, TABLE, "trained", sounds[:1], TABLE.layers[2:3])
     assert list(few) == [2]
-    np.testing.assert_array_equal(few[2][0], extract(network, TABLE, sounds[:1], TABLE.layers)[2][0])
+    np.testing.assert_array_equal(few[2][0], extract(network, TABLE, "trained", sounds[:1], TABLE.layers)[2][0])
 
 
 def test_folder_with_pickled_weights_only__is_refused(folder):
@@ -129,7 +129,7 @@ class Bomb:
 
 def test_pickle_beside_the_weights__is_never_opened(folder, sounds):
     (folder / "pytorch_model.bin").write_bytes(pickle.dumps(Bomb(folder / "exploded")))
-    extract(trained(folder), TABLE, sounds[:1], TABLE.layers)
+    extract(trained(folder), TABLE, "trained", sounds[:1], TABLE.layers)
     (folder / "model.safetensors").write_bytes(b"damaged")
     refused(folder)
     assert not (folder / "exploded").exists()
@@ -150,7 +150,7 @@ def test_missing_decoder_weight__does_not_matter(folder, saved, sounds):
     change_weights(folder, lambda w: w.pop("decoder.layers.0.encoder_attn.k_proj.weight"))
     change_weights(folder, lambda w: w.update({"decoder.layer_norm.bias": torch.zeros(5)}))
     found, whole = (
-        extract(trained(source), TABLE, sounds[:1], TABLE.layers) for source in (folder, saved[WhisperModel])
+        extract(trained(source), TABLE, "trained", sounds[:1], TABLE.layers) for source in (folder, saved[WhisperModel])
     )
     for layer in TABLE.layers:
         np.testing.assert_array_equal(found[layer.id][0], whole[layer.id][0])
@@ -162,7 +162,9 @@ def test_folder_without_a_configuration__is_refused(folder):
 
 
 def test_hub_without_a_commit__is_refused():
-    with pytest.raises(FeatureError, match=r"'someone/whisper' is no folder here, and a hub id needs the commit"):
+    with pytest.raises(
+        FeatureError, match=r"'someone/whisper' is no folder or file here, and a hub id needs the commit"
+    ):
         trained("someone/whisper")
 
 
@@ -179,50 +181,50 @@ def test_nan_weights__are_found_in_the_first_layer_that_they_reach(folder, sound
     network = trained(folder)
     message = r"small_whisper layer 2 \(encoder\.layers\.0\.final_layer_norm\) gave NaN or Inf for sound 0"
     with pytest.raises(FeatureError, match=message):
-        extract(network, TABLE, sounds, TABLE.layers)
-    extract(network, TABLE, sounds, TABLE.layers[:2])
+        extract(network, TABLE, "trained", sounds, TABLE.layers)
+    extract(network, TABLE, "trained", sounds, TABLE.layers[:2])
 
 
 def test_other_width_than_the_table_says__is_refused(saved, sounds):
     layers = [TABLE.layers[0].model_copy(update={"width": 17})]
-    with pytest.raises(FeatureError, match=r"layer 0 \(encoder\.conv1\) gave \(3000, 16\).*promises \(\d+, 17\)"):
-        extract(trained(saved[WhisperModel]), TABLE, sounds, layers)
+    with pytest.raises(FeatureError, match=r"layer 0 \(encoder\.conv1\) gave \(156, 16\).*promises \(\d+, 17\)"):
+        extract(trained(saved[WhisperModel]), TABLE, "trained", sounds, layers)
 
 
 def test_unknown_module__is_named(saved, sounds):
     layers = [TABLE.layers[0].model_copy(update={"name": "encoder.conv9"})]
     with pytest.raises(FeatureError, match=r"WhisperModel has no module encoder\.conv9"):
-        extract(trained(saved[WhisperModel]), TABLE, sounds, layers)
+        extract(trained(saved[WhisperModel]), TABLE, "trained", sounds, layers)
 
 
 @given(n=st.integers(0, 480_000))
 def test_n_frames__follow_the_published_rule(n):
-    rule = family(TABLE)
+    rule = family(TABLE, "trained")
     expected = int((n / 16_000 + 0.01) / 0.02)
-    assert [rule.n_frames(layer, n) for layer in TABLE.layers] == [2 * expected, expected, expected, expected]
+    assert [rule.n_frames(TABLE, layer, n) for layer in TABLE.layers] == [2 * expected, expected, expected, expected]
 
 
 def test_sound_longer_than_the_window__is_refused(saved):
-    rule, network = family(TABLE), trained(saved[WhisperModel])
-    assert rule.n_frames(TABLE.layers[1], 480_000) == 1500
+    rule, network = family(TABLE, "trained"), trained(saved[WhisperModel])
+    assert rule.n_frames(TABLE, TABLE.layers[1], 480_000) == 1500
     with pytest.raises(FeatureError, match=r"a sound of 30\.00 s .* does not fit Whisper's window of 30 s; shorten"):
-        rule.n_frames(TABLE.layers[1], 480_001)
+        rule.n_frames(TABLE, TABLE.layers[1], 480_001)
     with pytest.raises(FeatureError, match=r"a sound of 31\.00 s"):
-        extract(network, TABLE, [np.zeros(31 * 16_000)], TABLE.layers[1:2])
-    assert extract(network, TABLE, [np.zeros(480_000)], TABLE.layers[1:2])[1][0].shape == (1500, 16)
+        extract(network, TABLE, "trained", [np.zeros(31 * 16_000)], TABLE.layers[1:2])
+    assert extract(network, TABLE, "trained", [np.zeros(480_000)], TABLE.layers[1:2])[1][0].shape == (1500, 16)
 
 
-def reset_features(sounds, seed):
-    network = build_network(TABLE, NetworkSettings(name="w", seed=seed), "reset", device="cpu")
-    return extract(network, TABLE, sounds, TABLE.layers)
+def reset_features(sounds, weights):
+    network = build_network(TABLE, NetworkSettings(name="w"), weights, device="cpu")
+    return extract(network, TABLE, "trained", sounds, TABLE.layers)
 
 
 def test_reset_weights__follow_their_seed_alone(sounds):
     torch.manual_seed(1)
-    one = reset_features(sounds[:1], 1)
-    two = reset_features(sounds[:1], 2)
+    one = reset_features(sounds[:1], "reset-1")
+    two = reset_features(sounds[:1], "reset-2")
     torch.manual_seed(77)
-    again = reset_features(sounds[:1], 1)
+    again = reset_features(sounds[:1], "reset-1")
     for layer in TABLE.layers:
         np.testing.assert_array_equal(one[layer.id][0], again[layer.id][0])
         assert not np.allclose(one[layer.id][0], two[layer.id][0])
@@ -231,21 +233,23 @@ def test_reset_weights__follow_their_seed_alone(sounds):
 def test_dropout_of_the_configuration__is_off(sounds):
     table = NetworkTable.model_validate({**SMALL_WHISPER, "config": {**SMALL_WHISPER["config"], "dropout": 0.5}})
     network = build_network(table, NetworkSettings(name="w"), "reset", device="cpu")
-    one, again = (extract(network, table, sounds[:1], table.layers)[3][0] for _ in range(2))
+    one, again = (extract(network, table, "trained", sounds[:1], table.layers)[3][0] for _ in range(2))
     np.testing.assert_array_equal(one, again)
 
 
 def test_build_network__returns_the_same_one_when_asked_again():
     one = build_network(TABLE, NetworkSettings(name="w"), "reset", device="cpu")
     assert build_network(TABLE, NetworkSettings(name="w"), "reset", device="cpu") is one
-    assert build_network(TABLE, NetworkSettings(name="w", seed=1), "reset", device="cpu") is not one
+    assert build_network(TABLE, NetworkSettings(name="w"), "reset-1", device="cpu") is not one
 
 
 def test_build_network__notices_changed_weights_in_the_same_folder(folder, sounds):
     one = trained(folder)
     assert trained(folder) is one
     change_weights(folder, lambda w: w["encoder.conv1.bias"].add_(1))
-    before, after = (extract(network, TABLE, sounds[:1], TABLE.layers[:1])[0][0] for network in (one, trained(folder)))
+    before, after = (
+        extract(network, TABLE, "trained", sounds[:1], TABLE.layers[:1])[0][0] for network in (one, trained(folder))
+    )
     np.testing.assert_allclose(after, before + 1, atol=1e-5)
 
 
@@ -259,7 +263,7 @@ def test_whisper_tiny__has_six_layers_of_width_384():
     table = load_table("whisper_tiny")
     network = build_network(table, NetworkSettings(name="whisper_tiny"), "reset", device="cpu")
     sound = prepare_sound(0.1 * np.random.default_rng(0).normal(size=16_000), 16_000, table, 0.35)
-    found = extract(network, table, [sound], table.layers)
+    found = extract(network, table, "trained", [sound], table.layers)
     assert {layer: frames[0].shape for layer, frames in found.items()} == {
         0: (136, 384),
         **dict.fromkeys(range(1, 6), (68, 384)),
@@ -271,6 +275,6 @@ def test_work__counts_the_products_of_the_encoder():
     encoder = WhisperModel(WhisperConfig(**SMALL_WHISPER["config"], attn_implementation="eager")).encoder.eval()
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         encoder(torch.zeros(2, 80, 3000))
-    flops, n_bytes = family(TABLE).work(TABLE, 2)
-    assert flops == pytest.approx(counter.get_total_flops(), rel=0.01)
-    assert n_bytes > 4 * sum(p.numel() for p in encoder.parameters())
+    work = family(TABLE, "trained").work(TABLE, [32_000, 16_001])
+    assert work.flops == pytest.approx(counter.get_total_flops(), rel=0.01)
+    assert work.bytes > 4 * sum(p.numel() for p in encoder.parameters())

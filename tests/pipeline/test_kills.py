@@ -38,12 +38,12 @@ def undisturbed(tmp_path_factory):
 def reference(write_study, workplace, undisturbed):
     """Chunks of the same study run without a kill, on the same kind of cluster."""
     if not undisturbed:
-        write_study(networks=NETWORKS, batch=1, output="undisturbed")
+        write_study(networks=NETWORKS, extraction={"batch": 1}, output="undisturbed")
         subprocess.run(COMMAND, check=True, capture_output=True)
         undisturbed.update(contents(workplace / "undisturbed"))
         assert sum(name.startswith("features") for name in undisturbed) == 24 * 5
         assert sum("/r/c/" in name for name in undisturbed) == 5
-    write_study(networks=NETWORKS, batch=1)
+    write_study(networks=NETWORKS, extraction={"batch": 1})
     return undisturbed
 
 

@@ -47,7 +47,8 @@ def test_item_that_loses_its_worker_every_time__fails_alone_and_names_the_remedy
     """
     write_study(networks=[{"name": "small_whisper", "weights": ["reset"]}])
     assert Study.load("study.yaml").run(recipe=None).ok
-    (task,) = tasks_of(write_study(networks=[{"name": "small_whisper", "weights": ["reset"]}], batch=24), "extract")
+    networks = [{"name": "small_whisper", "weights": ["reset"]}]
+    (task,) = tasks_of(write_study(networks=networks, extraction={"batch": 24}), "extract")
     monkeypatch.setitem(start.SETTINGS, "distributed.scheduler.allowed-failures", 1)
     over = threading.Event()
     with start_cluster("local", workers=1) as client:
@@ -58,7 +59,7 @@ def test_item_that_loses_its_worker_every_time__fails_alone_and_names_the_remedy
         killer.join()
     assert not outcome.ok
     assert "lost again and again" in outcome.message
-    assert "`batch`" in outcome.message
+    assert "`extraction.batch`" in outcome.message
     assert [p.state for p in Study.load("study.yaml").status()].count("failed") == 1
 
 

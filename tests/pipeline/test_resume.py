@@ -48,7 +48,7 @@ def test_second_run__does_nothing_and_says_so(write_study):
         ({"ridge": {"n_folds": 4}}, {"read": 0, "assess": 0, "extract": 0, "fit": 1}, "changed: ridge"),
         ({"lags": {"tmax": 0.1}}, {"read": 0, "assess": 0, "extract": 0, "fit": 1}, "changed: lags"),
         ({"lags": {"lead_in": 0.25}}, {"read": 0, "assess": 0, "extract": 3, "fit": 1}, "waits for extract"),
-        ({"batch": 12}, {"read": 0, "assess": 0, "extract": 2, "fit": 1}, "waits for extract"),
+        ({"extraction": {"batch": 12}}, {"read": 0, "assess": 0, "extract": 2, "fit": 1}, "waits for extract"),
         ({"ridge": {"unit_block": 2}}, {"read": 0, "assess": 0, "extract": 0, "fit": 0}, ""),
         ({"name": "renamed"}, {"read": 0, "assess": 0, "extract": 0, "fit": 0}, ""),
     ],
@@ -97,7 +97,7 @@ def test_another_layer__does_not_refit_those_that_came_out_the_same(write_study)
 def test_other_seed__refits_the_untrained_network_only(write_study):
     write_study(networks=BOTH)
     run()
-    write_study(networks=[{**BOTH[0], "seed": 1}, *MEL])
+    write_study(networks=[{**BOTH[0], "weights": ["reset-1"]}, *MEL])
     assert run() == {"read": 0, "assess": 0, "extract": 3, "fit": 2}
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from distributed_trf.errors import ConfigError
-from distributed_trf.features.mel import mel_whisper
+from distributed_trf.features.spectrograms.mel_whisper import mel_whisper
 from distributed_trf.recordings.simulation.speech import speech_like
 
 SFREQ = 16_000
@@ -30,7 +30,7 @@ def test_speech_like__same_state_same_sound() -> None:
 
 
 def test_speech_like__spectra_vary_in_many_ways(sounds: list[np.ndarray]) -> None:
-    mel = np.concatenate(mel_whisper(sounds))
+    mel = np.concatenate([mel_whisper(sound) for sound in sounds])
     power = np.linalg.eigvalsh(np.cov(mel.T))[::-1]
     share = np.cumsum(power) / power.sum()
     assert share[0] < 0.8  # not just louder and softer

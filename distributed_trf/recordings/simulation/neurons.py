@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from distributed_trf.features.mel import N_MELS, WHISPER_SFREQ, mel_whisper
 from distributed_trf.features.resample import to_bins
+from distributed_trf.features.spectrograms.mel_whisper import N_MELS, WHISPER_SFREQ, mel_whisper
 from distributed_trf.recordings.time_grid import n_bins
 
 FEATURE = "mel_whisper"
@@ -61,7 +61,7 @@ def driving_feature(sound: np.ndarray, seconds: float, bin_width: float) -> np.n
         Shape (lead-in bins + bins of the sound, 80).
     """
     silence = np.zeros(round(LEAD_IN * WHISPER_SFREQ))
-    (frames,) = mel_whisper([np.concatenate([silence, sound])])
+    frames = mel_whisper(np.concatenate([silence, sound]))
     return to_bins(frames, n_bins(LEAD_IN, bin_width) + n_bins(seconds, bin_width))
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 import zarr
 
-from distributed_trf.features.mel import N_MELS
+from distributed_trf.features.spectrograms.mel_whisper import N_MELS
 from distributed_trf.recordings.simulation.session import SimulatedSession
 from distributed_trf.recordings.simulation.stimulus_set import StimulusSet
 from distributed_trf.store.zarr_arrays import codecs

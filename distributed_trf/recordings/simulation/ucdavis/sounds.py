@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from distributed_trf.features.mel import WHISPER_SFREQ
 from distributed_trf.features.resample import resample_sound
+from distributed_trf.features.spectrograms.mel_whisper import WHISPER_SFREQ
 from distributed_trf.recordings.recording_set import MVOCS, TIMIT
 from distributed_trf.recordings.simulation.mat_file import write_mat
 from distributed_trf.recordings.simulation.monkey_calls import KINDS, call_like, draw_duration

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from distributed_trf.features.mel import WHISPER_SFREQ
 from distributed_trf.features.resample import resample_sound
+from distributed_trf.features.spectrograms.mel_whisper import WHISPER_SFREQ
 from distributed_trf.recordings.recording_set import MVOCS
 from distributed_trf.recordings.simulation.neurons import LEAD_IN, driving_feature
 from distributed_trf.recordings.simulation.plan import CALL, SCHEDULE, SESSION, Plan

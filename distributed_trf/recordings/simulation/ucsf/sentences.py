@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from distributed_trf.features.mel import WHISPER_SFREQ
+from distributed_trf.features.spectrograms.mel_whisper import WHISPER_SFREQ
 from distributed_trf.recordings.recording_set import TIMIT
 from distributed_trf.recordings.simulation.mat_file import write_mat
 from distributed_trf.recordings.simulation.neurons import LEAD_IN, driving_feature

@@ -1,8 +1,8 @@
-"""Log-mel spectrograms as the networks themselves hear sound."""
+"""Whisper's log-mel spectrogram."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ MEL_RATE = 100.0
 N_MELS = 80
 
 
+@cache
 def whisper_feature_extractor() -> Any:
     """Return Whisper's own sound-to-mel transform with its published settings; nothing is downloaded."""
     try:
@@ -24,33 +25,34 @@ def whisper_feature_extractor() -> Any:
     return WhisperFeatureExtractor()
 
 
-def mel_whisper(sounds: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Compute Whisper's log-mel spectrogram of each sound at the sound's own length.
+def mel_whisper(sound: np.ndarray) -> np.ndarray:
+    """Compute Whisper's log-mel spectrogram of a sound at the sound's own length.
 
     Parameters
     ----------
-    sounds
-        Sounds at 16 kHz, each of shape (n_samples,), at most 30 s long.
+    sound
+        A sound at 16 kHz, shape (n_samples,), at most 30 s long.
 
     Returns
     -------
-    list of np.ndarray
-        float32 arrays of shape (n_samples // 160, 80) at 100 frames per second: log10 mel power (80 Slaney bands,
-        0-8000 Hz, 25-ms window), floored 8 below the sound's maximum, then ``(x + 4) / 4``.
+    np.ndarray
+        float32 of shape (n_samples // 160, 80) at 100 frames per second: log10 mel power (80 Slaney bands, 0-8000 Hz,
+        25-ms window), floored 8 below the sound's maximum, then ``(x + 4) / 4``.
 
     Raises
     ------
     FeatureError
-        If a sound is longer than the 30 s that Whisper takes.
+        If the sound is longer than the 30 s that Whisper takes.
     """
-    extractor = whisper_feature_extractor()
-    spectrograms = []
-    for sound in sounds:
-        check_whisper_length(sound.shape[0])
-        # One by one: padding a batch to its longest sound would lower the floor of nobody but change the last frames.
-        out = extractor(sound, sampling_rate=WHISPER_SFREQ, padding="longest", return_tensors="np")
-        spectrograms.append(np.ascontiguousarray(out.input_features[0].T, dtype=np.float32))
-    return spectrograms
+    check_whisper_length(sound.shape[0])
+    out = whisper_feature_extractor()(sound, sampling_rate=WHISPER_SFREQ, padding="longest", return_tensors="np")
+    return np.ascontiguousarray(out.input_features[0].T, dtype=np.float32)
+
+
+def mel_whisper_frames(n_samples: int) -> int:
+    """Return one frame per whole hop of 10 ms."""
+    check_whisper_length(n_samples)
+    return int(n_samples // (WHISPER_SFREQ / MEL_RATE))
 
 
 def check_whisper_length(n_samples: int) -> None:

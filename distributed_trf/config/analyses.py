@@ -1,0 +1,62 @@
+"""What a study asks beside the grid of fits."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from distributed_trf.config.fields import Name, Percent
+from distributed_trf.config.load import Settings
+from distributed_trf.config.weights import Weights
+
+
+class TogetherSettings(Settings):
+    """Several layers of a network as one model."""
+
+    network: Name
+    layers: Literal["all"] | list[Annotated[int, Field(ge=0)]] = "all"
+    bands: Literal["none", "layer"] = "layer"
+    """One penalty for all layers, or one for each (banded ridge)."""
+    candidates: Annotated[int, Field(ge=1)] = 100
+    """Band weights to try; the first is equal weights."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Of the band weights."""
+
+
+class BootstrapSettings(Settings):
+    """How much one layer's numbers depend on how much was recorded (Ahmed et al. 2025)."""
+
+    network: Name
+    layer: Annotated[int, Field(ge=0)]
+    weights: Weights
+    sessions: list[str] | None = None
+    """Defaults to all."""
+    training_percent: list[Percent] = []
+    """Percentages of the training stimuli's duration to fit on."""
+    test_percent: list[Percent] = []
+    """Percentages of the test stimuli's duration to test on, each with every one of ``n_repeats``."""
+    n_repeats: list[Annotated[int, Field(ge=1)]] = []
+    draws: Annotated[int, Field(ge=1)] = 50
+    """Draws with replacement at each percentage (and number of repeats)."""
+    seed: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _asks_something(self) -> BootstrapSettings:
+        if bool(self.test_percent) != bool(self.n_repeats):
+            raise ValueError("test_percent and n_repeats go together; give both or neither")
+        if not (self.training_percent or self.test_percent):
+            raise ValueError("give training_percent, or test_percent and n_repeats")
+        return self
+
+
+class NormaliserBootstrapSettings(Settings):
+    """How much a unit's normaliser depends on how much was recorded (Ahmed et al. 2025)."""
+
+    percent_duration: Annotated[list[Percent], Field(min_length=1)] = [20.0, 40.0, 60.0, 80.0, 100.0]
+    """Percentages of the test stimuli's duration, each with every one of ``n_repeats``."""
+    n_repeats: Annotated[list[Annotated[int, Field(ge=2)]], Field(min_length=1)]
+    draws: Annotated[int, Field(ge=1)] = 100
+    """Draws with replacement at each percentage and number of repeats."""
+    pairings: Annotated[int, Field(ge=1)] = 1000
+    """Random pairings in each draw."""

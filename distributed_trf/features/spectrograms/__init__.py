@@ -1,0 +1,1 @@
+"""Spectrograms, each from its published description."""
