@@ -87,7 +87,7 @@ def read_state(source: Path) -> State:
         raise FeatureError(f"{source}: there is no such file or folder; give the trained weights as `source`")
     try:
         found = _read_file(source)
-    except Exception as error:  # noqa: BLE001  whatever a damaged file makes of its reader
+    except Exception as error:  # whatever a damaged file makes of its reader
         raise FeatureError(f"{source}: cannot be read as a checkpoint: {error}; fetch it again") from error
     for key in ("state_dict", "model"):
         if isinstance(found, dict) and isinstance(found.get(key), dict):
