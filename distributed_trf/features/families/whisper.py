@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from distributed_trf.config.extraction import NetworkSettings
-from distributed_trf.errors import FeatureError
 from distributed_trf.features.families.torch_family import TorchFamily
 from distributed_trf.features.family import Work
 from distributed_trf.features.spectrograms.mel_whisper import (
@@ -18,10 +16,13 @@ from distributed_trf.features.spectrograms.mel_whisper import (
     whisper_feature_extractor,
 )
 from distributed_trf.features.table import Layer, NetworkTable
-from distributed_trf.features.weights.source import weights_source
+from distributed_trf.features.weights.hub import weights_folder
+from distributed_trf.features.weights.transformers_model import trained_model, untrained_model
 
 if TYPE_CHECKING:
     import torch
+
+_HEADS = ("proj_out",)
 
 FRAME = 0.02
 """Seconds per frame of the encoder; its first convolution has two frames in that time."""
@@ -50,54 +51,13 @@ class Whisper(TorchFamily):
 
     def new(self, table: NetworkTable) -> torch.nn.Module:
         """Make a Whisper of the table's configuration."""
-        from transformers import WhisperConfig, WhisperModel
-
-        return WhisperModel(WhisperConfig(**table.config))
+        return untrained_model("WhisperModel", table.config, table.name)
 
     def load(self, table: NetworkTable, settings: NetworkSettings) -> torch.nn.Module:
         """Load trained weights from a folder or the hub."""
-        from transformers import WhisperModel
-
-        return _load(WhisperModel, table, settings)
+        return trained_model("WhisperModel", weights_folder(table, settings), table.config, table.name, _HEADS)
 
     def run(self, model: torch.nn.Module, sounds: Sequence[np.ndarray], device: str, dtype: torch.dtype) -> None:
         """Hear a batch. Whisper pads every sound to 30 s, so a batch gives what each sound gives alone."""
         mel = whisper_feature_extractor()(list(sounds), sampling_rate=WHISPER_SFREQ, return_tensors="pt").input_features
         model.get_submodule("encoder")(mel.to(device=device, dtype=dtype))
-
-
-def _load(model_class: Any, table: NetworkTable, settings: NetworkSettings) -> Any:
-    import torch
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()  # workers have no terminal of their own
-    source, revision = weights_source(table, settings)
-    if Path(source).is_dir() and not list(Path(source).glob("*.safetensors")):
-        raise FeatureError(
-            f"{source}: no *.safetensors file here; pickled weights are never read. Convert them once with "
-            "model.save_pretrained(folder)"
-        )
-    try:
-        model, info = model_class.from_pretrained(
-            source,
-            revision=revision,
-            use_safetensors=True,
-            trust_remote_code=False,
-            dtype=torch.float32,
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,  # named below, where the encoder's count and the decoder's do not
-        )
-    except Exception as error:
-        raise FeatureError(
-            f"{table.name}: trained weights could not be loaded from {source!r}"
-            f"{f' at revision {revision}' if revision else ''}: {error}. Without internet, download them elsewhere and "
-            "give their folder as `source` in the study"
-        ) from error
-    keys = {*info["missing_keys"], *(key for key, *_ in info["mismatched_keys"])}
-    wrong = sorted(key for key in keys if key.startswith("encoder."))
-    if wrong:
-        raise FeatureError(
-            f"{source}: {len(wrong)} encoder weights are missing or of another shape than its config.json says: "
-            f"{', '.join(wrong[:5])}; give a folder with a whole Whisper as `source` in the study"
-        )
-    return model

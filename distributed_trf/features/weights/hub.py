@@ -1,0 +1,47 @@
+"""Weights of the Hugging Face hub as a folder on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from distributed_trf.config.extraction import NetworkSettings
+from distributed_trf.errors import FeatureError
+from distributed_trf.features.table import NetworkTable
+from distributed_trf.features.weights.source import weights_source
+
+_SAFE = ["config.json", "model*.safetensors", "model.safetensors.index.json"]
+_PICKLED = ["config.json", "pytorch_model.bin"]
+
+
+def weights_folder(table: NetworkTable, settings: NetworkSettings) -> Path:
+    """Return the folder of a network's trained weights, downloaded first where the source is a hub id.
+
+    Of the hub only the configuration and the weights are fetched, the pickled ones where there are no others.
+
+    Raises
+    ------
+    FeatureError
+        If the source is a single file, or cannot be downloaded.
+    """
+    source, revision = weights_source(table, settings)
+    if Path(source).is_dir():
+        return Path(source)
+    if Path(source).is_file():
+        raise FeatureError(
+            f"{table.name}: {source} is a file, expected the folder that holds config.json and the weights; give that "
+            "as `source` in the study"
+        )
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.utils import disable_progress_bars
+
+    disable_progress_bars()  # workers have no terminal of their own
+    try:
+        folder = Path(snapshot_download(source, revision=revision, allow_patterns=_SAFE))
+        if not list(folder.glob("*.safetensors")):
+            folder = Path(snapshot_download(source, revision=revision, allow_patterns=_PICKLED))
+    except Exception as error:  # of the connection, the hub's answer or the disk
+        raise FeatureError(
+            f"{table.name}: trained weights could not be loaded from {source!r} at revision {revision}: {error}. "
+            "Without internet, download them elsewhere and give their folder as `source` in the study"
+        ) from error
+    return folder
