@@ -13,6 +13,8 @@ from distributed_trf.arrays import Array, namespace, to_numpy
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.config.weights import Weights
 from distributed_trf.errors import ConfigError, FeatureError, MissingExtraError
+from distributed_trf.features.families.speech2text import Speech2Text
+from distributed_trf.features.families.wav2vec2 import Wav2Vec2
 from distributed_trf.features.families.whisper import Whisper
 from distributed_trf.features.family import Family, Network
 from distributed_trf.features.resample import resample_frames, resample_sound
@@ -23,6 +25,8 @@ from distributed_trf.features.weights.source import weights_stamps
 from distributed_trf.store.fingerprint import library_versions
 
 FAMILIES: dict[str, Family] = {
+    "wav2vec2": Wav2Vec2(),
+    "speech2text": Speech2Text(),
     "whisper": Whisper(),
     "mel_whisper": Spectrogram(mel_whisper, mel_whisper_frames, ("scipy", "transformers")),
 }
@@ -131,7 +135,8 @@ def extract(
             )
         if stored is not None:
             frames = resample_frames(frames, stored(layer, n))
-        found[layer.id][k] = to_numpy(frames).astype(np.float32, copy=False)
+        # A copy: a module that works in place would write over what it was given.
+        found[layer.id][k] = np.array(to_numpy(frames), dtype=np.float32, order="C")
 
     network(sounds, layers, keep)
     return found

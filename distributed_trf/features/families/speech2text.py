@@ -1,0 +1,86 @@
+"""Speech2Text's encoder through transformers: every layer in one pass, no text is generated."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from distributed_trf.config.extraction import NetworkSettings
+from distributed_trf.features.families.torch_family import TorchFamily
+from distributed_trf.features.spectrograms.mel_speech2text import mel_speech2text, mel_speech2text_frames
+from distributed_trf.features.table import Layer, NetworkTable
+from distributed_trf.features.weights.hub import weights_folder
+from distributed_trf.features.weights.transformers_model import trained_model, untrained_model
+
+if TYPE_CHECKING:
+    import torch
+
+_HEADS = ("lm_head",)
+
+_CONVOLUTION = re.compile(r"encoder\.conv\.conv_layers\.(\d+)$")
+
+
+class Speech2Text(TorchFamily):
+    """Networks of the architecture of Wang et al. (2020).
+
+    The spectrograms of a batch are padded to the longest of them. What a convolution's gated linear unit makes of the
+    padding is set to the zeros that a lone sound has there, and the rest of the network is masked, so that padding
+    changes nothing.
+    """
+
+    libraries = ("torch", "transformers", "scipy")
+
+    def n_frames(self, table: NetworkTable, layer: Layer, n_samples: int) -> int:
+        """Halve the spectrogram's frames, rounding up, for each convolution up to the layer."""
+        frames = mel_speech2text_frames(n_samples)
+        found = _CONVOLUTION.match(layer.name)
+        for _ in range(int(found[1]) + 1 if found else table.config["num_conv_layers"]):
+            frames = _halved(frames)
+        return frames
+
+    def new(self, table: NetworkTable) -> torch.nn.Module:
+        """Make the network of the table's configuration."""
+        return untrained_model("Speech2TextModel", table.config, table.name)
+
+    def load(self, table: NetworkTable, settings: NetworkSettings) -> torch.nn.Module:
+        """Load trained weights from a folder or the hub."""
+        return trained_model("Speech2TextModel", weights_folder(table, settings), table.config, table.name, _HEADS)
+
+    def run(self, model: torch.nn.Module, sounds: Sequence[np.ndarray], device: str, dtype: torch.dtype) -> None:
+        """Hear a batch through the encoder."""
+        import torch
+
+        mels = [torch.from_numpy(mel_speech2text(sound)) for sound in sounds]
+        batch = torch.nn.utils.rnn.pad_sequence(mels, batch_first=True).to(device=device, dtype=dtype)
+        lengths = [mel.shape[0] for mel in mels]
+        encoder: Any = model.get_submodule("encoder")
+        if min(lengths) == max(lengths):
+            encoder(batch)
+            return
+        valid = torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]
+        with ExitStack() as hooks:
+            frames = lengths
+            for convolution in encoder.conv.conv_layers[1:]:
+                frames = [_halved(n) for n in frames]
+                hooks.callback(convolution.register_forward_pre_hook(_zero_beyond(frames)).remove)
+            encoder(batch, attention_mask=valid.to(device=device, dtype=torch.long))
+
+
+def _halved(frames: int) -> int:
+    return (frames - 1) // 2 + 1
+
+
+def _zero_beyond(frames: Sequence[int]) -> Any:
+    """Return a hook that sets a module's input to zero past each sound's own frames."""
+
+    def zero(_module: Any, inputs: tuple[torch.Tensor]) -> torch.Tensor:
+        (x,) = inputs
+        for k, n in enumerate(frames):
+            x[k, :, n:] = 0
+        return x
+
+    return zero
