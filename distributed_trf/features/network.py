@@ -13,7 +13,10 @@ from distributed_trf.arrays import Array, namespace, to_numpy
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.config.weights import Weights
 from distributed_trf.errors import ConfigError, FeatureError, MissingExtraError
+from distributed_trf.features.families.own_module import OwnModule
+from distributed_trf.features.families.own_transformer import OwnTransformer
 from distributed_trf.features.families.speech2text import Speech2Text
+from distributed_trf.features.families.torch_family import TorchFamily
 from distributed_trf.features.families.wav2vec2 import Wav2Vec2
 from distributed_trf.features.families.whisper import Whisper
 from distributed_trf.features.family import Family, Network
@@ -28,6 +31,8 @@ FAMILIES: dict[str, Family] = {
     "wav2vec2": Wav2Vec2(),
     "speech2text": Speech2Text(),
     "whisper": Whisper(),
+    "transformers": OwnTransformer(),
+    "module": OwnModule(),
     "mel_whisper": Spectrogram(mel_whisper, mel_whisper_frames, ("scipy", "transformers")),
 }
 
@@ -48,17 +53,23 @@ def family(table: NetworkTable, weights: Weights) -> Family:
 def versions(table: NetworkTable, weights: Weights) -> dict[str, str]:
     """Return the versions of the libraries that a network's numbers depend on; none where its family is unknown.
 
+    A user's own module counts as one, its version being a digest of the file.
+
     Raises
     ------
+    ConfigError
+        If there is no such module.
     MissingExtraError
         If one is not installed, so that the network could not be built.
     """
     if table.family not in FAMILIES:
         return {}  # it can be planned, not built
+    rule = family(table, weights)
     try:
-        return library_versions(*family(table, weights).libraries)
+        found = library_versions(*rule.libraries)
     except PackageNotFoundError as error:
         raise MissingExtraError(str(error.name), "models") from error
+    return found | rule.code(table) if isinstance(rule, TorchFamily) else found
 
 
 @lru_cache(maxsize=1)

@@ -75,6 +75,14 @@ class TorchFamily(ABC):
             output = output.flatten(1, -2).transpose(1, 2)
         return [output[k, : self.n_frames(table, layer, n)] for k, n in enumerate(n_samples)]
 
+    def batches(self, n_samples: Sequence[int]) -> list[list[int]]:
+        """Say which sounds are heard in one pass, by their positions; the common case: all of them."""
+        return [list(range(len(n_samples)))]
+
+    def code(self, table: NetworkTable) -> dict[str, str]:
+        """Return what identifies code of a user's own that makes the network; it counts like a library's version."""
+        return {}
+
     def frame_rate(self, layer: Layer) -> float:
         """Return the table's frames per second."""
         return layer.rate
@@ -139,7 +147,8 @@ class TorchNetwork:
 
         dtype = next(self.model.parameters()).dtype
         with torch.inference_mode():
-            self._hear(list(sounds), layers, keep, 0, dtype)
+            for positions in self.family.batches([sound.shape[0] for sound in sounds]):
+                self._hear([sounds[k] for k in positions], layers, _placed(keep, positions), 0, dtype)
 
     def _hear(
         self, sounds: list[np.ndarray], layers: Sequence[Layer], keep: Keep, first: int, dtype: torch.dtype
@@ -173,3 +182,7 @@ class TorchNetwork:
             torch.cuda.empty_cache()
         self._hear(sounds[:half], layers, keep, first, dtype)
         self._hear(sounds[half:], layers, keep, first + half, dtype)
+
+
+def _placed(keep: Keep, positions: Sequence[int]) -> Keep:
+    return lambda layer, k, frames: keep(layer, positions[k], frames)

@@ -32,7 +32,7 @@ def weights_folder(table: NetworkTable, settings: NetworkSettings) -> Path:
             "as `source` in the study"
         )
     from huggingface_hub import snapshot_download
-    from huggingface_hub.utils import disable_progress_bars
+    from huggingface_hub.utils.tqdm import disable_progress_bars
 
     disable_progress_bars()  # workers have no terminal of their own
     try:

@@ -47,11 +47,12 @@ def weights_identity(table: NetworkTable, settings: NetworkSettings, weights: We
         source, revision = weights_source(table, settings)
     except FeatureError as error:
         return {"unavailable": str(error)}  # the work item says so when it runs, and others go on
-    trained = (
+    trained: dict[str, Any] = (
         {file.name: digest_file(file) for file in weights_files(Path(source))}
         if Path(source).exists()
         else {"hub": source, "revision": revision}
     )
+    trained["config"] = table.config  # it may say how the network hears
     return trained if kind == TRAINED else {"weights": weights, "trained": trained}
 
 
