@@ -23,7 +23,7 @@ def small(name, **config):
     """A shipped table with other widths and two blocks."""
     table = load_table(name)
     model = table.model_dump()
-    model["config"].update(config, **{"num_hidden_layers" if "wav2vec2" == table.family else "encoder_layers": BLOCKS})
+    model["config"].update(config, **{"num_hidden_layers" if table.family == "wav2vec2" else "encoder_layers": BLOCKS})
     kept = [x for x in model["layers"] if ".layers." not in x["name"] or int(x["name"].split(".")[2]) < BLOCKS]
     for layer in kept:
         if table.family == "wav2vec2":

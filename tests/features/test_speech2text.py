@@ -92,7 +92,9 @@ def test_batch__gives_what_each_sound_gives_alone(folder, lengths, seed):
         assert max(differences(TABLE, together, alone, k).values()) < 2e-6
 
 
-@pytest.mark.parametrize(("lengths", "masked"), [((8_000, 8_000), False), ((8_000, 8_001), False), ((9_000, 999), True)])
+@pytest.mark.parametrize(
+    ("lengths", "masked"), [((8_000, 8_000), False), ((8_000, 8_001), False), ((9_000, 999), True)]
+)
 def test_batch__is_masked_only_where_frames_differ(folder, lengths, masked):
     network, given_masks = trained(TABLE, folder), []
     handle = network.model.encoder.register_forward_pre_hook(

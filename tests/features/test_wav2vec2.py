@@ -175,7 +175,9 @@ def test_sound_shorter_than_one_frame__is_refused(folder):
 
 def test_unknown_layer__is_named_with_the_nearest(folder, sounds):
     layers = [TABLE.layers[0].model_copy(update={"name": "feature_extractor.conv_layers.0.layernorm"})]
-    with pytest.raises(FeatureError, match=r"no module .*nearest name is feature_extractor\.conv_layers\.0\.layer_norm"):
+    with pytest.raises(
+        FeatureError, match=r"no module .*nearest name is feature_extractor\.conv_layers\.0\.layer_norm"
+    ):
         extract(trained(TABLE, folder), TABLE, "trained", sounds[:1], layers)
 
 

@@ -145,6 +145,6 @@ def test_weights_identity__of_reset_weights_is_seed_and_architecture():
 
 def test_weights_identity__of_the_hub_is_the_commit():
     found = weights_identity(TABLE, NetworkSettings(name="w"), "trained")
-    assert found == {"hub": "someone/small-whisper", "revision": "0" * 40}
+    assert found == {"hub": "someone/small-whisper", "revision": "0" * 40, "config": TABLE.config}
     unavailable = weights_identity(TABLE, NetworkSettings(name="w", source="a/b"), "trained")
     assert "revision" in unavailable["unavailable"]
