@@ -117,11 +117,12 @@ def _traced_on(device: str, family: OwnNetwork, table: NetworkTable, table_json:
         for layer in by_name[name]:
             frames[layer.id] = _checked_frames(table, layer, output, n_samples)
 
-    model = _untrained(family, table_json, device)
     sound = np.random.default_rng(0).standard_normal(n_samples)
-    # Not inference mode: with it the counter cannot see through parametrised weights.
-    with torch.no_grad(), recorded(model, by_name, take), FlopCounterMode(display=False) as counter:
-        family.run(model, [sound], device, torch.float32)
+    # Out of inference mode, in which the counter cannot see through parametrised weights.
+    with torch.inference_mode(mode=False), torch.no_grad():
+        model = _untrained(family, table_json, device)
+        with recorded(model, by_name, take), FlopCounterMode(display=False) as counter:
+            family.run(model, [sound], device, torch.float32)
     return _Trace(frames, counter.get_total_flops(), sum(p.numel() for p in model.parameters()))
 
 
