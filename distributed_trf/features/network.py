@@ -13,17 +13,23 @@ from distributed_trf.arrays import Array, namespace, to_numpy
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.config.weights import Weights
 from distributed_trf.errors import ConfigError, FeatureError, MissingExtraError
+from distributed_trf.features.families.deepspeech2 import DeepSpeech2
+from distributed_trf.features.families.wav2letter import Wav2Letter
 from distributed_trf.features.families.whisper import Whisper
 from distributed_trf.features.family import Family, Network
 from distributed_trf.features.resample import resample_frames, resample_sound
 from distributed_trf.features.spectrograms.family import Spectrogram
+from distributed_trf.features.spectrograms.mel_deepspeech2 import mel_deepspeech2, mel_deepspeech2_frames
 from distributed_trf.features.spectrograms.mel_whisper import mel_whisper, mel_whisper_frames
 from distributed_trf.features.table import Layer, NetworkTable
 from distributed_trf.features.weights.source import weights_stamps
 from distributed_trf.store.fingerprint import library_versions
 
 FAMILIES: dict[str, Family] = {
+    "deepspeech2": DeepSpeech2(),
+    "wav2letter": Wav2Letter(),
     "whisper": Whisper(),
+    "mel_deepspeech2": Spectrogram(mel_deepspeech2, mel_deepspeech2_frames),
     "mel_whisper": Spectrogram(mel_whisper, mel_whisper_frames, ("scipy", "transformers")),
 }
 
