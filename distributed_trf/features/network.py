@@ -18,10 +18,13 @@ from distributed_trf.features.families.own_transformer import OwnTransformer
 from distributed_trf.features.families.speech2text import Speech2Text
 from distributed_trf.features.families.torch_family import TorchFamily
 from distributed_trf.features.families.wav2vec2 import Wav2Vec2
+from distributed_trf.features.families.deepspeech2 import DeepSpeech2
+from distributed_trf.features.families.wav2letter import Wav2Letter
 from distributed_trf.features.families.whisper import Whisper
 from distributed_trf.features.family import Family, Network
 from distributed_trf.features.resample import resample_frames, resample_sound
 from distributed_trf.features.spectrograms.family import Spectrogram
+from distributed_trf.features.spectrograms.mel_deepspeech2 import mel_deepspeech2, mel_deepspeech2_frames
 from distributed_trf.features.spectrograms.mel_whisper import mel_whisper, mel_whisper_frames
 from distributed_trf.features.table import Layer, NetworkTable
 from distributed_trf.features.weights.source import weights_stamps
@@ -33,6 +36,9 @@ FAMILIES: dict[str, Family] = {
     "whisper": Whisper(),
     "transformers": OwnTransformer(),
     "module": OwnModule(),
+    "deepspeech2": DeepSpeech2(),
+    "wav2letter": Wav2Letter(),
+    "mel_deepspeech2": Spectrogram(mel_deepspeech2, mel_deepspeech2_frames),
     "mel_whisper": Spectrogram(mel_whisper, mel_whisper_frames, ("scipy", "transformers")),
 }
 

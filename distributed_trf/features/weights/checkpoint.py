@@ -1,62 +1,39 @@
-"""Reading trained weights without executing anything that a file holds."""
+"""Trained weights from files into a network, without executing anything that a file holds."""
 
 from __future__ import annotations
 
 import json
-import pickle
-from collections import OrderedDict
 from pathlib import Path
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.errors import FeatureError
+from distributed_trf.features.table import NetworkTable
+from distributed_trf.features.weights.pickled import read_pickled
+from distributed_trf.features.weights.source import weights_source
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    Module = TypeVar("Module", bound=nn.Module)
+
 State = dict[str, "torch.Tensor"]
+INDICES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
+WHOLE = ("model.safetensors", "pytorch_model.bin")
 
 
-class _Inert:
-    """Stands for every object of a pickle that is no tensor: takes whatever is done to it and does nothing."""
+def load_checkpoint(model: Module, table: NetworkTable, settings: NetworkSettings) -> Module:
+    """Give a network the weights of the file or folder that its study or table names, and return it.
 
-    def __init__(self, *_args: Any, **_kwargs: Any) -> None: ...
-
-    def __call__(self, *_args: Any, **_kwargs: Any) -> _Inert:
-        return self
-
-    def __setstate__(self, _state: Any) -> None: ...
-
-    def __setitem__(self, _key: Any, _value: Any) -> None: ...
-
-    def append(self, _value: Any) -> None: ...
-
-    def extend(self, _values: Any) -> None: ...
-
-
-class _TensorUnpickler(pickle.Unpickler):
-    """Rebuilds tensors; every other class and function is inert, so that nothing foreign is imported or executed."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        import torch
-
-        known = {
-            ("collections", "OrderedDict"): OrderedDict,
-            ("torch", "Size"): torch.Size,
-            ("torch._utils", "_rebuild_tensor_v2"): torch._utils._rebuild_tensor_v2,
-            ("torch._utils", "_rebuild_parameter"): torch._utils._rebuild_parameter,
-        }
-        if module == "torch" and name.endswith("Storage") and name in torch.__dict__:
-            return torch.__dict__[name]
-        return known.get((module, name), _Inert)
-
-
-def _load_tensors(file: Any, **options: Any) -> Any:
-    return _TensorUnpickler(file, **options).load()
-
-
-_TENSORS_ONLY = SimpleNamespace(__name__="tensors only", Unpickler=_TensorUnpickler, load=_load_tensors)
+    Raises
+    ------
+    FeatureError
+        If there are none, they cannot be read or do not fit the network in every key and shape.
+    """
+    source, _ = weights_source(table, settings)
+    load_state(model, read_state(Path(source)), source)
+    return model
 
 
 def read_state(source: Path) -> State:
@@ -78,6 +55,8 @@ def read_state(source: Path) -> State:
     FeatureError
         If there is no such file, or none that holds tensors by name.
     """
+    import torch
+
     if source.is_dir():
         state: State = {}
         for file in _weight_files(source):
@@ -85,46 +64,52 @@ def read_state(source: Path) -> State:
         return state
     if not source.is_file():
         raise FeatureError(f"{source}: there is no such file or folder; give the trained weights as `source`")
-    try:
-        found = _read_file(source)
-    except Exception as error:  # whatever a damaged file makes of its reader
-        raise FeatureError(f"{source}: cannot be read as a checkpoint: {error}; fetch it again") from error
+    found = _read(source)
     for key in ("state_dict", "model"):
         if isinstance(found, dict) and isinstance(found.get(key), dict):
             found = found[key]
             break
     if not isinstance(found, dict):
-        raise FeatureError(f"{source}: holds a {type(found).__name__}, expected tensors by name (a state dict)")
-    tensors = {str(name): value for name, value in found.items() if hasattr(value, "numel")}
+        kind = "pickled object" if isinstance(found, type) else type(found).__name__
+        raise FeatureError(
+            f"{source}: holds one {kind}, expected tensors by name; save what state_dict() of the network returns"
+        )
+    tensors = {str(name): value for name, value in found.items() if isinstance(value, torch.Tensor)}
     if not tensors:
-        raise FeatureError(f"{source}: holds no tensors by name; its keys are {', '.join(map(str, found)) or 'none'}")
+        raise FeatureError(f"{source}: holds no tensors by name; its keys are {_some([*map(str, found)]) or 'none'}")
     return tensors
 
 
+def without_prefix(state: State, prefix: str) -> State:
+    """Return the tensors whose names begin with ``prefix``, named without it; others are left out."""
+    return {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
+
+
 def _weight_files(folder: Path) -> list[Path]:
-    index = folder / "model.safetensors.index.json"
-    if index.is_file():
-        return [folder / name for name in sorted(set(json.loads(index.read_text())["weight_map"].values()))]
-    for name in ("model.safetensors", "pytorch_model.bin"):
+    for index in (folder / name for name in INDICES):
+        if index.is_file():
+            try:
+                return [folder / name for name in sorted(set(json.loads(index.read_text())["weight_map"].values()))]
+            except (ValueError, LookupError, TypeError, AttributeError) as error:
+                raise FeatureError(f"{index}: cannot be read as an index of shards: {error}; fetch it again") from error
+    for name in WHOLE:
         if (folder / name).is_file():
             return [folder / name]
     raise FeatureError(
-        f"{folder}: holds neither model.safetensors nor pytorch_model.bin; give the folder of the trained weights as "
-        "`source` in the study"
+        f"{folder}: holds neither {' nor '.join(WHOLE)}; give the folder of the trained weights as `source` in the "
+        "study"
     )
 
 
-def _read_file(file: Path) -> Any:
-    import torch
-
-    if file.suffix == ".safetensors":
-        from safetensors.torch import load_file
-
-        return load_file(file)
+def _read(file: Path) -> Any:
     try:
-        return torch.load(file, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:  # more than tensors is in it
-        return torch.load(file, map_location="cpu", weights_only=False, pickle_module=_TENSORS_ONLY)
+        if file.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(file)
+        return read_pickled(file)
+    except Exception as error:  # whatever a damaged file makes of its reader
+        raise FeatureError(f"{file}: cannot be read as a checkpoint: {error}; fetch it again") from error
 
 
 def load_state(model: nn.Module, state: State, source: str | Path) -> None:

@@ -1,0 +1,1 @@
+"""Networks that are written here, as modules of torch; imported only where one is built."""

@@ -1,0 +1,113 @@
+"""Deep Speech 2, its parameters named as in the published checkpoint of deepspeech.pytorch V3.0."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from distributed_trf.features.modules.padding import without_padding
+
+CEILING = 20.0
+"""Of the output of the convolutions; the floor is 0."""
+
+
+class Convolutions(nn.Module):
+    """Two convolutions over frequency and time, the first of which halves the frame rate."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.seq_module = nn.Sequential(
+            nn.Conv2d(1, channels, kernel_size=(41, 11), stride=(2, 2), padding=(20, 5)),
+            nn.BatchNorm2d(channels),
+            nn.Hardtanh(0, CEILING, inplace=True),
+            nn.Conv2d(channels, channels, kernel_size=(21, 11), stride=(2, 1), padding=(10, 5)),
+            nn.BatchNorm2d(channels),
+            nn.Hardtanh(0, CEILING, inplace=True),
+        )
+
+    def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Take (sound, 1, band, frame) and give (sound, channel, band, frame) at half the rate.
+
+        ``lengths`` are frames at that rate; what lies beyond them is zero where a convolution would reach it.
+        """
+        for module in self.seq_module:
+            x = module(x)
+            if isinstance(module, nn.Hardtanh):
+                x = without_padding(x, lengths)
+        return x
+
+
+class PerFrame(nn.Module):
+    """A module for (row, feature) that takes (frame, sound, feature)."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Apply the module to every frame of every sound."""
+        return self.module(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+
+
+class Recurrent(nn.Module):
+    """A recurrent layer in both directions, which are summed."""
+
+    def __init__(self, inputs: int, hidden: int, *, normalised: bool) -> None:
+        super().__init__()
+        self.batch_norm = PerFrame(nn.BatchNorm1d(inputs)) if normalised else None
+        self.rnn = nn.LSTM(inputs, hidden, bidirectional=True)
+
+    def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Take (frame, sound, feature) and give as much, each sound at its own length."""
+        if self.batch_norm is not None:
+            x = self.batch_norm(x)
+        packed, _ = self.rnn(pack_padded_sequence(x, lengths, enforce_sorted=False))
+        ahead, back = pad_packed_sequence(packed)[0].chunk(2, dim=-1)
+        return ahead + back
+
+
+class DeepSpeech2Network(nn.Module):
+    """Convolutions, bidirectional LSTMs and a linear readout (Amodei et al. 2016).
+
+    Parameters
+    ----------
+    bands
+        Of the spectrogram.
+    channels
+        Of either convolution.
+    hidden
+        Units of every LSTM in each direction.
+    layers
+        Number of LSTMs.
+    letters
+        Width of the readout.
+    """
+
+    def __init__(self, bands: int, channels: int, hidden: int, layers: int, letters: int) -> None:
+        super().__init__()
+        self.conv = Convolutions(channels)
+        inputs = channels * (((bands + 1) // 2 + 1) // 2)
+        self.rnns = nn.ModuleList(Recurrent(hidden if k else inputs, hidden, normalised=k > 0) for k in range(layers))
+        self.fc = nn.Sequential(PerFrame(nn.Sequential(nn.BatchNorm1d(hidden), nn.Linear(hidden, letters, bias=False))))
+
+    def forward(self, spectrograms: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Score the letters at every frame.
+
+        Parameters
+        ----------
+        spectrograms
+            Shape (sound, 1, band, frame), zero beyond the end of each sound.
+        lengths
+            Frames of each sound, shape (sound,), on the CPU.
+
+        Returns
+        -------
+        scores, lengths
+            Before the softmax, shape (sound, frame, letter), and frames of each sound; frames beyond them mean nothing.
+        """
+        lengths = (lengths + 1) // 2
+        x = self.conv(spectrograms, lengths).flatten(1, 2).permute(2, 0, 1)
+        for layer in self.rnns:
+            x = layer(x, lengths)
+        return self.fc(x).transpose(0, 1), lengths
