@@ -16,8 +16,12 @@ from distributed_trf.errors import ConfigError, FeatureError, MissingExtraError
 from distributed_trf.features.families.whisper import Whisper
 from distributed_trf.features.family import Family, Network
 from distributed_trf.features.resample import resample_frames, resample_sound
+from distributed_trf.features.spectrograms.cochleagram import cochleagram, cochleagram_frames
 from distributed_trf.features.spectrograms.family import Spectrogram
+from distributed_trf.features.spectrograms.mel_librosa import mel_librosa, mel_librosa_frames
+from distributed_trf.features.spectrograms.mel_speech2text import mel_speech2text, mel_speech2text_frames
 from distributed_trf.features.spectrograms.mel_whisper import mel_whisper, mel_whisper_frames
+from distributed_trf.features.spectrograms.wavelet import wavelet, wavelet_frames
 from distributed_trf.features.table import Layer, NetworkTable
 from distributed_trf.features.weights.source import weights_stamps
 from distributed_trf.store.fingerprint import library_versions
@@ -25,6 +29,10 @@ from distributed_trf.store.fingerprint import library_versions
 FAMILIES: dict[str, Family] = {
     "whisper": Whisper(),
     "mel_whisper": Spectrogram(mel_whisper, mel_whisper_frames, ("scipy", "transformers")),
+    "mel_speech2text": Spectrogram(mel_speech2text, mel_speech2text_frames, ("scipy", "transformers")),
+    "mel_librosa": Spectrogram(mel_librosa, mel_librosa_frames, bytes_per_sample=170),
+    "cochleagram": Spectrogram(cochleagram, cochleagram_frames, bytes_per_sample=4700),
+    "wavelet": Spectrogram(wavelet, wavelet_frames, ("scipy", "naplib"), extra="wavelet"),
 }
 
 
@@ -51,10 +59,11 @@ def versions(table: NetworkTable, weights: Weights) -> dict[str, str]:
     """
     if table.family not in FAMILIES:
         return {}  # it can be planned, not built
+    code = family(table, weights)
     try:
-        return library_versions(*family(table, weights).libraries)
+        return library_versions(*code.libraries)
     except PackageNotFoundError as error:
-        raise MissingExtraError(str(error.name), "models") from error
+        raise MissingExtraError(str(error.name), code.extra) from error
 
 
 @lru_cache(maxsize=1)
