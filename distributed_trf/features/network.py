@@ -13,6 +13,7 @@ from distributed_trf.arrays import Array, namespace, to_numpy
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.config.weights import Weights
 from distributed_trf.errors import ConfigError, FeatureError, MissingExtraError
+from distributed_trf.features.families.cochlear import Cochlear
 from distributed_trf.features.families.whisper import Whisper
 from distributed_trf.features.family import Family, Network
 from distributed_trf.features.resample import resample_frames, resample_sound
@@ -28,6 +29,7 @@ from distributed_trf.store.fingerprint import library_versions
 
 FAMILIES: dict[str, Family] = {
     "whisper": Whisper(),
+    "cochlear": Cochlear(),
     "mel_whisper": Spectrogram(mel_whisper, mel_whisper_frames, ("scipy", "transformers")),
     "mel_speech2text": Spectrogram(mel_speech2text, mel_speech2text_frames, ("scipy", "transformers")),
     "mel_librosa": Spectrogram(mel_librosa, mel_librosa_frames, bytes_per_sample=170),

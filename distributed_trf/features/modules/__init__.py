@@ -1,0 +1,1 @@
+"""Networks as modules of torch, imported only where one is built."""
