@@ -54,6 +54,10 @@ class Family(Protocol):
     def libraries(self) -> tuple[str, ...]:
         """What its numbers depend on beside this package."""
 
+    @property
+    def extra(self) -> str:
+        """The extra of this package that brings them."""
+
     def frame_rate(self, layer: Layer) -> float:
         """Return the frames per second of a layer."""
 

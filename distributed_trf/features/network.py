@@ -13,19 +13,24 @@ from distributed_trf.arrays import Array, namespace, to_numpy
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.config.weights import Weights
 from distributed_trf.errors import ConfigError, FeatureError, MissingExtraError
+from distributed_trf.features.families.cochlear import Cochlear
+from distributed_trf.features.families.deepspeech2 import DeepSpeech2
 from distributed_trf.features.families.own_module import OwnModule
 from distributed_trf.features.families.own_transformer import OwnTransformer
 from distributed_trf.features.families.speech2text import Speech2Text
 from distributed_trf.features.families.torch_family import TorchFamily
-from distributed_trf.features.families.wav2vec2 import Wav2Vec2
-from distributed_trf.features.families.deepspeech2 import DeepSpeech2
 from distributed_trf.features.families.wav2letter import Wav2Letter
+from distributed_trf.features.families.wav2vec2 import Wav2Vec2
 from distributed_trf.features.families.whisper import Whisper
 from distributed_trf.features.family import Family, Network
 from distributed_trf.features.resample import resample_frames, resample_sound
+from distributed_trf.features.spectrograms.cochleagram import cochleagram, cochleagram_frames
 from distributed_trf.features.spectrograms.family import Spectrogram
 from distributed_trf.features.spectrograms.mel_deepspeech2 import mel_deepspeech2, mel_deepspeech2_frames
+from distributed_trf.features.spectrograms.mel_librosa import mel_librosa, mel_librosa_frames
+from distributed_trf.features.spectrograms.mel_speech2text import mel_speech2text, mel_speech2text_frames
 from distributed_trf.features.spectrograms.mel_whisper import mel_whisper, mel_whisper_frames
+from distributed_trf.features.spectrograms.wavelet import wavelet, wavelet_frames
 from distributed_trf.features.table import Layer, NetworkTable
 from distributed_trf.features.weights.source import weights_stamps
 from distributed_trf.store.fingerprint import library_versions
@@ -39,7 +44,12 @@ FAMILIES: dict[str, Family] = {
     "deepspeech2": DeepSpeech2(),
     "wav2letter": Wav2Letter(),
     "mel_deepspeech2": Spectrogram(mel_deepspeech2, mel_deepspeech2_frames),
+    "cochlear": Cochlear(),
     "mel_whisper": Spectrogram(mel_whisper, mel_whisper_frames, ("scipy", "transformers")),
+    "mel_speech2text": Spectrogram(mel_speech2text, mel_speech2text_frames, ("scipy", "transformers")),
+    "mel_librosa": Spectrogram(mel_librosa, mel_librosa_frames, bytes_per_sample=170),
+    "cochleagram": Spectrogram(cochleagram, cochleagram_frames, bytes_per_sample=4700),
+    "wavelet": Spectrogram(wavelet, wavelet_frames, ("scipy", "naplib"), extra="wavelet"),
 }
 
 
@@ -70,12 +80,12 @@ def versions(table: NetworkTable, weights: Weights) -> dict[str, str]:
     """
     if table.family not in FAMILIES:
         return {}  # it can be planned, not built
-    rule = family(table, weights)
+    code = family(table, weights)
     try:
-        found = library_versions(*rule.libraries)
+        found = library_versions(*code.libraries)
     except PackageNotFoundError as error:
-        raise MissingExtraError(str(error.name), "models") from error
-    return found | rule.code(table) if isinstance(rule, TorchFamily) else found
+        raise MissingExtraError(str(error.name), code.extra) from error
+    return found | code.code(table) if isinstance(code, TorchFamily) else found
 
 
 @lru_cache(maxsize=1)

@@ -12,7 +12,7 @@ import numpy as np
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.config.weights import TRAINED, Weights, kind_of
 from distributed_trf.errors import DeviceError, MissingExtraError
-from distributed_trf.features.family import Keep, Work
+from distributed_trf.features.family import Keep, Network, Work
 from distributed_trf.features.hooks import recorded
 from distributed_trf.features.table import Layer, NetworkTable
 from distributed_trf.features.weights.controls import CONTROLS, apply_control
@@ -32,6 +32,7 @@ class TorchFamily(ABC):
     """
 
     libraries: tuple[str, ...] = ("torch", "scipy")
+    extra: str = "models"
 
     @abstractmethod
     def n_frames(self, table: NetworkTable, layer: Layer, n_samples: int) -> int:
@@ -94,7 +95,7 @@ class TorchFamily(ABC):
 
     def build(
         self, table: NetworkTable, settings: NetworkSettings, weights: Weights, *, device: str, dtype: str
-    ) -> TorchNetwork:
+    ) -> Network:
         """Build the network with its weights on a device.
 
         Raises

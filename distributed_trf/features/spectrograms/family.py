@@ -24,7 +24,9 @@ class Spectrogram:
     """Frames of a sound of that many samples; raises FeatureError where it cannot be heard."""
     libraries: tuple[str, ...] = ("scipy",)
     bytes_per_sample: int = 64
-    """Peak memory while it is computed."""
+    """Peak memory while it is computed and brought to the table's bands."""
+    extra: str = "models"
+    """The extra of this package that brings the libraries."""
     n_bytes: int = 0
     changed: int | None = None
 
