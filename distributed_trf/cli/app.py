@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from distributed_trf.cli import recordings, results, simulate, study
+from distributed_trf.cli import recordings, results, simulate, study, word_errors
 from distributed_trf.cli.console import err
 from distributed_trf.errors import DistributedTRFError
 
@@ -43,6 +43,7 @@ app.command("results")(results.show_results)
 app.command("figures")(results.draw_figures)
 app.command("recordings")(recordings.list_recordings)
 app.command("simulate")(simulate.write_recordings)
+app.command("wer")(word_errors.show_word_errors)
 
 
 @app.callback()

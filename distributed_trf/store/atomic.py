@@ -18,12 +18,17 @@ TEMPORARY = ".partial-"
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a JSON file: beside its place, to disk, then into place in one step."""
+    """Write a JSON file (see ``write_text``)."""
+    write_text(path, json.dumps(content, indent=1, allow_nan=False))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file: beside its place, to disk, then into place in one step."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = _beside(path)
     try:
-        with beside.open("w") as file:
-            json.dump(content, file, indent=1, allow_nan=False)
+        with beside.open("w", encoding="utf-8") as file:
+            file.write(text)
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)

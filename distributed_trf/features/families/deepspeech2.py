@@ -57,7 +57,7 @@ class DeepSpeech2(TorchFamily):
         """Load trained weights from a file."""
         return load_checkpoint(self.new(table), table, settings)
 
-    def run(self, model: torch.nn.Module, sounds: Sequence[np.ndarray], device: str, dtype: torch.dtype) -> None:
+    def run(self, model: torch.nn.Module, sounds: Sequence[np.ndarray], device: str, dtype: torch.dtype) -> Any:
         """Hear a batch, each sound normalised by itself and every layer at each sound's own length."""
         import torch
 
@@ -66,7 +66,7 @@ class DeepSpeech2(TorchFamily):
         batch = torch.zeros(len(sounds), 1, N_BANDS, int(lengths.max()), dtype=dtype)
         for k, spectrogram in enumerate(spectrograms):
             batch[k, 0, :, : lengths[k]] = spectrogram.T
-        model(batch.to(device), lengths)
+        return model(batch.to(device), lengths)
 
     def frames(self, table: NetworkTable, layer: Layer, output: Any, n_samples: Sequence[int]) -> list[torch.Tensor]:
         """Unpack what a recurrent layer gives: both directions side by side, before they are summed."""

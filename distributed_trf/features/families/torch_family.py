@@ -53,8 +53,8 @@ class TorchFamily(ABC):
         """
 
     @abstractmethod
-    def run(self, model: torch.nn.Module, sounds: Sequence[np.ndarray], device: str, dtype: torch.dtype) -> None:
-        """Pass sounds through the network once.
+    def run(self, model: torch.nn.Module, sounds: Sequence[np.ndarray], device: str, dtype: torch.dtype) -> Any:
+        """Pass sounds through the network once; return what it gives, if that is for anyone.
 
         Parameters
         ----------

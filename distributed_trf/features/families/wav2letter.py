@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from math import prod
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from pydantic import Field
@@ -60,7 +60,7 @@ class Wav2Letter(TorchFamily):
         """Load trained weights from a file."""
         return load_checkpoint(self.new(table), table, settings)
 
-    def run(self, model: torch.nn.Module, sounds: Sequence[np.ndarray], device: str, dtype: torch.dtype) -> None:
+    def run(self, model: torch.nn.Module, sounds: Sequence[np.ndarray], device: str, dtype: torch.dtype) -> Any:
         """Hear a batch; silence after the shorter sounds is kept from growing into anything by the network."""
         import torch
 
@@ -69,7 +69,7 @@ class Wav2Letter(TorchFamily):
         batch = torch.zeros(len(sounds), int(lengths.max()), dtype=dtype)
         for row, sound in zip(batch, sounds, strict=True):
             row[: sound.shape[0]] = torch.from_numpy(sound)
-        model(batch.to(device), lengths)
+        return model(batch.to(device), lengths)
 
 
 def _check_length(n_samples: int) -> None:

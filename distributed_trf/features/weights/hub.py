@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from distributed_trf.config.extraction import NetworkSettings
@@ -13,10 +14,11 @@ _SAFE = ["config.json", "model*.safetensors", "model.safetensors.index.json"]
 _PICKLED = ["config.json", "pytorch_model.bin"]
 
 
-def weights_folder(table: NetworkTable, settings: NetworkSettings) -> Path:
+def weights_folder(table: NetworkTable, settings: NetworkSettings, *, beside: Sequence[str] = ()) -> Path:
     """Return the folder of a network's trained weights, downloaded first where the source is a hub id.
 
-    Of the hub only the configuration and the weights are fetched, the pickled ones where there are no others.
+    Of the hub only the configuration and the weights are fetched, the pickled ones where there are no others, and what
+    ``beside`` names: patterns of further files.
 
     Raises
     ------
@@ -36,9 +38,9 @@ def weights_folder(table: NetworkTable, settings: NetworkSettings) -> Path:
 
     disable_progress_bars()  # workers have no terminal of their own
     try:
-        folder = Path(snapshot_download(source, revision=revision, allow_patterns=_SAFE))
+        folder = Path(snapshot_download(source, revision=revision, allow_patterns=[*_SAFE, *beside]))
         if not list(folder.glob("*.safetensors")):
-            folder = Path(snapshot_download(source, revision=revision, allow_patterns=_PICKLED))
+            folder = Path(snapshot_download(source, revision=revision, allow_patterns=[*_PICKLED, *beside]))
     except Exception as error:  # of the connection, the hub's answer or the disk
         raise FeatureError(
             f"{table.name}: trained weights could not be loaded from {source!r} at revision {revision}: {error}. "

@@ -110,6 +110,14 @@ def trained_model(
     return model
 
 
+def trained_with_head(model_class: str, folder: Path, architecture: Mapping[str, Any], network: str) -> nn.Module:
+    """Load a model with a head, such as ``Wav2Vec2ForCTC``, as its folder describes it (see ``trained_model``)."""
+    made = transformers_class(model_class)
+    model = made(_folder_config(made.config_class, folder, architecture, network))
+    load_state(model, _with_tied(_as_named_now(read_state(folder), model), model), folder)
+    return model
+
+
 def _folder_config(config_class: Any, folder: Path, architecture: Mapping[str, Any], network: str) -> Any:
     file = folder / "config.json"
     try:
@@ -171,3 +179,10 @@ def _as_named_now(state: State, model: nn.Module) -> State:
     if _OF_TRAINING in own and _OF_TRAINING not in named:
         named[_OF_TRAINING] = torch.zeros_like(own[_OF_TRAINING])
     return named
+
+
+def _with_tied(state: State, model: nn.Module) -> State:
+    """Add what files leave out because the model has it twice, such as a readout that is its table of words."""
+    own = model.state_dict()
+    held = {own[key].data_ptr(): value for key, value in state.items() if key in own}
+    return state | {key: held[own[key].data_ptr()] for key in own.keys() - state.keys() if own[key].data_ptr() in held}

@@ -1,0 +1,1 @@
+"""How well networks recognise speech: word error rates on public benchmarks."""
