@@ -55,7 +55,7 @@ class TransformersRecogniser:
 
 
 class Wav2Vec2Recogniser(TransformersRecogniser):
-    """wav2vec 2.0 (Baevski et al. 2020): the best symbol of each frame. Statistics are over the sound, so one by one."""
+    """wav2vec 2.0 (Baevski et al. 2020): the best symbol of each frame, one by one as statistics are over a sound."""
 
     model_class, tokenizer_class = "Wav2Vec2ForCTC", "Wav2Vec2CTCTokenizer"
     extractor_class = "Wav2Vec2FeatureExtractor"

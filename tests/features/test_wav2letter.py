@@ -144,6 +144,8 @@ def test_sound__shorter_than_the_first_kernel_is_refused(network):
         RULE.n_frames(SMALL, SMALL.layers[0], 30)
     with pytest.raises(FeatureError, match=message):
         extract(network, SMALL, "trained", [noise(500), noise(30)], SMALL.layers)
+    with pytest.raises(FeatureError, match="a sound of 0 samples is too short"):
+        extract(network, SMALL, "trained", [noise(0)], SMALL.layers)
     assert extract(network, SMALL, "trained", [noise(31)], SMALL.layers)[13][0].shape == (1, 5)
 
 

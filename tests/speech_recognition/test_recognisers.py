@@ -111,9 +111,10 @@ def test_network_that_recognises_nothing__is_refused():
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_gpu_that_is_not_there__is_refused(folders):
+    table = small_table("wav2vec2", CONFIGS["wav2vec2"])
+    settings = RecogniserSettings(name="wav2vec2", source=str(folders["wav2vec2"]))
     with pytest.raises(DeviceError, match="finds no GPU"):
-        table = small_table("wav2vec2", CONFIGS["wav2vec2"])
-        open_recogniser(table, RecogniserSettings(name="wav2vec2", source=str(folders["wav2vec2"])), "cuda")
+        open_recogniser(table, settings, "cuda")
 
 
 def test_folder_without_vocabulary__is_named(folders, tmp_path):

@@ -55,8 +55,6 @@ class _InertType(type):
 
     def __setitem__(cls, _key: Any, _value: Any) -> None: ...
 
-    def append(cls, _value: Any) -> None: ...
-
     def extend(cls, _values: Any) -> None: ...
 
     def add(cls, _value: Any) -> None: ...
@@ -112,7 +110,7 @@ class _TensorUnpickler(pickle.Unpickler):
         return self.storages[key]
 
     def _view(self, storage: Any, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_grad: Any) -> Any:
-        return _Inert if storage is _Inert else storage.as_strided(size, stride, offset)
+        return storage.as_strided(size, stride, offset)
 
     def _first(self, tensor: Any, *_grad_and_state: Any) -> Any:
         return tensor
