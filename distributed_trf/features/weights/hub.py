@@ -9,8 +9,9 @@ from distributed_trf.errors import FeatureError
 from distributed_trf.features.table import NetworkTable
 from distributed_trf.features.weights.source import weights_source
 
-_SAFE = ["config.json", "model*.safetensors", "model.safetensors.index.json"]
-_PICKLED = ["config.json", "pytorch_model.bin"]
+SAFE = ["config.json", "model*.safetensors", "model.safetensors.index.json"]
+PICKLED = ["config.json", "pytorch_model.bin"]
+"""What is fetched of a hub, and what where that brings no weights."""
 
 
 def weights_folder(table: NetworkTable, settings: NetworkSettings) -> Path:
@@ -36,9 +37,9 @@ def weights_folder(table: NetworkTable, settings: NetworkSettings) -> Path:
 
     disable_progress_bars()  # workers have no terminal of their own
     try:
-        folder = Path(snapshot_download(source, revision=revision, allow_patterns=_SAFE))
+        folder = Path(snapshot_download(source, revision=revision, allow_patterns=SAFE))
         if not list(folder.glob("*.safetensors")):
-            folder = Path(snapshot_download(source, revision=revision, allow_patterns=_PICKLED))
+            folder = Path(snapshot_download(source, revision=revision, allow_patterns=PICKLED))
     except Exception as error:  # of the connection, the hub's answer or the disk
         raise FeatureError(
             f"{table.name}: trained weights could not be loaded from {source!r} at revision {revision}: {error}. "
