@@ -173,8 +173,9 @@ from torch import nn
 
 
 class Net(nn.Module):
-    def __init__(self, width, inplace=False, branch=False):
+    def __init__(self, width, inplace=False, branch=False, shape=None):
         super().__init__()
+        self.shape = shape
         self.convolution = nn.Conv1d(1, width, 400, stride=160, padding=200)
         self.activation = nn.ReLU(inplace=inplace)
         self.norm = nn.LayerNorm(width)
@@ -184,7 +185,12 @@ class Net(nn.Module):
         x = self.activation(self.convolution(sounds[:, None]))
         if self.branch and x.mean() > 1e9:  # cannot be told of shapes alone
             return x
-        return self.norm(x.transpose(1, 2))
+        x = x.transpose(1, 2)
+        if self.shape == "time first":
+            x = x.transpose(0, 1)
+        elif self.shape == "no time":
+            x = x.mean(1)
+        return self.norm(x)
 
 
 def make():
@@ -314,6 +320,13 @@ def test_layer_that_the_network_does_not_have__is_named_before_anything_is_heard
     content["layers"][0].update(layer)
     table = NetworkTable.model_validate(content)
     with pytest.raises(FeatureError, match=message):
+        family(table, "reset").n_frames(table, table.layers[0], 16_000)
+
+
+@pytest.mark.parametrize(("order", "shape"), [("time first", r"\(101, 1, 4\)"), ("no time", r"\(1, 4\)")])
+def test_layer_of_another_order__is_named(package, order, shape):
+    table = mynet(package, {"shape": order})
+    with pytest.raises(FeatureError, match=rf"layer 1 \(norm\) gives shape {shape} of one sound; expected"):
         family(table, "reset").n_frames(table, table.layers[0], 16_000)
 
 

@@ -81,7 +81,7 @@ def test_old_checkpoint__with_position_tables_and_a_tied_head_is_read(folder, tm
         np.testing.assert_array_equal(found[layer.id][0], expected[layer.id][0])
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(lengths=st.lists(st.integers(560, 30_000), min_size=2, max_size=4), seed=st.integers(0, 99))
 def test_batch__gives_what_each_sound_gives_alone(folder, lengths, seed):
     network = trained(TABLE, folder)
@@ -126,6 +126,7 @@ def test_n_frames__are_those_of_the_modules(n):
     assert frames(TABLE, n) == {layer: out.shape[0] for layer, (out,) in shapes.items()}
 
 
+@settings(max_examples=20)
 @given(n=st.integers(560, 40_000), seed=st.integers(0, 9))
 def test_input__is_that_of_the_library(n, seed):
     (sound,) = noise(np.random.default_rng(seed), n, lead_in=0)

@@ -12,6 +12,7 @@ import huggingface_hub
 import numpy as np
 import pytest
 import torch
+from huggingface_hub.utils import filter_repo_objects
 from safetensors.torch import load_file, save_file
 from transformers import Wav2Vec2Config, Wav2Vec2ForCTC, WhisperConfig, WhisperForConditionalGeneration, WhisperModel
 
@@ -19,6 +20,7 @@ from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.errors import ConfigError, FeatureError, MissingExtraError
 from distributed_trf.features.network import build_network, extract
 from distributed_trf.features.table import NetworkTable, load_table
+from distributed_trf.features.weights.hub import PICKLED, SAFE
 from distributed_trf.features.weights.transformers_model import transformers_class, untrained_model
 from tests.conftest import SMALL_WHISPER
 from tests.small_transformers import WAV2VEC2, features, noise, small
@@ -214,6 +216,42 @@ def test_hub__is_read_from_its_cache(tmp_path, saved, monkeypatch, pickled):
     expected = features(TABLE, saved, [SOUND])
     for layer in TABLE.layers:
         np.testing.assert_array_equal(found[layer.id][0], expected[layer.id][0])
+
+
+def test_hub__of_what_is_published_only_configuration_and_weights_are_fetched():
+    published = [
+        "README.md",
+        "config.json",
+        "preprocessor_config.json",
+        "tf_model.h5",
+        "modeling.py",
+        "training_args.bin",
+    ]
+    published += ["model.safetensors", "pytorch_model.bin", "onnx/model.onnx"]
+    pieces = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", "model.safetensors.index.json"]
+    fetched = {
+        "safe": list(filter_repo_objects(published + pieces, allow_patterns=SAFE)),
+        "pickled": list(filter_repo_objects(published + pieces, allow_patterns=PICKLED)),
+    }
+    assert fetched == {
+        "safe": ["config.json", "model.safetensors", *pieces],
+        "pickled": ["config.json", "pytorch_model.bin"],
+    }
+
+
+def test_fields_of_public_configurations__do_no_harm(folder, saved):
+    """What the files of openai/whisper-tiny say beside the architecture."""
+    configure(
+        folder,
+        torch_dtype="float32",
+        transformers_version="4.27.0.dev0",
+        forced_decoder_ids=[[1, 50259], [2, 50359]],
+        suppress_tokens=[1, 2],
+        max_length=448,
+        use_cache=True,
+        _name_or_path="openai/whisper-tiny",
+    )
+    assert same_features(folder, saved)
 
 
 def test_class_that_is_none__is_named():

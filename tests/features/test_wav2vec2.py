@@ -117,7 +117,7 @@ def test_old_pretraining_checkpoint__every_layer_is_what_the_model_itself_gives(
         np.testing.assert_array_equal(found[layer][0], out, strict=True)
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(lengths=st.lists(st.integers(400, 20_000), min_size=2, max_size=4), seed=st.integers(0, 99))
 def test_batch__gives_what_each_sound_gives_alone(folder, lengths, seed):
     network = trained(TABLE, folder)

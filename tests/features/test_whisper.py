@@ -113,8 +113,8 @@ def test_encoder_alone__gives_what_generating_text_gives_bit_by_bit(saved, sound
             np.testing.assert_array_equal(found[layer.id][0], out[: found[layer.id][0].shape[0]].numpy(), strict=True)
 
 
-@settings(max_examples=8)
-@given(lengths=st.lists(st.integers(400, 60_000), min_size=2, max_size=3))
+@settings(max_examples=4)
+@given(lengths=st.lists(st.integers(400, 60_000), min_size=2, max_size=2))
 def test_batch_of_any_lengths__gives_what_each_sound_gives_alone_bit_by_bit(saved, lengths):
     network, batch = trained(saved[WhisperModel]), noise(np.random.default_rng(3), *lengths)
     together = extract(network, TABLE, "trained", batch, TABLE.layers)

@@ -10,8 +10,9 @@ from distributed_trf.errors import FeatureError
 from distributed_trf.features.table import NetworkTable
 from distributed_trf.features.weights.source import weights_source
 
-_SAFE = ["config.json", "model*.safetensors", "model.safetensors.index.json"]
-_PICKLED = ["config.json", "pytorch_model.bin"]
+SAFE = ["config.json", "model*.safetensors", "model.safetensors.index.json"]
+PICKLED = ["config.json", "pytorch_model.bin"]
+"""What is fetched of a hub, and what where that brings no weights."""
 
 
 def weights_folder(table: NetworkTable, settings: NetworkSettings, *, beside: Sequence[str] = ()) -> Path:
@@ -38,9 +39,9 @@ def weights_folder(table: NetworkTable, settings: NetworkSettings, *, beside: Se
 
     disable_progress_bars()  # workers have no terminal of their own
     try:
-        folder = Path(snapshot_download(source, revision=revision, allow_patterns=[*_SAFE, *beside]))
+        folder = Path(snapshot_download(source, revision=revision, allow_patterns=[*SAFE, *beside]))
         if not list(folder.glob("*.safetensors")):
-            folder = Path(snapshot_download(source, revision=revision, allow_patterns=[*_PICKLED, *beside]))
+            folder = Path(snapshot_download(source, revision=revision, allow_patterns=[*PICKLED, *beside]))
     except Exception as error:  # of the connection, the hub's answer or the disk
         raise FeatureError(
             f"{table.name}: trained weights could not be loaded from {source!r} at revision {revision}: {error}. "
