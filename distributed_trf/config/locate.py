@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from pathlib import Path
 
 from distributed_trf.errors import ConfigError
@@ -36,4 +37,11 @@ def locate(name: str | Path, folder: str) -> Path:
             return place
     known = sorted(path.stem for path in shipped(folder).glob("*.yaml"))
     searched = ", ".join(str(place) for place in places)
-    raise ConfigError(f"{name}: no such file; looked for {searched}. Shipped in {folder}/: {', '.join(known)}")
+    near = get_close_matches(given.stem, listed(folder), n=1)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    raise ConfigError(f"{name}: no such file; looked for {searched}.{hint} Shipped in {folder}/: {', '.join(known)}")
+
+
+def listed(folder: str) -> list[str]:
+    """Return the names that ``locate`` finds in a folder, those of the working directory and those that ship."""
+    return sorted({path.stem for place in (Path(folder), shipped(folder)) for path in place.glob("*.yaml")})

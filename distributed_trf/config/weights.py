@@ -7,7 +7,7 @@
 ``permuted``           trained, the entries of every parameter in random order; seeds as above
 ``random``             every parameter drawn from N(0, 1); seeds as above
 ``random_uniform``     every parameter drawn from U(0, 1); seeds as above
-``scaled-2.5``         trained, every parameter times 2.5
+``scaled-2.5``         trained, every parameter times 2.5; any factor above 0 but 1
 ``projection_linear``  random layers of the same widths on the network's own spectrogram, one for each layer; also
                        ``projection_conv``, ``projection_linear_gelu``, ``projection_conv_gelu``; seeds as above
 =====================  ================================================================================
@@ -52,13 +52,13 @@ def _known(weights: str) -> str:
         return weights
     raise ValueError(
         f"{weights!r} is not among {', '.join([TRAINED, *SEEDED, 'scaled-FACTOR', FIXED])}; a seed other than 0 is "
-        "written reset-1, a factor scaled-0.5"
+        "written reset-1, a factor (other than 1) scaled-0.5"
     )
 
 
 def _is_factor(number: str) -> bool:
     try:
-        return number == f"{float(number):g}" and 0 < float(number) < float("inf")
+        return number == f"{float(number):g}" and 0 < float(number) < float("inf") and float(number) != 1
     except ValueError:
         return False
 

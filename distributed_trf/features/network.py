@@ -11,7 +11,7 @@ import numpy as np
 
 from distributed_trf.arrays import Array, namespace, to_numpy
 from distributed_trf.config.extraction import NetworkSettings
-from distributed_trf.config.weights import Weights
+from distributed_trf.config.weights import PROJECTIONS, Weights, kind_of
 from distributed_trf.errors import ConfigError, FeatureError, MissingExtraError
 from distributed_trf.features.families.cochlear import Cochlear
 from distributed_trf.features.families.deepspeech2 import DeepSpeech2
@@ -32,6 +32,7 @@ from distributed_trf.features.spectrograms.mel_speech2text import mel_speech2tex
 from distributed_trf.features.spectrograms.mel_whisper import mel_whisper, mel_whisper_frames
 from distributed_trf.features.spectrograms.wavelet import wavelet, wavelet_frames
 from distributed_trf.features.table import Layer, NetworkTable
+from distributed_trf.features.weights.projection import Projection
 from distributed_trf.features.weights.source import weights_stamps
 from distributed_trf.store.fingerprint import library_versions
 
@@ -59,11 +60,20 @@ def family(table: NetworkTable, weights: Weights) -> Family:
     Raises
     ------
     ConfigError
-        If its table names an unknown family.
+        If its table names an unknown family, or a projection is asked of one that hears no spectrogram.
     """
     if table.family not in FAMILIES:
         raise ConfigError(f"network {table.name}: family {table.family!r} is unknown; known: {', '.join(FAMILIES)}")
-    return FAMILIES[table.family]
+    code, kind = FAMILIES[table.family], kind_of(weights)
+    if kind not in PROJECTIONS:
+        return code
+    if not isinstance(code, TorchFamily) or code.spectrogram is None:
+        able = [name for name, f in FAMILIES.items() if isinstance(f, TorchFamily) and f.spectrogram is not None]
+        raise ConfigError(
+            f"networks: {table.name}: weights {weights!r} project the spectrogram that a network hears, and family "
+            f"{table.family!r} hears none; ask it of networks of {', '.join(able)}"
+        )
+    return Projection(table, code.spectrogram, code.libraries, kind)
 
 
 def versions(table: NetworkTable, weights: Weights) -> dict[str, str]:

@@ -16,6 +16,12 @@ def is_known(table: NetworkTable) -> bool:
     return table.family in FAMILIES
 
 
+def check_weights(table: NetworkTable, weights: Weights) -> None:
+    """Raise ConfigError where this version knows a network and cannot make it with some weights."""
+    if is_known(table):
+        family(table, weights)
+
+
 def frame_rate(table: NetworkTable, weights: Weights, layer: Layer) -> float:
     """Return the frames per second that a layer gives with some weights."""
     return family(table, weights).frame_rate(layer) if is_known(table) else layer.rate

@@ -11,7 +11,7 @@ from distributed_trf.config.study import StudySettings
 from distributed_trf.config.weights import Weights
 from distributed_trf.errors import ConfigError
 from distributed_trf.features.network import FAMILIES
-from distributed_trf.features.planning import is_known
+from distributed_trf.features.planning import check_weights, is_known
 from distributed_trf.features.table import Layer, NetworkTable, chosen_layers, chosen_weights, load_table
 from distributed_trf.pipeline.extract import feature_layout, heard_lengths
 from distributed_trf.recordings.formats import open_recordings
@@ -51,7 +51,8 @@ class Context:
             _check_extractable(tables.values())
         for network in study.networks:
             chosen_layers(tables[network.name], network)
-            chosen_weights(tables[network.name], network)
+            for weights in chosen_weights(tables[network.name], network):
+                check_weights(tables[network.name], weights)
         recordings = open_recordings(study.recordings.format, study.recordings.path)
         _check_stimuli(study, recordings)
         context = cls(study, StudyStore.at(study.output), recordings, tables)

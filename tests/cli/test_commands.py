@@ -107,5 +107,5 @@ def test_simulate__ends_with_what_was_written(workplace):
 
 def test_no_arguments__shows_the_commands():
     done = dtrf()
-    for command in ("plan", "run", "status", "results", "figures", "recordings", "simulate"):
+    for command in ("plan", "run", "status", "results", "figures", "networks", "recordings", "simulate"):
         assert command in done.stdout + done.stderr

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from distributed_trf.clusters.recipe import load_recipe
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.config.load import load
-from distributed_trf.config.locate import locate, shipped
+from distributed_trf.config.locate import listed, locate, shipped
 from distributed_trf.config.study import LagSettings, RidgeSettings, StudySettings, load_study
 from distributed_trf.errors import ConfigError
 from distributed_trf.features.network import FAMILIES, family
@@ -278,7 +278,21 @@ def test_locate__says_where_it_looked_and_what_exists(folder):
     assert str(shipped("configs") / "quickstrat.yaml") in message
     known = sorted(path.stem for path in shipped("configs").glob("*.yaml"))
     assert "quickstart" in known
-    assert message.endswith(f"Shipped in configs/: {', '.join(known)}")
+    assert message.endswith(f" Did you mean quickstart? Shipped in configs/: {', '.join(known)}")
+
+
+def test_locate__means_only_what_is_near(folder):
+    with pytest.raises(ConfigError, match=r"configs/zzz\.yaml\. Shipped in configs/"):
+        locate("zzz", "configs")
+
+
+def test_listed__are_the_names_here_and_those_that_ship(folder):
+    (folder / "configs").mkdir()
+    for name in ("mine.yaml", "quickstart.yaml", "notes.txt"):
+        (folder / "configs" / name).write_text("")
+    names = listed("configs")
+    assert names == sorted({"mine", *(path.stem for path in shipped("configs").glob("*.yaml"))})
+    assert all(locate(name, "configs").is_file() for name in names)
 
 
 TABLE = {

@@ -1,103 +1,16 @@
-"""The untrained control, and where weights come from."""
+"""Where weights come from, and what fixes them."""
 
 from __future__ import annotations
 
 import pytest
-import torch
-from torch import nn
-from transformers import WhisperConfig, WhisperModel
 
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.errors import FeatureError
 from distributed_trf.features.table import NetworkTable
-from distributed_trf.features.weights.controls import apply_control
 from distributed_trf.features.weights.source import weights_identity, weights_source
 from tests.conftest import SMALL_WHISPER
 
 TABLE = NetworkTable.model_validate(SMALL_WHISPER)
-
-
-@pytest.fixture
-def model():
-    return WhisperModel(WhisperConfig(**SMALL_WHISPER["config"]))
-
-
-def encoder(model):
-    return {name: p.detach().clone() for name, p in model.encoder.named_parameters()}
-
-
-def test_reset__follows_the_seed_and_not_what_was_there(model):
-    found = []
-    for seed in (1, 2, 1):
-        with torch.no_grad():
-            for p in model.parameters():
-                p.uniform_(-5, 5)
-        assert apply_control(model, f"reset-{seed}") == sum(p.numel() for p in model.parameters())
-        found.append(encoder(model))
-    one, two, again = found
-    assert all(torch.equal(one[name], again[name]) for name in one)
-    random = [name for name in one if "layer_norm" not in name]
-    assert len(random) > 20
-    assert not any(torch.equal(one[name], two[name]) for name in random)
-
-
-def test_reset__changes_every_parameter_of_the_encoder(model):
-    with torch.no_grad():
-        for p in model.parameters():
-            p.fill_(7.0)
-    apply_control(model, "reset")
-    assert [name for name, p in encoder(model).items() if (p == 7.0).any()] == []
-
-
-def test_reset__changes_all_that_the_constructor_made_random(model):
-    """Norms start at one and zero in both; everything else is drawn anew, the sinusoids included."""
-    before = encoder(model)
-    apply_control(model, "reset")
-    same = [name for name, p in encoder(model).items() if torch.equal(p, before[name])]
-    assert same
-    assert all("layer_norm" in name for name in same)
-    positions = model.encoder.embed_positions.weight.detach()
-    assert positions.abs().max() > 2.5  # sinusoids stay within one
-    assert abs(float(positions.std()) - 1) < 0.05
-
-
-def test_reset__leaves_the_global_random_state_alone(model):
-    torch.manual_seed(11)
-    expected = torch.rand(3)
-    torch.manual_seed(11)
-    apply_control(model, "reset-5")
-    assert torch.equal(torch.rand(3), expected)
-
-
-def test_reset__draws_as_torch_does_after_manual_seed():
-    model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Conv1d(4, 2, 3))
-    apply_control(model, "reset-9")
-    torch.manual_seed(9)
-    expected = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Conv1d(4, 2, 3))
-    for found, drawn in zip(model.parameters(), expected.parameters(), strict=True):
-        assert torch.equal(found, drawn)
-
-
-class WithLooseParameter(nn.Module):
-    """A parameter that stands in no module that can be reset."""
-
-    def __init__(self):
-        super().__init__()
-        self.inner = nn.Linear(2, 2)
-        self.loose = nn.Parameter(torch.ones(3))
-
-
-def test_reset__parameter_that_cannot_be_reset_is_named_and_nothing_changes():
-    model = WithLooseParameter()
-    before = model.inner.weight.detach().clone()
-    with pytest.raises(FeatureError, match="WithLooseParameter: cannot reset loose$"):
-        apply_control(model, "reset")
-    assert torch.equal(model.inner.weight, before)
-
-
-def test_reset__nothing_to_reset_is_no_control():
-    with pytest.raises(FeatureError, match="ReLU: cannot reset any parameter"):
-        apply_control(nn.ReLU(), "reset")
 
 
 def test_weights_source__the_study_comes_before_the_table(tmp_path):
@@ -141,6 +54,17 @@ def test_weights_identity__of_reset_weights_is_seed_and_architecture():
     assert zero != one
     wider = NetworkTable.model_validate({**SMALL_WHISPER, "config": {**SMALL_WHISPER["config"], "d_model": 32}})
     assert weights_identity(wider, NetworkSettings(name="w"), "reset") != zero
+
+
+def test_weights_identity__of_projections_is_the_widths_of_all_layers():
+    settings = NetworkSettings(name="w", layers=[3])
+    wider = [{**layer, "width": 32 if layer["id"] == 0 else 16} for layer in SMALL_WHISPER["layers"]]
+    tables = (TABLE, NetworkTable.model_validate({**SMALL_WHISPER, "layers": wider}))
+    narrow, wide = (weights_identity(table, settings, "projection_conv") for table in tables)
+    assert narrow != wide
+    assert len({str(weights_identity(TABLE, settings, f"projection_conv{w}")) for w in ("", "-1", "_gelu")}) == 3
+    moved = NetworkTable.model_validate({**SMALL_WHISPER, "config": {}, "source": None})
+    assert weights_identity(moved, settings, "projection_conv") == narrow
 
 
 def test_weights_identity__of_the_hub_is_the_commit():

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from distributed_trf.config.weights import PROJECTIONS, SEEDED
 from distributed_trf.errors import StoreError
-from distributed_trf.figures.layer_profile import layer_profile
+from distributed_trf.figures.layer_profile import WEIGHTS_STYLE, layer_profile
 from tests.small_results import small_results
 
 
@@ -37,7 +38,7 @@ def test_layer_profile__draws_medians_quartiles_and_spectrograms():
     assert axis.get_xlabel() == "layer"
     assert axis.get_ylabel() == "test correlation r"
     assert axis.get_xticks().tolist() == [0, 2]
-    assert {text.get_text() for text in axis.get_legend().get_texts()} == {"mel", "trained", "reset"}
+    assert {text.get_text() for text in figure.legends[0].get_texts()} == {"mel", "trained", "reset"}
     assert figure.get_suptitle() == "timit, 50 ms bins: median and quartiles over 3 units"
 
 
@@ -51,6 +52,33 @@ def test_layer_profile__one_panel_per_network_and_one_line_per_spectrogram():
         assert len(dashed) == 2
         assert {line.get_linestyle() for line in dashed} == {"--"}
         assert len({line.get_color() for line in dashed}) == 2
+
+
+WORDS = ["trained", "reset", "reset-1", "reset-2", "permuted-4", "random", "random_uniform", "scaled-0.5", "scaled-2"]
+
+
+def with_weights(words):
+    """Results of one network with the numbers of its trained weights under other names too."""
+    trained = small_results().sel(network=["net"], weights="trained", drop=True)
+    return xr.concat([trained + 0.01 * k for k in range(len(words))], xr.DataArray(words, dims="weights"))
+
+
+def test_layer_profile__seeds_of_a_kind_share_its_style_and_one_label():
+    figure = layer_profile(with_weights([*WORDS, *PROJECTIONS]), bin_width=50.0)
+    (axis,) = figure.axes
+    styles = [(line.get_color(), line.get_marker(), line.get_linestyle()) for line in axis.lines]
+    assert len(styles) == len(WORDS) + len(PROJECTIONS)
+    assert styles[1] == styles[2] == styles[3]
+    assert styles[-6][:2] == styles[-5][:2]  # factors: the line tells them apart
+    assert len(set(styles)) == len(styles) - 2
+    texts = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert texts == ["trained", "reset, 3 seeds", *WORDS[4:], *PROJECTIONS]
+
+
+def test_layer_profile__has_a_style_for_every_kind_of_weights_of_a_network():
+    assert set(WEIGHTS_STYLE) == {"trained", "scaled", *SEEDED}
+    colours = [WEIGHTS_STYLE[kind][0] for kind in WEIGHTS_STYLE if not kind.startswith("projection")]
+    assert len(set(colours)) == len(colours)
 
 
 def test_layer_profile__takes_the_first_bin_width_unless_told():

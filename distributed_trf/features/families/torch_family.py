@@ -14,6 +14,7 @@ from distributed_trf.config.weights import TRAINED, Weights, kind_of
 from distributed_trf.errors import DeviceError, MissingExtraError
 from distributed_trf.features.family import Keep, Network, Work
 from distributed_trf.features.hooks import recorded
+from distributed_trf.features.spectrograms.native import NativeSpectrogram
 from distributed_trf.features.table import Layer, NetworkTable
 from distributed_trf.features.weights.controls import CONTROLS, apply_control
 from distributed_trf.features.work import counted_work
@@ -22,6 +23,24 @@ if TYPE_CHECKING:
     import torch
 
 log = logging.getLogger(__name__)
+
+
+def check_device(device: str) -> None:
+    """Check that torch is here and has the device.
+
+    Raises
+    ------
+    MissingExtraError
+        If torch is not installed.
+    DeviceError
+        If a GPU is asked for and there is none.
+    """
+    try:
+        import torch
+    except ImportError as error:
+        raise MissingExtraError("torch", "models") from error
+    if device != "cpu" and not torch.cuda.is_available():
+        raise DeviceError(f"device {device!r} was asked for, but torch {torch.__version__} finds no GPU")
 
 
 class TorchFamily(ABC):
@@ -33,6 +52,8 @@ class TorchFamily(ABC):
 
     libraries: tuple[str, ...] = ("torch", "scipy")
     extra: str = "models"
+    spectrogram: NativeSpectrogram | None = None
+    """What its networks hear, where that is a spectrogram; random projections are of it."""
 
     @abstractmethod
     def n_frames(self, table: NetworkTable, layer: Layer, n_samples: int) -> int:
@@ -107,12 +128,9 @@ class TorchFamily(ABC):
         FeatureError
             If trained weights cannot be loaded, or a control would leave a parameter as it was.
         """
-        try:
-            import torch
-        except ImportError as error:
-            raise MissingExtraError("torch", "models") from error
-        if device != "cpu" and not torch.cuda.is_available():
-            raise DeviceError(f"device {device!r} was asked for, but torch {torch.__version__} finds no GPU")
+        check_device(device)
+        import torch
+
         kind = kind_of(weights)
         starts_trained = kind == TRAINED or CONTROLS[kind].of_trained
         model = self.load(table, settings) if starts_trained else self.new(table)

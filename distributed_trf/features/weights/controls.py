@@ -1,4 +1,4 @@
-"""Networks that have not learnt, or no longer know: what trained ones are compared with."""
+"""Weights that trained ones are compared with: of networks that have not learnt, or no longer know."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from distributed_trf.config.weights import Weights, kind_of, seed_of
+from distributed_trf.config.weights import PROJECTIONS, SCALED, Weights, factor_of, kind_of, seed_of
 from distributed_trf.errors import FeatureError
+from distributed_trf.features.weights.folding import fold_parametrizations
+from distributed_trf.features.weights.reset import reset
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
 
@@ -17,14 +20,29 @@ if TYPE_CHECKING:
 class Control:
     """A way to change weights."""
 
-    change: Callable[[nn.Module], None]
-    """Changes a module in place, drawing from torch's global random state on the CPU."""
+    change: Callable[[nn.Module, Weights], int]
+    """Changes a network in place, drawing from torch's global random state on the CPU; returns how many parameters."""
     of_trained: bool
     """Whether it starts from trained weights."""
 
 
 def apply_control(model: nn.Module, weights: Weights) -> int:
-    """Change the weights of a network on the CPU in place. Torch's global random state is left as it was.
+    """Change the weights of a network on the CPU in place, and leave it in eval mode.
+
+    What changes is the parameters that layers use, each once where several share it: a weight that is computed from
+    others, as by weight normalisation, is replaced by itself first (see ``fold_parametrizations``), so that a control
+    does not depend on how a checkpoint writes a weight. Buffers, such as the running statistics of batch normalisation,
+    stay as they are, but for ``reset``.
+
+    Draws follow the seed alone, whatever the device that the network goes to; torch's global random state is left as it
+    was.
+
+    Parameters
+    ----------
+    model
+        The network, trained where ``CONTROLS`` says so.
+    weights
+        Any kind but ``trained`` and ``fixed``.
 
     Returns
     -------
@@ -34,30 +52,54 @@ def apply_control(model: nn.Module, weights: Weights) -> int:
     Raises
     ------
     FeatureError
-        If a parameter would stay as it was, so that the control would not be one.
+        If a parameter would stay as it was, so that the control would not be one. The network is of no use then.
     """
     import torch
 
-    control = CONTROLS[kind_of(weights)]
+    fold_parametrizations(model)
+    seed = 0 if kind_of(weights) == SCALED else seed_of(weights)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.default_generator.manual_seed(seed_of(weights))  # torch.manual_seed would seed every GPU for good
-        control.change(model)
-    return sum(p.numel() for p in model.parameters())
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed every GPU for good
+        return CONTROLS[kind_of(weights)].change(model, weights)
 
 
-def reset(model: nn.Module) -> None:
-    """Re-initialise module by module with torch's own defaults.
+def _change_each(model: nn.Module, weights: Weights, change: Callable[[torch.Tensor], object]) -> int:
+    """Change parameter by parameter; only one whose entries are all the same may stay as it was."""
+    changed, stayed = 0, []
+    for name, p in sorted(model.named_parameters()):  # folding puts a weight behind its bias
+        before = p.clone()
+        change(p)
+        n_changed = int((p != before).sum())
+        changed += n_changed
+        if not n_changed and not _is_constant(before):
+            stayed.append(name)
+    if stayed or not changed:
+        raise FeatureError(
+            f"{type(model).__name__}: {weights} left {', '.join(stayed) or 'every parameter'} as it was, so it is no "
+            "control; leave it out of the study"
+        )
+    return changed
 
-    Every module that has ``reset_parameters`` is reset, in the order of ``named_modules``: the published control (Ahmed
-    et al. 2025), with a seed.
-    """
-    modules = [(name, m) for name, m in model.named_modules() if callable(getattr(m, "reset_parameters", None))]
-    covered = {id(p) for _, m in modules for p in m.parameters()}
-    left = [name for name, p in model.named_parameters() if id(p) not in covered]
-    if left or not covered:
-        raise FeatureError(f"{type(model).__name__}: cannot reset {', '.join(left) or 'any parameter'}")
-    for _, module in modules:
-        module.reset_parameters()
+
+def _is_constant(values: torch.Tensor) -> bool:
+    return bool((values == values.flatten()[:1]).all())
 
 
-CONTROLS: dict[str, Control] = {"reset": Control(reset, of_trained=False)}
+def _permute(values: torch.Tensor) -> None:
+    """Put entries in random order; an order that leaves them as they were is drawn again."""
+    import torch
+
+    before = values.flatten().clone()
+    while True:
+        values.copy_(before[torch.randperm(before.numel())].view_as(values))
+        if not torch.equal(values.flatten(), before) or _is_constant(values):
+            return
+
+
+CONTROLS: dict[str, Control] = {
+    **dict.fromkeys(("reset", *PROJECTIONS), Control(lambda model, _: reset(model), of_trained=False)),
+    "permuted": Control(lambda model, word: _change_each(model, word, _permute), of_trained=True),
+    "random": Control(lambda model, word: _change_each(model, word, lambda p: p.normal_()), of_trained=False),
+    "random_uniform": Control(lambda model, word: _change_each(model, word, lambda p: p.uniform_()), of_trained=False),
+    SCALED: Control(lambda model, word: _change_each(model, word, lambda p: p.mul_(factor_of(word))), of_trained=True),
+}

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from distributed_trf.config.extraction import NetworkSettings
-from distributed_trf.config.weights import FIXED, SEEDED, TRAINED, Weights, kind_of
+from distributed_trf.config.weights import FIXED, PROJECTIONS, SEEDED, TRAINED, Weights, kind_of
 from distributed_trf.errors import FeatureError
 from distributed_trf.features.table import NetworkTable
 from distributed_trf.store.fingerprint import digest_file, file_stamps
@@ -37,10 +37,15 @@ def weights_source(table: NetworkTable, settings: NetworkSettings) -> tuple[str,
 
 
 def weights_identity(table: NetworkTable, settings: NetworkSettings, weights: Weights) -> Any:
-    """Describe what fixes the weights, for fingerprints: content of the files, pinned commit, or architecture."""
+    """Describe what fixes the weights, for fingerprints: content of the files, pinned commit, or architecture.
+
+    Of a projection it is the widths of all layers: those that a study does not ask for lie before those that it does.
+    """
     kind = kind_of(weights)
     if kind == FIXED:
         return FIXED
+    if kind in PROJECTIONS:
+        return {"weights": weights, "widths": [layer.width for layer in table.layers]}
     if kind in UNTRAINED:
         return {"weights": weights, "config": table.config}
     try:

@@ -1,0 +1,99 @@
+"""``dtrf networks``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import typer
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from distributed_trf.cli.console import out
+from distributed_trf.config.extraction import NetworkSettings
+from distributed_trf.config.locate import listed
+from distributed_trf.config.study import load_study
+from distributed_trf.features.planning import is_known
+from distributed_trf.features.table import NetworkTable, load_table
+from distributed_trf.features.weights.at_hand import Place, weights_at_hand
+
+FOLDER = "configs/networks"
+
+
+def list_networks(
+    names: list[str] | None = typer.Argument(
+        None, metavar="[NAME]...", help=f"Networks to show layer by layer: files, or names of some in {FOLDER}/."
+    ),
+    *,
+    study: str | None = typer.Option(None, help="Study whose networks to list, with the weights that it gives."),
+) -> None:
+    """Say which networks there are, what their layers give, and whether their trained weights are at hand."""
+    asked = {network.name: network for network in load_study(study).networks} if study else {}
+    tables = [load_table(name) for name in names or list(asked) or listed(FOLDER)]
+    settings = [asked.get(table.name, NetworkSettings(name=table.name)) for table in tables]
+    show = _layers if names else _overview
+    show(list(zip(tables, settings, strict=True)))
+
+
+def _overview(networks: list[tuple[NetworkTable, NetworkSettings]]) -> None:
+    """Print a row per network, and below where weights are."""
+    view = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    for column in ("network", "family"):
+        view.add_column(column, overflow="fold")
+    for column in ("layers", "width", "frames/s", "kHz", "params"):
+        view.add_column(column, justify="right", no_wrap=True)
+    view.add_column("trained", no_wrap=True)
+    notes = []
+    for table, settings in networks:
+        weights = weights_at_hand(table, settings)
+        numbers = (_range(layer.width for layer in table.layers), _range(layer.rate for layer in table.layers))
+        labels = (Text(table.name), Text(table.family), str(len(table.layers)))
+        view.add_row(*labels, *numbers, f"{table.sfreq / 1000:g}", _parameters(table), weights.place)
+        if weights.place is not Place.FIXED:
+            notes.append(f"{table.name}: {weights.told}")
+    out.print(view)
+    _list("trained weights", notes)
+    unknown = [table.name for table, _ in networks if not is_known(table)]
+    _list("cannot be extracted by this version", [", ".join(unknown)] if unknown else [])
+
+
+def _list(title: str, lines: list[str]) -> None:
+    if lines:
+        out.print(f"\n[italic]{title}")
+    for line in lines:
+        out.print(Padding(Text(line, overflow="fold"), (0, 0, 0, 2), expand=False))
+
+
+def _layers(networks: list[tuple[NetworkTable, NetworkSettings]]) -> None:
+    """Print a row per layer of each network."""
+    for k, (table, settings) in enumerate(networks):
+        weights = weights_at_hand(table, settings)
+        known = "" if is_known(table) else " (which this version cannot extract)"
+        head = (
+            f"{table.name}: family {table.family}{known}, {table.sfreq / 1000:g} kHz, parameters {_parameters(table)}"
+        )
+        if k:
+            out.print()
+        out.print(Text(head, style="italic", overflow="fold"))
+        out.print(Text(f"trained weights: {weights.told}", overflow="fold"))
+        view = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+        view.add_column("layer", justify="right")
+        view.add_column("module", overflow="fold")
+        view.add_column("type", no_wrap=True)
+        for column in ("width", "frames/s", "RF (ms)"):
+            view.add_column(column, justify="right", no_wrap=True)
+        for layer in table.layers:
+            field = "-" if layer.receptive_field is None else f"{layer.receptive_field:g}"
+            view.add_row(str(layer.id), Text(layer.name), layer.type, str(layer.width), f"{layer.rate:g}", field)
+        out.print(view)
+
+
+def _range(values: Iterable[float]) -> str:
+    """Write the smallest and largest of some numbers."""
+    ends = sorted(set(values))
+    return f"{ends[0]:g}" if len(ends) == 1 else f"{ends[0]:g}-{ends[-1]:g}"
+
+
+def _parameters(table: NetworkTable) -> str:
+    """Write the number of parameters in millions, or a dash where it is not known."""
+    return "-" if table.parameters is None else f"{table.parameters / 1e6:.1f}M"

@@ -1,0 +1,174 @@
+"""``dtrf networks``: the tables at 80 columns, where weights are, mistakes."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from huggingface_hub import constants
+from typer.testing import CliRunner
+
+from distributed_trf.cli import networks as command
+from distributed_trf.cli.app import app
+from distributed_trf.config.locate import shipped
+from distributed_trf.features.table import load_table
+from tests.cli.test_unknown_network import FOREIGN
+
+COMMIT = "0" * 40  # of small_whisper's source
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """An empty cache of the Hugging Face hub."""
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    return tmp_path / "hub"
+
+
+@pytest.fixture
+def dtrf(monkeypatch, workplace, cache):
+    def run(*arguments):
+        monkeypatch.setattr(command.out, "width", 80)
+        return CliRunner().invoke(app, ["networks", *arguments])
+
+    return run
+
+
+def rows(stdout):
+    """The words of each row of the first table, by its first word."""
+    table = stdout.partition("\n\n")[0].splitlines()
+    return {line.split()[0]: line.split()[1:] for line in table}
+
+
+def weights_of(stdout, name):
+    """What is said of a network's weights below the table, on one line."""
+    told = " ".join(stdout.partition("trained weights\n")[2].split())
+    return told.partition(f"{name}: ")[2].partition(" configs")[0]
+
+
+def test_networks__lists_those_that_ship_and_those_here(dtrf):
+    done = dtrf()
+    assert done.exit_code == 0, done.output
+    found = rows(done.stdout)
+    names = [path.stem for path in shipped("configs/networks").glob("*.yaml")]
+    assert list(found) == ["network", *sorted([*names, "small_whisper"])]
+    assert found["network"] == ["family", "layers", "width", "frames/s", "kHz", "params", "trained"]
+    assert found["small_whisper"] == ["whisper", "4", "16", "50-100", "16", "-", "on", "hub"]
+    millions = f"{load_table('wav2letter').parameters / 1e6:.1f}M"
+    assert found["wav2letter"][:6] == ["wav2letter", "14", "250-2000", "50-800", "16", millions]
+    assert found["cochcnn9"][3] == "4.5-195"
+    assert found["mel_whisper"][-1] == "fixed"
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_networks__that_cannot_be_extracted_are_named(dtrf, workplace):
+    (workplace / "configs/networks/mine.yaml").write_text(yaml.safe_dump({"name": "mine", **FOREIGN}))
+    told = dtrf().stdout.partition("cannot be extracted by this version\n")[2]
+    assert "mine" in told
+    assert "small_whisper" not in told
+    assert "family foreign (which this version cannot extract)" in dtrf("mine").stdout
+    assert "cannot extract" not in dtrf("small_whisper").stdout
+
+
+def test_layers__are_those_of_the_table(dtrf):
+    done = dtrf("wav2vec2", "small_whisper")
+    assert done.exit_code == 0
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    first, second = done.stdout.split("\n\n")
+    assert first.startswith("wav2vec2: family wav2vec2")
+    lines = second.splitlines()
+    assert lines[0] == "small_whisper: family whisper, 16 kHz, parameters -"
+    assert " ".join(lines[1:3]).split()[:6] == [
+        "trained",
+        "weights:",
+        "someone/small-whisper",
+        "at",
+        COMMIT + ",",
+        "not",
+    ]
+    assert lines[-5].split() == ["layer", "module", "type", "width", "frames/s", "RF", "(ms)"]
+    assert lines[-2].split() == ["2", "encoder.layers.0.final_layer_norm", "transformer", "16", "50", "-"]
+    table = load_table("wav2vec2")
+    text = "".join(first.split())
+    for layer in table.layers:
+        field = "-" if layer.receptive_field is None else f"{layer.receptive_field:g}"
+        start = f"{layer.id}{layer.name[:30]}"
+        assert start in text
+        assert f"{layer.type}{layer.width}{layer.rate:g}{field}" in text.partition(start)[2]
+
+
+def test_name__may_be_a_file(dtrf, workplace):
+    (workplace / "mine.yaml").write_text(yaml.safe_dump({"name": "mine", **FOREIGN}))
+    assert dtrf("mine.yaml").stdout.startswith("mine: family foreign (which this version cannot extract), 16 kHz,")
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"])
+def test_weights__that_were_downloaded_are_found_at_their_commit(dtrf, cache, file):
+    snapshots = cache / "models--someone--small-whisper/snapshots"
+    (snapshots / ("1" * 40)).mkdir(parents=True)
+    (snapshots / ("1" * 40) / file).write_bytes(b"other")
+    assert rows(dtrf().stdout)["small_whisper"][-2:] == ["on", "hub"]
+    (snapshots / COMMIT).mkdir()
+    (snapshots / COMMIT / "config.json").write_text("{}")
+    assert rows(dtrf().stdout)["small_whisper"][-2:] == ["on", "hub"]
+    (snapshots / COMMIT / file).write_bytes(b"weights")
+    assert rows(dtrf().stdout)["small_whisper"][-1] == "cached"
+
+
+def test_weights__in_a_cache_need_the_library_that_keeps_it(dtrf, monkeypatch):
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    assert rows(dtrf().stdout)["small_whisper"][-2:] == ["on", "hub"]
+
+
+def test_study__says_which_networks_and_where_their_weights_are(dtrf, write_study, workplace):
+    write_study(networks=[{"name": "small_whisper", "source": "weights"}, {"name": "mel_whisper"}])
+    done = dtrf("--study", "study.yaml")
+    assert list(rows(done.stdout)) == ["network", "small_whisper", "mel_whisper"]
+    assert rows(done.stdout)["small_whisper"][-1] == "missing"
+    assert "source 'weights' is no folder or file here" in weights_of(done.stdout, "small_whisper")
+    (workplace / "weights").mkdir()
+    (workplace / "weights/config.json").write_text("{}")
+    done = dtrf("--study", "study.yaml")
+    assert rows(done.stdout)["small_whisper"][-1] == "missing"
+    assert "holds no weights" in weights_of(done.stdout, "small_whisper")
+    (workplace / "weights/model.safetensors").write_bytes(b"weights")
+    done = dtrf("--study", "study.yaml")
+    assert rows(done.stdout)["small_whisper"][-1] == "here"
+    assert "".join(weights_of(done.stdout, "small_whisper").split()) == str(workplace / "weights")
+    assert rows(dtrf().stdout)["small_whisper"][-2:] == ["on", "hub"]
+    assert str(workplace / "weights") in "".join(dtrf("small_whisper", "--study", "study.yaml").stdout.split())
+
+
+def test_weights__that_no_one_gave_are_asked_for(dtrf, workplace):
+    (workplace / "configs/networks/mine.yaml").write_text(yaml.safe_dump({"name": "mine", **FOREIGN}))
+    done = dtrf()
+    assert rows(done.stdout)["mine"][-1] == "missing"
+    assert "give their folder or file as `source` in the study" in weights_of(done.stdout, "mine")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["smal_whisper"], "smal_whisper: no such file; looked for smal_whisper, .* Did you mean small_whisper"),
+        (["whisper_tinny"], "Did you mean whisper_tiny"),
+        (["zzz"], "Shipped in configs/networks/: cochcnn9, "),
+        (["--study", "stuby.yaml"], "stuby.yaml: no such file"),
+    ],
+)
+def test_mistake__is_one_message_and_ends_with_2(dtrf, arguments, said):
+    done = dtrf(*arguments)
+    assert done.exit_code == 2
+    assert re.search(said, done.stderr)
+    assert "Traceback" not in done.stderr
+
+
+def test_networks__need_no_torch():
+    code = (
+        "import sys; from typer.testing import CliRunner; from distributed_trf.cli.app import app;"
+        "print(CliRunner().invoke(app, ['networks']).exit_code, sorted({'torch', 'transformers'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path.cwd())
+    assert done.stdout == "0 []\n"
