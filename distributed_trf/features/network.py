@@ -24,13 +24,13 @@ from distributed_trf.features.families.wav2vec2 import Wav2Vec2
 from distributed_trf.features.families.whisper import Whisper
 from distributed_trf.features.family import Family, Network
 from distributed_trf.features.resample import resample_frames, resample_sound
-from distributed_trf.features.spectrograms.cochleagram import cochleagram, cochleagram_frames
+from distributed_trf.features.spectrograms.cochleagram import COCHLEAGRAM
 from distributed_trf.features.spectrograms.family import Spectrogram
-from distributed_trf.features.spectrograms.mel_deepspeech2 import mel_deepspeech2, mel_deepspeech2_frames
-from distributed_trf.features.spectrograms.mel_librosa import mel_librosa, mel_librosa_frames
-from distributed_trf.features.spectrograms.mel_speech2text import mel_speech2text, mel_speech2text_frames
-from distributed_trf.features.spectrograms.mel_whisper import mel_whisper, mel_whisper_frames
-from distributed_trf.features.spectrograms.wavelet import wavelet, wavelet_frames
+from distributed_trf.features.spectrograms.mel_deepspeech2 import MEL_DEEPSPEECH2
+from distributed_trf.features.spectrograms.mel_librosa import MEL_LIBROSA
+from distributed_trf.features.spectrograms.mel_speech2text import MEL_SPEECH2TEXT
+from distributed_trf.features.spectrograms.mel_whisper import MEL_WHISPER
+from distributed_trf.features.spectrograms.wavelet import WAVELET
 from distributed_trf.features.table import Layer, NetworkTable
 from distributed_trf.features.weights.projection import Projection
 from distributed_trf.features.weights.source import weights_stamps
@@ -44,13 +44,13 @@ FAMILIES: dict[str, Family] = {
     "module": OwnModule(),
     "deepspeech2": DeepSpeech2(),
     "wav2letter": Wav2Letter(),
-    "mel_deepspeech2": Spectrogram(mel_deepspeech2, mel_deepspeech2_frames),
+    "mel_deepspeech2": Spectrogram(MEL_DEEPSPEECH2),
     "cochlear": Cochlear(),
-    "mel_whisper": Spectrogram(mel_whisper, mel_whisper_frames, ("scipy", "transformers")),
-    "mel_speech2text": Spectrogram(mel_speech2text, mel_speech2text_frames, ("scipy", "transformers")),
-    "mel_librosa": Spectrogram(mel_librosa, mel_librosa_frames, bytes_per_sample=170),
-    "cochleagram": Spectrogram(cochleagram, cochleagram_frames, bytes_per_sample=4700),
-    "wavelet": Spectrogram(wavelet, wavelet_frames, ("scipy", "naplib"), extra="wavelet"),
+    "mel_whisper": Spectrogram(MEL_WHISPER),
+    "mel_speech2text": Spectrogram(MEL_SPEECH2TEXT),
+    "mel_librosa": Spectrogram(MEL_LIBROSA),
+    "cochleagram": Spectrogram(COCHLEAGRAM),
+    "wavelet": Spectrogram(WAVELET),
 }
 
 

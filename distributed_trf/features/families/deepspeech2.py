@@ -13,7 +13,12 @@ from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.config.load import Settings, validate
 from distributed_trf.errors import ConfigError
 from distributed_trf.features.families.torch_family import TorchFamily
-from distributed_trf.features.spectrograms.mel_deepspeech2 import N_BANDS, mel_deepspeech2, mel_deepspeech2_frames
+from distributed_trf.features.spectrograms.mel_deepspeech2 import (
+    MEL_DEEPSPEECH2,
+    N_BANDS,
+    mel_deepspeech2,
+    mel_deepspeech2_frames,
+)
 from distributed_trf.features.table import Layer, NetworkTable
 from distributed_trf.features.weights.checkpoint import load_checkpoint
 
@@ -36,6 +41,8 @@ class DeepSpeech2Settings(Settings):
 
 class DeepSpeech2(TorchFamily):
     """Networks of the architecture of Amodei et al. (2016), bidirectional, as deepspeech.pytorch V3.0 has it."""
+
+    spectrogram = MEL_DEEPSPEECH2
 
     def n_frames(self, table: NetworkTable, layer: Layer, n_samples: int) -> int:
         """Return one frame for every two of the spectrogram, the first included."""

@@ -11,7 +11,11 @@ import numpy as np
 
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.features.families.torch_family import TorchFamily
-from distributed_trf.features.spectrograms.mel_speech2text import mel_speech2text, mel_speech2text_frames
+from distributed_trf.features.spectrograms.mel_speech2text import (
+    MEL_SPEECH2TEXT,
+    mel_speech2text,
+    mel_speech2text_frames,
+)
 from distributed_trf.features.table import Layer, NetworkTable
 from distributed_trf.features.weights.hub import weights_folder
 from distributed_trf.features.weights.transformers_model import trained_model, untrained_model
@@ -33,6 +37,7 @@ class Speech2Text(TorchFamily):
     """
 
     libraries = ("torch", "transformers", "scipy")
+    spectrogram = MEL_SPEECH2TEXT
 
     def n_frames(self, table: NetworkTable, layer: Layer, n_samples: int) -> int:
         """Halve the spectrogram's frames, rounding up, for each convolution up to the layer."""

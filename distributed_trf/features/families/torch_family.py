@@ -14,7 +14,7 @@ from distributed_trf.config.weights import TRAINED, Weights, kind_of
 from distributed_trf.errors import DeviceError, MissingExtraError
 from distributed_trf.features.family import Keep, Network, Work
 from distributed_trf.features.hooks import recorded
-from distributed_trf.features.spectrograms.native import NativeSpectrogram
+from distributed_trf.features.spectrograms.transform import Transform
 from distributed_trf.features.table import Layer, NetworkTable
 from distributed_trf.features.weights.controls import CONTROLS, apply_control
 from distributed_trf.features.work import counted_work
@@ -52,7 +52,7 @@ class TorchFamily(ABC):
 
     libraries: tuple[str, ...] = ("torch", "scipy")
     extra: str = "models"
-    spectrogram: NativeSpectrogram | None = None
+    spectrogram: Transform | None = None
     """What its networks hear, where that is a spectrogram; random projections are of it."""
 
     @abstractmethod

@@ -11,15 +11,11 @@ from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.features.families.torch_family import TorchFamily
 from distributed_trf.features.family import Work
 from distributed_trf.features.spectrograms.mel_whisper import (
-    MEL_RATE,
-    N_MELS,
+    MEL_WHISPER,
     WHISPER_SFREQ,
     check_whisper_length,
-    mel_whisper,
-    mel_whisper_frames,
     whisper_feature_extractor,
 )
-from distributed_trf.features.spectrograms.native import NativeSpectrogram
 from distributed_trf.features.table import Layer, NetworkTable
 from distributed_trf.features.weights.hub import weights_folder
 from distributed_trf.features.weights.transformers_model import trained_model, untrained_model
@@ -37,7 +33,7 @@ class Whisper(TorchFamily):
     """Networks of the architecture of Radford et al. (2022)."""
 
     libraries = ("torch", "transformers", "scipy")
-    spectrogram = NativeSpectrogram(mel_whisper, mel_whisper_frames, bands=N_MELS, rate=MEL_RATE)
+    spectrogram = MEL_WHISPER
 
     def n_frames(self, table: NetworkTable, layer: Layer, n_samples: int) -> int:
         """Keep ``int((seconds + 0.01) / 0.02)`` frames at 50 Hz, twice that at 100 Hz (Ahmed et al. 2025)."""

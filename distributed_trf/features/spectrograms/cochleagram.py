@@ -7,6 +7,7 @@ from scipy.fft import ifft, rfft
 
 from distributed_trf.errors import FeatureError
 from distributed_trf.features.spectrograms.cochlear_filters import N_FILTERS, cochlear_filters
+from distributed_trf.features.spectrograms.transform import Transform
 
 SFREQ = 16_000
 COMPRESSION = 0.3
@@ -49,3 +50,6 @@ def cochleagram_frames(n_samples: int) -> int:
     if n_samples < 1:
         raise FeatureError("an empty sound has no cochleagram; give a stimulus of at least one sample at 16 kHz")
     return n_samples
+
+
+COCHLEAGRAM = Transform(cochleagram, cochleagram_frames, N_FILTERS, SFREQ, bytes_per_sample=4700)

@@ -7,6 +7,7 @@ from scipy.fft import rfft
 from scipy.signal import get_window
 
 from distributed_trf.errors import FeatureError
+from distributed_trf.features.spectrograms.transform import Transform
 
 WINDOW = 320
 """Samples at 16 kHz, 20 ms."""
@@ -55,3 +56,6 @@ def mel_deepspeech2_frames(n_samples: int) -> int:
             "; leave the stimulus, or deepspeech2 and mel_deepspeech2, out of the study"
         )
     return 1 + n_samples // HOP
+
+
+MEL_DEEPSPEECH2 = Transform(mel_deepspeech2, mel_deepspeech2_frames, N_BANDS, 16_000 / HOP)

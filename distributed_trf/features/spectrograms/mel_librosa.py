@@ -9,6 +9,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from scipy.signal.windows import hann
 
 from distributed_trf.errors import FeatureError
+from distributed_trf.features.spectrograms.transform import Transform
 
 SFREQ = 16_000
 WINDOW, HOP, N_FFT = 400, 160, 2048
@@ -75,3 +76,6 @@ def _mel(hertz: float) -> float:
 
 def _hertz(mel: np.ndarray) -> np.ndarray:
     return np.where(mel < BEND, mel * LINEAR, BEND * LINEAR * np.exp(STEP * (np.maximum(mel, BEND) - BEND)))
+
+
+MEL_LIBROSA = Transform(mel_librosa, mel_librosa_frames, N_MELS, SFREQ / HOP, bytes_per_sample=170)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from distributed_trf.errors import FeatureError, MissingExtraError
+from distributed_trf.features.spectrograms.transform import Transform
 
 SFREQ = 16_000
 FRAME, HOP, FFT = 400, 160, 512
@@ -96,3 +97,6 @@ def mel_speech2text_frames(n_samples: int) -> int:
             f"can be normalised; give a stimulus of at least {FRAME + HOP} samples"
         )
     return frames
+
+
+MEL_SPEECH2TEXT = Transform(mel_speech2text, mel_speech2text_frames, 80, SFREQ / HOP, ("scipy", "transformers"))

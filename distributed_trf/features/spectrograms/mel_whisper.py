@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from distributed_trf.errors import FeatureError, MissingExtraError
+from distributed_trf.features.spectrograms.transform import Transform
 
 WHISPER_SFREQ = 16_000
 WHISPER_MAX_SECONDS = 30.0
@@ -63,3 +64,6 @@ def check_whisper_length(n_samples: int) -> None:
             f"a sound of {seconds:.2f} s (with its leading silence) does not fit Whisper's window of "
             f"{WHISPER_MAX_SECONDS:.0f} s; shorten the stimulus or leave the whisper networks out of the study"
         )
+
+
+MEL_WHISPER = Transform(mel_whisper, mel_whisper_frames, N_MELS, MEL_RATE, ("scipy", "transformers"))

@@ -11,6 +11,7 @@ from scipy.io import loadmat
 from scipy.signal import lfilter
 
 from distributed_trf.errors import FeatureError, MissingExtraError
+from distributed_trf.features.spectrograms.transform import Transform
 
 FRAME = 160
 """Samples of a frame, 10 ms at 16 kHz."""
@@ -71,3 +72,6 @@ def _filters() -> list[tuple[np.ndarray, np.ndarray]]:
         raise FeatureError(f"{file}: naplib's filters are not here; install it anew: pip install 'naplib==1.4.0'")
     columns = loadmat(file)["COCHBA"].T  # of a filter: its order, then numerator + i denominator
     return [(c[1 : round(c[0].real) + 2].real, c[1 : round(c[0].real) + 2].imag) for c in columns]
+
+
+WAVELET = Transform(wavelet, wavelet_frames, 128, 16_000 / FRAME, ("scipy", "naplib"), extra="wavelet")

@@ -13,7 +13,7 @@ from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.config.weights import Weights
 from distributed_trf.features.families.torch_family import check_device
 from distributed_trf.features.family import Keep, Work
-from distributed_trf.features.spectrograms.native import NativeSpectrogram
+from distributed_trf.features.spectrograms.transform import Transform
 from distributed_trf.features.table import Layer, NetworkTable
 from distributed_trf.features.weights.controls import apply_control
 
@@ -45,9 +45,10 @@ class Projection:
     """
 
     table: NetworkTable
-    spectrogram: NativeSpectrogram
+    spectrogram: Transform
     libraries: tuple[str, ...]
     kind: str
+    extra: str = "models"
 
     @property
     def is_convolution(self) -> bool:
