@@ -15,7 +15,7 @@ from distributed_trf.config.weights import Weights
 from distributed_trf.errors import ConfigError, FeatureError, MissingExtraError
 from distributed_trf.features.families.whisper import Whisper
 from distributed_trf.features.family import Family, Network
-from distributed_trf.features.resample import resample_frames, resample_sound
+from distributed_trf.features.resample import resample_sound, to_bins
 from distributed_trf.features.spectrograms.family import Spectrogram
 from distributed_trf.features.spectrograms.mel_whisper import mel_whisper, mel_whisper_frames
 from distributed_trf.features.table import Layer, NetworkTable
@@ -101,7 +101,8 @@ def extract(
     layers
         Layers to take.
     stored
-        Given a layer and how many frames it gives of a sound, how many to keep of them; by default all.
+        Given a layer and the position of a sound, how many frames to keep of those that the layer gives of it, by
+        default all. They are resampled on the device of the network.
 
     Returns
     -------
@@ -130,7 +131,7 @@ def extract(
                 "check the sound and the weights"
             )
         if stored is not None:
-            frames = resample_frames(frames, stored(layer, n))
+            frames = to_bins(frames, stored(layer, k)) if stored(layer, k) < n else frames
         found[layer.id][k] = to_numpy(frames).astype(np.float32, copy=False)
 
     network(sounds, layers, keep)

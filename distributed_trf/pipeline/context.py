@@ -11,7 +11,8 @@ from distributed_trf.config.study import StudySettings
 from distributed_trf.config.weights import Weights
 from distributed_trf.errors import ConfigError
 from distributed_trf.features.network import FAMILIES
-from distributed_trf.features.planning import is_known
+from distributed_trf.features.planning import frame_rate, is_known
+from distributed_trf.features.resample import FINEST_BIN, KEPT_RATE
 from distributed_trf.features.table import Layer, NetworkTable, chosen_layers, chosen_weights, load_table
 from distributed_trf.pipeline.extract import feature_layout, heard_lengths
 from distributed_trf.recordings.formats import open_recordings
@@ -57,8 +58,25 @@ class Context:
         context = cls(study, StudyStore.at(study.output), recordings, tables)
         for stimuli in context.stimuli.values():
             assign_folds(sum(not s.is_test for s in stimuli), study.ridge.n_folds, study.ridge.seed)
+        context._check_rates()
         context._check_analyses()
         return context
+
+    def _check_rates(self) -> None:
+        """Check that what is kept of a layer's frames is enough for the bins."""
+        finest = min(self.study.bin_widths)
+        if finest >= FINEST_BIN or self.study.extraction.keep == "native":
+            return
+        for network in self.study.networks:
+            table = self.tables[network.name]
+            for layer in self.layers(network):
+                rate = max(frame_rate(table, weights, layer) for weights in self.weights(network))
+                if rate > KEPT_RATE:
+                    raise ConfigError(
+                        f"bin_widths: {finest:g} ms is finer than the {KEPT_RATE:g} frames per second that are kept of "
+                        f"{table.name} layer {layer.id} ({layer.name}), which gives {rate:g}; write "
+                        f"`extraction: {{keep: native}}`, or bins of {FINEST_BIN:g} ms or more"
+                    )
 
     def _check_analyses(self) -> None:
         """Check that analyses ask for what the study and the recordings have."""
@@ -103,7 +121,8 @@ class Context:
                 sounds = {"ids": [s.id for s in stimuli], "n_samples": n_samples, "sfreq": table.sfreq}
                 lengths, batches = heard_lengths(self.study, table, sounds), self.batches(name)
                 for weights in self.weights(network):
-                    layout = feature_layout(self.study, table, weights, self.layers(network), sounds, batches)
+                    layers, durations = self.layers(network), [s.duration for s in stimuli]
+                    layout = feature_layout(self.study, table, weights, layers, sounds, durations, batches)
                     found[name, network.name, weights] = layout, lengths
         return found
 

@@ -187,6 +187,7 @@ class Expectations:
             "lead-in": study.lags.lead_in,
             "batch": [item.batch, study.extraction.batch],
             "dtype": study.extraction.dtype,
+            "keep": study.extraction.keep,
             "versions": [extract.REVISION, versions(table, item.weights)],
         }
 

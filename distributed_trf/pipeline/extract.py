@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from distributed_trf.config.extraction import NetworkSettings
@@ -9,6 +10,7 @@ from distributed_trf.config.study import StudySettings
 from distributed_trf.config.weights import Weights
 from distributed_trf.features.network import build_network, extract, prepare_sound
 from distributed_trf.features.planning import expected_frames, frame_rate
+from distributed_trf.features.resample import kept_frames
 from distributed_trf.features.table import Layer, NetworkTable, chosen_layers
 from distributed_trf.pipeline.items import Extract
 from distributed_trf.pipeline.read_sounds import load_sounds
@@ -28,22 +30,19 @@ def feature_layout(
     weights: Weights,
     layers: tuple[Layer, ...],
     sounds: dict[str, Any],
+    durations: Sequence[float],
     batches: tuple[int, ...],
 ) -> FeatureLayout:
-    """Lay out a network's features, given what the read stage found of the sounds."""
+    """Lay out a network's features, given what the read stage found of the sounds, and the seconds of each stimulus."""
     lengths = heard_lengths(study, table, sounds)
-    stored = [
-        StoredLayer(
-            layer.id,
-            layer.name,
-            layer.type,
-            frame_rate(table, weights, layer),
-            layer.width,
-            tuple(expected_frames(table, weights, layer, n) for n in lengths),
-        )
-        for layer in layers
-    ]
-    return FeatureLayout(tuple(sounds["ids"]), batches, tuple(stored), study.lags.lead_in)
+    stored = []
+    for layer in layers:
+        rate = frame_rate(table, weights, layer)
+        native = frames = tuple(expected_frames(table, weights, layer, n) for n in lengths)
+        if study.extraction.keep == "100Hz":
+            frames = tuple(kept_frames(rate, n, m / table.sfreq) for n, m in zip(native, lengths, strict=True))
+        stored.append(StoredLayer(layer.id, layer.name, layer.type, rate, layer.width, native, frames))
+    return FeatureLayout(tuple(sounds["ids"]), tuple(durations), batches, tuple(stored), study.lags.lead_in)
 
 
 def heard_lengths(study: StudySettings, table: NetworkTable, sounds: dict[str, Any]) -> list[int]:
@@ -64,7 +63,8 @@ def extract_features(
     waves, sfreq = load_sounds(store, item.stimuli, list(layout.stimuli[first:last]))
     sounds = [prepare_sound(wave, sfreq, table, study.lags.lead_in) for wave in waves]
     network = build_network(table, settings, item.weights, device=device, dtype=study.extraction.dtype)
-    features = extract(network, table, item.weights, sounds, layers)
+    frames = {layer.id: layer.frames[first:last] for layer in layout.layers}
+    features = extract(network, table, item.weights, sounds, layers, stored=lambda layer, k: frames[layer.id][k])
     write_batch(path, item.batch, features)
     changed = {} if network.changed is None else {"parameters_changed": network.changed}
     digests = {str(layer): digest([digest_of(f) for f in stimuli]) for layer, stimuli in features.items()}

@@ -1,4 +1,10 @@
-"""Features on disk: one array per layer along concatenated time, one chunk per batch of stimuli."""
+"""Features on disk: one array per layer along concatenated time, one chunk per batch of stimuli.
+
+Any reader of zarr finds its way without this package. A network's group has an array of shape (rows, features) for each
+layer, named by the layer's id. Attribute ``layout`` of the group holds what ``FeatureLayout`` does; with its ``stimuli``
+go two lists in the attributes of each array: stimulus ``k`` is the ``row_count[k]`` rows from ``first_row[k]`` on. Rows
+between stimuli are padding, and NaN.
+"""
 
 from __future__ import annotations
 
@@ -38,6 +44,7 @@ def create_features(path: Path, layout: FeatureLayout) -> None:
                 fill_value=np.nan,
                 compressors=codecs(),
                 dimension_names=("frame", "feature"),
+                attributes={"first_row": layout.first_rows(layer), "row_count": list(layer.frames)},
             )
 
 
@@ -70,9 +77,9 @@ class NetworkFeatures:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._group = open_group(path)
-        stored = attributes(self._group)["layout"]
-        layers = tuple(StoredLayer(**{**layer, "frames": tuple(layer["frames"])}) for layer in stored["layers"])
-        self.layout = FeatureLayout(tuple(stored["stimuli"]), tuple(stored["batches"]), layers, stored["lead_in"])
+        stored = _tuples(attributes(self._group)["layout"])
+        layers = tuple(StoredLayer(**_tuples(layer)) for layer in stored["layers"])
+        self.layout = FeatureLayout(**{**stored, "layers": layers})
 
     @property
     def layers(self) -> tuple[StoredLayer, ...]:
@@ -98,7 +105,7 @@ class NetworkFeatures:
         if stimulus not in self.layout.stimuli:
             raise StoreError(f"{self.path}: no stimulus {stimulus!r}; there are {len(self.layout.stimuli)} in store")
         index = self.layout.stimuli.index(stimulus)
-        start = self.layout.start(spec, index)
+        start = self.layout.first_rows(spec)[index]
         frames = read(member(self._group, str(layer)), slice(start, start + spec.frames[index]))
         return self._checked(frames, layer, stimulus)
 
@@ -133,17 +140,24 @@ class NetworkFeatures:
         Returns
         -------
         xarray.DataArray
-            Dims (frame, feature); ``time`` in seconds from sound onset is negative in the leading silence; the rate in
-            hertz is in ``attrs``.
+            Dims (frame, feature); ``time`` in seconds from sound onset is negative in the leading silence; in ``attrs``
+            the rate in hertz of these frames, and as ``native_rate`` that at which the network gives them.
         """
         spec = self.layer(layer)
         frames = self.frames(layer, stimulus)
-        time = np.arange(frames.shape[0]) / spec.rate - self.layout.lead_in
+        rate = spec.stored_rate(self.layout.stimuli.index(stimulus))
+        time = np.arange(frames.shape[0]) / rate - self.layout.lead_in
         return xr.DataArray(
             frames,
             dims=("frame", "feature"),
             coords={"time": ("frame", time, {"units": "s", "long_name": "time from sound onset"})},
-            attrs={"layer_name": spec.name, "layer_type": spec.type, "rate": spec.rate, "units": "1"},
+            attrs={
+                "layer_name": spec.name,
+                "layer_type": spec.type,
+                "rate": rate,
+                "native_rate": spec.rate,
+                "units": "1",
+            },
             name=f"layer {layer}",
         )
 
@@ -192,6 +206,11 @@ def open_features(path: str | Path) -> Features:
     >>> features.sel(network="whisper_tiny", weights="reset", layer=2, stimulus="12")  # doctest: +SKIP
     """
     return Features(StudyStore.open(Path(path)))
+
+
+def _tuples(stored: dict[str, Any]) -> dict[str, Any]:
+    """Return what JSON gives back with the tuples that it makes lists of."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()}
 
 
 def _attrs(layout: FeatureLayout) -> dict[str, Any]:

@@ -110,7 +110,7 @@ def test_nan_in_stored_features__is_found_before_a_fit(write_study):
         ({"networks": [{"name": "whisper_tyni"}]}, ConfigError, "whisper_tyni"),
         ({"networks": [{"name": "mel_whisper", "layers": [1]}]}, ConfigError, "mel_whisper has no layer 1"),
         ({"networks": [{"name": "mel_whisper", "weights": ["reset"]}]}, ConfigError, "is a spectrogram"),
-        ({"networks": [{"name": "small_whisper", "weights": ["fixed"]}]}, ConfigError, "not fixed"),
+        ({"networks": [{"name": "small_whisper", "weights": ["fixed"]}]}, ConfigError, "fixed is for spectrograms"),
         ({"stimuli": ["mvocs"]}, ConfigError, "stimuli: mvocs is not .* offers: timit; no mvocs: .*MonkVocs"),
         ({"networks": MEL, "ridge": {"n_folds": 40}}, ConfigError, "n_folds"),
     ],
@@ -144,8 +144,8 @@ def test_store_of_another_version__is_refused_with_both_versions(write_study, wo
     write_study(networks=MEL)
     run()
     marker = workplace / "study/store.json"
-    marker.write_text(marker.read_text().replace('"format_version": 2', '"format_version": 7'))
-    with pytest.raises(StoreError, match=r"store\.json: format_version is 7, but .* reads 2"):
+    marker.write_text(marker.read_text().replace('"format_version": 3', '"format_version": 7'))
+    with pytest.raises(StoreError, match=r"store\.json: format_version is 7, but .* reads 3"):
         run()
     with pytest.raises(StoreError, match="format_version is 7"):
         open_results("study")
