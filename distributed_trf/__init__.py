@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from distributed_trf.clusters.start import start_cluster
     from distributed_trf.pipeline.study import Study
+    from distributed_trf.recordings.binned_features import binned_features
     from distributed_trf.recordings.formats import open_recordings
     from distributed_trf.recordings.inventory import inventory
     from distributed_trf.recordings.simulation.simulate import simulate
@@ -25,6 +26,7 @@ _HOMES = {
     "TRF": "distributed_trf.trf.estimator",
     "Study": "distributed_trf.pipeline.study",
     "simulate": "distributed_trf.recordings.simulation.simulate",
+    "binned_features": "distributed_trf.recordings.binned_features",
     "open_recordings": "distributed_trf.recordings.formats",
     "inventory": "distributed_trf.recordings.inventory",
     "open_results": "distributed_trf.results.open",
@@ -40,6 +42,7 @@ _HOMES = {
 __all__ = [
     "TRF",
     "Study",
+    "binned_features",
     "inventory",
     "load_trf",
     "open_bootstraps",
