@@ -39,7 +39,7 @@ class ConvNetwork(nn.Module):
 class ConvFamily(TorchFamily):
     """Builds it; ``limit`` sounds at most fit the memory that it pretends to have."""
 
-    def __init__(self, limit=10**9, error=torch.OutOfMemoryError("CUDA out of memory")):
+    def __init__(self, limit=10**9, error=None):
         self.limit, self.error = limit, error
         self.heard: list[int] = []
 

@@ -10,7 +10,6 @@ from scipy.signal import resample
 from distributed_trf.arrays import Array, namespace
 from distributed_trf.errors import DataError
 
-
 KEPT_RATE = 100.0
 """Frames per second that are enough for any bin of ``FINEST_BIN`` or more."""
 FINEST_BIN = 1000 / KEPT_RATE

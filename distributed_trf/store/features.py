@@ -1,9 +1,9 @@
 """Features on disk: one array per layer along concatenated time, one chunk per batch of stimuli.
 
 Any reader of zarr finds its way without this package. A network's group has an array of shape (rows, features) for each
-layer, named by the layer's id. Attribute ``layout`` of the group holds what ``FeatureLayout`` does; with its ``stimuli``
-go two lists in the attributes of each array: stimulus ``k`` is the ``row_count[k]`` rows from ``first_row[k]`` on. Rows
-between stimuli are padding, and NaN.
+layer, named by the layer's id. Attribute ``layout`` of the group holds what ``FeatureLayout`` does. Attributes of each
+array say where the ``stimuli`` listed there lie: stimulus ``k`` is the ``row_count[k]`` rows from ``first_row[k]`` on.
+Rows between stimuli are padding, and NaN.
 """
 
 from __future__ import annotations
