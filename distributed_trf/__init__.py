@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from distributed_trf.recordings.formats import open_recordings
     from distributed_trf.recordings.inventory import inventory
     from distributed_trf.recordings.simulation.simulate import simulate
-    from distributed_trf.results.analyses import open_bootstraps, open_together
+    from distributed_trf.results.analyses import open_bootstraps, open_lowpass, open_together
     from distributed_trf.results.models import open_models
     from distributed_trf.results.open import open_results
     from distributed_trf.store.features import open_features
@@ -32,6 +32,7 @@ _HOMES = {
     "open_results": "distributed_trf.results.open",
     "open_features": "distributed_trf.store.features",
     "open_bootstraps": "distributed_trf.results.analyses",
+    "open_lowpass": "distributed_trf.results.analyses",
     "open_models": "distributed_trf.results.models",
     "open_together": "distributed_trf.results.analyses",
     "save_trf": "distributed_trf.store.trf_model",
@@ -47,6 +48,7 @@ __all__ = [
     "load_trf",
     "open_bootstraps",
     "open_features",
+    "open_lowpass",
     "open_models",
     "open_recordings",
     "open_results",

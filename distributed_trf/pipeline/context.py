@@ -15,6 +15,7 @@ from distributed_trf.features.planning import frame_rate, is_known
 from distributed_trf.features.resample import FINEST_BIN, KEPT_RATE
 from distributed_trf.features.table import Layer, NetworkTable, chosen_layers, chosen_weights, load_table
 from distributed_trf.pipeline.extract import feature_layout, heard_lengths
+from distributed_trf.pipeline.lowpass import check_lowpass
 from distributed_trf.recordings.formats import open_recordings
 from distributed_trf.recordings.recording_set import RecordingSet, Stimulus
 from distributed_trf.store.feature_layout import FeatureLayout
@@ -82,20 +83,25 @@ class Context:
         """Check that analyses ask for what the study and the recordings have."""
         for t in self.study.together:
             self._check_asked("together", t.network, [] if t.layers == "all" else t.layers)
+        for p in self.study.lowpass:
+            self._check_asked("lowpass", p.network, [p.layer], p.weights)
+            check_lowpass(p, self.study, self.stimuli)
         for b in self.study.bootstraps:
-            self._check_asked("bootstraps", b.network, [b.layer])
-            known = self.weights(next(n for n in self.study.networks if n.name == b.network))
-            if b.weights not in known:
-                raise ConfigError(f"bootstraps: {b.network}: weights {b.weights!r} are not among {', '.join(known)}")
+            self._check_asked("bootstraps", b.network, [b.layer], b.weights)
             unknown = sorted(set(b.sessions or ()) - {session.name for session in self.recordings.sessions})
             if unknown:
                 raise ConfigError(f"bootstraps: {b.network}: no session {', '.join(unknown)} in the recordings")
 
-    def _check_asked(self, field: str, network: str, layers: Sequence[int]) -> None:
-        known = [layer.id for layer in self.layers(next(n for n in self.study.networks if n.name == network))]
+    def _check_asked(self, field: str, network: str, layers: Sequence[int], weights: Weights | None = None) -> None:
+        settings = next(n for n in self.study.networks if n.name == network)
+        known = [layer.id for layer in self.layers(settings)]
         for layer in layers:
             if layer not in known:
                 raise ConfigError(f"{field}: {network}: layer {layer} is not among those of the study: {known}")
+        if weights is not None and weights not in self.weights(settings):
+            raise ConfigError(
+                f"{field}: {network}: weights {weights!r} are not among {', '.join(self.weights(settings))}"
+            )
 
     @property
     def not_extractable(self) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from distributed_trf.pipeline.items import (
     BootstrapTraining,
     Extract,
     Fit,
+    FitLowpass,
     FitTogether,
     Item,
     ReadSession,
@@ -67,7 +68,7 @@ def cost(context: Context, item: Item) -> Cost:
             return _assess(context, item)
         case Extract():
             return _extract(context, item)
-        case Fit():
+        case Fit() | FitLowpass():
             return _fit(context, item, _width(context, item, [item.layer]), fits=1)
         case FitTogether():
             settings = next(t for t in context.study.together if t.network == item.network)

@@ -26,11 +26,13 @@ from distributed_trf.pipeline.items import (
     BootstrapTraining,
     Extract,
     Fit,
+    FitLowpass,
     FitTogether,
     Item,
     ReadSession,
     ReadSounds,
 )
+from distributed_trf.pipeline.lowpass import fit_lowpass
 from distributed_trf.pipeline.read_session import read_session
 from distributed_trf.pipeline.read_sounds import read_sounds
 from distributed_trf.pipeline.together import fit_together
@@ -116,6 +118,8 @@ def _run(task: Task, store: StudyStore) -> dict[str, Any]:
             return fit_layer(task.item, task.study, store, task.device)
         case FitTogether():
             return fit_together(task.item, task.study, store, task.device)
+        case FitLowpass():
+            return fit_lowpass(task.item, task.study, store, task.device)
         case BootstrapTraining():
             return bootstrap_training(task.item, task.study, store, task.device)
         case BootstrapTest():
