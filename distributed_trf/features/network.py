@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from importlib.metadata import PackageNotFoundError
 
 import numpy as np
@@ -15,6 +14,7 @@ from distributed_trf.config.weights import Weights
 from distributed_trf.errors import ConfigError, FeatureError, MissingExtraError
 from distributed_trf.features.families.whisper import Whisper
 from distributed_trf.features.family import Family, Network
+from distributed_trf.features.network_cache import NetworkCache
 from distributed_trf.features.resample import resample_sound, to_bins
 from distributed_trf.features.spectrograms.family import Spectrogram
 from distributed_trf.features.spectrograms.mel_whisper import mel_whisper, mel_whisper_frames
@@ -57,19 +57,17 @@ def versions(table: NetworkTable, weights: Weights) -> dict[str, str]:
         raise MissingExtraError(str(error.name), "models") from error
 
 
-@lru_cache(maxsize=1)
-def _built(table: str, settings: str, weights: Weights, device: str, dtype: str, stamps: str) -> Network:
-    parsed = NetworkTable.model_validate_json(table)
-    rule = family(parsed, weights)
-    return rule.build(parsed, NetworkSettings.model_validate_json(settings), weights, device=device, dtype=dtype)
+_BUILT = NetworkCache()
 
 
 def build_network(
     table: NetworkTable, settings: NetworkSettings, weights: Weights, *, device: str, dtype: str = "float32"
 ) -> Network:
-    """Build a network, or return the one this process built last when it is the same."""
-    stamps = json.dumps(weights_stamps(table, settings, weights))  # a changed file is another network
-    return _built(table.model_dump_json(), settings.model_dump_json(), weights, device, dtype, stamps)
+    """Build a network, or return one of those this process built before."""
+    rule, stamps = family(table, weights), json.dumps(weights_stamps(table, settings, weights))
+    key = (table.model_dump_json(), settings.model_dump_json(), weights, device, dtype, stamps)  # a changed file counts
+    expected = 0 if table.is_spectrogram else None if table.parameters is None else 4 * table.parameters
+    return _BUILT.get(key, device, expected, lambda: rule.build(table, settings, weights, device=device, dtype=dtype))
 
 
 def prepare_sound(sound: np.ndarray, sfreq: float, table: NetworkTable, lead_in: float) -> np.ndarray:
