@@ -15,6 +15,7 @@ from typing import Any
 from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import DistributedTRFError
 from distributed_trf.features.table import NetworkTable
+from distributed_trf.pipeline.aside import StepAside, stay
 from distributed_trf.pipeline.assess import assess_session
 from distributed_trf.pipeline.bootstrap import bootstrap_test, bootstrap_training
 from distributed_trf.pipeline.expected import Fingerprint
@@ -67,8 +68,10 @@ class Outcome:
     details: dict[str, Any]
 
 
-def execute(task: Task) -> Outcome:
+def execute(task: Task, step_aside: StepAside = stay) -> Outcome:
     """Do one work item: in a plain loop or on a worker, the numbers are the same.
+
+    An extraction calls ``step_aside`` before it writes, so that its worker may hear the next batch meanwhile.
 
     An error that is about the input fails the item for good and is remembered; any other one is raised, and the driver
     decides whether to try again. A task that finds its own receipt, because its worker was lost after writing it, is
@@ -81,7 +84,7 @@ def execute(task: Task) -> Outcome:
     revoke_receipt(store, item.stage, item.key)
     start = time.perf_counter()
     try:
-        details = _run(task, store)
+        details = _run(task, store, step_aside)
     except DistributedTRFError as error:
         return fail(task, str(error))
     details |= {
@@ -104,7 +107,7 @@ def fail(task: Task, message: str) -> Outcome:
     return Outcome(task.item, ok=False, message=message, details=details)
 
 
-def _run(task: Task, store: StudyStore) -> dict[str, Any]:
+def _run(task: Task, store: StudyStore, step_aside: StepAside) -> dict[str, Any]:
     match task.item:
         case ReadSounds():
             return read_sounds(task.item, _recordings(task), store)
@@ -113,7 +116,8 @@ def _run(task: Task, store: StudyStore) -> dict[str, Any]:
         case Assess():
             return assess_session(task.item, task.study, store, task.device)
         case Extract():
-            return extract_features(task.item, task.study, task.tables[task.item.network], store, task.device)
+            table = task.tables[task.item.network]
+            return extract_features(task.item, task.study, table, store, task.device, step_aside)
         case Fit():
             return fit_layer(task.item, task.study, store, task.device)
         case FitTogether():

@@ -8,10 +8,12 @@ from typing import Any
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.config.study import StudySettings
 from distributed_trf.config.weights import Weights
+from distributed_trf.features.device_memory import torch_on
 from distributed_trf.features.network import build_network, extract, prepare_sound
 from distributed_trf.features.planning import expected_frames, frame_rate
 from distributed_trf.features.resample import kept_frames
 from distributed_trf.features.table import Layer, NetworkTable, chosen_layers
+from distributed_trf.pipeline.aside import StepAside, stay, writing_aside
 from distributed_trf.pipeline.items import Extract
 from distributed_trf.pipeline.read_sounds import load_sounds
 from distributed_trf.store.feature_layout import FeatureLayout, StoredLayer
@@ -52,9 +54,14 @@ def heard_lengths(study: StudySettings, table: NetworkTable, sounds: dict[str, A
 
 
 def extract_features(
-    item: Extract, study: StudySettings, table: NetworkTable, store: StudyStore, device: str
+    item: Extract,
+    study: StudySettings,
+    table: NetworkTable,
+    store: StudyStore,
+    device: str,
+    step_aside: StepAside = stay,
 ) -> dict[str, Any]:
-    """Hear one batch of sounds and store all layers; return a digest of what each layer holds."""
+    """Hear one batch of sounds and store all layers, these aside; return a digest of what each layer holds."""
     settings = network_settings(study, item.network)
     layers = chosen_layers(table, settings)
     path = store.features(item.stimuli, item.network, item.weights)
@@ -62,13 +69,15 @@ def extract_features(
     first, last = layout.batch_borders[item.batch]
     waves, sfreq = load_sounds(store, item.stimuli, list(layout.stimuli[first:last]))
     sounds = [prepare_sound(wave, sfreq, table, study.lags.lead_in) for wave in waves]
-    network = build_network(table, settings, item.weights, device=device, dtype=study.extraction.dtype)
     frames = {layer.id: layer.frames[first:last] for layer in layout.layers}
-    features = extract(network, table, item.weights, sounds, layers, stored=lambda layer, k: frames[layer.id][k])
-    write_batch(path, item.batch, features)
-    changed = {} if network.changed is None else {"parameters_changed": network.changed}
-    digests = {str(layer): digest([digest_of(f) for f in stimuli]) for layer, stimuli in features.items()}
-    return {"digests": digests, **changed}
+    with torch_on(device):
+        network = build_network(table, settings, item.weights, device=device, dtype=study.extraction.dtype)
+        features = extract(network, table, item.weights, sounds, layers, stored=lambda layer, k: frames[layer.id][k])
+    details = {} if network.changed is None else {"parameters_changed": network.changed}
+    with writing_aside(step_aside):
+        write_batch(path, item.batch, features)
+        digests = {str(layer): digest([digest_of(f) for f in stimuli]) for layer, stimuli in features.items()}
+    return {"digests": digests, **details}
 
 
 def network_settings(study: StudySettings, name: str) -> NetworkSettings:
