@@ -6,6 +6,7 @@ import os
 import resource
 import socket
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from distributed_trf.config.study import StudySettings
-from distributed_trf.errors import DistributedTRFError
+from distributed_trf.errors import DistributedTRFError, StoreError
 from distributed_trf.features.table import NetworkTable
 from distributed_trf.pipeline.aside import StepAside, stay
 from distributed_trf.pipeline.assess import assess_session
@@ -84,26 +85,26 @@ def execute(task: Task, step_aside: StepAside = stay) -> Outcome:
     revoke_receipt(store, item.stage, item.key)
     start = time.perf_counter()
     try:
-        details = _run(task, store, step_aside)
+        details = _run(task, store, step_aside) | {
+            "seconds": round(time.perf_counter() - start, 3),
+            "process_peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+            "device": task.device,
+            "host": socket.gethostname(),
+            "process": os.getpid(),
+            "run": task.run,
+            "finished": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        }
+        write_receipt(store, item.stage, item.key, Receipt(task.fingerprint, details))
     except DistributedTRFError as error:
         return fail(task, str(error))
-    details |= {
-        "seconds": round(time.perf_counter() - start, 3),
-        "process_peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-        "device": task.device,
-        "host": socket.gethostname(),
-        "process": os.getpid(),
-        "run": task.run,
-        "finished": datetime.now(UTC).isoformat(timespec="milliseconds"),
-    }
-    write_receipt(store, item.stage, item.key, Receipt(task.fingerprint, details))
     return Outcome(item, ok=True, message="", details=details)
 
 
 def fail(task: Task, message: str) -> Outcome:
-    """Remember that an item failed for good, and why."""
+    """Remember that an item failed for good, and why; a disk that is full takes no note, and the item stays undone."""
     details = {"message": message, "run": task.run}
-    write_failure(StudyStore(task.root), task.item.stage, task.item.key, Receipt(task.fingerprint, details))
+    with suppress(StoreError):
+        write_failure(StudyStore(task.root), task.item.stage, task.item.key, Receipt(task.fingerprint, details))
     return Outcome(task.item, ok=False, message=message, details=details)
 
 

@@ -20,6 +20,7 @@ import zarr
 
 from distributed_trf.errors import StoreError
 from distributed_trf.store.atomic import new_folder, sync_file
+from distributed_trf.store.disk_full import room_for
 from distributed_trf.store.feature_layout import FeatureLayout, StoredLayer
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.store.zarr_arrays import attributes, codecs, member, open_group, read
@@ -52,6 +53,11 @@ def write_batch(path: Path, batch: int, features: Mapping[int, Sequence[np.ndarr
     """Write one batch: for each layer id the frames of the batch's stimuli, each of shape (frames, width).
 
     Each layer is one whole chunk written in one step, and is on disk when this returns.
+
+    Raises
+    ------
+    StoreError
+        If the disk is full. Layers before are in store then, and nothing of this one.
     """
     group = open_group(path, mode="r+")
     for layer, stimuli in features.items():
@@ -60,9 +66,11 @@ def write_batch(path: Path, batch: int, features: Mapping[int, Sequence[np.ndarr
         block = np.full((slot, array.shape[1]), np.nan, dtype=np.float32)
         rows = np.concatenate(stimuli)
         block[: rows.shape[0]] = rows
-        array[batch * slot : (batch + 1) * slot] = block
-        if rows.shape[0]:  # zarr stores no chunk that is NaN throughout
-            sync_file(path / str(layer) / "c" / str(batch) / "0")
+        chunk = path / str(layer) / "c" / str(batch) / "0"
+        with room_for(path / str(layer), block.nbytes):
+            array[batch * slot : (batch + 1) * slot] = block
+            if rows.shape[0]:  # zarr stores no chunk that is NaN throughout
+                sync_file(chunk)
 
 
 class NetworkFeatures:
