@@ -11,11 +11,11 @@ import numpy as np
 from distributed_trf.arrays import Array, namespace, to_numpy
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.config.weights import Weights
-from distributed_trf.errors import ConfigError, FeatureError, MissingExtraError
+from distributed_trf.errors import ConfigError, DataError, FeatureError, MissingExtraError
 from distributed_trf.features.families.whisper import Whisper
 from distributed_trf.features.family import Family, Network
 from distributed_trf.features.network_cache import NetworkCache
-from distributed_trf.features.resample import resample_sound, to_bins
+from distributed_trf.features.resample import check_sound, resample_sound, to_bins
 from distributed_trf.features.spectrograms.family import Spectrogram
 from distributed_trf.features.spectrograms.mel_whisper import mel_whisper, mel_whisper_frames
 from distributed_trf.features.table import Layer, NetworkTable
@@ -70,12 +70,26 @@ def build_network(
     return _BUILT.get(key, device, expected, lambda: rule.build(table, settings, weights, device=device, dtype=dtype))
 
 
-def prepare_sound(sound: np.ndarray, sfreq: float, table: NetworkTable, lead_in: float) -> np.ndarray:
+def prepare_sound(
+    sound: np.ndarray, sfreq: float, table: NetworkTable, lead_in: float, name: str = "sound"
+) -> np.ndarray:
     """Bring a sound to a network's rate and put silence before it.
 
     The silence is ``int(lead_in * rate)`` zeros, prepended after resampling: it takes part in whatever statistics the
     network takes of its input, as published (Ahmed et al. 2025).
+
+    Raises
+    ------
+    DataError
+        If it is not one channel of finite samples, or too short to have one at the network's rate; it begins with
+        ``name``.
     """
+    check_sound(sound, name)
+    if int(sound.shape[0] * table.sfreq / sfreq) < 1:
+        raise DataError(
+            f"{name}: {sound.shape[0]} samples at {sfreq:g} Hz are none at the {table.sfreq:g} Hz of {table.name}; "
+            "leave it out"
+        )
     at_rate = resample_sound(np.asarray(sound, dtype=np.float64), sfreq, table.sfreq)
     return np.concatenate([np.zeros(int(lead_in * table.sfreq)), at_rate])
 

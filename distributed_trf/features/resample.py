@@ -16,6 +16,24 @@ FINEST_BIN = 1000 / KEPT_RATE
 """Milliseconds."""
 
 
+def check_sound(sound: np.ndarray, what: str) -> None:
+    """Check that a sound is one channel of finite samples.
+
+    Raises
+    ------
+    DataError
+        If it is not, beginning with ``what`` it is.
+    """
+    if sound.ndim != 1 or not sound.size or sound.dtype.kind not in "fiu":
+        raise DataError(
+            f"{what}: an array of shape {sound.shape} and type {sound.dtype}; expected samples of one channel, shape "
+            "(n_samples,). Mix it down, or leave it out"
+        )
+    bad = np.count_nonzero(~np.isfinite(sound))
+    if bad:
+        raise DataError(f"{what}: {bad} of its {sound.size} samples are NaN or Inf; expected a waveform. Repair it")
+
+
 def resample_sound(sound: np.ndarray, sfreq: float, target_sfreq: float) -> np.ndarray:
     """Bring a sound to a network's sampling rate.
 
