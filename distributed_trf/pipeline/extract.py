@@ -67,13 +67,19 @@ def extract_features(
     path = store.features(item.stimuli, item.network, item.weights)
     layout = NetworkFeatures(path).layout
     first, last = layout.batch_borders[item.batch]
-    waves, sfreq = load_sounds(store, item.stimuli, list(layout.stimuli[first:last]))
-    sounds = [prepare_sound(wave, sfreq, table, study.lags.lead_in) for wave in waves]
+    ids = layout.stimuli[first:last]
+    waves, sfreq = load_sounds(store, item.stimuli, list(ids))
+    sounds = [
+        prepare_sound(wave, sfreq, table, study.lags.lead_in, f"stimulus {i!r} of {item.stimuli}")
+        for i, wave in zip(ids, waves, strict=True)
+    ]
     frames = {layer.id: layer.frames[first:last] for layer in layout.layers}
     with torch_on(device):
         network = build_network(table, settings, item.weights, device=device, dtype=study.extraction.dtype)
         features = extract(network, table, item.weights, sounds, layers, stored=lambda layer, k: frames[layer.id][k])
-    details = {} if network.changed is None else {"parameters_changed": network.changed}
+        details = {"heard_in_parts": network.parts}
+    if network.changed is not None:
+        details["parameters_changed"] = network.changed
     with writing_aside(step_aside):
         write_batch(path, item.batch, features)
         digests = {str(layer): digest([digest_of(f) for f in stimuli]) for layer, stimuli in features.items()}

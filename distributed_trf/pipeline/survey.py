@@ -47,6 +47,7 @@ class Planned:
     item: Item
     state: State
     reason: str
+    """Why it is not done; of one that is, what is worth knowing."""
     fingerprint: Fingerprint | None
     """What its receipt must carry; None while it waits."""
 
@@ -117,8 +118,10 @@ def _place(context: Context, expectations: Expectations, item: Item) -> Planned:
         expected = expectations.of(item)
     except Waiting as waiting:
         return Planned(item, State.WAITING, str(waiting), None)
-    if expectations.receipt(item) is not None:
-        return Planned(item, State.DONE, "", expected)
+    done = expectations.receipt(item)
+    if done is not None:
+        parts = done.details.get("heard_in_parts", 1)
+        return Planned(item, State.DONE, f"heard in {parts} parts" if parts > 1 else "", expected)
     receipt = read_receipt(store, item.stage, item.key)
     failure = read_failure(store, item.stage, item.key)
     if failure is not None and failure.fingerprint == expected:

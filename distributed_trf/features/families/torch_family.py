@@ -131,13 +131,14 @@ class TorchNetwork:
         self, family: TorchFamily, table: NetworkTable, model: torch.nn.Module, device: str, changed: int | None
     ) -> None:
         self.family, self.table, self.model, self.device, self.changed = family, table, model, device, changed
+        self.parts = 1
         self.n_bytes = sum(t.numel() * t.element_size() for t in (*model.parameters(), *model.buffers()))
 
     def __call__(self, sounds: Sequence[np.ndarray], layers: Sequence[Layer], keep: Keep) -> None:
         """Hear prepared sounds; a batch that does not fit the device's memory is heard in halves."""
         import torch
 
-        dtype = next(self.model.parameters()).dtype
+        dtype, self.parts = next(self.model.parameters()).dtype, 1
         with torch.inference_mode():
             self._hear(list(sounds), layers, keep, 0, dtype)
 
@@ -160,16 +161,25 @@ class TorchNetwork:
             with recorded(self.model, by_name, take):
                 self.family.run(self.model, sounds, self.device, dtype)
             return
-        except (torch.OutOfMemoryError, MemoryError) as error:
+        except (RuntimeError, MemoryError) as error:
+            if not _is_out_of_memory(error):
+                raise
             if len(sounds) == 1:
                 raise DeviceError(
                     f"{self.table.name}: one sound of {sounds[0].shape[0] / self.table.sfreq:.2f} s does not fit the "
                     f"memory of {self.device}: {error}"
                 ) from error
-        half = len(sounds) // 2
+        half, self.parts = len(sounds) // 2, self.parts + 1
         log.warning("%s: %d sounds do not fit the memory of %s; hearing them in halves", self.table.name, len(sounds),
                     self.device)  # fmt: skip
         if self.device != "cpu":
             torch.cuda.empty_cache()
         self._hear(sounds[:half], layers, keep, first, dtype)
         self._hear(sounds[half:], layers, keep, first + half, dtype)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Tell whether a device's memory was not enough; on the CPU torch has no error of its own for that."""
+    import torch
+
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "you tried to allocate" in str(error)

@@ -27,6 +27,7 @@ class Spectrogram:
     """Peak memory while it is computed."""
     n_bytes: int = 0
     changed: int | None = None
+    parts: int = 1
 
     def frame_rate(self, layer: Layer) -> float:
         """Return the table's frames per second."""
