@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from distributed_trf.clusters.start import start_cluster
     from distributed_trf.pipeline.study import Study
+    from distributed_trf.recordings.binned_features import binned_features
     from distributed_trf.recordings.formats import open_recordings
     from distributed_trf.recordings.inventory import inventory
     from distributed_trf.recordings.simulation.simulate import simulate
-    from distributed_trf.results.analyses import open_bootstraps, open_together
+    from distributed_trf.results.analyses import open_bootstraps, open_lowpass, open_together
     from distributed_trf.results.models import open_models
     from distributed_trf.results.open import open_results
     from distributed_trf.store.features import open_features
@@ -25,11 +26,13 @@ _HOMES = {
     "TRF": "distributed_trf.trf.estimator",
     "Study": "distributed_trf.pipeline.study",
     "simulate": "distributed_trf.recordings.simulation.simulate",
+    "binned_features": "distributed_trf.recordings.binned_features",
     "open_recordings": "distributed_trf.recordings.formats",
     "inventory": "distributed_trf.recordings.inventory",
     "open_results": "distributed_trf.results.open",
     "open_features": "distributed_trf.store.features",
     "open_bootstraps": "distributed_trf.results.analyses",
+    "open_lowpass": "distributed_trf.results.analyses",
     "open_models": "distributed_trf.results.models",
     "open_together": "distributed_trf.results.analyses",
     "save_trf": "distributed_trf.store.trf_model",
@@ -40,10 +43,12 @@ _HOMES = {
 __all__ = [
     "TRF",
     "Study",
+    "binned_features",
     "inventory",
     "load_trf",
     "open_bootstraps",
     "open_features",
+    "open_lowpass",
     "open_models",
     "open_recordings",
     "open_results",

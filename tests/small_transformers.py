@@ -6,7 +6,8 @@ import numpy as np
 import torch
 
 from distributed_trf.config.extraction import NetworkSettings
-from distributed_trf.features.network import build_network, extract, family
+from distributed_trf.features.families.known import family
+from distributed_trf.features.network import build_network, extract
 from distributed_trf.features.table import NetworkTable, load_table
 
 BLOCKS = 2

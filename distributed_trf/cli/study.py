@@ -23,6 +23,11 @@ SOME_FAILED = 1
 SHOWN = 20
 """Items listed by name before the rest is counted."""
 
+IN_PARTS = (
+    "{} batches did not fit the memory of the device and were heard in parts, which changes no number; a smaller "
+    "`extraction.batch` spares the attempts"
+)
+
 STUDY = typer.Argument(help="Study file, or the name of one in configs/.", show_default=False)
 RECIPE = typer.Option("local", help="Where workers come from: a file, or the name of one in cluster/.")
 
@@ -75,6 +80,9 @@ def status(
         if counts:
             table.add_row(LABELS[stage], *(str(counts[s]) for s in states))
     out.print(table)
+    in_parts = sum(p.state is State.DONE and bool(p.reason) for p in planned)
+    if in_parts:
+        out.print(IN_PARTS.format(in_parts), soft_wrap=True)
     told = [p for p in planned if p.state in (State.FAILED, State.STALE)]
     told += [p for p in planned if p.state in (State.PENDING, State.WAITING)] if every else []
     shown = told if every else told[:SHOWN]
@@ -99,6 +107,8 @@ def _summarise(report: Report) -> None:
         out.print(f"left out while reading {key}: {escape('; '.join(notes))}{rest}", soft_wrap=True)
     for session, reason in report.left_out.items():
         out.print(f"session {session} was left out of fits: {escape(reason)}", soft_wrap=True)
+    if report.heard_in_parts:
+        out.print(IN_PARTS.format(report.heard_in_parts), soft_wrap=True)
     if report.fallbacks:
         out.print(
             f"{report.fallbacks} factorisations failed their check and were repeated; see `fallbacks` in receipts"

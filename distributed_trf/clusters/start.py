@@ -15,7 +15,8 @@ from distributed_trf.arrays import to_device
 from distributed_trf.clusters.recipe import Recipe, load_recipe
 
 SETTINGS = {
-    # One task on a worker at a time: when a worker dies, only what it was doing is under suspicion.
+    # One task on a worker at a time, and one that stepped aside to write: when a worker dies, only those are under
+    # suspicion.
     "distributed.scheduler.worker-saturation": 1.0,
     # The driver keeps a small window of tasks in flight, so there is nothing worth stealing.
     "distributed.scheduler.work-stealing": False,

@@ -24,6 +24,16 @@ class TogetherSettings(Settings):
     """Of the band weights."""
 
 
+class LowpassSettings(Settings):
+    """How fast what one layer tells of the responses is (Ahmed et al. 2025, Fig 4)."""
+
+    network: Name
+    layer: Annotated[int, Field(ge=0)]
+    weights: Weights
+    lowpass_bins: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)]
+    """Milliseconds. Features go through bins of each width, and are then fitted at every bin width of the study."""
+
+
 class BootstrapSettings(Settings):
     """How much one layer's numbers depend on how much was recorded (Ahmed et al. 2025)."""
 

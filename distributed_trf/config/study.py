@@ -8,7 +8,12 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field, field_validator, model_validator
 
-from distributed_trf.config.analyses import BootstrapSettings, NormaliserBootstrapSettings, TogetherSettings
+from distributed_trf.config.analyses import (
+    BootstrapSettings,
+    LowpassSettings,
+    NormaliserBootstrapSettings,
+    TogetherSettings,
+)
 from distributed_trf.config.extraction import ExtractionSettings, NetworkSettings
 from distributed_trf.config.fields import AbsolutePath, Name
 from distributed_trf.config.load import Settings, load
@@ -114,6 +119,8 @@ class StudySettings(Settings):
     """Layers of a network fitted as one model, at most once for each network."""
     bootstraps: list[BootstrapSettings] = []
     """At most once for each network, layer and weights."""
+    lowpass: list[LowpassSettings] = []
+    """At most once for each network, layer and weights."""
     save_models: bool = False
     """Keep the weights of every fit, for ``open_models``; decides what is stored, not which numbers come out."""
     extraction: ExtractionSettings = ExtractionSettings()
@@ -131,16 +138,20 @@ class StudySettings(Settings):
     @model_validator(mode="after")
     def _analyses_fit(self) -> StudySettings:
         known = {n.name for n in self.networks}
-        together = [t.network for t in self.together]
-        bootstraps = [(b.network, b.layer, b.weights) for b in self.bootstraps]
-        for field, asked in (("together", together), ("bootstraps", [b.network for b in self.bootstraps])):
-            unknown = sorted(set(asked) - known)
+        asked: dict[str, list[tuple[str, ...]]] = {
+            "together": [(t.network,) for t in self.together],
+            "bootstraps": [(b.network, str(b.layer), b.weights) for b in self.bootstraps],
+            "lowpass": [(p.network, str(p.layer), p.weights) for p in self.lowpass],
+        }
+        for field, things in asked.items():
+            unknown = sorted({network for network, *_ in things} - known)
             if unknown:
                 raise ValueError(
                     f"{field}: {', '.join(unknown)} is not among the networks ({', '.join(sorted(known))})"
                 )
-        if len(set(together)) < len(together) or len(set(bootstraps)) < len(bootstraps):
-            raise ValueError("together or bootstraps ask for the same thing twice; ask for each once")
+            twice = sorted({", ".join(thing) for thing in things if things.count(thing) > 1})
+            if twice:
+                raise ValueError(f"{field} asks for {'; '.join(twice)} twice; ask for each once")
         return self
 
 

@@ -38,6 +38,10 @@ class Network(Protocol):
     def changed(self) -> int | None:
         """How many parameters a weight control changed; None for trained weights and spectrograms."""
 
+    @property
+    def parts(self) -> int:
+        """In how many parts the last batch was heard; more than 1 where it did not fit the device's memory."""
+
     def __call__(self, sounds: Sequence[np.ndarray], layers: Sequence[Layer], keep: Keep) -> None:
         """Hear prepared sounds, each of shape (n_samples,), and hand every layer's frames of each to ``keep``.
 

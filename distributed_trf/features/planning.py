@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from distributed_trf.config.weights import Weights
+from distributed_trf.features.families.known import FAMILIES, family
 from distributed_trf.features.family import Work
-from distributed_trf.features.network import FAMILIES, family
 from distributed_trf.features.table import Layer, NetworkTable
 from distributed_trf.features.work import counted_work
 

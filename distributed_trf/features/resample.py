@@ -2,11 +2,36 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 import numpy as np
 from scipy.signal import resample
 
 from distributed_trf.arrays import Array, namespace
 from distributed_trf.errors import DataError
+
+KEPT_RATE = 100.0
+"""Frames per second that are enough for any bin of ``FINEST_BIN`` or more."""
+FINEST_BIN = 1000 / KEPT_RATE
+"""Milliseconds."""
+
+
+def check_sound(sound: np.ndarray, what: str) -> None:
+    """Check that a sound is one channel of finite samples.
+
+    Raises
+    ------
+    DataError
+        If it is not, beginning with ``what`` it is.
+    """
+    if sound.ndim != 1 or not sound.size or sound.dtype.kind not in "fiu":
+        raise DataError(
+            f"{what}: an array of shape {sound.shape} and type {sound.dtype}; expected samples of one channel, shape "
+            "(n_samples,). Mix it down, or leave it out"
+        )
+    bad = np.count_nonzero(~np.isfinite(sound))
+    if bad:
+        raise DataError(f"{what}: {bad} of its {sound.size} samples are NaN or Inf; expected a waveform. Repair it")
 
 
 def resample_sound(sound: np.ndarray, sfreq: float, target_sfreq: float) -> np.ndarray:
@@ -67,3 +92,26 @@ def resample_frames(frames: Array, n: int) -> Array:
 def to_bins(frames: Array, n_bins: int) -> Array:
     """Resample frames onto bins in float64 (see ``resample_frames``)."""
     return resample_frames(namespace(frames).astype(frames, namespace(frames).float64), n_bins)
+
+
+def kept_frames(rate: float, n_frames: int, seconds: float) -> int:
+    """Return how many frames hold all that bins of ``FINEST_BIN`` or more can show of a layer.
+
+    Parameters
+    ----------
+    rate
+        Frames per second that the network gives.
+    n_frames
+        Frames that it gives of a sound.
+    seconds
+        Length of the sound, leading silence included.
+
+    Returns
+    -------
+    int
+        The smallest odd number of at least ``KEPT_RATE * seconds + 1``, or ``n_frames`` where that is no more or the
+        rate is no higher than ``KEPT_RATE``. Sound and silence are rounded to bins each, which adds up to one bin to
+        those of their length.
+    """
+    enough = ceil(KEPT_RATE * seconds + 1)
+    return min(enough + (enough + 1) % 2, n_frames) if rate > KEPT_RATE else n_frames

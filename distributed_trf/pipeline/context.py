@@ -10,10 +10,12 @@ from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.config.study import StudySettings
 from distributed_trf.config.weights import Weights
 from distributed_trf.errors import ConfigError
-from distributed_trf.features.network import FAMILIES
-from distributed_trf.features.planning import check_weights, is_known
+from distributed_trf.features.families.known import FAMILIES
+from distributed_trf.features.planning import check_weights, frame_rate, is_known
+from distributed_trf.features.resample import FINEST_BIN, KEPT_RATE
 from distributed_trf.features.table import Layer, NetworkTable, chosen_layers, chosen_weights, load_table
 from distributed_trf.pipeline.extract import feature_layout, heard_lengths
+from distributed_trf.pipeline.lowpass import check_lowpass
 from distributed_trf.recordings.formats import open_recordings
 from distributed_trf.recordings.recording_set import RecordingSet, Stimulus
 from distributed_trf.store.feature_layout import FeatureLayout
@@ -58,27 +60,49 @@ class Context:
         context = cls(study, StudyStore.at(study.output), recordings, tables)
         for stimuli in context.stimuli.values():
             assign_folds(sum(not s.is_test for s in stimuli), study.ridge.n_folds, study.ridge.seed)
+        context._check_rates()
         context._check_analyses()
         return context
+
+    def _check_rates(self) -> None:
+        """Check that what is kept of a layer's frames is enough for the bins."""
+        finest = min(self.study.bin_widths)
+        if finest >= FINEST_BIN or self.study.extraction.keep == "native":
+            return
+        for network in self.study.networks:
+            table = self.tables[network.name]
+            for layer in self.layers(network):
+                rate = max(frame_rate(table, weights, layer) for weights in self.weights(network))
+                if rate > KEPT_RATE:
+                    raise ConfigError(
+                        f"bin_widths: {finest:g} ms is finer than the {KEPT_RATE:g} frames per second that are kept of "
+                        f"{table.name} layer {layer.id} ({layer.name}), which gives {rate:g}; write "
+                        f"`extraction: {{keep: native}}`, or bins of {FINEST_BIN:g} ms or more"
+                    )
 
     def _check_analyses(self) -> None:
         """Check that analyses ask for what the study and the recordings have."""
         for t in self.study.together:
             self._check_asked("together", t.network, [] if t.layers == "all" else t.layers)
+        for p in self.study.lowpass:
+            self._check_asked("lowpass", p.network, [p.layer], p.weights)
+            check_lowpass(p, self.study, self.stimuli)
         for b in self.study.bootstraps:
-            self._check_asked("bootstraps", b.network, [b.layer])
-            known = self.weights(next(n for n in self.study.networks if n.name == b.network))
-            if b.weights not in known:
-                raise ConfigError(f"bootstraps: {b.network}: weights {b.weights!r} are not among {', '.join(known)}")
+            self._check_asked("bootstraps", b.network, [b.layer], b.weights)
             unknown = sorted(set(b.sessions or ()) - {session.name for session in self.recordings.sessions})
             if unknown:
                 raise ConfigError(f"bootstraps: {b.network}: no session {', '.join(unknown)} in the recordings")
 
-    def _check_asked(self, field: str, network: str, layers: Sequence[int]) -> None:
-        known = [layer.id for layer in self.layers(next(n for n in self.study.networks if n.name == network))]
+    def _check_asked(self, field: str, network: str, layers: Sequence[int], weights: Weights | None = None) -> None:
+        settings = next(n for n in self.study.networks if n.name == network)
+        known = [layer.id for layer in self.layers(settings)]
         for layer in layers:
             if layer not in known:
                 raise ConfigError(f"{field}: {network}: layer {layer} is not among those of the study: {known}")
+        if weights is not None and weights not in self.weights(settings):
+            raise ConfigError(
+                f"{field}: {network}: weights {weights!r} are not among {', '.join(self.weights(settings))}"
+            )
 
     @property
     def not_extractable(self) -> tuple[str, ...]:
@@ -104,7 +128,8 @@ class Context:
                 sounds = {"ids": [s.id for s in stimuli], "n_samples": n_samples, "sfreq": table.sfreq}
                 lengths, batches = heard_lengths(self.study, table, sounds), self.batches(name)
                 for weights in self.weights(network):
-                    layout = feature_layout(self.study, table, weights, self.layers(network), sounds, batches)
+                    layers, durations = self.layers(network), [s.duration for s in stimuli]
+                    layout = feature_layout(self.study, table, weights, layers, sounds, durations, batches)
                     found[name, network.name, weights] = layout, lengths
         return found
 

@@ -19,6 +19,7 @@ from distributed_trf.pipeline.items import (
     BootstrapTraining,
     Extract,
     Fit,
+    FitLowpass,
     FitTogether,
     Item,
     ReadSession,
@@ -67,7 +68,7 @@ def cost(context: Context, item: Item) -> Cost:
             return _assess(context, item)
         case Extract():
             return _extract(context, item)
-        case Fit():
+        case Fit() | FitLowpass():
             return _fit(context, item, _width(context, item, [item.layer]), fits=1)
         case FitTogether():
             settings = next(t for t in context.study.together if t.network == item.network)
@@ -105,7 +106,20 @@ def _extract(context: Context, item: Extract) -> Cost:
     layout, lengths = context.expected_features[item.stimuli, item.network, item.weights]
     first, last = layout.batch_borders[item.batch]
     work = expected_work(context.tables[item.network], item.weights, lengths[first:last])
-    return Cost(layout.bytes // len(layout.batches), PROCESS_BYTES + work.bytes, work.flops)
+    # Frames of which fewer go to the store, and their spectrum, in double precision: of the sound that has most.
+    resampled = max(
+        (
+            16 * n * x.width
+            for x in layout.layers
+            for n, m in zip(x.native[first:last], x.frames[first:last], strict=True)
+            if m < n
+        ),
+        default=0,
+    )
+    # The batch before is written meanwhile: its features, and of one layer the chunk and what goes into it.
+    written = layout.bytes // len(layout.batches)
+    chunk = max(4 * layout.slot(x) * x.width for x in layout.layers)
+    return Cost(written, PROCESS_BYTES + work.bytes + resampled + written + 3 * chunk, work.flops)
 
 
 def _width(context: Context, item: Fit | Analysis, layers: Sequence[int]) -> int:

@@ -6,6 +6,7 @@ import os
 import resource
 import socket
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -13,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from distributed_trf.config.study import StudySettings
-from distributed_trf.errors import DistributedTRFError
+from distributed_trf.errors import DistributedTRFError, StoreError
 from distributed_trf.features.table import NetworkTable
+from distributed_trf.pipeline.aside import StepAside, stay
 from distributed_trf.pipeline.assess import assess_session
 from distributed_trf.pipeline.bootstrap import bootstrap_test, bootstrap_training
 from distributed_trf.pipeline.expected import Fingerprint
@@ -26,11 +28,13 @@ from distributed_trf.pipeline.items import (
     BootstrapTraining,
     Extract,
     Fit,
+    FitLowpass,
     FitTogether,
     Item,
     ReadSession,
     ReadSounds,
 )
+from distributed_trf.pipeline.lowpass import fit_lowpass
 from distributed_trf.pipeline.read_session import read_session
 from distributed_trf.pipeline.read_sounds import read_sounds
 from distributed_trf.pipeline.together import fit_together
@@ -65,8 +69,10 @@ class Outcome:
     details: dict[str, Any]
 
 
-def execute(task: Task) -> Outcome:
+def execute(task: Task, step_aside: StepAside = stay) -> Outcome:
     """Do one work item: in a plain loop or on a worker, the numbers are the same.
+
+    An extraction calls ``step_aside`` before it writes, so that its worker may hear the next batch meanwhile.
 
     An error that is about the input fails the item for good and is remembered; any other one is raised, and the driver
     decides whether to try again. A task that finds its own receipt, because its worker was lost after writing it, is
@@ -79,30 +85,30 @@ def execute(task: Task) -> Outcome:
     revoke_receipt(store, item.stage, item.key)
     start = time.perf_counter()
     try:
-        details = _run(task, store)
+        details = _run(task, store, step_aside) | {
+            "seconds": round(time.perf_counter() - start, 3),
+            "process_peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+            "device": task.device,
+            "host": socket.gethostname(),
+            "process": os.getpid(),
+            "run": task.run,
+            "finished": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        }
+        write_receipt(store, item.stage, item.key, Receipt(task.fingerprint, details))
     except DistributedTRFError as error:
         return fail(task, str(error))
-    details |= {
-        "seconds": round(time.perf_counter() - start, 3),
-        "process_peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-        "device": task.device,
-        "host": socket.gethostname(),
-        "process": os.getpid(),
-        "run": task.run,
-        "finished": datetime.now(UTC).isoformat(timespec="milliseconds"),
-    }
-    write_receipt(store, item.stage, item.key, Receipt(task.fingerprint, details))
     return Outcome(item, ok=True, message="", details=details)
 
 
 def fail(task: Task, message: str) -> Outcome:
-    """Remember that an item failed for good, and why."""
+    """Remember that an item failed for good, and why; a disk that is full takes no note, and the item stays undone."""
     details = {"message": message, "run": task.run}
-    write_failure(StudyStore(task.root), task.item.stage, task.item.key, Receipt(task.fingerprint, details))
+    with suppress(StoreError):
+        write_failure(StudyStore(task.root), task.item.stage, task.item.key, Receipt(task.fingerprint, details))
     return Outcome(task.item, ok=False, message=message, details=details)
 
 
-def _run(task: Task, store: StudyStore) -> dict[str, Any]:
+def _run(task: Task, store: StudyStore, step_aside: StepAside) -> dict[str, Any]:
     match task.item:
         case ReadSounds():
             return read_sounds(task.item, _recordings(task), store)
@@ -111,11 +117,14 @@ def _run(task: Task, store: StudyStore) -> dict[str, Any]:
         case Assess():
             return assess_session(task.item, task.study, store, task.device)
         case Extract():
-            return extract_features(task.item, task.study, task.tables[task.item.network], store, task.device)
+            table = task.tables[task.item.network]
+            return extract_features(task.item, task.study, table, store, task.device, step_aside)
         case Fit():
             return fit_layer(task.item, task.study, store, task.device)
         case FitTogether():
             return fit_together(task.item, task.study, store, task.device)
+        case FitLowpass():
+            return fit_lowpass(task.item, task.study, store, task.device)
         case BootstrapTraining():
             return bootstrap_training(task.item, task.study, store, task.device)
         case BootstrapTest():

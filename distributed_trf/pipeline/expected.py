@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from distributed_trf.features.network import versions
+from distributed_trf.features.families.known import versions
 from distributed_trf.features.weights.source import weights_identity
-from distributed_trf.pipeline import assess, bootstrap, extract, fit, read_session, read_sounds, together
+from distributed_trf.pipeline import assess, bootstrap, extract, fit, lowpass, read_session, read_sounds, together
 from distributed_trf.pipeline.context import Context
 from distributed_trf.pipeline.items import (
     Analysis,
@@ -21,6 +21,7 @@ from distributed_trf.pipeline.items import (
     BootstrapTraining,
     Extract,
     Fit,
+    FitLowpass,
     FitTogether,
     Item,
     ReadSession,
@@ -78,6 +79,8 @@ class Expectations:
                 layers = together.layers(self._context, item)
                 asked = next(t for t in self._context.study.together if t.network == item.network)
                 return fingerprint(self._fit(item, layers, together.REVISION) | {"together": asked.model_dump()})
+            case FitLowpass():
+                return fingerprint(self._fit(item, [item.layer], lowpass.REVISION) | {"lowpass": item.lowpass_bin})
             case BootstrapTraining() | BootstrapTest():
                 return fingerprint(
                     self._fit(item, [item.layer], bootstrap.REVISION) | bootstrap.asked(self._context.study, item)
@@ -129,7 +132,7 @@ class Expectations:
                 return [store.features(item.stimuli, item.network, item.weights)]
             case Fit():
                 return [store.results]
-            case FitTogether() | BootstrapTraining() | BootstrapTest():
+            case FitTogether() | BootstrapTraining() | BootstrapTest() | FitLowpass():
                 return [store.analysis(item.key)]
 
     def _require(self, item: Item) -> Receipt:
@@ -187,6 +190,7 @@ class Expectations:
             "lead-in": study.lags.lead_in,
             "batch": [item.batch, study.extraction.batch],
             "dtype": study.extraction.dtype,
+            "keep": study.extraction.keep,
             "versions": [extract.REVISION, versions(table, item.weights)],
         }
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.config.study import StudySettings
 from distributed_trf.config.weights import Weights
+from distributed_trf.features.device_memory import torch_on
 from distributed_trf.features.network import build_network, extract, prepare_sound
 from distributed_trf.features.planning import expected_frames, frame_rate
+from distributed_trf.features.resample import kept_frames
 from distributed_trf.features.table import Layer, NetworkTable, chosen_layers
+from distributed_trf.pipeline.aside import StepAside, stay, writing_aside
 from distributed_trf.pipeline.items import Extract
 from distributed_trf.pipeline.read_sounds import load_sounds
 from distributed_trf.store.feature_layout import FeatureLayout, StoredLayer
@@ -28,22 +32,19 @@ def feature_layout(
     weights: Weights,
     layers: tuple[Layer, ...],
     sounds: dict[str, Any],
+    durations: Sequence[float],
     batches: tuple[int, ...],
 ) -> FeatureLayout:
-    """Lay out a network's features, given what the read stage found of the sounds."""
+    """Lay out a network's features, given what the read stage found of the sounds, and the seconds of each stimulus."""
     lengths = heard_lengths(study, table, sounds)
-    stored = [
-        StoredLayer(
-            layer.id,
-            layer.name,
-            layer.type,
-            frame_rate(table, weights, layer),
-            layer.width,
-            tuple(expected_frames(table, weights, layer, n) for n in lengths),
-        )
-        for layer in layers
-    ]
-    return FeatureLayout(tuple(sounds["ids"]), batches, tuple(stored), study.lags.lead_in)
+    stored = []
+    for layer in layers:
+        rate = frame_rate(table, weights, layer)
+        native = frames = tuple(expected_frames(table, weights, layer, n) for n in lengths)
+        if study.extraction.keep == "100Hz":
+            frames = tuple(kept_frames(rate, n, m / table.sfreq) for n, m in zip(native, lengths, strict=True))
+        stored.append(StoredLayer(layer.id, layer.name, layer.type, rate, layer.width, native, frames))
+    return FeatureLayout(tuple(sounds["ids"]), tuple(durations), batches, tuple(stored), study.lags.lead_in)
 
 
 def heard_lengths(study: StudySettings, table: NetworkTable, sounds: dict[str, Any]) -> list[int]:
@@ -53,22 +54,36 @@ def heard_lengths(study: StudySettings, table: NetworkTable, sounds: dict[str, A
 
 
 def extract_features(
-    item: Extract, study: StudySettings, table: NetworkTable, store: StudyStore, device: str
+    item: Extract,
+    study: StudySettings,
+    table: NetworkTable,
+    store: StudyStore,
+    device: str,
+    step_aside: StepAside = stay,
 ) -> dict[str, Any]:
-    """Hear one batch of sounds and store all layers; return a digest of what each layer holds."""
+    """Hear one batch of sounds and store all layers, these aside; return a digest of what each layer holds."""
     settings = network_settings(study, item.network)
     layers = chosen_layers(table, settings)
     path = store.features(item.stimuli, item.network, item.weights)
     layout = NetworkFeatures(path).layout
     first, last = layout.batch_borders[item.batch]
-    waves, sfreq = load_sounds(store, item.stimuli, list(layout.stimuli[first:last]))
-    sounds = [prepare_sound(wave, sfreq, table, study.lags.lead_in) for wave in waves]
-    network = build_network(table, settings, item.weights, device=device, dtype=study.extraction.dtype)
-    features = extract(network, table, item.weights, sounds, layers)
-    write_batch(path, item.batch, features)
-    changed = {} if network.changed is None else {"parameters_changed": network.changed}
-    digests = {str(layer): digest([digest_of(f) for f in stimuli]) for layer, stimuli in features.items()}
-    return {"digests": digests, **changed}
+    ids = layout.stimuli[first:last]
+    waves, sfreq = load_sounds(store, item.stimuli, list(ids))
+    sounds = [
+        prepare_sound(wave, sfreq, table, study.lags.lead_in, f"stimulus {i!r} of {item.stimuli}")
+        for i, wave in zip(ids, waves, strict=True)
+    ]
+    frames = {layer.id: layer.frames[first:last] for layer in layout.layers}
+    with torch_on(device):
+        network = build_network(table, settings, item.weights, device=device, dtype=study.extraction.dtype)
+        features = extract(network, table, item.weights, sounds, layers, stored=lambda layer, k: frames[layer.id][k])
+        details = {"heard_in_parts": network.parts}
+    if network.changed is not None:
+        details["parameters_changed"] = network.changed
+    with writing_aside(step_aside):
+        write_batch(path, item.batch, features)
+        digests = {str(layer): digest([digest_of(f) for f in stimuli]) for layer, stimuli in features.items()}
+    return {"digests": digests, **details}
 
 
 def network_settings(study: StudySettings, name: str) -> NetworkSettings:

@@ -28,9 +28,30 @@ REVISION = 2
 
 def fit_layer(item: Fit, study: StudySettings, store: StudyStore, device: str) -> dict[str, Any]:
     """Fit and test all units on one layer, and store r, alpha and cross-validated R^2."""
-    data, ridge = LayerData(item, [item.layer], study, store, device), study.ridge
+    results, solved, details = fit_units(LayerData(item, [item.layer], study, store, device), study, device)
+    write_fit(store.results, item.place, results)
+    if study.save_models:
+        details["model"] = save_model(store, item, study, solved)
+    return details
+
+
+def fit_units(
+    data: LayerData, study: StudySettings, device: str
+) -> tuple[dict[str, np.ndarray], list[tuple[Cohort, Solution]], dict[str, Any]]:
+    """Fit and test all units.
+
+    Returns
+    -------
+    results, solved, details
+        ``r``, ``alpha`` and ``cv_score`` of each unit of the study; the fit of each cohort; what the receipt tells.
+
+    Raises
+    ------
+    RecordingError
+        If no session can be fitted.
+    """
     collected, test, left_out = collect(data, study, device)
-    solved = []
+    ridge, solved = study.ridge, []
     while collected:  # each cohort's sums are let go before the next is solved
         cohort, folds = collected.pop(0)
         solved.append((cohort, fit_folds(folds, ridge.penalties, all_scores=False, unit_block=ridge.unit_block)))
@@ -39,11 +60,7 @@ def fit_layer(item: Fit, study: StudySettings, store: StudyStore, device: str) -
         for name, by_session in _test(cohort, solution, test, data).items():
             for session, column in by_session.items():
                 results[name][data.units[session]] = column
-    write_fit(store.results, item.place, results)
-    details = _summary(results, data, left_out, [solution for _, solution in solved])
-    if study.save_models:
-        details["model"] = save_model(store, item, study, solved)
-    return details
+    return results, solved, _summary(results, data, left_out, [solution for _, solution in solved])
 
 
 def collect(

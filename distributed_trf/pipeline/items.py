@@ -147,10 +147,29 @@ class BootstrapTest:
         return f"{self.kind}-{_layer_key(self)}"
 
 
-def _layer_key(item: Fit | BootstrapTraining | BootstrapTest) -> str:
+@dataclass(frozen=True)
+class FitLowpass:
+    """Fit and test all units of all sessions on one layer whose features are low-passed."""
+
+    stage: ClassVar[str] = ANALYSE
+    kind: ClassVar[str] = "lowpass"
+    stimuli: str
+    network: str
+    weights: Weights
+    layer: int
+    bin_width: float
+    lowpass_bin: float
+
+    @property
+    def key(self) -> str:
+        """Unique name within the stage, fit for a file."""
+        return f"{self.kind}-{_layer_key(self)}-{self.lowpass_bin:g}ms"
+
+
+def _layer_key(item: Fit | BootstrapTraining | BootstrapTest | FitLowpass) -> str:
     return f"{item.stimuli}-{item.network}-{item.weights}-{item.layer:02d}-{item.bin_width:g}ms"
 
 
-Analysis = FitTogether | BootstrapTraining | BootstrapTest
+Analysis = FitTogether | BootstrapTraining | BootstrapTest | FitLowpass
 """What a study asks for beside the grid of fits; each is a zarr group of its own."""
 Item = ReadSounds | ReadSession | Assess | Extract | Fit | Analysis

@@ -28,11 +28,12 @@ def lay_feature_arrays(context: Context) -> None:
         sounds = read_receipt(store, ReadSounds.stage, ReadSounds(stimuli).key)
         if sounds is None:
             continue
+        durations = [s.duration for s in context.stimuli[stimuli]]
         for network in context.study.networks:
             table, layers = context.tables[network.name], context.layers(network)
             batches = context.batches(stimuli)
             for weights in context.weights(network):
-                layout = feature_layout(context.study, table, weights, layers, sounds.details, batches)
+                layout = feature_layout(context.study, table, weights, layers, sounds.details, durations, batches)
                 path = store.features(stimuli, network.name, weights)
                 if not has_layout(path, layout):
                     for batch in range(len(batches)):

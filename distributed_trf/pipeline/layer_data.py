@@ -8,13 +8,14 @@ from typing import Protocol
 
 import numpy as np
 
-from distributed_trf.arrays import Array, to_device
+from distributed_trf.arrays import Array, namespace, to_device
 from distributed_trf.config.study import StudySettings
 from distributed_trf.config.weights import Weights
 from distributed_trf.pipeline.items import ReadSession
 from distributed_trf.pipeline.read_session import load_counts
+from distributed_trf.recordings.binned_features import binned_features
 from distributed_trf.recordings.binning import Counts
-from distributed_trf.recordings.time_grid import features_on_bins, lead_in_bins
+from distributed_trf.recordings.time_grid import lead_in_bins
 from distributed_trf.store.features import NetworkFeatures
 from distributed_trf.store.receipts import read_receipt
 from distributed_trf.store.results import session_units
@@ -51,6 +52,8 @@ class LayerData:
         Which features.
     sessions
         Names of sessions; by default all that could be read.
+    lowpass_bin
+        Milliseconds of the bins that features go through first (see ``binned_features``); by default none.
     """
 
     def __init__(
@@ -62,8 +65,9 @@ class LayerData:
         device: str,
         *,
         sessions: Sequence[str] | None = None,
+        lowpass_bin: float | None = None,
     ) -> None:
-        self._layers, self._device = layers, device
+        self._layers, self._device, self._lowpass_bin = layers, device, lowpass_bin
         self._stored = NetworkFeatures(store.features(source.stimuli, source.network, source.weights))
         self.units = session_units(store.results)
         """Where the units of each session lie on the results' unit axis."""
@@ -111,11 +115,13 @@ class LayerData:
         stimulus, x
             Id, and features of shape (lead_in + bins, sum of widths) on the device.
         """
-        for together in zip(*(self._stored.iterate(layer) for layer in self._layers), strict=True):
-            stimulus = together[0][0]
-            rows = self.lead_in + self.bins[stimulus]
-            x = np.hstack([features_on_bins(frames, rows, self._bin_width) for _, frames in together])
-            yield stimulus, to_device(x, self._device)
+        of_layers = [
+            binned_features(self._stored, layer, self._bin_width, lowpass_bin=self._lowpass_bin, device=self._device)
+            for layer in self._layers
+        ]
+        for together in zip(*of_layers, strict=True):
+            parts = [x for _, x in together]
+            yield together[0][0], namespace(*parts).concat(parts, axis=1)
 
     def recorded(self, session: str) -> Array:
         """Test responses of a session, float64 of shape (repeats, bins, units), on the device."""

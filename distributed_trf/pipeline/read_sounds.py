@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from distributed_trf.features.resample import check_sound
 from distributed_trf.pipeline.items import ReadSounds
 from distributed_trf.recordings.recording_set import RecordingSet
 from distributed_trf.store.fingerprint import digest_array
@@ -17,9 +18,17 @@ REVISION = 2
 
 
 def read_sounds(item: ReadSounds, recordings: RecordingSet, store: StudyStore) -> dict[str, Any]:
-    """Cut and store the sounds of a stimulus set; return what later stages need to know of them."""
+    """Cut and store the sounds of a stimulus set; return what later stages need to know of them.
+
+    Raises
+    ------
+    DataError
+        If one is empty, of several channels or not finite, whatever format it comes from.
+    """
     stimuli = recordings.stimuli(item.stimuli)
     sounds, sfreq = recordings.sounds(item.stimuli)
+    for s in stimuli:
+        check_sound(sounds[s.id], f"stimulus {s.id!r} of {item.stimuli}")
     waves = [sounds[s.id] for s in stimuli]
     details = {
         "ids": [s.id for s in stimuli],

@@ -58,6 +58,8 @@ class Report:
     """What was left out of sessions while reading them, by stimulus set and session."""
     left_out: dict[str, str] = field(default_factory=dict)
     """Sessions that heard too little to be cross-validated, and why."""
+    heard_in_parts: int = 0
+    """Extractions whose batch did not fit the memory of the device."""
     fallbacks: int = 0
     """Factorisations that failed their check, so that a slower way was taken."""
     seconds: dict[str, float] = field(default_factory=dict)
@@ -160,6 +162,7 @@ class _Run:
             report.notes[outcome.item.key] = details["notes"]
         report.constant_units = max(report.constant_units, details.get("constant_units", 0))
         report.left_out |= details.get("left_out", {})
+        report.heard_in_parts += details.get("heard_in_parts", 1) > 1
         report.fallbacks += len(details.get("fallbacks", []))
 
     def _outcomes(self, todo: Sequence[Planned]) -> Iterator[Outcome]:
@@ -189,6 +192,7 @@ class _Run:
             "constant_units": report.constant_units,
             "notes": report.notes,
             "left_out": report.left_out,
+            "heard_in_parts": report.heard_in_parts,
             "fallbacks": report.fallbacks,
             "updated": now(),
             **provenance(self.context.study),

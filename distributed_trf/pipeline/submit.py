@@ -48,10 +48,10 @@ def run_on(client: Any, tasks: Sequence[Task], *, attempts: int) -> Iterator[Out
 
     Notes
     -----
-    About two tasks per worker are in flight, so that workers never idle while the scheduler stays small and a lost
-    worker takes little with it.
+    About three tasks per worker are in flight, one being done, one whose features are being written beside it, and one
+    that waits: workers never idle while the scheduler stays small and a lost worker takes little with it.
     """
-    from distributed import as_completed
+    from distributed import as_completed, secede
     from distributed.scheduler import NoWorkerError
 
     waiting = iter(tasks)
@@ -60,11 +60,11 @@ def run_on(client: Any, tasks: Sequence[Task], *, attempts: int) -> Iterator[Out
 
     def submit(task: Task) -> Any:
         tried[task.item] += 1
-        future = client.submit(execute, task, key=_key(task.item, tried[task.item], task.run), pure=False)
+        future = client.submit(execute, task, secede, key=_key(task.item, tried[task.item], task.run), pure=False)
         running[future] = task
         return future
 
-    window = 2 * max(len(client.scheduler_info(n_workers=-1)["workers"]), 1)
+    window = 3 * max(len(client.scheduler_info(n_workers=-1)["workers"]), 1)
     completed = as_completed([submit(task) for task in islice(waiting, window)])
     for future in completed:
         task = running.pop(future)

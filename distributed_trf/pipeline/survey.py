@@ -19,6 +19,7 @@ from distributed_trf.pipeline.items import (
     BootstrapTraining,
     Extract,
     Fit,
+    FitLowpass,
     FitTogether,
     Item,
     ReadSession,
@@ -46,6 +47,7 @@ class Planned:
     item: Item
     state: State
     reason: str
+    """Why it is not done; of one that is, what is worth knowing."""
     fingerprint: Fingerprint | None
     """What its receipt must carry; None while it waits."""
 
@@ -55,6 +57,8 @@ def items(context: Context, stage: str) -> Iterator[Item]:
     study = context.study
     if stage == ANALYSE:
         yield from _analyses(context)
+    if stage == EXTRACT:
+        yield from _extractions(context)
     for stimuli in study.stimuli:
         if stage == READ:
             yield ReadSounds(stimuli)
@@ -64,15 +68,20 @@ def items(context: Context, stage: str) -> Iterator[Item]:
             for bin_width in study.bin_widths:
                 for session in context.recordings.heard(stimuli):
                     yield Assess(stimuli, bin_width, session.name)
-        for network in study.networks if stage in (EXTRACT, FIT) else ():
+        for network in study.networks if stage == FIT else ():
             for weights in context.weights(network):
-                if stage == EXTRACT:
-                    for batch in range(len(context.batches(stimuli))):
-                        yield Extract(stimuli, network.name, weights, batch)
-                else:
-                    for layer in context.layers(network):
-                        for bin_width in study.bin_widths:
-                            yield Fit(stimuli, network.name, weights, layer.id, bin_width)
+                for layer in context.layers(network):
+                    for bin_width in study.bin_widths:
+                        yield Fit(stimuli, network.name, weights, layer.id, bin_width)
+
+
+def _extractions(context: Context) -> Iterator[Item]:
+    """List extractions network by network, so that a worker builds each as seldom as can be."""
+    for network in context.study.networks:
+        for weights in context.weights(network):
+            for stimuli in context.study.stimuli:
+                for batch in range(len(context.batches(stimuli))):
+                    yield Extract(stimuli, network.name, weights, batch)
 
 
 def _analyses(context: Context) -> Iterator[Item]:
@@ -83,6 +92,9 @@ def _analyses(context: Context) -> Iterator[Item]:
                 network = next(n for n in study.networks if n.name == together.network)
                 for weights in context.weights(network):
                     yield FitTogether(stimuli, together.network, weights, bin_width)
+            for p in study.lowpass:
+                for lowpass_bin in p.lowpass_bins:
+                    yield FitLowpass(stimuli, p.network, p.weights, p.layer, bin_width, lowpass_bin)
             for b in study.bootstraps:
                 for percent in b.training_percent:
                     yield BootstrapTraining(stimuli, b.network, b.weights, b.layer, bin_width, percent)
@@ -106,8 +118,10 @@ def _place(context: Context, expectations: Expectations, item: Item) -> Planned:
         expected = expectations.of(item)
     except Waiting as waiting:
         return Planned(item, State.WAITING, str(waiting), None)
-    if expectations.receipt(item) is not None:
-        return Planned(item, State.DONE, "", expected)
+    done = expectations.receipt(item)
+    if done is not None:
+        parts = done.details.get("heard_in_parts", 1)
+        return Planned(item, State.DONE, f"heard in {parts} parts" if parts > 1 else "", expected)
     receipt = read_receipt(store, item.stage, item.key)
     failure = read_failure(store, item.stage, item.key)
     if failure is not None and failure.fingerprint == expected:

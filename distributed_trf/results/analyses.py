@@ -63,6 +63,24 @@ def open_together(path: str | Path) -> xr.Dataset:
     return _open(Path(path), "together", "together")
 
 
+def open_lowpass(path: str | Path) -> xr.Dataset:
+    """Open the fits on low-passed features.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``r``, ``alpha`` and ``cv_score`` over (stimuli, network, weights, layer, bin_width, lowpass_bin, unit); the
+        features went through bins of ``lowpass_bin`` milliseconds, and hold what is slower than ``500 / lowpass_bin``
+        hertz.
+
+    Raises
+    ------
+    StoreError
+        If there are none.
+    """
+    return _open(Path(path), "lowpass", "lowpass")
+
+
 def _open_normalisers(path: Path) -> xr.Dataset:
     """Put the drawn normalisers of all sessions on the unit axis of the results."""
     store = StudyStore.open(path)

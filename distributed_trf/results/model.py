@@ -10,7 +10,8 @@ import xarray as xr
 from distributed_trf import names
 from distributed_trf.errors import StoreError
 from distributed_trf.pipeline.items import Extract
-from distributed_trf.recordings.time_grid import features_on_bins, lead_in_bins
+from distributed_trf.recordings.binned_features import binned_features
+from distributed_trf.recordings.time_grid import lead_in_bins
 from distributed_trf.store.features import NetworkFeatures
 from distributed_trf.store.fingerprint import digest
 from distributed_trf.store.receipts import Receipt, read_receipt
@@ -86,9 +87,8 @@ class Model:
         counts = [bins[i] for i in ids]
         first = dict(zip(ids, np.cumsum([0, *counts[:-1]]), strict=True))
         predicted = np.full((sum(counts), len(chosen)), np.nan)
-        for stimulus, frames in self._frames(ids, everything=stimuli is None):
+        for stimulus, x in self._features(ids, everything=stimuli is None):
             rows = slice(first[stimulus], first[stimulus] + bins[stimulus])
-            x = features_on_bins(frames, lead_in + bins[stimulus], bin_width)
             predicted[rows] = drive([x], weights, lags, lead_in)
         if intercept:
             predicted += self.stored.read("intercept")[chosen]
@@ -149,14 +149,14 @@ class Model:
         found = f"no {what} {', '.join(map(repr, unknown))}" if unknown else f"no {what} was asked for"
         raise StoreError(f"{self.stored.path}: {found}; there are {there}")
 
-    def _frames(self, ids: list[str], *, everything: bool) -> Iterator[tuple[str, np.ndarray]]:
-        """Read the features of some stimuli, each of shape (frames, features)."""
-        stimuli, network, weights, layer, _ = self.stored.place
+    def _features(self, ids: list[str], *, everything: bool) -> Iterator[tuple[str, np.ndarray]]:
+        """Read the features of some stimuli, each of shape (bins, features), those of the silence first."""
+        stimuli, network, weights, layer, bin_width = self.stored.place
         features = NetworkFeatures(self._store.features(stimuli, network, weights))
         self._check(features)
         if everything:  # one batch after another, each read once
-            return ((i, frames) for i, frames in features.iterate(layer) if i in self.stored.bins)
-        return ((i, features.frames(layer, i)) for i in ids)
+            return ((i, x) for i, x in binned_features(features, layer, bin_width) if i in self.stored.bins)
+        return binned_features(features, layer, bin_width, stimuli=ids)
 
     def _check(self, features: NetworkFeatures) -> None:
         """Make sure that the features in store are those of the fit, by what receipts say of their content."""

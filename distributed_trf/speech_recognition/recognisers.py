@@ -11,7 +11,7 @@ from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.config.weights import TRAINED
 from distributed_trf.config.word_errors import RecogniserSettings
 from distributed_trf.errors import ConfigError, DeviceError, MissingExtraError
-from distributed_trf.features.network import versions
+from distributed_trf.features.families.known import versions
 from distributed_trf.features.table import NetworkTable
 from distributed_trf.features.weights.source import weights_identity
 from distributed_trf.speech_recognition.letters import DeepSpeech2Recogniser, Wav2LetterRecogniser

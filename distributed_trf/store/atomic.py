@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from distributed_trf.store.disk_full import room_for
+
 REPLACED = ".replaced-"
 """Marks an old folder while a new one takes its place; ``sweep`` puts it back if the new one never did."""
 TEMPORARY = ".partial-"
@@ -27,7 +29,7 @@ def write_text(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = _beside(path)
     try:
-        with beside.open("w", encoding="utf-8") as file:
+        with room_for(path), beside.open("w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
@@ -41,10 +43,11 @@ def new_folder(path: Path) -> Iterator[Path]:
     """Yield a folder to fill: it takes the place of ``path`` when the block ends well, and is removed otherwise."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside, old = _beside(path), _beside(path, REPLACED)
-    beside.mkdir()
     try:
-        yield beside
-        sync_folder(beside)
+        with room_for(path):
+            beside.mkdir()
+            yield beside
+            sync_folder(beside)
         if path.is_dir():
             path.rename(old)
         beside.rename(path)

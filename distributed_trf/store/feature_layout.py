@@ -1,4 +1,4 @@
-"""Where the frames of each stimulus lie in a network's arrays."""
+"""Where the frames of each stimulus lie in a network's arrays, and which of the network's frames those are."""
 
 from __future__ import annotations
 
@@ -16,11 +16,17 @@ class StoredLayer:
     name: str
     type: str
     rate: float
-    """Frames per second."""
+    """Frames per second that the network gives."""
     width: int
     """Features per frame."""
+    native: tuple[int, ...]
+    """Frames that the network gives of each stimulus, leading silence included."""
     frames: tuple[int, ...]
-    """Frames of each stimulus, leading silence included."""
+    """Frames in store of each stimulus: as many, or fewer that span the same time."""
+
+    def stored_rate(self, stimulus: int) -> float:
+        """Frames per second in store of a stimulus."""
+        return self.rate * self.frames[stimulus] / max(self.native[stimulus], 1)
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,8 @@ class FeatureLayout:
     """Everything that fixes the shape of a network's feature store."""
 
     stimuli: tuple[str, ...]
+    durations: tuple[float, ...]
+    """Seconds of each stimulus, leading silence not included."""
     batches: tuple[int, ...]
     """Number of stimuli in each batch, in the order of ``stimuli``; a batch is what one work item writes."""
     layers: tuple[StoredLayer, ...]
@@ -38,12 +46,10 @@ class FeatureLayout:
         """Rows of one chunk: frames of the longest batch. Every batch has a chunk of its own, padded with NaN."""
         return max(sum(layer.frames[a:b]) for a, b in self.batch_borders)
 
-    def start(self, layer: StoredLayer, stimulus: int) -> int:
-        """First row of a stimulus in the layer's array."""
-        for batch, (a, b) in enumerate(self.batch_borders):
-            if a <= stimulus < b:
-                return batch * self.slot(layer) + sum(layer.frames[a:stimulus])
-        raise IndexError(stimulus)
+    def first_rows(self, layer: StoredLayer) -> list[int]:
+        """First row of each stimulus in the layer's array."""
+        slot = self.slot(layer)
+        return [k * slot + sum(layer.frames[a:i]) for k, (a, b) in enumerate(self.batch_borders) for i in range(a, b)]
 
     @cached_property
     def batch_borders(self) -> tuple[tuple[int, int], ...]:

@@ -1,4 +1,10 @@
-"""Features on disk: one array per layer along concatenated time, one chunk per batch of stimuli."""
+"""Features on disk: one array per layer along concatenated time, one chunk per batch of stimuli.
+
+Any reader of zarr finds its way without this package. A network's group has an array of shape (rows, features) for each
+layer, named by the layer's id. Attribute ``layout`` of the group holds what ``FeatureLayout`` does. Attributes of each
+array say where the ``stimuli`` listed there lie: stimulus ``k`` is the ``row_count[k]`` rows from ``first_row[k]`` on.
+Rows between stimuli are padding, and NaN.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +20,7 @@ import zarr
 
 from distributed_trf.errors import StoreError
 from distributed_trf.store.atomic import new_folder, sync_file
+from distributed_trf.store.disk_full import room_for
 from distributed_trf.store.feature_layout import FeatureLayout, StoredLayer
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.store.zarr_arrays import attributes, codecs, member, open_group, read
@@ -38,6 +45,7 @@ def create_features(path: Path, layout: FeatureLayout) -> None:
                 fill_value=np.nan,
                 compressors=codecs(),
                 dimension_names=("frame", "feature"),
+                attributes={"first_row": layout.first_rows(layer), "row_count": list(layer.frames)},
             )
 
 
@@ -45,6 +53,11 @@ def write_batch(path: Path, batch: int, features: Mapping[int, Sequence[np.ndarr
     """Write one batch: for each layer id the frames of the batch's stimuli, each of shape (frames, width).
 
     Each layer is one whole chunk written in one step, and is on disk when this returns.
+
+    Raises
+    ------
+    StoreError
+        If the disk is full. Layers before are in store then, and nothing of this one.
     """
     group = open_group(path, mode="r+")
     for layer, stimuli in features.items():
@@ -53,9 +66,11 @@ def write_batch(path: Path, batch: int, features: Mapping[int, Sequence[np.ndarr
         block = np.full((slot, array.shape[1]), np.nan, dtype=np.float32)
         rows = np.concatenate(stimuli)
         block[: rows.shape[0]] = rows
-        array[batch * slot : (batch + 1) * slot] = block
-        if rows.shape[0]:  # zarr stores no chunk that is NaN throughout
-            sync_file(path / str(layer) / "c" / str(batch) / "0")
+        chunk = path / str(layer) / "c" / str(batch) / "0"
+        with room_for(path / str(layer), block.nbytes):
+            array[batch * slot : (batch + 1) * slot] = block
+            if rows.shape[0]:  # zarr stores no chunk that is NaN throughout
+                sync_file(chunk)
 
 
 class NetworkFeatures:
@@ -70,9 +85,9 @@ class NetworkFeatures:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._group = open_group(path)
-        stored = attributes(self._group)["layout"]
-        layers = tuple(StoredLayer(**{**layer, "frames": tuple(layer["frames"])}) for layer in stored["layers"])
-        self.layout = FeatureLayout(tuple(stored["stimuli"]), tuple(stored["batches"]), layers, stored["lead_in"])
+        stored = _tuples(attributes(self._group)["layout"])
+        layers = tuple(StoredLayer(**_tuples(layer)) for layer in stored["layers"])
+        self.layout = FeatureLayout(**{**stored, "layers": layers})
 
     @property
     def layers(self) -> tuple[StoredLayer, ...]:
@@ -98,7 +113,7 @@ class NetworkFeatures:
         if stimulus not in self.layout.stimuli:
             raise StoreError(f"{self.path}: no stimulus {stimulus!r}; there are {len(self.layout.stimuli)} in store")
         index = self.layout.stimuli.index(stimulus)
-        start = self.layout.start(spec, index)
+        start = self.layout.first_rows(spec)[index]
         frames = read(member(self._group, str(layer)), slice(start, start + spec.frames[index]))
         return self._checked(frames, layer, stimulus)
 
@@ -133,17 +148,24 @@ class NetworkFeatures:
         Returns
         -------
         xarray.DataArray
-            Dims (frame, feature); ``time`` in seconds from sound onset is negative in the leading silence; the rate in
-            hertz is in ``attrs``.
+            Dims (frame, feature); ``time`` in seconds from sound onset is negative in the leading silence; in ``attrs``
+            the rate in hertz of these frames, and as ``native_rate`` that at which the network gives them.
         """
         spec = self.layer(layer)
         frames = self.frames(layer, stimulus)
-        time = np.arange(frames.shape[0]) / spec.rate - self.layout.lead_in
+        rate = spec.stored_rate(self.layout.stimuli.index(stimulus))
+        time = np.arange(frames.shape[0]) / rate - self.layout.lead_in
         return xr.DataArray(
             frames,
             dims=("frame", "feature"),
             coords={"time": ("frame", time, {"units": "s", "long_name": "time from sound onset"})},
-            attrs={"layer_name": spec.name, "layer_type": spec.type, "rate": spec.rate, "units": "1"},
+            attrs={
+                "layer_name": spec.name,
+                "layer_type": spec.type,
+                "rate": rate,
+                "native_rate": spec.rate,
+                "units": "1",
+            },
             name=f"layer {layer}",
         )
 
@@ -192,6 +214,11 @@ def open_features(path: str | Path) -> Features:
     >>> features.sel(network="whisper_tiny", weights="reset", layer=2, stimulus="12")  # doctest: +SKIP
     """
     return Features(StudyStore.open(Path(path)))
+
+
+def _tuples(stored: dict[str, Any]) -> dict[str, Any]:
+    """Return what JSON gives back with the tuples that it makes lists of."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()}
 
 
 def _attrs(layout: FeatureLayout) -> dict[str, Any]:

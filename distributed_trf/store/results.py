@@ -13,6 +13,7 @@ import xarray as xr
 
 from distributed_trf import names
 from distributed_trf.store.atomic import new_folder, sync_file
+from distributed_trf.store.disk_full import room_for
 from distributed_trf.store.zarr_arrays import attributes, codecs, member, open_group, read
 
 Place = tuple[str, str, str, int, float]
@@ -83,10 +84,11 @@ def write_fit(path: Path, place: Place, values: Mapping[str, np.ndarray]) -> Non
     """Write the results of one fit, each variable of shape (units,); on disk when this returns."""
     group, index = open_group(path, mode="r+"), _index(path, place)
     for name, column in values.items():
-        member(group, name)[index] = column
-        chunk = path / name / "c" / "/".join(str(i) for i in (*index, 0))
-        if chunk.exists():  # zarr stores no chunk that is NaN throughout
-            sync_file(chunk)
+        with room_for(path / name, column.nbytes):
+            member(group, name)[index] = column
+            chunk = path / name / "c" / "/".join(str(i) for i in (*index, 0))
+            if chunk.exists():  # zarr stores no chunk that is NaN throughout
+                sync_file(chunk)
 
 
 def write_reliability(path: Path, stimuli: str, bin_width: float, values: Mapping[str, np.ndarray]) -> None:
@@ -95,7 +97,8 @@ def write_reliability(path: Path, stimuli: str, bin_width: float, values: Mappin
     assert grid is not None
     index = (grid["axes"][names.STIMULI].index(stimuli), grid["axes"][names.BIN_WIDTH].index(bin_width))
     for name, column in values.items():
-        member(group, name)[index] = column
+        with room_for(path / name, column.nbytes):
+            member(group, name)[index] = column
 
 
 def read_fit(path: Path, place: Place) -> dict[str, np.ndarray]:

@@ -16,7 +16,7 @@ from distributed_trf.config.load import load
 from distributed_trf.config.locate import listed, locate, shipped
 from distributed_trf.config.study import LagSettings, RidgeSettings, StudySettings, load_study
 from distributed_trf.errors import ConfigError
-from distributed_trf.features.network import FAMILIES, family
+from distributed_trf.features.families.known import FAMILIES, family
 from distributed_trf.features.table import NetworkTable, chosen_layers, chosen_weights, load_table
 
 MINIMAL = {

@@ -10,8 +10,9 @@ import torch
 
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.errors import FeatureError
+from distributed_trf.features.families.known import family
 from distributed_trf.features.modules.cochleagram import Cochleagram, dense_filters, low_pass_taps
-from distributed_trf.features.network import build_network, extract, family, prepare_sound
+from distributed_trf.features.network import build_network, extract, prepare_sound
 from distributed_trf.features.spectrograms.cochleagram import cochleagram, cochleagram_frames
 from distributed_trf.features.spectrograms.cochlear_filters import cochlear_filters
 from distributed_trf.features.table import load_table

@@ -7,7 +7,8 @@ import pytest
 
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.errors import FeatureError
-from distributed_trf.features.network import build_network, extract, family, prepare_sound
+from distributed_trf.features.families.known import family
+from distributed_trf.features.network import build_network, extract, prepare_sound
 from distributed_trf.features.spectrograms.mel_librosa import mel_librosa, mel_librosa_frames, slaney_filters
 from distributed_trf.features.table import load_table
 

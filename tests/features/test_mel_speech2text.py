@@ -8,7 +8,8 @@ from transformers import Speech2TextFeatureExtractor
 
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.errors import FeatureError
-from distributed_trf.features.network import build_network, extract, family, prepare_sound
+from distributed_trf.features.families.known import family
+from distributed_trf.features.network import build_network, extract, prepare_sound
 from distributed_trf.features.spectrograms.mel_speech2text import mel_speech2text, mel_speech2text_frames
 from distributed_trf.features.table import load_table
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distributed_trf.errors import ConfigError
-from distributed_trf.features.network import family, versions
+from distributed_trf.features.families.known import family, versions
 from distributed_trf.features.planning import expected_frames, expected_work, is_known
 from distributed_trf.features.table import NetworkTable, load_table
 

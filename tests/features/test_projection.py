@@ -14,8 +14,9 @@ from distributed_trf import Study, open_results
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.config.weights import PROJECTIONS
 from distributed_trf.errors import ConfigError, DeviceError, FeatureError
+from distributed_trf.features.families.known import FAMILIES, family
 from distributed_trf.features.families.torch_family import TorchFamily
-from distributed_trf.features.network import FAMILIES, build_network, extract, family, prepare_sound
+from distributed_trf.features.network import build_network, extract, prepare_sound
 from distributed_trf.features.planning import check_weights, expected_frames, expected_work, frame_rate
 from distributed_trf.features.spectrograms.mel_whisper import mel_whisper
 from distributed_trf.features.table import NetworkTable, load_table

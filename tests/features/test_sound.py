@@ -10,7 +10,8 @@ from scipy.signal import resample
 
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.errors import DataError, FeatureError
-from distributed_trf.features.network import build_network, extract, family, prepare_sound
+from distributed_trf.features.families.known import family
+from distributed_trf.features.network import build_network, extract, prepare_sound
 from distributed_trf.features.resample import resample_sound, to_bins
 from distributed_trf.features.spectrograms.mel_whisper import mel_whisper
 from distributed_trf.features.table import load_table
@@ -134,6 +135,21 @@ def test_prepare_sound__puts_silence_first_after_resampling(sfreq, target, lead_
     assert not found[:n].any()
     np.testing.assert_array_equal(found[n:], resample_sound(sound.astype(float), sfreq, target), strict=True)
     assert found.dtype == np.float64
+
+
+@pytest.mark.parametrize(
+    ("sound", "message"),
+    [
+        (np.array([0.0, np.nan, 1.0, np.inf]), "2 of its 4 samples are NaN or Inf"),
+        (np.zeros((100, 2)), r"shape \(100, 2\) and type float64; expected samples of one channel"),
+        (np.zeros(0), r"shape \(0,\)"),
+        (np.zeros(9, dtype=complex), "type complex128"),
+        (np.zeros(1), "1 samples at 20000 Hz are none at the 16000 Hz of mel_whisper"),
+    ],
+)
+def test_prepare_sound__refuses_what_is_no_sound_and_names_it(sound, message):
+    with pytest.raises(DataError, match=f"^stimulus '7': .*{message}"):
+        prepare_sound(sound, 20_000, MEL, 0.35, "stimulus '7'")
 
 
 def test_small_whisper__is_the_architecture_of_the_shipped_one():

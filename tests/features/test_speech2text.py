@@ -16,7 +16,8 @@ from transformers import (
 )
 
 from distributed_trf.errors import FeatureError
-from distributed_trf.features.network import FAMILIES, extract, family
+from distributed_trf.features.families.known import FAMILIES, family
+from distributed_trf.features.network import extract
 from distributed_trf.features.spectrograms.mel_speech2text import mel_speech2text, mel_speech2text_frames
 from distributed_trf.features.table import load_table
 from tests.small_transformers import SPEECH2TEXT, differences, features, frames, hooked, noise, small, trained

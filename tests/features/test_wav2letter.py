@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.errors import ConfigError, FeatureError
-from distributed_trf.features.network import build_network, extract, family, prepare_sound
+from distributed_trf.features.families.known import family
+from distributed_trf.features.network import build_network, extract, prepare_sound
 from distributed_trf.features.table import NetworkTable, load_table
 from tests.features.checkpoints import randomised, save_lightning
 

@@ -11,7 +11,8 @@ from scipy.signal import butter
 
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.errors import FeatureError, MissingExtraError
-from distributed_trf.features.network import build_network, extract, family, prepare_sound, versions
+from distributed_trf.features.families.known import family, versions
+from distributed_trf.features.network import build_network, extract, prepare_sound
 from distributed_trf.features.spectrograms import wavelet as module
 from distributed_trf.features.spectrograms.wavelet import wavelet, wavelet_frames
 from distributed_trf.features.table import load_table

@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 
 from distributed_trf import Study, open_results
-from distributed_trf.errors import ConfigError, RecordingError, StoreBusyError, StoreError
+from distributed_trf.errors import ConfigError, DataError, RecordingError, StoreBusyError, StoreError
+from distributed_trf.pipeline.items import ReadSounds
+from distributed_trf.pipeline.read_sounds import read_sounds
+from distributed_trf.recordings.ucsf.reader import UCSFRecordings
 from distributed_trf.store.lock import run_lock
 from distributed_trf.store.study_store import StudyStore
 
@@ -110,7 +113,7 @@ def test_nan_in_stored_features__is_found_before_a_fit(write_study):
         ({"networks": [{"name": "whisper_tyni"}]}, ConfigError, "whisper_tyni"),
         ({"networks": [{"name": "mel_whisper", "layers": [1]}]}, ConfigError, "mel_whisper has no layer 1"),
         ({"networks": [{"name": "mel_whisper", "weights": ["reset"]}]}, ConfigError, "is a spectrogram"),
-        ({"networks": [{"name": "small_whisper", "weights": ["fixed"]}]}, ConfigError, "not fixed"),
+        ({"networks": [{"name": "small_whisper", "weights": ["fixed"]}]}, ConfigError, "fixed is for spectrograms"),
         ({"stimuli": ["mvocs"]}, ConfigError, "stimuli: mvocs is not .* offers: timit; no mvocs: .*MonkVocs"),
         ({"networks": MEL, "ridge": {"n_folds": 40}}, ConfigError, "n_folds"),
     ],
@@ -144,8 +147,8 @@ def test_store_of_another_version__is_refused_with_both_versions(write_study, wo
     write_study(networks=MEL)
     run()
     marker = workplace / "study/store.json"
-    marker.write_text(marker.read_text().replace('"format_version": 2', '"format_version": 7'))
-    with pytest.raises(StoreError, match=r"store\.json: format_version is 7, but .* reads 2"):
+    marker.write_text(marker.read_text().replace('"format_version": 3', '"format_version": 7'))
+    with pytest.raises(StoreError, match=r"store\.json: format_version is 7, but .* reads 3"):
         run()
     with pytest.raises(StoreError, match="format_version is 7"):
         open_results("study")
@@ -184,3 +187,23 @@ def test_item_that_raises_unexpectedly__is_tried_again_and_then_fails_alone(writ
     assert list(report.blocked.values()) == ["no session could be read"]
     (workplace / "study/counts").unlink()
     assert Study.load("study.yaml").run("local").ok
+
+
+@pytest.mark.parametrize(
+    ("sound", "message"),
+    [
+        (np.full(10, np.nan), "10 of its 10 samples are NaN or Inf"),
+        (np.zeros((10, 2)), r"an array of shape \(10, 2\)"),
+        (np.zeros(0), r"an array of shape \(0,\)"),
+    ],
+)
+def test_bad_sound__of_any_format_is_named_before_it_is_stored(workplace, sound, message):
+    class Broken(UCSFRecordings):
+        def sounds(self, stimulus_set):
+            sounds, sfreq = super().sounds(stimulus_set)
+            return {**sounds, "12": sound}, sfreq
+
+    store = StudyStore.create(workplace / "study")
+    with pytest.raises(DataError, match=f"stimulus '12' of timit: {message}"):
+        read_sounds(ReadSounds("timit"), Broken(workplace / "recordings"), store)
+    assert not store.sounds("timit").exists()

@@ -15,12 +15,13 @@ from distributed_trf import Study
 pytestmark = pytest.mark.slow
 
 COMMAND = [sys.executable, "-m", "distributed_trf", "run", "study.yaml"]
-NETWORKS = [{"name": "small_whisper", "weights": ["reset"], "seed": 1}, {"name": "mel_whisper"}]
+NETWORKS = [{"name": "small_whisper", "weights": ["reset-1"]}, {"name": "mel_whisper"}]
 
 
 def contents(folder):
-    """Every chunk of the features and results, byte by byte."""
-    files = [f for top in ("features", "results.zarr") for f in (folder / top).rglob("c/**/*") if f.is_file()]
+    """Every file of the features and every chunk of the results, byte by byte."""
+    files = [f for f in (folder / "features").rglob("*") if f.is_file()]
+    files += [f for f in (folder / "results.zarr").rglob("c/**/*") if f.is_file()]
     return {str(f.relative_to(folder)): f.read_bytes() for f in files}
 
 
@@ -41,7 +42,7 @@ def reference(write_study, workplace, undisturbed):
         write_study(networks=NETWORKS, extraction={"batch": 1}, output="undisturbed")
         subprocess.run(COMMAND, check=True, capture_output=True)
         undisturbed.update(contents(workplace / "undisturbed"))
-        assert sum(name.startswith("features") for name in undisturbed) == 24 * 5
+        assert sum(name.startswith("features") and "/c/" in name for name in undisturbed) == 24 * 5
         assert sum("/r/c/" in name for name in undisturbed) == 5
     write_study(networks=NETWORKS, extraction={"batch": 1})
     return undisturbed
@@ -92,5 +93,31 @@ def test_killed_driver__is_taken_up_by_the_same_command(reference, workplace, st
     after = receipts(folder)
     assert {name: after[name] for name in before} == before
     assert len(after) == sum(report.done.values()) + len(before) == 3 + 2 + 2 * 24 + 5
+    assert contents(folder) == reference
+    assert not list(folder.rglob("*partial*"))
+
+
+def half_written(folder):
+    """Batches of the network with features in store that no receipt vouches for."""
+    chunks = {int(f.parent.name) for f in (folder / "features/timit/small_whisper").glob("*.zarr/*/c/*/0")}
+    keys = (f.stem for f in (folder / "receipts/extract").glob("timit-small_whisper-*.json"))
+    return chunks - {int(key.rpartition("-")[2]) for key in keys}
+
+
+def test_everything_killed__while_features_are_written_leaves_what_the_next_run_makes_whole(reference, workplace):
+    folder = workplace / "study"
+    process = run_until(folder, "read", 3)
+    while not half_written(folder):
+        assert process.poll() is None, process.communicate()
+    everyone = [psutil.Process(process.pid), *workers(process)]
+    for one in everyone:
+        one.send_signal(signal.SIGKILL)
+    process.communicate()
+    psutil.wait_procs(everyone, timeout=60)
+    assert half_written(folder)
+    done = len(receipts(folder))
+    report = Study.load("study.yaml").run("local")
+    assert report.ok
+    assert sum(report.skipped.values()) == done
     assert contents(folder) == reference
     assert not list(folder.rglob("*partial*"))

@@ -26,15 +26,16 @@ from tests.store_damage import flip_a_bit
 
 LAYOUT = FeatureLayout(
     stimuli=("10", "11", "12", "13"),
+    durations=(0.8, 0.5, 0.65, 0.3),
     batches=(3, 1),
     layers=(
-        StoredLayer(0, "conv", "conv", 100.0, 3, (90, 60, 75, 40)),
-        StoredLayer(4, "block", "transformer", 50.0, 2, (45, 30, 38, 20)),
+        StoredLayer(0, "conv", "conv", 100.0, 3, (90, 60, 75, 40), (90, 60, 75, 40)),
+        StoredLayer(4, "block", "transformer", 50.0, 2, (45, 30, 38, 20), (45, 30, 38, 20)),
     ),
     lead_in=0.1,
 )
-BINS = {"12": 13, "10": 16, "13": 6}
-"""Stimulus 11 was heard by no session; the order is not that of the features."""
+BINS = {50.0: {"12": 13, "10": 16, "13": 6}, 20.0: {"12": 33, "10": 40, "13": 15}}
+"""By bin width. Stimulus 11 was heard by no session; the order is not that of the features."""
 LAGS = (-1, 0, 1, 2, 3)
 """In bins: future sound, and sound before the lead-in of 2 bins."""
 UNITS = {"session": ["s1", "s1", "s2", "s2", "s3"], "channel": ["1", "7", "1", "2", "1"]}
@@ -76,7 +77,7 @@ def save_fit(store: StudyStore, fit: Fit, features: list[str], seed: int) -> dic
         **arrays,
         lags_seconds=[lag * fit.bin_width / 1000 for lag in LAGS],
         units=UNITS,
-        bins=BINS,
+        bins=BINS[fit.bin_width],
         settings={"lags": {"lead_in": LAYOUT.lead_in}},
     )
     write_receipt(store, "fit", fit.key, Receipt({"features": digest(features)}, {"model": written}))
@@ -106,10 +107,10 @@ def made(tmp_path) -> Made:
 
 def expected(made: Made, fit: Fit, stimulus: str, unit: int) -> np.ndarray:
     """The prediction written out: one sum per bin."""
-    lead_in, model = {50.0: 2, 20.0: 5}[fit.bin_width], made.models[fit]
-    x = resample(made.frames[fit.layer][stimulus].astype(float), lead_in + BINS[stimulus], axis=0)
-    y = np.full(BINS[stimulus], model["intercept"][unit])
-    for t in range(BINS[stimulus]):
+    lead_in, model, bins = {50.0: 2, 20.0: 5}[fit.bin_width], made.models[fit], BINS[fit.bin_width][stimulus]
+    x = resample(made.frames[fit.layer][stimulus].astype(float), lead_in + bins, axis=0)
+    y = np.full(bins, model["intercept"][unit])
+    for t in range(bins):
         for k, lag in enumerate(LAGS):
             if 0 <= lead_in + t - lag < x.shape[0]:
                 w = model["weights"][k * x.shape[1] : (k + 1) * x.shape[1], unit]
@@ -125,9 +126,10 @@ def select(made: Made, fit: Fit):
 def test_predict__is_the_sum_over_features_and_lags(made, fit):
     predicted = select(made, fit).predict()
     assert predicted.dims == ("bin", "unit")
-    assert predicted.shape == (sum(BINS.values()), 5)
-    assert list(dict.fromkeys(predicted.stimulus.values)) == list(BINS)
-    for stimulus, n in BINS.items():
+    bins = BINS[fit.bin_width]
+    assert predicted.shape == (sum(bins.values()), 5)
+    assert list(dict.fromkeys(predicted.stimulus.values)) == list(bins)
+    for stimulus, n in bins.items():
         of = predicted.isel(bin=predicted.stimulus.values == stimulus)
         np.testing.assert_allclose(of.time, np.arange(n) * fit.bin_width / 1000, atol=1e-12)
         for unit in range(4):
@@ -160,7 +162,7 @@ def test_predict__without_the_intercept_differs_by_it(made):
 def test_predict__of_some_is_the_slice_of_the_whole(made, asked, units, stimuli):
     model = select(made, FITS[1])
     whole = model.predict()
-    ids = list(BINS) if stimuli is None else [stimuli] if isinstance(stimuli, str) else stimuli
+    ids = list(BINS[50.0]) if stimuli is None else [stimuli] if isinstance(stimuli, str) else stimuli
     rows = np.concatenate([np.flatnonzero(whole.stimulus.values == i) for i in ids])
     xr.testing.assert_allclose(model.predict(stimuli, **asked), whole.isel(bin=rows, unit=units), rtol=1e-12)
 
@@ -284,7 +286,7 @@ def test_predict__needs_no_cluster_no_gpu_and_no_network(made):
         import sys
         from distributed_trf import open_models
         model = open_models({str(made.folder)!r}).sel(network="net", weights="reset", layer=0)
-        assert model.predict().sizes["bin"] == {sum(BINS.values())}
+        assert model.predict().sizes["bin"] == {sum(BINS[50.0].values())}
         assert not set(sys.modules) & {{"torch", "distributed", "cupy", "matplotlib", "transformers"}}
     """
     subprocess.run([sys.executable, "-c", code], check=True)

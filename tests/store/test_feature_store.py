@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
+import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,10 +27,11 @@ from tests.store_damage import flip_a_bit
 
 LAYOUT = FeatureLayout(
     stimuli=("a", "b", "c"),
+    durations=(0.06, 0.04, 0.02),
     batches=(2, 1),
     layers=(
-        StoredLayer(0, "conv", "conv", 100.0, 3, (8, 6, 4)),
-        StoredLayer(4, "block", "transformer", 50.0, 2, (4, 3, 2)),
+        StoredLayer(0, "conv", "conv", 200.0, 3, (16, 12, 8), (8, 6, 4)),
+        StoredLayer(4, "block", "transformer", 50.0, 2, (4, 3, 2), (4, 3, 2)),
     ),
     lead_in=0.02,
 )
@@ -60,11 +62,13 @@ def written(tmp_path):
 def layouts(draw):
     batches = draw(st.lists(st.integers(1, 4), min_size=1, max_size=4))
     counts = st.lists(st.integers(0, 9), min_size=sum(batches), max_size=sum(batches)).filter(any)
-    layers = tuple(
-        StoredLayer(k, f"m{k}", "conv", 50.0, draw(st.integers(1, 4)), tuple(draw(counts)))
-        for k in range(draw(st.integers(1, 3)))
-    )
-    return FeatureLayout(tuple(f"s{k}" for k in range(sum(batches))), tuple(batches), layers, 0.35)
+    layers = []
+    for k in range(draw(st.integers(1, 3))):
+        frames = tuple(draw(counts))
+        native = tuple(n + draw(st.integers(0, 3)) for n in frames)
+        layers.append(StoredLayer(k, f"m{k}", "conv", 50.0, draw(st.integers(1, 4)), native, frames))
+    stimuli, seconds = tuple(f"s{k}" for k in range(sum(batches))), tuple(0.1 * k for k in range(sum(batches)))
+    return FeatureLayout(stimuli, seconds, tuple(batches), tuple(layers), 0.35)
 
 
 @settings(max_examples=40)
@@ -90,8 +94,8 @@ def test_features__any_frames_and_batches_come_back_bit_by_bit(layout, random):
 
 
 def test_write_batch__a_batch_without_frames_is_no_error(tmp_path):
-    layer = StoredLayer(0, "m", "conv", 50.0, 2, (0, 3))
-    layout = replace(LAYOUT, stimuli=("a", "b"), batches=(1, 1), layers=(layer,))
+    layer = StoredLayer(0, "m", "conv", 50.0, 2, (0, 3), (0, 3))
+    layout = replace(LAYOUT, stimuli=("a", "b"), durations=(0.0, 0.04), batches=(1, 1), layers=(layer,))
     create_features(tmp_path / "x.zarr", layout)
     write_batch(tmp_path / "x.zarr", 0, {0: [np.zeros((0, 2), np.float32)]})
     assert NetworkFeatures(tmp_path / "x.zarr").frames(0, "a").shape == (0, 2)
@@ -122,20 +126,30 @@ def test_write_batch__more_frames_than_were_promised_are_refused(written):
     np.testing.assert_array_equal(NetworkFeatures(path).frames(0, "c"), features[0][2])
 
 
-def test_layout__start_and_slot_leave_every_batch_a_chunk_of_its_own():
+def test_layout__first_rows_and_slot_leave_every_batch_a_chunk_of_its_own():
     conv, block = LAYOUT.layers
     assert (LAYOUT.slot(conv), LAYOUT.slot(block)) == (14, 7)
-    assert [LAYOUT.start(conv, k) for k in range(3)] == [0, 8, 14]
-    assert [LAYOUT.start(block, k) for k in range(3)] == [0, 4, 7]
+    assert LAYOUT.first_rows(conv) == [0, 8, 14]
+    assert LAYOUT.first_rows(block) == [0, 4, 7]
     assert LAYOUT.bytes == 4 * 2 * (14 * 3 + 7 * 2)
-    with pytest.raises(IndexError):
-        LAYOUT.start(conv, 3)
+
+
+def test_stimuli__are_found_by_any_reader_of_zarr(written):
+    path, features = written
+    group = zarr.open_group(path, mode="r")
+    stimuli = group.attrs["layout"]["stimuli"]
+    for layer, expected in features.items():
+        array = group[str(layer)]
+        for k in range(len(stimuli)):
+            first, count = (array.attrs[name][k] for name in ("first_row", "row_count"))
+            np.testing.assert_array_equal(array[first : first + count], expected[k], strict=True)
 
 
 @pytest.mark.parametrize(
     "other",
     [
         replace(LAYOUT, stimuli=("a", "c", "b")),
+        replace(LAYOUT, durations=(0.06, 0.04, 0.03)),
         replace(LAYOUT, batches=(1, 2)),
         replace(LAYOUT, lead_in=0.021),
         replace(LAYOUT, layers=LAYOUT.layers[:1]),
@@ -149,6 +163,7 @@ def test_layout__start_and_slot_leave_every_batch_a_chunk_of_its_own():
                 {"rate": 50.0},
                 {"width": 4},
                 {"frames": (8, 6, 5)},
+                {"native": (16, 12, 9)},
             )
         ),
     ],
@@ -243,7 +258,7 @@ def test_open_features__reads_frames_with_time_from_sound_onset(study):
     found = features.sel(network="net", weights="reset", layer=0, stimulus="b")
     np.testing.assert_array_equal(found, random_features(LAYOUT, 1)[0][1])
     assert found.dims == ("frame", "feature")
-    assert (found.rate, found.layer_name, found.layer_type) == (100.0, "conv", "conv")
+    assert (found.rate, found.native_rate, found.layer_name, found.layer_type) == (100.0, 200.0, "conv", "conv")
     np.testing.assert_allclose(found.time, [-0.02, -0.01, 0, 0.01, 0.02, 0.03], atol=1e-12)
     assert found.time.units == "s"
     assert features.sel(network="mel", layer=4, stimulus="b").time.values[1] == 0

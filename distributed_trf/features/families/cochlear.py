@@ -128,6 +128,7 @@ class WindowedNetwork:
 
     def __init__(self, network: Network) -> None:
         self.network, self.n_bytes, self.changed = network, network.n_bytes, network.changed
+        self.parts = 1
 
     def __call__(self, sounds: Sequence[np.ndarray], layers: Sequence[Layer], keep: Keep) -> None:
         """Hear prepared sounds; each is handed over once its last window is heard."""
@@ -140,9 +141,11 @@ class WindowedNetwork:
             k, i = windows[first + at]
             heard[layer.id, k, i] = frames[kept_frames(layer, i, sounds[k].shape[0])].clone()  # the rest can go
 
+        self.parts = 1
         for first in range(0, len(windows), WINDOWS):
             now = windows[first : first + WINDOWS]
             self.network([window(sounds[k], i) for k, i in now], layers, keep_window)
+            self.parts = max(self.parts, self.network.parts)
             for k in (k for k, i in now if i == n_windows(sounds[k].shape[0]) - 1):
                 for layer in layers:
                     pieces = [heard.pop((layer.id, k, i)) for i in range(n_windows(sounds[k].shape[0]))]

@@ -131,6 +131,9 @@ class TorchFamily(ABC):
         check_device(device)
         import torch
 
+        torch.backends.cudnn.allow_tf32 = (
+            False  # float32 is float32: by default, convolutions on a GPU round to 10 bits
+        )
         kind = kind_of(weights)
         starts_trained = kind == TRAINED or CONTROLS[kind].of_trained
         model = self.load(table, settings) if starts_trained else self.new(table)
@@ -158,13 +161,14 @@ class TorchNetwork:
         self, family: TorchFamily, table: NetworkTable, model: torch.nn.Module, device: str, changed: int | None
     ) -> None:
         self.family, self.table, self.model, self.device, self.changed = family, table, model, device, changed
+        self.parts = 1
         self.n_bytes = sum(t.numel() * t.element_size() for t in (*model.parameters(), *model.buffers()))
 
     def __call__(self, sounds: Sequence[np.ndarray], layers: Sequence[Layer], keep: Keep) -> None:
         """Hear prepared sounds; a batch that does not fit the device's memory is heard in halves."""
         import torch
 
-        dtype = next(self.model.parameters()).dtype
+        dtype, self.parts = next(self.model.parameters()).dtype, 1
         with torch.inference_mode():
             for positions in self.family.batches([sound.shape[0] for sound in sounds]):
                 self._hear([sounds[k] for k in positions], layers, _placed(keep, positions), 0, dtype)
@@ -188,13 +192,15 @@ class TorchNetwork:
             with recorded(self.model, by_name, take):
                 self.family.run(self.model, sounds, self.device, dtype)
             return
-        except (torch.OutOfMemoryError, MemoryError) as error:
+        except (RuntimeError, MemoryError) as error:
+            if not _is_out_of_memory(error):
+                raise
             if len(sounds) == 1:
                 raise DeviceError(
                     f"{self.table.name}: one sound of {sounds[0].shape[0] / self.table.sfreq:.2f} s does not fit the "
                     f"memory of {self.device}: {error}"
                 ) from error
-        half = len(sounds) // 2
+        half, self.parts = len(sounds) // 2, self.parts + 1
         log.warning("%s: %d sounds do not fit the memory of %s; hearing them in halves", self.table.name, len(sounds),
                     self.device)  # fmt: skip
         if self.device != "cpu":
@@ -205,3 +211,10 @@ class TorchNetwork:
 
 def _placed(keep: Keep, positions: Sequence[int]) -> Keep:
     return lambda layer, k, frames: keep(layer, positions[k], frames)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Tell whether a device's memory was not enough; on the CPU torch has no error of its own for that."""
+    import torch
+
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "you tried to allocate" in str(error)

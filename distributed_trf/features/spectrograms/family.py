@@ -22,6 +22,7 @@ class Spectrogram:
     transform: Transform
     n_bytes: int = 0
     changed: int | None = None
+    parts: int = 1
 
     @property
     def libraries(self) -> tuple[str, ...]:

@@ -1,0 +1,84 @@
+"""Fewer frames that hold all that the bins of a study can show."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.signal import resample
+
+from distributed_trf.features.resample import FINEST_BIN, kept_frames, to_bins
+from distributed_trf.recordings.time_grid import rows
+
+SFREQ = 16_000
+
+
+def frames_of(n, features=3, mean=5.0):
+    return (np.random.default_rng(n).normal(size=(n, features)) + mean).astype(np.float32)
+
+
+@given(
+    rate=st.sampled_from([100.5, 199.7, 200.0, 3200.0]),
+    seconds=st.floats(0.05, 3),
+    fraction=st.floats(0, 1),
+)
+def test_kept_frames__give_any_smaller_number_of_bins_as_all_frames_do(rate, seconds, fraction):
+    native = frames_of(max(int(rate * seconds), 1))
+    n_kept = kept_frames(rate, native.shape[0], seconds)
+    kept = to_bins(native, n_kept)
+    m = 1 + round(fraction * (n_kept - 1))
+    np.testing.assert_allclose(
+        to_bins(kept, m), resample(native.astype(float), m, axis=0), rtol=0, atol=1e-12 * np.abs(native).max()
+    )
+
+
+@given(
+    duration=st.floats(0.01, 30),
+    lead_in=st.floats(0, 1),
+    bin_width=st.floats(FINEST_BIN, 999),
+    rates=st.tuples(st.sampled_from([16_000, 20_000, 24_414.0625]), st.sampled_from([8_000, 16_000, 20_000])),
+)
+def test_kept_frames__are_at_least_the_bins_of_sound_and_silence(duration, lead_in, bin_width, rates):
+    """However samples are rounded: those of the recording, of the network and of the silence."""
+    sfreq, target = rates
+    heard = int(lead_in * target) + int(int(duration * sfreq) * target / sfreq)
+    n_kept = kept_frames(1e6, 10**9, heard / target)
+    assert n_kept % 2 == 1
+    assert n_kept >= rows(duration, lead_in, bin_width)
+    assert n_kept <= 100 * (duration + lead_in) + 3
+
+
+@pytest.mark.parametrize(
+    ("rate", "n_frames", "seconds", "expected"),
+    [
+        (200.0, 400, 2.0, 201),
+        (200.0, 399, 1.995, 201),
+        (200.0, 397, 1.99, 201),
+        (200.0, 395, 1.98, 199),
+        (200.0, 150, 2.0, 150),  # no more than there are
+        (100.0, 400, 2.0, 400),  # no layer of 100 Hz or less is touched, whatever it gives
+        (50.0, 100, 2.0, 100),
+    ],
+)
+def test_kept_frames__are_the_smallest_odd_number_that_is_enough(rate, n_frames, seconds, expected):
+    assert kept_frames(rate, n_frames, seconds) == expected
+
+
+@pytest.mark.parametrize("library", ["numpy", "torch"])
+@pytest.mark.parametrize(("n", "n_kept"), [(675, 339), (10_800, 339)])
+def test_stored_frames__read_on_bins_are_those_of_all_frames_to_one_in_a_million(library, n, n_kept):
+    """Calculated in double precision on the network's device, and stored in single."""
+    native = frames_of(n)
+    frames = torch.from_numpy(native) if library == "torch" else native
+    stored = np.asarray(to_bins(frames, n_kept)).astype(np.float32)
+    for m in (n_kept, 169, 68, 5):
+        expected = resample(native.astype(float), m, axis=0)
+        np.testing.assert_allclose(to_bins(stored, m), expected, rtol=1e-6, atol=1e-6 * expected.std())
+
+
+def test_to_bins__keeps_library_and_device():
+    found = to_bins(torch.ones(7, 2), 3)
+    assert isinstance(found, torch.Tensor)
+    assert found.dtype == torch.float64
