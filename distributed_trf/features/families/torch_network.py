@@ -1,0 +1,99 @@
+"""A network of torch that is built: one forward pass over a batch gives every layer."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from distributed_trf.errors import DeviceError
+from distributed_trf.features.family import Keep
+from distributed_trf.features.hooks import recorded
+from distributed_trf.features.table import Layer, NetworkTable
+
+if TYPE_CHECKING:
+    import torch
+
+    from distributed_trf.features.families.torch_family import TorchFamily
+
+log = logging.getLogger(__name__)
+
+
+class TorchNetwork:
+    """A built network of torch.
+
+    Parameters
+    ----------
+    family, table
+        What it is.
+    model
+        In eval mode, on the device.
+    device
+        ``cpu`` or ``cuda``.
+    changed
+        How many parameters a weight control changed.
+    """
+
+    def __init__(
+        self, family: TorchFamily, table: NetworkTable, model: torch.nn.Module, device: str, changed: int | None
+    ) -> None:
+        self.family, self.table, self.model, self.device, self.changed = family, table, model, device, changed
+        self.parts = 1
+        self.n_bytes = sum(t.numel() * t.element_size() for t in (*model.parameters(), *model.buffers()))
+
+    def __call__(self, sounds: Sequence[np.ndarray], layers: Sequence[Layer], keep: Keep) -> None:
+        """Hear prepared sounds; a batch that does not fit the device's memory is heard in halves."""
+        import torch
+
+        dtype, self.parts = next(self.model.parameters()).dtype, 1
+        with torch.inference_mode():
+            for positions in self.family.batches([sound.shape[0] for sound in sounds]):
+                self._hear([sounds[k] for k in positions], layers, _placed(keep, positions), 0, dtype)
+
+    def _hear(
+        self, sounds: list[np.ndarray], layers: Sequence[Layer], keep: Keep, first: int, dtype: torch.dtype
+    ) -> None:
+        import torch
+
+        by_name: dict[str, list[Layer]] = {}
+        for layer in layers:
+            by_name.setdefault(layer.name, []).append(layer)
+
+        def take(name: str, output: Any) -> None:
+            for layer in by_name[name]:
+                pieces = self.family.frames(self.table, layer, output, [s.shape[0] for s in sounds])
+                for k, frames in enumerate(pieces):
+                    keep(layer, first + k, frames.float())
+
+        try:
+            with recorded(self.model, by_name, take):
+                self.family.run(self.model, sounds, self.device, dtype)
+            return
+        except (RuntimeError, MemoryError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            if len(sounds) == 1:
+                raise DeviceError(
+                    f"{self.table.name}: one sound of {sounds[0].shape[0] / self.table.sfreq:.2f} s does not fit the "
+                    f"memory of {self.device}: {error}"
+                ) from error
+        half, self.parts = len(sounds) // 2, self.parts + 1
+        log.warning("%s: %d sounds do not fit the memory of %s; hearing them in halves", self.table.name, len(sounds),
+                    self.device)  # fmt: skip
+        if self.device != "cpu":
+            torch.cuda.empty_cache()
+        self._hear(sounds[:half], layers, keep, first, dtype)
+        self._hear(sounds[half:], layers, keep, first + half, dtype)
+
+
+def _placed(keep: Keep, positions: Sequence[int]) -> Keep:
+    return lambda layer, k, frames: keep(layer, positions[k], frames)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Tell whether a device's memory was not enough; on the CPU torch has no error of its own for that."""
+    import torch
+
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "you tried to allocate" in str(error)
