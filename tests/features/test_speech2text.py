@@ -90,7 +90,7 @@ def test_batch__gives_what_each_sound_gives_alone(folder, lengths, seed):
     together = extract(network, TABLE, "trained", sounds, TABLE.layers)
     for k, sound in enumerate(sounds):
         alone = extract(network, TABLE, "trained", [sound], TABLE.layers)
-        assert max(differences(TABLE, together, alone, k).values()) < 2e-6
+        assert max(differences(TABLE, together, alone, k).values()) < 5e-6
 
 
 @pytest.mark.parametrize(
