@@ -32,10 +32,9 @@ def average_seeds(ds: xr.Dataset) -> xr.Dataset:
     for kind in dict.fromkeys(kinds):
         seeds = {names.WEIGHTS: [k for k, other in enumerate(kinds) if other == kind]}
         n_seeds = fitted.isel(seeds).sum(names.WEIGHTS)
-        # A seed without a fit counts as zero; a unit that lacks a number in one of the others stays without. Where no
-        # seed has a fit, 0 / 0 is NaN.
+        # A seed without a fit counts as zero; a unit that lacks a number in one of the others stays without.
         total = numbers.isel(seeds).where(fitted.isel(seeds), 0.0).sum(names.WEIGHTS, skipna=False)
-        averaged.append((total / n_seeds).assign(n_seeds=n_seeds))
+        averaged.append((total / n_seeds.where(n_seeds > 0)).assign(n_seeds=n_seeds))
     weights = ds[names.WEIGHTS].isel({names.WEIGHTS: [kinds.index(kind) for kind in dict.fromkeys(kinds)]})
     found = xr.concat(averaged, weights.copy(data=list(dict.fromkeys(kinds))))
     found["n_seeds"].attrs = {"long_name": "seeds that a mean is over", "units": "1"}
