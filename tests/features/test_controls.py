@@ -139,6 +139,18 @@ def test_reset__draws_as_torch_does_after_manual_seed():
         assert torch.equal(found, drawn)
 
 
+@pytest.mark.parametrize("name", ["whisper", "speech2text", "convnet"])
+def test_reset__is_the_published_loop_over_modules(name):
+    found, expected = NETWORKS[name](), NETWORKS[name]()
+    apply_control(found, "reset-3")
+    torch.manual_seed(3)
+    for _, module in expected.named_modules():
+        if hasattr(module, "reset_parameters"):
+            module.reset_parameters()
+    for (one, p), (_, q) in zip(found.named_parameters(), expected.named_parameters(), strict=True):
+        assert torch.equal(p, q), one
+
+
 def test_reset__of_whisper_replaces_its_sinusoids_by_noise_as_published():
     model = NETWORKS["whisper"]()
     assert model.encoder.embed_positions.weight.abs().max() <= 1
@@ -293,10 +305,12 @@ class WithLooseParameter(nn.Module):
 
 
 class ResetInPart(nn.Linear):
-    """A layer that forgets its bias when it is reset."""
+    """A layer that forgets one number of its bias when it is reset."""
 
     def reset_parameters(self):
         nn.init.ones_(self.weight)
+        with torch.no_grad():
+            self.bias[1:] = 0
 
 
 def test_reset__parameter_that_nothing_resets_is_named_with_the_remedy():
@@ -314,13 +328,13 @@ def test_nothing_to_change__is_no_control(weights):
 
 
 def test_parameter_that_stays__is_named():
-    """In half precision a factor near one rounds to one."""
+    """In half precision a factor near one leaves powers of two as they are, and no other numbers."""
     model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2)).bfloat16()
     with torch.no_grad():
         for k, p in enumerate(model.parameters()):
-            p.copy_(torch.arange(1.0, p.numel() + 1).reshape(p.shape) if k else torch.full_like(p, 1e-39))
-    with pytest.raises(FeatureError, match=r"Sequential: scaled-1\.0001 left 0\.bias, 1\.bias, 1\.weight as it was"):
-        apply_control(model, "scaled-1.0001")
+            p.copy_(torch.full_like(p, 1.9) if k == 0 else 2.0 ** torch.arange(p.numel()).reshape(p.shape))
+    with pytest.raises(FeatureError, match=r"Sequential: scaled-1\.003 left 0\.bias, 1\.bias, 1\.weight as it was"):
+        apply_control(model, "scaled-1.003")
 
 
 def test_only_controls_of_trained_weights__start_from_them():
