@@ -36,6 +36,9 @@ SETTINGS = {
     # by the system again and again; MALLOC_TRIM_THRESHOLD_=65536 scripts/bench_reliability shows what that costs.
     "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": 256 << 20,
     "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": 32 << 20,
+    # A task that steps aside leaves the next one to another thread, which glibc would give a heap of its own, so that
+    # what networks work in would be kept for each thread anew.
+    "distributed.nanny.pre-spawn-environ.MALLOC_ARENA_MAX": 1,
 }
 
 

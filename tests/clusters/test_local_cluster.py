@@ -20,6 +20,7 @@ def test_workers__keep_memory_that_arrays_come_back_for():
         (environment,) = client.run(lambda: dict(os.environ)).values()
     assert int(environment["MALLOC_TRIM_THRESHOLD_"]) >= 64 << 20
     assert int(environment["MALLOC_MMAP_THRESHOLD_"]) >= 16 << 20
+    assert environment["MALLOC_ARENA_MAX"] == "1"  # and one heap for all threads that tasks run in
 
 
 @pytest.fixture

@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.signal import resample
 
+from distributed_trf.config.extraction import NetworkSettings
+from distributed_trf.features import network
+from distributed_trf.features.network import extract
 from distributed_trf.features.resample import FINEST_BIN, kept_frames, to_bins
 from distributed_trf.recordings.time_grid import rows
-
-SFREQ = 16_000
+from tests.conv_network import CONV_TABLE, ConvFamily
 
 
 def frames_of(n, features=3, mean=5.0):
@@ -82,3 +84,19 @@ def test_to_bins__keeps_library_and_device():
     found = to_bins(torch.ones(7, 2), 3)
     assert isinstance(found, torch.Tensor)
     assert found.dtype == torch.float64
+
+
+def test_extract__keeps_as_many_frames_of_each_sound_as_are_asked_for(monkeypatch):
+    rule = ConvFamily()
+    monkeypatch.setitem(network.FAMILIES, "conv_network", rule)
+    built = rule.build(CONV_TABLE, NetworkSettings(name="conv_network"), "reset", device="cpu", dtype="float32")
+    built.model.fast.bias.data += 100.0  # beside it, single precision would lose the features' digits
+    sounds = [np.random.default_rng(n).normal(size=n) for n in (16_000, 24_000)]
+    kept = {(0, 0): 101, (0, 1): 151, (1, 0): 100, (1, 1): 75}
+    native = extract(built, CONV_TABLE, "reset", sounds, CONV_TABLE.layers)
+    found = extract(built, CONV_TABLE, "reset", sounds, CONV_TABLE.layers, stored=lambda layer, k: kept[layer.id, k])
+    for (layer, k), n in kept.items():
+        expected = resample(native[layer][k].astype(float), n, axis=0).astype(np.float32)
+        assert found[layer][k].dtype == np.float32
+        np.testing.assert_allclose(found[layer][k], expected, rtol=1.3e-7)  # one rounding, to single precision
+    np.testing.assert_array_equal(found[1][0], native[1][0])

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import resource
 import threading
 import time
-from pathlib import Path
+from itertools import groupby
+from types import SimpleNamespace
 
 import pytest
 
 from distributed_trf import Study, start_cluster
 from distributed_trf.pipeline.aside import writing_aside
 from distributed_trf.pipeline.context import Context
-from distributed_trf.pipeline.execute import Task, execute
+from distributed_trf.pipeline.execute import Task, execute, fail
 from distributed_trf.pipeline.lay import lay_feature_arrays
-from distributed_trf.pipeline.survey import survey
+from distributed_trf.pipeline.submit import run_on
+from distributed_trf.pipeline.survey import items, survey
 from distributed_trf.store.study_store import StudyStore
 
 
@@ -42,6 +45,16 @@ def test_one_writes_at_a_time__and_the_next_steps_aside_when_it_may_write():
     assert told == ["first aside", "first written", "second aside", "second written"]
 
 
+def tasks_of(study, stage):
+    context = Context.open(study.settings)
+    if stage == "extract":
+        lay_feature_arrays(context)
+    return [
+        Task(p.item, p.fingerprint, study.settings, context.tables, context.store.root, "cpu", "a-run")
+        for p in survey(context, stage)
+    ]
+
+
 def fail_to_write():
     with writing_aside(lambda: None):
         raise OSError
@@ -56,53 +69,93 @@ def test_writer_that_fails__lets_the_next_one_write():
 
 def test_extraction__steps_aside_before_it_writes_and_nothing_else_does(write_study, workplace):
     write_study(networks=[{"name": "mel_whisper"}])
-    study = Study.load("study.yaml")
+    study, aside = Study.load("study.yaml"), []
     StudyStore.create(study.output)
-    context = Context.open(study.settings)
-    aside = []
 
     def step_aside():
         found = [*(workplace / "study/features").rglob("c/*/*"), *(workplace / "study/receipts/extract").glob("*")]
         aside.append(len(found))
 
     for stage in ("read", "assess", "extract"):
-        if stage == "extract":
-            assert aside == []
-            lay_feature_arrays(context)
-        for p in survey(context, stage):
-            task = Task(p.item, p.fingerprint, study.settings, context.tables, context.store.root, "cpu", "a-run")
+        assert aside == []
+        for task in tasks_of(study, stage):
             assert execute(task, step_aside).ok
     assert aside == [0, 2, 4]  # a chunk and a receipt of each before
     assert {p.state for p in survey(Context.open(study.settings), "extract")} == {"done"}
 
 
-def write_until_the_next_began(folder: str) -> tuple[int, int]:
-    """Step aside, and write for as long as nobody else takes the place."""
-    from distributed import secede
-
-    with writing_aside(secede):
-        deadline = time.monotonic() + 30
-        while not (Path(folder) / "next").exists():
-            if time.monotonic() > deadline:
-                return -1, -1
-            time.sleep(0.01)
-    return threads()
-
-
-def begin(folder: str) -> tuple[int, int]:
-    (Path(folder) / "next").touch()
-    return threads()
+def test_extractions_on_workers__step_aside_and_are_done(write_study):
+    write_study(networks=[{"name": "mel_whisper"}], reliability=None)
+    study = Study.load("study.yaml")
+    StudyStore.create(study.output)
+    assert all(execute(task).ok for task in tasks_of(study, "read"))
+    with start_cluster("local", workers=1, dashboard="127.0.0.1:0") as client:
+        outcomes = list(run_on(client, tasks_of(study, "extract"), attempts=1))
+        assert [outcome.ok for outcome in outcomes] == [True] * 3
+        (stepped,) = client.run(
+            lambda dask_worker: len({e[0] for e in dask_worker.state.log if "long-running" in e})
+        ).values()
+    assert stepped == 3
 
 
-def threads() -> tuple[int, int]:
-    """Most threads that products take here, and those of torch."""
-    import torch
-    from threadpoolctl import threadpool_info
+def test_failure__that_a_full_disk_cannot_note_is_told_all_the_same(write_study):
+    write_study(networks=[{"name": "mel_whisper"}])
+    study = Study.load("study.yaml")
+    StudyStore.create(study.output)
+    task = tasks_of(study, "read")[0]
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20, hard))
+    try:
+        outcome = fail(task, "no room")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert (outcome.ok, outcome.message) == (False, "no room")
+    assert not list(study.output.glob("failures/*/*"))
 
-    return max(p["num_threads"] for p in threadpool_info() if p["user_api"] == "blas"), torch.get_num_threads()
+
+def test_extractions__come_network_by_network_so_that_each_is_built_once():
+    networks = [SimpleNamespace(name=name) for name in ("a", "b")]
+    context = SimpleNamespace(
+        study=SimpleNamespace(networks=networks, stimuli=["timit", "mvocs"]),
+        weights=lambda network: ("trained", "reset"),
+        batches=lambda stimuli: (8, 8, 3),
+    )
+    built = [key for key, _ in groupby((item.network, item.weights) for item in items(context, "extract"))]
+    assert built == [("a", "trained"), ("a", "reset"), ("b", "trained"), ("b", "reset")]
+
+
+def overlapping_tasks():
+    """Two tasks, made here so that they travel to a worker whole: it cannot import this file."""
+
+    def threads():
+        """Most threads that products take here, and those of torch."""
+        import torch
+        from threadpoolctl import threadpool_info
+
+        return max(p["num_threads"] for p in threadpool_info() if p["user_api"] == "blas"), torch.get_num_threads()
+
+    def write(folder):
+        """Step aside, and write until the next task has taken the place."""
+        from distributed import secede
+
+        from distributed_trf.pipeline.aside import writing_aside
+
+        with writing_aside(secede):
+            deadline = time.monotonic() + 60
+            while not (folder / "next").exists():
+                if time.monotonic() > deadline:
+                    return "nobody came"
+                time.sleep(0.01)
+        return threads()
+
+    def begin(folder):
+        (folder / "next").touch()
+        return threads()
+
+    return write, begin
 
 
 def test_worker__begins_the_next_task_while_one_writes_and_holds_both_to_its_threads(tmp_path):
     with start_cluster("local", workers=1, dashboard="127.0.0.1:0") as client:
-        futures = [client.submit(task, str(tmp_path), pure=False) for task in (write_until_the_next_began, begin)]
+        futures = [client.submit(task, tmp_path, pure=False) for task in overlapping_tasks()]
         assert client.gather(futures) == [(1, 1), (1, 1)]
