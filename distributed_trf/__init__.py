@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from distributed_trf.results.analyses import open_bootstraps, open_lowpass, open_together
     from distributed_trf.results.models import open_models
     from distributed_trf.results.open import open_results
+    from distributed_trf.results.seeds import average_seeds
     from distributed_trf.store.features import open_features
     from distributed_trf.store.trf_model import load_trf, save_trf
     from distributed_trf.trf.estimator import TRF
@@ -26,6 +27,7 @@ _HOMES = {
     "TRF": "distributed_trf.trf.estimator",
     "Study": "distributed_trf.pipeline.study",
     "simulate": "distributed_trf.recordings.simulation.simulate",
+    "average_seeds": "distributed_trf.results.seeds",
     "binned_features": "distributed_trf.recordings.binned_features",
     "open_recordings": "distributed_trf.recordings.formats",
     "inventory": "distributed_trf.recordings.inventory",
@@ -43,6 +45,7 @@ _HOMES = {
 __all__ = [
     "TRF",
     "Study",
+    "average_seeds",
     "binned_features",
     "inventory",
     "load_trf",

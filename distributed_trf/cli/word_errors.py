@@ -12,7 +12,7 @@ from distributed_trf.speech_recognition.word_errors import TABLE, word_error_rat
 
 
 def show_word_errors(
-    config: str = typer.Argument(help="YAML file, or the name of one in ./configs or among those that ship."),
+    config: str = typer.Argument(help="YAML file, or the name of one in ./configs/word_errors or of those that ship."),
 ) -> None:
     """Let networks recognise speech benchmarks and print their word error rates."""
     settings = load_word_errors(config)

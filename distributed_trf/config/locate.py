@@ -28,11 +28,12 @@ def locate(name: str | Path, folder: str) -> Path:
         If it is nowhere, naming the places searched and the names that exist.
     """
     given = Path(name)
-    if given.is_file():
-        return given
-    file = given if given.suffix in {".yaml", ".yml"} else Path(f"{name}.yaml")
-    places = [given, Path(folder) / file, shipped(folder) / file]
-    for place in places[1:]:
+    is_yaml = given.suffix in {".yaml", ".yml"}
+    file = given if is_yaml else Path(f"{name}.yaml")
+    places = [Path(folder) / file, shipped(folder) / file]
+    # A word is a name first: a file of weights may be called like its network.
+    places.insert(0 if is_yaml or len(given.parts) > 1 else 2, given)
+    for place in places:
         if place.is_file():
             return place
     known = sorted(path.stem for path in shipped(folder).glob("*.yaml"))

@@ -55,11 +55,11 @@ class WordErrorSettings(Settings):
 
 
 def load_word_errors(path: str | Path) -> WordErrorSettings:
-    """Read an evaluation, given its path or the name of one in ``configs/``.
+    """Read an evaluation, given its path or the name of one in ``configs/word_errors/``.
 
     Raises
     ------
     ConfigError
         If it cannot be found or used; every problem is listed.
     """
-    return load(locate(path, "configs"), WordErrorSettings)
+    return load(locate(path, "configs/word_errors"), WordErrorSettings)

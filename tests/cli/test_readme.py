@@ -58,6 +58,7 @@ def test_readme__shows_the_two_commands_and_every_subcommand():
         "results",
         "figures",
         "simulate",
+        "networks",
         "recordings",
     }
 
