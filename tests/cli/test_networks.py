@@ -152,7 +152,7 @@ def test_weights__that_no_one_gave_are_asked_for(dtrf, workplace):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["smal_whisper"], "smal_whisper: no such file; looked for smal_whisper, .* Did you mean small_whisper"),
+        (["smal_whisper"], "smal_whisper: no such file; looked for .*, smal_whisper\\. Did you mean small_whisper"),
         (["whisper_tinny"], "Did you mean whisper_tiny"),
         (["zzz"], "Shipped in configs/networks/: cochcnn9, "),
         (["--study", "stuby.yaml"], "stuby.yaml: no such file"),

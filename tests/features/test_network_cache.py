@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from distributed_trf.config.extraction import NetworkSettings
-from distributed_trf.features import network
 from distributed_trf.features.device_memory import network_room, torch_on
+from distributed_trf.features.families import known
 from distributed_trf.features.network import build_network
 from distributed_trf.features.network_cache import NetworkCache
 from tests.conv_network import CONV_TABLE, ConvFamily
@@ -125,7 +125,7 @@ def test_threads_that_ask_at_once__get_the_one_that_is_built_once():
 
 
 def test_built_networks__leave_memory_when_another_is_built(monkeypatch):
-    monkeypatch.setitem(network.FAMILIES, "conv_network", ConvFamily())
+    monkeypatch.setitem(known.FAMILIES, "conv_network", ConvFamily())
     settings = NetworkSettings(name="conv_network")
     module = weakref.ref(build_network(CONV_TABLE, settings, "reset", device="cpu").model)
     assert module() is build_network(CONV_TABLE, settings, "reset", device="cpu").model

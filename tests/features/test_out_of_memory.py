@@ -15,6 +15,7 @@ from distributed_trf.cli.app import app
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.errors import DeviceError
 from distributed_trf.features import network
+from distributed_trf.features.families import known
 from distributed_trf.features.network import extract
 from tests.conv_network import CONV_NETWORK, CONV_TABLE, ConvFamily
 
@@ -42,7 +43,7 @@ def sounds():
 
 def hear(monkeypatch, sounds, **kwargs):
     rule = ConvFamily(**kwargs)
-    monkeypatch.setitem(network.FAMILIES, "conv_network", rule)
+    monkeypatch.setitem(known.FAMILIES, "conv_network", rule)
     built = rule.build(CONV_TABLE, NetworkSettings(name="conv_network"), "reset", device="cpu", dtype="float32")
     return extract(built, CONV_TABLE, "reset", sounds, CONV_TABLE.layers), rule.heard, built
 
@@ -87,7 +88,7 @@ def test_study__tells_of_batches_heard_in_parts(write_study, workplace, monkeypa
     networks = [{"name": "conv_network", "weights": ["reset"]}]
     frames = {}
     for output, rule in (("whole", ConvFamily()), ("parts", ConvFamily(limit=3, error=MemoryError()))):
-        monkeypatch.setitem(network.FAMILIES, "conv_network", rule)
+        monkeypatch.setitem(known.FAMILIES, "conv_network", rule)
         network._BUILT._kept.clear()
         write_study(networks=networks, output=output)
         report = Study.load("study.yaml").run(recipe=None)
