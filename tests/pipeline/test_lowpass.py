@@ -110,6 +110,9 @@ def test_bad_lowpass__is_named_before_anything_runs(write_study, workplace, chan
 
 
 def test_bad_lowpass__at_whole_stimuli_or_asked_for_twice(write_study):
+    write_study(networks=MEL, bin_widths=[50, 100], lowpass=[{**ASKED, "lowpass_bins": [60]}])
+    with pytest.raises(ConfigError, match="60 ms is below the bin width of 100 ms"):
+        Study.load("study.yaml").run(recipe=None)
     write_study(networks=MEL, bin_widths=[50, 1000], lowpass=[{**ASKED, "lowpass_bins": [100]}])
     with pytest.raises(ConfigError, match="leave 1000 out of lowpass_bins and bin_widths"):
         Study.load("study.yaml").run(recipe=None)
