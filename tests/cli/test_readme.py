@@ -9,13 +9,25 @@ import shutil
 import subprocess
 import sys
 import time
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
+import yaml
+
+from distributed_trf.features.families.known import family
+from distributed_trf.features.table import NetworkTable
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
 ENVIRONMENT = Path(sys.prefix)
+
+
+def is_current():
+    """Whether this environment was installed from these files, so that no script installs it anew from a copy."""
+    content = b"".join((ROOT / name).read_bytes() for name in ("pyproject.toml", "scripts/constraints.txt"))
+    stamp = ENVIRONMENT / "installed-dev"
+    return stamp.is_file() and stamp.read_text().split()[0] == sha256(content).hexdigest()
 
 
 def blocks(language):
@@ -63,9 +75,17 @@ def test_readme__shows_the_two_commands_and_every_subcommand():
     }
 
 
+def test_readme__networks_of_ones_own_are_tables_that_can_be_planned():
+    tables = [NetworkTable.model_validate(t) for t in map(yaml.safe_load, blocks("yaml")) if "family" in t]
+    assert [table.family for table in tables] == ["transformers", "module"]
+    hubert = tables[0]
+    frames = [family(hubert, "trained").n_frames(hubert, layer, 16_000) for layer in hubert.layers]
+    assert frames == [99, 49]
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.skipif(not (ENVIRONMENT / "installed-dev").exists(), reason="needs the environment of scripts/test")
+@pytest.mark.skipif(not is_current(), reason="needs the environment of scripts/test, as it is now")
 def test_readme__commands_and_examples_run_as_written(checkout):
     """First the quickstart, then the rest, which finds its study done."""
     start = time.perf_counter()

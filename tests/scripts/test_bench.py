@@ -71,3 +71,14 @@ def test_bench_reliability__runs_whole_and_agrees_with_the_loop(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.count("\n|---|") == 3
     assert "| test for tuning, 1000 shifts |" in (tmp_path / "table.md").read_text()
+
+
+@pytest.mark.slow
+def test_bench_extract__runs_whole_and_agrees_with_generate(tmp_path):
+    command = [sys.executable, SCRIPTS / "bench_extract", "--quick", "--output", tmp_path / "table.md"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.count("\n|---|") == 3
+    text = (tmp_path / "table.md").read_text()
+    assert "| whisper_tiny | 40 |" in text
+    assert "| mel_whisper |" in text
+    assert "| whisper_tiny | float16 |" in text
