@@ -10,8 +10,14 @@ from typing import Any
 from distributed_trf.errors import FeatureError
 
 
+class _AllHeard(Exception):  # noqa: N818  nothing is wrong
+    """Leaves a forward pass of which no more is needed."""
+
+
 @contextmanager
-def recorded(model: Any, names: Iterable[str], take: Callable[[str, Any], None]) -> Iterator[None]:
+def recorded(
+    model: Any, names: Iterable[str], take: Callable[[str, Any], None], *, whole: bool = True
+) -> Iterator[None]:
     """Hand the outputs of named modules to ``take`` as they come, while the block runs.
 
     Parameters
@@ -23,6 +29,9 @@ def recorded(model: Any, names: Iterable[str], take: Callable[[str, Any], None])
     take
         Called with name and output in the forward pass, once for each name; what it does not keep is freed as the pass
         goes on. Where a module returns several things, such as a recurrent one, the first is its output.
+    whole
+        Whether the pass goes on to its end, which tells whether a module fires twice; if not, the block is left as soon
+        as every module has fired.
 
     Raises
     ------
@@ -49,12 +58,16 @@ def recorded(model: Any, names: Iterable[str], take: Callable[[str, Any], None])
             if not hasattr(first, "data"):
                 raise FeatureError(f"module {name} returned {type(output).__name__}, expected a tensor")
             take(name, first)
+            if not whole and len(heard) == len(names):
+                raise _AllHeard
 
         return fire
 
     handles = [modules[name].register_forward_hook(hook(name)) for name in names]
     try:
         yield
+    except _AllHeard:
+        pass
     finally:
         for handle in handles:
             handle.remove()

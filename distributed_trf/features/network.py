@@ -98,13 +98,14 @@ def extract(
                 f"its table promises ({n}, {layer.width})"
             )
         frames = frames[:n]
+        if stored is not None:
+            frames = to_bins(frames, stored(layer, k)) if stored(layer, k) < n else frames
+        # NaN and Inf are in every frame that is made of them.
         if not bool(namespace(frames).isfinite(frames).all()):
             raise FeatureError(
                 f"{table.name} layer {layer.id} ({layer.name}) gave NaN or Inf for sound {k} of the batch; "
                 "check the sound and the weights"
             )
-        if stored is not None:
-            frames = to_bins(frames, stored(layer, k)) if stored(layer, k) < n else frames
         # A copy: a module that works in place would write over what it was given.
         found[layer.id][k] = np.array(to_numpy(frames), dtype=np.float32, order="C")
 

@@ -47,5 +47,7 @@ def load_sounds(store: StudyStore, stimuli: str, ids: list[str]) -> tuple[list[n
     attrs = attributes(group)
     ends = dict(zip(attrs["ids"], np.cumsum(attrs["n_samples"]).tolist(), strict=True))
     lengths = dict(zip(attrs["ids"], attrs["n_samples"], strict=True))
-    array = member(group, "sound")
-    return [read(array, slice(ends[i] - lengths[i], ends[i])) for i in ids], float(attrs["sfreq"])
+    # One read from the first to the last, which lie side by side: chunks hold many sounds.
+    first, last = min(ends[i] - lengths[i] for i in ids), max(ends[i] for i in ids)
+    samples = read(member(group, "sound"), slice(first, last))
+    return [samples[ends[i] - lengths[i] - first : ends[i] - first] for i in ids], float(attrs["sfreq"])

@@ -113,3 +113,23 @@ def test_recorded__may_be_used_again():
         with recorded(model, ["first"], outputs.__setitem__):
             model(scale * X)
         assert torch.equal(outputs["first"], model.first(scale * X))
+
+
+def test_recorded__leaves_the_pass_where_no_more_is_needed():
+    model, outputs = Small(repeats=2), {}
+    reached = []
+    model.body["rnn"].register_forward_hook(lambda *_: reached.append(1))
+    with recorded(model, ["first", "second"], outputs.__setitem__, whole=False):
+        model(X)
+        pytest.fail("the pass went on")
+    assert torch.equal(outputs["second"], model.second(model.first(X)))
+    assert reached == []
+    with recorded(model, ["first"], outputs.__setitem__, whole=True):
+        model(X)
+    assert reached == [1]
+
+
+def test_recorded__leaving_early_still_misses_a_module_that_never_runs():
+    model, message = Small(), "module unused did not run in the forward pass"
+    with pytest.raises(FeatureError, match=message), recorded(model, ["first", "unused"], nothing, whole=False):
+        model(X)

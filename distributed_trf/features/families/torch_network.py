@@ -41,6 +41,8 @@ class TorchNetwork:
     ) -> None:
         self.family, self.table, self.model, self.device, self.changed = family, table, model, device, changed
         self.parts = 1
+        self._known_to_fire_once: set[str] = set()
+        """Modules of a pass that went to its end; later ones end where the last layer is heard."""
         self.n_bytes = sum(t.numel() * t.element_size() for t in (*model.parameters(), *model.buffers()))
 
     def __call__(self, sounds: Sequence[np.ndarray], layers: Sequence[Layer], keep: Keep) -> None:
@@ -68,8 +70,9 @@ class TorchNetwork:
                     keep(layer, first + k, frames.float())
 
         try:
-            with recorded(self.model, by_name, take):
+            with recorded(self.model, by_name, take, whole=not self._known_to_fire_once.issuperset(by_name)):
                 self.family.run(self.model, sounds, self.device, dtype)
+            self._known_to_fire_once |= by_name.keys()
             return
         except (RuntimeError, MemoryError) as error:
             if not _is_out_of_memory(error):
