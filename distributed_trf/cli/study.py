@@ -29,12 +29,14 @@ IN_PARTS = (
 )
 
 STUDY = typer.Argument(help="Study file, or the name of one in configs/.", show_default=False)
-RECIPE = typer.Option("local", help="Where workers come from: a file, or the name of one in cluster/.")
+CLUSTER = typer.Option(
+    "local", metavar="RECIPE", help="Where workers come from: a recipe file, or the name of one in cluster/."
+)
 
 
-def plan(study: str = STUDY, recipe: str = RECIPE) -> None:
+def plan(study: str = STUDY, *, cluster: str = CLUSTER) -> None:
     """Say what a run would do and need, without doing it."""
-    loaded, settings = Study.load(study), load_recipe(recipe)
+    loaded, settings = Study.load(study), load_recipe(cluster)
     planned = loaded.plan()
     table = Table("stage", "items", "to do", "writes", "peak / worker", "work", box=None, pad_edge=False)
     for stage in STAGES:
@@ -53,11 +55,11 @@ def plan(study: str = STUDY, recipe: str = RECIPE) -> None:
     check_memory(context, [p for p, _ in planned], settings)
 
 
-def run(study: str = STUDY, recipe: str = RECIPE) -> None:
+def run(study: str = STUDY, *, cluster: str = CLUSTER) -> None:
     """Do everything of a study that is not done yet."""
     loaded = Study.load(study)
     with Bars() as bars:
-        report = loaded.run(recipe, watcher=bars)
+        report = loaded.run(cluster, watcher=bars)
     _summarise(report)
     out.print(f"output: {loaded.output}", soft_wrap=True)
     if not report.ok:
@@ -116,8 +118,12 @@ def _summarise(report: Report) -> None:
     for kind, items in (("failed", report.failed), ("not begun", report.blocked)):
         if items:
             out.print(f"[bold red]{len(items)} items {kind}[/]")
-        for key, message in list(items.items())[:SHOWN]:
-            out.print(f"  {key}: {escape(message)}", soft_wrap=True)
-        if len(items) > SHOWN:
-            out.print(f"  ... and {len(items) - SHOWN} more; see them with dtrf status --all")
+        by_reason: dict[str, list[str]] = {}
+        for key, message in items.items():
+            by_reason.setdefault(message, []).append(key)
+        for message, (first, *others) in list(by_reason.items())[:SHOWN]:
+            more = f" and {len(others)} more" if others else ""
+            out.print(f"  {first}{more}: {escape(message)}", soft_wrap=True)
+        if len(by_reason) > SHOWN:
+            out.print(f"  ... and others for {len(by_reason) - SHOWN} more reasons; see them with dtrf status --all")
     out.print(f"record of this run: {report.folder}", soft_wrap=True)

@@ -30,4 +30,9 @@ def counted_work(table: NetworkTable, n_samples: Sequence[int], n_values: int) -
         missing = [field for field in ("parameters", "gflop_per_second") if getattr(table, field) is None]
         raise ConfigError(f"network {table.name}: to plan it, give {' and '.join(missing)} in its table")
     flops = 1e9 * table.gflop_per_second * sum(n_samples) / table.sfreq
-    return Work(flops, 4 * table.parameters + 2 * 4 * n_values)  # float32; a layer's input is alive with its output
+    return Work(flops, peak_bytes(table.parameters, 2 * n_values))  # a layer's input is alive with its output
+
+
+def peak_bytes(n_parameters: int, n_activations: int) -> int:
+    """Return the memory of a network in float32: while it loads, a file's tensors are beside its own."""
+    return 4 * (n_parameters + max(n_parameters, n_activations))

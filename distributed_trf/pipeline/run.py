@@ -15,15 +15,15 @@ from distributed_trf.clusters.start import start_cluster
 from distributed_trf.config.study import StudySettings
 from distributed_trf.pipeline.context import Context
 from distributed_trf.pipeline.cost import check_memory
-from distributed_trf.pipeline.execute import Outcome, Task
-from distributed_trf.pipeline.items import ASSESS, EXTRACT, FIT, STAGES, ReadSession
-from distributed_trf.pipeline.lay import gather_reliability, lay_feature_arrays, lay_result_grid
+from distributed_trf.pipeline.execute import Outcome
+from distributed_trf.pipeline.items import STAGES, ReadSession
+from distributed_trf.pipeline.lay import gather_reliability, lay_result_grid
 from distributed_trf.pipeline.manifest import new_run, now, provenance
+from distributed_trf.pipeline.prepare import prepare, tasks
 from distributed_trf.pipeline.submit import run_here, run_on
 from distributed_trf.pipeline.survey import Planned, State, survey
 from distributed_trf.store.atomic import sweep, write_json
 from distributed_trf.store.lock import run_lock
-from distributed_trf.store.receipts import revoke_receipt
 from distributed_trf.store.study_store import StudyStore
 
 
@@ -133,15 +133,9 @@ class _Run:
 
     def _stage(self, stage: str) -> bool:
         """Do a stage; False if the study has none."""
-        if stage == EXTRACT:
-            lay_feature_arrays(self.context)
-        planned = survey(self.context, stage)
+        planned = prepare(self.context, stage)
         if not planned:
             return False
-        if stage == FIT:
-            lay_result_grid(self.context, [p.item for p in planned if p.state is State.DONE])
-            assessed = survey(self.context, ASSESS)
-            gather_reliability(self.context, [p.item for p in assessed if p.state is State.DONE])
         todo = [p for p in planned if p.state not in (State.DONE, State.WAITING)]
         self.report.skipped[stage] = sum(p.state is State.DONE for p in planned)
         self.report.blocked |= {f"{stage} {p.item.key}": p.reason for p in planned if p.state is State.WAITING}
@@ -166,17 +160,12 @@ class _Run:
         report.fallbacks += len(details.get("fallbacks", []))
 
     def _outcomes(self, todo: Sequence[Planned]) -> Iterator[Outcome]:
-        study, root = self.context.study, self.context.store.root
         assert self.report.folder is not None
         device = self.recipe.device if self.recipe else "cpu"
-        run = self.report.folder.name
-        for p in todo:
-            revoke_receipt(self.context.store, p.item.stage, p.item.key)
-        tables = self.context.tables
-        tasks = [
-            Task(p.item, p.fingerprint, study, tables, root, device, run) for p in todo if p.fingerprint is not None
-        ]
-        return run_on(self.client, tasks, attempts=study.attempts) if self.client else run_here(tasks)
+        of_items = tasks(self.context, todo, device=device, run=self.report.folder)
+        if self.client is None:
+            return run_here(of_items)
+        return run_on(self.client, of_items, attempts=self.context.study.attempts)
 
     def _write_manifest(self, state: str) -> None:
         report = self.report

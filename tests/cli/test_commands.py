@@ -47,7 +47,7 @@ def test_failed_session__ends_with_1_and_is_listed(write_study, workplace):
     ("arguments", "said"),
     [
         (["run", "stuby.yaml"], "stuby.yaml: no such file"),
-        (["plan", "study.yaml", "--recipe", "lokal"], "Shipped in cluster/: local"),
+        (["plan", "study.yaml", "--cluster", "lokal"], "Shipped in cluster/: local"),
         (["results", "study.yaml"], "there is no study folder here"),
         (["figures", "study.yaml"], "there is no study folder here"),
         (["simulate", "recordings"], "something is there already"),
@@ -66,7 +66,7 @@ def test_mistake__is_one_message_and_ends_with_2(write_study, arguments, said):
 def test_gpu_asked_for_without_one__is_an_error_not_a_cpu_run(write_study, workplace):
     (workplace / "gpu.yaml").write_text("kind: local\nworkers: 1\ndevice: cuda\n")
     write_study(networks=MEL)
-    done = dtrf("run", "study.yaml", "--recipe", "gpu.yaml")
+    done = dtrf("run", "study.yaml", "--cluster", "gpu.yaml")
     assert done.returncode == 2
     assert "device 'cuda' needs cupy" in done.stderr
     assert not list((workplace / "study").glob("receipts/*/*"))

@@ -8,7 +8,12 @@ from contextlib import contextmanager
 from enum import Enum
 from types import ModuleType
 
+import pytest
 import torch
+from torch import nn
+
+from distributed_trf.errors import FeatureError
+from distributed_trf.features.weights.checkpoint import read_state
 
 GONE = "some_training_framework"
 
@@ -94,3 +99,38 @@ def randomised(model, seed):
                 fan_in = tensor[0].numel() if tensor.ndim > 1 else 1
                 tensor.normal_(0, fan_in**-0.5, generator=generator)
     return model.eval()
+
+
+ZIP = {"_use_new_zipfile_serialization": True}
+LEGACY = {"_use_new_zipfile_serialization": False}
+FORMATS = {
+    "zip": ZIP,
+    "legacy": LEGACY,
+    "zip_protocol_4": {**ZIP, "pickle_protocol": 4},
+    "legacy_protocol_5": {**LEGACY, "pickle_protocol": 5},
+}
+
+
+def network():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv1d(2, 3, 5), nn.BatchNorm1d(3), nn.LSTM(3, 2))
+
+
+STATE = network().state_dict()
+
+
+def same(found, expected):
+    assert found.keys() == expected.keys()
+    for name in expected:
+        assert found[name].dtype == expected[name].dtype, name
+        torch.testing.assert_close(found[name], expected[name], rtol=0, atol=0, equal_nan=True)
+
+
+def refused(source, *words):
+    with pytest.raises(FeatureError) as caught:
+        read_state(source)
+    message = str(caught.value)
+    assert message.startswith(f"{source}: ")
+    for word in words:
+        assert word in message
+    return message

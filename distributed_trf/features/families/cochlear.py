@@ -14,7 +14,7 @@ from distributed_trf.errors import ConfigError, FeatureError
 from distributed_trf.features.families.torch_family import TorchFamily
 from distributed_trf.features.family import Keep, Network, Work
 from distributed_trf.features.table import Layer, NetworkTable
-from distributed_trf.features.weights.checkpoint import State, load_state, read_state
+from distributed_trf.features.weights.checkpoint import State, load_state, read_state, without_prefix
 from distributed_trf.features.weights.source import weights_source
 from distributed_trf.features.work import counted_work
 
@@ -184,7 +184,7 @@ def _weights(state: State, source: str) -> State:
     from distributed_trf.features.modules.cochlear import published_constants
 
     if all(name.startswith("module.") for name in state):
-        state = {name.removeprefix("module."): value for name, value in state.items()}
+        state = without_prefix(state, "module.")
     weights = {name: value for name, value in state.items() if not name.startswith(COPIES)}
     for name, expected in published_constants().items():
         found = weights.pop(name, expected)

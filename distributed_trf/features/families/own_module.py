@@ -15,7 +15,7 @@ from distributed_trf.config.load import Settings, validate
 from distributed_trf.errors import ConfigError
 from distributed_trf.features.families.own_network import OwnNetwork
 from distributed_trf.features.table import NetworkTable
-from distributed_trf.features.weights.checkpoint import load_state, read_state
+from distributed_trf.features.weights.checkpoint import load_state, read_state, without_prefix
 from distributed_trf.features.weights.source import weights_source
 from distributed_trf.store.fingerprint import digest_file
 
@@ -105,7 +105,7 @@ class OwnModule(OwnNetwork):
         prefix = _config(table).prefix
         state = read_state(Path(source))
         model = self.new(table)
-        load_state(model, {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}, source)
+        load_state(model, without_prefix(state, prefix), source)
         return model
 
     def run(self, model: torch.nn.Module, sounds: Sequence[np.ndarray], device: str, dtype: torch.dtype) -> None:

@@ -85,7 +85,7 @@ class OwnTransformer(OwnNetwork):
         """Hear sounds of one length."""
         import torch
 
-        hearing: _Hearing = model.hearing  # type: ignore[assignment]
+        hearing: _Hearing = model.hearing  # type: ignore[assignment]  # torch types every attribute as a module
         if hearing.extractor is None:
             prepared = torch.from_numpy(np.stack(sounds))
         else:
@@ -115,7 +115,7 @@ def _with_hearing(model: torch.nn.Module, table: NetworkTable) -> torch.nn.Modul
             ) from error
     if config.run is not None and config.run not in dict(model.named_modules()):
         raise ConfigError(f"network {table.name}: {config.model} has no module {config.run!r} to run")
-    model.hearing = _Hearing(extractor, table.sfreq, config.run)  # type: ignore[assignment]
+    model.hearing = _Hearing(extractor, table.sfreq, config.run)  # type: ignore[assignment]  # as above
     return model
 
 

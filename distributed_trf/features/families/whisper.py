@@ -19,6 +19,7 @@ from distributed_trf.features.spectrograms.mel_whisper import (
 from distributed_trf.features.table import Layer, NetworkTable
 from distributed_trf.features.weights.hub import weights_folder
 from distributed_trf.features.weights.transformers_model import trained_model, untrained_model
+from distributed_trf.features.work import peak_bytes
 
 if TYPE_CHECKING:
     import torch
@@ -49,7 +50,7 @@ class Whisper(TorchFamily):
         weights = c["vocab_size"] * d + 2 * depth * (8 * d * d + 2 * d * ffn)
         # Kept for the hooks: two frames of the first convolution and one of each other layer; in hand: one block.
         activations = n_sounds * frames * ((depth + 3) * d + 2 * ffn + 4 * d)
-        return Work(n_sounds * (convolutions + blocks), 4 * (weights + activations))
+        return Work(n_sounds * (convolutions + blocks), peak_bytes(weights, activations))
 
     def new(self, table: NetworkTable) -> torch.nn.Module:
         """Make a Whisper of the table's configuration."""

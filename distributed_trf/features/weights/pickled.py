@@ -199,5 +199,5 @@ def _fill(storage: torch.Tensor, content: IO[bytes]) -> None:
     import torch
 
     numbers: Any = storage.view(torch.uint8).numpy()
-    if content.readinto(numbers) != numbers.nbytes:  # type: ignore[attr-defined]
+    if content.readinto(numbers) != numbers.nbytes:  # type: ignore[attr-defined]  # IO has no readinto, files and BytesIO do
         raise EOFError(f"it ends within a storage of {numbers.nbytes} bytes")

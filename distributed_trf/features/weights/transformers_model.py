@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from distributed_trf.errors import ConfigError, FeatureError, MissingExtraError
-from distributed_trf.features.weights.checkpoint import State, load_state, read_state
+from distributed_trf.features.weights.checkpoint import State, load_state, read_state, without_prefix
 
 if TYPE_CHECKING:
     from torch import nn
@@ -160,7 +160,7 @@ def _without_heads(state: State, prefix: str, heads: tuple[str, ...] | None) -> 
     if heads is not None:
         beside = tuple(f"{head}." for head in heads)
         return {key.removeprefix(prefix): value for key, value in state.items() if not key.startswith(beside)}
-    return {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+    return without_prefix(state, prefix)
 
 
 def _as_named_now(state: State, model: nn.Module) -> State:
