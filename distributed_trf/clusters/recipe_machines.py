@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from distributed_trf.clusters.recipe_base import BaseRecipe, Count, Device, Gpu, HostMemory, RemoteRecipe, Word
 from distributed_trf.config.fields import AbsolutePath
@@ -32,6 +32,13 @@ class SshRecipe(RemoteRecipe):
     """Private key to log in with; by default as ssh does."""
     known_hosts: AbsolutePath | None = None
     """Public keys of the hosts; by default ~/.ssh/known_hosts."""
+
+    @field_validator("hosts")
+    @classmethod
+    def _each_once(cls, hosts: list[str]) -> list[str]:
+        if len(set(hosts)) < len(hosts):
+            raise ValueError("expected each host once; `workers` says how many there are on each")
+        return hosts
 
     @property
     def interpreter(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from distributed_trf.clusters.recipe_machines import ExistingRecipe
@@ -43,7 +43,20 @@ def connect(recipe: ExistingRecipe) -> Iterator[Any]:
                 f"the scheduler at {address} has {there} workers after {JOIN:.0f} s, but `workers` asks for "
                 f"{recipe.workers}: start more, or ask for fewer"
             ) from None
-        yield client
+        try:
+            yield client
+        finally:
+            _leave(client)
+
+
+def _leave(client: Any) -> None:
+    """Leave the workers to others as they were."""
+    from distributed_trf.clusters.worker_proof import WorkerProof
+    from distributed_trf.clusters.worker_setup import WorkerSetup
+
+    for plugin in (WorkerProof, WorkerSetup):
+        with suppress(OSError, ValueError):  # a lost scheduler, or a block that ended before it was registered
+            client.unregister_worker_plugin(plugin.name)
 
 
 def _address(recipe: ExistingRecipe) -> str:

@@ -21,8 +21,8 @@ from distributed_trf.errors import DeviceError, WorkersLostError
 
 logger = logging.getLogger(__name__)
 
-TOPIC = "distributed_trf"
-"""Of events that the scheduler keeps of a run."""
+TOPIC = "distributed_trf_proofs"
+"""Of the events by which workers tell; a client hears each topic by one handler alone."""
 
 SIZE = 256
 JOB_VARIABLES = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID")
@@ -80,7 +80,7 @@ class WorkerProof(WorkerPlugin):
     def setup(self, worker: Worker) -> None:
         """Prove the worker before the scheduler can give it work."""
         self.proof = replace(prove(self.device), address=worker.address)
-        worker.log_event(TOPIC, {"event": "worker proved", **asdict(self.proof)})
+        worker.log_event(TOPIC, asdict(self.proof))
         if self.proof.problem:
             from distributed.core import Status
 
@@ -103,9 +103,9 @@ def proven(client: Any, device: str) -> Iterator[None]:
         raise DeviceError("\n".join(f"{proof}: {proof.problem}" for proof in failed))
 
     def note(event: tuple[Any, dict[str, Any]]) -> None:
-        _, content = event
-        if content.pop("event") == "worker proved" and content["problem"]:
-            failed.append(proof := Proof(**content))
+        proof = Proof(**event[1])
+        if proof.problem:
+            failed.append(proof)
             logger.error("%s takes no work: %s", proof, proof.problem)
 
     client.subscribe_topic(TOPIC, note)
