@@ -10,7 +10,7 @@ from typing import Any
 from distributed_trf.clusters.recipe_machines import ExistingRecipe
 from distributed_trf.errors import ConfigError, WorkersLostError
 
-ANSWER = "10 s"
+ANSWER = "5 s"
 JOIN = 300.0
 """Seconds in which the workers that a recipe waits for must be there."""
 
@@ -40,7 +40,7 @@ def connect(recipe: ExistingRecipe) -> Iterator[Any]:
         except TimeoutError:
             there = len(client.scheduler_info(n_workers=-1)["workers"])
             raise WorkersLostError(
-                f"the scheduler at {address} has {there} workers after {JOIN:.0f} s, but `workers` asks for "
+                f"the scheduler at {address} has {there} workers after {JOIN:g} s, but `workers` asks for "
                 f"{recipe.workers}: start more, or ask for fewer"
             ) from None
         try:

@@ -80,7 +80,7 @@ class WorkerProof(WorkerPlugin):
     def setup(self, worker: Worker) -> None:
         """Prove the worker before the scheduler can give it work."""
         self.proof = replace(prove(self.device), address=worker.address)
-        worker.log_event(TOPIC, asdict(self.proof))
+        worker.log_event(TOPIC, {"proof": asdict(self.proof)})
         if self.proof.problem:
             from distributed.core import Status
 
@@ -103,7 +103,7 @@ def proven(client: Any, device: str) -> Iterator[None]:
         raise DeviceError("\n".join(f"{proof}: {proof.problem}" for proof in failed))
 
     def note(event: tuple[Any, dict[str, Any]]) -> None:
-        proof = Proof(**event[1])
+        proof = Proof(**event[1]["proof"])
         if proof.problem:
             failed.append(proof)
             logger.error("%s takes no work: %s", proof, proof.problem)
