@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -39,11 +38,6 @@ class SshRecipe(RemoteRecipe):
         if len(set(hosts)) < len(hosts):
             raise ValueError("expected each host once; `workers` says how many there are on each")
         return hosts
-
-    @property
-    def interpreter(self) -> str:
-        """Path of Python on the hosts."""
-        return self.python or sys.executable
 
     @property
     def n_workers(self) -> int:

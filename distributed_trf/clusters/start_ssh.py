@@ -31,7 +31,7 @@ def start_ssh(recipe: SshRecipe) -> Iterator[Any]:
     MissingExtraError
         If what ssh or keys need is not installed.
     """
-    check_interface(recipe.interface)
+    check_interface(recipe.interface_here)
     _check_hosts(recipe)
     from distributed import Client, Scheduler, SpecCluster
 
@@ -39,7 +39,7 @@ def start_ssh(recipe: SshRecipe) -> Iterator[Any]:
         scheduler = {
             "cls": Scheduler,
             "options": {
-                "interface": recipe.interface,
+                "interface": recipe.interface_here,
                 "protocol": "tls://",
                 "security": security,
                 "dashboard_address": free_address(recipe.dashboard),
