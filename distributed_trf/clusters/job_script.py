@@ -57,7 +57,8 @@ def job_options(recipe: JobRecipe) -> dict[str, Any]:
         "job_name": NAME,
         "queue": recipe.queue,
         "python": recipe.interpreter,
-        "local_directory": recipe.scratch,
+        # Said in any case: workers of dask-cuda would otherwise take the folder that the jobs were submitted from.
+        "local_directory": recipe.scratch or "${TMPDIR:-/tmp}",
         "death_timeout": 300,
         "worker_command": "dask_cuda.cli" if cuda else "distributed.cli.dask_worker",
         "worker_extra_args": ["--dashboard-address", LOOPBACK, *(["--device-memory-limit", "0"] if cuda else [])],

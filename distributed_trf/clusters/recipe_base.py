@@ -56,7 +56,7 @@ class RemoteRecipe(BaseRecipe):
     python: Word | None = None
     """Interpreter on the workers' machines; by default the path of the one that starts them."""
     scratch: Word | None = None
-    """Folder on the workers' own disks, such as $TMPDIR."""
+    """Folder on the workers' own disks; by default $TMPDIR, or else /tmp."""
     tls_directory: Folder = Field(default=STATE / "keys", validate_default=True)
     """For the keys of a run; only its owner may enter it."""
 
