@@ -33,7 +33,7 @@ def connect(recipe: ExistingRecipe) -> Iterator[Any]:
         client = Client(address, security=_security(recipe, address), timeout=ANSWER, set_as_default=True)
     except (OSError, ValueError) as error:
         reason = str(error.__cause__ or error)
-        raise ConfigError(f"no scheduler can be reached at {address}: {reason}") from error
+        raise ConfigError(f"no scheduler can be reached at {address}: {reason}; check the address and `tls`") from error
     with client:
         try:
             client.wait_for_workers(recipe.workers, timeout=JOIN)
