@@ -148,6 +148,15 @@ def test_every_recipe__says_what_a_run_needs_to_know(recipe):
     assert {load_recipe(path).kind for path in shipped("cluster").glob("*.yaml")} == set(KINDS)
 
 
+def test_readme_beside_the_recipes__names_every_field_and_marks_those_that_must_be_given():
+    rows = (shipped("cluster") / "README.md").read_text()
+    for kind, model in KINDS.items():
+        for name, field in model.model_fields.items():
+            assert f"`{name}`" in rows, f"{kind}: {name}"
+            if field.is_required() and name != "kind":
+                assert f"**`{name}`**" in rows, f"{kind}: {name}"
+
+
 def test_recipe__stays_the_same_when_it_is_written_down_and_read_again(recipe):
     for path in shipped("cluster").glob("*.yaml"):
         found = load_recipe(path)
