@@ -54,8 +54,10 @@ def _leave(client: Any) -> None:
     from distributed_trf.clusters.worker_proof import WorkerProof
     from distributed_trf.clusters.worker_setup import WorkerSetup
 
+    if client.status != "running":  # its scheduler is lost
+        return
     for plugin in (WorkerProof, WorkerSetup):
-        with suppress(OSError, ValueError):  # a lost scheduler, or a block that ended before it was registered
+        with suppress(OSError, ValueError):  # a block that ended before it was registered
             client.unregister_worker_plugin(plugin.name)
 
 

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from importlib.metadata import version
 from typing import Any
 
 from distributed_trf.clusters.job_script import LOOPBACK, NAME
@@ -99,25 +100,24 @@ def _login(recipe: SshRecipe) -> dict[str, Any]:
 
 def _check_hosts(recipe: SshRecipe) -> None:
     """Log in to each host and look for this package there."""
-    from distributed_trf import __version__
-
+    here = version("distributed_trf")
     try:
         import asyncssh
     except ImportError:
         raise MissingExtraError("asyncssh", "hpc") from None
-    version = f"{recipe.interpreter} -c {shlex.quote('import distributed_trf; print(distributed_trf.__version__)')}"
+    command = f"{recipe.interpreter} -c {shlex.quote('import distributed_trf; print(distributed_trf.__version__)')}"
 
     async def problem(host: str) -> str | None:
         try:
             async with asyncssh.connect(host, **_login(recipe)) as connection:
-                done = await connection.run(version, timeout=4 * REACH)
+                done = await connection.run(command, timeout=4 * REACH)
         except (OSError, asyncssh.Error) as error:
             return f"{host}: cannot be logged in to by ssh: {type(error).__name__}: {error}"
         if done.exit_status:
             last = (str(done.stderr).strip().splitlines() or ["no message"])[-1]
             return f"{host}: {recipe.interpreter} cannot import this package: {last}; give one that can as `python`"
-        if (there := str(done.stdout).strip()) != __version__:
-            return f"{host}: version {there} of this package is installed there, but {__version__} here"
+        if (there := str(done.stdout).strip()) != here:
+            return f"{host}: version {there} of this package is installed there, but {here} here"
         return None
 
     async def problems() -> list[str]:
