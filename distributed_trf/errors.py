@@ -43,6 +43,10 @@ class WorkersLostError(DistributedTRFError, RuntimeError):
     """Every worker of a cluster was lost and none came back."""
 
 
+class SubmissionError(DistributedTRFError, RuntimeError):
+    """The queue of a recipe takes none of its jobs."""
+
+
 class MissingExtraError(DistributedTRFError, ImportError):
     """A feature needs an optional dependency that is not installed.
 
