@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import logging
-import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,31 +12,22 @@ from typing import Any
 from distributed import SchedulerPlugin, Status
 from distributed.scheduler import NoWorkerError, Scheduler
 
+from distributed_trf.clusters.job_listing import live_jobs
 from distributed_trf.clusters.job_log import end_of_log
 from distributed_trf.errors import SubmissionError, WorkersLostError
 
 logger = logging.getLogger(__name__)
-
-LISTINGS = {
-    "slurm": ("squeue", "--noheader", "--format=%i", "--user"),
-    "pbs": ("qselect", "-u"),
-    "lsf": ("bjobs", "-noheader", "-w", "-u"),
-    "sge": ("qstat", "-u"),
-}
-"""Commands that list a user's waiting and running jobs, their ids first in each line; the user's name comes last."""
 
 SOON, OFTEN, AT_LEAST = 1.0, 15.0, 60.0
 """Seconds from asking the queue to asking again: after a worker was lost, while a job has no worker, and otherwise."""
 ALERT = 15.0
 """Seconds after the loss of a worker in which its job may still be ending."""
 SERVED = 600.0
-"""Seconds after which a job has served: its replacement does not count against the recipe's resubmissions."""
+"""Seconds after which a job has served, or half its walltime: replacing it then does not count."""
 LONGEST_PAUSE = 300.0
 """Seconds between submissions at most, while the queue refuses them; the first are a second apart, then two, four."""
 GIVE_UP = 1.0
 """Seconds that tasks wait for a worker when none will come any more."""
-PATIENCE = 60.0
-"""Seconds that the queue may take to list jobs."""
 
 
 @contextmanager
@@ -46,7 +35,7 @@ def watch_jobs(cluster: Any, recipe: Any) -> Iterator[None]:
     """Submit the jobs of a recipe, and submit again those that end, until the block ends.
 
     A job whose worker was lost is replaced within seconds, one that ends before its worker joins within ``OFTEN``
-    seconds. Jobs that served for ten minutes are replaced always, as at the end of their walltime; others count, and
+    seconds. Jobs that served for ten minutes, or for half of a shorter walltime, are replaced always; others count, and
     the recipe's ``resubmissions`` is how many of those are replaced in all. After that the run goes on with the jobs
     that are left. When none is, tasks fail within seconds instead of waiting for ever.
 
@@ -55,7 +44,7 @@ def watch_jobs(cluster: Any, recipe: Any) -> Iterator[None]:
     cluster
         A running ``dask_jobqueue.JobQueueCluster`` with one worker per job.
     recipe
-        Gives ``kind``, ``n_workers`` and ``resubmissions``.
+        Gives ``kind``, ``n_workers``, ``walltime`` and ``resubmissions``.
 
     Raises
     ------
@@ -145,19 +134,16 @@ class Watchdog(SchedulerPlugin):
         submitted = {name for name, job in self.cluster.workers.items() if job.job_id is not None}
         if submitted != set(self.cluster.worker_spec):
             return now >= self._wait_until
-        patience = (
-            SOON
-            if now - self._lost_one < ALERT
-            else AT_LEAST
-            if submitted <= set(self.cluster.scheduler.aliases)
-            else OFTEN
-        )
+        if now - self._lost_one < ALERT:
+            patience = SOON
+        else:
+            patience = AT_LEAST if submitted <= set(self.cluster.scheduler.aliases) else OFTEN
         return now - self._asked >= patience
 
     async def _check(self) -> None:
         """Find the jobs that ended, and replace them while the budget lasts."""
         jobs = dict(self.cluster.workers)  # before the queue is asked: it cannot know what is submitted meanwhile
-        known = await self._listed()
+        known = await live_jobs(self.recipe.kind)
         self._asked = time.monotonic()
         if known is None:
             return
@@ -170,31 +156,10 @@ class Watchdog(SchedulerPlugin):
         elif ended:
             self._give_up()
 
-    async def _listed(self) -> set[str] | None:
-        """Ids of the jobs that wait or run; None if the queue does not say, for then nothing can be judged."""
-        command = (*LISTINGS[self.recipe.kind], getpass.getuser())
-        pipe = asyncio.subprocess.PIPE
-        try:
-            process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe)
-        except OSError as error:
-            logger.warning("cannot list jobs: %s", error)
-            return None
-        try:
-            out, err = await asyncio.wait_for(process.communicate(), PATIENCE)
-        except TimeoutError:
-            process.kill()
-            await process.wait()
-            logger.warning("%s said nothing for %g seconds", command[0], PATIENCE)
-            return None
-        if process.returncode and b"No unfinished job found" not in err:  # as LSF says of an empty list
-            logger.warning("%s failed: %s", command[0], err.decode(errors="replace").strip())
-            return None
-        return set(re.findall(r"^\s*(\d+)", out.decode(errors="replace"), re.MULTILINE))
-
     async def _replace(self, name: str, job: Any) -> None:
         """Put another job into the place of one that ended, or leave the place empty if the budget is spent."""
         joined = self._joined.get(name)
-        served = joined is not None and time.monotonic() - joined >= SERVED
+        served = joined is not None and time.monotonic() - joined >= min(SERVED, self.recipe.walltime / 2)
         what = _what_ended(job, joined=joined is not None)
         scheduler = self.cluster.scheduler
         if served or self.left:

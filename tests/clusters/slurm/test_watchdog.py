@@ -11,7 +11,8 @@ import pytest
 from distributed import Client
 
 from distributed_trf.clusters import watchdog
-from distributed_trf.clusters.watchdog import Watchdog, watch_jobs
+from distributed_trf.clusters.job_listing import live_jobs
+from distributed_trf.clusters.watchdog import watch_jobs
 from distributed_trf.errors import SubmissionError, WorkersLostError
 
 
@@ -33,7 +34,7 @@ def start(slurm, tmp_path):
             "worker_extra_args": ["--dashboard-address", "127.0.0.1:0"],
             "scheduler_options": {"dashboard_address": "127.0.0.1:0", "allowed_failures": 10},
         }
-        recipe = SimpleNamespace(kind="slurm", n_workers=jobs, resubmissions=resubmissions)
+        recipe = SimpleNamespace(kind="slurm", n_workers=jobs, walltime=600.0, resubmissions=resubmissions)
         with (
             SLURMCluster(**{**settings, **options}) as cluster,
             watch_jobs(cluster, recipe),
@@ -95,14 +96,13 @@ def test_silent_node__is_given_up_when_the_queue_says_so(slurm, start, monkeypat
         client.wait_for_workers(1, timeout=60)
         (victim,) = slurm.jobs()
         futures = squares(client, 10)
-        listed = Watchdog._listed
 
-        async def without_victim(self):
-            known = await listed(self)
+        async def without_victim(kind):
+            known = await live_jobs(kind)
             return known and known - {victim}
 
         slurm.run("scontrol", "suspend", victim)
-        monkeypatch.setattr(Watchdog, "_listed", without_victim)
+        monkeypatch.setattr(watchdog, "live_jobs", without_victim)
         assert client.gather(futures) == [i * i for i in range(10)]
         assert victim not in client.run(job_id).values()
 
