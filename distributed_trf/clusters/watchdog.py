@@ -14,6 +14,8 @@ from distributed.scheduler import NoWorkerError, Scheduler
 
 from distributed_trf.clusters.job_listing import live_jobs
 from distributed_trf.clusters.job_log import end_of_log
+from distributed_trf.clusters.recipe_jobs import JobRecipe
+from distributed_trf.clusters.worker_proof import TOPIC
 from distributed_trf.errors import SubmissionError, WorkersLostError
 
 logger = logging.getLogger(__name__)
@@ -31,7 +33,7 @@ GIVE_UP = 1.0
 
 
 @contextmanager
-def watch_jobs(cluster: Any, recipe: Any) -> Iterator[None]:
+def watch_jobs(cluster: Any, recipe: JobRecipe) -> Iterator[None]:
     """Submit the jobs of a recipe, and submit again those that end, until the block ends.
 
     A job whose worker was lost is replaced within seconds, one that ends before its worker joins within ``OFTEN``
@@ -44,7 +46,7 @@ def watch_jobs(cluster: Any, recipe: Any) -> Iterator[None]:
     cluster
         A running ``dask_jobqueue.JobQueueCluster`` with one worker per job.
     recipe
-        Gives ``kind``, ``n_workers``, ``walltime`` and ``resubmissions``.
+        What the cluster was made from.
 
     Raises
     ------
@@ -73,7 +75,7 @@ class Watchdog(SchedulerPlugin):
     worker of a node that is gone, and the cluster would cancel it when the old worker has been away for long enough.
     """
 
-    def __init__(self, cluster: Any, recipe: Any) -> None:
+    def __init__(self, cluster: Any, recipe: JobRecipe) -> None:
         self.cluster = cluster
         self.recipe = recipe
         self.left: int = recipe.resubmissions
@@ -88,13 +90,13 @@ class Watchdog(SchedulerPlugin):
         self._wait_until = 0.0
         self._last_refusal = ""
         self._last_end = ""
-        self._last_job: Any = None
+        self._last_job = ""
         self._ended = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     async def begin(self) -> None:
         """Submit the jobs, then begin to watch."""
-        while len(self.cluster.worker_spec) < self.recipe.n_workers:
+        while len(self.cluster.worker_spec) < self.recipe.jobs:
             self.cluster.worker_spec.update(self.cluster.new_worker_spec())
         await self._submit()
         if all(job.job_id is None for job in self.cluster.workers.values()):
@@ -168,7 +170,7 @@ class Watchdog(SchedulerPlugin):
             logger.warning("%s; another is submitted, and %d more may be", what, self.left)
         else:
             logger.error("%s; its resubmissions are spent, so the run goes on without it", what)
-        scheduler.log_event("distributed_trf", {"action": "job-ended", "what": what, "resubmissions": self.left})
+        scheduler.log_event(TOPIC, {"event": "job ended", "what": what, "resubmissions": self.left})
         del self.cluster.worker_spec[name]
         self.cluster.workers.pop(name, None)
         if name in scheduler.aliases:  # of a node that is gone: the connection may stay open for very long
@@ -177,7 +179,7 @@ class Watchdog(SchedulerPlugin):
         if job is not None and job.job_id is not None:
             await job.close()  # in case that the queue was wrong
             job.status = Status.closed  # as the cluster expects when it closes
-            self._last_job = job
+            self._last_job = job.job_id
             self._last_end = what
 
     async def _submit(self) -> None:
@@ -196,15 +198,15 @@ class Watchdog(SchedulerPlugin):
             job = self.cluster.workers[name]
             if job.job_id is None:
                 job.status = Status.failed
-            self.cluster.scheduler.log_event("distributed_trf", {"action": "job-submitted", "job": job.job_id})
+            self.cluster.scheduler.log_event(TOPIC, {"event": "job submitted", "job": job.job_id})
 
     def _give_up(self) -> None:
         self.given_up = f"no job is left, and the {self.recipe.resubmissions} resubmissions of the recipe are spent. "
         if self._refused:
             self.given_up += f"The queue refused the last one: {self._last_refusal}"
         else:
-            self.given_up += f"{self._last_end}; {end_of_log(self._last_job)}"
-        self.cluster.scheduler.log_event("distributed_trf", {"action": "gave-up", "why": self.given_up})
+            self.given_up += f"{self._last_end}; {end_of_log(self.recipe.log_directory, self._last_job)}"
+        self.cluster.scheduler.log_event(TOPIC, {"event": "gave up", "why": self.given_up})
         self.cluster.scheduler.no_workers_timeout = GIVE_UP
         self._ended.set()
 

@@ -4,45 +4,29 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import contextmanager
-from types import SimpleNamespace
 
 import pytest
-from distributed import Client
 
+from distributed_trf import start_cluster
 from distributed_trf.clusters import watchdog
 from distributed_trf.clusters.job_listing import live_jobs
-from distributed_trf.clusters.watchdog import watch_jobs
 from distributed_trf.errors import SubmissionError, WorkersLostError
 
 
 @pytest.fixture
 def start(slurm, tmp_path):
     """Start watched workers in Slurm jobs."""
-    from dask_jobqueue import SLURMCluster
-
-    @contextmanager
-    def begin(jobs, resubmissions, **options):
-        settings = {
-            "cores": 1,
-            "processes": 1,
-            "memory": "1GB",
-            "interface": "lo",
-            "walltime": "00:10:00",
-            "log_directory": str(tmp_path / "logs"),
-            "local_directory": str(tmp_path / "scratch"),
-            "worker_extra_args": ["--dashboard-address", "127.0.0.1:0"],
-            "scheduler_options": {"dashboard_address": "127.0.0.1:0", "allowed_failures": 10},
-        }
-        recipe = SimpleNamespace(kind="slurm", n_workers=jobs, walltime=600.0, resubmissions=resubmissions)
-        with (
-            SLURMCluster(**{**settings, **options}) as cluster,
-            watch_jobs(cluster, recipe),
-            Client(cluster) as client,
-        ):
-            yield client
-
-    return begin
+    settings = {
+        "cores": 1,
+        "memory": "1GiB",
+        "walltime": "0:10:00",
+        "interface": "lo",
+        "dashboard": "127.0.0.1:0",
+        "log_directory": str(tmp_path / "logs"),
+        "scratch": str(tmp_path / "scratch"),
+        "tls_directory": str(tmp_path / "keys"),
+    }
+    return lambda **options: start_cluster("slurm", **{**settings, **options})
 
 
 def slow_square(i):
@@ -72,13 +56,13 @@ def test_jobs_cancelled_in_mid_run__are_replaced_within_seconds(slurm, start, vi
             time.sleep(0.1)
             after = slurm.jobs("pending,running")
         assert client.gather(futures) == [i * i for i in range(60)]
-        actions = [event["action"] for _, event in client.get_events("distributed_trf")]
-    assert actions == ["job-submitted"] * 2 + ["job-ended"] * victims + ["job-submitted"] * victims
+        actions = [event["event"] for _, event in client.get_events("distributed_trf") if "job" in event["event"]]
+    assert actions == ["job submitted"] * 2 + ["job ended"] * victims + ["job submitted"] * victims
 
 
 def test_pending_job_cancelled__is_replaced(slurm, start, monkeypatch):
     monkeypatch.setattr(watchdog, "OFTEN", 1.0)
-    with start(jobs=2, resubmissions=1, job_extra_directives=["--gres=gpu:2"]) as client:  # only one can run
+    with start(jobs=2, resubmissions=1, directives=["--gres=gpu:2"]) as client:  # only one can run
         client.wait_for_workers(1, timeout=60)
         (pending,) = slurm.jobs("pending")
         slurm.run("scancel", pending)
@@ -126,7 +110,7 @@ def test_listing_that_fails__judges_nothing(slurm, start, monkeypatch, tmp_path)
 
 
 def test_refused_jobs__say_at_once_what_the_queue_says(slurm, start):
-    with pytest.raises(SubmissionError, match="invalid partition specified: nowhere"), start(2, 3, queue="nowhere"):
+    with pytest.raises(SubmissionError, match="invalid partition specified: nowhere"), start(jobs=2, queue="nowhere"):
         pytest.fail("a cluster was started")
 
 
@@ -138,7 +122,7 @@ def test_worker_that_never_comes__ends_the_run_with_the_end_of_its_log(slurm, st
         pytest.raises(
             WorkersLostError, match=r"(?s)2 resubmissions .* before its worker joined; .*this node is broken"
         ),
-        start(jobs=2, resubmissions=2, job_script_prologue=prologue) as client,
+        start(jobs=2, resubmissions=2, prologue=prologue) as client,
     ):
         client.gather(squares(client, 3))
     assert time.monotonic() - begin < 60
