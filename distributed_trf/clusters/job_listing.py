@@ -11,7 +11,7 @@ logger = logging.getLogger(__name__)
 
 COMMANDS = {
     "slurm": ("squeue", "--noheader", "--format=%i", "--user"),
-    "pbs": ("qselect", "-u"),
+    "pbs": ("qstat", "-u"),
     "lsf": ("bjobs", "-noheader", "-w", "-u"),
     "sge": ("qstat", "-u"),
 }
@@ -62,7 +62,7 @@ def job_numbers(listing: str) -> set[str]:
     --------
     >>> sorted(job_numbers("job-ID  prior  name\n-------\n     12 0.55 dask-worker\n  13 0.55 dask-worker\n"))
     ['12', '13']
-    >>> job_numbers("4711.server.site\n")
+    >>> job_numbers("server:\nJob ID    Username\n------ -----\n4711.server  me\n")
     {'4711'}
     """
     return set(re.findall(r"^\s*(\d+)", listing, re.MULTILINE))

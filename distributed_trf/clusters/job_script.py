@@ -57,7 +57,8 @@ def job_options(recipe: JobRecipe) -> dict[str, Any]:
         "job_name": NAME,
         "queue": recipe.queue,
         "python": recipe.interpreter,
-        "local_directory": recipe.scratch,
+        # Said in any case: workers of dask-cuda would otherwise take the folder that the jobs were submitted from.
+        "local_directory": recipe.scratch or "${TMPDIR:-/tmp}",
         "death_timeout": 300,
         "worker_command": "dask_cuda.cli" if cuda else "distributed.cli.dask_worker",
         "worker_extra_args": ["--dashboard-address", LOOPBACK, *(["--device-memory-limit", "0"] if cuda else [])],
@@ -71,7 +72,7 @@ def job_options(recipe: JobRecipe) -> dict[str, Any]:
             directives = [f"-o {logs}/{NAME}-%j.out", "--no-requeue"]
             options |= {"job_cpu": cores, "account": recipe.account, "walltime": _clock(recipe.walltime)}
         case PbsRecipe():
-            directives = ["-j oe", f"-o {logs}/", "-r n"]
+            directives = ["-S /bin/bash", "-j oe", f"-o {logs}/", "-r n"]
             resources = recipe.resource_spec or f"select=1:ncpus={cores}:mem={math.ceil(recipe.memory / 2**20)}mb"
             options |= {"resource_spec": resources, "account": recipe.account, "walltime": _clock(recipe.walltime)}
         case LsfRecipe():
@@ -80,7 +81,7 @@ def job_options(recipe: JobRecipe) -> dict[str, Any]:
             options |= {"ncpus": cores, "project": recipe.account, "walltime": f"{hours}:{minutes:02d}"}
             options |= {"lsf_units": recipe.units}
         case SgeRecipe():
-            directives = [f"-o {logs}/", "-r n"]
+            directives = ["-S /bin/bash", f"-o {logs}/", "-r n"]
             if recipe.parallel_environment:
                 directives.append(f"-pe {recipe.parallel_environment} {cores}")
             options |= {"resource_spec": recipe.resource_spec, "project": recipe.account}

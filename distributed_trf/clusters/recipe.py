@@ -40,7 +40,7 @@ def load_recipe(recipe: str | Path, **overrides: Any) -> Recipe:
     source = f"{path} with overrides" if overrides else str(path)
     content = {**read(path), **overrides}
     kind = content.get("kind")
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         near = get_close_matches(str(kind), KINDS, n=1)
         found = f"kind = {kind!r}" if "kind" in content else "kind: this field is required"
         hint = f"; did you mean {near[0]!r}?" if near else ""

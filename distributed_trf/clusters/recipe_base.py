@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import ByteSize, Field
+from pydantic import AfterValidator, ByteSize, Field
 
 from distributed_trf.config.fields import AbsolutePath, Duration
 from distributed_trf.config.load import Settings
@@ -17,8 +20,19 @@ Device = Literal["cpu", "cuda"]
 Count = Annotated[int, Field(ge=1)]
 Gpu = Annotated[int, Field(ge=0)]
 HostMemory = Annotated[ByteSize, Field(ge=1 << 20)]
-Word = Annotated[str, Field(pattern=r"^[^\s'\"`;&|<>]+$")]
+_WORD = r"^[^\s'\"`;&|<>]+$"
+Word = Annotated[str, Field(pattern=_WORD)]
 """One word of a job script's command line; variables such as $TMPDIR are left to the shell of the job."""
+
+
+def _one_word(path: Path) -> Path:
+    if not re.fullmatch(_WORD, str(path)):
+        raise ValueError("job scripts take folders without spaces and quotes only; choose another")
+    return path
+
+
+Folder = Annotated[AbsolutePath, AfterValidator(_one_word)]
+"""A folder on a file system that this machine and the workers share."""
 
 
 class BaseRecipe(Settings):
@@ -37,9 +51,21 @@ class RemoteRecipe(BaseRecipe):
 
     interface: Word
     """Network interface by which workers and this machine reach each other, such as ib0."""
+    scheduler_interface: Word | None = None
+    """The same of this machine, where it has another name here."""
     python: Word | None = None
     """Interpreter on the workers' machines; by default the path of the one that starts them."""
     scratch: Word | None = None
-    """Folder on the workers' own disks, such as $TMPDIR."""
-    tls_directory: AbsolutePath = Field(default=STATE / "keys", validate_default=True)
-    """Folder on a shared file system for the keys of a run; only its owner may enter it."""
+    """Folder on the workers' own disks; by default $TMPDIR, or else /tmp."""
+    tls_directory: Folder = Field(default=STATE / "keys", validate_default=True)
+    """For the keys of a run; only its owner may enter it."""
+
+    @property
+    def interface_here(self) -> str:
+        """Name of this machine's interface."""
+        return self.scheduler_interface or self.interface
+
+    @property
+    def interpreter(self) -> str:
+        """Path of Python where workers are, as a shell takes it."""
+        return self.python or shlex.quote(sys.executable)

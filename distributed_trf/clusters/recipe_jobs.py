@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import sys
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from distributed_trf.clusters.recipe_base import STATE, Count, Device, HostMemory, RemoteRecipe, Word
-from distributed_trf.config.fields import AbsolutePath, Duration
+from distributed_trf.clusters.recipe_base import STATE, Count, Device, Folder, HostMemory, RemoteRecipe, Word
+from distributed_trf.config.fields import Duration
 
 _GPUS = re.compile(r"gpu\w*(?:-per-\w+)?(?:[:=][a-z]\w*)?[:= \"]+(?:num=)?(\d+)", re.IGNORECASE)
 """How many GPUs are asked for: --gres=gpu:a100:2, --gpus-per-node=2, ngpus=2, -gpu "num=2", -l gpu=2."""
@@ -39,8 +38,8 @@ class JobRecipe(RemoteRecipe):
     """Queue or partition."""
     account: Word | None = None
     """Account or project that is charged."""
-    log_directory: AbsolutePath = Field(default=STATE / "logs", validate_default=True)
-    """Folder on a shared file system for what jobs print."""
+    log_directory: Folder = Field(default=STATE / "logs", validate_default=True)
+    """For what jobs print."""
     directives: list[Line] = []
     """Options of the submit command to add, one a line."""
     skip: list[Line] = []
@@ -71,11 +70,6 @@ class JobRecipe(RemoteRecipe):
     def requests(self) -> str:
         """What a job asks for in the site's own terms."""
         return " ".join(self.directives)
-
-    @property
-    def interpreter(self) -> str:
-        """Path of Python in a job."""
-        return self.python or sys.executable
 
     @property
     def threads(self) -> int:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from distributed_trf.clusters.recipe_base import BaseRecipe, Count, Device, Gpu, HostMemory, RemoteRecipe, Word
 from distributed_trf.config.fields import AbsolutePath
@@ -33,10 +32,12 @@ class SshRecipe(RemoteRecipe):
     known_hosts: AbsolutePath | None = None
     """Public keys of the hosts; by default ~/.ssh/known_hosts."""
 
-    @property
-    def interpreter(self) -> str:
-        """Path of Python on the hosts."""
-        return self.python or sys.executable
+    @field_validator("hosts")
+    @classmethod
+    def _each_once(cls, hosts: list[str]) -> list[str]:
+        if len(set(hosts)) < len(hosts):
+            raise ValueError("expected each host once; `workers` says how many there are on each")
+        return hosts
 
     @property
     def n_workers(self) -> int:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from distributed_trf.clusters.recipe_machines import ExistingRecipe
 from distributed_trf.errors import ConfigError, WorkersLostError
 
-ANSWER = "10 s"
+ANSWER = "5 s"
 JOIN = 300.0
 """Seconds in which the workers that a recipe waits for must be there."""
 
@@ -33,17 +33,32 @@ def connect(recipe: ExistingRecipe) -> Iterator[Any]:
         client = Client(address, security=_security(recipe, address), timeout=ANSWER, set_as_default=True)
     except (OSError, ValueError) as error:
         reason = str(error.__cause__ or error)
-        raise ConfigError(f"no scheduler can be reached at {address}: {reason}") from error
+        raise ConfigError(f"no scheduler can be reached at {address}: {reason}; check the address and `tls`") from error
     with client:
         try:
             client.wait_for_workers(recipe.workers, timeout=JOIN)
         except TimeoutError:
             there = len(client.scheduler_info(n_workers=-1)["workers"])
             raise WorkersLostError(
-                f"the scheduler at {address} has {there} workers after {JOIN:.0f} s, but `workers` asks for "
+                f"the scheduler at {address} has {there} workers after {JOIN:g} s, but `workers` asks for "
                 f"{recipe.workers}: start more, or ask for fewer"
             ) from None
-        yield client
+        try:
+            yield client
+        finally:
+            _leave(client)
+
+
+def _leave(client: Any) -> None:
+    """Leave the workers to others as they were."""
+    from distributed_trf.clusters.worker_proof import WorkerProof
+    from distributed_trf.clusters.worker_setup import WorkerSetup
+
+    if client.status != "running":  # its scheduler is lost
+        return
+    for plugin in (WorkerProof, WorkerSetup):
+        with suppress(OSError, ValueError):  # a block that ended before it was registered
+            client.unregister_worker_plugin(plugin.name)
 
 
 def _address(recipe: ExistingRecipe) -> str:

@@ -36,7 +36,7 @@ def start_jobs(recipe: JobRecipe) -> Iterator[Any]:
     job_script(recipe)
     for command in recipe.commands:
         check_command(command, recipe.kind)
-    check_interface(recipe.interface)
+    check_interface(recipe.interface_here)
     with (
         keys(recipe.tls_directory) as security,
         _scheduler(recipe, security) as cluster,
@@ -56,6 +56,9 @@ def _scheduler(recipe: JobRecipe, security: Any) -> Any:
         name=NAME,
         security=security,
         interface=recipe.interface,
-        scheduler_options={"dashboard_address": free_address(recipe.dashboard)},
+        scheduler_options={
+            "interface": recipe.interface_here,
+            "dashboard_address": free_address(recipe.dashboard),
+        },
         **job_options(recipe),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -59,7 +60,9 @@ def _cluster(recipe: LocalRecipe | LocalCudaRecipe, security: Any) -> Any:
     except ImportError:
         raise MissingExtraError("dask_cuda", "cuda12") from None
     # Its own spilling would move results of tasks, which hold nothing of the device.
-    return LocalCUDACluster(CUDA_VISIBLE_DEVICES=visible, device_memory_limit=0, **options)
+    return LocalCUDACluster(
+        CUDA_VISIBLE_DEVICES=visible, device_memory_limit=0, local_directory=tempfile.gettempdir(), **options
+    )
 
 
 def _restore(environment: Mapping[str, str], names: Iterable[str]) -> None:

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from importlib.metadata import version
 from typing import Any
 
 from distributed_trf.clusters.job_script import LOOPBACK, NAME
@@ -31,7 +32,7 @@ def start_ssh(recipe: SshRecipe) -> Iterator[Any]:
     MissingExtraError
         If what ssh or keys need is not installed.
     """
-    check_interface(recipe.interface)
+    check_interface(recipe.interface_here)
     _check_hosts(recipe)
     from distributed import Client, Scheduler, SpecCluster
 
@@ -39,19 +40,19 @@ def start_ssh(recipe: SshRecipe) -> Iterator[Any]:
         scheduler = {
             "cls": Scheduler,
             "options": {
-                "interface": recipe.interface,
+                "interface": recipe.interface_here,
                 "protocol": "tls://",
                 "security": security,
                 "dashboard_address": free_address(recipe.dashboard),
             },
         }
-        cluster = SpecCluster(_workers(recipe, security), scheduler, security=security, name=NAME)
+        cluster = SpecCluster(worker_specs(recipe, security), scheduler, security=security, name=NAME)
         with cluster, Client(cluster) as client:
             yield client
 
 
-def _workers(recipe: SshRecipe, security: Any) -> dict[str, dict[str, Any]]:
-    """Describe each worker by its name."""
+def worker_specs(recipe: SshRecipe, security: Any) -> dict[str, dict[str, Any]]:
+    """Say how each worker, given by its name, is started."""
     from distributed.deploy.ssh import Worker
 
     # Every worker has the paths of the keys on its command line, never the keys.
@@ -68,12 +69,12 @@ def _workers(recipe: SshRecipe, security: Any) -> dict[str, dict[str, Any]]:
         options["memory_limit"] = int(recipe.memory)
     if recipe.scratch is not None:
         options["local_directory"] = recipe.scratch
-    described = {}
-    for h, host in enumerate(recipe.hosts):
+    specs = {}
+    for host in recipe.hosts:
         for k in recipe.gpus if recipe.device == "cuda" else range(recipe.workers):
-            name = f"{NAME}-{h}-{k}"
+            name = f"{NAME}-{host}-{k}"
             gpu = {"env": {"CUDA_VISIBLE_DEVICES": str(k)}} if recipe.device == "cuda" else {}
-            described[name] = {
+            specs[name] = {
                 "cls": Worker,
                 "options": {
                     "address": host,
@@ -82,7 +83,7 @@ def _workers(recipe: SshRecipe, security: Any) -> dict[str, dict[str, Any]]:
                     "remote_python": recipe.interpreter,
                 },
             }
-    return described
+    return specs
 
 
 def _login(recipe: SshRecipe) -> dict[str, Any]:
@@ -99,11 +100,12 @@ def _login(recipe: SshRecipe) -> dict[str, Any]:
 
 def _check_hosts(recipe: SshRecipe) -> None:
     """Log in to each host and look for this package there."""
+    here = version("distributed_trf")
     try:
         import asyncssh
     except ImportError:
         raise MissingExtraError("asyncssh", "hpc") from None
-    command = f"{recipe.interpreter} -c {shlex.quote('import distributed_trf')}"
+    command = f"{recipe.interpreter} -c {shlex.quote('import distributed_trf; print(distributed_trf.__version__)')}"
 
     async def problem(host: str) -> str | None:
         try:
@@ -113,7 +115,9 @@ def _check_hosts(recipe: SshRecipe) -> None:
             return f"{host}: cannot be logged in to by ssh: {type(error).__name__}: {error}"
         if done.exit_status:
             last = (str(done.stderr).strip().splitlines() or ["no message"])[-1]
-            return f"{host}: `{command}` fails there: {last}; install this package, or give its interpreter as `python`"
+            return f"{host}: {recipe.interpreter} cannot import this package: {last}; give one that can as `python`"
+        if (there := str(done.stdout).strip()) != here:
+            return f"{host}: version {there} of this package is installed there, but {here} here"
         return None
 
     async def problems() -> list[str]:

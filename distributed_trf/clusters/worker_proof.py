@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from distributed import Worker, WorkerPlugin
+from distributed import Status, Worker, WorkerPlugin
 
 from distributed_trf.arrays import free_memory, to_device, to_numpy
 from distributed_trf.errors import DeviceError, WorkersLostError
@@ -22,7 +22,9 @@ from distributed_trf.errors import DeviceError, WorkersLostError
 logger = logging.getLogger(__name__)
 
 TOPIC = "distributed_trf"
-"""Of events that the scheduler keeps of a run."""
+"""Of the scheduler's events that concern workers: those that come and go, and what is done about it."""
+FAILURES = "distributed_trf_failures"
+"""Of failed proofs once more: a client hears each topic by one handler alone."""
 
 SIZE = 256
 JOB_VARIABLES = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID")
@@ -80,10 +82,8 @@ class WorkerProof(WorkerPlugin):
     def setup(self, worker: Worker) -> None:
         """Prove the worker before the scheduler can give it work."""
         self.proof = replace(prove(self.device), address=worker.address)
-        worker.log_event(TOPIC, {"event": "worker proved", **asdict(self.proof)})
         if self.proof.problem:
-            from distributed.core import Status
-
+            worker.log_event([TOPIC, FAILURES], {"action": "worker takes no work", "proof": asdict(self.proof)})
             worker.status = Status.paused
             worker.loop.add_callback(worker.close_gracefully, restart=False, reason=self.proof.problem)
 
@@ -103,12 +103,10 @@ def proven(client: Any, device: str) -> Iterator[None]:
         raise DeviceError("\n".join(f"{proof}: {proof.problem}" for proof in failed))
 
     def note(event: tuple[Any, dict[str, Any]]) -> None:
-        _, content = event
-        if content.pop("event") == "worker proved" and content["problem"]:
-            failed.append(proof := Proof(**content))
-            logger.error("%s takes no work: %s", proof, proof.problem)
+        failed.append(proof := Proof(**event[1]["proof"]))
+        logger.error("%s takes no work: %s", proof, proof.problem)
 
-    client.subscribe_topic(TOPIC, note)
+    client.subscribe_topic(FAILURES, note)
     try:
         client.register_plugin(WorkerProof(device))
         yield
@@ -116,8 +114,6 @@ def proven(client: Any, device: str) -> Iterator[None]:
         if failed:
             raise DeviceError(f"{lost}\n{failed[-1]}: {failed[-1].problem}") from lost
         raise
-    finally:
-        client.unsubscribe_topic(TOPIC)
 
 
 def describe_workers(client: Any) -> list[Proof]:

@@ -19,6 +19,7 @@ class WorkerSetup(WorkerPlugin):
     def __init__(self, threads: int) -> None:
         self.threads = threads
         self._limit: Any = None
+        self._torch_threads: int | None = None
 
     def setup(self, worker: Worker) -> None:
         """Set the limits when the worker starts, or starts again."""
@@ -34,7 +35,17 @@ class WorkerSetup(WorkerPlugin):
             import torch
         except ImportError:
             return
+        self._torch_threads = torch.get_num_threads()
         torch.set_num_threads(self.threads)
+
+    def teardown(self, worker: Worker) -> None:
+        """Lift the limits again, where the worker goes on working for others."""
+        if self._limit is not None:
+            self._limit.restore_original_limits()
+        if self._torch_threads is not None:
+            import torch
+
+            torch.set_num_threads(self._torch_threads)
 
 
 def is_news(record: logging.LogRecord) -> bool:

@@ -14,19 +14,14 @@ from distributed_trf.errors import SubmissionError, WorkersLostError
 
 
 @pytest.fixture
-def start(slurm, tmp_path):
+def start(recipe, tmp_path):
     """Start watched workers in Slurm jobs."""
-    settings = {
-        "cores": 1,
-        "memory": "1GiB",
-        "walltime": "0:10:00",
-        "interface": "lo",
-        "dashboard": "127.0.0.1:0",
-        "log_directory": str(tmp_path / "logs"),
-        "scratch": str(tmp_path / "scratch"),
-        "tls_directory": str(tmp_path / "keys"),
-    }
-    return lambda **options: start_cluster("slurm", **{**settings, **options})
+
+    def begin(**changes):
+        recipe(**changes)
+        return start_cluster(tmp_path / "here.yaml")
+
+    return begin
 
 
 def slow_square(i):
