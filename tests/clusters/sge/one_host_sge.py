@@ -1,4 +1,4 @@
-"""A real Grid Engine of one host, from Debian's packages, in a network of its own: it cannot be told where to listen."""
+"""A real Grid Engine of one host, from Debian's packages, in a network of its own, as it listens everywhere."""
 
 from __future__ import annotations
 
