@@ -102,7 +102,10 @@ class Watchdog(SchedulerPlugin):
         if all(job.job_id is None for job in self.cluster.workers.values()):
             for job in self.cluster.workers.values():
                 job.status = Status.failed  # or the cluster would miss it when it closes
-            raise SubmissionError(f"{self.recipe.kind}: the queue refused every job: {self._last_refusal}")
+            raise SubmissionError(
+                f"no job could be submitted: {self._last_refusal}. `dtrf recipes show RECIPE --script` prints what a "
+                "job asks for"
+            )
         self.cluster.scheduler.add_plugin(self, name="watchdog")
         self._task = asyncio.create_task(self._watch())
 

@@ -49,5 +49,5 @@ def test_study__survives_the_loss_of_a_job(write_study, workplace, sge, run):
     ongoing.end()
     assert not sge.jobs()
     assert len([log for log in (workplace / "logs").iterdir() if log.stat().st_size]) == 3
-    Study.load(write_study(networks=networks, extraction={"batch": 1}, output="undisturbed")).run(recipe=None)
+    Study.load(write_study(networks=networks, extraction={"batch": 1}, output="undisturbed")).run("local")
     assert contents(workplace / "study") == contents(workplace / "undisturbed")
