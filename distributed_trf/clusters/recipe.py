@@ -24,6 +24,8 @@ class Recipe(Settings):
     memory: ByteSize | Literal["auto"] = "auto"
     """Per worker."""
     device: str = "cpu"
+    item_limit: Annotated[float, Field(gt=0)] | None = 6 * 3600
+    """Seconds after which a worker that is still at one item is ended; null for never."""
     dashboard: Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]+:\d+$")] = "127.0.0.1:8787"
     """Address of the dashboard; it has no password, so keep it on the loopback interface."""
 
