@@ -7,12 +7,11 @@ from typing import Any
 
 from distributed import Worker, WorkerPlugin
 
+from distributed_trf.clusters.threads import limit_threads
+
 
 class WorkerSetup(WorkerPlugin):
-    """Hold BLAS and torch to some threads for as long as the worker lives.
-
-    Set from inside the worker: environment variables come too late for libraries that are loaded already.
-    """
+    """Hold BLAS and torch to some threads for as long as the worker lives."""
 
     name = "distributed_trf"
 
@@ -22,19 +21,10 @@ class WorkerSetup(WorkerPlugin):
 
     def setup(self, worker: Worker) -> None:
         """Set the limits when the worker starts, or starts again."""
-        import numpy.linalg  # noqa: F401  its BLAS must be loaded to be limited
-        import scipy.linalg  # noqa: F401
-        from threadpoolctl import threadpool_limits
-
-        self._limit = threadpool_limits(self.threads)
+        self._limit = limit_threads(self.threads)
         # Profiles of deep call stacks are too deep for it to measure, and it says so each time.
         logging.getLogger("distributed.sizeof").setLevel(logging.ERROR)
         logging.getLogger("distributed.worker").addFilter(is_news)
-        try:
-            import torch
-        except ImportError:
-            return
-        torch.set_num_threads(self.threads)
 
 
 def is_news(record: logging.LogRecord) -> bool:
