@@ -13,7 +13,7 @@ from distributed_trf.cli.console import out, size, work
 from distributed_trf.cli.progress import LABELS, Bars
 from distributed_trf.clusters.recipe import load_recipe
 from distributed_trf.pipeline.context import Context
-from distributed_trf.pipeline.cost import check_memory, worker_memory
+from distributed_trf.pipeline.cost import check_memory
 from distributed_trf.pipeline.items import STAGES
 from distributed_trf.pipeline.run import Report
 from distributed_trf.pipeline.study import Study
@@ -48,7 +48,8 @@ def plan(study: str = STUDY, *, cluster: str = CLUSTER) -> None:
         peak = size(max((c.peak for c in todo), default=0)) if todo else "-"
         table.add_row(LABELS[stage], str(len(of_stage)), str(len(todo)), size(written), peak, work(flops))
     out.print(table)
-    out.print(f"{settings.n_workers} workers of {size(worker_memory(settings))} each; output in {loaded.output}")
+    memory = "" if settings.worker_bytes is None else f" of {size(settings.worker_bytes)} each"
+    out.print(f"{settings.n_workers} workers{memory}; output in {loaded.output}")
     context = Context.open(loaded.settings, to_run=False)
     if context.not_extractable:
         out.print(f"cannot be extracted by this version: {', '.join(context.not_extractable)}", soft_wrap=True)

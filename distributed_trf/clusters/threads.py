@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
-def limit_threads(threads: int) -> Any:
-    """Hold BLAS and torch to some threads; the limit on BLAS lasts for as long as the object returned.
+@contextmanager
+def limited_threads(threads: int) -> Iterator[None]:
+    """Hold BLAS and torch to some threads for as long as the block runs.
 
     Set from inside the process: environment variables come too late for libraries that are loaded already.
     """
@@ -14,10 +16,15 @@ def limit_threads(threads: int) -> Any:
     import scipy.linalg  # noqa: F401
     from threadpoolctl import threadpool_limits
 
-    limit = threadpool_limits(threads)
-    try:
-        import torch
-    except ImportError:
-        return limit
-    torch.set_num_threads(threads)
-    return limit
+    with threadpool_limits(threads):
+        try:
+            import torch
+        except ImportError:
+            yield
+            return
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from contextlib import ExitStack
 
 from distributed import Worker, WorkerPlugin
 
-from distributed_trf.clusters.threads import limit_threads
+from distributed_trf.clusters.threads import limited_threads
 
 
 class WorkerSetup(WorkerPlugin):
@@ -17,14 +17,18 @@ class WorkerSetup(WorkerPlugin):
 
     def __init__(self, threads: int) -> None:
         self.threads = threads
-        self._limit: Any = None
+        self._limits = ExitStack()
 
     def setup(self, worker: Worker) -> None:
         """Set the limits when the worker starts, or starts again."""
-        self._limit = limit_threads(self.threads)
+        self._limits.enter_context(limited_threads(self.threads))
         # Profiles of deep call stacks are too deep for it to measure, and it says so each time.
         logging.getLogger("distributed.sizeof").setLevel(logging.ERROR)
         logging.getLogger("distributed.worker").addFilter(is_news)
+
+    def teardown(self, worker: Worker) -> None:
+        """Lift the limits again, where the worker goes on working for others."""
+        self._limits.close()
 
 
 def is_news(record: logging.LogRecord) -> bool:

@@ -19,7 +19,8 @@ import numpy as np
 
 from distributed_trf.arrays import to_device
 from distributed_trf.clusters.recipe import Recipe, load_recipe
-from distributed_trf.clusters.threads import limit_threads
+from distributed_trf.clusters.recipe_local import LocalCudaRecipe, LocalRecipe
+from distributed_trf.clusters.threads import limited_threads
 from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import ConfigError, StoreBusyError
 from distributed_trf.pipeline.context import Context
@@ -37,8 +38,6 @@ from distributed_trf.store.lock import ELEMENT, element_lock, laying, wait_for_o
 from distributed_trf.store.receipts import Receipt, read_failure, read_receipt
 from distributed_trf.store.study_store import StudyStore
 
-KINDS = ("local", "local_cuda")
-"""Recipes that say something of this process: its device, and its threads."""
 FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0
 """Seconds between two looks at items that other elements are at."""
 
@@ -97,30 +96,31 @@ def run_element(
     settings = _of_this_process(recipe)
     planned = [p for stage in STAGES for p in survey(context, stage)]
     check_memory(context, planned, settings)
-    limit = limit_threads(settings.threads)
-    to_device(np.ones(1), settings.device)
+    to_device(np.ones(1), settings.device)  # a process without the GPU says so now
     StudyStore.create(study.output)
-    with limit, element_lock(context.store), _joined(context, element):
+    with limited_threads(settings.threads), element_lock(context.store), _joined(context, element):
         with laying(context.store):
             report = nothing_to_do(context, planned)
         return report or _ElementRun(context, settings, watcher, element).go()
 
 
-def _of_this_process(recipe: str | Path | Recipe) -> Recipe:
-    """Return the recipe as it holds for one process.
+def _of_this_process(recipe: str | Path | Recipe) -> LocalRecipe | LocalCudaRecipe:
+    """Return the recipe as it holds for one process, which has the memory of the machine.
 
     Raises
     ------
     ConfigError
         If it is of a kind that starts workers elsewhere.
     """
-    settings = recipe if isinstance(recipe, Recipe) else load_recipe(recipe, workers=1)
-    if settings.kind not in KINDS:
-        raise ConfigError(
-            f"--item does items in this process, and the recipe {recipe} is of kind {settings.kind}, whose workers run "
-            f"elsewhere; take one of kind {' or '.join(KINDS)}, or leave --item out"
-        )
-    return settings
+    settings = load_recipe(recipe) if isinstance(recipe, str | Path) else recipe
+    if isinstance(settings, LocalRecipe):
+        return settings.model_copy(update={"workers": 1})
+    if isinstance(settings, LocalCudaRecipe):
+        return settings
+    raise ConfigError(
+        f"--item does items in this process, but workers of kind {settings.kind} run elsewhere; take a recipe of kind "
+        "local or local_cuda (it gives device and threads), or leave --item out"
+    )
 
 
 @contextmanager

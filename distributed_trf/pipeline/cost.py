@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import psutil
-
 from distributed_trf.clusters.recipe import Recipe
 from distributed_trf.errors import ConfigError
 from distributed_trf.features.planning import expected_work
@@ -154,11 +152,6 @@ def _fit(context: Context, item: Fit | Analysis, width: int, *, fits: int) -> Co
     return Cost(8 * written, PROCESS_BYTES + 8 * doubles, flops * fits)
 
 
-def worker_memory(recipe: Recipe) -> int:
-    """Bytes that one worker of a recipe may use."""
-    return psutil.virtual_memory().total // recipe.n_workers if recipe.memory == "auto" else int(recipe.memory)
-
-
 def check_memory(context: Context, planned: Sequence[Planned], recipe: Recipe) -> None:
     """Refuse a study of which an item does not fit a worker.
 
@@ -171,8 +164,8 @@ def check_memory(context: Context, planned: Sequence[Planned], recipe: Recipe) -
     if not sizes:
         return
     peak, item = max(sizes, key=lambda size: size[0])
-    limit = worker_memory(recipe)
-    if peak > limit:
+    limit = recipe.worker_bytes
+    if limit is not None and peak > limit:
         remedy = (
             "a smaller `extraction.batch`"
             if isinstance(item, Extract)
