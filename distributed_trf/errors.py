@@ -43,6 +43,10 @@ class WorkersLostError(DistributedTRFError, RuntimeError):
     """Every worker of a cluster was lost and none came back."""
 
 
+class SchedulerLostError(DistributedTRFError, RuntimeError):
+    """The scheduler of a cluster ended or cannot be reached any more."""
+
+
 class MissingExtraError(DistributedTRFError, ImportError):
     """A feature needs an optional dependency that is not installed.
 

@@ -20,7 +20,7 @@ from distributed_trf.pipeline.items import STAGES, ReadSession
 from distributed_trf.pipeline.lay import gather_reliability, lay_result_grid
 from distributed_trf.pipeline.manifest import new_run, now, provenance
 from distributed_trf.pipeline.prepare import prepare, tasks
-from distributed_trf.pipeline.submit import run_here, run_on
+from distributed_trf.pipeline.submit import ended_by_scheduler, run_here, run_on
 from distributed_trf.pipeline.survey import Planned, State, survey
 from distributed_trf.store.atomic import sweep, write_json
 from distributed_trf.store.lock import run_lock
@@ -134,7 +134,7 @@ class Run:
             self._tell("started", None, self.report.folder)
             yield
             return
-        with start_cluster(self.recipe) as self.client:
+        with ended_by_scheduler(), start_cluster(self.recipe) as self.client:
             from distributed import performance_report
 
             self._tell("started", self.client.dashboard_link, self.report.folder)
