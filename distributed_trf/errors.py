@@ -47,6 +47,10 @@ class SubmissionError(DistributedTRFError, RuntimeError):
     """The queue of a recipe takes none of its jobs."""
 
 
+class SchedulerLostError(DistributedTRFError, RuntimeError):
+    """The scheduler of a cluster ended or cannot be reached any more."""
+
+
 class MissingExtraError(DistributedTRFError, ImportError):
     """A feature needs an optional dependency that is not installed.
 
