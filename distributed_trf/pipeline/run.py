@@ -179,7 +179,8 @@ class Run:
         of_items = tasks(self.context, todo, device=device, run=self.report.folder, limit=limit)
         if self.client is None:
             return run_here(of_items)
-        return run_on(self.client, of_items, attempts=self.context.study.attempts)
+        assert self.recipe is not None
+        return run_on(self.client, of_items, attempts=self.context.study.attempts, workers=self.recipe.n_workers)
 
     def _write_manifest(self, state: str) -> None:
         report = self.report

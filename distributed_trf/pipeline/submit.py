@@ -24,7 +24,7 @@ def run_here(tasks: Sequence[Task]) -> Iterator[Outcome]:
         yield execute(task)
 
 
-def run_on(client: Any, tasks: Sequence[Task], *, attempts: int) -> Iterator[Outcome]:
+def run_on(client: Any, tasks: Sequence[Task], *, attempts: int, workers: int = 1) -> Iterator[Outcome]:
     """Do tasks on the workers of a cluster, in no particular order.
 
     Parameters
@@ -36,6 +36,8 @@ def run_on(client: Any, tasks: Sequence[Task], *, attempts: int) -> Iterator[Out
     attempts
         How often a task that raises is tried before it has failed. A task that worker after worker was lost with has
         had its chances.
+    workers
+        How many there will be: those that a queue starts may come later than the tasks.
 
     Yields
     ------
@@ -72,7 +74,7 @@ def run_on(client: Any, tasks: Sequence[Task], *, attempts: int) -> Iterator[Out
         running[future] = task
         return future
 
-    window = 3 * max(len(client.scheduler_info(n_workers=-1)["workers"]), 1)
+    window = 3 * max(len(client.scheduler_info(n_workers=-1)["workers"]), workers)
     completed = as_completed([submit(task) for task in islice(waiting, window)])
     for future in completed:
         task = running.pop(future)

@@ -112,7 +112,7 @@ class OneNodeSlurm:
 
     def jobs(self, states: str = "pending,running,completing") -> list[str]:
         """Ids of the jobs in some states, in order of submission."""
-        return sorted(self.run("squeue", "-h", "-o", "%i", "-t", states).split(), key=int)
+        return sorted(self.run("squeue", "-h", "-o", "%A", "-t", states).split(), key=int)
 
     def wait_for_jobs(self, number: int, states: str = "running", timeout: float = 60) -> list[str]:
         """Wait until so many jobs are in some states."""
