@@ -65,3 +65,7 @@ class Bars:
         self._progress.advance(self._bar)
         if not outcome.ok:
             out.print(f"[red]failed[/] {outcome.item.stage} {outcome.item.key}", soft_wrap=True)
+
+    def waits(self, text: str) -> None:
+        """Say what an element of a job array waits for."""
+        out.print(text, soft_wrap=True, markup=False)

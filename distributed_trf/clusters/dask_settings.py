@@ -38,6 +38,8 @@ OF_SCHEDULER = {
     "distributed.scheduler.work-stealing": False,
     # Losing workers is normal on shared machines; the driver counts the attempts of each item itself.
     "distributed.scheduler.allowed-failures": 10,
+    # A worker that takes too much memory is restarted within its job, which must not be cancelled meanwhile.
+    "distributed.deploy.lost-worker-timeout": "5 minutes",
     "distributed.scheduler.dashboard.status.task-stream-length": 100_000,
 }
 

@@ -37,6 +37,10 @@ def start_cluster(recipe: str | Path | Recipe = "local", **overrides: Any) -> It
         If the recipe cannot be used; nothing was started or submitted then.
     DeviceError
         If a worker does not have the device that the recipe asks for.
+    SubmissionError
+        If a batch system refuses every job.
+    WorkersLostError
+        If tasks wait and no worker is left that could do them.
     MissingExtraError
         If a kind of recipe needs what is not installed.
 

@@ -24,17 +24,26 @@ def start_jobs(recipe: JobRecipe) -> Iterator[Any]:
     ConfigError
         If this machine lacks a command or the interface, or dask-jobqueue cannot use the recipe; nothing was submitted
         then.
+    SubmissionError
+        If the queue refuses every job.
+    WorkersLostError
+        If no job is left and no more may be submitted.
     """
     from distributed import Client
+
+    from distributed_trf.clusters.watchdog import watch_jobs
 
     job_script(recipe)
     for command in recipe.commands:
         check_command(command, recipe.kind)
     check_interface(recipe.interface_here)
-    with keys(recipe.tls_directory) as security, _scheduler(recipe, security) as cluster:
-        cluster.scale(jobs=recipe.jobs)
-        with Client(cluster) as client:
-            yield client
+    with (
+        keys(recipe.tls_directory) as security,
+        _scheduler(recipe, security) as cluster,
+        watch_jobs(cluster, recipe),
+        Client(cluster) as client,
+    ):
+        yield client
 
 
 def _scheduler(recipe: JobRecipe, security: Any) -> Any:

@@ -20,7 +20,7 @@ from distributed_trf.pipeline.items import STAGES, ReadSession
 from distributed_trf.pipeline.lay import gather_reliability, lay_result_grid
 from distributed_trf.pipeline.manifest import new_run, now, provenance
 from distributed_trf.pipeline.prepare import prepare, tasks
-from distributed_trf.pipeline.submit import run_here, run_on
+from distributed_trf.pipeline.submit import ended_by_scheduler, run_here, run_on
 from distributed_trf.pipeline.survey import Planned, State, survey
 from distributed_trf.store.atomic import sweep, write_json
 from distributed_trf.store.lock import run_lock
@@ -39,6 +39,9 @@ class Watcher(Protocol):
     def finished(self, outcome: Outcome) -> None:
         """An item ended."""
 
+    def waits(self, text: str) -> None:
+        """Other elements of a job array are at all that is left of the stage."""
+
 
 @dataclass
 class Report:
@@ -48,6 +51,8 @@ class Report:
     """Items done now, by stage."""
     skipped: dict[str, int] = field(default_factory=dict)
     """Items that were done before, by stage."""
+    elsewhere: dict[str, int] = field(default_factory=dict)
+    """Items that other elements of a job array did meanwhile, by stage."""
     failed: dict[str, str] = field(default_factory=dict)
     """Message of each item that failed, by stage and key."""
     blocked: dict[str, str] = field(default_factory=dict)
@@ -85,16 +90,20 @@ def run_study(
     StudyStore.create(study.output)
     with run_lock(context.store):
         sweep(context.store.root)
-        if all(p.state is State.DONE for p in planned):
-            done = [p.item for p in planned]
-            lay_result_grid(context, done)  # the study may ask for less than it did
-            gather_reliability(context, done)
-            return Report(skipped=dict(Counter(p.item.stage for p in planned)))
-        return _Run(context, settings, watcher).go()
+        return nothing_to_do(context, planned) or Run(context, settings, watcher).go()
 
 
-class _Run:
-    """One run under way."""
+def nothing_to_do(context: Context, planned: Sequence[Planned]) -> Report | None:
+    """Report that all items are done, or None if they are not; the results are left as the study asks for them now."""
+    done = [p.item for p in planned if p.state is State.DONE]
+    if len(done) < len(planned) or lay_result_grid(context, done):
+        return None
+    gather_reliability(context, done)
+    return Report(skipped=dict(Counter(item.stage for item in done)))
+
+
+class Run:
+    """One run under way: a driver that gives items to workers, or does them itself."""
 
     def __init__(self, context: Context, recipe: Recipe | None, watcher: Watcher | None) -> None:
         self.context = context
@@ -104,6 +113,7 @@ class _Run:
         self.client: Any = None
 
     def go(self) -> Report:
+        """Do every stage and report; what is done when an error ends the run is kept."""
         self._write_manifest("running")
         try:
             with self._workers():
@@ -124,7 +134,7 @@ class _Run:
             self._tell("started", None, self.report.folder)
             yield
             return
-        with start_cluster(self.recipe) as self.client:
+        with ended_by_scheduler(), start_cluster(self.recipe) as self.client:
             from distributed import performance_report
 
             self._tell("started", self.client.dashboard_link, self.report.folder)
@@ -133,7 +143,7 @@ class _Run:
 
     def _stage(self, stage: str) -> bool:
         """Do a stage; False if the study has none."""
-        planned = prepare(self.context, stage)
+        planned = self._planned(stage)
         if not planned:
             return False
         todo = [p for p in planned if p.state not in (State.DONE, State.WAITING)]
@@ -150,6 +160,9 @@ class _Run:
             self._tell("finished", outcome)
         return True
 
+    def _planned(self, stage: str) -> list[Planned]:
+        return prepare(self.context, stage)
+
     def _note(self, outcome: Outcome) -> None:
         report, details = self.report, outcome.details
         if isinstance(outcome.item, ReadSession) and details["notes"]:
@@ -162,10 +175,12 @@ class _Run:
     def _outcomes(self, todo: Sequence[Planned]) -> Iterator[Outcome]:
         assert self.report.folder is not None
         device = self.recipe.device if self.recipe else "cpu"
-        of_items = tasks(self.context, todo, device=device, run=self.report.folder)
+        limit = self.recipe.item_limit if self.recipe else None
+        of_items = tasks(self.context, todo, device=device, run=self.report.folder, limit=limit)
         if self.client is None:
             return run_here(of_items)
-        return run_on(self.client, of_items, attempts=self.context.study.attempts)
+        assert self.recipe is not None
+        return run_on(self.client, of_items, attempts=self.context.study.attempts, workers=self.recipe.n_workers)
 
     def _write_manifest(self, state: str) -> None:
         report = self.report
@@ -176,6 +191,7 @@ class _Run:
             "seconds": report.seconds,
             "done": report.done,
             "skipped": report.skipped,
+            "elsewhere": report.elsewhere,
             "failed": report.failed,
             "blocked": report.blocked,
             "constant_units": report.constant_units,

@@ -7,11 +7,13 @@ from typing import Self
 
 from distributed_trf.clusters.recipe import Recipe
 from distributed_trf.config.study import StudySettings, load_study
+from distributed_trf.pipeline.array_run import Element, run_element
 from distributed_trf.pipeline.context import Context
 from distributed_trf.pipeline.cost import Cost, cost
 from distributed_trf.pipeline.items import STAGES
 from distributed_trf.pipeline.run import Report, Watcher, run_study
 from distributed_trf.pipeline.survey import Planned, survey
+from distributed_trf.store.claims import holders
 
 
 class Study:
@@ -56,14 +58,21 @@ class Study:
             If something that the study names cannot be used.
         """
         context = Context.open(self.settings, to_run=False)
-        return [planned for stage in STAGES for planned in survey(context, stage)]
+        at_work = holders(context.store)
+        return [planned.seen(at_work) for stage in STAGES for planned in survey(context, stage)]
 
     def plan(self) -> list[tuple[Planned, Cost]]:
         """Return every work item, where it stands and what it needs, without writing anything."""
         context = Context.open(self.settings, to_run=False)
         return [(p, cost(context, p.item)) for stage in STAGES for p in survey(context, stage)]
 
-    def run(self, recipe: str | Path | Recipe | None = "local", *, watcher: Watcher | None = None) -> Report:
+    def run(
+        self,
+        recipe: str | Path | Recipe | None = "local",
+        *,
+        item: str | None = None,
+        watcher: Watcher | None = None,
+    ) -> Report:
         """Do everything that is not done yet.
 
         Parameters
@@ -71,6 +80,9 @@ class Study:
         recipe
             Where workers come from: name of a file in ``cluster/``, a path, or None for this process alone, where an
             unexpected error is raised as it is.
+        item
+            ``"I/N"``: be element I (from 1) of a job array of N, which does items in this process and shares them with
+            the other elements; no scheduler is needed. The recipe gives device and threads.
         watcher
             Told of every stage and item.
 
@@ -84,6 +96,8 @@ class Study:
         ConfigError, RecordingError, StoreError
             If the study cannot begin; nothing was written then.
         """
+        if item is not None:
+            return run_element(self.settings, Element.parse(item), recipe or "local", watcher=watcher)
         return run_study(self.settings, recipe, watcher=watcher)
 
     def __repr__(self) -> str:

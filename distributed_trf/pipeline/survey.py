@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from distributed_trf.pipeline.context import Context
@@ -25,6 +25,7 @@ from distributed_trf.pipeline.items import (
     ReadSession,
     ReadSounds,
 )
+from distributed_trf.store.claims import Holder
 from distributed_trf.store.receipts import read_failure, read_receipt
 
 
@@ -38,6 +39,8 @@ class State(StrEnum):
     FAILED = "failed"
     WAITING = "waiting"
     """Something that it depends on is not done."""
+    RUNNING = "running"
+    """A process is at it."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,13 @@ class Planned:
     """Why it is not done; of one that is, what is worth knowing."""
     fingerprint: Fingerprint | None
     """What its receipt must carry; None while it waits."""
+
+    def seen(self, at_work: Mapping[tuple[str, str], Holder]) -> Planned:
+        """Say that it is running if a process is at it."""
+        who = at_work.get((self.item.stage, self.item.key))
+        if who is None or self.state is State.DONE:
+            return self
+        return replace(self, state=State.RUNNING, reason=f"on {who.host}, process {who.process}, since {who.since}")
 
 
 def items(context: Context, stage: str) -> Iterator[Item]:

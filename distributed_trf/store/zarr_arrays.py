@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -41,6 +42,18 @@ def open_group(path: Path, *, mode: Literal["r", "r+"] = "r") -> zarr.Group:
         raise StoreError(
             f"{path}: cannot be opened as a zarr group ({error}); run the study again to rebuild it"
         ) from error
+
+
+def is_whole(path: Path) -> bool:
+    """Tell whether a zarr group and its arrays are there and say in readable files what they are."""
+    try:
+        json.loads((path / "zarr.json").read_bytes())
+        for array in path.iterdir():
+            if array.is_dir():
+                json.loads((array / "zarr.json").read_bytes())
+    except (FileNotFoundError, ValueError):
+        return False
+    return True
 
 
 def member(group: zarr.Group, name: str) -> zarr.Array[Any]:
