@@ -42,6 +42,7 @@ from distributed_trf.recordings.formats import open_recordings
 from distributed_trf.recordings.recording_set import RecordingSet
 from distributed_trf.store.receipts import Receipt, read_receipt, revoke_receipt, write_failure, write_receipt
 from distributed_trf.store.study_store import StudyStore
+from distributed_trf.timing import recording
 
 
 @dataclass(frozen=True)
@@ -85,8 +86,11 @@ def execute(task: Task, step_aside: StepAside = stay) -> Outcome:
     revoke_receipt(store, item.stage, item.key)
     start = time.perf_counter()
     try:
-        details = _run(task, store, step_aside) | {
+        with recording() as timings:
+            found = _run(task, store, step_aside)
+        details = found | {
             "seconds": round(time.perf_counter() - start, 3),
+            "timings": {name: round(seconds, 4) for name, seconds in timings.items()},
             "process_peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
             "device": task.device,
             "host": socket.gethostname(),

@@ -10,6 +10,7 @@ from typing import Any
 from distributed_trf.errors import WorkersLostError
 from distributed_trf.pipeline.execute import Outcome, Task, execute, fail
 from distributed_trf.pipeline.items import Extract, Fit, Item
+from distributed_trf.pipeline.on_worker import execute_on_worker
 
 MORE_MEMORY = (
     "give workers more memory (fewer workers, or `memory` in the recipe) or make items smaller (`extraction.batch`, "
@@ -51,7 +52,7 @@ def run_on(client: Any, tasks: Sequence[Task], *, attempts: int) -> Iterator[Out
     About three tasks per worker are in flight, one being done, one whose features are being written beside it, and one
     that waits: workers never idle while the scheduler stays small and a lost worker takes little with it.
     """
-    from distributed import as_completed, secede
+    from distributed import as_completed
     from distributed.scheduler import NoWorkerError
 
     waiting = iter(tasks)
@@ -60,7 +61,7 @@ def run_on(client: Any, tasks: Sequence[Task], *, attempts: int) -> Iterator[Out
 
     def submit(task: Task) -> Any:
         tried[task.item] += 1
-        future = client.submit(execute, task, secede, key=_key(task.item, tried[task.item], task.run), pure=False)
+        future = client.submit(execute_on_worker, task, key=_key(task.item, tried[task.item], task.run), pure=False)
         running[future] = task
         return future
 
@@ -85,8 +86,11 @@ def run_on(client: Any, tasks: Sequence[Task], *, attempts: int) -> Iterator[Out
 
 
 def _key(item: Item, attempt: int, run: str) -> tuple[str, str, int, str]:
-    """Key of a task: the dashboard groups tasks by its first part."""
-    group = f"{item.stage}-{item.network}" if isinstance(item, (Extract, Fit)) else item.stage
+    """Key of a task: the dashboard names, groups and colours tasks by its first part.
+
+    Dask cuts a name at the first hyphen that no word follows; networks differ in how long their tasks take.
+    """
+    group = f"{item.stage} {item.network.replace('-', '_')}" if isinstance(item, (Extract, Fit)) else item.stage
     return (group, item.key, attempt, run)
 
 

@@ -15,6 +15,7 @@ from distributed_trf import names
 from distributed_trf.store.atomic import new_folder, sync_file
 from distributed_trf.store.disk_full import room_for
 from distributed_trf.store.zarr_arrays import attributes, codecs, member, open_group, read
+from distributed_trf.timing import timed
 
 Place = tuple[str, str, str, int, float]
 """Where a fit lies: stimulus set, network, weights, layer, bin width in ms."""
@@ -80,6 +81,7 @@ def lay_results(path: Path, grid: Grid, done: Iterable[Place], attrs: Mapping[st
                 write_fit(folder, place, read_fit(path, place))
 
 
+@timed("write")
 def write_fit(path: Path, place: Place, values: Mapping[str, np.ndarray]) -> None:
     """Write the results of one fit, each variable of shape (units,); on disk when this returns."""
     group, index = open_group(path, mode="r+"), _index(path, place)
