@@ -10,8 +10,10 @@ from distributed_trf.config.study import StudySettings, load_study
 from distributed_trf.pipeline.context import Context
 from distributed_trf.pipeline.cost import Cost, cost
 from distributed_trf.pipeline.items import STAGES
-from distributed_trf.pipeline.run import Report, Watcher, run_study
+from distributed_trf.pipeline.report import Report
+from distributed_trf.pipeline.run import run_study
 from distributed_trf.pipeline.survey import Planned, survey
+from distributed_trf.pipeline.watch.events import Watcher
 
 
 class Study:
@@ -72,7 +74,7 @@ class Study:
             Where workers come from: name of a file in ``cluster/``, a path, or None for this process alone, where an
             unexpected error is raised as it is.
         watcher
-            Told of every stage and item.
+            Told of every stage, item and worker, as one event at a time (see ``pipeline.watch.events``).
 
         Returns
         -------

@@ -1,0 +1,103 @@
+"""News both ways between a run and its cluster's scheduler: the board for the page, workers for the watchers."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from typing import Any, Self
+
+from distributed_trf.pipeline.watch.board import Board
+from distributed_trf.pipeline.watch.events import ClusterTold, Dashboard, Watcher, WorkerJoined, WorkerLeft
+
+INTERVAL = 1.0
+"""Seconds between two sendings; a large board that takes long to send is sent less often."""
+SHARE = 0.05
+"""Of the driver's time that sending may take."""
+TIMEOUT = 30.0
+"""Seconds after which a scheduler that does not answer is left alone."""
+
+
+class Feed:
+    """Keep the study's page on the dashboard up to date while a block runs, and tell watchers of workers.
+
+    Parameters
+    ----------
+    client
+        A ``distributed.Client``.
+    board
+        What the page shows.
+    tell
+        Told of workers that join and leave, and of what is done about it.
+    """
+
+    def __init__(self, client: Any, board: Board, tell: Watcher) -> None:
+        self._client, self._board, self._tell = client, board, tell
+        self._unsent: dict[str, str] = {}
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._keep_sending, name="study-page", daemon=True)
+
+    def __enter__(self) -> Self:
+        from distributed_trf.pipeline.watch.page import TOPIC, StudyPage
+
+        self._topic = TOPIC
+        self._client.register_plugin(StudyPage(self._board.layout(), self._board.places()))
+        self._client.subscribe_topic(TOPIC, self._hear)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+        if self._client.status == "running":
+            self._client.unsubscribe_topic(self._topic)
+
+    @property
+    def workers(self) -> dict[str, str]:
+        """Host of each worker, by address."""
+        found = self._client.scheduler_info(n_workers=-1)["workers"]
+        return {address: worker["host"] for address, worker in found.items()}
+
+    def dashboard(self, asked: int) -> Dashboard | None:
+        """Say where the pages are, and whether the port that was asked for is another's; None without a dashboard."""
+        link, port = self._client.dashboard_link, self._client.scheduler_info()["services"].get("dashboard")
+        if not link or port is None:
+            return None
+        host = self._client.run_on_scheduler(socket.gethostname)
+        started_here = self._client.cluster is not None
+        taken = asked if started_here and asked not in (0, port) else None
+        return Dashboard(link.removesuffix("status") + "study", port, host, taken)
+
+    def _keep_sending(self) -> None:
+        pause, last = 0.0, False
+        while not last:
+            last = self._over.wait(pause)
+            start = time.perf_counter()
+            self._send()
+            pause = max(INTERVAL, (time.perf_counter() - start) / SHARE)
+
+    def _send(self) -> None:
+        from distributed_trf.pipeline.watch.page import UPDATE
+
+        self._unsent |= self._board.changes()
+        try:
+            send = getattr(self._client.scheduler, UPDATE)
+            head = json.dumps(self._board.head())
+            self._client.sync(send, head=head, tables=self._unsent, callback_timeout=TIMEOUT)
+        except OSError:
+            return  # if the scheduler is gone the run itself will tell
+        self._unsent = {}
+
+    def _hear(self, event: tuple[float, Any]) -> None:
+        """Pass on what the scheduler tells of workers."""
+        if self._over.is_set():
+            return  # the workers go because the run is over
+        _, told = event
+        match told:
+            case {"action": "worker joined", "worker": worker, "host": host}:
+                self._tell(WorkerJoined(worker, host))
+            case {"action": "worker left", "worker": worker, "host": host, "left": left}:
+                self._tell(WorkerLeft(worker, host, left))
+            case dict():
+                self._tell(ClusterTold(told))
