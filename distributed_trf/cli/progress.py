@@ -70,7 +70,9 @@ class Bars:
                 # What cannot begin is no part of the bar, and told at the end.
                 total = sum(p.state is not State.WAITING for p in planned)
                 done = sum(p.state is State.DONE for p in planned)
+                self._finish()
                 self._bar = self._progress.add_task(LABELS[stage], total=total, completed=done)
+                self._progress.advance(self._bar, 0)  # so that one with nothing to do counts as finished
             case ItemEnded(outcome):
                 assert self._bar is not None
                 self._progress.advance(self._bar)
@@ -84,7 +86,13 @@ class Bars:
             case RunEnded():
                 self._stop()
 
+    def _finish(self) -> None:
+        """Stop the clock of a bar, also of one whose stage left something undone."""
+        if self._bar is not None:
+            self._progress.stop_task(self._bar)
+
     def _stop(self) -> None:
+        self._finish()
         if self._progress.live.is_started:
             self._progress.stop()
 

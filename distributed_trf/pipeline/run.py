@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -70,20 +70,18 @@ class _Run:
     def go(self) -> Report:
         self._write_manifest("running")
         state = "interrupted"
-        try:
-            with EventLog(self.folder / "events.jsonl") as log:
-                self._watchers.insert(0, log)
-                with self._workers():
-                    try:
-                        for stage in STAGES:
-                            start = time.perf_counter()
-                            if self._stage(stage):
-                                self.report.seconds[stage] = round(time.perf_counter() - start, 3)
-                        state = "finished"
-                    finally:
-                        self._tell(RunEnded(state, self.report))
-        finally:
-            self._write_manifest(state)
+        with EventLog(self.folder / "events.jsonl") as log, ExitStack() as workers:
+            self._watchers.insert(0, log)
+            try:
+                workers.enter_context(self._workers())
+                for stage in STAGES:
+                    start = time.perf_counter()
+                    if self._stage(stage):
+                        self.report.seconds[stage] = round(time.perf_counter() - start, 3)
+                state = "finished"
+            finally:  # at once: workers may take their time to go
+                self._tell(RunEnded(state, self.report))
+                self._write_manifest(state)
         return self.report
 
     @contextmanager

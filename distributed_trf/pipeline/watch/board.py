@@ -48,15 +48,26 @@ class Board:
     """
 
     def __init__(self, planned: Sequence[Planned], layers: Mapping[str, Sequence[tuple[int, str, str]]]) -> None:
-        fits = [(p, p.item) for p in planned if isinstance(p.item, Fit)]
-        self._slices: list[Slice] = list(dict.fromkeys((f.stimuli, f.bin_width) for _, f in fits))
-        self._rows = list(dict.fromkeys((f.network, f.weights) for _, f in fits))
+        fits = [p.item for p in planned if isinstance(p.item, Fit)]
+        self._slices: list[Slice] = list(dict.fromkeys((fit.stimuli, fit.bin_width) for fit in fits))
+        self._rows = list(dict.fromkeys((fit.network, fit.weights) for fit in fits))
         self._layers = [list(layers[network]) for network, _ in self._rows]
         self._cells: dict[Slice, list[list[tuple[str, float | None]]]] = {
             of: [[(Cell.WAITING, None)] * len(row) for row in self._layers] for of in self._slices
         }
-        stimuli = dict.fromkeys(s for s, _ in self._slices)
-        self._heard = {name: [[0, 0] for _ in self._rows] for name in stimuli}
+        self._heard = {stimuli: [[0, 0] for _ in self._rows] for stimuli, _ in self._slices}
+        rows = {row: k for k, row in enumerate(self._rows)}
+        columns = [{layer: k for k, (layer, *_) in enumerate(of_row)} for of_row in self._layers]
+        self._where: dict[Item, tuple[int, int]] = {}
+        """Row and column of fits; row and batch of extractions."""
+        for item in (p.item for p in planned):
+            if isinstance(item, Fit):
+                row = rows[item.network, item.weights]
+                self._where[item] = row, columns[row][item.layer]
+            elif isinstance(item, Extract):
+                row = rows[item.network, item.weights]
+                self._heard[item.stimuli][row][1] += 1
+                self._where[item] = row, item.batch
         self._stages: dict[str, dict[str, Any]] = {}
         for p in planned:
             self._stages.setdefault(p.item.stage, _stage())["total"] += 1
@@ -92,24 +103,20 @@ class Board:
 
     def places(self) -> dict[str, tuple[str, int, int | None]]:
         """Return table, row and column of fits, by stage and key; of extractions stimulus set, row and None."""
-        found: dict[str, tuple[str, int, int | None]] = {}
-        for row, ((network, weights), layers) in enumerate(zip(self._rows, self._layers, strict=True)):
-            for of in self._slices:
-                for column, (layer, *_) in enumerate(layers):
-                    fit = Fit(of[0], network, weights, layer, of[1])
-                    found[f"{fit.stage} {fit.key}"] = (name_of(of), row, column)
-            for stimuli, rows in self._heard.items():
-                for batch in range(rows[row][1]):
-                    extraction = Extract(stimuli, network, weights, batch)
-                    found[f"{extraction.stage} {extraction.key}"] = (stimuli, row, None)
-        return found
+        return {
+            f"{item.stage} {item.key}": (name_of((item.stimuli, item.bin_width)), row, column)
+            if isinstance(item, Fit)
+            else (item.stimuli, row, None)
+            for item, (row, column) in self._where.items()
+        }
 
     def head(self) -> dict[str, Any]:
         """Return what is known of the run and its stages, and why items failed."""
         with self._lock:
             stages = [{"name": name, **entry, "left": _left(entry)} for name, entry in self._stages.items()]
             reasons = [{"reason": why, "first": first, "items": n} for why, (first, n) in self._reasons.items()]
-            return {**self._run, "stages": stages, "failed": reasons}
+            fitted = {name_of(of): _fitted(table) for of, table in self._cells.items()}
+            return {**self._run, "stages": stages, "failed": reasons, "fitted": fitted}
 
     def changes(self) -> dict[str, str]:
         """Return as JSON the tables that are not as they were when this was asked last, by ``name_of`` their slice."""
@@ -126,9 +133,6 @@ class Board:
     def _survey(self, planned: Iterable[Planned]) -> None:
         """Fill in what earlier runs did."""
         for p in planned:
-            if isinstance(p.item, Extract):
-                row = self._rows.index((p.item.network, p.item.weights))
-                self._heard[p.item.stimuli][row][1] += 1
             if p.state is State.DONE:
                 self._stages[p.item.stage]["earlier"] += 1
                 self._place(p.item, Cell.EARLIER, p.median_r)
@@ -159,12 +163,11 @@ class Board:
     def _place(self, item: Item, cell: Cell, median_r: float | None = None) -> None:
         """Put a fit into its cell; an extraction that is done counts for its row."""
         if isinstance(item, Fit):
-            of, row = (item.stimuli, item.bin_width), self._rows.index((item.network, item.weights))
-            column = next(k for k, (layer, *_) in enumerate(self._layers[row]) if layer == item.layer)
+            of, (row, column) = (item.stimuli, item.bin_width), self._where[item]
             self._cells[of][row][column] = (cell, None if median_r is None else round(median_r, 4))
             self._changed.add(of)
         elif isinstance(item, Extract) and cell in (Cell.DONE, Cell.EARLIER):
-            self._heard[item.stimuli][self._rows.index((item.network, item.weights))][0] += 1
+            self._heard[item.stimuli][self._where[item][0]][0] += 1
             self._changed.update(of for of in self._slices if of[0] == item.stimuli)
 
     def _fail(self, item: Item, message: str) -> None:
@@ -183,6 +186,12 @@ def name_of(of: Slice) -> str:
     'timit 50'
     """
     return f"{of[0]} {of[1]:g}"
+
+
+def _fitted(table: Sequence[Sequence[tuple[str, float | None]]]) -> tuple[int, int]:
+    """Count the fits of a table that are done, and all."""
+    states = [state for row in table for state, _ in row]
+    return sum(state in (Cell.DONE, Cell.EARLIER) for state in states), len(states)
 
 
 def _stage() -> dict[str, Any]:

@@ -19,6 +19,7 @@ from distributed_trf.pipeline.watch.events import (
     WorkerJoined,
     WorkerLeft,
 )
+from distributed_trf.store.disk_full import room_for
 
 OF_ITEMS = ("seconds", "timings", "process_peak_mib", "device", "host", "process", "median_r")
 """What a line tells of an item beside its name, where its receipt has it."""
@@ -32,13 +33,19 @@ class EventLog:
     path
         The file. Lines are added to what is there.
 
+    Raises
+    ------
+    StoreError
+        If the disk has no room for a file.
+
     Notes
     -----
     A disk that is full loses lines here and no results: items say so themselves.
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("ab", buffering=0)
+        with room_for(path):
+            self._file = path.open("ab", buffering=0)
         self._torn = False
 
     def __enter__(self) -> Self:

@@ -6,6 +6,7 @@ import json
 import socket
 import threading
 import time
+from queue import SimpleQueue
 from typing import Any, Self
 
 from distributed_trf.pipeline.watch.board import Board
@@ -35,8 +36,9 @@ class Feed:
     def __init__(self, client: Any, board: Board, tell: Watcher) -> None:
         self._client, self._board, self._tell = client, board, tell
         self._unsent: dict[str, str] = {}
+        self._heard: SimpleQueue[dict[str, Any]] = SimpleQueue()
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._keep_sending, name="study-page", daemon=True)
+        self._thread = threading.Thread(target=self._keep_sending, name="study page", daemon=True)
 
     def __enter__(self) -> Self:
         from distributed_trf.pipeline.watch.page import TOPIC, StudyPage
@@ -73,6 +75,8 @@ class Feed:
         pause, last = 0.0, False
         while not last:
             last = self._over.wait(pause)
+            while not self._heard.empty():
+                self._pass_on(self._heard.get())
             start = time.perf_counter()
             self._send()
             pause = max(INTERVAL, (time.perf_counter() - start) / SHARE)
@@ -90,14 +94,16 @@ class Feed:
         self._unsent = {}
 
     def _hear(self, event: tuple[float, Any]) -> None:
-        """Pass on what the scheduler tells of workers."""
-        if self._over.is_set():
-            return  # the workers go because the run is over
+        """Take what the scheduler tells of workers; the thread that talks to it must not wait for watchers."""
         _, told = event
+        if not self._over.is_set() and isinstance(told, dict):  # afterwards they go because the run is over
+            self._heard.put(told)
+
+    def _pass_on(self, told: dict[str, Any]) -> None:
         match told:
             case {"action": "worker joined", "worker": worker, "host": host}:
                 self._tell(WorkerJoined(worker, host))
             case {"action": "worker left", "worker": worker, "host": host, "left": left}:
                 self._tell(WorkerLeft(worker, host, left))
-            case dict():
+            case _:
                 self._tell(ClusterTold(told))

@@ -40,7 +40,6 @@ class StudyPage(SchedulerPlugin):
     def __init__(self, layout: Mapping[str, Any], places: Mapping[str, Any]) -> None:
         self._layout, self._places = json.dumps(layout), places
         self._head, self._tables = "{}", dict[str, str]()
-        self._since: dict[Any, float] = {}
         self._hosts: dict[str, str] = {}
         self._notes: deque[dict[str, Any]] = deque(maxlen=NOTES)
 
@@ -76,13 +75,6 @@ class StudyPage(SchedulerPlugin):
         if topic == TOPIC and isinstance(msg, dict):
             self._notes.append({"time": time.time(), **msg})
 
-    def transition(self, key: Any, start: str, finish: str, *_: Any, **__: Any) -> None:
-        """Remember since when each task is being done."""
-        if finish == "processing":
-            self._since[key] = time.time()
-        else:
-            self._since.pop(key, None)
-
     def state(self, table: str) -> str:
         """Return as JSON what the page shows, with one of the tables."""
         live = json.dumps({"workers": self._workers(), "notes": list(self._notes), "now": time.time()}, default=str)
@@ -90,7 +82,7 @@ class StudyPage(SchedulerPlugin):
         return f'{{"layout":{self._layout},"study":{self._head},"table":{of_table},"live":{live}}}'
 
     def _workers(self) -> list[dict[str, Any]]:
-        """Say of each worker where it is, what it has and what it is at."""
+        """Say of each worker where it is, what it has and what it is at, as its last heartbeat told."""
         return [
             {
                 "name": str(ws.name),
@@ -100,18 +92,17 @@ class StudyPage(SchedulerPlugin):
                 "memory": ws.metrics.get("memory", 0),
                 "limit": ws.memory_limit,
                 "cpu": ws.metrics.get("cpu", 0),
-                "items": [self._item(ts.key) for ts in ws.processing],
+                "items": [self._item(ts.key, seconds) for ts, seconds in ws.executing.items()],
             }
             for address, ws in self._scheduler.workers.items()
         ]
 
-    def _item(self, key: Any) -> dict[str, Any]:
-        """Name what a task does, with its place in the tables and how long it has been at it."""
+    def _item(self, key: Any, seconds: float) -> dict[str, Any]:
+        """Name what a task does, with its place in the tables."""
         # Keys of items are (name on the dashboard, key of the item, attempt, run); others have tasks here as well.
         group, name = (str(key[0]), str(key[1])) if isinstance(key, tuple) and len(key) > 1 else (str(key), "")
-        stage = group.partition(" ")[0]
-        place = self._places.get(f"{stage} {name}")
-        return {"stage": stage, "key": name, "place": place, "seconds": time.time() - self._since.get(key, time.time())}
+        stage = group.rpartition(" ")[2]
+        return {"stage": stage, "key": name, "place": self._places.get(f"{stage} {name}"), "seconds": seconds}
 
 
 class _Handler(RequestHandler):

@@ -82,18 +82,25 @@ function showStages(study, live) {
   }));
 }
 
-function showTables(layout) {
+function showTables(layout, study, live) {
   const names = layout.tables.map(([name]) => name);
   if (!names.includes(chosen)) chosen = names[0];
   if ($("tables").childElementCount !== (names.length > 1 ? names.length : 0)) {
     $("tables").replaceChildren(...layout.tables.map(([name, stimuli, width]) => {
-      const button = make("button", "", `${stimuli}, ${width} ms`);
+      const button = make("button", "", `${stimuli}, ${width} ms `);
+      button.append(make("span"));
       button.dataset.table = name;
       button.addEventListener("click", () => { chosen = button.dataset.table; poll(); });
       return button;
     }).slice(0, names.length > 1 ? names.length : 0));
   }
-  for (const button of $("tables").children) button.setAttribute("aria-pressed", String(button.dataset.table === chosen));
+  const busy = new Set(live.workers.flatMap((worker) => worker.items.map((item) => item.place && item.place[0])));
+  for (const button of $("tables").children) {
+    const name = button.dataset.table;
+    button.setAttribute("aria-pressed", String(name === chosen));
+    button.className = busy.has(name) ? "busy" : "";
+    set(button.lastChild, `${study.fitted[name][0]} of ${study.fitted[name][1]}`);
+  }
 }
 
 function drawRows(layout) {
@@ -105,8 +112,14 @@ function drawRows(layout) {
   const head = make("tr");
   head.append(make("th", "name", "network"), make("th", "name", "weights"), make("th", "name", "features"));
   for (const id of ids) head.append(make("th", "", String(id)));
+  const above = make("tr");
+  const over = make("th", "over", "layer");
+  over.colSpan = ids.length;
+  const aside = make("td");
+  aside.colSpan = 3;
+  above.append(aside, over);
   const thead = make("thead");
-  thead.append(head);
+  thead.append(above, head);
   const body = make("tbody");
   layout.rows.forEach(([network, weights, layers], row) => {
     const again = row > 0 && layout.rows[row - 1][0] === network;
@@ -255,7 +268,7 @@ async function poll() {
   showWorkers(live, study);
   if (!layout.tables.length) return;
   const asked = chosen;
-  showTables(layout);
+  showTables(layout, study, live);
   drawRows(layout);
   if (asked !== chosen) return poll(); // only now is it known which tables there are
   if (table && table.name === chosen) fillCells(layout, table, live);
