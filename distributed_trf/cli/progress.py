@@ -80,9 +80,8 @@ class Bars:
                     out.print(f"[red]failed[/] {outcome.item.stage} {outcome.item.key}", soft_wrap=True)
             case WorkerLeft(worker, host, left):
                 out.print(f"[yellow]worker left[/] {worker} on {escape(host)}, {left} remain", soft_wrap=True)
-            case ClusterTold(details):
-                told = ", ".join(f"{name} {value}" for name, value in details.items())
-                out.print(f"[yellow]cluster[/] {escape(told)}", soft_wrap=True)
+            case ClusterTold():
+                out.print(f"[yellow]cluster[/] {escape(event.words)}", soft_wrap=True)
             case RunEnded():
                 self._stop()
 

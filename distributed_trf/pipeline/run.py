@@ -94,7 +94,7 @@ class _Run:
             from distributed import performance_report
 
             with Feed(self.client, self.board, self._tell) as feed:
-                dashboard = feed.dashboard(int(self.recipe.dashboard.rpartition(":")[2]))
+                dashboard = feed.dashboard(self.recipe.dashboard)
                 self._started(self.recipe.kind, self.recipe.device, feed.workers, dashboard)
                 with performance_report(filename=str(self.folder / "performance.html"), mode="inline"):
                     yield

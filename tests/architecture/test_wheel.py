@@ -1,4 +1,4 @@
-"""The wheel holds the package and the YAML files that it looks for."""
+"""The wheel holds the package, its pages and the YAML files that it looks for."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ def test_wheel__carries_configs_and_recipes(tmp_path):
         archive.extractall(tmp_path / "site")
     yaml = {str(p.relative_to(ROOT)) for folder in ("configs", "cluster") for p in (ROOT / folder).rglob("*.yaml")}
     assert {str(p.relative_to(tmp_path / "site/distributed_trf/_shipped")) for p in tmp_path.rglob("*.yaml")} == yaml
+    pages = {p.relative_to(ROOT) for p in (ROOT / "distributed_trf").rglob("page_files/*")}
+    assert pages
+    assert all((tmp_path / "site" / page).is_file() for page in pages)
     code = "import distributed_trf as d; print(d.Study.load('quickstart'), d.__file__)"
     found = subprocess.run(
         [sys.executable, "-c", code],

@@ -80,6 +80,12 @@ class ClusterTold:
     """Whoever looks after the cluster did something, such as submitting jobs anew."""
 
     details: Mapping[str, Any]
+    """``action`` says what was done."""
+
+    @property
+    def words(self) -> str:
+        """The same in a line."""
+        return ", ".join(f"{value}" if name == "action" else f"{name} {value}" for name, value in self.details.items())
 
 
 @dataclass(frozen=True)

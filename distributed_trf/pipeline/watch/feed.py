@@ -61,15 +61,18 @@ class Feed:
         found = self._client.scheduler_info(n_workers=-1)["workers"]
         return {address: worker["host"] for address, worker in found.items()}
 
-    def dashboard(self, asked: int) -> Dashboard | None:
-        """Say where the pages are, and whether the port that was asked for is another's; None without a dashboard."""
-        link, port = self._client.dashboard_link, self._client.scheduler_info()["services"].get("dashboard")
-        if not link or port is None:
+    def dashboard(self, asked: str) -> Dashboard | None:
+        """Say where the pages are, given the address that the recipe asks for; None without a dashboard."""
+        port = self._client.scheduler_info()["services"].get("dashboard")
+        if port is None:
             return None
-        host = self._client.run_on_scheduler(socket.gethostname)
-        started_here = self._client.cluster is not None
-        taken = asked if started_here and asked not in (0, port) else None
-        return Dashboard(link.removesuffix("status") + "study", port, host, taken)
+        machine = self._client.run_on_scheduler(socket.gethostname)
+        if self._client.cluster is None:  # a scheduler that was there before
+            return Dashboard(self._client.dashboard_link.removesuffix("status") + "study", port, machine, taken=None)
+        # Dask's own link has the address that workers know the scheduler by, where its dashboard need not listen.
+        host, _, wanted = asked.rpartition(":")
+        taken = None if int(wanted) in (0, port) else int(wanted)
+        return Dashboard(f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}/study", port, machine, taken)
 
     def _keep_sending(self) -> None:
         pause, last = 0.0, False
