@@ -15,7 +15,7 @@ from distributed_trf.clusters.recipe import load_recipe
 from distributed_trf.pipeline.context import Context
 from distributed_trf.pipeline.cost import check_memory
 from distributed_trf.pipeline.items import STAGES
-from distributed_trf.pipeline.run import Report
+from distributed_trf.pipeline.report import Report
 from distributed_trf.pipeline.study import Study
 from distributed_trf.pipeline.survey import State
 

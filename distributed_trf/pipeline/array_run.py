@@ -29,8 +29,10 @@ from distributed_trf.pipeline.execute import Outcome, Task, execute_if_free, fai
 from distributed_trf.pipeline.items import STAGES, Item
 from distributed_trf.pipeline.lay import result_grid
 from distributed_trf.pipeline.prepare import prepare, tasks
-from distributed_trf.pipeline.run import Report, Run, Watcher, nothing_to_do
+from distributed_trf.pipeline.report import Report
+from distributed_trf.pipeline.run import Run, nothing_to_do
 from distributed_trf.pipeline.survey import Planned, State, survey
+from distributed_trf.pipeline.watch.events import ItemEnded, Waits, Watcher
 from distributed_trf.store.atomic import sweep
 from distributed_trf.store.claims import claim, holders, is_claimed
 from distributed_trf.store.fingerprint import digest, library_versions
@@ -101,7 +103,7 @@ def run_element(
     with limited_threads(settings.threads), element_lock(context.store), _joined(context, element):
         with laying(context.store):
             report = nothing_to_do(context, planned)
-        return report or _ElementRun(context, settings, watcher, element).go()
+        return report or _ElementRun(context, settings, planned, watcher, element).go()
 
 
 def _of_this_process(recipe: str | Path | Recipe) -> LocalRecipe | LocalCudaRecipe:
@@ -169,16 +171,23 @@ def _digest(context: Context) -> str:
 class _ElementRun(Run):
     """An element's run: a plain loop over items that it claims one by one."""
 
-    def __init__(self, context: Context, recipe: Recipe, watcher: Watcher | None, element: Element) -> None:
-        super().__init__(context, recipe, watcher)
+    def __init__(
+        self,
+        context: Context,
+        recipe: Recipe,
+        planned: Sequence[Planned],
+        watcher: Watcher | None,
+        element: Element,
+    ) -> None:
+        super().__init__(context, recipe, planned, watcher)
         self._element = element
         self._mine: set[Item] = set()
         self._failed_before: dict[Item, Receipt | None] = {}
 
     @contextmanager
     def _workers(self) -> Iterator[None]:
-        assert self.report.folder is not None
-        self._tell("started", None, self.report.folder)
+        assert self.recipe is not None
+        self._started(f"element {self._element}", self.recipe.device, {}, None)
         yield
 
     def _planned(self, stage: str) -> list[Planned]:
@@ -191,11 +200,10 @@ class _ElementRun(Run):
         }
         return planned
 
-    def _outcomes(self, todo: Sequence[Planned]) -> Iterator[Outcome]:
+    def _outcomes(self, stage: str, todo: Sequence[Planned]) -> Iterator[Outcome]:
         assert self.recipe is not None
-        assert self.report.folder is not None
         device, limit = self.recipe.device, self.recipe.item_limit
-        left = tasks(self.context, todo, device=device, run=self.report.folder, limit=limit)
+        left = tasks(self.context, todo, device=device, run=self.folder, limit=limit)
         left.sort(key=lambda task: task.item not in self._mine)
         pause, told = FIRST_WAIT, ""
         while left:
@@ -204,10 +212,9 @@ class _ElementRun(Run):
                 outcome = self._settled(task) or self._attempt(task)
                 if outcome is None:
                     taken.append(task)
-                elif outcome.ok and outcome.details["run"] != self.report.folder.name:
-                    stage = task.item.stage
+                elif outcome.ok and outcome.details["run"] != self.folder.name:
                     self.report.elsewhere[stage] = self.report.elsewhere.get(stage, 0) + 1
-                    self._tell("finished", outcome)
+                    self._tell(ItemEnded(outcome))
                 else:
                     yield outcome
             pause = FIRST_WAIT if len(taken) < len(left) else min(2 * pause, LONGEST_WAIT)
@@ -250,5 +257,5 @@ class _ElementRun(Run):
         more = f" and {len(taken) - 1} more" if len(taken) > 1 else ""
         text = f"waits for {stage} {key}{more}, which other elements are at: {at_work.get((stage, key), 'just done')}"
         if text != told:
-            self._tell("waits", text)
+            self._tell(Waits(text))
         return text

@@ -47,6 +47,7 @@ from distributed_trf.store.claims import Claim, Holder, claim
 from distributed_trf.store.fingerprint import digest
 from distributed_trf.store.receipts import Receipt, read_receipt, revoke_receipt, write_failure, write_receipt
 from distributed_trf.store.study_store import StudyStore
+from distributed_trf.timing import recording
 
 logger = logging.getLogger(__name__)
 
@@ -126,8 +127,11 @@ def _claimed(task: Task, claimed: Claim, step_aside: StepAside) -> Outcome:
     revoke_receipt(store, item.stage, item.key)
     start = time.perf_counter()
     with limited(task.limit, claimed.file or sys.__stderr__):
-        details = _run(task, store, step_aside) | {
+        with recording() as timings:
+            found = _run(task, store, step_aside)
+        details = found | {
             "seconds": round(time.perf_counter() - start, 3),
+            "timings": {name: round(seconds, 4) for name, seconds in timings.items()},
             "process_peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
             "device": task.device,
             "host": socket.gethostname(),

@@ -11,8 +11,10 @@ from distributed_trf.pipeline.array_run import Element, run_element
 from distributed_trf.pipeline.context import Context
 from distributed_trf.pipeline.cost import Cost, cost
 from distributed_trf.pipeline.items import STAGES
-from distributed_trf.pipeline.run import Report, Watcher, run_study
+from distributed_trf.pipeline.report import Report
+from distributed_trf.pipeline.run import run_study
 from distributed_trf.pipeline.survey import Planned, survey
+from distributed_trf.pipeline.watch.events import Watcher
 from distributed_trf.store.claims import holders
 
 
@@ -84,7 +86,7 @@ class Study:
             ``"I/N"``: be element I (from 1) of a job array of N, which does items in this process and shares them with
             the other elements; no scheduler is needed. The recipe gives device and threads.
         watcher
-            Told of every stage and item.
+            Told of every stage, item and worker, as one event at a time (see ``pipeline.watch.events``).
 
         Returns
         -------

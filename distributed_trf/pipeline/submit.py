@@ -11,6 +11,7 @@ from typing import Any
 from distributed_trf.errors import SchedulerLostError, WorkersLostError
 from distributed_trf.pipeline.execute import Outcome, Task, execute, fail
 from distributed_trf.pipeline.items import Extract, Fit, Item
+from distributed_trf.pipeline.on_worker import execute_on_worker
 
 MORE_MEMORY = (
     "give workers more memory (fewer workers, or `memory` in the recipe) or make items smaller (`extraction.batch`, "
@@ -56,7 +57,7 @@ def run_on(client: Any, tasks: Sequence[Task], *, attempts: int, workers: int = 
     About three tasks per worker are in flight, one being done, one whose features are being written beside it, and one
     that waits: workers never idle while the scheduler stays small and a lost worker takes little with it.
     """
-    from distributed import as_completed, secede
+    from distributed import as_completed
     from distributed.client import ClosedClientError
     from distributed.scheduler import NoWorkerError
 
@@ -68,7 +69,7 @@ def run_on(client: Any, tasks: Sequence[Task], *, attempts: int, workers: int = 
     def submit(task: Task) -> Any:
         tried[task.item] += 1
         try:
-            future = client.submit(execute, task, secede, key=_key(task.item, tried[task.item], task.run), pure=False)
+            future = client.submit(execute_on_worker, task, key=_key(task.item, tried[task.item], task.run), pure=False)
         except ClosedClientError:
             raise _scheduler_lost(address) from None
         running[future] = task
@@ -97,8 +98,12 @@ def run_on(client: Any, tasks: Sequence[Task], *, attempts: int, workers: int = 
 
 
 def _key(item: Item, attempt: int, run: str) -> tuple[str, str, int, str]:
-    """Key of a task: the dashboard groups tasks by its first part."""
-    group = f"{item.stage}-{item.network}" if isinstance(item, (Extract, Fit)) else item.stage
+    """Key of a task: the dashboard names, groups and colours tasks by its first part.
+
+    Networks differ in how long their tasks take. They stand first, since bars show a dozen letters; Dask cuts a name at
+    a hyphen that no word follows.
+    """
+    group = f"{item.network.replace('-', '_')} {item.stage}" if isinstance(item, (Extract, Fit)) else item.stage
     return (group, item.key, attempt, run)
 
 

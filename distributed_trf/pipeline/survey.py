@@ -53,6 +53,8 @@ class Planned:
     """Why it is not done; of one that is, what is worth knowing."""
     fingerprint: Fingerprint | None
     """What its receipt must carry; None while it waits."""
+    median_r: float | None = None
+    """Of a fit that is done: median test correlation over units, None if none varies."""
 
     def seen(self, at_work: Mapping[tuple[str, str], Holder]) -> Planned:
         """Say that it is running if a process is at it."""
@@ -131,7 +133,8 @@ def _place(context: Context, expectations: Expectations, item: Item) -> Planned:
     done = expectations.receipt(item)
     if done is not None:
         parts = done.details.get("heard_in_parts", 1)
-        return Planned(item, State.DONE, f"heard in {parts} parts" if parts > 1 else "", expected)
+        reason = f"heard in {parts} parts" if parts > 1 else ""
+        return Planned(item, State.DONE, reason, expected, done.details.get("median_r"))
     receipt = read_receipt(store, item.stage, item.key)
     failure = read_failure(store, item.stage, item.key)
     if failure is not None and failure.fingerprint == expected:

@@ -16,6 +16,7 @@ from distributed_trf.errors import StoreError
 from distributed_trf.store.atomic import new_folder, sync_file
 from distributed_trf.store.disk_full import room_for
 from distributed_trf.store.zarr_arrays import attributes, codecs, is_whole, member, open_group, read
+from distributed_trf.timing import timed
 
 Place = tuple[str, str, str, int, float]
 """Where a fit lies: stimulus set, network, weights, layer, bin width in ms."""
@@ -131,6 +132,7 @@ def empty_fit(path: Path, grid: Grid, place: Place) -> None:
             _chunk(path, name, _index(path, place)).unlink(missing_ok=True)
 
 
+@timed("write")
 def write_fit(path: Path, place: Place, values: Mapping[str, np.ndarray]) -> None:
     """Write the results of one fit, each variable of shape (units,); on disk when this returns."""
     group, index = open_group(path, mode="r+"), _index(path, place)

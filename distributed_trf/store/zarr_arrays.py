@@ -13,6 +13,7 @@ from zarr.codecs import Crc32cCodec, ZstdCodec
 
 from distributed_trf.errors import StoreError
 from distributed_trf.store.atomic import new_folder
+from distributed_trf.timing import timed
 
 
 def codecs() -> list[Any]:
@@ -20,6 +21,7 @@ def codecs() -> list[Any]:
     return [ZstdCodec(level=1), Crc32cCodec()]
 
 
+@timed("write")
 def write_group(path: Path, arrays: Mapping[str, np.ndarray], attrs: Mapping[str, Any]) -> None:
     """Write arrays and attributes as a new zarr group, which appears whole or not at all."""
     with new_folder(path) as folder:

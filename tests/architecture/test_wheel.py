@@ -1,4 +1,4 @@
-"""The wheel holds the package, the YAML files that it looks for, and how to adapt them."""
+"""The wheel holds the package, its pages, the YAML files that it looks for, and how to adapt them."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ def test_wheel__carries_configs_and_recipes(tmp_path):
     inside = tmp_path / "site/distributed_trf/_shipped"
     assert {str(p.relative_to(inside)) for p in inside.rglob("*.*")} == files
     assert "cluster/README.md" in files
+    pages = {p.relative_to(ROOT) for p in (ROOT / "distributed_trf").rglob("page_files/*")}
+    assert pages
+    assert all((tmp_path / "site" / page).is_file() for page in pages)
     code = "import distributed_trf as d; print(d.Study.load('quickstart'), d.__file__)"
     found = subprocess.run(
         [sys.executable, "-c", code],
