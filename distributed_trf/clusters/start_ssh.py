@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import shlex
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -49,7 +50,9 @@ def start_ssh(recipe: SshRecipe) -> Iterator[Any]:
             },
         }
         try:
-            cluster = SpecCluster(worker_specs(recipe, security), scheduler, security=security, name=NAME)
+            cluster = SpecCluster(
+                worker_specs(recipe, security), scheduler, security=security, name=NAME, silence_logs=logging.WARNING
+            )
         except Exception as error:
             hosts = ", ".join(recipe.hosts)
             raise WorkersLostError(
