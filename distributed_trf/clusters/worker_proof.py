@@ -112,13 +112,14 @@ def proven(client: Any, device: str) -> Iterator[None]:
         yield
     except WorkersLostError as lost:
         if failed:
-            raise DeviceError(f"{lost}\n{failed[-1]}: {failed[-1].problem}") from lost
+            raise DeviceError(f"no worker is left that can work; {failed[-1]}: {failed[-1].problem}") from lost
         raise
 
 
 def describe_workers(client: Any) -> list[Proof]:
     """Say what the workers that are there compute on, as they found it when they started."""
-    return [proof for _, proof in sorted(client.run(_proof_of_worker).items()) if proof is not None]
+    told = client.run(_proof_of_worker, on_error="ignore")  # one that is leaving says no more
+    return [proof for _, proof in sorted(told.items()) if proof is not None]
 
 
 def _proof_of_worker(dask_worker: Worker) -> Proof | None:
