@@ -121,6 +121,7 @@ def test_page__shows_fits_as_they_come_and_nothing_from_elsewhere(write_study, w
         assert {url.removeprefix(origin).split("?")[0] for url in loaded} == {
             "/study/study.css",
             "/study/study.js",
+            "/study/layout.json",
             "/study/state.json",
         }
         assert browser.get_log("browser") == []
