@@ -86,6 +86,7 @@ class Run:
                 state = "finished"
             finally:  # at once: workers may take their time to go
                 self._tell(RunEnded(state, self.report))
+                self._watchers.clear()  # that workers go is no news now
                 self._write_manifest(state)
         return self.report
 

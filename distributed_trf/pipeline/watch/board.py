@@ -97,9 +97,9 @@ class Board:
                     self._run |= {"state": state, "ended": time.time()}
 
     def layout(self) -> dict[str, Any]:
-        """Return what stays as it is: tables, and the rows of each with the layers of each row."""
-        rows = [[*row, layers] for row, layers in zip(self._rows, self._layers, strict=True)]
-        return {"tables": [[name_of(of), *of] for of in self._slices], "rows": rows}
+        """Return what stays as it is: tables, the network and weights of each row, and the layers of each network."""
+        layers = {network: of_row for (network, _), of_row in zip(self._rows, self._layers, strict=True)}
+        return {"tables": [[name_of(of), *of] for of in self._slices], "rows": self._rows, "layers": layers}
 
     def places(self) -> dict[str, tuple[str, int, int | None]]:
         """Return table, row and column of fits, by stage and key; of extractions stimulus set, row and None."""

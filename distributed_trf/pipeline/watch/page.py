@@ -23,7 +23,7 @@ NOTES = 8
 
 
 class StudyPage(SchedulerPlugin):
-    """Serve ``/study``, and at ``/study/state.json`` what it shows.
+    """Serve ``/study``, at ``/study/layout.json`` its tables, and at ``/study/state.json`` what one of them holds now.
 
     The driver sends what it knows of the study, already as JSON; the scheduler knows which worker is at what.
 
@@ -38,7 +38,7 @@ class StudyPage(SchedulerPlugin):
     name = NAME
 
     def __init__(self, layout: Mapping[str, Any], places: Mapping[str, Any]) -> None:
-        self._layout, self._places = json.dumps(layout), places
+        self.layout, self._places = json.dumps(layout), places
         self._head, self._tables = "{}", dict[str, str]()
         self._hosts: dict[str, str] = {}
         self._notes: deque[dict[str, Any]] = deque(maxlen=NOTES)
@@ -48,7 +48,12 @@ class StudyPage(SchedulerPlugin):
         self._scheduler = scheduler
         if scheduler.plugins.pop(NAME, None) is None:
             assets = "|".join(file.replace(".", r"\.") for file in FILES)
-            served = [(r"/study", _Page), (r"/study/state\.json", _State), (rf"/study/({assets})", _Asset)]
+            served = [
+                (r"/study", _Page),
+                (r"/study/layout\.json", _Layout),
+                (r"/study/state\.json", _State),
+                (rf"/study/({assets})", _Asset),
+            ]
             scheduler.http_application.add_handlers(
                 ".*", [(path, handler, {"scheduler": scheduler}) for path, handler in served]
             )
@@ -76,10 +81,10 @@ class StudyPage(SchedulerPlugin):
             self._notes.append({"time": time.time(), **msg})
 
     def state(self, table: str) -> str:
-        """Return as JSON what the page shows, with one of the tables."""
+        """Return as JSON what the page shows, with one of the tables; null for one that is not there."""
         live = json.dumps({"workers": self._workers(), "notes": list(self._notes), "now": time.time()}, default=str)
         of_table = self._tables.get(table, "null")
-        return f'{{"layout":{self._layout},"study":{self._head},"table":{of_table},"live":{live}}}'
+        return f'{{"study":{self._head},"table":{of_table},"live":{live}}}'
 
     def _workers(self) -> list[dict[str, Any]]:
         """Say of each worker where it is, what it has and what it is at, as its last heartbeat told."""
@@ -119,6 +124,12 @@ class _Handler(RequestHandler):
 class _Page(_Handler):
     def get(self) -> None:
         self.finish(_asset("study.html"))
+
+
+class _Layout(_Handler):
+    def get(self) -> None:
+        self.set_header("Content-Type", "application/json")
+        self.finish(self.page.layout)
 
 
 class _State(_Handler):

@@ -57,7 +57,9 @@ def test_board__puts_every_fit_where_it_belongs():
     assert head["fitted"] == {"timit 50": (1, 3), "timit 12.5": (0, 3), "mvocs 50": (0, 3), "mvocs 12.5": (1, 3)}
     (stage,) = head["stages"]
     assert {name: stage[name] for name in ("total", "done", "failed")} == {"total": 12, "done": 2, "failed": 1}
-    assert board.layout()["rows"] == [["one", "reset", LAYERS["one"]], ["two", "reset", LAYERS["two"]]]
+    assert board.layout()["rows"] == [("one", "reset"), ("two", "reset")]
+    assert board.layout()["layers"] == LAYERS
+    assert board.layout()["tables"][1] == ["timit 12.5", "timit", 12.5]
     place = board.places()["fit mvocs-one-reset-03-12.5ms"]
     assert place == ("mvocs 12.5", 0, 1)
 

@@ -7,6 +7,7 @@ import os
 import socket
 import threading
 from contextlib import contextmanager
+from urllib.error import HTTPError
 from urllib.parse import quote
 from urllib.request import urlopen
 
@@ -17,7 +18,12 @@ import yaml
 
 from distributed_trf import Study, open_results
 from distributed_trf.clusters.recipe import load_recipe
+from distributed_trf.pipeline.items import Fit
+from distributed_trf.pipeline.report import Report
+from distributed_trf.pipeline.survey import Planned, State
+from distributed_trf.pipeline.watch.board import Board
 from distributed_trf.pipeline.watch.events import ItemEnded, RunEnded, RunStarted, WorkerJoined, WorkerLeft
+from distributed_trf.pipeline.watch.feed import Feed
 from tests.browser import chromium, needs_chromium
 
 MEL = {"name": "mel_whisper"}
@@ -121,6 +127,7 @@ def test_page__shows_fits_as_they_come_and_nothing_from_elsewhere(write_study, w
         assert {url.removeprefix(origin).split("?")[0] for url in loaded} == {
             "/study/study.css",
             "/study/study.js",
+            "/study/layout.json",
             "/study/state.json",
         }
         assert browser.get_log("browser") == []
@@ -187,3 +194,29 @@ def test_page__names_spans_and_workers_of_a_run(write_study, workplace, recipe):
     assert lines[-1]["event"] == "run finished"
     report = (run / "performance.html").read_text()
     assert "mel_whisper fit" in report
+
+
+def test_page__of_a_scheduler_that_outlives_its_runs_shows_the_latest():
+    """And is served with no right to load or run anything from elsewhere."""
+    from distributed import Client, LocalCluster
+
+    with (
+        LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address="127.0.0.1:0") as cluster,
+        Client(cluster) as client,
+    ):
+        for name in ("first", "second"):
+            board = Board(
+                [Planned(Fit("timit", name, "reset", 0, 50.0), State.PENDING, "", {})], {name: [(0, "a", "b")]}
+            )
+            with Feed(client, board, lambda _: None) as feed:
+                page = feed.dashboard("127.0.0.1:0")
+                board(RunEnded("finished", Report()))
+        assert page.taken is None
+        with urlopen(f"{page.link}/layout.json") as answer:
+            assert json.load(answer)["rows"] == [["second", "reset"]]
+        assert state(page.link, "timit 50")["study"]["state"] == "finished"  # sent when the feed ended
+        with urlopen(page.link) as answer:
+            assert answer.headers["Content-Security-Policy"].startswith("default-src 'self';")
+            assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        with pytest.raises(HTTPError, match="404"):
+            urlopen(f"{page.link}/page.py")

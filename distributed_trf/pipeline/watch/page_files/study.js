@@ -8,8 +8,9 @@ const WORDS = { w: "waiting", b: "cannot begin: something it needs is missing", 
 const COLOURS = ["#00224e", "#1a386f", "#434e6c", "#61656f", "#7d7c78", "#9b9476", "#bcae6c", "#dec958", "#fee838"];
 
 const $ = (id) => document.getElementById(id);
-let chosen = null; // name of the table that is shown
-let drawn = null; // what the rows of the grid were made for
+let run = null; // whose layout is known
+let layout = { tables: [], rows: [], layers: {} };
+let chosen = ""; // name of the table that is shown
 let cells = new Map(); // "row column" -> element
 
 function make(tag, className, text) {
@@ -82,18 +83,18 @@ function showStages(study, live) {
   }));
 }
 
-function showTables(layout, study, live) {
-  const names = layout.tables.map(([name]) => name);
-  if (!names.includes(chosen)) chosen = names[0];
-  if ($("tables").childElementCount !== (names.length > 1 ? names.length : 0)) {
-    $("tables").replaceChildren(...layout.tables.map(([name, stimuli, width]) => {
-      const button = make("button", "", `${stimuli}, ${width} ms `);
-      button.append(make("span"));
-      button.dataset.table = name;
-      button.addEventListener("click", () => { chosen = button.dataset.table; poll(); });
-      return button;
-    }).slice(0, names.length > 1 ? names.length : 0));
-  }
+function drawTables() {
+  $("tables").replaceChildren(...layout.tables.map(([name, stimuli, width]) => {
+    const button = make("button", "", `${stimuli}, ${width} ms `);
+    button.append(make("span"));
+    button.dataset.table = name;
+    button.addEventListener("click", () => { chosen = name; poll(); });
+    return button;
+  }));
+  $("tables").hidden = layout.tables.length < 2;
+}
+
+function showTables(study, live) {
   const busy = new Set(live.workers.flatMap((worker) => worker.items.map((item) => item.place && item.place[0])));
   for (const button of $("tables").children) {
     const name = button.dataset.table;
@@ -103,12 +104,9 @@ function showTables(layout, study, live) {
   }
 }
 
-function drawRows(layout) {
-  const key = JSON.stringify(layout.rows);
-  if (drawn === key) return;
-  drawn = key;
+function drawRows() {
   cells = new Map();
-  const ids = [...new Set(layout.rows.flatMap((row) => row[2].map((layer) => layer[0])))].sort((a, b) => a - b);
+  const ids = [...new Set(Object.values(layout.layers).flat().map((layer) => layer[0]))].sort((a, b) => a - b);
   const head = make("tr");
   head.append(make("th", "name", "network"), make("th", "name", "weights"), make("th", "name", "features"));
   for (const id of ids) head.append(make("th", "", String(id)));
@@ -121,7 +119,8 @@ function drawRows(layout) {
   const thead = make("thead");
   thead.append(above, head);
   const body = make("tbody");
-  layout.rows.forEach(([network, weights, layers], row) => {
+  layout.rows.forEach(([network, weights], row) => {
+    const layers = layout.layers[network];
     const again = row > 0 && layout.rows[row - 1][0] === network;
     const line = make("tr", row > 0 && !again ? "next" : "");
     const name = make("th", "name", again ? "" : network);
@@ -147,7 +146,7 @@ function drawRows(layout) {
   $("grid").replaceChildren(thead, body);
 }
 
-function fillCells(layout, table, live) {
+function fillCells(table, live) {
   const [, stimuli] = layout.tables.find(([name]) => name === chosen);
   const running = new Map();
   for (const worker of live.workers) for (const item of worker.items) {
@@ -158,13 +157,13 @@ function fillCells(layout, table, live) {
   }
   const values = table.cells.flat().map((cell) => cell[1]).filter((r) => r !== null);
   const top = Math.max(Math.ceil(Math.max(0, ...values) * 20 - 1e-9) / 20, 0.1);
-  layout.rows.forEach(([network, weights, layers], row) => {
+  layout.rows.forEach(([network, weights], row) => {
     const [done, total] = table.heard[row];
     const bar = cells.get(`${row}`);
     bar.className = running.has(`${row}`) ? "bar heard running" : "bar heard";
     bar.firstChild.style.width = `${(100 * done) / Math.max(total, 1)}%`;
     bar.title = `${done} of ${total} batches of ${stimuli} heard`;
-    layers.forEach(([id, module, type], column) => {
+    layout.layers[network].forEach(([id, module, type], column) => {
       const cell = cells.get(`${row} ${column}`);
       const [state, r] = table.cells[row][column];
       const item = running.get(`${row} ${column}`);
@@ -246,9 +245,9 @@ function showWorkers(live, study) {
 
 let waiting = null;
 
-async function ask() {
+async function ask(what) {
   try {
-    const answer = await fetch(`study/state.json?table=${encodeURIComponent(chosen || "")}`);
+    const answer = await fetch(`study/${what}`);
     return answer.ok ? await answer.json() : null;
   } catch {
     return null; // nobody answers
@@ -257,21 +256,29 @@ async function ask() {
 
 async function poll() {
   clearTimeout(waiting);
-  const found = await ask();
+  const found = await ask(`state.json?table=${encodeURIComponent(chosen)}`);
   clearTimeout(waiting); // of a poll that a click began meanwhile
   waiting = setTimeout(poll, POLL);
   if (found === null) return showLost();
-  const { layout, study, table, live } = found;
+  const { study, table, live } = found;
   showHeader(study, live);
   showStages(study, live);
   showFailures(study);
   showWorkers(live, study);
-  if (!layout.tables.length) return;
-  const asked = chosen;
-  showTables(layout, study, live);
-  drawRows(layout);
-  if (asked !== chosen) return poll(); // only now is it known which tables there are
-  if (table && table.name === chosen) fillCells(layout, table, live);
+  if (study.run && study.run !== run) return begin(study.run);
+  if (!table || table.name !== chosen) return;
+  showTables(study, live);
+  fillCells(table, live);
+}
+
+async function begin(of) {
+  const found = await ask("layout.json");
+  if (found === null) return;
+  [run, layout] = [of, found];
+  if (!layout.tables.some(([name]) => name === chosen)) chosen = layout.tables.length ? layout.tables[0][0] : "";
+  drawTables();
+  drawRows();
+  return poll();
 }
 
 function showLost() {
