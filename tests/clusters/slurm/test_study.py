@@ -38,7 +38,7 @@ def study(write_study, workplace, recipe, undisturbed):
 
 
 def test_quickstart__survives_the_loss_of_a_job_of_a_pending_job_and_of_all(workplace, slurm, recipe, run):
-    simulate(workplace / "few", sessions=1, channels=3, sentences=10, seed=3)
+    simulate(workplace / "few", sessions=1, channels=3, sentences=16, seed=3)
     settings = yaml.safe_load((shipped("configs") / "quickstart.yaml").read_text())
     changes = {"recordings": {"format": "ucsf", "path": "few"}, "extraction": {"batch": 1}}
     for output in ("undisturbed", "study"):
