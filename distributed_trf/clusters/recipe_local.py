@@ -110,8 +110,12 @@ def visible_gpus() -> list[str]:
     allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
     try:
         listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=60, check=False)
+    except FileNotFoundError:
+        raise DeviceError(
+            "a GPU was asked for, but there is no NVIDIA driver on this machine: the command nvidia-smi is missing"
+        ) from None
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise DeviceError(f"a GPU was asked for, but there is no NVIDIA driver on this machine: {error}") from error
+        raise DeviceError(f"a GPU was asked for, but its driver does not answer: {error}") from error
     there = [line.split(":")[0].removeprefix("GPU ") for line in listed.stdout.splitlines() if line.startswith("GPU ")]
     if not there:
         told = (listed.stdout + listed.stderr).strip() or "it lists none"

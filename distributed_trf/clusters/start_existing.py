@@ -32,7 +32,7 @@ def connect(recipe: ExistingRecipe) -> Iterator[Any]:
     try:
         client = Client(address, security=_security(recipe, address), timeout=ANSWER, set_as_default=True)
     except (OSError, ValueError) as error:
-        reason = str(error.__cause__ or error)
+        reason = str(error.__cause__ or error).rpartition(">: ")[2]  # without Dask's objects
         raise ConfigError(f"no scheduler can be reached at {address}: {reason}; check the address and `tls`") from error
     with client:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import shlex
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,8 +14,8 @@ from typing import Any
 from distributed_trf.clusters.job_script import LOOPBACK, NAME
 from distributed_trf.clusters.keys import keys
 from distributed_trf.clusters.recipe_machines import SshRecipe
-from distributed_trf.clusters.this_machine import check_interface, free_address
-from distributed_trf.errors import ConfigError, MissingExtraError
+from distributed_trf.clusters.this_machine import check_interface, check_worker_host, free_address
+from distributed_trf.errors import ConfigError, MissingExtraError, WorkersLostError
 
 REACH = 30.0
 """Seconds in which a host must answer."""
@@ -29,14 +30,16 @@ def start_ssh(recipe: SshRecipe) -> Iterator[Any]:
     ConfigError
         If a host cannot be logged in to or has not this package, or this machine has not the interface; nothing was
         started then.
+    WorkersLostError
+        If a worker does not start all the same.
     MissingExtraError
         If what ssh or keys need is not installed.
     """
-    check_interface(recipe.interface_here)
-    _check_hosts(recipe)
     from distributed import Client, Scheduler, SpecCluster
 
+    check_interface(recipe.interface_here)
     with keys(recipe.tls_directory) as security:
+        _check_hosts(recipe, security.tls_ca_file)
         scheduler = {
             "cls": Scheduler,
             "options": {
@@ -46,7 +49,15 @@ def start_ssh(recipe: SshRecipe) -> Iterator[Any]:
                 "dashboard_address": free_address(recipe.dashboard),
             },
         }
-        cluster = SpecCluster(worker_specs(recipe, security), scheduler, security=security, name=NAME)
+        try:
+            cluster = SpecCluster(
+                worker_specs(recipe, security), scheduler, security=security, name=NAME, silence_logs=logging.WARNING
+            )
+        except Exception as error:
+            hosts = ", ".join(recipe.hosts)
+            raise WorkersLostError(
+                f"workers could not be started by ssh on {hosts}: {type(error).__name__}: {error}"
+            ) from error
         with cluster, Client(cluster) as client:
             yield client
 
@@ -98,14 +109,16 @@ def _login(recipe: SshRecipe) -> dict[str, Any]:
     return options
 
 
-def _check_hosts(recipe: SshRecipe) -> None:
-    """Log in to each host and look for this package there."""
-    here = version("distributed_trf")
+def _check_hosts(recipe: SshRecipe, certificate: str) -> None:
+    """Log in to each host and see whether workers can start there."""
     try:
         import asyncssh
     except ImportError:
         raise MissingExtraError("asyncssh", "hpc") from None
-    command = f"{recipe.interpreter} -c {shlex.quote('import distributed_trf; print(distributed_trf.__version__)')}"
+    here = version("distributed_trf")
+    check = f"{check_worker_host.__name__}({recipe.interface!r}, {certificate!r})"
+    code = f"from {check_worker_host.__module__} import {check_worker_host.__name__}; {check}"
+    command = f"{recipe.interpreter} -c {shlex.quote(code)}"
 
     async def problem(host: str) -> str | None:
         try:
@@ -115,13 +128,16 @@ def _check_hosts(recipe: SshRecipe) -> None:
             return f"{host}: cannot be logged in to by ssh: {type(error).__name__}: {error}"
         if done.exit_status:
             last = (str(done.stderr).strip().splitlines() or ["no message"])[-1]
+            kind, _, told = last.partition(": ")
+            if kind.endswith(ConfigError.__name__):
+                return f"{host}: {told}"
             return f"{host}: {recipe.interpreter} cannot import this package: {last}; give one that can as `python`"
         if (there := str(done.stdout).strip()) != here:
             return f"{host}: version {there} of this package is installed there, but {here} here"
         return None
 
     async def problems() -> list[str]:
-        found = await asyncio.gather(*(problem(host) for host in dict.fromkeys(recipe.hosts)))
+        found = await asyncio.gather(*(problem(host) for host in recipe.hosts))
         return [p for p in found if p is not None]
 
     with ThreadPoolExecutor(1) as pool:  # a notebook's thread has a loop that runs already

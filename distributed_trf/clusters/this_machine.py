@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import socket
+from importlib.metadata import version
+from pathlib import Path
 
 import psutil
 
@@ -45,6 +47,20 @@ def check_command(name: str, kind: str) -> None:
             f"kind = {kind!r}: there is no command {name} on this machine; run this where jobs are submitted, such as "
             "a login node, and load the module that brings it"
         )
+
+
+def check_worker_host(interface: str, certificate: str) -> None:
+    """Make sure that workers can start on this machine, and print this package's version; other machines call it.
+
+    Raises
+    ------
+    ConfigError
+        If it does not have the interface or does not see the keys of the run.
+    """
+    check_interface(interface)
+    if not Path(certificate).is_file():
+        raise ConfigError(f"{certificate} is not here: tls_directory must be on a file system that all machines share")
+    print(version("distributed_trf"))
 
 
 def free_address(address: str) -> str:

@@ -112,7 +112,7 @@ def proven(client: Any, device: str) -> Iterator[None]:
         yield
     except WorkersLostError as lost:
         if failed:
-            raise DeviceError(f"{lost}\n{failed[-1]}: {failed[-1].problem}") from lost
+            raise DeviceError(f"no worker is left that can work; {failed[-1]}: {failed[-1].problem}") from lost
         raise
 
 

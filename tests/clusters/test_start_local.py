@@ -6,6 +6,7 @@ import os
 
 import psutil
 import pytest
+from distributed import Client
 
 from distributed_trf import start_cluster
 from distributed_trf.clusters.recipe_local import LocalRecipe
@@ -76,3 +77,12 @@ def test_local_cluster__ends_with_an_error_in_the_block():
     assert len(pids) == 1
     assert not psutil.pid_exists(pids[0])
     assert dict(os.environ) == before
+
+
+def test_local_cluster__with_keys_takes_only_who_holds_them():
+    with start_cluster("local", workers=1, tls=True, dashboard="127.0.0.1:0") as client:
+        address = client.scheduler.address
+        assert address.startswith("tls://127.0.0.1:")
+        assert client.submit(sum, [1, 2]).result() == 3
+        with pytest.raises(OSError):
+            Client(address.replace("tls", "tcp"), timeout="1 s")

@@ -20,6 +20,7 @@ from distributed_trf import start_cluster
 from distributed_trf.clusters.keys import keys
 from distributed_trf.clusters.recipe_machines import SshRecipe
 from distributed_trf.clusters.start_ssh import worker_specs
+from distributed_trf.clusters.this_machine import check_worker_host
 from distributed_trf.clusters.worker_proof import describe_workers
 from distributed_trf.errors import ConfigError
 
@@ -131,15 +132,24 @@ def test_ssh__starts_workers_with_keys_and_ends_them(host, tmp_path):
         ({"key": "other_key"}, "127.0.0.1: cannot be logged in to by ssh: PermissionDenied"),
         ({"known_hosts": "none"}, "127.0.0.1: cannot be logged in to by ssh: HostKeyNotVerifiable"),
         ({"python": "/nowhere/python"}, "127.0.0.1: /nowhere/python cannot import this package: .*/nowhere/python"),
+        (
+            {"interface": "ib7", "scheduler_interface": "lo"},
+            "127.0.0.1: interface = 'ib7': this machine has none",
+        ),
     ],
 )
 def test_ssh__that_cannot_be_used_is_told_before_anything_starts(host, tmp_path, changes, said):
     (host.key.parent / "none").touch()
-    if "python" not in changes:
+    if {"key", "known_hosts"} & set(changes):
         changes = {name: host.key.parent / file for name, file in changes.items()}
     with pytest.raises(ConfigError, match=said), start_cluster(host.recipe(tmp_path, **changes)):
         pytest.fail("a cluster was started")
-    assert not (tmp_path / "keys").exists()
+    assert files(tmp_path / "keys") == {}
+
+
+def test_ssh__without_a_shared_file_system_says_so(tmp_path):
+    with pytest.raises(ConfigError, match="tls_directory must be on a file system that all machines share"):
+        check_worker_host("lo", str(tmp_path / "certificate.pem"))
 
 
 def test_ssh__gpu_workers_see_one_gpu_each(host, tmp_path):
