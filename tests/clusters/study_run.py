@@ -15,7 +15,8 @@ class Run:
     def __init__(self, output: Path, *arguments: str, inside: Sequence[str], env: Mapping[str, str] | None) -> None:
         self.output = output
         self.process = subprocess.Popen(
-            [*inside, sys.executable, "-m", "distributed_trf", "run", *arguments],
+            # Ctrl-C is ignored by what a script starts in the background, as these tests may be.
+            [*inside, "env", "--default-signal=INT", sys.executable, "-m", "distributed_trf", "run", *arguments],
             env=env,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

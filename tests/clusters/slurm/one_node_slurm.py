@@ -66,9 +66,12 @@ class OneNodeSlurm:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.daemons: list[subprocess.Popen[bytes]] = []
-        # A Slurm that the tests themselves run under must not show through.
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Of commands of this Slurm; one that the tests themselves run under must not show through."""
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("SLURM_", "SBATCH_"))}
-        self.environment = {**clean, "SLURM_CONF": str(folder / "slurm.conf")}
+        return {**clean, "SLURM_CONF": str(self.folder / "slurm.conf")}
 
     def start(self) -> None:
         """Start everything and wait until the node takes jobs."""

@@ -42,7 +42,7 @@ def test_jobs_cancelled_in_mid_run__are_replaced_within_seconds(slurm, start, vi
     with start(jobs=2, resubmissions=2) as client:
         client.wait_for_workers(2, timeout=60)
         before = slurm.jobs()
-        futures = squares(client, 60)
+        futures = squares(client, 40)
         slurm.run("scancel", *before[:victims])
         begin = time.monotonic()
         after = []
@@ -50,7 +50,7 @@ def test_jobs_cancelled_in_mid_run__are_replaced_within_seconds(slurm, start, vi
             assert time.monotonic() - begin < 20
             time.sleep(0.1)
             after = slurm.jobs("pending,running")
-        assert client.gather(futures) == [i * i for i in range(60)]
+        assert client.gather(futures) == [i * i for i in range(40)]
         actions = [event["event"] for _, event in client.get_events("distributed_trf") if "job" in event["event"]]
     assert actions == ["job submitted"] * 2 + ["job ended"] * victims + ["job submitted"] * victims
 
@@ -66,6 +66,13 @@ def test_pending_job_cancelled__is_replaced(slurm, start, monkeypatch):
         slurm.run("scancel", *slurm.jobs("running"))  # so that the other has the node to itself
         assert client.gather(squares(client)) == [i * i for i in range(30)]
         assert set(client.run(job_id).values()) == {later}
+
+
+def test_worker_that_leaves_before_its_walltime__is_replaced(start):
+    lifetime = "DASK_DISTRIBUTED__WORKER__LIFETIME__DURATION=4s DASK_DISTRIBUTED__WORKER__LIFETIME__STAGGER=0s"
+    with start(jobs=1, prologue=[f"export {lifetime}"]) as client:
+        assert client.gather(squares(client, 60)) == [i * i for i in range(60)]  # in twelve seconds at least
+        assert [event["event"] for _, event in client.get_events("distributed_trf")].count("job submitted") > 1
 
 
 def test_silent_node__is_given_up_when_the_queue_says_so(slurm, start, monkeypatch):

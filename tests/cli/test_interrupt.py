@@ -1,0 +1,46 @@
+"""Commands that are told to end, by a user, a batch system or a terminal that closes."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signal__ends_a_command_with_what_to_do_and_its_own_code(tmp_path, number):
+    command = [sys.executable, "-m", "distributed_trf", "simulate", str(tmp_path / "large"), "--sessions", "500"]
+    # Where these tests run in the background of a script, some signals would be ignored from the start.
+    process = subprocess.Popen(
+        ["env", "--default-signal=INT,HUP", *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    while not is_handled(process.pid, signal.SIGTERM):
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    assert err == "interrupted; what is done is kept: run the same command again\n"
+    assert out.strip() == ""
+    assert not (tmp_path / "large").exists()
+
+
+def test_nohup__stays_deaf_to_its_terminal(tmp_path):
+    command = [sys.executable, "-m", "distributed_trf", "simulate", str(tmp_path / "large"), "--sessions", "500"]
+    process = subprocess.Popen(["env", "--ignore-signal=HUP", *command], stderr=subprocess.DEVNULL)
+    while not is_handled(process.pid, signal.SIGTERM):
+        assert process.poll() is None
+        time.sleep(0.02)
+    assert not is_handled(process.pid, signal.SIGHUP)
+    process.terminate()
+    assert process.wait(timeout=60) == 128 + signal.SIGTERM
+
+
+def is_handled(pid, number):
+    caught = re.search(r"^SigCgt:\s*(\w+)", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    return caught is not None and int(caught[1], 16) >> (number - 1) & 1
