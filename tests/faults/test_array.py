@@ -53,7 +53,10 @@ def test_element_alone__does_the_shares_of_all(place):
 
 def test_driver_and_element__refuse_each_other_by_name(done):
     store = StudyStore.open(done.folder)
-    with run_lock(store), pytest.raises(StoreBusyError, match=r"a run with workers of its own .*\(process \d+ on .* sin"):
+    with (
+        run_lock(store),
+        pytest.raises(StoreBusyError, match=r"a run with workers of its own .*\(process \d+ on .* sin"),
+    ):
         done.study.run("local", item="1/2")
     with (
         element_lock(store),

@@ -14,8 +14,8 @@ from tests.faults.conftest import ends, scheduler_and_workers, wait_for, workers
 def test_item_that_never_ends__fails_after_its_attempts_says_where_it_hung_and_the_others_go_on(place):
     """A named pipe in place of a channel's file: whoever opens it waits for ever for someone to write."""
     file = min((place.root / "recordings/sessions").rglob("*MUspk*"))
-    session = file.parent.name
-    file.rename(file.with_suffix(".kept"))
+    session, kept = file.parent.name, place.root / "kept"
+    file.rename(kept)
     os.mkfifo(file)
     place.write_recipe("limited", kind="local", workers=2, item_limit=8)
     code, said = ends(place.start("--cluster", "limited.yaml"))
@@ -24,9 +24,9 @@ def test_item_that_never_ends__fails_after_its_attempts_says_where_it_hung_and_t
     assert "it hung: 3 processes were at it for 8 s" in said
     states = place.states()
     assert states[f"read timit-{session}"] == "failed"
-    assert [s for s in states.values()].count("done") >= 2 + 16
+    assert list(states.values()).count("done") >= 2 + 16
     file.unlink()
-    file.with_suffix(".kept").rename(file)
+    kept.rename(file)
     assert place.run_here().ok
     place.assert_undisturbed()
 
@@ -48,7 +48,6 @@ def test_worker_that_comes_back__writes_the_same_again_and_breaks_nothing(place)
         for one in suspended:
             one.suspend()
         wait_for(lambda: len(place.receipts("extract")) >= 6, process)
-        nannies[0].kill() if False else None
         for one in suspended:
             one.resume()
         code, said = ends(process)
