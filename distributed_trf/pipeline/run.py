@@ -14,11 +14,12 @@ from distributed_trf.clusters.recipe import Recipe, load_recipe
 from distributed_trf.clusters.start import start_cluster
 from distributed_trf.config.study import StudySettings
 from distributed_trf.pipeline.context import Context
-from distributed_trf.pipeline.cost import check_memory
+from distributed_trf.pipeline.cost import cost
 from distributed_trf.pipeline.execute import Outcome
 from distributed_trf.pipeline.items import STAGES, ReadSession
 from distributed_trf.pipeline.lay import gather_reliability, lay_result_grid
 from distributed_trf.pipeline.manifest import new_run, now, provenance
+from distributed_trf.pipeline.memory import check_memory
 from distributed_trf.pipeline.prepare import prepare, tasks
 from distributed_trf.pipeline.submit import run_here, run_on
 from distributed_trf.pipeline.survey import Planned, State, survey
@@ -81,7 +82,8 @@ def run_study(
     settings = load_recipe(recipe) if isinstance(recipe, (str, Path)) else recipe
     planned = [p for stage in STAGES for p in survey(context, stage)]
     if settings is not None:
-        check_memory(context, planned, settings)
+        todo = [p.item for p in planned if p.state is not State.DONE]
+        check_memory(context, [(item, cost(context, item, settings.device)) for item in todo], settings)
     StudyStore.create(study.output)
     with run_lock(context.store):
         sweep(context.store.root)

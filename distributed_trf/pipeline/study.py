@@ -8,8 +8,10 @@ from typing import Self
 from distributed_trf.clusters.recipe import Recipe
 from distributed_trf.config.study import StudySettings, load_study
 from distributed_trf.pipeline.context import Context
-from distributed_trf.pipeline.cost import Cost, cost
+from distributed_trf.pipeline.cost import cost
+from distributed_trf.pipeline.forecast import Forecast
 from distributed_trf.pipeline.items import STAGES
+from distributed_trf.pipeline.operations import Cost
 from distributed_trf.pipeline.run import Report, Watcher, run_study
 from distributed_trf.pipeline.survey import Planned, survey
 
@@ -58,10 +60,16 @@ class Study:
         context = Context.open(self.settings, to_run=False)
         return [planned for stage in STAGES for planned in survey(context, stage)]
 
-    def plan(self) -> list[tuple[Planned, Cost]]:
-        """Return every work item, where it stands and what it needs, without writing anything."""
+    def forecast(self, recipe: Recipe) -> Forecast:
+        """Return what a run on the workers of a recipe would do and take, without writing anything."""
         context = Context.open(self.settings, to_run=False)
-        return [(p, cost(context, p.item)) for stage in STAGES for p in survey(context, stage)]
+        planned = [p for stage in STAGES for p in survey(context, stage)]
+        return Forecast(context, [(p, cost(context, p.item, recipe.device)) for p in planned], recipe)
+
+    def plan(self, device: str = "cpu") -> list[tuple[Planned, Cost]]:
+        """Return every work item, where it stands and what it needs on a device, without writing anything."""
+        context = Context.open(self.settings, to_run=False)
+        return [(p, cost(context, p.item, device)) for stage in STAGES for p in survey(context, stage)]
 
     def run(self, recipe: str | Path | Recipe | None = "local", *, watcher: Watcher | None = None) -> Report:
         """Do everything that is not done yet.
