@@ -9,6 +9,7 @@ from distributed_trf.pipeline.context import Context
 from distributed_trf.pipeline.execute import Task
 from distributed_trf.pipeline.items import ASSESS, EXTRACT, FIT
 from distributed_trf.pipeline.lay import gather_reliability, lay_feature_arrays, lay_result_grid
+from distributed_trf.pipeline.shared import Shared, share
 from distributed_trf.pipeline.survey import Planned, State, survey
 from distributed_trf.store.receipts import revoke_receipt
 
@@ -29,7 +30,5 @@ def tasks(context: Context, todo: Sequence[Planned], *, device: str, run: Path) 
     """Take back the receipts of items and return what workers need to do them."""
     for p in todo:
         revoke_receipt(context.store, p.item.stage, p.item.key)
-    study, root, tables = context.study, context.store.root, context.tables
-    return [
-        Task(p.item, p.fingerprint, study, tables, root, device, run.name) for p in todo if p.fingerprint is not None
-    ]
+    share(run, Shared(study=context.study, tables=context.tables))
+    return [Task(p.item, p.fingerprint, run, device) for p in todo if p.fingerprint is not None]

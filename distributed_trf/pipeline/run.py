@@ -22,7 +22,7 @@ from distributed_trf.pipeline.manifest import new_run, now, provenance
 from distributed_trf.pipeline.memory import check_memory
 from distributed_trf.pipeline.prepare import prepare, tasks
 from distributed_trf.pipeline.submit import run_here, run_on
-from distributed_trf.pipeline.survey import Planned, State, survey
+from distributed_trf.pipeline.survey import Planned, State, survey_all
 from distributed_trf.store.atomic import sweep, write_json
 from distributed_trf.store.lock import run_lock
 from distributed_trf.store.study_store import StudyStore
@@ -80,7 +80,7 @@ def run_study(
     """Do everything of a study that is not done yet; see ``Study.run``."""
     context = Context.open(study)
     settings = load_recipe(recipe) if isinstance(recipe, (str, Path)) else recipe
-    planned = [p for stage in STAGES for p in survey(context, stage)]
+    planned = survey_all(context)
     if settings is not None:
         todo = [p.item for p in planned if p.state is not State.DONE]
         check_memory(context, [(item, cost(context, item, settings.device)) for item in todo], settings)

@@ -10,10 +10,9 @@ from distributed_trf.config.study import StudySettings, load_study
 from distributed_trf.pipeline.context import Context
 from distributed_trf.pipeline.cost import cost
 from distributed_trf.pipeline.forecast import Forecast
-from distributed_trf.pipeline.items import STAGES
 from distributed_trf.pipeline.operations import Cost
 from distributed_trf.pipeline.run import Report, Watcher, run_study
-from distributed_trf.pipeline.survey import Planned, survey
+from distributed_trf.pipeline.survey import Planned, survey_all
 
 
 class Study:
@@ -58,18 +57,17 @@ class Study:
             If something that the study names cannot be used.
         """
         context = Context.open(self.settings, to_run=False)
-        return [planned for stage in STAGES for planned in survey(context, stage)]
+        return survey_all(context)
 
     def forecast(self, recipe: Recipe) -> Forecast:
         """Return what a run on the workers of a recipe would do and take, without writing anything."""
         context = Context.open(self.settings, to_run=False)
-        planned = [p for stage in STAGES for p in survey(context, stage)]
-        return Forecast(context, [(p, cost(context, p.item, recipe.device)) for p in planned], recipe)
+        return Forecast(context, [(p, cost(context, p.item, recipe.device)) for p in survey_all(context)], recipe)
 
     def plan(self, device: str = "cpu") -> list[tuple[Planned, Cost]]:
         """Return every work item, where it stands and what it needs on a device, without writing anything."""
         context = Context.open(self.settings, to_run=False)
-        return [(p, cost(context, p.item, device)) for stage in STAGES for p in survey(context, stage)]
+        return [(p, cost(context, p.item, device)) for p in survey_all(context)]
 
     def run(self, recipe: str | Path | Recipe | None = "local", *, watcher: Watcher | None = None) -> Report:
         """Do everything that is not done yet.

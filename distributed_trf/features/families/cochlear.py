@@ -29,7 +29,7 @@ CONTEXT = int(0.35 * SFREQ)
 NEW = WINDOW - CONTEXT
 WINDOWS = 16
 """Windows of one pass, which bound its memory whatever the length and number of the sounds."""
-WINDOW_BYTES = {"cochcnn9": 12_000_000, "cochresnet50": 30_000_000}
+WINDOW_BYTES = {"cnn9": 12_000_000, "resnet50": 30_000_000}
 """Peak memory of a window on its way through a network, measured on several at once."""
 COPIES = "attacker."
 """Where a checkpoint holds the same network once more."""
