@@ -138,6 +138,14 @@ def free_memory(reference: Array) -> int:
     return int(psutil.virtual_memory().available)
 
 
+def wait_for(array: Array) -> None:
+    """Wait until an array is calculated: a GPU works on after a call returns."""
+    if is_cupy_namespace(namespace(array)):
+        import cupy
+
+        cupy.cuda.get_current_stream().synchronize()
+
+
 def blocks(n: int, size: int) -> Iterator[slice]:
     """Cut an axis of length ``n`` into consecutive blocks of at most ``size``."""
     return (slice(start, min(start + size, n)) for start in range(0, n, size))

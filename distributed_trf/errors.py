@@ -43,6 +43,14 @@ class WorkersLostError(DistributedTRFError, RuntimeError):
     """Every worker of a cluster was lost and none came back."""
 
 
+class SubmissionError(DistributedTRFError, RuntimeError):
+    """The queue of a recipe takes none of its jobs."""
+
+
+class SchedulerLostError(DistributedTRFError, RuntimeError):
+    """The scheduler of a cluster ended or cannot be reached any more."""
+
+
 class MissingExtraError(DistributedTRFError, ImportError):
     """A feature needs an optional dependency that is not installed.
 

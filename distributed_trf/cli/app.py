@@ -8,8 +8,9 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from distributed_trf.cli import networks, recordings, results, simulate, study, word_errors
+from distributed_trf.cli import networks, recipes, recordings, results, simulate, study, word_errors
 from distributed_trf.cli.console import err
+from distributed_trf.cli.interrupt import interruptible
 from distributed_trf.errors import DistributedTRFError
 
 CANNOT_BEGIN = 2
@@ -22,7 +23,8 @@ class Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""
         try:
-            return super().invoke(ctx)
+            with interruptible():
+                return super().invoke(ctx)
         except DistributedTRFError as error:
             err.print("[bold red]error:[/]", end=" ")
             err.print(str(error), markup=False, highlight=False, soft_wrap=True)
@@ -42,6 +44,7 @@ app.command()(study.status)
 app.command("results")(results.show_results)
 app.command("figures")(results.draw_figures)
 app.command("networks")(networks.list_networks)
+app.add_typer(recipes.app, name="recipes")
 app.command("recordings")(recordings.list_recordings)
 app.command("simulate")(simulate.write_recordings)
 app.command("wer")(word_errors.show_word_errors)

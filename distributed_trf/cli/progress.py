@@ -1,10 +1,11 @@
-"""A run on the terminal: one bar per stage."""
+"""A run on the terminal: where to watch it, and one bar per stage."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import getpass
 from typing import Self
 
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -16,7 +17,18 @@ from rich.progress import (
 )
 
 from distributed_trf.cli.console import out
-from distributed_trf.pipeline.execute import Outcome
+from distributed_trf.pipeline.survey import State
+from distributed_trf.pipeline.watch.events import (
+    ClusterTold,
+    Dashboard,
+    Event,
+    ItemEnded,
+    RunEnded,
+    RunStarted,
+    StageBegan,
+    Waits,
+    WorkerLeft,
+)
 
 LABELS = {
     "read": "read recordings",
@@ -28,7 +40,7 @@ LABELS = {
 
 
 class Bars:
-    """Watch a run with a bar per stage; failures are printed as they come."""
+    """Watch a run with a bar per stage; what goes wrong is printed as it comes."""
 
     def __init__(self) -> None:
         self._progress = Progress(
@@ -46,22 +58,58 @@ class Bars:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._stop()
+
+    def __call__(self, event: Event) -> None:
+        """Show an event."""
+        match event:
+            case RunStarted():
+                if event.dashboard is not None:
+                    _show(event.dashboard)
+                self._progress.start()  # only now: a run with nothing to do shows no bars
+            case StageBegan(stage, planned):
+                # What cannot begin is no part of the bar, and told at the end.
+                total = sum(p.state is not State.WAITING for p in planned)
+                done = sum(p.state is State.DONE for p in planned)
+                self._finish()
+                self._bar = self._progress.add_task(LABELS[stage], total=total, completed=done)
+                self._progress.advance(self._bar, 0)  # so that one with nothing to do counts as finished
+            case ItemEnded(outcome):
+                assert self._bar is not None
+                self._progress.advance(self._bar)
+                if not outcome.ok:
+                    out.print(f"[red]failed[/] {outcome.item.stage} {outcome.item.key}", soft_wrap=True)
+            case WorkerLeft(worker, host, left):
+                out.print(f"[yellow]worker left[/] {worker} on {escape(host)}, {left} remain", soft_wrap=True)
+            case ClusterTold():
+                out.print(f"[yellow]cluster[/] {escape(event.words)}", soft_wrap=True)
+            case Waits(words):
+                out.print(words, soft_wrap=True, markup=False)
+            case RunEnded():
+                self._stop()
+
+    def _finish(self) -> None:
+        """Stop the clock of a bar, also of one whose stage left something undone."""
+        if self._bar is not None:
+            self._progress.stop_task(self._bar)
+
+    def _stop(self) -> None:
+        self._finish()
         if self._progress.live.is_started:
             self._progress.stop()
 
-    def started(self, dashboard: str | None, folder: Path) -> None:
-        """Say where to watch, and show the bars: a run with nothing to do shows none."""
-        if dashboard:
-            out.print(f"dashboard: {dashboard}", soft_wrap=True)
-        self._progress.start()
 
-    def stage(self, name: str, *, todo: int, done: int) -> None:
-        """Begin a bar; items done before count as done."""
-        self._bar = self._progress.add_task(LABELS[name], total=todo + done, completed=done)
+def _show(dashboard: Dashboard) -> None:
+    """Say where to watch the run: here, from elsewhere, and through Jupyter."""
+    port = dashboard.port
+    taken = "" if dashboard.taken is None else f" (port {dashboard.taken} is another's)"
+    out.print(f"study page: {dashboard.link}{taken}", soft_wrap=True)
+    out.print(f"elsewhere:  ssh -N -L {port}:127.0.0.1:{port} {_user()}@{dashboard.host}", soft_wrap=True)
+    out.print(f"in Jupyter: /proxy/{port}/study", soft_wrap=True)
 
-    def finished(self, outcome: Outcome) -> None:
-        """Advance the bar."""
-        assert self._bar is not None
-        self._progress.advance(self._bar)
-        if not outcome.ok:
-            out.print(f"[red]failed[/] {outcome.item.stage} {outcome.item.key}", soft_wrap=True)
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # one that this machine has no name of
+        return "USER"

@@ -14,8 +14,8 @@ from distributed_trf.cli.progress import LABELS, Bars
 from distributed_trf.clusters.recipe import Recipe, load_recipe
 from distributed_trf.pipeline.forecast import Forecast
 from distributed_trf.pipeline.items import STAGES
-from distributed_trf.pipeline.memory import check_memory, worker_memory
-from distributed_trf.pipeline.run import Report
+from distributed_trf.pipeline.memory import check_memory
+from distributed_trf.pipeline.report import Report
 from distributed_trf.pipeline.study import Study
 from distributed_trf.pipeline.survey import State
 
@@ -51,12 +51,13 @@ def plan(study: str = STUDY, *, cluster: str = CLUSTER) -> None:
         took = duration(s.seconds) if s.todo else "-"
         table.add_row(LABELS[s.stage], *counts, *sizes, str(s.files), work(s.flops), *peaks, took)
     out.print(table)
-    out.print(f"{recipe.n_workers} workers of {size(worker_memory(recipe))} each; output in {loaded.output}")
+    memory = "" if recipe.worker_bytes is None else f" of {size(recipe.worker_bytes)} each"
+    out.print(f"{recipe.n_workers} workers{memory}; output in {loaded.output}")
     if any(p.state is not State.DONE for p, _ in planned):
         out.print(_of_time(forecast, recipe), soft_wrap=True)
     if context.not_extractable:
         out.print(f"cannot be extracted by this version: {', '.join(context.not_extractable)}", soft_wrap=True)
-    check_memory(context, [(p.item, c) for p, c in planned if p.state is not State.DONE], recipe)
+    check_memory(context, [p for p, _ in planned], recipe)
 
 
 def _of_time(forecast: Forecast, recipe: Recipe) -> str:
@@ -69,11 +70,22 @@ def _of_time(forecast: Forecast, recipe: Recipe) -> str:
     return f"memory is the peak of a worker; times are from {source}{remote}"
 
 
-def run(study: str = STUDY, *, cluster: str = CLUSTER) -> None:
+def run(
+    study: str = STUDY,
+    *,
+    cluster: str = CLUSTER,
+    item: Annotated[
+        str | None,
+        typer.Option(
+            metavar="I/N",
+            help="Be element I of a job array of N: share the work with the others, without a scheduler process.",
+        ),
+    ] = None,
+) -> None:
     """Do everything of a study that is not done yet."""
     loaded = Study.load(study)
     with Bars() as bars:
-        report = loaded.run(cluster, watcher=bars)
+        report = loaded.run(cluster, item=item, watcher=bars)
     _summarise(report)
     out.print(f"output: {loaded.output}", soft_wrap=True)
     if not report.ok:
@@ -87,7 +99,7 @@ def status(
         bool, typer.Option("--all", help="List every item that is not done, not only the first ones.")
     ] = False,
 ) -> None:
-    """Say what is done, missing, stale or failed, and why."""
+    """Say what is done, running, missing, stale or failed, and why."""
     planned = Study.load(study).status()
     states = [s for s in State if any(p.state is s for p in planned)]
     table = Table("stage", *states, box=None, pad_edge=False)
@@ -99,7 +111,7 @@ def status(
     in_parts = sum(p.state is State.DONE and bool(p.reason) for p in planned)
     if in_parts:
         out.print(IN_PARTS.format(in_parts), soft_wrap=True)
-    told = [p for p in planned if p.state in (State.FAILED, State.STALE)]
+    told = [p for p in planned if p.state in (State.RUNNING, State.FAILED, State.STALE)]
     told += [p for p in planned if p.state in (State.PENDING, State.WAITING)] if every else []
     shown = told if every else told[:SHOWN]
     for p in shown:
@@ -115,7 +127,8 @@ def _summarise(report: Report) -> None:
         out.print(f"nothing to do: all {before} items were done before")
         return
     seconds = ", ".join(f"{stage} {spent:.1f} s" for stage, spent in report.seconds.items())
-    out.print(f"{done} items done now, {before} were done before ({seconds})")
+    elsewhere = f", {sum(report.elsewhere.values())} by other elements" if report.elsewhere else ""
+    out.print(f"{done} items done now{elsewhere}, {before} were done before ({seconds})")
     if report.constant_units:
         out.print(f"{report.constant_units} units never vary; their r is NaN")
     for key, notes in list(report.notes.items())[:1]:

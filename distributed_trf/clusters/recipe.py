@@ -2,35 +2,23 @@
 
 from __future__ import annotations
 
-import os
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, get_args
 
-from pydantic import ByteSize, Field
-
-from distributed_trf.arrays import DEVICES
-from distributed_trf.config.load import Settings, load, validate
+from distributed_trf.clusters.recipe_jobs import LsfRecipe, PbsRecipe, SgeRecipe, SlurmRecipe
+from distributed_trf.clusters.recipe_local import LocalCudaRecipe, LocalRecipe
+from distributed_trf.clusters.recipe_machines import ExistingRecipe, SshRecipe
+from distributed_trf.config.load import read, validate
 from distributed_trf.config.locate import locate
 from distributed_trf.errors import ConfigError
 
+Recipe = LocalRecipe | LocalCudaRecipe | SlurmRecipe | PbsRecipe | LsfRecipe | SgeRecipe | SshRecipe | ExistingRecipe
+"""All have ``kind``, ``device``, ``threads``, ``n_workers``, ``worker_bytes`` and the fields of ``BaseRecipe``."""
 
-class Recipe(Settings):
-    """Workers on this machine."""
-
-    kind: Literal["local"]
-    workers: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
-    threads: Annotated[int, Field(ge=1)] = 1
-    """Of BLAS and torch, in each worker."""
-    memory: ByteSize | Literal["auto"] = "auto"
-    """Per worker."""
-    device: str = "cpu"
-    dashboard: Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]+:\d+$")] = "127.0.0.1:8787"
-    """Address of the dashboard; it has no password, so keep it on the loopback interface."""
-
-    @property
-    def n_workers(self) -> int:
-        """Number of workers, counted now if it is ``auto``."""
-        return usable_cores() if self.workers == "auto" else self.workers
+KINDS: dict[str, type[Recipe]] = {
+    get_args(model.model_fields["kind"].annotation)[0]: model for model in get_args(Recipe)
+}
 
 
 def load_recipe(recipe: str | Path, **overrides: Any) -> Recipe:
@@ -49,15 +37,12 @@ def load_recipe(recipe: str | Path, **overrides: Any) -> Recipe:
         If it cannot be found, or a field or override cannot be used.
     """
     path = locate(recipe, "cluster")
-    settings = load(path, Recipe)
-    if overrides:
-        settings = validate({**settings.model_dump(), **overrides}, Recipe, source=f"{path} with overrides")
-    if settings.device not in DEVICES:
-        raise ConfigError(f"{path}: device = {settings.device!r}; expected one of {', '.join(DEVICES)}")
-    return settings
-
-
-def usable_cores() -> int:
-    """Cores that this process may use, which on a shared machine are fewer than it has."""
-    allocated = os.environ.get("SLURM_CPUS_PER_TASK", "")
-    return max(int(allocated), 1) if allocated.isdigit() else len(os.sched_getaffinity(0))
+    source = f"{path} with overrides" if overrides else str(path)
+    content = {**read(path), **overrides}
+    kind = content.get("kind")
+    if not isinstance(kind, str) or kind not in KINDS:
+        near = get_close_matches(str(kind), KINDS, n=1)
+        found = f"kind = {kind!r}" if "kind" in content else "kind: this field is required"
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ConfigError(f"{source}: {found}; expected one of {', '.join(KINDS)}{hint}")
+    return validate(content, KINDS[kind], source=source)

@@ -3,38 +3,32 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from contextlib import ExitStack
 
 from distributed import Worker, WorkerPlugin
 
+from distributed_trf.clusters.threads import limited_threads
+
 
 class WorkerSetup(WorkerPlugin):
-    """Hold BLAS and torch to some threads for as long as the worker lives.
-
-    Set from inside the worker: environment variables come too late for libraries that are loaded already.
-    """
+    """Hold BLAS and torch to some threads for as long as the worker lives."""
 
     name = "distributed_trf"
 
     def __init__(self, threads: int) -> None:
         self.threads = threads
-        self._limit: Any = None
+        self._limits = ExitStack()
 
     def setup(self, worker: Worker) -> None:
         """Set the limits when the worker starts, or starts again."""
-        import numpy.linalg  # noqa: F401  its BLAS must be loaded to be limited
-        import scipy.linalg  # noqa: F401
-        from threadpoolctl import threadpool_limits
-
-        self._limit = threadpool_limits(self.threads)
+        self._limits.enter_context(limited_threads(self.threads))
         # Profiles of deep call stacks are too deep for it to measure, and it says so each time.
         logging.getLogger("distributed.sizeof").setLevel(logging.ERROR)
         logging.getLogger("distributed.worker").addFilter(is_news)
-        try:
-            import torch
-        except ImportError:
-            return
-        torch.set_num_threads(self.threads)
+
+    def teardown(self, worker: Worker) -> None:
+        """Lift the limits again, where the worker goes on working for others."""
+        self._limits.close()
 
 
 def is_news(record: logging.LogRecord) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,6 +26,13 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep=deep)
 
 
+# YAML 1.1 reads 12:30:00 as a number in base 60, but 08:30:00 as text.
+_CLOCK = ("tag:yaml.org,2002:str", re.compile(r"^\d+(:\d+)+$"))
+_Loader.yaml_implicit_resolvers = {
+    first: [_CLOCK, *resolvers] if first.isdigit() else resolvers
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
 T = TypeVar("T", bound="Settings")
 
 
@@ -42,6 +50,17 @@ def load(path: Path, model: type[T]) -> T:
     ConfigError
         If the file is missing, is not YAML or holds a wrong field or value: all of them at once.
     """
+    return validate(read(path), model, source=str(path))
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read the fields and values of a YAML file.
+
+    Raises
+    ------
+    ConfigError
+        If the file is missing, is not YAML or holds something else.
+    """
     try:
         content = yaml.load(path.read_text(), _Loader)
     except FileNotFoundError:
@@ -50,7 +69,7 @@ def load(path: Path, model: type[T]) -> T:
         raise ConfigError(f"{path}: not valid YAML: {error}") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path}: expected fields and values, found {type(content).__name__}")
-    return validate(content, model, source=str(path))
+    return content
 
 
 def validate(content: dict[str, Any], model: type[T], *, source: str) -> T:
@@ -63,9 +82,9 @@ def validate(content: dict[str, Any], model: type[T], *, source: str) -> T:
 
 
 def _describe(problem: Any, model: type[BaseModel], content: Any) -> str:
-    field = _field(problem, content) or "file"
     value = problem["input"]
     shown = repr(value) if len(repr(value)) <= 80 else f"{repr(value)[:77]}..."
+    field = _field(problem, content)
     match problem["type"]:
         case "extra_forbidden":
             known = _fields_at(model, problem["loc"][:-1])
@@ -76,7 +95,8 @@ def _describe(problem: Any, model: type[BaseModel], content: Any) -> str:
             return f"{field}: this field is required"
         case _:
             message = problem["msg"].removeprefix("Value error, ")
-            return f"{field} = {shown}: {message[0].lower()}{message[1:]}"
+            message = f"{message[0].lower()}{message[1:]}"
+            return f"{field} = {shown}: {message}" if field else message
 
 
 def _field(problem: Any, content: Any) -> str:

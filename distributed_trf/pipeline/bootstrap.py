@@ -18,6 +18,7 @@ from distributed_trf.pipeline.items import BootstrapTest, BootstrapTraining
 from distributed_trf.pipeline.layer_data import LayerData
 from distributed_trf.store.analyses import unit_coords, write_analysis
 from distributed_trf.store.study_store import StudyStore
+from distributed_trf.timing import timed
 from distributed_trf.trf.correlation import mean_over_repeats
 from distributed_trf.trf.crossval import assign_folds, fit_folds
 from distributed_trf.trf.draws import draw_generator, draw_stimuli
@@ -69,13 +70,14 @@ def bootstrap_training(item: BootstrapTraining, study: StudySettings, store: Stu
                 too_few += 1
                 continue
             weights, chosen = _fit_drawn(times, features, trials, data, study, device)
-            predicted, start = drive(test, weights, data.lags, data.lead_in), 0
-            for session in sessions:
-                columns = slice(start, start + data.counts[session].train.shape[1])
-                units = data.units[session]
-                r[draw, units] = to_numpy(mean_over_repeats(data.recorded(session), predicted[:, columns]))
-                alpha[draw, units] = chosen[columns]
-                start = columns.stop
+            with timed("test"):
+                predicted, start = drive(test, weights, data.lags, data.lead_in), 0
+                for session in sessions:
+                    columns = slice(start, start + data.counts[session].train.shape[1])
+                    units = data.units[session]
+                    r[draw, units] = to_numpy(mean_over_repeats(data.recorded(session), predicted[:, columns]))
+                    alpha[draw, units] = chosen[columns]
+                    start = columns.stop
     ds = xr.Dataset({"r": (("draw", UNIT), r), "alpha": (("draw", UNIT), alpha)}, attrs={"seed": settings.seed})
     place = _place(item) | {"training_percent": item.percent_duration}
     write_analysis(store.analysis(item.key), ds.merge(unit_coords(store.results)), place)
@@ -100,21 +102,22 @@ def bootstrap_test(item: BootstrapTest, study: StudySettings, store: StudyStore,
     cuts = [slice(a, b) for a, b in zip(borders, borders[1:], strict=False)]
     for cohort, folds in collected:
         solution = fit_folds(folds, ridge.penalties, all_scores=False, unit_block=ridge.unit_block)
-        predicted = drive(test, solution.weights, data.lags, data.lead_in)
-        for session, columns in cohort.columns().items():
-            recorded = data.recorded(session)
-            sums = PairedSums.of([recorded[:, cut, :] for cut in cuts], [predicted[cut, columns] for cut in cuts])
-            for p, percent in enumerate(settings.test_percent):
-                for k, n_repeats in enumerate(settings.n_repeats):
-                    drawn = bootstrap_r(
-                        sums,
-                        durations,
-                        percent_duration=percent,
-                        n_repeats=n_repeats,
-                        draws=settings.draws,
-                        seed=settings.seed,
-                    )
-                    r[p, k, :, data.units[session]] = to_numpy(drawn)
+        with timed("test"):
+            predicted = drive(test, solution.weights, data.lags, data.lead_in)
+            for session, columns in cohort.columns().items():
+                recorded = data.recorded(session)
+                sums = PairedSums.of([recorded[:, cut, :] for cut in cuts], [predicted[cut, columns] for cut in cuts])
+                for p, percent in enumerate(settings.test_percent):
+                    for k, n_repeats in enumerate(settings.n_repeats):
+                        drawn = bootstrap_r(
+                            sums,
+                            durations,
+                            percent_duration=percent,
+                            n_repeats=n_repeats,
+                            draws=settings.draws,
+                            seed=settings.seed,
+                        )
+                        r[p, k, :, data.units[session]] = to_numpy(drawn)
     ds = xr.Dataset(
         {"r": (("test_percent", "n_repeats", "draw", UNIT), r)},
         coords={"test_percent": settings.test_percent, "n_repeats": settings.n_repeats},
@@ -136,10 +139,11 @@ def _fit_drawn(
     ridge, drawn = study.ridge, list(times)
     folds = []
     for fold in assign_folds(len(drawn), ridge.n_folds, ridge.seed):
-        stream = MomentStream(data.lags, data.lead_in, dtype=ridge.precision)
-        for stimulus in (drawn[i] for i in fold):
-            stream.add(features[stimulus], to_device(trials[stimulus], device), weight=float(times[stimulus]))
-        folds.append(stream.moments())
+        with timed("moments"):
+            stream = MomentStream(data.lags, data.lead_in, dtype=ridge.precision)
+            for stimulus in (drawn[i] for i in fold):
+                stream.add(features[stimulus], to_device(trials[stimulus], device), weight=float(times[stimulus]))
+            folds.append(stream.moments())
     solution = fit_moments(
         folds,
         ridge.penalties,

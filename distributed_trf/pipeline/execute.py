@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import resource
 import socket
+import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ from distributed_trf.pipeline.bootstrap import bootstrap_test, bootstrap_trainin
 from distributed_trf.pipeline.expected import Fingerprint
 from distributed_trf.pipeline.extract import extract_features
 from distributed_trf.pipeline.fit import fit_layer
+from distributed_trf.pipeline.hang import limited, where
 from distributed_trf.pipeline.items import (
     Assess,
     BootstrapTest,
@@ -41,8 +44,13 @@ from distributed_trf.pipeline.shared import shared
 from distributed_trf.pipeline.together import fit_together
 from distributed_trf.recordings.formats import open_recordings
 from distributed_trf.recordings.recording_set import RecordingSet
+from distributed_trf.store.claims import Claim, Holder, claim
+from distributed_trf.store.fingerprint import digest
 from distributed_trf.store.receipts import Receipt, read_receipt, revoke_receipt, write_failure, write_receipt
 from distributed_trf.store.study_store import StudyStore
+from distributed_trf.timing import recording
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -54,6 +62,8 @@ class Task:
     folder: Path
     """Of the run, in the study's folder."""
     device: str
+    limit: float | None = None
+    """Seconds after which a process that is still at the item is ended; None for never, as in the driver itself."""
 
     @property
     def study(self) -> StudySettings:
@@ -93,17 +103,52 @@ def execute(task: Task, step_aside: StepAside = stay) -> Outcome:
 
     An error that is about the input fails the item for good and is remembered; any other one is raised, and the driver
     decides whether to try again. A task that finds its own receipt, because its worker was lost after writing it, is
-    done.
+    done. An item that another process is still at, which hangs or was cut off, is done here all the same: both would
+    write the same.
     """
+    outcome = _execute(task, step_aside, beside=True)
+    assert outcome is not None
+    return outcome
+
+
+def execute_if_free(task: Task) -> Outcome | None:
+    """Do one work item as ``execute`` does, if no other process is at it; None if one is."""
+    return _execute(task, stay, beside=False)
+
+
+def _execute(task: Task, step_aside: StepAside, *, beside: bool) -> Outcome | None:
+    wanted = digest(task.fingerprint)
+    try:
+        with claim(StudyStore(task.root), task.item.stage, task.item.key, digest=wanted) as claimed:
+            if claimed.file is None:
+                if not beside:
+                    return None
+                if claimed.holder.digest not in (wanted, ""):
+                    return fail(task, f"{claimed.holder} is at it with other settings or inputs; end that process")
+                logger.warning("%s %s: %s is at it as well", task.item.stage, task.item.key, claimed.holder)
+            return _claimed(task, claimed, step_aside)
+    except DistributedTRFError as error:
+        return fail(task, str(error))
+
+
+def _claimed(task: Task, claimed: Claim, step_aside: StepAside) -> Outcome:
+    """Do an item that is claimed."""
     store, item = StudyStore(task.root), task.item
     receipt = read_receipt(store, item.stage, item.key)
     if receipt is not None and receipt.fingerprint == task.fingerprint:
         return Outcome(item, ok=True, message="", details=receipt.details)
+    if claimed.file is not None and claimed.left is not None and claimed.holder.hung:
+        logger.warning("%s %s: %s hung here:\n%s", item.stage, item.key, claimed.left, claimed.left.stacks)
+        if claimed.holder.hung >= task.study.attempts:
+            return fail(task, _hung(task, claimed.holder.hung, claimed.left))
     revoke_receipt(store, item.stage, item.key)
     start = time.perf_counter()
-    try:
-        details = _run(task, store, step_aside) | {
+    with limited(task.limit, claimed.file or sys.__stderr__):
+        with recording() as timings:
+            found = _run(task, store, step_aside)
+        details = found | {
             "seconds": round(time.perf_counter() - start, 3),
+            "timings": {name: round(seconds, 4) for name, seconds in timings.items()},
             "process_peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
             "device": task.device,
             "host": socket.gethostname(),
@@ -112,9 +157,15 @@ def execute(task: Task, step_aside: StepAside = stay) -> Outcome:
             "finished": datetime.now(UTC).isoformat(timespec="milliseconds"),
         }
         write_receipt(store, item.stage, item.key, Receipt(task.fingerprint, details))
-    except DistributedTRFError as error:
-        return fail(task, str(error))
     return Outcome(item, ok=True, message="", details=details)
+
+
+def _hung(task: Task, times: int, last: Holder) -> str:
+    limit = "" if task.limit is None else f" for {task.limit:g} s"
+    return (
+        f"it hung: {times} processes were at it{limit} and were ended; the last one, {last}, was in "
+        f"{where(last.stacks)}; if the item only needs longer, raise `item_limit` in the recipe"
+    )
 
 
 def fail(task: Task, message: str) -> Outcome:

@@ -30,6 +30,7 @@ from distributed_trf.pipeline.items import (
 from distributed_trf.store.fingerprint import file_stamps, fingerprint, library_versions
 from distributed_trf.store.models import model_digest
 from distributed_trf.store.receipts import Receipt, read_failure, read_receipt
+from distributed_trf.store.zarr_arrays import is_whole
 
 Fingerprint = dict[str, str]
 
@@ -56,6 +57,7 @@ class Expectations:
         self._done: dict[Item, Receipt | None] = {}
         self._expected: dict[Item, Fingerprint] = {}
         self._weights: dict[tuple[str, str], Any] = {}
+        self._whole: dict[Path, bool] = {}
 
     def of(self, item: Item) -> Fingerprint:
         """Return the fingerprint an item's receipt must carry.
@@ -114,8 +116,9 @@ class Expectations:
         A model is no part of the fingerprint, since it changes no number. It is missed only where the study asks for
         it, and known by the digest that the fit left in its receipt.
         """
-        if not all(output.is_dir() for output in self._outputs(item)):
-            return "its output is gone"
+        for output in self.outputs(item):
+            if not self._is_whole(output):
+                return f"its output is {'damaged' if output.is_dir() else 'gone'}"
         if isinstance(item, Fit) and self._context.study.save_models:
             written = receipt.details.get("model")
             if written is None:
@@ -124,7 +127,12 @@ class Expectations:
                 return "its model is gone"
         return ""
 
-    def _outputs(self, item: Item) -> list[Path]:
+    def _is_whole(self, output: Path) -> bool:
+        if output not in self._whole:
+            self._whole[output] = is_whole(output)
+        return self._whole[output]
+
+    def outputs(self, item: Item) -> list[Path]:
         """Return the stores that an item writes to and later ones read."""
         store = self._context.store
         match item:

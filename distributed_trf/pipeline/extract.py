@@ -21,6 +21,7 @@ from distributed_trf.store.features import NetworkFeatures, write_batch
 from distributed_trf.store.fingerprint import digest
 from distributed_trf.store.fingerprint import digest_array as digest_of
 from distributed_trf.store.study_store import StudyStore
+from distributed_trf.timing import timed
 
 REVISION = 1
 """Raise when this code gives other numbers than before, so that old ones become stale."""
@@ -68,15 +69,20 @@ def extract_features(
     layout = NetworkFeatures(path).layout
     first, last = layout.batch_borders[item.batch]
     ids = layout.stimuli[first:last]
-    waves, sfreq = load_sounds(store, item.stimuli, list(ids))
-    sounds = [
-        prepare_sound(wave, sfreq, table, study.lags.lead_in, f"stimulus {i!r} of {item.stimuli}")
-        for i, wave in zip(ids, waves, strict=True)
-    ]
+    with timed("load"):
+        waves, sfreq = load_sounds(store, item.stimuli, list(ids))
+        sounds = [
+            prepare_sound(wave, sfreq, table, study.lags.lead_in, f"stimulus {i!r} of {item.stimuli}")
+            for i, wave in zip(ids, waves, strict=True)
+        ]
     frames = {layer.id: layer.frames[first:last] for layer in layout.layers}
     with torch_on(device):
-        network = build_network(table, settings, item.weights, device=device, dtype=study.extraction.dtype)
-        features = extract(network, table, item.weights, sounds, layers, stored=lambda layer, k: frames[layer.id][k])
+        with timed("load"):
+            network = build_network(table, settings, item.weights, device=device, dtype=study.extraction.dtype)
+        with timed("forward"):  # brings what it found to the host
+            features = extract(
+                network, table, item.weights, sounds, layers, stored=lambda layer, k: frames[layer.id][k]
+            )
         details = {"heard_in_parts": network.parts}
     if network.changed is not None:
         details["parameters_changed"] = network.changed

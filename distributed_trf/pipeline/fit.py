@@ -16,6 +16,7 @@ from distributed_trf.pipeline.layer_data import LayerData
 from distributed_trf.pipeline.save_model import save_model
 from distributed_trf.store.results import write_fit
 from distributed_trf.store.study_store import StudyStore
+from distributed_trf.timing import timed
 from distributed_trf.trf.collect import FoldCollector
 from distributed_trf.trf.correlation import mean_over_repeats
 from distributed_trf.trf.crossval import Fit as Solution
@@ -112,6 +113,7 @@ def _collector(cohort: Cohort, data: LayerData, study: StudySettings, device: st
     return collector
 
 
+@timed("test")
 def _test(
     cohort: Cohort, solution: Solution, test: Sequence[Array], data: LayerData
 ) -> dict[str, dict[str, np.ndarray]]:

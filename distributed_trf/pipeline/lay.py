@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 import numpy as np
 
 from distributed_trf import names
 from distributed_trf.pipeline.context import Context
+from distributed_trf.pipeline.expected import Expectations
 from distributed_trf.pipeline.extract import feature_layout
 from distributed_trf.pipeline.items import EXTRACT, FIT, Assess, Extract, Fit, Item, ReadSounds
 from distributed_trf.pipeline.manifest import provenance
+from distributed_trf.pipeline.survey import items
 from distributed_trf.store.analyses import open_analysis
+from distributed_trf.store.claims import claim
 from distributed_trf.store.features import create_features, has_layout
 from distributed_trf.store.receipts import read_receipt, revoke_receipt
-from distributed_trf.store.results import Grid, lay_results, session_units, write_reliability
+from distributed_trf.store.results import (
+    Grid,
+    Place,
+    describe_results,
+    empty_fit,
+    filled_places,
+    has_grid,
+    lay_results,
+    session_units,
+    write_reliability,
+)
 
 
 def lay_feature_arrays(context: Context) -> None:
@@ -41,22 +54,55 @@ def lay_feature_arrays(context: Context) -> None:
                     create_features(path, layout)
 
 
-def lay_result_grid(context: Context, done: Sequence[Item]) -> None:
+def lay_result_grid(context: Context, done: Sequence[Item]) -> bool:
     """Make the grid that fits write into, and empty it of fits that are not in ``done``.
 
     Receipts of all other fits are taken back first, those of fits that the study no longer asks for too: their results
-    go, and asked for again they must be fitted again.
+    go, and asked for again they must be fitted again. Fits that an element of a job array is at, or has done since, are
+    left alone.
+
+    Returns
+    -------
+    bool
+        Whether fits in ``done`` turned out to be damaged, which are not done any more then.
     """
-    store = context.store
-    valid = {item.key for item in done}
-    for receipt in (store.receipts / FIT).glob("*.json"):
-        if receipt.stem not in valid:
-            revoke_receipt(store, FIT, receipt.stem)
-    places = [item.place for item in done if isinstance(item, Fit)]
-    for place, path in store.all_models().items():
-        if place not in places:
-            shutil.rmtree(path)
-    lay_results(store.results, result_grid(context), places, provenance(context.study))
+    store, grid = context.store, result_grid(context)
+    places = {item.place: item for item in done if isinstance(item, Fit)}
+    damaged = []
+
+    def lose(place: Place) -> None:
+        damaged.append(place)
+        revoke_receipt(store, FIT, places[place].key)
+
+    if has_grid(store.results, grid):
+        describe_results(store.results, provenance(context.study))
+    else:
+        valid = {item.key for item in places.values()}
+        for receipt in store.receipts.glob(f"{FIT}/*.json"):
+            if receipt.stem not in valid:
+                revoke_receipt(store, FIT, receipt.stem)
+        lay_results(store.results, grid, places, provenance(context.study), lose=lose)
+    _empty_others(context, grid, {item.key for item in places.values()})
+    return bool(damaged)
+
+
+def _empty_others(context: Context, grid: Grid, done: Container[str]) -> None:
+    """Take back all fits but those of some keys, and what they left; not those that are being done or were just now."""
+    store, models, expectations = context.store, context.store.all_models(), Expectations(context)
+    asked = {item.key: item for item in items(context, FIT)}
+    others: dict[str, Place | None] = {receipt.stem: None for receipt in store.receipts.glob(f"{FIT}/*.json")}
+    others |= {Fit(*place).key: place for place in (*filled_places(store.results, grid), *models)}
+    for key, place in others.items():
+        if key in done:
+            continue
+        with claim(store, FIT, key) as claimed:
+            if claimed.file is None or (key in asked and expectations.receipt(asked[key]) is not None):
+                continue
+            revoke_receipt(store, FIT, key)
+            if place is not None:
+                empty_fit(store.results, grid, place)
+            if place in models:
+                shutil.rmtree(models[place])
 
 
 def gather_reliability(context: Context, done: Sequence[Item]) -> None:

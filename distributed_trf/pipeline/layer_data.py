@@ -20,6 +20,7 @@ from distributed_trf.store.features import NetworkFeatures
 from distributed_trf.store.receipts import read_receipt
 from distributed_trf.store.results import session_units
 from distributed_trf.store.study_store import StudyStore
+from distributed_trf.timing import timed_each
 from distributed_trf.trf.lags import lag_samples
 
 
@@ -119,7 +120,7 @@ class LayerData:
             binned_features(self._stored, layer, self._bin_width, lowpass_bin=self._lowpass_bin, device=self._device)
             for layer in self._layers
         ]
-        for together in zip(*of_layers, strict=True):
+        for together in timed_each("load", zip(*of_layers, strict=True)):
             parts = [x for _, x in together]
             yield together[0][0], namespace(*parts).concat(parts, axis=1)
 

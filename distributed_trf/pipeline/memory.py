@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import psutil
-
 from distributed_trf.clusters.recipe import Recipe
 from distributed_trf.errors import ConfigError
 from distributed_trf.features.planning import needs_transformers
 from distributed_trf.pipeline.context import Context
+from distributed_trf.pipeline.cost import cost
 from distributed_trf.pipeline.items import Assess, Extract, Item, ReadSession, ReadSounds
-from distributed_trf.pipeline.operations import Cost
+from distributed_trf.pipeline.survey import Planned, State
 
 PROCESS_BYTES = 420 << 20
 """A worker with its libraries loaded, torch among them, and nothing in hand (resident memory)."""
@@ -33,37 +32,25 @@ def process_bytes(context: Context, device: str) -> int:
     return PROCESS_BYTES + transformers + (CUDA_PROCESS_BYTES if device != "cpu" else 0)
 
 
-def worker_memory(recipe: Recipe) -> int:
-    """Bytes that one worker of a recipe may use."""
-    return psutil.virtual_memory().total // recipe.n_workers if recipe.memory == "auto" else int(recipe.memory)
-
-
-def check_memory(context: Context, costs: Sequence[tuple[Item, Cost]], recipe: Recipe) -> None:
-    """Refuse work of which an item does not fit a worker.
-
-    Parameters
-    ----------
-    context
-        The study.
-    costs
-        What each item that is to be done needs, counted for the recipe's device.
-    recipe
-        Where workers come from.
+def check_memory(context: Context, planned: Sequence[Planned], recipe: Recipe) -> None:
+    """Refuse a study of which an item that is to be done does not fit a worker.
 
     Raises
     ------
     ConfigError
         Naming the largest items, what they need, what a worker has, and the remedy.
     """
-    limit, process = worker_memory(recipe), process_bytes(context, recipe.device)
-    large = sorted(
-        ((process + c.host, item) for item, c in costs if process + c.host > limit), key=lambda s: s[0], reverse=True
-    )
+    limit, process = recipe.worker_bytes, process_bytes(context, recipe.device)
+    if limit is None:
+        return
+    todo = [p.item for p in planned if p.state is not State.DONE]
+    peaks = [(process + cost(context, item, recipe.device).host, item) for item in todo]
+    large = sorted(((peak, item) for peak, item in peaks if peak > limit), key=lambda size: size[0], reverse=True)
     if not large:
         return
     named = ", ".join(f"{item.stage} {item.key} about {peak / 2**30:.1f} GiB" for peak, item in large[:NAMED])
     raise ConfigError(
-        f"{len(large)} of {len(costs)} items do not fit a worker, which has {limit / 2**30:.1f} GiB: {named}"
+        f"{len(large)} of {len(todo)} items do not fit a worker, which has {limit / 2**30:.1f} GiB: {named}"
         f"{', ...' if len(large) > NAMED else ''}; give workers more memory (fewer workers, or `memory` in the "
         f"recipe), or choose {_remedy(large[0][1])}"
     )

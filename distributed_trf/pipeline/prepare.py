@@ -7,10 +7,12 @@ from pathlib import Path
 
 from distributed_trf.pipeline.context import Context
 from distributed_trf.pipeline.execute import Task
+from distributed_trf.pipeline.expected import Expectations
 from distributed_trf.pipeline.items import ASSESS, EXTRACT, FIT
 from distributed_trf.pipeline.lay import gather_reliability, lay_feature_arrays, lay_result_grid
 from distributed_trf.pipeline.shared import Shared, share
 from distributed_trf.pipeline.survey import Planned, State, survey
+from distributed_trf.store.claims import claim
 from distributed_trf.store.receipts import revoke_receipt
 
 
@@ -19,16 +21,30 @@ def prepare(context: Context, stage: str) -> list[Planned]:
     if stage == EXTRACT:
         lay_feature_arrays(context)
     planned = survey(context, stage)
+    _withdraw_stale(context, planned)
     if stage == FIT and planned:
-        lay_result_grid(context, [p.item for p in planned if p.state is State.DONE])
+        if lay_result_grid(context, [p.item for p in planned if p.state is State.DONE]):
+            planned = survey(context, stage)
         assessed = survey(context, ASSESS)
         gather_reliability(context, [p.item for p in assessed if p.state is State.DONE])
     return planned
 
 
-def tasks(context: Context, todo: Sequence[Planned], *, device: str, run: Path) -> list[Task]:
-    """Take back the receipts of items and return what workers need to do them."""
-    for p in todo:
-        revoke_receipt(context.store, p.item.stage, p.item.key)
+def _withdraw_stale(context: Context, planned: Sequence[Planned]) -> None:
+    """Take back receipts that do not hold, unless another process is at their item or has done it since.
+
+    Whoever does an item takes one that carries its fingerprint for good, and only a survey looks whether what it
+    vouches for is still there.
+    """
+    expectations = Expectations(context)
+    for p in planned:
+        if p.state is State.STALE:
+            with claim(context.store, p.item.stage, p.item.key) as claimed:
+                if claimed.file is not None and expectations.receipt(p.item) is None:
+                    revoke_receipt(context.store, p.item.stage, p.item.key)
+
+
+def tasks(context: Context, todo: Sequence[Planned], *, device: str, run: Path, limit: float | None) -> list[Task]:
+    """Return what workers need to do items; whoever does one takes back its receipt first."""
     share(run, Shared(study=context.study, tables=context.tables))
-    return [Task(p.item, p.fingerprint, run, device) for p in todo if p.fingerprint is not None]
+    return [Task(p.item, p.fingerprint, run, device, limit) for p in todo if p.fingerprint is not None]

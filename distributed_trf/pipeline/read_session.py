@@ -18,6 +18,7 @@ from distributed_trf.recordings.recording_set import RecordingSet, SpikeTrials
 from distributed_trf.store.fingerprint import digest, digest_array
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.store.zarr_arrays import attributes, member, open_group, read, write_group
+from distributed_trf.timing import timed
 
 REVISION = 4
 """Raise when this code gives other numbers than before, so that old ones become stale."""
@@ -46,6 +47,7 @@ def read_session(
     return {"digests": digests, "notes": spikes.notes, "units": len(spikes.times), "trials": len(spikes.stimulus)}
 
 
+@timed("load")
 def load_counts(store: StudyStore, stimuli: str, bin_width: float, session: str) -> Counts:
     """Read the binned responses of one session from the study's folder."""
     group = open_group(store.counts(stimuli, bin_width, session))
@@ -66,7 +68,8 @@ def _spikes(item: ReadSession, recordings: RecordingSet, store: StudyStore, fing
         if kept is not None and kept[1] == fingerprint:
             return kept[0]
     session = next(s for s in recordings.sessions if s.name == item.session)
-    spikes = recordings.spikes(session, item.stimuli)
+    with timed("load"):
+        spikes = recordings.spikes(session, item.stimuli)
     arrays = {
         "times": np.concatenate(spikes.times),
         "trial": np.concatenate(spikes.trial).astype(np.int32),

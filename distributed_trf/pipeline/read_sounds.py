@@ -12,6 +12,7 @@ from distributed_trf.recordings.recording_set import RecordingSet
 from distributed_trf.store.fingerprint import digest_array
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.store.zarr_arrays import attributes, member, open_group, read, write_group
+from distributed_trf.timing import timed
 
 REVISION = 2
 """Raise when this code gives other numbers than before, so that old ones become stale."""
@@ -26,7 +27,8 @@ def read_sounds(item: ReadSounds, recordings: RecordingSet, store: StudyStore) -
         If one is empty, of several channels or not finite, whatever format it comes from.
     """
     stimuli = recordings.stimuli(item.stimuli)
-    sounds, sfreq = recordings.sounds(item.stimuli)
+    with timed("load"):
+        sounds, sfreq = recordings.sounds(item.stimuli)
     for s in stimuli:
         check_sound(sounds[s.id], f"stimulus {s.id!r} of {item.stimuli}")
     waves = [sounds[s.id] for s in stimuli]

@@ -4,74 +4,32 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from threading import RLock
+from typing import Any
 
 from distributed_trf.clusters.recipe import Recipe, load_recipe
 from distributed_trf.clusters.start import start_cluster
 from distributed_trf.config.study import StudySettings
 from distributed_trf.pipeline.context import Context
-from distributed_trf.pipeline.cost import cost
 from distributed_trf.pipeline.execute import Outcome
 from distributed_trf.pipeline.items import STAGES, ReadSession
 from distributed_trf.pipeline.lay import gather_reliability, lay_result_grid
 from distributed_trf.pipeline.manifest import new_run, now, provenance
 from distributed_trf.pipeline.memory import check_memory
 from distributed_trf.pipeline.prepare import prepare, tasks
-from distributed_trf.pipeline.submit import run_here, run_on
+from distributed_trf.pipeline.report import Report
+from distributed_trf.pipeline.submit import ended_by_scheduler, run_here, run_on
 from distributed_trf.pipeline.survey import Planned, State, survey_all
+from distributed_trf.pipeline.watch.board import Board
+from distributed_trf.pipeline.watch.event_log import EventLog
+from distributed_trf.pipeline.watch.events import Dashboard, Event, ItemEnded, RunEnded, RunStarted, StageBegan, Watcher
+from distributed_trf.pipeline.watch.feed import Feed
 from distributed_trf.store.atomic import sweep, write_json
 from distributed_trf.store.lock import run_lock
 from distributed_trf.store.study_store import StudyStore
-
-
-class Watcher(Protocol):
-    """Whoever wants to see a run go by."""
-
-    def started(self, dashboard: str | None, folder: Path) -> None:
-        """Workers are ready."""
-
-    def stage(self, name: str, *, todo: int, done: int) -> None:
-        """A stage begins, of which some items may be done already."""
-
-    def finished(self, outcome: Outcome) -> None:
-        """An item ended."""
-
-
-@dataclass
-class Report:
-    """How a run ended."""
-
-    done: dict[str, int] = field(default_factory=dict)
-    """Items done now, by stage."""
-    skipped: dict[str, int] = field(default_factory=dict)
-    """Items that were done before, by stage."""
-    failed: dict[str, str] = field(default_factory=dict)
-    """Message of each item that failed, by stage and key."""
-    blocked: dict[str, str] = field(default_factory=dict)
-    """What each item that could not begin was waiting for."""
-    constant_units: int = 0
-    """Units that never vary, in the fit that has most of them."""
-    notes: dict[str, list[str]] = field(default_factory=dict)
-    """What was left out of sessions while reading them, by stimulus set and session."""
-    left_out: dict[str, str] = field(default_factory=dict)
-    """Sessions that heard too little to be cross-validated, and why."""
-    heard_in_parts: int = 0
-    """Extractions whose batch did not fit the memory of the device."""
-    fallbacks: int = 0
-    """Factorisations that failed their check, so that a slower way was taken."""
-    seconds: dict[str, float] = field(default_factory=dict)
-    """Wall time by stage."""
-    folder: Path | None = None
-    """Manifest and performance report of the run; None when there was nothing to do."""
-
-    @property
-    def ok(self) -> bool:
-        """Whether every item of the study is done."""
-        return not self.failed and not self.blocked
 
 
 def run_study(
@@ -82,75 +40,95 @@ def run_study(
     settings = load_recipe(recipe) if isinstance(recipe, (str, Path)) else recipe
     planned = survey_all(context)
     if settings is not None:
-        todo = [p.item for p in planned if p.state is not State.DONE]
-        check_memory(context, [(item, cost(context, item, settings.device)) for item in todo], settings)
+        check_memory(context, planned, settings)
     StudyStore.create(study.output)
     with run_lock(context.store):
         sweep(context.store.root)
-        if all(p.state is State.DONE for p in planned):
-            done = [p.item for p in planned]
-            lay_result_grid(context, done)  # the study may ask for less than it did
-            gather_reliability(context, done)
-            return Report(skipped=dict(Counter(p.item.stage for p in planned)))
-        return _Run(context, settings, watcher).go()
+        return nothing_to_do(context, planned) or Run(context, settings, planned, watcher).go()
 
 
-class _Run:
-    """One run under way."""
+def nothing_to_do(context: Context, planned: Sequence[Planned]) -> Report | None:
+    """Report that all items are done, or None if they are not; the results are left as the study asks for them now."""
+    done = [p.item for p in planned if p.state is State.DONE]
+    if len(done) < len(planned) or lay_result_grid(context, done):
+        return None
+    gather_reliability(context, done)
+    return Report(skipped=dict(Counter(item.stage for item in done)))
 
-    def __init__(self, context: Context, recipe: Recipe | None, watcher: Watcher | None) -> None:
+
+class Run:
+    """One run under way: a driver that gives items to workers, or does them itself."""
+
+    def __init__(
+        self, context: Context, recipe: Recipe | None, planned: Sequence[Planned], watcher: Watcher | None
+    ) -> None:
         self.context = context
         self.recipe = recipe
-        self.watcher = watcher
-        self.report = Report(folder=new_run(context.store.runs))
+        self.folder = new_run(context.store.runs)
+        self.report = Report(folder=self.folder)
         self.client: Any = None
+        self.board = Board(planned, _layers(context))
+        self._watchers: list[Watcher] = [self.board] if watcher is None else [self.board, watcher]
+        self._telling = RLock()
 
     def go(self) -> Report:
+        """Do every stage and report; what is done when an error ends the run is kept."""
         self._write_manifest("running")
-        try:
-            with self._workers():
+        state = "interrupted"
+        with EventLog(self.folder / "events.jsonl") as log, ExitStack() as workers:
+            self._watchers.insert(0, log)
+            try:
+                workers.enter_context(self._workers())
                 for stage in STAGES:
                     start = time.perf_counter()
                     if self._stage(stage):
                         self.report.seconds[stage] = round(time.perf_counter() - start, 3)
-        except BaseException:
-            self._write_manifest("interrupted")
-            raise
-        self._write_manifest("finished")
+                state = "finished"
+            finally:  # at once: workers may take their time to go
+                self._tell(RunEnded(state, self.report))
+                self._write_manifest(state)
         return self.report
 
     @contextmanager
     def _workers(self) -> Iterator[None]:
-        assert self.report.folder is not None
         if self.recipe is None:
-            self._tell("started", None, self.report.folder)
+            self._started("this process", "cpu", {}, None)
             yield
             return
-        with start_cluster(self.recipe) as self.client:
+        with ended_by_scheduler(), start_cluster(self.recipe) as self.client:
             from distributed import performance_report
 
-            self._tell("started", self.client.dashboard_link, self.report.folder)
-            with performance_report(filename=str(self.report.folder / "performance.html"), mode="inline"):
-                yield
+            with Feed(self.client, self.board, self._tell) as feed:
+                dashboard = feed.dashboard(self.recipe.dashboard)
+                self._started(self.recipe.kind, self.recipe.device, feed.workers, dashboard)
+                with performance_report(filename=str(self.folder / "performance.html"), mode="inline"):
+                    yield
+
+    def _started(self, cluster: str, device: str, workers: Mapping[str, str], dashboard: Dashboard | None) -> None:
+        study = self.context.study
+        self._tell(RunStarted(study.name, study.output, self.folder, cluster, device, workers, dashboard))
 
     def _stage(self, stage: str) -> bool:
         """Do a stage; False if the study has none."""
-        planned = prepare(self.context, stage)
+        planned = self._planned(stage)
         if not planned:
             return False
         todo = [p for p in planned if p.state not in (State.DONE, State.WAITING)]
         self.report.skipped[stage] = sum(p.state is State.DONE for p in planned)
         self.report.blocked |= {f"{stage} {p.item.key}": p.reason for p in planned if p.state is State.WAITING}
         self.report.done[stage] = 0
-        self._tell("stage", stage, todo=len(todo), done=self.report.skipped[stage])
-        for outcome in self._outcomes(todo):
+        self._tell(StageBegan(stage, planned))
+        for outcome in self._outcomes(stage, todo):
             if outcome.ok:
                 self.report.done[stage] += 1
                 self._note(outcome)
             else:
                 self.report.failed[f"{stage} {outcome.item.key}"] = outcome.message
-            self._tell("finished", outcome)
+            self._tell(ItemEnded(outcome))
         return True
+
+    def _planned(self, stage: str) -> list[Planned]:
+        return prepare(self.context, stage)
 
     def _note(self, outcome: Outcome) -> None:
         report, details = self.report, outcome.details
@@ -161,23 +139,30 @@ class _Run:
         report.heard_in_parts += details.get("heard_in_parts", 1) > 1
         report.fallbacks += len(details.get("fallbacks", []))
 
-    def _outcomes(self, todo: Sequence[Planned]) -> Iterator[Outcome]:
-        assert self.report.folder is not None
+    def _outcomes(self, stage: str, todo: Sequence[Planned]) -> Iterator[Outcome]:
         device = self.recipe.device if self.recipe else "cpu"
-        of_items = tasks(self.context, todo, device=device, run=self.report.folder)
+        limit = self.recipe.item_limit if self.recipe else None
+        of_items = tasks(self.context, todo, device=device, run=self.folder, limit=limit)
         if self.client is None:
-            return run_here(of_items)
-        return run_on(self.client, of_items, attempts=self.context.study.attempts)
+            yield from run_here(of_items)
+            return
+        assert self.recipe is not None
+        from distributed import span
+
+        with span(self.context.study.name, stage):
+            yield from run_on(
+                self.client, of_items, attempts=self.context.study.attempts, workers=self.recipe.n_workers
+            )
 
     def _write_manifest(self, state: str) -> None:
         report = self.report
-        assert report.folder is not None
         content = {
             "state": state,
             "recipe": self.recipe.model_dump(mode="json") if self.recipe else None,
             "seconds": report.seconds,
             "done": report.done,
             "skipped": report.skipped,
+            "elsewhere": report.elsewhere,
             "failed": report.failed,
             "blocked": report.blocked,
             "constant_units": report.constant_units,
@@ -188,8 +173,17 @@ class _Run:
             "updated": now(),
             **provenance(self.context.study),
         }
-        write_json(report.folder / "manifest.json", content)
+        write_json(self.folder / "manifest.json", content)
 
-    def _tell(self, event: str, *args: Any, **kwargs: Any) -> None:
-        if self.watcher is not None:
-            getattr(self.watcher, event)(*args, **kwargs)
+    def _tell(self, event: Event) -> None:
+        with self._telling:  # workers come and go in another thread
+            for watcher in self._watchers:
+                watcher(event)
+
+
+def _layers(context: Context) -> dict[str, list[tuple[int, str, str]]]:
+    """Ids, names and types of the layers of each network."""
+    return {
+        network.name: [(layer.id, layer.name, layer.type) for layer in context.layers(network)]
+        for network in context.study.networks
+    }

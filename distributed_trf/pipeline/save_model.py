@@ -13,10 +13,12 @@ from distributed_trf.pipeline.items import Fit
 from distributed_trf.store.models import unit_labels, write_model
 from distributed_trf.store.results import session_units
 from distributed_trf.store.study_store import StudyStore
+from distributed_trf.timing import timed
 from distributed_trf.trf.crossval import Fit as Solution
 from distributed_trf.trf.lags import lag_samples
 
 
+@timed("write")
 def save_model(store: StudyStore, item: Fit, study: StudySettings, fitted: Sequence[tuple[Cohort, Solution]]) -> str:
     """Write the weights of all units on one layer, and return their digest."""
     units = session_units(store.results)

@@ -7,12 +7,16 @@ from typing import Self
 
 from distributed_trf.clusters.recipe import Recipe
 from distributed_trf.config.study import StudySettings, load_study
+from distributed_trf.pipeline.array_run import Element, run_element
 from distributed_trf.pipeline.context import Context
 from distributed_trf.pipeline.cost import cost
 from distributed_trf.pipeline.forecast import Forecast
 from distributed_trf.pipeline.operations import Cost
-from distributed_trf.pipeline.run import Report, Watcher, run_study
+from distributed_trf.pipeline.report import Report
+from distributed_trf.pipeline.run import run_study
 from distributed_trf.pipeline.survey import Planned, survey_all
+from distributed_trf.pipeline.watch.events import Watcher
+from distributed_trf.store.claims import holders
 
 
 class Study:
@@ -57,7 +61,8 @@ class Study:
             If something that the study names cannot be used.
         """
         context = Context.open(self.settings, to_run=False)
-        return survey_all(context)
+        at_work = holders(context.store)
+        return [planned.seen(at_work) for planned in survey_all(context)]
 
     def forecast(self, recipe: Recipe) -> Forecast:
         """Return what a run on the workers of a recipe would do and take, without writing anything."""
@@ -69,7 +74,13 @@ class Study:
         context = Context.open(self.settings, to_run=False)
         return [(p, cost(context, p.item, device)) for p in survey_all(context)]
 
-    def run(self, recipe: str | Path | Recipe | None = "local", *, watcher: Watcher | None = None) -> Report:
+    def run(
+        self,
+        recipe: str | Path | Recipe | None = "local",
+        *,
+        item: str | None = None,
+        watcher: Watcher | None = None,
+    ) -> Report:
         """Do everything that is not done yet.
 
         Parameters
@@ -77,8 +88,11 @@ class Study:
         recipe
             Where workers come from: name of a file in ``cluster/``, a path, or None for this process alone, where an
             unexpected error is raised as it is.
+        item
+            ``"I/N"``: be element I (from 1) of a job array of N, which does items in this process and shares them with
+            the other elements; no scheduler is needed. The recipe gives device and threads.
         watcher
-            Told of every stage and item.
+            Told of every stage, item and worker, as one event at a time (see ``pipeline.watch.events``).
 
         Returns
         -------
@@ -90,6 +104,8 @@ class Study:
         ConfigError, RecordingError, StoreError
             If the study cannot begin; nothing was written then.
         """
+        if item is not None:
+            return run_element(self.settings, Element.parse(item), recipe or "local", watcher=watcher)
         return run_study(self.settings, recipe, watcher=watcher)
 
     def __repr__(self) -> str:

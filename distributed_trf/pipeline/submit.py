@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
-from distributed_trf.errors import WorkersLostError
+from distributed_trf.errors import SchedulerLostError, WorkersLostError
 from distributed_trf.pipeline.execute import Outcome, Task, execute, fail
 from distributed_trf.pipeline.items import Extract, Fit, Item
+from distributed_trf.pipeline.on_worker import execute_on_worker
 
 MORE_MEMORY = (
     "give workers more memory (fewer workers, or `memory` in the recipe) or make items smaller (`extraction.batch`, "
@@ -23,7 +25,7 @@ def run_here(tasks: Sequence[Task]) -> Iterator[Outcome]:
         yield execute(task)
 
 
-def run_on(client: Any, tasks: Sequence[Task], *, attempts: int) -> Iterator[Outcome]:
+def run_on(client: Any, tasks: Sequence[Task], *, attempts: int, workers: int = 1) -> Iterator[Outcome]:
     """Do tasks on the workers of a cluster, in no particular order.
 
     Parameters
@@ -35,6 +37,8 @@ def run_on(client: Any, tasks: Sequence[Task], *, attempts: int) -> Iterator[Out
     attempts
         How often a task that raises is tried before it has failed. A task that worker after worker was lost with has
         had its chances.
+    workers
+        How many there will be: those that a queue starts may come later than the tasks.
 
     Yields
     ------
@@ -45,31 +49,40 @@ def run_on(client: Any, tasks: Sequence[Task], *, attempts: int) -> Iterator[Out
     ------
     WorkersLostError
         If no worker is left and none comes back.
+    SchedulerLostError
+        If the scheduler is gone.
 
     Notes
     -----
     About three tasks per worker are in flight, one being done, one whose features are being written beside it, and one
     that waits: workers never idle while the scheduler stays small and a lost worker takes little with it.
     """
-    from distributed import as_completed, secede
+    from distributed import as_completed
+    from distributed.client import ClosedClientError
     from distributed.scheduler import NoWorkerError
 
+    address = client.scheduler.address
     waiting = iter(tasks)
     tried: Counter[Item] = Counter()
     running: dict[Any, Task] = {}
 
     def submit(task: Task) -> Any:
         tried[task.item] += 1
-        future = client.submit(execute, task, secede, key=_key(task.item, tried[task.item], task.run), pure=False)
+        try:
+            future = client.submit(execute_on_worker, task, key=_key(task.item, tried[task.item], task.run), pure=False)
+        except ClosedClientError:
+            raise _scheduler_lost(address) from None
         running[future] = task
         return future
 
-    window = 3 * max(len(client.scheduler_info(n_workers=-1)["workers"]), 1)
+    window = 3 * max(len(client.scheduler_info(n_workers=-1)["workers"]), workers)
     completed = as_completed([submit(task) for task in islice(waiting, window)])
     for future in completed:
         task = running.pop(future)
         if future.status == "finished":
             yield future.result()
+        elif future.status in ("cancelled", "lost"):  # this driver cancels nothing
+            raise _scheduler_lost(address)
         elif isinstance(future.exception(), NoWorkerError):
             raise WorkersLostError(
                 f"every worker was lost and none came back, most likely out of memory; {MORE_MEMORY}. What is done is "
@@ -85,9 +98,34 @@ def run_on(client: Any, tasks: Sequence[Task], *, attempts: int) -> Iterator[Out
 
 
 def _key(item: Item, attempt: int, run: str) -> tuple[str, str, int, str]:
-    """Key of a task: the dashboard groups tasks by its first part."""
-    group = f"{item.stage}-{item.network}" if isinstance(item, (Extract, Fit)) else item.stage
+    """Key of a task: the dashboard names, groups and colours tasks by its first part.
+
+    Networks differ in how long their tasks take. They stand first, since bars show a dozen letters; Dask cuts a name at
+    a hyphen that no word follows.
+    """
+    group = f"{item.network.replace('-', '_')} {item.stage}" if isinstance(item, (Extract, Fit)) else item.stage
     return (group, item.key, attempt, run)
+
+
+@contextmanager
+def ended_by_scheduler() -> Iterator[None]:
+    """Let the loss of the scheduler be the error of a block, and not what fails then because it is gone."""
+    try:
+        yield
+    except Exception as error:
+        first: BaseException | None = error
+        while first is not None and not isinstance(first, SchedulerLostError):
+            first = first.__context__
+        if first is None or first is error:
+            raise
+        raise first from None
+
+
+def _scheduler_lost(address: str) -> SchedulerLostError:
+    return SchedulerLostError(
+        f"the scheduler at {address} has ended, or cannot be reached any more; "
+        "workers end with what they are at. What is done is kept: start a scheduler again and run the same command"
+    )
 
 
 def _killed(future: Any) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from distributed_trf.pipeline.context import Context
@@ -26,6 +26,7 @@ from distributed_trf.pipeline.items import (
     ReadSession,
     ReadSounds,
 )
+from distributed_trf.store.claims import Holder
 from distributed_trf.store.receipts import read_failure, read_receipt
 
 
@@ -39,6 +40,8 @@ class State(StrEnum):
     FAILED = "failed"
     WAITING = "waiting"
     """Something that it depends on is not done."""
+    RUNNING = "running"
+    """A process is at it."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,15 @@ class Planned:
     """Why it is not done; of one that is, what is worth knowing."""
     fingerprint: Fingerprint | None
     """What its receipt must carry; None while it waits."""
+    median_r: float | None = None
+    """Of a fit that is done: median test correlation over units, None if none varies."""
+
+    def seen(self, at_work: Mapping[tuple[str, str], Holder]) -> Planned:
+        """Say that it is running if a process is at it."""
+        who = at_work.get((self.item.stage, self.item.key))
+        if who is None or self.state is State.DONE:
+            return self
+        return replace(self, state=State.RUNNING, reason=f"on {who.host}, process {who.process}, since {who.since}")
 
 
 def items(context: Context, stage: str) -> Iterator[Item]:
@@ -128,7 +140,8 @@ def _place(context: Context, expectations: Expectations, item: Item) -> Planned:
     done = expectations.receipt(item)
     if done is not None:
         parts = done.details.get("heard_in_parts", 1)
-        return Planned(item, State.DONE, f"heard in {parts} parts" if parts > 1 else "", expected)
+        reason = f"heard in {parts} parts" if parts > 1 else ""
+        return Planned(item, State.DONE, reason, expected, done.details.get("median_r"))
     receipt = read_receipt(store, item.stage, item.key)
     failure = read_failure(store, item.stage, item.key)
     if failure is not None and failure.fingerprint == expected:

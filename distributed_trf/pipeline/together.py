@@ -18,6 +18,7 @@ from distributed_trf.pipeline.layer_data import LayerData
 from distributed_trf.store.analyses import unit_coords, write_analysis
 from distributed_trf.store.features import NetworkFeatures
 from distributed_trf.store.study_store import StudyStore
+from distributed_trf.timing import timed
 from distributed_trf.trf.banded import band_candidates, fit_banded, lagged_bands
 from distributed_trf.trf.correlation import mean_over_repeats
 from distributed_trf.trf.shares import band_drives, variance_shares
@@ -56,14 +57,15 @@ def fit_together(item: FitTogether, study: StudySettings, store: StudyStore, dev
         cohort, folds = collected.pop(0)
         fit = fit_banded(folds, study.ridge.penalties, bands, candidates, unit_block=study.ridge.unit_block)
         fallbacks += fit.fallbacks
-        parts = band_drives(test, fit.weights, data.lags, data.lead_in, data.widths)
-        alpha, scores, weights = (to_numpy(a) for a in (fit.alpha, fit.cv_scores, fit.band_weights))
-        for session, columns in cohort.columns().items():
-            units, recorded, own = data.units[session], data.recorded(session), parts[:, :, columns]
-            of_unit["r"][units] = to_numpy(mean_over_repeats(recorded, own.sum(axis=0)))
-            of_unit["alpha"][units], of_unit["cv_score"][units] = alpha[columns], scores.max(axis=0)[columns]
-            of_layer["share"][:, units] = to_numpy(variance_shares(recorded, own)[1])
-            of_layer["band_weight"][:, units] = weights[:, columns]
+        with timed("test"):
+            parts = band_drives(test, fit.weights, data.lags, data.lead_in, data.widths)
+            alpha, scores, weights = (to_numpy(a) for a in (fit.alpha, fit.cv_scores, fit.band_weights))
+            for session, columns in cohort.columns().items():
+                units, recorded, own = data.units[session], data.recorded(session), parts[:, :, columns]
+                of_unit["r"][units] = to_numpy(mean_over_repeats(recorded, own.sum(axis=0)))
+                of_unit["alpha"][units], of_unit["cv_score"][units] = alpha[columns], scores.max(axis=0)[columns]
+                of_layer["share"][:, units] = to_numpy(variance_shares(recorded, own)[1])
+                of_layer["band_weight"][:, units] = weights[:, columns]
     ds = xr.Dataset(
         {name: (UNIT, column) for name, column in of_unit.items()}
         | {name: ((LAYER, UNIT), table) for name, table in of_layer.items()},

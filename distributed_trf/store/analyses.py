@@ -11,11 +11,13 @@ import xarray as xr
 from distributed_trf import names
 from distributed_trf.store.atomic import new_folder
 from distributed_trf.store.zarr_arrays import codecs
+from distributed_trf.timing import timed
 
 PLACE = "place"
 """Attribute that says of what the analysis is: labels by dimension, each of length one."""
 
 
+@timed("write")
 def write_analysis(path: Path, ds: xr.Dataset, place: Mapping[str, Any]) -> None:
     """Write a dataset in place of what was there; it appears whole or not at all."""
     encoding = {name: {"compressors": codecs()} for name in ds.data_vars}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -42,18 +43,23 @@ def write_text(path: Path, text: str) -> None:
 def new_folder(path: Path) -> Iterator[Path]:
     """Yield a folder to fill: it takes the place of ``path`` when the block ends well, and is removed otherwise."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside, old = _beside(path), _beside(path, REPLACED)
+    beside = _beside(path)
     try:
         with room_for(path):
             beside.mkdir()
             yield beside
             sync_folder(beside)
-        if path.is_dir():
-            path.rename(old)
-        beside.rename(path)
+        in_place = False
+        while not in_place:  # again if another process, which writes the same, was quicker
+            old = _beside(path, REPLACED)
+            try:
+                with suppress(FileNotFoundError):
+                    path.rename(old)
+                in_place = _takes_place(beside, path)
+            finally:
+                _settle(old)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-        _settle(old)
 
 
 def sync_folder(path: Path) -> None:
@@ -84,13 +90,22 @@ def sweep(root: Path) -> None:
                 left.unlink(missing_ok=True)
 
 
+def _takes_place(beside: Path, path: Path) -> bool:
+    """Move a folder into its place; False if another one is there."""
+    try:
+        beside.rename(path)
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            return False
+        raise
+    return True
+
+
 def _settle(old: Path) -> None:
     """Remove a replaced folder, or put it back where nothing has replaced it."""
     path = old.with_name(old.name.partition(REPLACED)[0])
-    if path.exists():
+    if path.exists() or (old.exists() and not _takes_place(old, path)):
         shutil.rmtree(old, ignore_errors=True)
-    elif old.exists():
-        old.rename(path)
 
 
 def _beside(path: Path, mark: str = TEMPORARY) -> Path:

@@ -23,12 +23,13 @@ from distributed_trf.store.atomic import new_folder, sync_file
 from distributed_trf.store.disk_full import room_for
 from distributed_trf.store.feature_layout import FeatureLayout, StoredLayer
 from distributed_trf.store.study_store import StudyStore
-from distributed_trf.store.zarr_arrays import attributes, codecs, member, open_group, read
+from distributed_trf.store.zarr_arrays import attributes, codecs, is_whole, member, open_group, read
+from distributed_trf.timing import timed
 
 
 def has_layout(path: Path, layout: FeatureLayout) -> bool:
-    """Tell whether a network's arrays are there with this layout."""
-    return path.is_dir() and attributes(open_group(path)) == _attrs(layout)
+    """Tell whether a network's arrays are there, whole, with this layout."""
+    return is_whole(path) and attributes(open_group(path)) == _attrs(layout)
 
 
 def create_features(path: Path, layout: FeatureLayout) -> None:
@@ -49,6 +50,7 @@ def create_features(path: Path, layout: FeatureLayout) -> None:
             )
 
 
+@timed("write")
 def write_batch(path: Path, batch: int, features: Mapping[int, Sequence[np.ndarray]]) -> None:
     """Write one batch: for each layer id the frames of the batch's stimuli, each of shape (frames, width).
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,11 @@ import numpy as np
 import xarray as xr
 
 from distributed_trf import names
+from distributed_trf.errors import StoreError
 from distributed_trf.store.atomic import new_folder, sync_file
 from distributed_trf.store.disk_full import room_for
-from distributed_trf.store.zarr_arrays import attributes, codecs, member, open_group, read
+from distributed_trf.store.zarr_arrays import attributes, codecs, is_whole, member, open_group, read
+from distributed_trf.timing import timed
 
 Place = tuple[str, str, str, int, float]
 """Where a fit lies: stimulus set, network, weights, layer, bin width in ms."""
@@ -55,17 +57,36 @@ class Grid:
         return ds
 
 
-def lay_results(path: Path, grid: Grid, done: Iterable[Place], attrs: Mapping[str, Any]) -> None:
-    """Make the results store, or lay it anew when the study's axes have changed, keeping the fits in ``done``.
+def has_grid(path: Path, grid: Grid) -> bool:
+    """Tell whether the results store is there, whole, with these axes."""
+    return is_whole(path) and _stored_grid(path) == _as_stored(grid)
 
-    ``done`` names the fits that are still valid; whatever else is in the store is emptied. The caller revokes the
-    receipts of those others first.
+
+def describe_results(path: Path, attrs: Mapping[str, Any]) -> None:
+    """Say anew what made the results."""
+    open_group(path, mode="r+").attrs.update(dict(attrs))
+
+
+def lay_results(
+    path: Path,
+    grid: Grid,
+    done: Iterable[Place],
+    attrs: Mapping[str, Any],
+    *,
+    lose: Callable[[Place], None] | None = None,
+) -> None:
+    """Make the results store, or lay it anew because the study's axes have changed, keeping the fits in ``done``.
+
+    ``done`` names the fits that are still valid; the caller revokes the receipts of others first. Units that are new
+    have no part in those. ``lose`` is told of a fit whose numbers are damaged, before the new store takes its place.
+
+    Raises
+    ------
+    StoreError
+        If numbers of a fit are damaged and nobody is to be told; the store is left as it was.
     """
-    wanted, done = json.loads(json.dumps(asdict(grid))), set(done)
-    old = _stored_grid(path)
-    if old == wanted and _filled(path, grid) <= done:
-        open_group(path, mode="r+").attrs.update(dict(attrs))
-        return
+    wanted = _as_stored(grid)
+    old = _stored_grid(path) if is_whole(path) else None
     with new_folder(path) as folder:
         grid.coords().to_zarr(folder, mode="w", zarr_format=3, consolidated=False)
         group = open_group(folder, mode="r+")
@@ -75,18 +96,50 @@ def lay_results(path: Path, grid: Grid, done: Iterable[Place], attrs: Mapping[st
             _create(group, name, variable, names.RESULT_DIMS, grid, f"{of_units} layer_name layer_type")
         for name, variable in names.RELIABILITY.items():
             _create(group, name, variable, names.RELIABILITY_DIMS, grid, of_units)
-        if old is not None and old["units"] == wanted["units"]:
-            for place in done:
-                write_fit(folder, place, read_fit(path, place))
+        if old is None:
+            return
+        were = {label: k for k, label in enumerate(_unit_names(old))}
+        kept = [(k, were[label]) for k, label in enumerate(_unit_names(wanted)) if label in were]
+        here, there = [k for k, _ in kept], [k for _, k in kept]
+        for place in done:
+            try:
+                stored = read_fit(path, place)
+            except StoreError:
+                if lose is None:
+                    raise
+                lose(place)
+                continue
+            columns = {name: np.full(grid.n_units, np.nan) for name in stored}
+            for name, column in columns.items():
+                column[here] = stored[name][there]
+            write_fit(folder, place, columns)
 
 
+def filled_places(path: Path, grid: Grid) -> set[Place]:
+    """List the places that have a chunk of any variable."""
+    places = set()
+    for name in names.RESULTS:
+        for chunk in (path / name / "c").glob("/".join("*" * len(names.RESULT_DIMS))):
+            index = [int(part) for part in chunk.parts[-len(names.RESULT_DIMS) : -1]]
+            places.add(tuple(grid.axes[dim][i] for dim, i in zip(names.GRID, index, strict=True)))
+    return places
+
+
+def empty_fit(path: Path, grid: Grid, place: Place) -> None:
+    """Remove the results of one fit, if its place is in the grid."""
+    if all(label in grid.axes[dim] for dim, label in zip(names.GRID, place, strict=True)):
+        for name in names.RESULTS:
+            _chunk(path, name, _index(path, place)).unlink(missing_ok=True)
+
+
+@timed("write")
 def write_fit(path: Path, place: Place, values: Mapping[str, np.ndarray]) -> None:
     """Write the results of one fit, each variable of shape (units,); on disk when this returns."""
     group, index = open_group(path, mode="r+"), _index(path, place)
     for name, column in values.items():
         with room_for(path / name, column.nbytes):
             member(group, name)[index] = column
-            chunk = path / name / "c" / "/".join(str(i) for i in (*index, 0))
+            chunk = _chunk(path, name, index)
             if chunk.exists():  # zarr stores no chunk that is NaN throughout
                 sync_file(chunk)
 
@@ -142,14 +195,20 @@ def _index(path: Path, place: Place) -> tuple[int, ...]:
     return tuple(grid["axes"][dim].index(label) for dim, label in zip(names.GRID, place, strict=True))
 
 
-def _filled(path: Path, grid: Grid) -> set[Place]:
-    """List the places that have a chunk of any variable."""
-    places = set()
-    for name in names.RESULTS:
-        for chunk in (path / name / "c").glob("/".join("*" * len(names.RESULT_DIMS))):
-            index = [int(part) for part in chunk.parts[-len(names.RESULT_DIMS) : -1]]
-            places.add(tuple(grid.axes[dim][i] for dim, i in zip(names.GRID, index, strict=True)))
-    return places
+def _chunk(path: Path, name: str, index: tuple[int, ...]) -> Path:
+    """Return the file of one fit's values of one variable; zarr has none where all are NaN."""
+    return path / name / "c" / "/".join(str(i) for i in (*index, 0))
+
+
+def _as_stored(grid: Grid) -> dict[str, Any]:
+    """Return a grid as zarr's JSON gives it back."""
+    stored: dict[str, Any] = json.loads(json.dumps(asdict(grid)))
+    return stored
+
+
+def _unit_names(stored: Mapping[str, Any]) -> list[tuple[str, str]]:
+    units = stored["units"]
+    return list(zip(units["session"], units["channel"], strict=True))
 
 
 def _labels(values: Any) -> np.ndarray:

@@ -82,6 +82,11 @@ class StudyStore:
         return self.root / "failures"
 
     @property
+    def claims(self) -> Path:
+        """One small file per work item that a process is at."""
+        return self.root / "claims"
+
+    @property
     def runs(self) -> Path:
         """Manifest and performance report of each run."""
         return self.root / "runs"

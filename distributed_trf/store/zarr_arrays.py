@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +13,7 @@ from zarr.codecs import Crc32cCodec, ZstdCodec
 
 from distributed_trf.errors import StoreError
 from distributed_trf.store.atomic import new_folder
+from distributed_trf.timing import timed
 
 
 def codecs() -> list[Any]:
@@ -19,6 +21,7 @@ def codecs() -> list[Any]:
     return [ZstdCodec(level=1), Crc32cCodec()]
 
 
+@timed("write")
 def write_group(path: Path, arrays: Mapping[str, np.ndarray], attrs: Mapping[str, Any]) -> None:
     """Write arrays and attributes as a new zarr group, which appears whole or not at all."""
     with new_folder(path) as folder:
@@ -41,6 +44,18 @@ def open_group(path: Path, *, mode: Literal["r", "r+"] = "r") -> zarr.Group:
         raise StoreError(
             f"{path}: cannot be opened as a zarr group ({error}); run the study again to rebuild it"
         ) from error
+
+
+def is_whole(path: Path) -> bool:
+    """Tell whether a zarr group and its arrays are there and say in readable files what they are."""
+    try:
+        json.loads((path / "zarr.json").read_bytes())
+        for array in path.iterdir():
+            if array.is_dir():
+                json.loads((array / "zarr.json").read_bytes())
+    except (FileNotFoundError, ValueError):
+        return False
+    return True
 
 
 def member(group: zarr.Group, name: str) -> zarr.Array[Any]:

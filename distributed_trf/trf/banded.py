@@ -10,6 +10,7 @@ from array_api_compat import device as device_of
 
 from distributed_trf.arrays import Array, like, namespace
 from distributed_trf.errors import ConfigError, DataError
+from distributed_trf.timing import timed
 from distributed_trf.trf.correlation import varies
 from distributed_trf.trf.crossval import UNIT_BLOCK, Folds, check_alphas, distinct
 from distributed_trf.trf.search import search
@@ -144,6 +145,7 @@ def fit_banded(
     )
 
 
+@timed("solve")
 def _solve(
     folds: Folds, penalties: list[float], alpha: Array, candidate: Array, factors: list[Array]
 ) -> tuple[Array, Array]:

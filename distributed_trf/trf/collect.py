@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, field
 
-from distributed_trf.arrays import Array
+from distributed_trf.arrays import Array, wait_for
+from distributed_trf.timing import timed
 from distributed_trf.trf.choice import (
     Precision,
     ScalingRule,
@@ -130,6 +131,7 @@ class FoldCollector:
         if method == "dual":
             self.solver = method
 
+    @timed("moments")
     def add(self, fold: int, x: Array, y: Array, heard: Sequence[bool] | None = None) -> None:
         """Add a trial to a fold; arguments as in ``MomentStream.add``."""
         heard = [True] * len(self.groups) if heard is None else heard
@@ -139,6 +141,7 @@ class FoldCollector:
         else:
             self._trials[fold] = self._trials[fold] + Trials([x], [y], [heard])
 
+    @timed("moments")
     def folds(self) -> Folds:
         """Return what has been collected.
 
@@ -153,4 +156,5 @@ class FoldCollector:
                 self._trials, self.lags, self.lead_in, self.groups, self.standardize, self.scaling, self.precision
             )
         sums = [stream.moments() for stream in self._streams]
+        wait_for(sums[0].gram.xx)
         return MomentFolds(sums, self.standardize, self.scaling, self.solver, self.precision)

@@ -10,6 +10,7 @@ import numpy as np
 
 from distributed_trf.arrays import Array, like, namespace
 from distributed_trf.errors import ConfigError, DataError
+from distributed_trf.timing import timed
 from distributed_trf.trf.correlation import varies
 from distributed_trf.trf.moments import Responses
 from distributed_trf.trf.primal import Scaling
@@ -90,7 +91,8 @@ def fit_folds(
     penalties = check_alphas(alphas)
     screen = folds.screens and not all_scores
     scores = search(folds.validations(len(penalties)), penalties, screen=screen, unit_block=unit_block)
-    solved = folds.solve([s.best for s in scores], penalties)
+    with timed("solve"):
+        solved = folds.solve([s.best for s in scores], penalties)
     return gather(folds, scores, solved, penalties)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from distributed_trf.arrays import Array, namespace
+from distributed_trf.arrays import Array, namespace, wait_for
+from distributed_trf.timing import timed
 from distributed_trf.trf.screening import Screen, candidates, screen_of
 from distributed_trf.trf.validation import Validation, gains
 
@@ -22,6 +23,7 @@ class Scores:
     """Index of each unit's penalty, the smaller of equals, shape (U,)."""
 
 
+@timed("search")
 def search(
     folds: Iterator[Sequence[Validation]], alphas: Sequence[float], *, screen: bool, unit_block: int
 ) -> list[Scores]:
@@ -46,13 +48,16 @@ def search(
     """
     if screen:
         screens = [[screen_of(v, alphas, unit_block) for v in validations] for validations in folds]
-        return [_screened(group) for group in zip(*screens, strict=True)]
-    scored = ([(gains(v, alphas, unit_block), v.base) for v in validations] for validations in folds)
-    totals, n_folds = next(scored), 1
-    for found in scored:
-        totals = [(gain + g, base + b) for (gain, base), (g, b) in zip(totals, found, strict=True)]
-        n_folds += 1
-    return [_choose(gain, base, n_folds) for gain, base in totals]
+        scores = [_screened(group) for group in zip(*screens, strict=True)]
+    else:
+        scored = ([(gains(v, alphas, unit_block), v.base) for v in validations] for validations in folds)
+        totals, n_folds = next(scored), 1
+        for found in scored:
+            totals = [(gain + g, base + b) for (gain, base), (g, b) in zip(totals, found, strict=True)]
+            n_folds += 1
+        scores = [_choose(gain, base, n_folds) for gain, base in totals]
+    wait_for(scores[-1].best)
+    return scores
 
 
 def _screened(folds: Sequence[Screen]) -> Scores:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from distributed_trf.arrays import Array, namespace
+from distributed_trf.timing import timed
 from distributed_trf.trf.choice import Precision, ScalingRule
 from distributed_trf.trf.correlation import centred, varies
 from distributed_trf.trf.crossval import check_heard, solve_each
@@ -140,6 +141,7 @@ class KernelFolds:
         scaling = Scaling(xp.concat(means), xp.concat(inverses))
         return scaling if factor is None else scaling.times(factor)
 
+    @timed("moments")
     def _kernel(self, a: Trials, b: Trials, scaling: Scaling) -> Array:
         """Inner products of scaled rows, summed over lags, shape (rows of a, rows of b)."""
         total: Array = 0.0

@@ -1,4 +1,4 @@
-"""The wheel holds the package and the YAML files that it looks for."""
+"""The wheel holds the package, its pages, the YAML files that it looks for, and how to adapt them."""
 
 from __future__ import annotations
 
@@ -16,8 +16,13 @@ def test_wheel__carries_configs_and_recipes(tmp_path):
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "site")
-    yaml = {str(p.relative_to(ROOT)) for folder in ("configs", "cluster") for p in (ROOT / folder).rglob("*.yaml")}
-    assert {str(p.relative_to(tmp_path / "site/distributed_trf/_shipped")) for p in tmp_path.rglob("*.yaml")} == yaml
+    files = {str(p.relative_to(ROOT)) for folder in ("configs", "cluster") for p in (ROOT / folder).rglob("*.*")}
+    inside = tmp_path / "site/distributed_trf/_shipped"
+    assert {str(p.relative_to(inside)) for p in inside.rglob("*.*")} == files
+    assert "cluster/README.md" in files
+    pages = {p.relative_to(ROOT) for p in (ROOT / "distributed_trf").rglob("page_files/*")}
+    assert pages
+    assert all((tmp_path / "site" / page).is_file() for page in pages)
     code = "import distributed_trf as d; print(d.Study.load('quickstart'), d.__file__)"
     found = subprocess.run(
         [sys.executable, "-c", code],

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 
@@ -62,13 +62,12 @@ def test_mistake__is_one_message_and_ends_with_2(write_study, arguments, said):
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.skipif(importlib.util.find_spec("cupy") is not None, reason="cupy is installed, a GPU may be there")
+@pytest.mark.skipif(shutil.which("nvidia-smi") is not None, reason="a GPU may be here")
 def test_gpu_asked_for_without_one__is_an_error_not_a_cpu_run(write_study, workplace):
-    (workplace / "gpu.yaml").write_text("kind: local\nworkers: 1\ndevice: cuda\n")
     write_study(networks=MEL)
-    done = dtrf("run", "study.yaml", "--cluster", "gpu.yaml")
+    done = dtrf("run", "study.yaml", "--cluster", "local_cuda")
     assert done.returncode == 2
-    assert "device 'cuda' needs cupy" in done.stderr
+    assert "a GPU was asked for, but there is no NVIDIA driver on this machine" in done.stderr
     assert not list((workplace / "study").glob("receipts/*/*"))
 
 

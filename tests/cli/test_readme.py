@@ -93,7 +93,7 @@ def test_readme__commands_and_examples_run_as_written(checkout):
     seconds = time.perf_counter() - start
     assert "installing" not in out
     assert "22 items done now, 0 were done before" in out
-    assert re.search(r"dashboard: http://127\.0\.0\.1:\d+/status", out)
+    assert re.search(r"study page: http://127\.0\.0\.1:\d+/study", out)
     assert re.search(r"whisper_tiny +reset +5 +layers\.3\.final_layer_norm +0\.\d{3}", out)
     distance = re.search(r"median\s+distance\s+(0\.\d{3})", out)
     assert distance, out

@@ -194,3 +194,25 @@ def test_write_json__many_writers_leave_one_whole_file(tmp_path):
             assert len(found["long"]) == 2000
     assert [w.returncode for w in writers] == [0, 0]
     assert names(tmp_path) == ["c.json"]
+
+
+TWO_WRITERS = """
+import sys
+from pathlib import Path
+from distributed_trf.store.atomic import new_folder
+for k in range(300):
+    with new_folder(Path(sys.argv[1])) as folder:
+        (folder / "whole").write_text("x" * 1000)
+        (folder / "too").write_text("x" * 1000)
+"""
+
+
+def test_new_folder__several_writers_of_one_leave_a_whole_one_and_no_trace(tmp_path):
+    """As when a worker that was cut off comes back while another does its item."""
+    path = tmp_path / "a.zarr"
+    writers = [subprocess.Popen([sys.executable, "-c", TWO_WRITERS, path], stderr=subprocess.PIPE) for _ in range(3)]
+    for writer in writers:
+        assert writer.wait(60) == 0, writer.stderr.read()
+        writer.stderr.close()
+    assert [p.name for p in tmp_path.iterdir()] == ["a.zarr"]
+    assert {f.name: len(f.read_text()) for f in path.iterdir()} == {"whole": 1000, "too": 1000}

@@ -10,7 +10,17 @@ import xarray as xr
 
 from distributed_trf import names
 from distributed_trf.errors import StoreError
-from distributed_trf.store.results import Grid, lay_results, read_fit, session_units, write_fit
+from distributed_trf.store.results import (
+    Grid,
+    describe_results,
+    empty_fit,
+    filled_places,
+    has_grid,
+    lay_results,
+    read_fit,
+    session_units,
+    write_fit,
+)
 from tests.store_damage import flip_a_bit
 
 NET = {str(k): (f"m{k}", "conv") for k in range(3)}
@@ -77,19 +87,20 @@ def test_write_fit__nan_throughout_is_a_fit_too(laid):
     assert is_empty(laid, SECOND)
 
 
-def test_lay_results__again_changes_nothing_but_attributes(laid):
-    inode = laid.stat().st_ino
+def test_has_grid__knows_the_axes_and_whether_the_store_is_whole(laid):
+    assert has_grid(laid, GRID)
+    assert not has_grid(laid, replace(GRID, axes={**GRID.axes, "layer": (0, 1, 2)}))
+    assert not has_grid(laid.parent / "other.zarr", GRID)
+    (laid / "alpha/zarr.json").write_bytes((laid / "alpha/zarr.json").read_bytes()[:100])
+    assert not has_grid(laid, GRID)
+
+
+def test_describe_results__changes_nothing_but_attributes(laid):
     files = {f: f.read_bytes() for f in laid.rglob("*") if f.is_file() and f.parent != laid}
-    lay_results(laid, GRID, [MEL, SECOND], {**ATTRS, "study": "renamed"})
-    assert laid.stat().st_ino == inode
+    describe_results(laid, {**ATTRS, "study": "renamed"})
     assert {f: f.read_bytes() for f in laid.rglob("*") if f.is_file() and f.parent != laid} == files
     assert xr.open_zarr(laid, consolidated=False, chunks=None).attrs["study"] == "renamed"
-
-
-def test_lay_results__with_more_done_than_stored_is_no_reason_to_lay_anew(laid):
-    inode = laid.stat().st_ino
-    lay_results(laid, GRID, [MEL, FIRST, SECOND], ATTRS)  # a fit of constant units is NaN and has no chunk
-    assert laid.stat().st_ino == inode
+    assert has_grid(laid, GRID)
 
 
 def test_lay_results__a_network_more_keeps_what_is_done_bit_by_bit(laid):
@@ -113,18 +124,29 @@ def test_lay_results__a_network_less_keeps_the_others(laid):
         read_fit(laid, MEL)
 
 
-def test_lay_results__a_fit_that_is_not_done_is_emptied(laid):
-    lay_results(laid, GRID, [MEL], ATTRS)
+def test_empty_fit__empties_its_place_alone(laid):
+    assert filled_places(laid, GRID) == {MEL, SECOND}
+    empty_fit(laid, GRID, SECOND)
+    empty_fit(laid, GRID, FIRST)  # is empty already
+    empty_fit(laid, GRID, ("timit", "of_another_study", "reset", 0, 50.0))
+    assert filled_places(laid, GRID) == {MEL}
     assert_fit(laid, MEL, 1)
     assert is_empty(laid, SECOND)
 
 
-@pytest.mark.parametrize("column", ["session", "channel", "area", "x"])
-def test_lay_results__changed_units_drop_every_fit(laid, column):
-    values = {"session": ("s1", "s2", "s2"), "channel": ("1", "3", "1"), "area": ("core",) * 3, "x": (1.5, 2.0, 0.0)}
-    lay_results(laid, replace(GRID, units={**GRID.units, column: values[column]}), [MEL, SECOND], ATTRS)
-    assert is_empty(laid, MEL)
-    assert is_empty(laid, SECOND)
+@pytest.mark.parametrize(
+    ("column", "values", "kept"),
+    [
+        ("session", ("s1", "s2", "s2"), [True, False, True]),
+        ("channel", ("1", "3", "1"), [True, False, True]),
+        ("area", ("core",) * 3, [True, True, True]),
+        ("x", (1.5, 2.0, 0.0), [True, True, True]),
+    ],
+)
+def test_lay_results__other_units_keep_the_numbers_of_those_that_stay(laid, column, values, kept):
+    lay_results(laid, replace(GRID, units={**GRID.units, column: values}), [MEL, SECOND], ATTRS)
+    for name, found in read_fit(laid, MEL).items():
+        np.testing.assert_array_equal(found, np.where(kept, fit(1)[name], np.nan))
 
 
 def test_lay_results__damaged_old_fit_leaves_the_store_as_it_was(laid):
@@ -133,6 +155,16 @@ def test_lay_results__damaged_old_fit_leaves_the_store_as_it_was(laid):
         lay_results(laid, replace(GRID, axes={**GRID.axes, "layer": (0, 1, 2)}), [MEL, SECOND], ATTRS)
     assert_fit(laid, SECOND, 2)
     assert [p.name for p in laid.parent.iterdir()] == [laid.name]
+
+
+def test_lay_results__tells_of_damaged_fits_and_keeps_the_others(laid):
+    flip_a_bit(laid / "r/c/0/0/0/0/0/0", 5)
+    lost = []
+    grid = replace(GRID, axes={**GRID.axes, "layer": (0, 1, 2)})
+    lay_results(laid, grid, [MEL, SECOND], ATTRS, lose=lost.append)
+    assert lost == [MEL]
+    assert is_empty(laid, MEL)
+    assert_fit(laid, SECOND, 2)
 
 
 def test_results__carry_names_units_and_provenance(laid):

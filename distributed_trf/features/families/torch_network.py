@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -50,7 +51,7 @@ class TorchNetwork:
         import torch
 
         dtype, self.parts = next(self.model.parameters()).dtype, 1
-        with torch.inference_mode():
+        with torch.inference_mode(), _right_convolutions(self.device, dtype):
             for positions in self.family.batches([sound.shape[0] for sound in sounds]):
                 self._hear([sounds[k] for k in positions], layers, _placed(keep, positions), 0, dtype)
 
@@ -89,6 +90,24 @@ class TorchNetwork:
             torch.cuda.empty_cache()
         self._hear(sounds[:half], layers, keep, first, dtype)
         self._hear(sounds[half:], layers, keep, first + half, dtype)
+
+
+@contextmanager
+def _right_convolutions(device: str, dtype: torch.dtype) -> Iterator[None]:
+    """Keep bfloat16 on the CPU from oneDNN, whose convolutions are wrong for some shapes on processors with AMX.
+
+    See pytorch issues 163347 and 169688; grouped ones of eight channels, as in a small wav2vec 2.0, are among them.
+    """
+    import torch
+
+    onednn: Any = torch.backends.mkldnn
+    before = onednn.enabled
+    if device == "cpu" and dtype == torch.bfloat16:
+        onednn.enabled = False
+    try:
+        yield
+    finally:
+        onednn.enabled = before
 
 
 def _placed(keep: Keep, positions: Sequence[int]) -> Keep:

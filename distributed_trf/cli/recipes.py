@@ -1,0 +1,84 @@
+"""``dtrf recipes``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from distributed_trf.cli.console import out
+from distributed_trf.clusters.job_script import job_script
+from distributed_trf.clusters.recipe import Recipe, load_recipe
+from distributed_trf.clusters.recipe_jobs import JobRecipe
+from distributed_trf.config.locate import listed, locate, shipped
+from distributed_trf.errors import ConfigError, DeviceError
+
+FOLDER = "cluster"
+
+app = typer.Typer(help="List recipes, which say where workers come from, or show one.")
+
+
+@app.callback(invoke_without_command=True)
+def list_recipes(context: typer.Context) -> None:
+    """List the recipes of ./cluster and those that ship."""
+    if context.invoked_subcommand is not None:
+        return
+    view = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    for column in ("recipe", "kind"):
+        view.add_column(column, no_wrap=True)
+    view.add_column("workers", justify="right", no_wrap=True)
+    view.add_column("device", no_wrap=True)
+    view.add_column(overflow="fold")
+    unusable = []
+    for name in listed(FOLDER):
+        path = locate(name, FOLDER)
+        try:
+            recipe = load_recipe(path)
+        except ConfigError as error:
+            unusable.append(str(error))
+            continue
+        yours = "" if path.resolve().parent == shipped(FOLDER).resolve() else "(yours) "
+        told = Text(f"{yours}{_first_comment(path)}")
+        view.add_row(Text(name), recipe.kind, _workers(recipe), recipe.device, told)
+    out.print(view)
+    for problem in unusable:
+        out.print(Text(f"cannot be used: {problem}", overflow="fold"))
+    out.print("\nUse one with: dtrf run STUDY --cluster RECIPE", soft_wrap=True)
+    out.print("To adapt one, write it to ./cluster: dtrf recipes show slurm > cluster/mine.yaml", soft_wrap=True)
+
+
+@app.command("show")
+def show_recipe(
+    recipe: Annotated[str, typer.Argument(help="Recipe file, or the name of one in cluster/.", show_default=False)],
+    *,
+    script: Annotated[
+        bool, typer.Option("--script", help="Print the job script that would be submitted instead.")
+    ] = False,
+) -> None:
+    """Print a recipe as it stands in its file, or the script of its jobs."""
+    path = locate(recipe, FOLDER)
+    if not script:
+        typer.echo(path.read_text(), nl=False)
+        return
+    settings = load_recipe(path)
+    if not isinstance(settings, JobRecipe):
+        raise ConfigError(
+            f"{path}: kind = {settings.kind!r} submits no jobs, so there is no script; slurm, pbs, lsf and sge do"
+        )
+    typer.echo(job_script(settings), nl=False)
+
+
+def _workers(recipe: Recipe) -> str:
+    try:
+        return str(recipe.n_workers)
+    except DeviceError:  # one for each GPU of a machine that has none
+        return "-"
+
+
+def _first_comment(path: Path) -> str:
+    """Return what a file says of itself in its first line."""
+    first = path.read_text().partition("\n")[0]
+    return first.removeprefix("#").strip() if first.startswith("#") else ""

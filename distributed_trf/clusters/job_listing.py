@@ -1,0 +1,68 @@
+"""Which jobs a queue still knows."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import logging
+import re
+
+logger = logging.getLogger(__name__)
+
+COMMANDS = {
+    "slurm": ("squeue", "--noheader", "--format=%i", "--user"),
+    "pbs": ("qstat", "-u"),
+    "lsf": ("bjobs", "-noheader", "-w", "-u"),
+    "sge": ("qstat", "-u"),
+}
+"""What lists a user's waiting and running jobs, their ids first in each line; the user's name comes last."""
+PATIENCE = 60.0
+"""Seconds that the queue may take to answer."""
+
+
+async def live_jobs(kind: str) -> set[str] | None:
+    """Ask a queue for the ids of this user's jobs that wait or run.
+
+    Parameters
+    ----------
+    kind
+        Of the recipe.
+
+    Returns
+    -------
+    set of str, or None
+        Their numbers; None if the queue does not answer, for then nothing can be said of any job.
+    """
+    command = (*COMMANDS[kind], getpass.getuser())
+    pipe = asyncio.subprocess.PIPE
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *command, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe
+        )
+    except OSError as error:
+        logger.warning("cannot list jobs: %s", error)
+        return None
+    try:
+        out, err = await asyncio.wait_for(process.communicate(), PATIENCE)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        logger.warning("%s said nothing for %g seconds", command[0], PATIENCE)
+        return None
+    if process.returncode and b"No unfinished job found" not in err:  # as LSF says of an empty list
+        logger.warning("%s failed: %s", command[0], err.decode(errors="replace").strip())
+        return None
+    return job_numbers(out.decode(errors="replace"))
+
+
+def job_numbers(listing: str) -> set[str]:
+    r"""Read the ids off a listing.
+
+    Examples
+    --------
+    >>> sorted(job_numbers("job-ID  prior  name\n-------\n     12 0.55 dask-worker\n  13 0.55 dask-worker\n"))
+    ['12', '13']
+    >>> job_numbers("server:\nJob ID    Username\n------ -----\n4711.server  me\n")
+    {'4711'}
+    """
+    return set(re.findall(r"^\s*(\d+)", listing, re.MULTILINE))

@@ -1,0 +1,128 @@
+"""A recipe to the script of a job that is one worker."""
+
+from __future__ import annotations
+
+import math
+import signal
+from types import ModuleType
+from typing import Any
+from unittest.mock import patch
+
+from distributed_trf.clusters.dask_settings import exports
+from distributed_trf.clusters.keys import security_from
+from distributed_trf.clusters.recipe_jobs import JobRecipe, LsfRecipe, PbsRecipe, SgeRecipe, SlurmRecipe
+from distributed_trf.errors import ConfigError, MissingExtraError
+
+NAME = "dtrf"
+"""Of jobs, in the lists of the batch system."""
+
+LOOPBACK = "127.0.0.1:0"
+
+
+def job_script(recipe: JobRecipe) -> str:
+    """Return the script that would be submitted for each job; nothing is made or started.
+
+    Raises
+    ------
+    ConfigError
+        If dask-jobqueue cannot use the recipe.
+    MissingExtraError
+        If dask-jobqueue is not installed.
+    """
+    job_class = cluster_class(recipe).job_cls
+    keys = security_from(recipe.tls_directory / "RUN")
+    common = {"protocol": "tls://", "security": keys, "interface": recipe.interface}
+    try:
+        job = job_class("tls://SCHEDULER:PORT", name=f"{NAME}-0", **common, **job_options(recipe))
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"kind = {recipe.kind!r}: dask-jobqueue cannot use this recipe: {error}") from error
+    return str(job.job_script())
+
+
+def cluster_class(recipe: JobRecipe) -> Any:
+    """Return the class of dask-jobqueue for a recipe's batch system."""
+    jobqueue = import_jobqueue()
+    names = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "lsf": "LSFCluster", "sge": "SGECluster"}
+    return getattr(jobqueue, names[recipe.kind])
+
+
+def job_options(recipe: JobRecipe) -> dict[str, Any]:
+    """Return what dask-jobqueue needs to know to write the job script of a recipe."""
+    cuda = recipe.device == "cuda"
+    options: dict[str, Any] = {
+        # One worker per job that does one task at a time; how many cores the job has is said to each batch system.
+        "cores": 1,
+        "processes": 1,
+        "memory": f"{int(recipe.memory)}B",
+        "job_name": NAME,
+        "queue": recipe.queue,
+        "python": recipe.interpreter,
+        # Said in any case: workers of dask-cuda would otherwise take the folder that the jobs were submitted from.
+        "local_directory": recipe.scratch or "${TMPDIR:-/tmp}",
+        "death_timeout": 300,
+        "worker_command": "dask_cuda.cli" if cuda else "distributed.cli.dask_worker",
+        "worker_extra_args": ["--dashboard-address", LOOPBACK, *(["--device-memory-limit", "0"] if cuda else [])],
+        "job_script_prologue": [*exports(), *_lifetime(recipe.walltime), *recipe.prologue],
+        "job_directives_skip": recipe.skip,
+    }
+    cores, logs = recipe.cores, recipe.log_directory
+    match recipe:
+        case SlurmRecipe():
+            # A job that Slurm starts again by itself would be one too many beside the one submitted in its place.
+            directives = [f"-o {logs}/{NAME}-%j.out", "--no-requeue"]
+            options |= {"job_cpu": cores, "account": recipe.account, "walltime": _clock(recipe.walltime)}
+        case PbsRecipe():
+            directives = ["-S /bin/bash", "-j oe", f"-o {logs}/", "-r n"]
+            resources = recipe.resource_spec or f"select=1:ncpus={cores}:mem={math.ceil(recipe.memory / 2**20)}mb"
+            options |= {"resource_spec": resources, "account": recipe.account, "walltime": _clock(recipe.walltime)}
+        case LsfRecipe():
+            directives = [f"-o {logs}/{NAME}-%J.out", "-rn"]
+            hours, minutes = divmod(math.ceil(recipe.walltime / 60), 60)
+            options |= {"ncpus": cores, "project": recipe.account, "walltime": f"{hours}:{minutes:02d}"}
+            options |= {"lsf_units": recipe.units}
+        case SgeRecipe():
+            directives = ["-S /bin/bash", f"-o {logs}/", "-r n"]
+            if recipe.parallel_environment:
+                directives.append(f"-pe {recipe.parallel_environment} {cores}")
+            options |= {"resource_spec": recipe.resource_spec, "project": recipe.account}
+            options |= {"walltime": _clock(recipe.walltime)}
+        case _:
+            raise TypeError(type(recipe).__name__)
+    return {**options, "job_extra_directives": [*directives, *recipe.directives]}
+
+
+def import_jobqueue() -> ModuleType:
+    """Import dask-jobqueue and keep the handler of Ctrl-C.
+
+    As it is imported, version 0.9 sets a handler of its own, which Python allows in the main thread alone.
+
+    Raises
+    ------
+    MissingExtraError
+        If it is not installed.
+    """
+    try:
+        with patch.object(signal, "signal"):
+            import dask_jobqueue
+    except ImportError:
+        raise MissingExtraError("dask_jobqueue", "hpc") from None
+    return dask_jobqueue
+
+
+def _lifetime(walltime: float) -> list[str]:
+    """Let a worker leave before its job is ended: what it is at would be lost, and it could not say goodbye.
+
+    By the environment, as the workers of dask-cuda have no option for it.
+    """
+    margin = min(300.0, walltime / 10)
+    return [
+        f"export DASK_DISTRIBUTED__WORKER__LIFETIME__DURATION={walltime - margin:.0f}s",
+        f"export DASK_DISTRIBUTED__WORKER__LIFETIME__STAGGER={margin / 2:.0f}s",
+    ]
+
+
+def _clock(seconds: float) -> str:
+    """Write a duration as hours, minutes and seconds."""
+    minutes, rest = divmod(math.ceil(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:02d}:{minutes:02d}:{rest:02d}"

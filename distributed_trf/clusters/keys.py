@@ -1,0 +1,87 @@
+"""Keys of one run: who holds them may give work to its workers, so nobody else may read them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from distributed_trf.errors import ConfigError, MissingExtraError
+
+CERTIFICATE, KEY = "certificate.pem", "key.pem"
+
+
+@contextmanager
+def keys(folder: Path) -> Iterator[Any]:
+    """Make the keys of a run as files that only their owner may read; they are removed with the block.
+
+    Parameters
+    ----------
+    folder
+        Where a folder for them is made; on a file system that workers reach.
+
+    Yields
+    ------
+    distributed.Security
+        The paths, for scheduler, workers and clients alike. The certificate signs itself: to hold its key is to
+        belong to the run.
+
+    Raises
+    ------
+    ConfigError
+        If the folder is open to others or cannot be written.
+    """
+    temporary = temporary_security()
+    made = _private_folder(folder)
+    try:
+        for name, content in ((CERTIFICATE, temporary.tls_ca_file), (KEY, temporary.tls_worker_key)):
+            with os.fdopen(os.open(made / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                file.write(content)
+        yield security_from(made)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def temporary_security() -> Any:
+    """Make keys in memory.
+
+    Raises
+    ------
+    MissingExtraError
+        If the library that makes them is not installed.
+    """
+    from distributed import Security
+
+    try:
+        return Security.temporary()
+    except ImportError:
+        raise MissingExtraError("cryptography", "hpc") from None
+
+
+def security_from(folder: Path) -> Any:
+    """Return what Dask needs to know of the keys in a folder."""
+    from distributed import Security
+
+    certificate, key = str(folder / CERTIFICATE), str(folder / KEY)
+    roles = ("scheduler", "worker", "client")
+    paths = {f"tls_{role}_{part}": path for role in roles for part, path in (("cert", certificate), ("key", key))}
+    return Security(require_encryption=True, tls_ca_file=certificate, **paths)
+
+
+def _private_folder(folder: Path) -> Path:
+    """Make a new folder in one that only its owner may enter."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        state = folder.stat()
+        if state.st_uid != os.getuid() or state.st_mode & 0o077:
+            raise ConfigError(
+                f"tls_directory = {folder}: others may enter it (mode {state.st_mode & 0o777:o}, owner "
+                f"{state.st_uid}), and who reads the keys may run code as you; chmod 700 it or choose another"
+            )
+        return Path(tempfile.mkdtemp(prefix="run-", dir=folder))
+    except OSError as error:
+        raise ConfigError(f"tls_directory = {folder}: keys cannot be written there: {error}") from error

@@ -1,0 +1,71 @@
+"""What every recipe says, and kinds of values that several have."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, ByteSize, Field
+
+from distributed_trf.config.fields import AbsolutePath, Duration
+from distributed_trf.config.load import Settings
+
+STATE = Path("~/.local/state/distributed_trf")
+"""Where logs of jobs and keys go unless a recipe says otherwise: below the home directory, which machines share."""
+
+Device = Literal["cpu", "cuda"]
+Count = Annotated[int, Field(ge=1)]
+Gpu = Annotated[int, Field(ge=0)]
+HostMemory = Annotated[ByteSize, Field(ge=1 << 20)]
+_WORD = r"^[^\s'\"`;&|<>]+$"
+Word = Annotated[str, Field(pattern=_WORD)]
+"""One word of a job script's command line; variables such as $TMPDIR are left to the shell of the job."""
+
+
+def _one_word(path: Path) -> Path:
+    if not re.fullmatch(_WORD, str(path)):
+        raise ValueError("job scripts take folders without spaces and quotes only; choose another")
+    return path
+
+
+Folder = Annotated[AbsolutePath, AfterValidator(_one_word)]
+"""A folder on a file system that this machine and the workers share."""
+
+
+class BaseRecipe(Settings):
+    """What workers of every kind have."""
+
+    dashboard: Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]+:\d+$")] = "127.0.0.1:8787"
+    """Address of the dashboard; it has no password, so keep it on the loopback interface."""
+    item_limit: Duration | None = 6 * 3600.0
+    """Seconds after which a worker that is still at one item is ended; None for never."""
+    worker_ttl: Duration = 1800.0
+    """Seconds without a heartbeat after which a worker counts as lost."""
+
+
+class RemoteRecipe(BaseRecipe):
+    """What workers on other machines have: a way to this one, and keys."""
+
+    interface: Word
+    """Network interface by which workers and this machine reach each other, such as ib0."""
+    scheduler_interface: Word | None = None
+    """The same of this machine, where it has another name here."""
+    python: Word | None = None
+    """Interpreter on the workers' machines; by default the path of the one that starts them."""
+    scratch: Word | None = None
+    """Folder on the workers' own disks; by default $TMPDIR, or else /tmp."""
+    tls_directory: Folder = Field(default=STATE / "keys", validate_default=True)
+    """For the keys of a run; only its owner may enter it."""
+
+    @property
+    def interface_here(self) -> str:
+        """Name of this machine's interface."""
+        return self.scheduler_interface or self.interface
+
+    @property
+    def interpreter(self) -> str:
+        """Path of Python where workers are, as a shell takes it."""
+        return self.python or shlex.quote(sys.executable)

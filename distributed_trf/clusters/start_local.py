@@ -1,0 +1,73 @@
+"""Workers on this machine: on its cores, or one for each GPU."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from distributed_trf.clusters.keys import temporary_security
+from distributed_trf.clusters.recipe_local import LocalCudaRecipe, LocalRecipe
+from distributed_trf.clusters.this_machine import free_address
+from distributed_trf.errors import MissingExtraError
+
+
+@contextmanager
+def start_local(recipe: LocalRecipe | LocalCudaRecipe) -> Iterator[Any]:
+    """Start the workers of a recipe on this machine and yield a client; they end with the block.
+
+    Raises
+    ------
+    DeviceError
+        If GPUs are asked for that are not here; nothing was started then.
+    MissingExtraError
+        If what GPUs or keys need is not installed.
+    """
+    from distributed import Client
+
+    security = temporary_security() if recipe.tls else None
+    environment = dict(os.environ)
+    set_by_nannies: set[str] = set()
+    try:
+        with _cluster(recipe, security) as cluster, Client(cluster) as client:
+            # Nannies set thread variables in this process, where a second cluster would inherit them: when they
+            # start a worker, and again when they start another in its place.
+            set_by_nannies = {name for name in os.environ if os.environ[name] != environment.get(name)}
+            _restore(environment, set_by_nannies)
+            yield client
+    finally:
+        _restore(environment, set_by_nannies)
+
+
+def _cluster(recipe: LocalRecipe | LocalCudaRecipe, security: Any) -> Any:
+    options = {
+        "threads_per_worker": 1,
+        "memory_limit": recipe.worker_bytes,
+        "host": "127.0.0.1",
+        "dashboard_address": free_address(recipe.dashboard),
+        "protocol": "tls://" if recipe.tls else "tcp://",
+        "security": security,
+    }
+    if isinstance(recipe, LocalRecipe):
+        from distributed import LocalCluster
+
+        return LocalCluster(n_workers=recipe.n_workers, **options)
+    visible = recipe.visible
+    try:
+        from dask_cuda import LocalCUDACluster
+    except ImportError:
+        raise MissingExtraError("dask_cuda", "cuda12") from None
+    # Its own spilling would move results of tasks, which hold nothing of the device.
+    return LocalCUDACluster(
+        CUDA_VISIBLE_DEVICES=visible, device_memory_limit=0, local_directory=tempfile.gettempdir(), **options
+    )
+
+
+def _restore(environment: Mapping[str, str], names: Iterable[str]) -> None:
+    for name in names:
+        if name in environment:
+            os.environ[name] = environment[name]
+        else:
+            os.environ.pop(name, None)

@@ -1,0 +1,1 @@
+"""Watching a run: its events, and who listens to them."""

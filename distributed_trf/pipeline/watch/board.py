@@ -1,0 +1,207 @@
+"""Where a study stands while it runs: the stages, and the grid of networks and layers filled with median r.
+
+It is made to be small: a page asks for it every other second, of a study of any size.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
+from typing import Any
+
+from distributed_trf.pipeline.items import EXTRACT, Extract, Fit, Item
+from distributed_trf.pipeline.survey import Planned, State
+from distributed_trf.pipeline.watch.events import Event, ItemEnded, RunEnded, RunStarted, StageBegan
+
+REASONS = 20
+"""Different reasons of failures that are told; of further ones only the number of items."""
+REASON_LENGTH = 600
+
+Slice = tuple[str, float]
+"""Stimulus set and bin width in ms: one table of networks and layers."""
+
+
+class Cell(StrEnum):
+    """Where a fit stands; one letter each, since there are thousands."""
+
+    WAITING = "w"
+    BLOCKED = "b"
+    """Something that it depends on is missing."""
+    DONE = "d"
+    EARLIER = "e"
+    """Done in an earlier run."""
+    FAILED = "f"
+
+
+class Board:
+    """Watch a run and keep what a page shows of it.
+
+    Parameters
+    ----------
+    planned
+        All items of the study as they stood before the run.
+    layers
+        For each network ids, names and types of its layers.
+    """
+
+    def __init__(self, planned: Sequence[Planned], layers: Mapping[str, Sequence[tuple[int, str, str]]]) -> None:
+        fits = [p.item for p in planned if isinstance(p.item, Fit)]
+        self._slices: list[Slice] = list(dict.fromkeys((fit.stimuli, fit.bin_width) for fit in fits))
+        self._rows = list(dict.fromkeys((fit.network, fit.weights) for fit in fits))
+        self._layers = [list(layers[network]) for network, _ in self._rows]
+        self._cells: dict[Slice, list[list[tuple[str, float | None]]]] = {
+            of: [[(Cell.WAITING, None)] * len(row) for row in self._layers] for of in self._slices
+        }
+        self._heard = {stimuli: [[0, 0] for _ in self._rows] for stimuli, _ in self._slices}
+        rows = {row: k for k, row in enumerate(self._rows)}
+        columns = [{layer: k for k, (layer, *_) in enumerate(of_row)} for of_row in self._layers]
+        self._where: dict[Item, tuple[int, int]] = {}
+        """Row and column of fits; row and batch of extractions."""
+        for item in (p.item for p in planned):
+            if isinstance(item, Fit):
+                row = rows[item.network, item.weights]
+                self._where[item] = row, columns[row][item.layer]
+            elif isinstance(item, Extract):
+                row = rows[item.network, item.weights]
+                self._heard[item.stimuli][row][1] += 1
+                self._where[item] = row, item.batch
+        self._stages: dict[str, dict[str, Any]] = {}
+        for p in planned:
+            self._stages.setdefault(p.item.stage, _stage())["total"] += 1
+        self._run: dict[str, Any] = {"state": "starting", "began": time.time(), "ended": None}
+        self._reasons: dict[str, list[Any]] = {}
+        self._lock = threading.Lock()
+        self._changed: set[Slice] = set()
+        self._survey(planned)
+
+    def __call__(self, event: Event) -> None:
+        """Take note of an event."""
+        with self._lock:
+            match event:
+                case RunStarted():
+                    self._run |= {"state": "running", "study": event.study, "output": str(event.output)}
+                    self._run |= {"cluster": event.cluster, "device": event.device, "run": event.folder.name}
+                case StageBegan(stage, planned):
+                    self._begin(stage, planned)
+                case ItemEnded(outcome):
+                    entry = self._stages[outcome.item.stage]
+                    entry["done" if outcome.ok else "failed"] += 1
+                    if not outcome.ok:
+                        self._fail(outcome.item, outcome.message)
+                    self._place(outcome.item, Cell.DONE if outcome.ok else Cell.FAILED, outcome.details.get("median_r"))
+                case RunEnded(state):
+                    self._finish_stages()
+                    self._run |= {"state": state, "ended": time.time()}
+
+    def layout(self) -> dict[str, Any]:
+        """Return what stays as it is: tables, and the rows of each with the layers of each row."""
+        rows = [[*row, layers] for row, layers in zip(self._rows, self._layers, strict=True)]
+        return {"tables": [[name_of(of), *of] for of in self._slices], "rows": rows}
+
+    def places(self) -> dict[str, tuple[str, int, int | None]]:
+        """Return table, row and column of fits, by stage and key; of extractions stimulus set, row and None."""
+        return {
+            f"{item.stage} {item.key}": (name_of((item.stimuli, item.bin_width)), row, column)
+            if isinstance(item, Fit)
+            else (item.stimuli, row, None)
+            for item, (row, column) in self._where.items()
+        }
+
+    def head(self) -> dict[str, Any]:
+        """Return what is known of the run and its stages, and why items failed."""
+        with self._lock:
+            stages = [{"name": name, **entry, "left": _left(entry)} for name, entry in self._stages.items()]
+            reasons = [{"reason": why, "first": first, "items": n} for why, (first, n) in self._reasons.items()]
+            fitted = {name_of(of): _fitted(table) for of, table in self._cells.items()}
+            return {**self._run, "stages": stages, "failed": reasons, "fitted": fitted}
+
+    def changes(self) -> dict[str, str]:
+        """Return as JSON the tables that are not as they were when this was asked last, by ``name_of`` their slice."""
+        with self._lock:
+            found = {
+                name_of(of): json.dumps(
+                    {"name": name_of(of), "cells": self._cells[of], "heard": self._heard[of[0]]}, separators=(",", ":")
+                )
+                for of in self._changed
+            }
+            self._changed.clear()
+        return found
+
+    def _survey(self, planned: Iterable[Planned]) -> None:
+        """Fill in what earlier runs did."""
+        for p in planned:
+            if p.state is State.DONE:
+                self._stages[p.item.stage]["earlier"] += 1
+                self._place(p.item, Cell.EARLIER, p.median_r)
+        self._changed.update(self._slices)
+
+    def _begin(self, stage: str, planned: Sequence[Planned]) -> None:
+        self._finish_stages()
+        entry = self._stages[stage] = _stage()
+        entry |= {"total": len(planned), "began": time.time()}
+        if stage == EXTRACT:
+            for row in (row for rows in self._heard.values() for row in rows):
+                row[0] = 0
+        for p in planned:
+            if p.state is State.DONE:
+                entry["earlier"] += 1
+                self._place(p.item, Cell.EARLIER, p.median_r)
+            elif p.state is State.WAITING:
+                entry["blocked"] += 1
+                self._place(p.item, Cell.BLOCKED)
+            elif isinstance(p.item, Fit):
+                self._place(p.item, Cell.WAITING)
+
+    def _finish_stages(self) -> None:
+        for entry in self._stages.values():
+            if entry["began"] and not entry["ended"]:
+                entry["ended"] = time.time()
+
+    def _place(self, item: Item, cell: Cell, median_r: float | None = None) -> None:
+        """Put a fit into its cell; an extraction that is done counts for its row."""
+        if isinstance(item, Fit):
+            of, (row, column) = (item.stimuli, item.bin_width), self._where[item]
+            self._cells[of][row][column] = (cell, None if median_r is None else round(median_r, 4))
+            self._changed.add(of)
+        elif isinstance(item, Extract) and cell in (Cell.DONE, Cell.EARLIER):
+            self._heard[item.stimuli][self._where[item][0]][0] += 1
+            self._changed.update(of for of in self._slices if of[0] == item.stimuli)
+
+    def _fail(self, item: Item, message: str) -> None:
+        message = message if len(message) <= REASON_LENGTH else message[:REASON_LENGTH] + " ..."
+        if message not in self._reasons and len(self._reasons) >= REASONS:
+            message = f"others, for more than {REASONS} reasons; see them with dtrf status --all"
+        self._reasons.setdefault(message, [f"{item.stage} {item.key}", 0])[1] += 1
+
+
+def name_of(of: Slice) -> str:
+    """Name a table.
+
+    Examples
+    --------
+    >>> name_of(("timit", 50.0))
+    'timit 50'
+    """
+    return f"{of[0]} {of[1]:g}"
+
+
+def _fitted(table: Sequence[Sequence[tuple[str, float | None]]]) -> tuple[int, int]:
+    """Count the fits of a table that are done, and all."""
+    states = [state for row in table for state, _ in row]
+    return sum(state in (Cell.DONE, Cell.EARLIER) for state in states), len(states)
+
+
+def _stage() -> dict[str, Any]:
+    return {"total": 0, "done": 0, "earlier": 0, "failed": 0, "blocked": 0, "began": None, "ended": None}
+
+
+def _left(entry: Mapping[str, Any]) -> float | None:
+    """Seconds that a stage under way will take, if its items go on as they did."""
+    now = entry["done"] + entry["failed"]
+    if entry["began"] is None or entry["ended"] is not None or not now:
+        return None
+    remaining = entry["total"] - entry["earlier"] - entry["blocked"] - now
+    return round((time.time() - entry["began"]) / now * remaining, 1)

@@ -1,0 +1,112 @@
+"""News both ways between a run and its cluster's scheduler: the board for the page, workers for the watchers."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from queue import SimpleQueue
+from typing import Any, Self
+
+from distributed_trf.pipeline.watch.board import Board
+from distributed_trf.pipeline.watch.events import ClusterTold, Dashboard, Watcher, WorkerJoined, WorkerLeft
+
+INTERVAL = 1.0
+"""Seconds between two sendings; a large board that takes long to send is sent less often."""
+SHARE = 0.05
+"""Of the driver's time that sending may take."""
+TIMEOUT = 30.0
+"""Seconds after which a scheduler that does not answer is left alone."""
+
+
+class Feed:
+    """Keep the study's page on the dashboard up to date while a block runs, and tell watchers of workers.
+
+    Parameters
+    ----------
+    client
+        A ``distributed.Client``.
+    board
+        What the page shows.
+    tell
+        Told of workers that join and leave, and of what is done about it.
+    """
+
+    def __init__(self, client: Any, board: Board, tell: Watcher) -> None:
+        self._client, self._board, self._tell = client, board, tell
+        self._unsent: dict[str, str] = {}
+        self._heard: SimpleQueue[dict[str, Any]] = SimpleQueue()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._keep_sending, name="study page", daemon=True)
+
+    def __enter__(self) -> Self:
+        from distributed_trf.pipeline.watch.page import TOPIC, StudyPage
+
+        self._topic = TOPIC
+        self._client.register_plugin(StudyPage(self._board.layout(), self._board.places()))
+        self._client.subscribe_topic(TOPIC, self._hear)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+        if self._client.status == "running":
+            self._client.unsubscribe_topic(self._topic)
+
+    @property
+    def workers(self) -> dict[str, str]:
+        """Host of each worker, by address."""
+        found = self._client.scheduler_info(n_workers=-1)["workers"]
+        return {address: worker["host"] for address, worker in found.items()}
+
+    def dashboard(self, asked: str) -> Dashboard | None:
+        """Say where the pages are, given the address that the recipe asks for; None without a dashboard."""
+        port = self._client.scheduler_info()["services"].get("dashboard")
+        if port is None:
+            return None
+        machine = self._client.run_on_scheduler(socket.gethostname)
+        if self._client.cluster is None:  # a scheduler that was there before
+            return Dashboard(self._client.dashboard_link.removesuffix("status") + "study", port, machine, taken=None)
+        # Dask's own link has the address that workers know the scheduler by, where its dashboard need not listen.
+        host, _, wanted = asked.rpartition(":")
+        taken = None if int(wanted) in (0, port) else int(wanted)
+        return Dashboard(f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}/study", port, machine, taken)
+
+    def _keep_sending(self) -> None:
+        pause, last = 0.0, False
+        while not last:
+            last = self._over.wait(pause)
+            while not self._heard.empty():
+                self._pass_on(self._heard.get())
+            start = time.perf_counter()
+            self._send()
+            pause = max(INTERVAL, (time.perf_counter() - start) / SHARE)
+
+    def _send(self) -> None:
+        from distributed_trf.pipeline.watch.page import UPDATE
+
+        self._unsent |= self._board.changes()
+        try:
+            send = getattr(self._client.scheduler, UPDATE)
+            head = json.dumps(self._board.head())
+            self._client.sync(send, head=head, tables=self._unsent, callback_timeout=TIMEOUT)
+        except OSError:
+            return  # if the scheduler is gone the run itself will tell
+        self._unsent = {}
+
+    def _hear(self, event: tuple[float, Any]) -> None:
+        """Take what the scheduler tells of workers; the thread that talks to it must not wait for watchers."""
+        _, told = event
+        if not self._over.is_set() and isinstance(told, dict):  # afterwards they go because the run is over
+            self._heard.put(told)
+
+    def _pass_on(self, told: dict[str, Any]) -> None:
+        match told:
+            case {"action": "worker joined", "worker": worker, "host": host}:
+                self._tell(WorkerJoined(worker, host))
+            case {"action": "worker left", "worker": worker, "host": host, "left": left}:
+                self._tell(WorkerLeft(worker, host, left))
+            case _:
+                self._tell(ClusterTold(told))

@@ -1,0 +1,139 @@
+"""The page of a study on the dashboard's server: a plugin of the scheduler, so that every kind of cluster has it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from distributed import Scheduler, SchedulerPlugin
+from tornado.web import HTTPError, RequestHandler
+
+TOPIC = "distributed_trf"
+"""Of the scheduler's events that concern workers: those that come and go, and what is done about it."""
+UPDATE = "distributed_trf_study"
+"""Name under which the scheduler takes news of the study."""
+NAME = "distributed_trf-study"
+FILES = {"study.css": "text/css", "study.js": "text/javascript"}
+NOTES = 8
+"""Events of workers that are shown."""
+
+
+class StudyPage(SchedulerPlugin):
+    """Serve ``/study``, and at ``/study/state.json`` what it shows.
+
+    The driver sends what it knows of the study, already as JSON; the scheduler knows which worker is at what.
+
+    Parameters
+    ----------
+    layout
+        Tables and rows, which stay as they are (``Board.layout``).
+    places
+        Where in the tables an item is shown (``Board.places``).
+    """
+
+    name = NAME
+
+    def __init__(self, layout: Mapping[str, Any], places: Mapping[str, Any]) -> None:
+        self._layout, self._places = json.dumps(layout), places
+        self._head, self._tables = "{}", dict[str, str]()
+        self._hosts: dict[str, str] = {}
+        self._notes: deque[dict[str, Any]] = deque(maxlen=NOTES)
+
+    async def start(self, scheduler: Scheduler) -> None:
+        """Begin to serve; a scheduler that outlives its runs shows the latest."""
+        self._scheduler = scheduler
+        if scheduler.plugins.pop(NAME, None) is None:
+            assets = "|".join(file.replace(".", r"\.") for file in FILES)
+            served = [(r"/study", _Page), (r"/study/state\.json", _State), (rf"/study/({assets})", _Asset)]
+            scheduler.http_application.add_handlers(
+                ".*", [(path, handler, {"scheduler": scheduler}) for path, handler in served]
+            )
+        scheduler.handlers[UPDATE] = self.update
+        self._hosts = {address: ws.host for address, ws in scheduler.workers.items()}
+
+    def update(self, head: str, tables: Mapping[str, str]) -> None:
+        """Take what the driver knows, and those tables that have changed."""
+        self._head = head
+        self._tables.update(tables)
+
+    def add_worker(self, scheduler: Scheduler, worker: str) -> None:
+        """Say that a worker came."""
+        self._hosts[worker] = scheduler.workers[worker].host
+        scheduler.log_event(TOPIC, {"action": "worker joined", "worker": worker, "host": self._hosts[worker]})
+
+    def remove_worker(self, scheduler: Scheduler, worker: str, **_: Any) -> None:
+        """Say that a worker went."""
+        told = {"worker": worker, "host": self._hosts.pop(worker, ""), "left": len(scheduler.workers)}
+        scheduler.log_event(TOPIC, {"action": "worker left", **told})
+
+    def log_event(self, topic: str, msg: Any) -> None:
+        """Keep the latest events of workers, to be shown."""
+        if topic == TOPIC and isinstance(msg, dict):
+            self._notes.append({"time": time.time(), **msg})
+
+    def state(self, table: str) -> str:
+        """Return as JSON what the page shows, with one of the tables."""
+        live = json.dumps({"workers": self._workers(), "notes": list(self._notes), "now": time.time()}, default=str)
+        of_table = self._tables.get(table, "null")
+        return f'{{"layout":{self._layout},"study":{self._head},"table":{of_table},"live":{live}}}'
+
+    def _workers(self) -> list[dict[str, Any]]:
+        """Say of each worker where it is, what it has and what it is at, as its last heartbeat told."""
+        return [
+            {
+                "name": str(ws.name),
+                "host": ws.host,
+                "address": address,
+                "gpu": ws.extra.get("gpu", {}).get("name"),
+                "memory": ws.metrics.get("memory", 0),
+                "limit": ws.memory_limit,
+                "cpu": ws.metrics.get("cpu", 0),
+                "items": [self._item(ts.key, seconds) for ts, seconds in ws.executing.items()],
+            }
+            for address, ws in self._scheduler.workers.items()
+        ]
+
+    def _item(self, key: Any, seconds: float) -> dict[str, Any]:
+        """Name what a task does, with its place in the tables."""
+        # Keys of items are (name on the dashboard, key of the item, attempt, run); others have tasks here as well.
+        group, name = (str(key[0]), str(key[1])) if isinstance(key, tuple) and len(key) > 1 else (str(key), "")
+        stage = group.rpartition(" ")[2]
+        return {"stage": stage, "key": name, "place": self._places.get(f"{stage} {name}"), "seconds": seconds}
+
+
+class _Handler(RequestHandler):
+    def initialize(self, scheduler: Scheduler) -> None:
+        self.page: Any = scheduler.plugins[NAME]
+
+    def set_default_headers(self) -> None:
+        # Names in a study are text, never code; nothing comes from elsewhere.
+        self.set_header("Content-Security-Policy", "default-src 'self'; img-src data:; base-uri 'none'")
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.set_header("Cache-Control", "no-cache")
+
+
+class _Page(_Handler):
+    def get(self) -> None:
+        self.finish(_asset("study.html"))
+
+
+class _State(_Handler):
+    def get(self) -> None:
+        self.set_header("Content-Type", "application/json")
+        self.finish(self.page.state(self.get_query_argument("table", "")))
+
+
+class _Asset(_Handler):
+    def get(self, name: str) -> None:
+        if name not in FILES:
+            raise HTTPError(404)
+        self.set_header("Content-Type", f"{FILES[name]}; charset=utf-8")
+        self.finish(_asset(name))
+
+
+def _asset(name: str) -> bytes:
+    return (Path(__file__).with_name("page_files") / name).read_bytes()

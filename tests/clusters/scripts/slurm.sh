@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+
+#SBATCH -J dtrf
+#SBATCH -n 1
+#SBATCH --cpus-per-task=4
+#SBATCH --mem=16G
+#SBATCH -t 04:00:00
+#SBATCH -o HOME/.local/state/distributed_trf/logs/dtrf-%j.out
+#SBATCH --no-requeue
+export MALLOC_TRIM_THRESHOLD_=268435456
+export MALLOC_MMAP_THRESHOLD_=33554432
+export MALLOC_ARENA_MAX=1
+export CUDA_DEVICE_ORDER=PCI_BUS_ID
+export DASK_DISTRIBUTED__WORKER__MEMORY__TARGET=False
+export DASK_DISTRIBUTED__WORKER__MEMORY__SPILL=False
+export DASK_DISTRIBUTED__WORKER__MEMORY__PAUSE=False
+export DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT=60s
+export DASK_DISTRIBUTED__WORKER__LIFETIME__DURATION=14100s
+export DASK_DISTRIBUTED__WORKER__LIFETIME__STAGGER=150s
+PYTHON -m distributed.cli.dask_worker tls://SCHEDULER:PORT --name dtrf-0 --nthreads 1 --memory-limit 16.00GiB --nanny --death-timeout 300 --local-directory ${TMPDIR:-/tmp} --dashboard-address 127.0.0.1:0 --interface ib0 --protocol tls:// --tls-ca-file HOME/.local/state/distributed_trf/keys/RUN/certificate.pem --tls-cert HOME/.local/state/distributed_trf/keys/RUN/certificate.pem --tls-key HOME/.local/state/distributed_trf/keys/RUN/key.pem

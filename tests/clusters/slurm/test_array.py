@@ -1,0 +1,47 @@
+"""A study as a plain job array of Slurm: the script that ships, submitted twice."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from distributed_trf import Study
+from distributed_trf.config.locate import shipped
+from tests.clusters.study_run import contents
+
+pytestmark = pytest.mark.slow
+
+
+def test_array__of_which_an_element_is_cancelled_is_complete_once_submitted_again(
+    write_study, workplace, slurm, monkeypatch
+):
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    networks = [{"name": "small_whisper", "weights": ["reset"]}]
+    write_study(networks=networks, extraction={"batch": 1})
+    script = str(shipped("cluster") / "array_slurm.sh")
+    submit = ["sbatch", "--parsable", "--array=1-3", "--mem=2G", script, "study.yaml"]
+    array = slurm.run(*submit).strip()
+    until(lambda: len(list((workplace / "study/receipts/extract").glob("*.json"))) >= 2)
+    slurm.run("scancel", f"{array}_2")
+    status = subprocess.run(["dtrf", "status", "study.yaml"], capture_output=True, text=True, check=True)
+    assert "running" in status.stdout
+    slurm.wait_for_jobs(0, "pending,running,completing", timeout=240)
+    again = slurm.run(*submit).strip()
+    slurm.wait_for_jobs(0, "pending,running,completing", timeout=240)
+    said = {log.name: log.read_text() for log in workplace.glob(f"dtrf-{again}-*.out")}
+    assert len(said) == 3
+    assert all("nothing to do" in text for text in said.values()), said
+    Study.load(write_study(networks=networks, extraction={"batch": 1}, output="undisturbed")).run("local")
+    assert contents(workplace / "study") == contents(workplace / "undisturbed")
+
+
+def until(true, seconds=120.0):
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.01)

@@ -1,0 +1,130 @@
+"""Whole studies on workers that Slurm starts, whatever happens to their jobs: the numbers are the same, bit for bit."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+
+import psutil
+import pytest
+import yaml
+from distributed import Client, Security
+
+from distributed_trf import Study
+from distributed_trf.config.locate import shipped
+from distributed_trf.recordings.simulation.simulate import simulate
+from tests.clusters.study_run import contents
+
+pytestmark = pytest.mark.slow
+
+NETWORKS = [{"name": "small_whisper", "weights": ["reset"]}, {"name": "mel_whisper"}]
+
+
+@pytest.fixture(scope="module")
+def undisturbed():
+    return {}
+
+
+@pytest.fixture
+def study(write_study, workplace, recipe, undisturbed):
+    """Write a study of 48 extractions, and return what it gives on this machine."""
+    changes = {"networks": NETWORKS, "extraction": {"batch": 1}}
+    if not undisturbed:
+        Study.load(write_study(**changes, output="undisturbed")).run("local")
+        undisturbed.update(contents(workplace / "undisturbed"))
+    write_study(**changes)
+    return undisturbed
+
+
+def test_quickstart__survives_the_loss_of_a_job_of_a_pending_job_and_of_all(workplace, slurm, recipe, run):
+    simulate(workplace / "few", sessions=1, channels=3, sentences=10, seed=3)
+    settings = yaml.safe_load((shipped("configs") / "quickstart.yaml").read_text())
+    changes = {"recordings": {"format": "ucsf", "path": "few"}, "extraction": {"batch": 1}}
+    for output in ("undisturbed", "study"):
+        (workplace / f"{output}.yaml").write_text(yaml.safe_dump({**settings, **changes, "output": output}))
+    recipe(jobs=3, directives=["--gres=gpu:1"])  # the node has two, so that one job waits
+    ongoing = run()
+    ongoing.wait_for("extract", 1)
+    slurm.run("scancel", *slurm.jobs("pending"))
+    slurm.run("scancel", slurm.wait_for_jobs(2)[0])
+    ongoing.wait_for("extract", 5)
+    slurm.run("scancel", *slurm.jobs())
+    ongoing.end()
+    Study.load("undisturbed.yaml").run("local")
+    assert contents(workplace / "study") == contents(workplace / "undisturbed")
+
+
+def test_walltime__takes_the_job_but_not_the_study(study, workplace, recipe, run):
+    """The first job sleeps away most of its minute, so that Slurm ends it in mid-run; the next one does not."""
+    recipe(jobs=1, walltime="0:01:00", prologue=["mkdir slept 2>/dev/null && sleep 45"])
+    run().end()
+    logs = [log.read_text() for log in (workplace / "logs").iterdir()]
+    assert ["DUE TO TIME LIMIT" in log for log in logs].count(True) == 1
+    assert len(logs) == 2
+    assert contents(workplace / "study") == study
+
+
+def test_lifetime__has_workers_leave_and_others_take_over(study, workplace, recipe, run):
+    recipe(prologue=["export DASK_DISTRIBUTED__WORKER__LIFETIME__DURATION=12s"])
+    run().end()
+    assert len(list((workplace / "logs").iterdir())) > 2
+    assert contents(workplace / "study") == study
+
+
+def test_interrupted_run__leaves_no_job_and_is_taken_up_on_another_cluster(study, workplace, slurm, recipe, run):
+    recipe()
+    for number, done in ((signal.SIGTERM, 5), (signal.SIGINT, 20)):
+        ongoing = run()
+        ongoing.wait_for("extract", done)
+        if number is signal.SIGTERM:
+            check_closed_to_others(ongoing.process, slurm)
+        ongoing.process.send_signal(number)
+        assert "interrupted; what is done is kept: run the same command again" in ongoing.end(128 + number)
+        slurm.wait_for_jobs(0, "pending,running,completing", timeout=15)
+        assert not list((workplace / "keys").iterdir())
+    run(recipe="local").end()
+    assert contents(workplace / "study") == study
+
+
+def check_closed_to_others(driver, slurm):
+    """Nothing listens but on the loopback interface, and the scheduler refuses whoever has no keys or others."""
+    workers = [p for p in psutil.process_iter() if "dask_worker" in " ".join(p.cmdline())]
+    workers = [p for p in workers if p.environ().get("SLURM_CONF") == slurm.environment["SLURM_CONF"]]
+    family = [process for p in (psutil.Process(driver.pid), *workers) for process in (p, *p.children(recursive=True))]
+    listening = {c.laddr.ip for p in family for c in p.net_connections() if c.status == psutil.CONN_LISTEN}
+    assert len(workers) >= 2
+    assert listening == {"127.0.0.1"}
+    (address,) = {word for p in workers for word in p.cmdline() if word.startswith("tls://")}
+    for security in (None, Security.temporary()):
+        for url in (address, address.replace("tls://", "tcp://")):
+            with pytest.raises((OSError, TypeError)), Client(url, security=security, timeout=5):
+                pytest.fail(f"{url} let {security} in")
+
+
+def test_killed_driver__leaves_no_job_behind_for_long(study, workplace, slurm, recipe, run):
+    recipe()
+    ongoing = run()
+    ongoing.wait_for("extract", 5)
+    ongoing.process.kill()
+    ongoing.process.communicate()
+    slurm.wait_for_jobs(0, "pending,running,completing", timeout=60)
+    shutil.rmtree(workplace / "keys")
+    run(recipe="local").end()
+    assert contents(workplace / "study") == study
+
+
+def test_gpu_recipe_without_a_gpu__says_why_its_jobs_end(study, workplace, recipe, run):
+    recipe(device="cuda", directives=["--gres=gpu:1"], resubmissions=1)
+    said = run().end(2)
+    assert "1 resubmissions of the recipe are spent" in said
+    assert "before its worker joined" in said
+    assert "dask_cuda" in said  # missing here, or without a GPU
+
+
+def test_jobs_with_a_gpu__have_one_each(slurm):
+    script = [sys.executable, "-c", "import os; print(os.environ['CUDA_VISIBLE_DEVICES'])"]
+    command = ["srun", "--ntasks=1", "--gres=gpu:1", "--overlap"]
+    both = [subprocess.Popen([*command, *script], stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    assert all(process.communicate()[0] in ("0\n", "1\n") for process in both)

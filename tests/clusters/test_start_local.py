@@ -1,0 +1,78 @@
+"""Real workers on this machine."""
+
+from __future__ import annotations
+
+import os
+
+import psutil
+import pytest
+
+from distributed_trf import start_cluster
+from distributed_trf.clusters.recipe_local import LocalRecipe
+
+
+def test_workers__keep_memory_that_arrays_come_back_for():
+    """Where glibc gave it back after each use, as dask sets it, small arrays would cost several times what they do."""
+    with start_cluster("local", workers=1) as client:
+        (environment,) = client.run(lambda: dict(os.environ)).values()
+    assert int(environment["MALLOC_TRIM_THRESHOLD_"]) >= 64 << 20
+    assert int(environment["MALLOC_MMAP_THRESHOLD_"]) >= 16 << 20
+    assert environment["MALLOC_ARENA_MAX"] == "1"  # and one heap for all threads that tasks run in
+
+
+def listening(pid):
+    return {c.laddr for c in psutil.Process(pid).net_connections("inet") if c.status == psutil.CONN_LISTEN}
+
+
+def threads():
+    import torch
+    from threadpoolctl import threadpool_info
+
+    return [p["num_threads"] for p in threadpool_info() if p["user_api"] == "blas"], torch.get_num_threads()
+
+
+def test_local_cluster__keeps_to_itself_and_leaves_nothing_behind(monkeypatch):
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        monkeypatch.setenv(name, "2")  # a user's own setting, which the workers inherit
+    before, bound = dict(os.environ), listening(os.getpid())
+    with start_cluster("local", workers=1, dashboard="127.0.0.1:0") as client:
+        assert dict(os.environ) == before
+        ((address, pid),) = client.run(os.getpid).items()
+        assert pid != os.getpid()
+        new = listening(os.getpid()) - bound
+        assert {a.ip for a in new | listening(pid)} == {"127.0.0.1"}
+        ports = {a.port for a in new}
+        assert int(client.scheduler.address.rsplit(":", 1)[1]) in ports
+        assert int(client.dashboard_link.split(":")[2].split("/")[0]) in ports
+        assert client.dashboard_link.startswith("http://127.0.0.1:")
+        pools, torch_threads = client.submit(threads).result()
+        assert pools
+        assert set(pools) == {torch_threads} == {1}
+        assert client.scheduler_info()["workers"][address]["nthreads"] == 1
+
+        os.environ["SET_INSIDE"] = "kept"
+        psutil.Process(pid).kill()  # its nanny starts another, which is set up like the first
+        second = client.submit(os.getpid, pure=False).result()
+        assert second != pid
+        assert client.submit(threads, pure=False).result() == (pools, 1)
+    assert os.environ.pop("SET_INSIDE") == "kept"
+    assert dict(os.environ) == before
+    assert not psutil.pid_exists(pid)
+    assert not psutil.pid_exists(second)
+    assert listening(os.getpid()) == bound
+
+
+def test_local_cluster__ends_with_an_error_in_the_block():
+    before = dict(os.environ)
+    pids = []
+
+    def fail():
+        with start_cluster(LocalRecipe(kind="local", workers=1, dashboard="127.0.0.1:0")) as client:
+            pids.extend(client.run(os.getpid).values())
+            raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        fail()
+    assert len(pids) == 1
+    assert not psutil.pid_exists(pids[0])
+    assert dict(os.environ) == before

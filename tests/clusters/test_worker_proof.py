@@ -1,0 +1,146 @@
+"""Workers that prove themselves, and those that fail to."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import time
+from importlib.util import find_spec
+
+import pytest
+
+from distributed_trf import start_cluster
+from distributed_trf.clusters import worker_proof
+from distributed_trf.clusters.worker_proof import Proof, WorkerProof, describe_workers, prove
+from distributed_trf.errors import DeviceError, MissingExtraError, WorkersLostError
+
+no_cupy = pytest.mark.skipif(find_spec("cupy") is not None, reason="cupy is installed here")
+
+
+def test_cpu__proves_itself_and_says_what_it_is():
+    proof = prove("cpu")
+    assert proof.problem is None
+    assert (proof.device, proof.driver, proof.host) == ("cpu", None, os.uname().nodename)
+    assert proof.model
+    assert proof.free_bytes > 1 << 20
+
+
+@no_cupy
+def test_device_that_is_not_there__is_a_problem_with_its_reason():
+    assert prove("cuda").problem.startswith("device 'cuda' needs cupy")
+
+
+def test_device_that_multiplies_wrongly__is_a_problem(monkeypatch):
+    monkeypatch.setattr(worker_proof, "to_numpy", lambda product: product + 1e-9)
+    assert "multiplies wrongly" in prove("cpu").problem
+
+
+def test_proof__names_host_and_job():
+    proof = Proof("tcp://a:1", "node7", "123", "cuda", "", None, 0, "broken")
+    assert str(proof) == "worker tcp://a:1 on node7 (job 123)"
+
+
+@pytest.mark.parametrize("name", worker_proof.JOB_VARIABLES)
+def test_proof__carries_the_number_of_its_job(monkeypatch, name):
+    for other in worker_proof.JOB_VARIABLES:
+        monkeypatch.delenv(other, raising=False)
+    monkeypatch.setenv(name, "77")
+    assert prove("cpu").job == "77"
+
+
+@no_cupy
+def test_worker_that_fails__is_named_takes_no_work_and_explains_why_none_are_left(caplog):
+    def use_up():
+        with start_cluster("local", workers=1, dashboard="127.0.0.1:0") as client:
+            (before,) = describe_workers(client)
+            assert before.problem is None
+            client.register_plugin(WorkerProof("cuda"))  # as on a worker that comes up without its GPU
+            future = client.submit(os.getpid)
+            end = time.monotonic() + 20
+            while client.scheduler_info(n_workers=-1)["workers"]:
+                assert time.monotonic() < end
+                time.sleep(0.05)
+            assert not future.done()
+            raise WorkersLostError("every worker was lost")
+
+    with caplog.at_level(logging.ERROR), pytest.raises(DeviceError) as raised:
+        use_up()
+    (told,) = [record.message for record in caplog.records if record.name == worker_proof.__name__]
+    assert told.startswith("worker tcp://127.0.0.1:")
+    assert "takes no work: device 'cuda' needs cupy" in told
+    lost, named = str(raised.value).splitlines()
+    assert lost == "every worker was lost"
+    assert named.startswith("worker tcp://127.0.0.1:")
+    assert "device 'cuda' needs cupy" in named
+
+
+@pytest.fixture
+def listing(tmp_path, monkeypatch):
+    """Have ``nvidia-smi -L`` print some lines."""
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+
+    def say(*lines):
+        script = tmp_path / "nvidia-smi"
+        script.write_text("#!/bin/sh\n" + "\n".join(f"echo '{line}'" for line in lines))
+        script.chmod(0o755)
+
+    return say
+
+
+GPUS = [f"GPU {n}: NVIDIA H100 80GB HBM3 (UUID: GPU-5ca1ab1e-0000-0000-0000-00000000000{n})" for n in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("asked", "allowed", "used"),
+    [
+        ("all", None, ["0", "1", "2"]),
+        ([2, 0], None, ["2", "0"]),
+        ("all", "1,2", ["1", "2"]),
+        ("all", "GPU-5ca1ab1e", ["GPU-5ca1ab1e"]),
+        ([2], "1,2", ["2"]),
+    ],
+)
+def test_gpus_of_this_machine__are_those_asked_for_that_it_may_use(listing, monkeypatch, asked, allowed, used):
+    from distributed_trf.clusters.recipe import load_recipe
+
+    listing(*GPUS)
+    if allowed is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", allowed)
+    recipe = load_recipe("local_cuda", gpus=asked)
+    assert recipe.visible == used
+    assert recipe.n_workers == len(used)
+    assert recipe.worker_bytes > 0
+
+
+@pytest.mark.parametrize(
+    ("lines", "asked", "allowed", "said"),
+    [
+        (GPUS, [3], None, r"gpus = \[3\]: this process sees no GPU 3, only \['0', '1', '2'\]"),
+        (GPUS, [0], "1,2", "sees no GPU 0"),
+        (GPUS, "all", "", "CUDA_VISIBLE_DEVICES is empty, which hides every GPU"),
+        (["No devices found."], "all", None, "nvidia-smi finds none: No devices found"),
+    ],
+)
+def test_gpus_that_are_not_here__are_an_error_before_anything_starts(listing, monkeypatch, lines, asked, allowed, said):
+    listing(*lines)
+    if allowed is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", allowed)
+    with pytest.raises(DeviceError, match=said), start_cluster("local_cuda", gpus=asked, dashboard="127.0.0.1:0"):
+        pytest.fail("a cluster was started")
+
+
+@pytest.mark.skipif(shutil.which("nvidia-smi") is not None, reason="there may be a GPU here")
+def test_gpus_of_a_machine_without_a_driver__are_an_error():
+    with pytest.raises(DeviceError, match="there is no NVIDIA driver on this machine"):
+        start_cluster("local_cuda").__enter__()
+
+
+@pytest.mark.skipif(find_spec("dask_cuda") is not None, reason="dask-cuda is installed here")
+def test_gpus_without_dask_cuda__say_what_to_install(listing):
+    listing(*GPUS)
+    before = dict(os.environ)
+    with pytest.raises(MissingExtraError, match=r"dask_cuda is not installed.*distributed_trf\[cuda12\]"):
+        start_cluster("local_cuda").__enter__()
+    assert dict(os.environ) == before
