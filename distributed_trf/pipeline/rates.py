@@ -6,7 +6,6 @@ import os
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
@@ -15,12 +14,10 @@ from scipy.fft import ifft
 from threadpoolctl import threadpool_limits
 
 from distributed_trf.pipeline.operations import EIGH, Cost, Operations
-from distributed_trf.store.atomic import write_text
+from distributed_trf.store.speed import folder_speed
 
 SPAN = 0.2
 """Seconds for which each rate is measured, once at least."""
-FILE = 16 << 20
-"""Bytes of the file that is written and read."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +51,8 @@ def measure_rates(folder: Path, threads: int) -> Rates:
     while not folder.is_dir():
         folder = folder.parent
     usable = folder if os.access(folder, os.W_OK) else Path(tempfile.gettempdir())
-    with tempfile.TemporaryDirectory(dir=usable, prefix=".dtrf-plan-") as scratch:
-        return Rates(operations, *_disk(Path(scratch)))
+    disk = folder_speed(usable)
+    return Rates(operations, disk.read, disk.write, disk.small_file)
 
 
 def _single(rng: np.random.Generator) -> float:
@@ -79,25 +76,6 @@ def _transform(rng: np.random.Generator) -> float:
     n = 1 << 16
     x = rng.standard_normal(n) + 1j
     return 5 * n * np.log2(n) / _time(lambda: np.abs(ifft(x)) ** 0.3)
-
-
-def _disk(folder: Path) -> tuple[float, float, float]:
-    path, content = folder / "bytes", os.urandom(FILE)
-
-    def write() -> None:
-        with path.open("wb") as file:
-            file.write(content)
-            os.fsync(file.fileno())
-
-    def read() -> None:
-        with path.open("rb") as file:
-            with suppress(OSError):  # not every file system forgets when it is told to
-                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-            file.read()
-
-    writing = _time(write)
-    reading = _time(read)
-    return FILE / reading, FILE / writing, _time(lambda: write_text(folder / "file", "receipt"))
 
 
 def _time(function: Callable[[], object]) -> float:

@@ -51,7 +51,7 @@ def tasks_of(study, stage):
     context = Context.open(study.settings)
     if stage == "extract":
         lay_feature_arrays(context)
-    return tasks(context, survey(context, stage), device="cpu", run=new_run(context.store.runs))
+    return tasks(context, survey(context, stage), device="cpu", run=new_run(context.store.runs), limit=None)
 
 
 def fail_to_write():

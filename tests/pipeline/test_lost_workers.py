@@ -23,7 +23,7 @@ def tasks_of(path, stage="read"):
     study = Study.load(path)
     StudyStore.create(study.output)
     context = Context.open(study.settings)
-    return tasks(context, survey(context, stage), device="cpu", run=new_run(context.store.runs))
+    return tasks(context, survey(context, stage), device="cpu", run=new_run(context.store.runs), limit=None)
 
 
 def test_no_worker_left__ends_the_run_with_what_is_done_kept(write_study, monkeypatch):

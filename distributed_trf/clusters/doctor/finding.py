@@ -1,8 +1,7 @@
-"""What ``dtrf doctor`` looks at, one check after another: what is found, and what to do where something is wrong."""
+"""What a check finds."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 
@@ -14,13 +13,9 @@ class Finding:
     """What, in a word or two."""
     found: str
     remedy: str = ""
-    """What to do; empty where nothing is wrong."""
+    """What is wrong and what to do about it; empty where nothing is."""
 
     @property
     def ok(self) -> bool:
         """Whether nothing is wrong."""
         return not self.remedy
-
-
-Findings = Iterator[Finding]
-"""Of one check."""
