@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from distributed_trf.cli import networks, recipes, recordings, results, simulate, study, word_errors
+from distributed_trf.cli import doctor, networks, recipes, recordings, results, simulate, study, word_errors
 from distributed_trf.cli.console import err
 from distributed_trf.cli.interrupt import interruptible
 from distributed_trf.errors import DistributedTRFError
@@ -49,6 +49,7 @@ app.add_typer(recipes.app, name="recipes")
 app.command("recordings")(recordings.list_recordings)
 app.command("simulate")(simulate.write_recordings)
 app.command("wer")(word_errors.show_word_errors)
+app.command()(doctor.doctor)
 
 
 @app.callback()

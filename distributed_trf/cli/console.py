@@ -13,22 +13,42 @@ def size(n_bytes: float) -> str:
 
     Examples
     --------
-    >>> size(3 * 2**30)
-    '3.0 GiB'
+    >>> size(3 * 2**30), size(3000 * 2**40), size(12)
+    ('3.0 GiB', '2.9 PiB', '12 B')
     """
-    for unit in ("B", "KiB", "MiB"):
-        if n_bytes < 1024:
-            return f"{n_bytes:.0f} {unit}" if unit == "B" else f"{n_bytes:.1f} {unit}"
-        n_bytes /= 1024
-    return f"{n_bytes:.1f} GiB"
+    return f"{n_bytes:.0f} B" if n_bytes < 1024 else _scaled(n_bytes, 1024, ("B", "KiB", "MiB", "GiB", "TiB", "PiB"))
 
 
 def work(flops: float) -> str:
-    """Write a number of floating-point operations in billions.
+    """Write a number of floating-point operations.
 
     Examples
     --------
-    >>> work(2.5e9)
-    '2.5 GFLOP'
+    >>> work(2.5e9), work(0)
+    ('2.5 GFLOP', '-')
     """
-    return f"{flops / 1e9:,.1f} GFLOP"
+    return _scaled(flops, 1000, ("FLOP", "kFLOP", "MFLOP", "GFLOP", "TFLOP", "PFLOP", "EFLOP")) if flops else "-"
+
+
+def duration(seconds: float) -> str:
+    """Write a time with one unit.
+
+    Examples
+    --------
+    >>> duration(0.21), duration(75), duration(7200), duration(1e6)
+    ('0.2 s', '75 s', '2.0 h', '12 days')
+    """
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    for limit, unit, format in ((100, 1, "{:.0f} s"), (6000, 60, "{:.0f} min"), (48 * 3600, 3600, "{:.1f} h")):
+        if seconds < limit:
+            return format.format(seconds / unit)
+    return f"{seconds / 86400:.0f} days"
+
+
+def _scaled(n: float, base: int, units: tuple[str, ...]) -> str:
+    """Write a number with the largest unit of which there is one, to two digits at least."""
+    power = 0
+    while n >= base and power < len(units) - 1:
+        n, power = n / base, power + 1
+    return f"{n:.1f} {units[power]}" if n < 10 else f"{n:.0f} {units[power]}"

@@ -9,12 +9,12 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from distributed_trf.cli.console import out, size, work
+from distributed_trf.cli.console import duration, out, size, work
 from distributed_trf.cli.progress import LABELS, Bars
-from distributed_trf.clusters.recipe import load_recipe
-from distributed_trf.pipeline.context import Context
-from distributed_trf.pipeline.cost import check_memory
+from distributed_trf.clusters.recipe import Recipe, load_recipe
+from distributed_trf.pipeline.forecast import Forecast
 from distributed_trf.pipeline.items import STAGES
+from distributed_trf.pipeline.memory import check_memory
 from distributed_trf.pipeline.report import Report
 from distributed_trf.pipeline.study import Study
 from distributed_trf.pipeline.survey import State
@@ -36,24 +36,38 @@ CLUSTER = typer.Option(
 
 def plan(study: str = STUDY, *, cluster: str = CLUSTER) -> None:
     """Say what a run would do and need, without doing it."""
-    loaded, settings = Study.load(study), load_recipe(cluster)
-    planned = loaded.plan()
-    table = Table("stage", "items", "to do", "writes", "peak / worker", "work", box=None, pad_edge=False)
-    for stage in STAGES:
-        of_stage = [(p, c) for p, c in planned if p.item.stage == stage]
-        if not of_stage:
-            continue
-        todo = [c for p, c in of_stage if p.state is not State.DONE]
-        written, flops = sum(c.written for c in todo), sum(c.flops for c in todo)
-        peak = size(max((c.peak for c in todo), default=0)) if todo else "-"
-        table.add_row(LABELS[stage], str(len(of_stage)), str(len(todo)), size(written), peak, work(flops))
+    loaded, recipe = Study.load(study), load_recipe(cluster)
+    forecast = loaded.forecast(recipe)
+    context, planned = forecast.context, forecast.planned
+    gpu = recipe.device != "cpu"
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("stage", no_wrap=True)
+    for heading in ("items", "to do", "reads", "writes", "files", "work", "memory", *(["GPU"] if gpu else []), "time"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for s in forecast.stages():
+        sizes = [size(n) if s.todo else "-" for n in (s.read, s.written)]
+        peaks = [size(n) if n else "-" for n in ((s.host, s.device) if gpu else (s.host,))]
+        counts = [str(n) for n in (s.items, s.todo)]
+        took = duration(s.seconds) if s.todo else "-"
+        table.add_row(LABELS[s.stage], *counts, *sizes, str(s.files), work(s.flops), *peaks, took)
     out.print(table)
-    memory = "" if settings.worker_bytes is None else f" of {size(settings.worker_bytes)} each"
-    out.print(f"{settings.n_workers} workers{memory}; output in {loaded.output}")
-    context = Context.open(loaded.settings, to_run=False)
+    memory = "" if recipe.worker_bytes is None else f" of {size(recipe.worker_bytes)} each"
+    out.print(f"{recipe.n_workers} workers{memory}; output in {loaded.output}")
+    if any(p.state is not State.DONE for p, _ in planned):
+        out.print(_of_time(forecast, recipe), soft_wrap=True)
     if context.not_extractable:
         out.print(f"cannot be extracted by this version: {', '.join(context.not_extractable)}", soft_wrap=True)
-    check_memory(context, [p for p, _ in planned], settings)
+    check_memory(context, [p for p, _ in planned], recipe)
+
+
+def _of_time(forecast: Forecast, recipe: Recipe) -> str:
+    """Say where the times of a plan come from."""
+    learnt = sum(n for n, _ in forecast.learnt.values())
+    source = "rates of this machine, measured now"
+    if learnt:
+        source += f", set right by how long {learnt} finished items took"
+    remote = "" if recipe.kind == "local" and recipe.device == "cpu" else "; the recipe's workers may be faster"
+    return f"memory is the peak of a worker; times are from {source}{remote}"
 
 
 def run(

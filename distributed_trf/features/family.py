@@ -23,8 +23,10 @@ class Work:
 
     flops: float
     """Floating-point operations, a multiplication and an addition being two."""
-    bytes: int
-    """Peak memory, weights included."""
+    weights: int
+    """Bytes of the network while it hears nothing."""
+    hearing: int
+    """Bytes that are alive beside them at the widest step of a pass, without the frames that are kept."""
 
 
 class Network(Protocol):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from distributed_trf.config.weights import Weights
+from distributed_trf.config.weights import TRAINED, Weights, kind_of
 from distributed_trf.features.families.known import FAMILIES, family
 from distributed_trf.features.family import Work
 from distributed_trf.features.table import Layer, NetworkTable
-from distributed_trf.features.work import counted_work
+from distributed_trf.features.weights.controls import CONTROLS
+from distributed_trf.features.work import STEP, counted_work
 
 
 def is_known(table: NetworkTable) -> bool:
@@ -54,5 +55,17 @@ def expected_work(table: NetworkTable, weights: Weights, n_samples: Sequence[int
     """
     if is_known(table):
         return family(table, weights).work(table, n_samples)
-    outputs = sum(expected_frames(table, weights, x, n) * x.width for n in n_samples for x in table.layers)
-    return counted_work(table, n_samples, outputs)
+    longest = max(n_samples)
+    widest = max(expected_frames(table, weights, x, longest) * x.width for x in table.layers)
+    return counted_work(table, n_samples, STEP * len(n_samples) * widest)
+
+
+def loads_file(weights: Weights) -> bool:
+    """Tell whether a network with some weights begins with a file of trained ones."""
+    kind = kind_of(weights)
+    return kind == TRAINED or (kind in CONTROLS and CONTROLS[kind].of_trained)
+
+
+def needs_transformers(table: NetworkTable, weights: Weights) -> bool:
+    """Tell whether hearing with a network loads the library of that name, as far as this version knows."""
+    return is_known(table) and "transformers" in family(table, weights).libraries

@@ -8,8 +8,12 @@ from distributed_trf.errors import ConfigError
 from distributed_trf.features.family import Work
 from distributed_trf.features.table import NetworkTable
 
+STEP = 3
+"""Arrays as large as a network's widest layer that a pass holds at once: what goes into a step, what comes out of it,
+and the copy that a convolution works in."""
 
-def counted_work(table: NetworkTable, n_samples: Sequence[int], n_values: int) -> Work:
+
+def counted_work(table: NetworkTable, n_samples: Sequence[int], step_values: int) -> Work:
     """Count by the table's ``parameters`` and ``gflop_per_second``.
 
     Parameters
@@ -18,8 +22,8 @@ def counted_work(table: NetworkTable, n_samples: Sequence[int], n_values: int) -
         The network.
     n_samples
         Length of each sound of a batch at the network's rate, leading silence included.
-    n_values
-        Numbers that the layers give of the batch, all frames and features together.
+    step_values
+        Numbers, in float32, that the widest step of a pass holds of the whole batch.
 
     Raises
     ------
@@ -30,9 +34,13 @@ def counted_work(table: NetworkTable, n_samples: Sequence[int], n_values: int) -
         missing = [field for field in ("parameters", "gflop_per_second") if getattr(table, field) is None]
         raise ConfigError(f"network {table.name}: to plan it, give {' and '.join(missing)} in its table")
     flops = 1e9 * table.gflop_per_second * sum(n_samples) / table.sfreq
-    return Work(flops, peak_bytes(table.parameters, 2 * n_values))  # a layer's input is alive with its output
+    return Work(flops, 4 * table.parameters, 4 * step_values)
 
 
-def peak_bytes(n_parameters: int, n_activations: int) -> int:
-    """Return the memory of a network in float32: while it loads, a file's tensors are beside its own."""
-    return 4 * (n_parameters + max(n_parameters, n_activations))
+def block_values(width: int, inner: int) -> int:
+    """Count the numbers that a transformer's block holds for each frame when its feed-forward part is widest.
+
+    Before and after the activation there are ``inner`` of them; of the ``width`` there are what the stack and the block
+    were given, the residual and what was normalised.
+    """
+    return 2 * inner + 4 * width

@@ -24,15 +24,15 @@ from distributed_trf.clusters.threads import limited_threads
 from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import ConfigError, StoreBusyError
 from distributed_trf.pipeline.context import Context
-from distributed_trf.pipeline.cost import check_memory
 from distributed_trf.pipeline.execute import Outcome, Task, execute_if_free, fail
 from distributed_trf.pipeline.items import STAGES, Item
 from distributed_trf.pipeline.lay import result_grid
+from distributed_trf.pipeline.memory import check_memory
 from distributed_trf.pipeline.prepare import prepare, tasks
 from distributed_trf.pipeline.repair import take_back_met_damage
 from distributed_trf.pipeline.report import Report
 from distributed_trf.pipeline.run import Run, nothing_to_do
-from distributed_trf.pipeline.survey import Planned, State, survey
+from distributed_trf.pipeline.survey import Planned, State, survey, survey_all
 from distributed_trf.pipeline.watch.events import ItemEnded, Waits, Watcher
 from distributed_trf.store.atomic import sweep
 from distributed_trf.store.claims import claim, holders, is_claimed
@@ -97,7 +97,7 @@ def run_element(
     """
     context = Context.open(study)
     settings = _of_this_process(recipe)
-    planned = [p for stage in STAGES for p in survey(context, stage)]
+    planned = survey_all(context)
     check_memory(context, planned, settings)
     to_device(np.ones(1), settings.device)  # a process without the GPU says so now
     StudyStore.create(study.output)

@@ -40,6 +40,7 @@ from distributed_trf.pipeline.items import (
 from distributed_trf.pipeline.lowpass import fit_lowpass
 from distributed_trf.pipeline.read_session import read_session
 from distributed_trf.pipeline.read_sounds import read_sounds
+from distributed_trf.pipeline.shared import shared
 from distributed_trf.pipeline.together import fit_together
 from distributed_trf.recordings.formats import open_recordings
 from distributed_trf.recordings.recording_set import RecordingSet
@@ -58,15 +59,31 @@ class Task:
 
     item: Item
     fingerprint: Fingerprint
-    study: StudySettings
-    tables: dict[str, NetworkTable]
-    """Of the study's networks, as the driver found them: a worker may run in another folder."""
-    root: Path
+    folder: Path
+    """Of the run, in the study's folder."""
     device: str
-    run: str
-    """Name of the run, kept in the receipt."""
     limit: float | None = None
     """Seconds after which a process that is still at the item is ended; None for never, as in the driver itself."""
+
+    @property
+    def study(self) -> StudySettings:
+        """The study."""
+        return shared(self.folder).study
+
+    @property
+    def tables(self) -> dict[str, NetworkTable]:
+        """Of the study's networks."""
+        return shared(self.folder).tables
+
+    @property
+    def root(self) -> Path:
+        """The study's folder."""
+        return self.folder.parent.parent
+
+    @property
+    def run(self) -> str:
+        """Name of the run, kept in the receipt."""
+        return self.folder.name
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,7 @@ class Expectations:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._done: dict[Item, Receipt | None] = {}
+        self._expected: dict[Item, Fingerprint] = {}
         self._weights: dict[tuple[str, str], Any] = {}
         self._whole: dict[Path, bool] = {}
 
@@ -66,6 +67,11 @@ class Expectations:
         Waiting
             If it depends on an item that is not done.
         """
+        if item not in self._expected:
+            self._expected[item] = self._of(item)
+        return self._expected[item]
+
+    def _of(self, item: Item) -> Fingerprint:
         match item:
             case ReadSounds():
                 return fingerprint(self._sounds(item))

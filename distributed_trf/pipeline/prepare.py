@@ -10,6 +10,7 @@ from distributed_trf.pipeline.execute import Task
 from distributed_trf.pipeline.expected import Expectations
 from distributed_trf.pipeline.items import ASSESS, EXTRACT, FIT
 from distributed_trf.pipeline.lay import gather_reliability, lay_feature_arrays, lay_result_grid
+from distributed_trf.pipeline.shared import Shared, share
 from distributed_trf.pipeline.survey import Planned, State, survey
 from distributed_trf.store.claims import claim
 from distributed_trf.store.receipts import revoke_receipt
@@ -45,9 +46,5 @@ def _withdraw_stale(context: Context, planned: Sequence[Planned]) -> None:
 
 def tasks(context: Context, todo: Sequence[Planned], *, device: str, run: Path, limit: float | None) -> list[Task]:
     """Return what workers need to do items; whoever does one takes back its receipt first."""
-    study, root, tables = context.study, context.store.root, context.tables
-    return [
-        Task(p.item, p.fingerprint, study, tables, root, device, run.name, limit)
-        for p in todo
-        if p.fingerprint is not None
-    ]
+    share(run, Shared(study=context.study, tables=context.tables))
+    return [Task(p.item, p.fingerprint, run, device, limit) for p in todo if p.fingerprint is not None]

@@ -14,16 +14,16 @@ from distributed_trf.clusters.recipe import Recipe, load_recipe
 from distributed_trf.clusters.start import start_cluster
 from distributed_trf.config.study import StudySettings
 from distributed_trf.pipeline.context import Context
-from distributed_trf.pipeline.cost import check_memory
 from distributed_trf.pipeline.execute import Outcome
 from distributed_trf.pipeline.items import STAGES, ReadSession
 from distributed_trf.pipeline.lay import gather_reliability, lay_result_grid
 from distributed_trf.pipeline.manifest import new_run, now, provenance
+from distributed_trf.pipeline.memory import check_memory
 from distributed_trf.pipeline.prepare import prepare, tasks
 from distributed_trf.pipeline.repair import take_back_met_damage
 from distributed_trf.pipeline.report import Report
 from distributed_trf.pipeline.submit import ended_by_scheduler, run_here, run_on
-from distributed_trf.pipeline.survey import Planned, State, survey
+from distributed_trf.pipeline.survey import Planned, State, survey_all
 from distributed_trf.pipeline.watch.board import Board
 from distributed_trf.pipeline.watch.event_log import EventLog
 from distributed_trf.pipeline.watch.events import Dashboard, Event, ItemEnded, RunEnded, RunStarted, StageBegan, Watcher
@@ -39,7 +39,7 @@ def run_study(
     """Do everything of a study that is not done yet; see ``Study.run``."""
     context = Context.open(study)
     settings = load_recipe(recipe) if isinstance(recipe, (str, Path)) else recipe
-    planned = [p for stage in STAGES for p in survey(context, stage)]
+    planned = survey_all(context)
     if settings is not None:
         check_memory(context, planned, settings)
     StudyStore.create(study.output)

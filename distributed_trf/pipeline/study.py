@@ -9,12 +9,14 @@ from distributed_trf.clusters.recipe import Recipe
 from distributed_trf.config.study import StudySettings, load_study
 from distributed_trf.pipeline.array_run import Element, run_element
 from distributed_trf.pipeline.context import Context
-from distributed_trf.pipeline.cost import Cost, cost
-from distributed_trf.pipeline.items import STAGES, Item
+from distributed_trf.pipeline.cost import cost
+from distributed_trf.pipeline.forecast import Forecast
+from distributed_trf.pipeline.items import Item
+from distributed_trf.pipeline.operations import Cost
 from distributed_trf.pipeline.repair import repair_study
 from distributed_trf.pipeline.report import Report
 from distributed_trf.pipeline.run import run_study
-from distributed_trf.pipeline.survey import Planned, survey
+from distributed_trf.pipeline.survey import Planned, survey_all
 from distributed_trf.pipeline.watch.events import Watcher
 from distributed_trf.store.claims import holders
 from distributed_trf.store.study_store import StudyStore
@@ -63,12 +65,17 @@ class Study:
         """
         context = Context.open(self.settings, to_run=False)
         at_work = holders(context.store)
-        return [planned.seen(at_work) for stage in STAGES for planned in survey(context, stage)]
+        return [planned.seen(at_work) for planned in survey_all(context)]
 
-    def plan(self) -> list[tuple[Planned, Cost]]:
-        """Return every work item, where it stands and what it needs, without writing anything."""
+    def forecast(self, recipe: Recipe) -> Forecast:
+        """Return what a run on the workers of a recipe would do and take, without writing anything."""
         context = Context.open(self.settings, to_run=False)
-        return [(p, cost(context, p.item)) for stage in STAGES for p in survey(context, stage)]
+        return Forecast(context, [(p, cost(context, p.item, recipe.device)) for p in survey_all(context)], recipe)
+
+    def plan(self, device: str = "cpu") -> list[tuple[Planned, Cost]]:
+        """Return every work item, where it stands and what it needs on a device, without writing anything."""
+        context = Context.open(self.settings, to_run=False)
+        return [(p, cost(context, p.item, device)) for p in survey_all(context)]
 
     def run(
         self,

@@ -14,6 +14,7 @@ from distributed_trf.pipeline.items import (
     EXTRACT,
     FIT,
     READ,
+    STAGES,
     Assess,
     BootstrapTest,
     BootstrapTraining,
@@ -114,9 +115,15 @@ def _analyses(context: Context) -> Iterator[Item]:
                     yield BootstrapTest(stimuli, b.network, b.weights, b.layer, bin_width)
 
 
-def survey(context: Context, stage: str) -> list[Planned]:
-    """Find out where every item of a stage stands; a session that cannot be read has nothing to be assessed."""
+def survey_all(context: Context) -> list[Planned]:
+    """Find out where every item of a study stands; each receipt is read once."""
     expectations = Expectations(context)
+    return [planned for stage in STAGES for planned in survey(context, stage, expectations)]
+
+
+def survey(context: Context, stage: str, expectations: Expectations | None = None) -> list[Planned]:
+    """Find out where every item of a stage stands; a session that cannot be read has nothing to be assessed."""
+    expectations = expectations or Expectations(context)
     return [
         _place(context, expectations, item)
         for item in items(context, stage)

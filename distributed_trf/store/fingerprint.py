@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -50,4 +51,10 @@ def file_stamps(files: Iterable[Path]) -> list[list[Any]]:
 
 def library_versions(*names: str) -> dict[str, str]:
     """Major and minor version of each library: bug-fix releases do not make results stale."""
-    return {name: ".".join(version(name).split(".")[:2]) for name in names}
+    return {name: ".".join(_version(name).split(".")[:2]) for name in names}
+
+
+@cache
+def _version(name: str) -> str:
+    """Look up a version once in a process: each look parses the library's metadata, milliseconds for every item."""
+    return version(name)

@@ -12,7 +12,8 @@ from distributed_trf.clusters import dask_settings
 from distributed_trf.clusters.start import start_cluster
 from distributed_trf.errors import WorkersLostError
 from distributed_trf.pipeline.context import Context
-from distributed_trf.pipeline.execute import Task
+from distributed_trf.pipeline.manifest import new_run
+from distributed_trf.pipeline.prepare import tasks
 from distributed_trf.pipeline.submit import run_on
 from distributed_trf.pipeline.survey import survey
 from distributed_trf.store.study_store import StudyStore
@@ -22,10 +23,7 @@ def tasks_of(path, stage="read"):
     study = Study.load(path)
     StudyStore.create(study.output)
     context = Context.open(study.settings)
-    planned = survey(context, stage)
-    return [
-        Task(p.item, p.fingerprint, study.settings, context.tables, context.store.root, "cpu", "a-run") for p in planned
-    ]
+    return tasks(context, survey(context, stage), device="cpu", run=new_run(context.store.runs), limit=None)
 
 
 def test_no_worker_left__ends_the_run_with_what_is_done_kept(write_study, monkeypatch):

@@ -339,9 +339,10 @@ def test_work__is_that_of_whole_windows():
     code = FAMILIES["cochlear"]
     one, same, two = (code.work(table, n) for n in ([20_000], [40_000], [40_001]))
     assert one.flops == same.flops == two.flops / 2 == pytest.approx(14.82e9, rel=0.01)
-    assert one.bytes <= same.bytes < two.bytes
-    many, more = (code.work(table, [20_000] * n) for n in (160, 170))  # where they weigh more than the network
-    assert more.bytes - many.bytes == 10 * 2 * 4 * 2000 * code.n_frames(table, table.layers[0], 20_000)
+    assert one.hearing == same.hearing == two.hearing / 2
+    many, more = (code.work(table, [20_000] * n) for n in (16, 160))  # some windows are heard at a time
+    assert more.hearing == many.hearing
+    assert more.flops == 10 * many.flops
 
 
 def by_definition(x, k, s, value):

@@ -262,7 +262,8 @@ def test_module__work_is_what_the_pass_takes(package):
         net(torch.zeros(1, 16_000))
     work = family(table, "reset").work(table, [8_000, 16_000])
     assert work.flops == counter.get_total_flops() == 2 * 4 * 400 * (51 + 101)
-    assert work.bytes == 4 * (4 * 400 + 4 + 8) + 2 * 4 * 2 * (51 + 101) * 4
+    assert work.weights == 4 * (4 * 400 + 4 + 8)
+    assert work.hearing == 3 * 4 * 101 * 4  # sounds of one length are heard together: here each by itself
 
 
 def test_module__weights_that_do_not_fit_are_named(package):

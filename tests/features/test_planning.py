@@ -50,13 +50,15 @@ def test_unknown_family__frames_are_never_fewer_than_centred_windows_give(n):
 def test_unknown_family__work_comes_from_the_table():
     work = expected_work(TABLE, "trained", [8000, 4000])
     assert work.flops == 1.5e9 * 1.5
-    assert work.bytes == 4 * 1000 + 2 * 4 * ((101 + 51) * 4 + (13 + 7) * 3)
+    assert work.weights == 4 * 1000
+    assert work.hearing == 3 * 4 * 2 * 101 * 4  # two sounds as long as the longer, of the widest layer
 
 
 def test_unknown_family__a_longer_batch_needs_more():
     short, long = expected_work(TABLE, "trained", [8000]), expected_work(TABLE, "trained", [8000, 8000])
     assert long.flops == 2 * short.flops
-    assert short.bytes < long.bytes < 2 * short.bytes
+    assert long.hearing == 2 * short.hearing
+    assert long.weights == short.weights
 
 
 @pytest.mark.parametrize(

@@ -268,4 +268,4 @@ def test_work__counts_the_products_of_the_encoder():
         encoder(torch.zeros(2, 80, 3000))
     work = family(TABLE, "trained").work(TABLE, [32_000, 16_001])
     assert work.flops == pytest.approx(counter.get_total_flops(), rel=0.01)
-    assert work.bytes > 4 * sum(p.numel() for p in encoder.parameters())
+    assert work.weights > 4 * sum(p.numel() for p in encoder.parameters())

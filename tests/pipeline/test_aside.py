@@ -13,8 +13,10 @@ import pytest
 from distributed_trf import Study, start_cluster
 from distributed_trf.pipeline.aside import writing_aside
 from distributed_trf.pipeline.context import Context
-from distributed_trf.pipeline.execute import Task, execute, fail
+from distributed_trf.pipeline.execute import execute, fail
 from distributed_trf.pipeline.lay import lay_feature_arrays
+from distributed_trf.pipeline.manifest import new_run
+from distributed_trf.pipeline.prepare import tasks
 from distributed_trf.pipeline.submit import run_on
 from distributed_trf.pipeline.survey import items, survey
 from distributed_trf.store.study_store import StudyStore
@@ -49,10 +51,7 @@ def tasks_of(study, stage):
     context = Context.open(study.settings)
     if stage == "extract":
         lay_feature_arrays(context)
-    return [
-        Task(p.item, p.fingerprint, study.settings, context.tables, context.store.root, "cpu", "a-run")
-        for p in survey(context, stage)
-    ]
+    return tasks(context, survey(context, stage), device="cpu", run=new_run(context.store.runs), limit=None)
 
 
 def fail_to_write():

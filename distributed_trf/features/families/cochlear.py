@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,8 +29,8 @@ CONTEXT = int(0.35 * SFREQ)
 NEW = WINDOW - CONTEXT
 WINDOWS = 16
 """Windows of one pass, which bound its memory whatever the length and number of the sounds."""
-WINDOW_BYTES = 28_000_000
-"""Peak memory of a window on its way through the larger network."""
+WINDOW_BYTES = {"cnn9": 12_000_000, "resnet50": 30_000_000}
+"""Peak memory of a window on its way through a network, measured on several at once."""
 COPIES = "attacker."
 """Where a checkpoint holds the same network once more."""
 
@@ -54,9 +55,8 @@ class Cochlear(TorchFamily):
     def work(self, table: NetworkTable, n_samples: Sequence[int]) -> Work:
         """Count by the table for whole windows."""
         windows = [n_windows(n) for n in n_samples]
-        n_values = sum(self.n_frames(table, layer, n) * layer.width for n in n_samples for layer in table.layers)
-        counted = counted_work(table, [NEW * n for n in windows], n_values)
-        return Work(counted.flops, counted.bytes + min(sum(windows), WINDOWS) * WINDOW_BYTES)
+        of_one = WINDOW_BYTES.get(table.config.get("network", ""), max(WINDOW_BYTES.values()))
+        return replace(counted_work(table, [NEW * n for n in windows], 0), hearing=min(sum(windows), WINDOWS) * of_one)
 
     def new(self, table: NetworkTable) -> torch.nn.Module:
         """Make the network that the table's configuration names.

@@ -15,7 +15,6 @@ from distributed_trf.features.families.torch_family import TorchFamily
 from distributed_trf.features.family import Work
 from distributed_trf.features.hooks import recorded
 from distributed_trf.features.table import Layer, NetworkTable
-from distributed_trf.features.work import peak_bytes
 
 if TYPE_CHECKING:
     import torch
@@ -61,8 +60,8 @@ class OwnNetwork(TorchFamily):
     def work(self, table: NetworkTable, n_samples: Sequence[int]) -> Work:
         """Count the products of the untrained architecture; memory as for every network."""
         traces = [_trace(self, table.model_dump_json(), n) for n in n_samples]
-        values = sum(trace.frames[layer.id] * layer.width for trace in traces for layer in table.layers)
-        return Work(sum(trace.flops for trace in traces), peak_bytes(traces[0].parameters, 2 * values))
+        hearing = 4 * self.step_values(table, n_samples)
+        return Work(sum(trace.flops for trace in traces), 4 * traces[0].parameters, hearing)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from distributed_trf.features.family import Keep, Work
 from distributed_trf.features.spectrograms.transform import Transform
 from distributed_trf.features.table import Layer, NetworkTable
 from distributed_trf.features.weights.controls import apply_control
+from distributed_trf.features.work import STEP
 
 if TYPE_CHECKING:
     from torch import nn
@@ -68,13 +69,14 @@ class Projection:
         return -(-self.spectrogram.count(n_samples) // self._stride(layer))
 
     def work(self, table: NetworkTable, n_samples: Sequence[int]) -> Work:
-        """Count the products of the stack; memory is the weights, the longest spectrogram, and what is kept of all."""
+        """Count the products of the stack; memory is that of the longest sound: they are heard one by one."""
         widths, taps = self._widths(), KERNEL if self.is_convolution else 1
         weights = [taps * before * width for before, width in pairwise(widths)]
         frames = [sum(self.n_frames(table, layer, n) for n in n_samples) for layer in table.layers]
         products = sum(n * size for n, size in zip(frames, weights, strict=True))
-        kept = sum(n * width for n, width in zip(frames, widths[1:], strict=True))
-        return Work(2.0 * products, 4 * sum(weights) + self.spectrogram.bytes_per_sample * max(n_samples) + 8 * kept)
+        longest = max(n_samples)
+        widest = max(self.n_frames(table, layer, longest) * layer.width for layer in table.layers)
+        return Work(2.0 * products, 4 * sum(weights), self.spectrogram.bytes_per_sample * longest + 4 * STEP * widest)
 
     def build(
         self, table: NetworkTable, settings: NetworkSettings, weights: Weights, *, device: str, dtype: str

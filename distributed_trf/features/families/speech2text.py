@@ -19,6 +19,7 @@ from distributed_trf.features.spectrograms.mel_speech2text import (
 from distributed_trf.features.table import Layer, NetworkTable
 from distributed_trf.features.weights.hub import weights_folder
 from distributed_trf.features.weights.transformers_model import trained_model, untrained_model
+from distributed_trf.features.work import block_values
 
 if TYPE_CHECKING:
     import torch
@@ -46,6 +47,11 @@ class Speech2Text(TorchFamily):
         for _ in range(int(found[1]) + 1 if found else table.config["num_conv_layers"]):
             frames = _halved(frames)
         return frames
+
+    def step_values(self, table: NetworkTable, n_samples: Sequence[int]) -> int:
+        """Count what a block of the encoder holds, of every sound as many frames as of the longest."""
+        frames = self.n_frames(table, table.layers[-1], max(n_samples))
+        return len(n_samples) * frames * block_values(table.config["d_model"], table.config["encoder_ffn_dim"])
 
     def new(self, table: NetworkTable) -> torch.nn.Module:
         """Make the network of the table's configuration."""

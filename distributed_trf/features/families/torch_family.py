@@ -16,7 +16,7 @@ from distributed_trf.features.family import Network, Work
 from distributed_trf.features.spectrograms.transform import Transform
 from distributed_trf.features.table import Layer, NetworkTable
 from distributed_trf.features.weights.controls import CONTROLS, apply_control
-from distributed_trf.features.work import counted_work
+from distributed_trf.features.work import STEP, counted_work
 
 if TYPE_CHECKING:
     import torch
@@ -108,8 +108,19 @@ class TorchFamily(ABC):
 
     def work(self, table: NetworkTable, n_samples: Sequence[int]) -> Work:
         """Count by the table."""
-        values = [self.n_frames(table, layer, n) * layer.width for n in n_samples for layer in table.layers]
-        return counted_work(table, n_samples, sum(values))
+        return counted_work(table, n_samples, self.step_values(table, n_samples))
+
+    def step_values(self, table: NetworkTable, n_samples: Sequence[int]) -> int:
+        """Count the numbers that a pass holds at its widest step, every sound padded to the longest heard with it.
+
+        The common case: the widest of the layers, ``STEP`` times.
+        """
+        passes = [(len(heard), max(n_samples[k] for k in heard)) for heard in self.batches(n_samples)]
+        return STEP * max(
+            n_sounds * self.n_frames(table, layer, longest) * layer.width
+            for n_sounds, longest in passes
+            for layer in table.layers
+        )
 
     def build(
         self, table: NetworkTable, settings: NetworkSettings, weights: Weights, *, device: str, dtype: str

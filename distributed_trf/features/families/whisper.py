@@ -19,7 +19,7 @@ from distributed_trf.features.spectrograms.mel_whisper import (
 from distributed_trf.features.table import Layer, NetworkTable
 from distributed_trf.features.weights.hub import weights_folder
 from distributed_trf.features.weights.transformers_model import trained_model, untrained_model
-from distributed_trf.features.work import peak_bytes
+from distributed_trf.features.work import block_values
 
 if TYPE_CHECKING:
     import torch
@@ -42,15 +42,14 @@ class Whisper(TorchFamily):
         return int((n_samples / WHISPER_SFREQ + FRAME / 2) / FRAME) * round(layer.rate * FRAME)
 
     def work(self, table: NetworkTable, n_samples: Sequence[int]) -> Work:
-        """Count the encoder's products over its 30-s window; memory is the weights and one block's activations."""
+        """Count the encoder's products over its 30-s window, and what one of its blocks holds."""
         n_sounds, c = len(n_samples), table.config
         d, ffn, depth, frames = c["d_model"], c["encoder_ffn_dim"], c["encoder_layers"], c["max_source_positions"]
         convolutions = 2.0 * 3 * (2 * frames * c["num_mel_bins"] * d + frames * d * d)
         blocks = depth * (2.0 * frames * (4 * d * d + 2 * d * ffn) + 4.0 * frames * frames * d)
         weights = c["vocab_size"] * d + 2 * depth * (8 * d * d + 2 * d * ffn)
-        # Kept for the hooks: two frames of the first convolution and one of each other layer; in hand: one block.
-        activations = n_sounds * frames * ((depth + 3) * d + 2 * ffn + 4 * d)
-        return Work(n_sounds * (convolutions + blocks), peak_bytes(weights, activations))
+        values = n_sounds * frames * (block_values(d, ffn) + 2 * c["num_mel_bins"])  # the spectrogram stays
+        return Work(n_sounds * (convolutions + blocks), 4 * weights, 4 * values)
 
     def new(self, table: NetworkTable) -> torch.nn.Module:
         """Make a Whisper of the table's configuration."""

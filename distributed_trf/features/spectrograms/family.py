@@ -43,10 +43,9 @@ class Spectrogram:
         return self.transform.count(n_samples)
 
     def work(self, table: NetworkTable, n_samples: Sequence[int]) -> Work:
-        """Count by the table; memory is that of the longest sound, and what is kept of all."""
-        kept = sum(8 * self.transform.count(n) * layer.width for n in n_samples for layer in table.layers)
+        """Count by the table; memory is that of the longest sound: they are heard one by one."""
         flops = 1e9 * (table.gflop_per_second or 0) * sum(n_samples) / table.sfreq
-        return Work(flops, self.transform.bytes_per_sample * max(n_samples) + kept)
+        return Work(flops, 0, self.transform.bytes_per_sample * max(n_samples))
 
     def build(
         self, table: NetworkTable, settings: NetworkSettings, weights: Weights, *, device: str, dtype: str

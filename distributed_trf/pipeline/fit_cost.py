@@ -1,0 +1,87 @@
+"""What fits need, by the shapes that decide how they are solved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from distributed_trf.pipeline.context import Context
+from distributed_trf.pipeline.items import Analysis, Fit
+from distributed_trf.pipeline.operations import EIGH, Cost, Operations
+from distributed_trf.pipeline.responses import REPEATS, response_bytes, test_bins, training_bins
+from distributed_trf.trf.choice import CHOLESKY, FORM, ROTATION, choose_solver
+from distributed_trf.trf.lags import lag_samples
+from distributed_trf.trf.stream import BLOCK_ROWS
+
+
+def fit_cost(context: Context, item: Fit | Analysis, layers: Sequence[int], device: str, *, fits: int = 1) -> Cost:
+    """Count what a fit of all units on some layers side by side needs.
+
+    Parameters
+    ----------
+    context, item
+        The study, and which of its items.
+    layers
+        Ids of the layers.
+    device
+        What calculates, ``cpu`` or ``cuda``.
+    fits
+        How often the fit is repeated on other weights, stimuli or columns.
+    """
+    study, ridge, sessions = context.study, context.study.ridge, context.recordings.heard(item.stimuli)
+    layout, _ = context.expected_features[item.stimuli, item.network, item.weights]
+    chosen = [x for x in layout.layers if x.id in layers]
+    width = sum(x.width for x in chosen)
+    units = sum(len(s.channels) for s in sessions)
+    d = width * len(lag_samples(study.lags.tmin, study.lags.tmax, 1000 / item.bin_width))
+    rows, held_out = (count(context, item.stimuli, item.bin_width) for count in (training_bins, test_bins))
+    method: str = ridge.solver
+    if method == "auto":
+        method = choose_solver(
+            rows, d, n_alphas=len(ridge.penalties), n_units=units, n_folds=ridge.n_folds, device=device
+        )
+    values = (_dual_values if method == "dual" else _primal_values)(rows, d, width, units, ridge.n_folds)
+    largest = max(len(s.channels) for s in sessions)
+    values += 4 * (rows if method == "dual" else d) * min(units, ridge.unit_block)
+    values += held_out * (width + units + REPEATS * largest)  # test features, predictions, and one session's repeats
+    written = 3 * units * fits
+    if study.save_models and isinstance(item, Fit):
+        written += d * (units + 2) + 2 * units
+        values += 2 * d * units
+    responses = response_bytes(context, item.stimuli, item.bin_width, sessions)
+    host = responses + sum(4 * layout.slot(x) * x.width for x in chosen)  # and one batch of features as it is read
+    return Cost(
+        read=responses + sum(4 * sum(x.frames) * x.width for x in chosen),
+        written=8 * written,
+        files=4 if isinstance(item, Fit) else 8,
+        host=host if device != "cpu" else host + 8 * values,
+        device=8 * values if device != "cpu" else 0,
+        operations=_operations(method, rows, d, width, units, len(ridge.penalties), ridge.n_folds, device) * fits,
+    )
+
+
+def _primal_values(rows: int, d: int, width: int, units: int, n_folds: int) -> int:
+    """Count the numbers of the sums of each fold, of the merges, and of what one fold is factorised and scored in."""
+    block = min(rows, BLOCK_ROWS)
+    return 4 * block * width + 3 * block * units + (3 * n_folds + 6) * d * d + (5 * n_folds + 2) * d * units
+
+
+def _dual_values(rows: int, d: int, width: int, units: int, n_folds: int) -> int:
+    """Count the numbers of all trials, of their columns at one lag as they are scaled, and of kernels between rows."""
+    return 3 * rows * width + 7 * rows * rows + (5 * n_folds + 2) * rows * units
+
+
+def _operations(
+    method: str, rows: int, d: int, width: int, units: int, n_alphas: int, n_folds: int, device: str
+) -> Operations:
+    """Count as the rule does that chooses between the ways to solve, two operations to a multiply-add."""
+    d3, d2u = float(d) ** 3, float(d) * d * units
+    sums = float(rows) * d * (width + units)
+    if method == "cholesky":
+        factor, solve = CHOLESKY[device]
+        return Operations(double=2 * (sums + n_alphas * ((n_folds + 1) * factor * d3 + n_folds * (solve + FORM) * d2u)))
+    if method == "eigh":
+        search = n_folds * (ROTATION * d3 + (2 + n_alphas * FORM) * d2u)
+        return Operations(double=2 * (sums + search), eigh=EIGH * (n_folds + 1) * d3)
+    n, train = float(rows), rows * (n_folds - 1) / n_folds
+    fold = train**3 + 1.5 * train**2 * d + (1.5 + n_alphas * FORM) * train**2 * units
+    return Operations(double=2 * (n * n * d + n_folds * fold), eigh=EIGH * (n**3 + n_folds * train**3))

@@ -1,0 +1,57 @@
+"""What one work item needs: operations by the kind of arithmetic, traffic with the disk, and memory."""
+
+from __future__ import annotations
+
+from dataclasses import astuple, dataclass
+
+EIGH = 9
+"""Floating-point operations of a symmetric eigendecomposition with vectors, per d^3 (Golub & Van Loan)."""
+
+
+@dataclass(frozen=True)
+class Operations:
+    """Floating-point operations, by kinds that run at rates of their own."""
+
+    single: float = 0.0
+    """Products and convolutions in single precision: networks."""
+    double: float = 0.0
+    """Products in double precision: fits."""
+    eigh: float = 0.0
+    """Eigendecompositions in double precision."""
+    transform: float = 0.0
+    """What touches every number a few times: Fourier transforms, look-ups, ranking."""
+
+    @property
+    def flops(self) -> float:
+        """All kinds together."""
+        return sum(astuple(self))
+
+    def __mul__(self, times: float) -> Operations:
+        return Operations(*(n * times for n in astuple(self)))
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Needs of a work item."""
+
+    read: int
+    """Bytes read from disk."""
+    written: int
+    """Bytes on disk, before compression."""
+    files: int
+    """Files written, the receipt among them."""
+    host: int
+    """Bytes of a worker's memory, beside those of its libraries."""
+    device: int = 0
+    """Bytes of the GPU's memory, beside those of its context; 0 where the CPU calculates."""
+    operations: Operations = Operations()
+
+    @property
+    def flops(self) -> float:
+        """Floating-point operations of all kinds."""
+        return self.operations.flops
+
+    @property
+    def size(self) -> int:
+        """Bytes of both memories: how large the item is among others."""
+        return self.host + self.device

@@ -1,0 +1,219 @@
+"""What the driver and the scheduler themselves cost: empty items, a finished study, lost workers."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from distributed_trf import Study, simulate, start_cluster
+from distributed_trf.config.study import StudySettings
+from distributed_trf.pipeline.context import Context
+from distributed_trf.pipeline.execute import Task
+from distributed_trf.pipeline.expected import Expectations
+from distributed_trf.pipeline.items import EXTRACT, FIT, READ, Extract, Item, ReadSession, ReadSounds
+from distributed_trf.pipeline.lay import lay_feature_arrays, lay_result_grid
+from distributed_trf.pipeline.manifest import new_run
+from distributed_trf.pipeline.shared import Shared, share
+from distributed_trf.pipeline.submit import run_on
+from distributed_trf.pipeline.survey import items
+from distributed_trf.pipeline.watch.events import ItemEnded
+from distributed_trf.store.receipts import Receipt, write_receipt
+from distributed_trf.store.study_store import StudyStore
+
+NETWORKS = ("whisper_tiny", "whisper_base", "wav2vec2", "speech2text", "wav2letter", "deepspeech2")
+
+
+@dataclass
+class Marks:
+    """Of a run of empty items, at some numbers of them: seconds since its start, and memory in MiB."""
+
+    seconds: dict[int, float] = field(default_factory=dict)
+    memory: dict[int, int] = field(default_factory=dict)
+    cpu: float = 0.0
+    """Seconds that driver and scheduler, which are one process, computed for each item."""
+
+
+def empty_items(scratch: Path, numbers: Sequence[int]) -> Marks:
+    """Drive items whose receipts are there, so that workers return at once."""
+    study = settings(scratch, sessions=1, sentences=16, networks=["whisper_tiny"])
+    context, store = Context.open(study), StudyStore.create(study.output)
+    empty = [Extract("timit", "whisper_tiny", "reset", k) for k in range(max(numbers))]
+    fingerprint = {"empty": "0"}
+    _write(store, ((item, Receipt(fingerprint, {})) for item in empty))
+    run = new_run(store.runs)
+    share(run, Shared(study=study, tables=context.tables))
+    marks = Marks()
+    with start_cluster("local", workers=2, dashboard="127.0.0.1:0") as client:
+        start, computed = time.perf_counter(), time.process_time()
+        tasks = [Task(item, fingerprint, run, "cpu") for item in empty]
+        for k, outcome in enumerate(run_on(client, tasks, attempts=3), start=1):
+            assert outcome.ok
+            if k in numbers:
+                marks.seconds[k], marks.memory[k] = time.perf_counter() - start, _memory()
+        marks.cpu = (time.process_time() - computed) / len(empty)
+    return marks
+
+
+def finished_study(scratch: Path, *, sentences: int, sessions: int) -> tuple[int, float]:
+    """Run a study again of which everything is done; number of items, and seconds."""
+    study = settings(scratch, sessions=sessions, sentences=sentences, networks=NETWORKS, batch=1, widths=[20, 50, 100])
+    context, store = Context.open(study), StudyStore.create(study.output)
+    count = 0
+    for stage in (READ, EXTRACT, FIT):
+        if stage == EXTRACT:
+            lay_feature_arrays(context)
+        if stage == FIT:
+            lay_result_grid(context, [])
+        expectations = Expectations(context)
+        done = [(item, Receipt(expectations.of(item), _details(context, item))) for item in items(context, stage)]
+        _write(store, done)
+        count += len(done)
+    start = time.perf_counter()
+    report = Study(study).run(recipe=None)
+    assert report.folder is None, "everything was done"
+    return count, time.perf_counter() - start
+
+
+def on_workers(scratch: Path, numbers: Sequence[int], *, sentences: int) -> dict[int, float]:
+    """Run a study on some numbers of workers; seconds from the first item to the last, without starting workers."""
+    found = {}
+    for n in numbers:
+        study = settings(scratch / str(n), sessions=2, sentences=sentences, networks=["whisper_tiny"], batch=2)
+        report = Study(study).run(_recipe(n))
+        assert report.ok
+        found[n] = sum(report.seconds.values())
+    return found
+
+
+@dataclass
+class Kills:
+    """A run in which workers were killed, beside one in which none was."""
+
+    quiet: float
+    """Seconds."""
+    disturbed: float
+    lost: float
+    """Seconds that the items which were lost with their workers had already taken, on one worker."""
+    killed: int
+
+
+def killed_workers(scratch: Path, *, kills: int, seed: int, sentences: int) -> Kills:
+    """Kill random workers at random times while a study runs, and tell what that costs."""
+    found = []
+    for name, wanted in (("quiet", 0), ("disturbed", kills)):
+        study = settings(scratch / name, sessions=2, sentences=sentences, networks=["whisper_tiny"], batch=2)
+        killer = Killer(wanted, seed, spread=found[0][0] / (kills + 1) if found else 1.0)
+        with killer:
+            start = time.perf_counter()
+            report = Study(study).run(_recipe(2), watcher=killer)
+            took = time.perf_counter() - start
+        assert report.ok, report.failed
+        found.append((took, killer.lost, killer.killed))
+    (quiet, _, _), (disturbed, lost, killed) = found
+    return Kills(quiet, disturbed, lost, killed)
+
+
+class Killer(threading.Thread):
+    """Watches a run and kills its workers, one at a time."""
+
+    def __init__(self, kills: int, seed: int, spread: float) -> None:
+        super().__init__(daemon=True)
+        self._random, self._kills, self._spread = random.Random(seed), kills, spread
+        self._over, self._ended = threading.Event(), dict[int, float]()
+        self.lost, self.killed = 0.0, 0
+
+    def __enter__(self) -> Killer:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self.join()
+
+    def __call__(self, event: Any) -> None:
+        """Hear of the run: when a process last ended an item."""
+        if isinstance(event, ItemEnded) and "process" in event.outcome.details:
+            self._ended[event.outcome.details["process"]] = time.time()
+
+    def run(self) -> None:
+        """Kill until enough have died or the run is over."""
+        import psutil
+
+        while self.killed < self._kills and not self._over.wait(self._spread * self._random.uniform(0.5, 1.5)):
+            below = psutil.Process().children(recursive=True)
+            workers = [p for p in below if p.is_running() and "spawn_main" in " ".join(_command(p))]
+            if workers:
+                victim = self._random.choice(workers)
+                begun = max(victim.create_time(), self._ended.get(victim.pid, 0.0))
+                os.kill(victim.pid, signal.SIGKILL)
+                self.lost, self.killed = self.lost + time.time() - begun, self.killed + 1
+
+
+def settings(
+    folder: Path, *, sessions: int, sentences: int, networks: Sequence[str], batch: int = 16, widths: Any = (50,)
+) -> StudySettings:
+    """Simulate recordings and return a study of them."""
+    simulate(folder / "recordings", sessions=sessions, channels=4, sentences=sentences)
+    return StudySettings.model_validate(
+        {
+            "name": "bench",
+            "recordings": {"format": "ucsf", "path": folder / "recordings"},
+            "output": folder / "study",
+            "stimuli": ["timit"],
+            "bin_widths": list(widths),
+            "networks": [{"name": name, "weights": ["reset"]} for name in networks],
+            "reliability": None,
+            "extraction": {"batch": batch},
+        }
+    )
+
+
+def _details(context: Context, item: Item) -> dict[str, Any]:
+    """What later items look up in a receipt; the folders that it vouches for are made."""
+    study, store = context.study, context.store
+    if isinstance(item, ReadSounds):
+        store.sounds(item.stimuli).mkdir(parents=True)
+        stimuli = context.stimuli[item.stimuli]
+        ids, n_samples = [s.id for s in stimuli], [round(16_000 * s.duration) for s in stimuli]
+        return {"ids": ids, "digests": ["0"] * len(ids), "n_samples": n_samples, "sfreq": 16_000}
+    if isinstance(item, ReadSession):
+        for width in study.bin_widths:
+            store.counts(item.stimuli, width, item.session).mkdir(parents=True)
+        return {"digests": {f"{width:g}": "0" for width in study.bin_widths}, "notes": []}
+    if isinstance(item, Extract):
+        return {"digests": {str(layer.id): "0" for layer in context.tables[item.network].layers}}
+    return {}
+
+
+def _write(store: StudyStore, done: Iterator[tuple[Item, Receipt]] | Sequence[tuple[Item, Receipt]]) -> None:
+    """Write receipts, many at a time: each waits for the disk."""
+    with ThreadPoolExecutor(32) as pool:
+        list(pool.map(lambda pair: write_receipt(store, pair[0].stage, pair[0].key, pair[1]), done))
+
+
+def _recipe(workers: int) -> Any:
+    from distributed_trf.clusters.recipe import load_recipe
+
+    return load_recipe("local", workers=workers, dashboard="127.0.0.1:0")
+
+
+def _memory() -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) >> 10
+
+
+def _command(process: Any) -> list[str]:
+    import psutil
+
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []

@@ -1,0 +1,173 @@
+"""What is planned of memory is what real workers take, within a quarter, for every kind of work."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from distributed_trf.clusters.dask_settings import ENVIRONMENT
+from distributed_trf.config.study import StudySettings
+from distributed_trf.features.table import load_table
+from distributed_trf.pipeline.context import Context
+from distributed_trf.pipeline.cost import cost
+from distributed_trf.pipeline.execute import Task, execute
+from distributed_trf.pipeline.items import Assess, Extract, Fit, FitLowpass, FitTogether, ReadSession, ReadSounds
+from distributed_trf.pipeline.lay import lay_feature_arrays, lay_result_grid
+from distributed_trf.pipeline.manifest import new_run
+from distributed_trf.pipeline.memory import process_bytes
+from distributed_trf.pipeline.shared import Shared, share
+from distributed_trf.recordings.simulation.simulate import simulate
+from distributed_trf.store.features import NetworkFeatures, write_batch
+from distributed_trf.store.study_store import StudyStore
+
+WORKER = """
+import pickle, sys
+import distributed.worker, torch, transformers  # what a worker has loaded by the time it hears and fits
+from transformers import Speech2TextModel, Wav2Vec2Model, WhisperModel
+from threadpoolctl import threadpool_limits
+from distributed_trf.pipeline.execute import execute
+with threadpool_limits(1):
+    torch.set_num_threads(1)
+    outcomes = [execute(task) for task in pickle.load(sys.stdin.buffer)]
+assert all(o.ok for o in outcomes), outcomes
+print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
+"""
+"""Its own peak: ru_maxrss would count what the parent had before it became another program."""
+
+
+def peak_of(tasks):
+    """Bytes that a fresh process takes at most to do tasks one after another, allocating as a worker does."""
+    done = subprocess.run(
+        [sys.executable, "-c", WORKER],
+        input=pickle.dumps(tasks),
+        capture_output=True,
+        env={**os.environ, **ENVIRONMENT, "OMP_NUM_THREADS": "1"},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    return 1024 * int(done.stdout)
+
+
+class Bench:
+    """A study of networks whose features are made up, ready for any item."""
+
+    def __init__(self, folder, sentences, channels, widths=(), networks=(), **changes):
+        self.folder = folder
+        simulate(folder / "recordings", sessions=1, channels=channels, sentences=sentences, seed=1)
+        (folder / "configs/networks").mkdir(parents=True)
+        os.chdir(folder)
+        self.made_up = [self._table(width) for width in widths]
+        self.study = StudySettings.model_validate(
+            {
+                "name": "bench",
+                "recordings": {"format": "ucsf", "path": folder / "recordings"},
+                "output": folder / "study",
+                "stimuli": ["timit"],
+                "networks": [*({"name": n} for n in self.made_up), *networks],
+                "reliability": None,
+                **changes,
+            }
+        )
+        self.store = StudyStore.create(self.study.output)
+        self.context = Context.open(self.study)
+        self.session = self.context.recordings.sessions[0].name
+        self.run = new_run(self.store.runs)
+        share(self.run, Shared(study=self.study, tables=self.context.tables))
+
+    def _table(self, width):
+        """A spectrogram of some width, which may be two layers."""
+        table = load_table("mel_whisper").model_dump() | {"name": f"wide{width}"}
+        table["layers"] = [{**table["layers"][0], "id": k, "width": width} for k in (0, 1)]
+        Path("configs/networks", f"wide{width}.yaml").write_text(yaml.safe_dump(table))
+        return table["name"]
+
+    def task(self, item):
+        fingerprint = dict.fromkeys(("recording files", "recording format", "stimuli", "versions"), "")
+        return Task(item, fingerprint, self.run, "cpu")
+
+    def ready(self, *items):
+        """Do what comes before, here."""
+        for item in items:
+            assert execute(self.task(item)).ok
+        lay_feature_arrays(self.context)
+        rng = np.random.default_rng(0)
+        for name in self.made_up:
+            path = self.store.features("timit", name, "fixed")
+            layout = NetworkFeatures(path).layout
+            for batch, (first, last) in enumerate(layout.batch_borders):
+                made = {
+                    layer.id: [
+                        rng.standard_normal((layer.frames[k], layer.width), dtype=np.float32)
+                        for k in range(first, last)
+                    ]
+                    for layer in layout.layers
+                }
+                write_batch(path, batch, made)
+        lay_result_grid(self.context, [])
+
+    def planned(self, item):
+        return process_bytes(self.context, "cpu") + cost(self.context, item).host
+
+    def check(self, *items):
+        found = peak_of([self.task(item) for item in items])
+        planned = max(self.planned(item) for item in items)
+        print(
+            f"{items[0].stage} {items[0].key}: found {found >> 20} MiB, planned {planned >> 20}: {found / planned:.2f}"
+        )
+        assert 0.75 < found / planned < 1.25
+
+
+@pytest.fixture
+def bench(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return lambda **options: Bench(tmp_path, **options)
+
+
+def test_reading__takes_what_is_planned(bench):
+    b = bench(sentences=300, channels=160, widths=[8])
+    b.check(ReadSession("timit", b.session))
+    b.check(ReadSounds("timit"))
+
+
+@pytest.mark.parametrize("draws", [2_000, 60_000])
+def test_assessing__takes_what_is_planned(bench, draws):
+    b = bench(sentences=24, channels=64, widths=[8], reliability={"draws": draws, "shifts": 99}, ridge={"n_folds": 2})
+    b.ready(ReadSession("timit", b.session), ReadSounds("timit"))
+    b.check(Assess("timit", 50.0, b.session))
+
+
+@pytest.mark.parametrize(
+    ("network", "batch"), [("whisper_tiny", 8), ("wav2vec2", 6), ("cochleagram", 8), ("mel_librosa", 8)]
+)
+def test_extraction__takes_what_is_planned(bench, network, batch):
+    weights = {} if load_table(network).is_spectrogram else {"weights": ["reset"]}
+    b = bench(sentences=16, channels=2, networks=[{"name": network, **weights}], extraction={"batch": batch})
+    b.ready(ReadSounds("timit"), ReadSession("timit", b.session))
+    b.check(*(Extract("timit", network, "reset" if weights else "fixed", k) for k in (0, 1)))
+
+
+@pytest.mark.parametrize(("solver", "width", "units", "sentences"), [
+    ("eigh", 240, 60, 60), ("dual", 1500, 20, 60), ("eigh", 80, 400, 60),
+])  # fmt: skip
+def test_fits__take_what_is_planned(bench, solver, width, units, sentences):
+    b = bench(sentences=sentences, channels=units, widths=[width], ridge={"solver": solver}, extraction={"batch": 16})
+    b.ready(ReadSounds("timit"), ReadSession("timit", b.session))
+    b.check(Fit("timit", f"wide{width}", "fixed", 0, 50.0))
+
+
+def test_analyses__take_what_is_planned(bench):
+    asked = {
+        "together": [{"network": "wide120", "layers": [0, 1]}],
+        "lowpass": [{"network": "wide120", "layer": 0, "weights": "fixed", "lowpass_bins": [100.0]}],
+    }
+    b = bench(sentences=60, channels=40, widths=[120], ridge={"solver": "eigh"}, extraction={"batch": 16}, **asked)
+    b.ready(ReadSounds("timit"), ReadSession("timit", b.session))
+    b.check(FitTogether("timit", "wide120", "fixed", 50.0))
+    b.check(FitLowpass("timit", "wide120", "fixed", 0, 50.0, 100.0))
