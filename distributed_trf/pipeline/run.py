@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -72,6 +73,8 @@ class Run:
         self.board = Board(planned, _layers(context))
         self._watchers: list[Watcher] = [self.board] if watcher is None else [self.board, watcher]
         self._telling = RLock()
+        self._proofs: dict[str, dict[str, Any]] = {}
+        """What each worker that was there at the end of a stage computes on, by its address."""
 
     def go(self) -> Report:
         """Do every stage and report; what is done when an error ends the run is kept."""
@@ -85,6 +88,7 @@ class Run:
                     start = time.perf_counter()
                     if self._stage(stage):
                         self.report.seconds[stage] = round(time.perf_counter() - start, 3)
+                        self._look_at_workers()
                 state = "finished"
             finally:  # at once: workers may take their time to go
                 self._tell(RunEnded(state, self.report))
@@ -157,11 +161,18 @@ class Run:
                 self.client, of_items, attempts=self.context.study.attempts, workers=self.recipe.n_workers
             )
 
+    def _look_at_workers(self) -> None:
+        if self.client is not None:
+            from distributed_trf.clusters.worker_proof import describe_workers
+
+            self._proofs |= {proof.address: asdict(proof) for proof in describe_workers(self.client)}
+
     def _write_manifest(self, state: str) -> None:
         report = self.report
         content = {
             "state": state,
             "recipe": self.recipe.model_dump(mode="json") if self.recipe else None,
+            "workers": list(self._proofs.values()),
             "seconds": report.seconds,
             "done": report.done,
             "skipped": report.skipped,

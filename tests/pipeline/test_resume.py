@@ -163,6 +163,7 @@ def test_workers__give_the_numbers_of_a_plain_loop(write_study):
     manifest = json.loads((report.folder / "manifest.json").read_text())
     assert manifest["state"] == "finished"
     assert set(manifest["seconds"]) == {"read", "assess", "extract", "fit"}
+    assert {(w["device"], w["problem"]) for w in manifest["workers"]} == {("cpu", None)}
     assert manifest["versions"]["numpy"] == np.__version__
     assert manifest["study"]["name"] == "small"
     assert (report.folder / "performance.html").stat().st_size > 10_000
