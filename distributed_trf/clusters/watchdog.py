@@ -173,7 +173,7 @@ class Watchdog(SchedulerPlugin):
             logger.warning("%s; another is submitted, and %d more may be", what, self.left)
         else:
             logger.error("%s; its resubmissions are spent, so the run goes on without it", what)
-        scheduler.log_event(TOPIC, {"event": "job ended", "what": what, "resubmissions": self.left})
+        scheduler.log_event(TOPIC, {"action": what, "resubmissions left": self.left})
         del self.cluster.worker_spec[name]
         self.cluster.workers.pop(name, None)
         if name in scheduler.aliases:  # of a node that is gone: the connection may stay open for very long
@@ -201,7 +201,7 @@ class Watchdog(SchedulerPlugin):
             job = self.cluster.workers[name]
             if job.job_id is None:
                 job.status = Status.failed
-            self.cluster.scheduler.log_event(TOPIC, {"event": "job submitted", "job": job.job_id})
+            self.cluster.scheduler.log_event(TOPIC, {"action": "job submitted", "job": job.job_id})
 
     def _give_up(self) -> None:
         self.given_up = f"no job is left, and the {self.recipe.resubmissions} resubmissions of the recipe are spent. "
@@ -209,7 +209,7 @@ class Watchdog(SchedulerPlugin):
             self.given_up += f"The queue refused the last one: {self._last_refusal}"
         else:
             self.given_up += f"{self._last_end}; {end_of_log(self.recipe.log_directory, self._last_job)}"
-        self.cluster.scheduler.log_event(TOPIC, {"event": "gave up", "why": self.given_up})
+        self.cluster.scheduler.log_event(TOPIC, {"action": "gave up", "why": self.given_up})
         self.cluster.scheduler.no_workers_timeout = GIVE_UP
         self._ended.set()
 

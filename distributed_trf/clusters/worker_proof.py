@@ -83,7 +83,8 @@ class WorkerProof(WorkerPlugin):
         """Prove the worker before the scheduler can give it work."""
         self.proof = replace(prove(self.device), address=worker.address)
         if self.proof.problem:
-            worker.log_event([TOPIC, FAILURES], {"action": "worker takes no work", "proof": asdict(self.proof)})
+            told = f"{self.proof} takes no work: {self.proof.problem}"
+            worker.log_event([TOPIC, FAILURES], {"action": told, "proof": asdict(self.proof)})
             worker.status = Status.paused
             worker.loop.add_callback(worker.close_gracefully, restart=False, reason=self.proof.problem)
 

@@ -92,7 +92,8 @@ class ClusterTold:
     @property
     def words(self) -> str:
         """The same in a line."""
-        return ", ".join(f"{value}" if name == "action" else f"{name} {value}" for name, value in self.details.items())
+        told = {name: value for name, value in self.details.items() if isinstance(value, str | int)}
+        return ", ".join(f"{value}" if name == "action" else f"{name} {value}" for name, value in told.items())
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,8 @@ class Feed:
         self._thread = threading.Thread(target=self._keep_sending, name="study page", daemon=True)
 
     def __enter__(self) -> Self:
-        from distributed_trf.pipeline.watch.page import TOPIC, StudyPage
+        from distributed_trf.clusters.worker_proof import TOPIC
+        from distributed_trf.pipeline.watch.page import StudyPage
 
         self._topic = TOPIC
         self._client.register_plugin(StudyPage(self._board.layout(), self._board.places()))

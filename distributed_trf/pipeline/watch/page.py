@@ -12,8 +12,8 @@ from typing import Any
 from distributed import Scheduler, SchedulerPlugin
 from tornado.web import HTTPError, RequestHandler
 
-TOPIC = "distributed_trf"
-"""Of the scheduler's events that concern workers: those that come and go, and what is done about it."""
+from distributed_trf.clusters.worker_proof import TOPIC
+
 UPDATE = "distributed_trf_study"
 """Name under which the scheduler takes news of the study."""
 NAME = "distributed_trf-study"

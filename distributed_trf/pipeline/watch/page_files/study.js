@@ -238,7 +238,8 @@ function showWorkers(live, study) {
   }
   $("workers").replaceChildren(...(live.workers.length ? [thead, body] : []));
   $("notes").replaceChildren(...[...live.notes].reverse().map(({ time, ...told }) => {
-    const said = Object.entries(told).map(([key, value]) => (key === "action" ? value : `${key} ${value}`)).join(", ");
+    const plain = Object.entries(told).filter(([, value]) => typeof value !== "object");
+    const said = plain.map(([key, value]) => (key === "action" ? value : `${key} ${value}`)).join(", ");
     return make("li", "", `${new Date(1000 * time).toLocaleTimeString()} ${said}`);
   }));
 }
