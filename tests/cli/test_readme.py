@@ -72,6 +72,9 @@ def test_readme__shows_the_two_commands_and_every_subcommand():
         "simulate",
         "networks",
         "recordings",
+        "recipes",
+        "doctor",
+        "repair",
     }
 
 
