@@ -61,7 +61,7 @@ def test_published_study__has_the_published_size(simulation, tmp_path):
     rates = importlib.import_module("distributed_trf.pipeline.rates").measure_rates(tmp_path, 1)
     stages = {w.stage: len(w.seconds) for w in simulation.work_of(context, rates)}
     assert stages["read"] == 2 * (1 + 41)
-    assert stages["fit"] == 2 * (2 * (70 + 21) + 3 * 10 + 6)
+    assert stages["fit"] == 2 * (2 * (70 + 21) + 3 * 7 + 6)
 
 
 @pytest.mark.slow
