@@ -95,5 +95,5 @@ def test_dtrf_plan__refuses_with_2_after_the_table(write_study, workplace):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "do not fit a worker, which has 0.3 GiB" in done.stderr
-    assert "times are from rates of this machine, measured now" in done.stdout
+    assert "times are from rates of this machine, measured now" in " ".join(done.stdout.split())
     assert max(len(line) for line in done.stdout.splitlines()[:6]) <= 80
