@@ -27,6 +27,7 @@ from distributed_trf.pipeline.survey import items
 from distributed_trf.pipeline.watch.events import ItemEnded
 from distributed_trf.store.receipts import Receipt, write_receipt
 from distributed_trf.store.study_store import StudyStore
+from distributed_trf.store.zarr_arrays import write_group
 
 NETWORKS = ("whisper_tiny", "whisper_base", "wav2vec2", "speech2text", "wav2letter", "deepspeech2")
 
@@ -177,16 +178,16 @@ def settings(
 
 
 def _details(context: Context, item: Item) -> dict[str, Any]:
-    """What later items look up in a receipt; the folders that it vouches for are made."""
+    """What later items look up in a receipt; the groups that it vouches for are made, empty."""
     study, store = context.study, context.store
     if isinstance(item, ReadSounds):
-        store.sounds(item.stimuli).mkdir(parents=True)
+        write_group(store.sounds(item.stimuli), {}, {})
         stimuli = context.stimuli[item.stimuli]
         ids, n_samples = [s.id for s in stimuli], [round(16_000 * s.duration) for s in stimuli]
         return {"ids": ids, "digests": ["0"] * len(ids), "n_samples": n_samples, "sfreq": 16_000}
     if isinstance(item, ReadSession):
         for width in study.bin_widths:
-            store.counts(item.stimuli, width, item.session).mkdir(parents=True)
+            write_group(store.counts(item.stimuli, width, item.session), {}, {})
         return {"digests": {f"{width:g}": "0" for width in study.bin_widths}, "notes": []}
     if isinstance(item, Extract):
         return {"digests": {str(layer.id): "0" for layer in context.tables[item.network].layers}}

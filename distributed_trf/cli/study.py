@@ -42,19 +42,18 @@ def plan(study: str = STUDY, *, cluster: str = CLUSTER) -> None:
     gpu = recipe.device != "cpu"
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("stage", no_wrap=True)
-    for heading in ("items", "to do", "reads", "writes", "files", "work", "memory", *(["GPU"] if gpu else []), "time"):
+    for heading in ("to do", "reads", "writes", "files", "work", "memory", *(["GPU"] if gpu else []), "time"):
         table.add_column(heading, justify="right", no_wrap=True)
     for s in forecast.stages():
         sizes = [size(n) if s.todo else "-" for n in (s.read, s.written)]
         peaks = [size(n) if n else "-" for n in ((s.host, s.device) if gpu else (s.host,))]
-        counts = [str(n) for n in (s.items, s.todo)]
         took = duration(s.seconds) if s.todo else "-"
-        table.add_row(LABELS[s.stage], *counts, *sizes, str(s.files), work(s.flops), *peaks, took)
+        table.add_row(LABELS[s.stage], f"{s.todo}/{s.items}", *sizes, str(s.files), work(s.flops), *peaks, took)
     out.print(table)
     memory = "" if recipe.worker_bytes is None else f" of {size(recipe.worker_bytes)} each"
     out.print(f"{recipe.n_workers} workers{memory}; output in {loaded.output}")
     if any(p.state is not State.DONE for p, _ in planned):
-        out.print(_of_time(forecast, recipe), soft_wrap=True)
+        out.print(_of_time(forecast, recipe))
     if context.not_extractable:
         out.print(f"cannot be extracted by this version: {', '.join(context.not_extractable)}", soft_wrap=True)
     check_memory(context, [p for p, _ in planned], recipe)

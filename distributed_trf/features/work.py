@@ -40,7 +40,8 @@ def counted_work(table: NetworkTable, n_samples: Sequence[int], step_values: int
 def block_values(width: int, inner: int) -> int:
     """Count the numbers that a transformer's block holds for each frame when its feed-forward part is widest.
 
-    Before and after the activation there are ``inner`` of them; of the ``width`` there are what the stack and the block
-    were given, the residual and what was normalised.
+    Before and after the activation there are ``inner`` of them. Of the ``width`` there are what the block was given,
+    the residual and what was normalised; and, kept by the C library until they are used again, the queries,
+    keys, values and outcome of attention.
     """
-    return 2 * inner + 4 * width
+    return 2 * inner + 7 * width

@@ -82,7 +82,7 @@ def test_plan__fits_80_columns_and_writes_nothing(write_study, workplace):
     write_study()
     done = dtrf("plan", "study.yaml")
     assert done.returncode == 0
-    assert "extract features  6      6" in done.stdout
+    assert "extract features   6/6 " in done.stdout
     assert max(len(line) for line in done.stdout.splitlines()[:4]) <= 80
     assert not (workplace / "study").exists()
 

@@ -46,7 +46,7 @@ def test_plan__counts_all_and_names_what_cannot_be_extracted(study, workplace):
     done = dtrf("plan", "study.yaml")
     assert done.returncode == 0, done.stderr
     assert "cannot be extracted by this version: foreign_a, foreign_b" in done.stdout
-    assert "extract features  9      9" in done.stdout
+    assert "extract features   9/9 " in done.stdout
     assert not (workplace / "study").exists()
     costs = [c for p, c in Study.load("study.yaml").plan() if p.item.key.startswith("timit-foreign_a")]
     assert sum(c.flops for c in costs[:3]) > 2.5e9 * 24 * 0.35

@@ -136,16 +136,13 @@ def test_reading__takes_what_is_planned(bench):
     b.check(ReadSounds("timit"))
 
 
-@pytest.mark.parametrize("draws", [2_000, 60_000])
-def test_assessing__takes_what_is_planned(bench, draws):
-    b = bench(sentences=24, channels=64, widths=[8], reliability={"draws": draws, "shifts": 99}, ridge={"n_folds": 2})
+def test_assessing__takes_what_is_planned(bench):
+    b = bench(sentences=24, channels=64, widths=[8], reliability={"draws": 40_000, "shifts": 99}, ridge={"n_folds": 2})
     b.ready(ReadSession("timit", b.session), ReadSounds("timit"))
     b.check(Assess("timit", 50.0, b.session))
 
 
-@pytest.mark.parametrize(
-    ("network", "batch"), [("whisper_tiny", 8), ("wav2vec2", 6), ("cochleagram", 8), ("mel_librosa", 8)]
-)
+@pytest.mark.parametrize(("network", "batch"), [("whisper_tiny", 8), ("wav2vec2", 6), ("cochleagram", 8)])
 def test_extraction__takes_what_is_planned(bench, network, batch):
     weights = {} if load_table(network).is_spectrogram else {"weights": ["reset"]}
     b = bench(sentences=16, channels=2, networks=[{"name": network, **weights}], extraction={"batch": batch})
@@ -154,7 +151,7 @@ def test_extraction__takes_what_is_planned(bench, network, batch):
 
 
 @pytest.mark.parametrize(("solver", "width", "units", "sentences"), [
-    ("eigh", 240, 60, 60), ("dual", 1500, 20, 60), ("eigh", 80, 400, 60),
+    ("eigh", 240, 60, 60), ("dual", 1500, 20, 60),
 ])  # fmt: skip
 def test_fits__take_what_is_planned(bench, solver, width, units, sentences):
     b = bench(sentences=sentences, channels=units, widths=[width], ridge={"solver": solver}, extraction={"batch": 16})

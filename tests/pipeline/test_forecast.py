@@ -1,0 +1,99 @@
+"""What a plan says of files, bytes, time, and of what does not fit."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from distributed_trf import Study
+from distributed_trf.clusters.recipe import load_recipe
+from distributed_trf.errors import ConfigError
+from distributed_trf.pipeline.context import Context
+from distributed_trf.pipeline.memory import CUDA_CONTEXT_BYTES, check_memory, process_bytes
+from distributed_trf.pipeline.operations import Cost, Operations
+from distributed_trf.pipeline.rates import Rates, measure_rates
+from distributed_trf.pipeline.survey import survey_all
+
+RATES = Rates(Operations(single=10.0, double=20.0, eigh=5.0, transform=2.0), read=100.0, write=50.0, file=0.5)
+
+
+def test_rates__add_up():
+    cost = Cost(200, 100, 2, host=0, operations=Operations(single=10, double=20, eigh=10, transform=2))
+    assert RATES.seconds(cost) == 1 + 1 + 2 + 1 + 2 + 2 + 1
+
+
+def test_rates__of_this_machine_are_positive_and_leave_nothing(tmp_path):
+    rates = measure_rates(tmp_path / "not/there/yet", threads=1)
+    assert rates.operations.double > 1e8
+    assert rates.operations.eigh < rates.operations.double  # what a decomposition is slower by
+    assert min(rates.read, rates.write, rates.file) > 0
+    assert not list(tmp_path.iterdir())
+
+
+def test_plan__counts_the_files_and_bytes_that_a_run_writes(write_study):
+    study = Study.load(write_study())
+    planned = study.plan()
+    assert study.run(recipe=None).ok
+    written = [f for f in study.output.rglob("*") if f.is_file()]
+    by_driver = [f for f in written if {"results.zarr", "runs", "store.json", "run.lock"} & {*f.parts}]
+    claims = [f for f in written if "claims" in f.parts]
+    layouts = [f for f in written if "features" in f.parts and f.name == "zarr.json"]
+    fits = [f for f in written if "results.zarr" in f.parts and "c" in f.parts and f.parent.parent.name != "c"]
+    others = len(written) - len(by_driver) - len(claims) - len(layouts)
+    expected = sum(cost.files for p, cost in planned if p.item.stage != "fit")
+    assert others - len([f for f in written if f.parts[-2:-1] == ("fit",)]) == pytest.approx(expected, rel=0.1)
+    assert fits
+
+
+def test_forecast__learns_from_items_that_are_done(write_study):
+    path = write_study()
+    study, recipe = Study.load(path), load_recipe("local", workers=2)
+    before = {s.stage: s for s in study.forecast(recipe).stages()}
+    assert all(s.todo == s.items and s.seconds > 0 and s.host > 2**28 for s in before.values())
+    assert study.run(recipe=None).ok
+    receipt = next((study.output / "receipts/extract").glob("*mel*0002.json"))
+    receipt.unlink()
+    forecast = study.forecast(recipe)
+    assert {s.stage: s.todo for s in forecast.stages()} == {"read": 0, "assess": 0, "extract": 1, "fit": 1}
+    assert forecast.learnt["extract", "mel_whisper"][0] == 2
+    (item, cost), *_ = [(p.item, c) for p, c in forecast.planned if p.state == "pending"]
+    factor = forecast.learnt["extract", "mel_whisper"][1]
+    assert forecast.seconds(item, cost) == pytest.approx(factor * forecast.rates.seconds(cost))
+
+
+def test_a_gpu__takes_from_the_host_what_it_calculates(write_study):
+    study = Study.load(write_study())
+    for (p, here), (_, there) in zip(study.plan(), study.plan("cuda"), strict=True):
+        on_gpu = p.item.stage in ("extract", "fit") and "mel" not in p.item.key
+        assert (here.device, there.device > 0) == (0, on_gpu or p.item.stage == "fit")
+        assert there.host <= here.host
+        assert there.flops > 0 or here.flops == 0
+    context = Context.open(study.settings)
+    assert process_bytes(context, "cuda") > process_bytes(context, "cpu")
+    assert CUDA_CONTEXT_BYTES > 0
+
+
+def test_what_does_not_fit__is_named_with_the_remedy(write_study):
+    context = Context.open(Study.load(write_study(extraction={"batch": 24})).settings)
+    planned = survey_all(context)
+    check_memory(context, planned, load_recipe("local", memory="4GiB"))
+    with pytest.raises(ConfigError) as told:
+        check_memory(context, planned, load_recipe("local", memory="512MiB"))
+    message = str(told.value)
+    assert "items do not fit a worker, which has 0.5 GiB: extract timit-small_whisper-reset-0000 about 0." in message
+    assert message.count(" about ") == 3
+    assert "a smaller `extraction.batch`" in message
+
+
+def test_dtrf_plan__refuses_with_2_after_the_table(write_study, workplace):
+    write_study()
+    Path("tight.yaml").write_text("kind: local\nworkers: 1\nmemory: 300MiB\n")
+    command = [sys.executable, "-m", "distributed_trf", "plan", "study.yaml", "--cluster", "tight.yaml"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "do not fit a worker, which has 0.3 GiB" in done.stderr
+    assert "times are from rates of this machine, measured now" in " ".join(done.stdout.split())
+    assert max(len(line) for line in done.stdout.splitlines()[:6]) <= 80
