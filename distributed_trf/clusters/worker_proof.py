@@ -118,7 +118,8 @@ def proven(client: Any, device: str) -> Iterator[None]:
 
 def describe_workers(client: Any) -> list[Proof]:
     """Say what the workers that are there compute on, as they found it when they started."""
-    return [proof for _, proof in sorted(client.run(_proof_of_worker).items()) if proof is not None]
+    told = client.run(_proof_of_worker, on_error="ignore")  # one that is leaving says no more
+    return [proof for _, proof in sorted(told.items()) if proof is not None]
 
 
 def _proof_of_worker(dask_worker: Worker) -> Proof | None:

@@ -100,7 +100,7 @@ def test_existing__without_the_device_says_so_and_keeps_its_workers(plain, recip
         assert client.submit(sum, [1, 2]).result() == 3
 
 
-def test_existing__with_keys_takes_only_who_holds_them(tmp_path, recipe):
+def test_existing__with_keys_takes_only_who_holds_them(tmp_path, recipe, monkeypatch):
     with running(tmp_path, tls=True) as (file, held):
         with start_cluster(recipe(scheduler_file=str(file), tls=held)) as client:
             address = client.scheduler.address
@@ -108,7 +108,7 @@ def test_existing__with_keys_takes_only_who_holds_them(tmp_path, recipe):
             assert client.submit(sum, [1, 2]).result() == 3
         with pytest.raises(ConfigError, match="asks for keys; give them as tls"):
             start_cluster(recipe(scheduler_file=str(file))).__enter__()
-        start = time.monotonic()
+        monkeypatch.setattr("distributed_trf.clusters.start_existing.ANSWER", "1 s")
         with pytest.raises(ConfigError, match="no scheduler can be reached at tcp://"):
             start_cluster(recipe(address=address.replace("tls", "tcp"))).__enter__()
         with keys(tmp_path / "others") as others:
@@ -116,7 +116,6 @@ def test_existing__with_keys_takes_only_who_holds_them(tmp_path, recipe):
             wrong = {"ca_file": certificate, "cert": certificate, "key": key}
             with pytest.raises(ConfigError, match="no scheduler can be reached at tls://"):
                 start_cluster(recipe(address=address, tls=wrong)).__enter__()
-        assert time.monotonic() - start < 60
 
 
 def test_existing__that_is_not_there_is_an_error_within_seconds(recipe, tmp_path):
