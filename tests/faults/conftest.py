@@ -138,7 +138,7 @@ def lay_out(root, recordings):
     (root / "configs/networks/small_whisper.yaml").write_text(yaml.safe_dump(SMALL_WHISPER))
 
 
-def wait_for(condition, process=None, *, seconds=120):
+def wait_for(condition, process=None, *, seconds=300):
     end = time.monotonic() + seconds
     while not condition():
         assert process is None or process.poll() is None, process.communicate()[0]
@@ -146,7 +146,7 @@ def wait_for(condition, process=None, *, seconds=120):
         time.sleep(0.01)
 
 
-def ends(process, *, seconds=180):
+def ends(process, *, seconds=400):
     """Wait for a process; its exit code and what it said."""
     said = process.communicate(timeout=seconds)[0]
     return process.returncode, said
