@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 class DistributedTRFError(Exception):
     """Base of every error that this package raises on purpose.
@@ -29,6 +31,22 @@ class FeatureError(DistributedTRFError, RuntimeError):
 
 class StoreError(DistributedTRFError, RuntimeError):
     """A store on disk is of another version, damaged or incomplete."""
+
+
+class DamagedError(StoreError):
+    """Part of a store on disk is torn, missing or not what was written; a run makes it anew.
+
+    Parameters
+    ----------
+    message
+        What a user reads.
+    path
+        The group of arrays, or the one array in it, that is damaged.
+    """
+
+    def __init__(self, message: str, path: Path) -> None:
+        super().__init__(message)
+        self.path = path
 
 
 class StoreBusyError(StoreError):

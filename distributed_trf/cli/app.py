@@ -41,6 +41,7 @@ app = typer.Typer(
 app.command()(study.plan)
 app.command()(study.run)
 app.command()(study.status)
+app.command()(study.repair)
 app.command("results")(results.show_results)
 app.command("figures")(results.draw_figures)
 app.command("networks")(networks.list_networks)

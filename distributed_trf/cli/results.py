@@ -5,16 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 import typer
+import xarray as xr
 from rich.table import Table
 
 from distributed_trf.cli.console import out
 from distributed_trf.cli.study import STUDY
-from distributed_trf.config.study import load_study
+from distributed_trf.config.study import StudySettings, load_study
 from distributed_trf.figures.layer_profile import layer_profile
 from distributed_trf.results.known_rates import ceiling_distance
 from distributed_trf.results.open import open_results
 from distributed_trf.results.reliability import reliability_table
 from distributed_trf.results.tables import layer_table
+from distributed_trf.store.study_store import StudyStore
+from distributed_trf.store.zarr_arrays import check_group
 
 FORMATS = ("png", "pdf", "svg")
 
@@ -22,7 +25,7 @@ FORMATS = ("png", "pdf", "svg")
 def show_results(study: str = STUDY) -> None:
     """Print the median test correlation of every network and layer."""
     settings = load_study(study)
-    ds = open_results(settings.output)
+    ds = _results(settings)
     table = layer_table(ds)
     for _, row in reliability_table(ds).iterrows():
         out.print(
@@ -61,7 +64,7 @@ def draw_figures(
     if fmt not in FORMATS:
         raise typer.BadParameter(f"{fmt!r} is not one of {', '.join(FORMATS)}", param_hint="--format")
     settings = load_study(study)
-    ds = open_results(settings.output)
+    ds = _results(settings)
     folder = Path(settings.output) / "figures"
     folder.mkdir(exist_ok=True)
     for stimuli in settings.stimuli:
@@ -69,3 +72,16 @@ def draw_figures(
             file = folder / f"layer_profile_{stimuli}_{bin_width:g}ms.{fmt}"
             layer_profile(ds, stimuli=stimuli, bin_width=bin_width).savefig(file, dpi=dpi)
             out.print(f"figure: {file}", soft_wrap=True)
+
+
+def _results(settings: StudySettings) -> xr.Dataset:
+    """Read the results.
+
+    Raises
+    ------
+    DamagedError
+        If some of them are damaged.
+    """
+    ds = open_results(settings.output)
+    check_group(StudyStore.open(settings.output).results)
+    return ds

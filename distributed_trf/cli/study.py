@@ -107,6 +107,14 @@ def status(
         out.print(f"... and {len(told) - len(shown)} more; see them with --all")
 
 
+def repair(study: str = STUDY) -> None:
+    """Check all that is done against its checksums; what is damaged is made anew by the next run."""
+    found = Study.load(study).repair()
+    for item, damage in found.items():
+        out.print(f"damaged {item.stage} {item.key}: {escape(damage)}", soft_wrap=True)
+    out.print(f"{len(found)} items are to be done again: dtrf run {study}" if found else "nothing is damaged")
+
+
 def _summarise(report: Report) -> None:
     done, before = sum(report.done.values()), sum(report.skipped.values())
     if report.folder is None:

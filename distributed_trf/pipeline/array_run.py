@@ -29,6 +29,7 @@ from distributed_trf.pipeline.execute import Outcome, Task, execute_if_free, fai
 from distributed_trf.pipeline.items import STAGES, Item
 from distributed_trf.pipeline.lay import result_grid
 from distributed_trf.pipeline.prepare import prepare, tasks
+from distributed_trf.pipeline.repair import take_back_met_damage
 from distributed_trf.pipeline.run import Report, Run, Watcher, nothing_to_do
 from distributed_trf.pipeline.survey import Planned, State, survey
 from distributed_trf.store.atomic import sweep
@@ -98,7 +99,7 @@ def run_element(
     check_memory(context, planned, settings)
     to_device(np.ones(1), settings.device)  # a process without the GPU says so now
     StudyStore.create(study.output)
-    with limited_threads(settings.threads), element_lock(context.store), _joined(context, element):
+    with limited_threads(settings.threads), element_lock(context.store), _joined(context, element, planned):
         with laying(context.store):
             report = nothing_to_do(context, planned)
         return report or _ElementRun(context, settings, watcher, element).go()
@@ -124,7 +125,7 @@ def _of_this_process(recipe: str | Path | Recipe) -> LocalRecipe | LocalCudaReci
 
 
 @contextmanager
-def _joined(context: Context, element: Element) -> Iterator[None]:
+def _joined(context: Context, element: Element, planned: Sequence[Planned]) -> Iterator[None]:
     """Be known as an element at work; the first one tidies what dead processes left.
 
     Raises
@@ -149,6 +150,7 @@ def _joined(context: Context, element: Element) -> Iterator[None]:
             if not others:
                 wait_for_orphans(store)
                 sweep(store.root)
+                take_back_met_damage(context, planned)
             joined.enter_context(claim(store, ELEMENT, str(element), digest=mine))
         yield
 

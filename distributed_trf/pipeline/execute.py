@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from distributed_trf.config.study import StudySettings
-from distributed_trf.errors import DistributedTRFError, StoreError
+from distributed_trf.errors import DamagedError, DistributedTRFError, StoreError
 from distributed_trf.features.table import NetworkTable
 from distributed_trf.pipeline.aside import StepAside, stay
 from distributed_trf.pipeline.assess import assess_session
@@ -109,6 +109,8 @@ def _execute(task: Task, step_aside: StepAside, *, beside: bool) -> Outcome | No
                     return fail(task, f"{claimed.holder} is at it with other settings or inputs; end that process")
                 logger.warning("%s %s: %s is at it as well", task.item.stage, task.item.key, claimed.holder)
             return _claimed(task, claimed, step_aside)
+    except DamagedError as error:
+        return fail(task, str(error), damaged=str(error.path))
     except DistributedTRFError as error:
         return fail(task, str(error))
 
@@ -147,9 +149,9 @@ def _hung(task: Task, times: int, last: Holder) -> str:
     )
 
 
-def fail(task: Task, message: str) -> Outcome:
+def fail(task: Task, message: str, **found: str) -> Outcome:
     """Remember that an item failed for good, and why; a disk that is full takes no note, and the item stays undone."""
-    details = {"message": message, "run": task.run}
+    details = {"message": message, "run": task.run, **found}
     with suppress(StoreError):
         write_failure(StudyStore(task.root), task.item.stage, task.item.key, Receipt(task.fingerprint, details))
     return Outcome(task.item, ok=False, message=message, details=details)

@@ -8,13 +8,13 @@ from collections.abc import Container, Sequence
 import numpy as np
 
 from distributed_trf import names
+from distributed_trf.errors import DamagedError
 from distributed_trf.pipeline.context import Context
 from distributed_trf.pipeline.expected import Expectations
 from distributed_trf.pipeline.extract import feature_layout
-from distributed_trf.pipeline.items import EXTRACT, FIT, Assess, Extract, Fit, Item, ReadSounds
+from distributed_trf.pipeline.items import ASSESS, EXTRACT, FIT, Assess, Extract, Fit, Item, ReadSounds
 from distributed_trf.pipeline.manifest import provenance
 from distributed_trf.pipeline.survey import items
-from distributed_trf.store.analyses import open_analysis
 from distributed_trf.store.claims import claim
 from distributed_trf.store.features import create_features, has_layout
 from distributed_trf.store.receipts import read_receipt, revoke_receipt
@@ -29,6 +29,8 @@ from distributed_trf.store.results import (
     session_units,
     write_reliability,
 )
+from distributed_trf.store.study_store import StudyStore
+from distributed_trf.store.zarr_arrays import member, open_group, read
 
 
 def lay_feature_arrays(context: Context) -> None:
@@ -67,22 +69,33 @@ def lay_result_grid(context: Context, done: Sequence[Item]) -> bool:
         Whether fits in ``done`` turned out to be damaged, which are not done any more then.
     """
     store, grid = context.store, result_grid(context)
-    places = {item.place: item for item in done if isinstance(item, Fit)}
+    lost = False
+    if has_grid(store.results, grid):
+        describe_results(store.results, provenance(context.study))
+    else:
+        lost = lay_anew(context, done)
+    _empty_others(context, grid, {item.key for item in done})
+    return lost
+
+
+def lay_anew(context: Context, done: Sequence[Item]) -> bool:
+    """Make the grid in place of the one that is there, and keep the fits in ``done``; whether any of them is damaged.
+
+    Receipts of those that are not kept are taken back first.
+    """
+    store = context.store
+    kept = {item.place: item for item in done if isinstance(item, Fit)}
     damaged = []
 
     def lose(place: Place) -> None:
         damaged.append(place)
-        revoke_receipt(store, FIT, places[place].key)
+        revoke_receipt(store, FIT, kept[place].key)
 
-    if has_grid(store.results, grid):
-        describe_results(store.results, provenance(context.study))
-    else:
-        valid = {item.key for item in places.values()}
-        for receipt in store.receipts.glob(f"{FIT}/*.json"):
-            if receipt.stem not in valid:
-                revoke_receipt(store, FIT, receipt.stem)
-        lay_results(store.results, grid, places, provenance(context.study), lose=lose)
-    _empty_others(context, grid, {item.key for item in places.values()})
+    valid = {item.key for item in kept.values()}
+    for receipt in store.receipts.glob(f"{FIT}/*.json"):
+        if receipt.stem not in valid:
+            revoke_receipt(store, FIT, receipt.stem)
+    lay_results(store.results, result_grid(context), kept, provenance(context.study), lose=lose)
     return bool(damaged)
 
 
@@ -114,10 +127,25 @@ def gather_reliability(context: Context, done: Sequence[Item]) -> None:
             columns = {name: np.full(n_units, np.nan) for name in names.RELIABILITY}
             for item in done:
                 if isinstance(item, Assess) and (item.stimuli, item.bin_width) == (stimuli, bin_width):
-                    found = open_analysis(store.reliability(stimuli, bin_width, item.session))
-                    for name, column in columns.items():
-                        column[units[item.session]] = found[name].values.ravel()
+                    for name, values in _assessed(store, item).items():
+                        columns[name][units[item.session]] = values
             write_reliability(store.results, stimuli, bin_width, columns)
+
+
+def _assessed(store: StudyStore, item: Assess) -> dict[str, np.ndarray]:
+    """Read what an assessment found of each unit.
+
+    Raises
+    ------
+    DamagedError
+        If it is damaged; it is not done any more then.
+    """
+    try:
+        group = open_group(store.reliability(item.stimuli, item.bin_width, item.session))
+        return {name: read(member(group, name)) for name in names.RELIABILITY}
+    except DamagedError as error:
+        revoke_receipt(store, ASSESS, item.key)
+        raise DamagedError(f"{error.path}: damaged; run the same command again to make it anew", error.path) from error
 
 
 def result_grid(context: Context) -> Grid:

@@ -20,6 +20,7 @@ from distributed_trf.pipeline.items import STAGES, ReadSession
 from distributed_trf.pipeline.lay import gather_reliability, lay_result_grid
 from distributed_trf.pipeline.manifest import new_run, now, provenance
 from distributed_trf.pipeline.prepare import prepare, tasks
+from distributed_trf.pipeline.repair import take_back_met_damage
 from distributed_trf.pipeline.submit import ended_by_scheduler, run_here, run_on
 from distributed_trf.pipeline.survey import Planned, State, survey
 from distributed_trf.store.atomic import sweep, write_json
@@ -90,6 +91,7 @@ def run_study(
     StudyStore.create(study.output)
     with run_lock(context.store):
         sweep(context.store.root)
+        take_back_met_damage(context, planned)
         return nothing_to_do(context, planned) or Run(context, settings, watcher).go()
 
 

@@ -10,10 +10,12 @@ from distributed_trf.config.study import StudySettings, load_study
 from distributed_trf.pipeline.array_run import Element, run_element
 from distributed_trf.pipeline.context import Context
 from distributed_trf.pipeline.cost import Cost, cost
-from distributed_trf.pipeline.items import STAGES
+from distributed_trf.pipeline.items import STAGES, Item
+from distributed_trf.pipeline.repair import repair_study
 from distributed_trf.pipeline.run import Report, Watcher, run_study
 from distributed_trf.pipeline.survey import Planned, survey
 from distributed_trf.store.claims import holders
+from distributed_trf.store.study_store import StudyStore
 
 
 class Study:
@@ -99,6 +101,22 @@ class Study:
         if item is not None:
             return run_element(self.settings, Element.parse(item), recipe or "local", watcher=watcher)
         return run_study(self.settings, recipe, watcher=watcher)
+
+    def repair(self) -> dict[Item, str]:
+        """Read all that is done, and take back what is damaged, so that the next run makes it anew.
+
+        Returns
+        -------
+        dict
+            What is wrong, by work item.
+
+        Raises
+        ------
+        StoreBusyError
+            If a run is at work in the folder.
+        """
+        StudyStore.open(self.output)
+        return repair_study(Context.open(self.settings, to_run=False))
 
     def __repr__(self) -> str:
         return f"Study({self.settings.name!r}, output={str(self.output)!r})"

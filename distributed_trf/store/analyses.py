@@ -18,7 +18,7 @@ PLACE = "place"
 
 def write_analysis(path: Path, ds: xr.Dataset, place: Mapping[str, Any]) -> None:
     """Write a dataset in place of what was there; it appears whole or not at all."""
-    encoding = {name: {"compressors": codecs()} for name in ds.data_vars}
+    encoding = {name: {"compressors": codecs()} for name in ds.variables}
     with new_folder(path) as folder:
         ds.assign_attrs({PLACE: dict(place)}).to_zarr(
             folder, mode="w", zarr_format=3, consolidated=False, encoding=encoding

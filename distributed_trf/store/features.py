@@ -18,12 +18,12 @@ import numpy as np
 import xarray as xr
 import zarr
 
-from distributed_trf.errors import StoreError
+from distributed_trf.errors import DamagedError, StoreError
 from distributed_trf.store.atomic import new_folder, sync_file
 from distributed_trf.store.disk_full import room_for
 from distributed_trf.store.feature_layout import FeatureLayout, StoredLayer
 from distributed_trf.store.study_store import StudyStore
-from distributed_trf.store.zarr_arrays import attributes, codecs, is_whole, member, open_group, read
+from distributed_trf.store.zarr_arrays import REMEDY, attributes, codecs, is_whole, member, open_group, read
 
 
 def has_layout(path: Path, layout: FeatureLayout) -> bool:
@@ -125,20 +125,25 @@ class NetworkFeatures:
         stimulus, frames
             Id and float32 array of shape (frames, features).
         """
+        for batch in range(len(self.layout.batches)):
+            yield from self.batch(layer, batch)
+
+    def batch(self, layer: int, batch: int) -> Iterator[tuple[str, np.ndarray]]:
+        """Read the stimuli of one batch of a layer, as ``iterate`` does those of all."""
         spec, array = self.layer(layer), member(self._group, str(layer))
-        slot = self.layout.slot(spec)
-        for batch, (first, last) in enumerate(self.layout.batch_borders):
-            rows = read(array, slice(batch * slot, (batch + 1) * slot))
-            borders = np.cumsum((0, *spec.frames[first:last]))
-            for k, stimulus in enumerate(self.layout.stimuli[first:last]):
-                yield stimulus, self._checked(rows[borders[k] : borders[k + 1]], layer, stimulus)
+        slot, (first, last) = self.layout.slot(spec), self.layout.batch_borders[batch]
+        rows = read(array, slice(batch * slot, (batch + 1) * slot))
+        borders = np.cumsum((0, *spec.frames[first:last]))
+        for k, stimulus in enumerate(self.layout.stimuli[first:last]):
+            yield stimulus, self._checked(rows[borders[k] : borders[k + 1]], layer, stimulus)
 
     def _checked(self, frames: np.ndarray, layer: int, stimulus: str) -> np.ndarray:
         # Extraction refuses NaN, so NaN means that nothing was written here.
         if np.isnan(frames).any():
-            raise StoreError(
-                f"{self.path}: stimulus {stimulus!r} of layer {layer} is not in store; run the study (if it "
-                "has run, delete this folder first, to make it anew)"
+            raise DamagedError(
+                f"{self.path}: stimulus {stimulus!r} of layer {layer} is not in store; run the study (if it has run: "
+                f"{REMEDY})",
+                self.path / str(layer),
             )
         return frames
 

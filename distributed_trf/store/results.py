@@ -87,7 +87,9 @@ def lay_results(
     wanted = _as_stored(grid)
     old = _stored_grid(path) if is_whole(path) else None
     with new_folder(path) as folder:
-        grid.coords().to_zarr(folder, mode="w", zarr_format=3, consolidated=False)
+        labels = grid.coords()
+        encoding = {name: {"compressors": codecs()} for name in labels.variables}
+        labels.to_zarr(folder, mode="w", zarr_format=3, consolidated=False, encoding=encoding)
         group = open_group(folder, mode="r+")
         group.attrs.update({**attrs, GRID_ATTR: wanted})
         of_units = " ".join(grid.units)

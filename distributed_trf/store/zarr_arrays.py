@@ -10,9 +10,12 @@ from typing import Any, Literal
 import numpy as np
 import zarr
 from zarr.codecs import Crc32cCodec, ZstdCodec
+from zarr.storage import LocalStore
 
-from distributed_trf.errors import StoreError
+from distributed_trf.errors import DamagedError
 from distributed_trf.store.atomic import new_folder
+
+REMEDY = "`dtrf repair STUDY` finds all that is damaged, and `dtrf run STUDY` then makes it anew"
 
 
 def codecs() -> list[Any]:
@@ -33,15 +36,13 @@ def open_group(path: Path, *, mode: Literal["r", "r+"] = "r") -> zarr.Group:
 
     Raises
     ------
-    StoreError
+    DamagedError
         If it is missing or unreadable.
     """
     try:
         return zarr.open_group(path, mode=mode)
     except (FileNotFoundError, ValueError, OSError) as error:
-        raise StoreError(
-            f"{path}: cannot be opened as a zarr group ({error}); run the study again to rebuild it"
-        ) from error
+        raise DamagedError(f"{path}: cannot be opened as a zarr group ({error}); {REMEDY}", path) from error
 
 
 def is_whole(path: Path) -> bool:
@@ -61,14 +62,17 @@ def member(group: zarr.Group, name: str) -> zarr.Array[Any]:
 
     Raises
     ------
-    StoreError
-        If it is missing, naming the group and the remedy.
+    DamagedError
+        If it is missing or unreadable, naming the group and the remedy.
     """
-    array = group.get(name)
+    try:
+        array = group.get(name)
+    except ValueError as error:
+        raise DamagedError(
+            f"{_path(group)}: array {name} cannot be opened ({error}); {REMEDY}", _path(group)
+        ) from error
     if not isinstance(array, zarr.Array):
-        raise StoreError(
-            f"{group.store_path}: array {name} is missing; delete this folder and run the study again to make it anew"
-        )
+        raise DamagedError(f"{_path(group)}: array {name} is missing; {REMEDY}", _path(group))
     return array
 
 
@@ -82,16 +86,33 @@ def read(array: zarr.Array[Any], selection: Any = ...) -> np.ndarray:
 
     Raises
     ------
-    StoreError
+    DamagedError
         If a chunk is damaged, naming the array and the remedy.
     """
     try:
         return np.asarray(array[selection])
     except Exception as error:
-        raise StoreError(
-            f"{array.store_path}: a chunk cannot be read ({error}); delete the zarr folder that holds this array and "
-            "run the study again to make it anew"
-        ) from error
+        raise DamagedError(f"{_path(array)}: a chunk cannot be read ({error}); {REMEDY}", _path(array)) from error
+
+
+def check_group(path: Path, only: str | None = None) -> None:
+    """Read every array of a group, or only one.
+
+    Raises
+    ------
+    DamagedError
+        If one cannot be read.
+    """
+    group = open_group(path)
+    for name in [only] if only is not None else sorted(p.parent.name for p in path.glob("*/zarr.json")):
+        read(member(group, name))
+
+
+def _path(node: zarr.Group | zarr.Array[Any]) -> Path:
+    """Return where a group or array lies on disk."""
+    store = node.store_path.store
+    assert isinstance(store, LocalStore)
+    return store.root / node.store_path.path
 
 
 def _chunks(array: np.ndarray) -> tuple[int, ...]:

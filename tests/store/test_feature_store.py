@@ -187,7 +187,7 @@ def test_batch_that_was_not_written__is_missing_and_not_nan(tmp_path):
     create_features(path, LAYOUT)
     write_batch(path, 0, batch_of(LAYOUT, features, 0))
     stored = NetworkFeatures(path)
-    message = r"x\.zarr: stimulus 'c' of layer 4 is not in store; run the study .*delete this folder first"
+    message = r"x\.zarr: stimulus 'c' of layer 4 is not in store; run the study .*`dtrf repair STUDY`"
     np.testing.assert_array_equal(stored.frames(4, "b"), features[4][1])
     with pytest.raises(StoreError, match=message):
         stored.frames(4, "c")
@@ -202,7 +202,7 @@ def test_flipped_bit__is_noticed_and_its_array_named(written, bit):
     path, features = written
     flip_a_bit(path / "4/c/0/0", bit)
     stored = NetworkFeatures(path)
-    with pytest.raises(StoreError, match=r"fixed\.zarr/4: a chunk cannot be read .*run the study again"):
+    with pytest.raises(StoreError, match=r"fixed\.zarr/4: a chunk cannot be read .*`dtrf repair STUDY`"):
         stored.frames(4, "a")
     with pytest.raises(StoreError, match=r"fixed\.zarr/4: a chunk cannot be read"):
         list(stored.iterate(4))
@@ -221,7 +221,7 @@ def test_truncated_chunk__is_noticed(written):
 def test_torn_metadata__is_named(written):
     path, _ = written
     (path / "zarr.json").write_text('{"zarr_format": 3, "node')
-    with pytest.raises(StoreError, match=r"fixed\.zarr: cannot be opened as a zarr group .*run the study again"):
+    with pytest.raises(StoreError, match=r"fixed\.zarr: cannot be opened as a zarr group .*`dtrf repair STUDY`"):
         NetworkFeatures(path)
 
 

@@ -107,7 +107,7 @@ def test_reading_a_session__reads_none_of_the_others_chunks(tmp_path):
         flip_a_bit(path / f"coef/c/{other}/0/0", -1)
     model = open_model(path)
     np.testing.assert_array_equal(model.weights([3, 4, 5]), given_["weights"][:, 3:6])
-    with pytest.raises(StoreError, match=r"m\.zarr/coef: a chunk cannot be read .*run the study again"):
+    with pytest.raises(StoreError, match=r"m\.zarr/coef: a chunk cannot be read .*`dtrf repair STUDY`"):
         model.weights([0])
 
 
@@ -120,7 +120,7 @@ def test_damaged_or_missing_array__is_named(path, name):
     with pytest.raises(StoreError, match=rf"02-50ms\.zarr/{name}: a chunk cannot be read"):
         open_model(path).read(name)
     shutil.rmtree(path / name)
-    with pytest.raises(StoreError, match=rf"02-50ms\.zarr: array {name} is missing; delete this folder"):
+    with pytest.raises(StoreError, match=rf"02-50ms\.zarr: array {name} is missing; `dtrf repair STUDY`"):
         open_model(path).read(name)
 
 

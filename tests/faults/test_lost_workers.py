@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from distributed_trf import Study
-from distributed_trf.clusters import start
+from distributed_trf.clusters import dask_settings
 from distributed_trf.clusters.start import start_cluster
 from distributed_trf.errors import WorkersLostError
 from distributed_trf.pipeline.context import Context
@@ -30,7 +30,7 @@ def tasks_of(path, stage="read"):
 
 def test_no_worker_left__ends_the_run_with_what_is_done_kept(write_study, monkeypatch):
     tasks = tasks_of(write_study(networks=[{"name": "mel_whisper"}]))
-    monkeypatch.setitem(start.SETTINGS, "distributed.scheduler.no-workers-timeout", "2s")
+    monkeypatch.setattr(dask_settings, "_no_workers_timeout", lambda recipe: "2s")
     with start_cluster("local", workers=1) as client:
         outcomes = run_on(client, tasks[:1], attempts=3)
         assert next(outcomes).ok
@@ -49,7 +49,7 @@ def test_item_that_loses_its_worker_every_time__fails_alone_and_names_the_remedy
     assert Study.load("study.yaml").run(recipe=None).ok
     networks = [{"name": "small_whisper", "weights": ["reset"]}]
     (task,) = tasks_of(write_study(networks=networks, extraction={"batch": 24}), "extract")
-    monkeypatch.setitem(start.SETTINGS, "distributed.scheduler.allowed-failures", 1)
+    monkeypatch.setitem(dask_settings.OF_SCHEDULER, "distributed.scheduler.allowed-failures", 1)
     over = threading.Event()
     with start_cluster("local", workers=1) as client:
         killer = threading.Thread(target=kill_whoever_has_a_task, args=(client, over))
@@ -73,3 +73,17 @@ def kill_whoever_has_a_task(client, over):
         if any(client.processing().values()):
             for worker in workers():
                 worker.kill()
+
+
+def test_item_that_always_fails__fails_alone_and_is_done_when_its_file_is_whole_again(place):
+    file = min((place.root / "recordings/sessions").rglob("*MUspk*"))
+    session, kept = file.parent.name, place.root / "kept"
+    file.rename(kept)
+    file.write_bytes(kept.read_bytes()[:200])
+    report = place.run_here()
+    assert list(report.failed) == [f"read timit-{session}"]
+    assert str(file.name) in report.failed[f"read timit-{session}"]
+    assert place.states()[f"read timit-{session}"] == "failed"
+    kept.replace(file)
+    assert place.run_here().ok
+    place.assert_undisturbed()

@@ -1,0 +1,190 @@
+"""A study of seconds, undisturbed once, and the one demand: the same numbers, or a report of what is missing.
+
+``DTRF_FAULT_SEED`` gives the random kills another seed than those listed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+
+import numpy as np
+import psutil
+import pytest
+import yaml
+
+from distributed_trf import Study
+from distributed_trf.pipeline.items import Fit
+from distributed_trf.store.claims import holders
+from distributed_trf.store.results import read_fit
+from distributed_trf.store.study_store import StudyStore
+from tests.conftest import SMALL_WHISPER
+
+DTRF = [sys.executable, "-m", "distributed_trf"]
+STUDY = {
+    "name": "faults",
+    "recordings": {"format": "ucsf", "path": "recordings"},
+    "output": "study",
+    "networks": [{"name": "small_whisper", "weights": ["reset-1"], "layers": [0, 2]}, {"name": "mel_whisper"}],
+    "ridge": {"alphas": {"min": 1e-5, "max": 1e15, "num": 21}},
+    "reliability": {"draws": 200, "shifts": 49},
+    "extraction": {"batch": 3},
+}
+ITEMS = {"read": 3, "assess": 2, "extract": 16, "fit": 3}
+"""Work items by stage."""
+
+
+def contents(folder):
+    """Every chunk of sounds, counts, features, reliability and results, byte by byte."""
+    kept = ("sounds", "counts", "features", "reliability", "results.zarr")
+    files = [f for name in kept for f in (folder / name).rglob("c/**/*") if f.is_file()]
+    return {str(f.relative_to(folder)): f.read_bytes() for f in files}
+
+
+class Place:
+    """A working directory with a study in it, and what an undisturbed run makes of it."""
+
+    def __init__(self, root, undisturbed=None):
+        self.root, self.undisturbed = root, undisturbed
+        self.folder = root / "study"
+        self.write_study()
+
+    def write_study(self, **changes):
+        (self.root / "study.yaml").write_text(yaml.safe_dump({**STUDY, **changes}))
+
+    def write_recipe(self, name, **fields):
+        (self.root / f"{name}.yaml").write_text(yaml.safe_dump(fields))
+
+    def start(self, *options, before=()):
+        """Start ``dtrf run`` in another process."""
+        command = [*before, *DTRF, "run", "study.yaml", *options]
+        return subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+    def start_until(self, stage, n, *options, before=()):
+        """Start ``dtrf run``, and return once a stage has some receipts."""
+        process = self.start(*options, before=before)
+        wait_for(lambda: len(self.receipts(stage)) >= n, process)
+        return process
+
+    def run_here(self):
+        """Do what is left in this process, as the one element of an array."""
+        return self.study.run("local", item="1/1")
+
+    @property
+    def study(self):
+        return Study.load(self.root / "study.yaml")
+
+    def states(self):
+        return {f"{p.item.stage} {p.item.key}": p.state for p in self.study.status()}
+
+    def receipts(self, stage="*"):
+        """Time of writing of every receipt."""
+        files = self.folder.glob(f"receipts/{stage}/*.json")
+        return {f"{f.parent.name}/{f.name}": f.stat().st_mtime_ns for f in files}
+
+    def assert_never_wrong(self):
+        """What is done has the numbers of an undisturbed run; what is not has the same, or none; the rest is whole."""
+        for p in self.study.status():
+            if isinstance(p.item, Fit) and (self.folder / "results.zarr/zarr.json").exists():
+                found = read_fit(self.folder / "results.zarr", p.item.place)
+                right = read_fit(self.undisturbed / "results.zarr", p.item.place)
+                for name, column in found.items():
+                    missing = np.isnan(column).all() and p.state != "done"
+                    assert missing or np.array_equal(column, right[name], equal_nan=True), f"{p.item.key}: {name}"
+
+    def assert_undisturbed(self):
+        """Every item is done, every byte of every number is that of an undisturbed run, and nothing else is left."""
+        assert set(self.states().values()) == {"done"}
+        self.assert_never_wrong()
+        found, right = contents(self.folder), contents(self.undisturbed)
+        assert sorted(found) == sorted(right)
+        assert [name for name in right if found[name] != right[name]] == []
+        assert [f for f in self.folder.rglob("*") if "partial" in f.name or "replaced" in f.name] == []
+        assert holders(StudyStore.open(self.folder)) == {}
+
+
+@pytest.fixture(scope="session")
+def undisturbed(recordings, tmp_path_factory):
+    """The folder of the study, done by workers that nobody disturbs."""
+    root = tmp_path_factory.mktemp("undisturbed")
+    lay_out(root, recordings)
+    Place(root)
+    subprocess.run([*DTRF, "run", "study.yaml"], cwd=root, check=True, capture_output=True)
+    assert len([f for f in contents(root / "study") if f.startswith("features")]) == 3 * 8
+    return root / "study"
+
+
+@pytest.fixture
+def place(tmp_path, recordings, undisturbed, monkeypatch):
+    lay_out(tmp_path, recordings)
+    monkeypatch.chdir(tmp_path)
+    return Place(tmp_path, undisturbed)
+
+
+@pytest.fixture
+def done(place):
+    """A place where the study is done."""
+    shutil.copytree(place.undisturbed, place.folder)
+    return place
+
+
+def lay_out(root, recordings):
+    shutil.copytree(recordings, root / "recordings")  # with the times of change, which fingerprints know
+    (root / "configs/networks").mkdir(parents=True)
+    (root / "configs/networks/small_whisper.yaml").write_text(yaml.safe_dump(SMALL_WHISPER))
+
+
+def wait_for(condition, process=None, *, seconds=300):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert process is None or process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def ends(process, *, seconds=400):
+    """Wait for a process; its exit code and what it said."""
+    said = process.communicate(timeout=seconds)[0]
+    return process.returncode, said
+
+
+def workers_of(process):
+    """Processes of the workers below a driver or a nanny."""
+    return [p for p in psutil.Process(process.pid).children(recursive=True) if "spawn_main" in " ".join(p.cmdline())]
+
+
+@contextmanager
+def scheduler_and_workers(root, n):
+    """A scheduler and workers, each below its nanny, as programs of their own; ``existing.yaml`` is their recipe."""
+    file, common = root / "scheduler.json", ["--host", "127.0.0.1", "--dashboard-address", "127.0.0.1:0"]
+    common += ["--scheduler-file", str(file)]
+    started = []
+
+    def begin(name, *options):
+        command = [sys.executable, "-m", "dask", name, *common, *options]
+        with (root / f"{name}.log").open("a") as log:
+            started.append(subprocess.Popen(command, stdout=log, stderr=log))
+        return started[-1]
+
+    try:
+        scheduler = begin("scheduler", "--port", "0")
+        wait_for(file.exists, seconds=60)
+        nannies = [begin("worker", "--nthreads", "1", "--local-directory", str(root / "scratch")) for _ in range(n)]
+        (root / "existing.yaml").write_text(
+            yaml.safe_dump({"kind": "existing", "scheduler_file": str(file), "workers": n})
+        )
+        yield scheduler, nannies
+    finally:
+        for process in reversed(started):
+            below = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+            for one in (*below, process):
+                one.kill()
+            process.wait()
+
+
+def as_root():
+    return os.geteuid() == 0

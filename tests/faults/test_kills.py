@@ -1,0 +1,129 @@
+"""Processes that end in mid-run: workers, nannies, the driver, the scheduler. What is done is kept, the rest done."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+
+import psutil
+import pytest
+
+from tests.faults.conftest import ITEMS, ends, scheduler_and_workers, wait_for, workers_of
+
+pytestmark = pytest.mark.slow
+
+SEEDS = [int(os.environ["DTRF_FAULT_SEED"])] if "DTRF_FAULT_SEED" in os.environ else [20_261, 7]
+KILLS = 4
+
+
+@pytest.mark.parametrize(
+    ("how", "stage", "n"),
+    [
+        (signal.SIGKILL, "read", 1),
+        (signal.SIGKILL, "extract", 4),
+        (signal.SIGTERM, "extract", 4),
+        (signal.SIGKILL, "fit", 1),
+    ],
+)
+def test_killed_worker__is_replaced_and_only_what_it_was_at_runs_again(place, how, stage, n):
+    process = place.start_until(stage, n)
+    victim, *others = workers_of(process)
+    assert others
+    before = place.receipts()
+    victim.send_signal(how)
+    code, said = ends(process)
+    assert code == 0, said
+    after = place.receipts()
+    assert {name: after[name] for name in before} == before
+    assert len(after) == sum(ITEMS.values())
+    place.assert_undisturbed()
+
+
+@pytest.mark.parametrize(
+    ("how", "stage", "n"),
+    [
+        (signal.SIGKILL, "read", 1),
+        (signal.SIGKILL, "extract", 3),
+        (signal.SIGTERM, "extract", 12),
+        (signal.SIGKILL, "fit", 2),
+    ],
+)
+def test_killed_driver__is_taken_up_by_the_same_command(place, how, stage, n):
+    process = place.start_until(stage, n)
+    children = workers_of(process)
+    process.send_signal(how)
+    ends(process)
+    psutil.wait_procs(children, timeout=60)
+    before = place.receipts()
+    assert len(before) < sum(ITEMS.values())
+    place.assert_never_wrong()
+    report = place.run_here()
+    assert report.ok
+    assert sum(report.skipped.values()) == len(before)
+    after = place.receipts()
+    assert {name: after[name] for name in before} == before
+    place.assert_undisturbed()
+
+
+def half_written(folder):
+    """Batches of the network with features in store that no receipt vouches for."""
+    chunks = {int(f.parent.name) for f in (folder / "features/timit/small_whisper").glob("*.zarr/*/c/*/0")}
+    keys = (f.stem for f in (folder / "receipts/extract").glob("timit-small_whisper-*.json"))
+    return chunks - {int(key.rpartition("-")[2]) for key in keys}
+
+
+def test_everything_killed__while_features_are_written_leaves_what_the_next_run_makes_whole(place):
+    process = place.start_until("read", 3)
+    wait_for(lambda: half_written(place.folder), process)
+    everyone = [psutil.Process(process.pid), *workers_of(process)]
+    for one in everyone:
+        one.send_signal(signal.SIGKILL)
+    ends(process)
+    psutil.wait_procs(everyone, timeout=60)
+    assert half_written(place.folder)
+    assert place.run_here().ok
+    place.assert_undisturbed()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_random_kills__of_workers_change_no_number(place, seed):
+    print(f"seed {seed}")
+    rng = random.Random(seed)
+    process = place.start_until("read", 1)
+    for _ in range(KILLS):
+        time.sleep(rng.uniform(0.2, 3))
+        alive = workers_of(process) if process.poll() is None else []
+        if alive:
+            rng.choice(sorted(alive, key=lambda worker: worker.pid)).kill()
+    code, said = ends(process)
+    assert code == 0, said
+    place.assert_undisturbed()
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_killed_nanny__leaves_its_item_to_the_other_worker(place, how):
+    with scheduler_and_workers(place.root, 2) as (_, nannies):
+        process = place.start_until("extract", 3, "--cluster", "existing.yaml")
+        nannies[0].send_signal(how)
+        code, said = ends(process)
+        assert code == 0, said
+    place.assert_undisturbed()
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_killed_scheduler__ends_the_run_in_seconds_with_what_is_kept_and_what_to_do(place, how):
+    with scheduler_and_workers(place.root, 1) as (scheduler, nannies):
+        process = place.start_until("extract", 3, "--cluster", "existing.yaml")
+        scheduler.send_signal(how)
+        code, said = ends(process, seconds=60)
+        assert code == 2
+        assert "the scheduler at tcp://127.0.0.1:" in said
+        assert "What is done is kept: start a scheduler again and run the same command" in " ".join(said.split())
+        assert "Traceback" not in said
+        below = workers_of(nannies[0]) if nannies[0].poll() is None else []
+    psutil.wait_procs(below, timeout=60)
+    place.assert_never_wrong()
+    assert place.run_here().ok
+    place.assert_undisturbed()

@@ -1,0 +1,87 @@
+"""Two drivers on one store, workers that outlive their driver, and machines whose clocks disagree."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import time
+
+import psutil
+import pytest
+
+from distributed_trf.errors import StoreBusyError
+from distributed_trf.store import lock
+from tests.faults.conftest import ends, workers_of
+
+needs_faketime = pytest.mark.skipif(shutil.which("faketime") is None, reason="faketime is not installed")
+
+
+def test_second_driver__is_refused_and_the_first_goes_on_undisturbed(place):
+    first = place.start_until("read", 1)
+    code, said = ends(place.start())
+    assert code == 2
+    assert f"another run is writing here (process {first.pid} on " in said
+    code, said = ends(first)
+    assert code == 0, said
+    place.assert_undisturbed()
+
+
+def test_worker_that_outlives_its_driver__is_waited_for_and_named_if_it_does_not_end(place, monkeypatch):
+    """Stopped, it cannot notice that its driver is gone; what it writes late would lie in the next run's way."""
+    process = place.start_until("extract", 2)
+    stopped = workers_of(process)
+    for worker in stopped:
+        worker.suspend()
+    process.send_signal(signal.SIGKILL)
+    ends(process)
+    try:
+        monkeypatch.setattr(lock, "PATIENCE", 1.0)
+        with pytest.raises(
+            StoreBusyError, match=rf"not all of its workers \(extract .*process {stopped[0].pid} on|proc"
+        ):
+            place.run_here()
+        assert "running" in place.states().values()
+    finally:
+        for worker in stopped:
+            worker.kill()
+    psutil.wait_procs(stopped, timeout=60)
+    assert place.run_here().ok
+    place.assert_undisturbed()
+
+
+@needs_faketime
+def test_driver_three_days_behind__is_taken_up_by_one_three_days_ahead(place):
+    first = place.start_until("extract", 3, before=("faketime", "-f", "-3d"))
+    children = psutil.Process(first.pid).children(recursive=True)
+    for one in (*children, psutil.Process(first.pid)):
+        one.kill()
+    ends(first)
+    psutil.wait_procs(children, timeout=60)
+    before = place.receipts()
+    code, said = ends(place.start(before=("faketime", "-f", "+3d")))
+    assert code == 0, said
+    after = place.receipts()
+    assert {name: after[name] for name in before} == before
+    place.assert_undisturbed()
+
+
+@needs_faketime
+def test_elements_with_different_clocks__share_the_work_at_once(place):
+    processes = [
+        place.start("--item", f"{k}/2", before=("faketime", "-f", skew)) for k, skew in ((1, "-3d"), (2, "+3d"))
+    ]
+    for process in processes:
+        code, said = ends(process)
+        assert code == 0, said
+    place.assert_undisturbed()
+
+
+def test_files_from_the_future__are_as_good_as_others(done):
+    later = time.time() + 3 * 86400
+    for file in done.folder.rglob("*"):
+        os.utime(file, (later, later))
+    assert done.run_here().folder is None
+    (done.folder / "receipts/fit/timit-mel_whisper-fixed-00-50ms.json").unlink()
+    assert done.run_here().done == {"read": 0, "assess": 0, "extract": 0, "fit": 1}
+    done.assert_undisturbed()
