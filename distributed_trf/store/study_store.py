@@ -29,8 +29,7 @@ class StudyStore:
             If the folder holds something else, or a store of another format version.
         """
         root = root.resolve()
-        # What a process left that was killed in this place does not make the folder something else.
-        if not root.exists() or (root.is_dir() and all(TEMPORARY in path.name for path in root.iterdir())):
+        if _is_new(root):
             write_json(root / "store.json", {"format": FORMAT, "format_version": FORMAT_VERSION})
         return cls.open(root)
 
@@ -68,8 +67,8 @@ class StudyStore:
 
     @classmethod
     def at(cls, root: Path) -> StudyStore:
-        """Open the folder of a study if it is there, and only name its place if it is not; nothing is made."""
-        return cls.open(root) if root.exists() else cls(root.resolve())
+        """Open the folder of a study, and only name its place if it is missing or empty; nothing is made."""
+        return cls(root.resolve()) if _is_new(root) else cls.open(root)
 
     @property
     def receipts(self) -> Path:
@@ -137,3 +136,8 @@ class StudyStore:
             layer, _, bin_width = path.stem.removesuffix("ms").partition("-")
             found[stimuli, network, weights, int(layer), float(bin_width)] = path
         return dict(sorted(found.items()))
+
+
+def _is_new(root: Path) -> bool:
+    """Tell whether a folder is missing or empty; what a process left that was killed here makes it nothing else."""
+    return not root.exists() or (root.is_dir() and all(TEMPORARY in path.name for path in root.iterdir()))

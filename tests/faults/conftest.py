@@ -19,7 +19,9 @@ import yaml
 
 from distributed_trf import Study
 from distributed_trf.pipeline.items import Fit
+from distributed_trf.store.claims import holders
 from distributed_trf.store.results import read_fit
+from distributed_trf.store.study_store import StudyStore
 from tests.conftest import SMALL_WHISPER
 
 DTRF = [sys.executable, "-m", "distributed_trf"]
@@ -102,7 +104,7 @@ class Place:
         assert sorted(found) == sorted(right)
         assert [name for name in right if found[name] != right[name]] == []
         assert [f for f in self.folder.rglob("*") if "partial" in f.name or "replaced" in f.name] == []
-        assert [f for f in (self.folder / "claims").rglob("*") if f.is_file()] == []
+        assert holders(StudyStore.open(self.folder)) == {}
 
 
 @pytest.fixture(scope="session")
@@ -136,7 +138,7 @@ def lay_out(root, recordings):
     (root / "configs/networks/small_whisper.yaml").write_text(yaml.safe_dump(SMALL_WHISPER))
 
 
-def wait_for(condition, process=None, *, seconds=120):
+def wait_for(condition, process=None, *, seconds=300):
     end = time.monotonic() + seconds
     while not condition():
         assert process is None or process.poll() is None, process.communicate()[0]
@@ -144,7 +146,7 @@ def wait_for(condition, process=None, *, seconds=120):
         time.sleep(0.01)
 
 
-def ends(process, *, seconds=180):
+def ends(process, *, seconds=400):
     """Wait for a process; its exit code and what it said."""
     said = process.communicate(timeout=seconds)[0]
     return process.returncode, said

@@ -2,33 +2,52 @@
 
 from __future__ import annotations
 
-import os
 import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import psutil
 
+from distributed_trf.pipeline.context import Context
+from distributed_trf.pipeline.execute import execute
 from distributed_trf.pipeline.hang import where
+from distributed_trf.pipeline.items import Fit
+from distributed_trf.pipeline.prepare import tasks
+from distributed_trf.pipeline.survey import survey
+from distributed_trf.store.fingerprint import digest
 from tests.faults.conftest import ends, scheduler_and_workers, wait_for, workers_of
 
+HANGS = """if True:
+    import sys, time
+    from pathlib import Path
+    from distributed_trf.pipeline.hang import limited
+    from distributed_trf.store.claims import claim
+    from distributed_trf.store.study_store import StudyStore
+    root, stage, key, digest = sys.argv[1:]
+    with claim(StudyStore.open(Path(root)), stage, key, digest=digest) as claimed, limited(0.5, claimed.file):
+        time.sleep(60)
+"""
 
-def test_item_that_never_ends__fails_after_its_attempts_says_where_it_hung_and_the_others_go_on(place):
-    """A named pipe in place of a channel's file: whoever opens it waits for ever for someone to write."""
-    file = min((place.root / "recordings/sessions").rglob("*MUspk*"))
-    session, kept = file.parent.name, place.root / "kept"
-    file.rename(kept)
-    os.mkfifo(file)
-    place.write_recipe("limited", kind="local", workers=2, item_limit=8)
-    code, said = ends(place.start("--cluster", "limited.yaml"))
-    assert code == 1, said
-    assert f"failed read timit-{session}" in said
-    assert "it hung: 3 processes were at it for 8 s" in said
-    states = place.states()
-    assert states[f"read timit-{session}"] == "failed"
-    assert list(states.values()).count("done") >= 2 + 16
-    file.unlink()
-    kept.rename(file)
-    assert place.run_here().ok
-    place.assert_undisturbed()
+
+def test_item_that_never_ends__fails_after_its_attempts_and_is_tried_again_by_the_next_run(done):
+    item = Fit("timit", "mel_whisper", "fixed", 0, 50.0)
+    (done.folder / f"receipts/fit/{item.key}.json").unlink()
+    context = Context.open(done.study.settings)
+    (planned,) = [p for p in survey(context, "fit") if p.item == item]
+    (task,) = tasks(context, [planned], device="cpu", run=Path("a-run"), limit=0.5)
+    hang = [sys.executable, "-c", HANGS, str(done.folder), "fit", item.key, digest(task.fingerprint)]
+    for _ in range(done.study.settings.attempts):
+        begun = time.monotonic()
+        assert subprocess.run(hang, check=False).returncode == 1
+        assert time.monotonic() - begun < 50
+    assert done.states()[f"fit {item.key}"] == "pending"  # its process is dead
+    outcome = execute(task)
+    assert not outcome.ok
+    assert "it hung: 3 processes were at it for 0.5 s and were ended" in outcome.message
+    assert done.run_here().ok
+    done.assert_undisturbed()
 
 
 def test_stopped_worker__is_lost_after_its_time_and_its_item_is_done_elsewhere(place):
