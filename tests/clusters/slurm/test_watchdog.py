@@ -69,9 +69,9 @@ def test_pending_job_cancelled__is_replaced(slurm, start, monkeypatch):
 
 
 def test_worker_that_leaves_before_its_walltime__is_replaced(start):
-    lifetime = "DASK_DISTRIBUTED__WORKER__LIFETIME__DURATION=4s DASK_DISTRIBUTED__WORKER__LIFETIME__STAGGER=0s"
+    lifetime = "DASK_DISTRIBUTED__WORKER__LIFETIME__DURATION=12s DASK_DISTRIBUTED__WORKER__LIFETIME__STAGGER=0s"
     with start(jobs=1, prologue=[f"export {lifetime}"]) as client:
-        assert client.gather(squares(client, 60)) == [i * i for i in range(60)]  # in twelve seconds at least
+        assert client.gather(squares(client, 70)) == [i * i for i in range(70)]  # fourteen seconds of work
         assert [event["event"] for _, event in client.get_events("distributed_trf")].count("job submitted") > 1
 
 
