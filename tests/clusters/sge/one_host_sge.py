@@ -63,9 +63,9 @@ class OneHostSge:
         self._write_files()
         network = self._spawn("network", "unshare", "--net", "sh", "-c", "ip link set lo up && exec sleep infinity")
         self.inside = ["nsenter", f"--net=/proc/{network.pid}/ns/net"]
-        self._wait(lambda: "UP" in self.run("ip", "link", "show", "lo"), "loopback interface")
+        self.wait(lambda: "UP" in self.run("ip", "link", "show", "lo"), "loopback interface")
         self._spawn("qmaster", *self.inside, "sge_qmaster")
-        self._wait(lambda: "localhost" in self.run("qconf", "-sh", check=False), "master")
+        self.wait(lambda: "localhost" in self.run("qconf", "-sh", check=False), "master")
         self.run("qconf", "-as", "localhost")
         at_once = {"schedule_interval": "0:0:1", "flush_submit_sec": "1", "flush_finish_sec": "1"}
         self._configure("-ssconf", "-Msconf", {**at_once, "job_load_adjustments": "NONE"})
@@ -74,13 +74,13 @@ class OneHostSge:
         queue = {"qname": "all.q", "hostlist": "localhost", "slots": "4", "load_thresholds": "NONE", "shell": "/bin/sh"}
         self._configure("-sq", "-Aq", {**queue, "pe_list": "NONE"})
         self._spawn("execd", *self.inside, "sge_execd")
-        self._wait(lambda: "lx-" in self.run("qhost", "-h", "localhost", check=False), "host")
+        self.wait(lambda: "lx-" in self.run("qhost", "-h", "localhost", check=False), "host")
 
     def stop(self) -> None:
         """Delete every job and wait for its end, then end the daemons, which would take ten seconds to end in order."""
         if self.inside and self.jobs():
             self.run("qdel", *self.jobs(), check=False)
-            self._wait(lambda: not self.jobs(), "end of the jobs")
+            self.wait(lambda: not self.jobs(), "end of the jobs")
         for process in reversed(self.started):
             process.kill()
             process.wait(30)
@@ -143,7 +143,8 @@ class OneHostSge:
         self.started.append(process)
         return process
 
-    def _wait(self, condition: Callable[[], bool], what: str, timeout: float = 30) -> None:
+    def wait(self, condition: Callable[[], bool], what: str, timeout: float = 30) -> None:
+        """Wait until a condition holds, while the daemons live."""
         end = time.monotonic() + timeout
         while not condition():
             for process in self.started:

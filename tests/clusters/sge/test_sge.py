@@ -47,7 +47,7 @@ def test_study__survives_the_loss_of_a_job(write_study, workplace, sge, run):
     ongoing.wait_for("extract", 2)
     sge.run("qdel", sge.jobs("r")[0])
     ongoing.end()
-    assert not sge.jobs()
+    sge.wait(lambda: not sge.jobs(), "end of the jobs")
     assert len([log for log in (workplace / "logs").iterdir() if log.stat().st_size]) == 3
     Study.load(write_study(networks=networks, extraction={"batch": 1}, output="undisturbed")).run("local")
     assert contents(workplace / "study") == contents(workplace / "undisturbed")
