@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import logging
+import multiprocessing
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from distributed_trf.clusters.keys import temporary_security
 from distributed_trf.clusters.recipe_local import LocalCudaRecipe, LocalRecipe
 from distributed_trf.clusters.this_machine import free_address
 from distributed_trf.errors import MissingExtraError
+
+logger = logging.getLogger(__name__)
+
+PATIENCE = 20.0
+"""Seconds for workers to end by themselves."""
 
 
 @contextmanager
@@ -31,7 +38,7 @@ def start_local(recipe: LocalRecipe | LocalCudaRecipe) -> Iterator[Any]:
     environment = dict(os.environ)
     set_by_nannies: set[str] = set()
     try:
-        with _cluster(recipe, security) as cluster, Client(cluster) as client:
+        with _ended(_cluster(recipe, security)) as cluster, Client(cluster) as client:
             # Nannies set thread variables in this process, where a second cluster would inherit them: when they
             # start a worker, and again when they start another in its place.
             set_by_nannies = {name for name in os.environ if os.environ[name] != environment.get(name)}
@@ -39,6 +46,28 @@ def start_local(recipe: LocalRecipe | LocalCudaRecipe) -> Iterator[Any]:
             yield client
     finally:
         _restore(environment, set_by_nannies)
+
+
+@contextmanager
+def _ended(cluster: Any) -> Iterator[Any]:
+    """End a cluster with the block, if need be by force.
+
+    A nanny whose worker was killed while it started, and again, may miss that the next one has started; asked to end
+    it, it first waits for that for ever (distributed 2026.7.1).
+    """
+    try:
+        yield cluster
+    finally:
+        try:
+            cluster.close(timeout=PATIENCE)
+        except TimeoutError:
+            logger.warning("some workers did not end within %g seconds and are killed", PATIENCE)
+            for process in multiprocessing.active_children():
+                if process.name.startswith("Dask Worker process"):
+                    process.kill()
+            cluster.shutdown_on_close = False  # it would wait once more when this process ends
+            with suppress(TimeoutError):
+                cluster.sync(cluster.scheduler.close, callback_timeout=PATIENCE)
 
 
 def _cluster(recipe: LocalRecipe | LocalCudaRecipe, security: Any) -> Any:

@@ -6,9 +6,10 @@ import os
 
 import psutil
 import pytest
-from distributed import Client
+from distributed import Client, Status
 
 from distributed_trf import start_cluster
+from distributed_trf.clusters import start_local
 from distributed_trf.clusters.recipe_local import LocalRecipe
 
 
@@ -86,3 +87,15 @@ def test_local_cluster__with_keys_takes_only_who_holds_them():
         assert client.submit(sum, [1, 2]).result() == 3
         with pytest.raises(OSError):
             Client(address.replace("tls", "tcp"), timeout="1 s")
+
+
+def test_nanny_that_waits_for_ever__does_not_hold_up_the_end(monkeypatch):
+    """As distributed leaves one whose worker was killed while it started, and again: here by its own two marks."""
+    monkeypatch.setattr(start_local, "PATIENCE", 2.0)
+    with start_cluster("local", workers=1, dashboard="127.0.0.1:0") as client:
+        (pid,) = client.run(os.getpid).values()
+        (nanny,) = client.cluster.workers.values()
+        nanny.process.status = Status.starting
+        nanny.process.running.clear()
+    psutil.wait_procs([psutil.Process(pid)] if psutil.pid_exists(pid) else [], timeout=10)
+    assert not psutil.pid_exists(pid)
