@@ -11,10 +11,10 @@ from typing import Any
 from distributed_trf import simulate
 from distributed_trf.config.study import load_study
 from distributed_trf.pipeline.context import Context
-from distributed_trf.pipeline.cost import cost
+from distributed_trf.pipeline.costs.cost import cost
+from distributed_trf.pipeline.costs.operations import Operations
+from distributed_trf.pipeline.costs.rates import Rates
 from distributed_trf.pipeline.items import STAGES
-from distributed_trf.pipeline.operations import Operations
-from distributed_trf.pipeline.rates import Rates
 from distributed_trf.pipeline.survey import items
 from distributed_trf.recordings.recording_set import Session
 

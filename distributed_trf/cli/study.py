@@ -12,9 +12,9 @@ from rich.table import Table
 from distributed_trf.cli.console import duration, out, size, work
 from distributed_trf.cli.progress import LABELS, Bars
 from distributed_trf.clusters.recipe import Recipe, load_recipe
-from distributed_trf.pipeline.forecast import Forecast
+from distributed_trf.pipeline.costs.forecast import Forecast
+from distributed_trf.pipeline.costs.memory import check_memory
 from distributed_trf.pipeline.items import STAGES
-from distributed_trf.pipeline.memory import check_memory
 from distributed_trf.pipeline.report import Report
 from distributed_trf.pipeline.study import Study
 from distributed_trf.pipeline.survey import State

@@ -24,10 +24,10 @@ from distributed_trf.clusters.threads import limited_threads
 from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import ConfigError, StoreBusyError
 from distributed_trf.pipeline.context import Context
+from distributed_trf.pipeline.costs.memory import check_memory
 from distributed_trf.pipeline.execute import Outcome, Task, execute_if_free, fail
 from distributed_trf.pipeline.items import STAGES, Item
 from distributed_trf.pipeline.lay import result_grid
-from distributed_trf.pipeline.memory import check_memory
 from distributed_trf.pipeline.prepare import prepare, tasks
 from distributed_trf.pipeline.repair import take_back_met_damage
 from distributed_trf.pipeline.report import Report

@@ -18,12 +18,7 @@ from typing import Any
 from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import DamagedError, DistributedTRFError, StoreError
 from distributed_trf.features.table import NetworkTable
-from distributed_trf.pipeline.aside import StepAside, stay
-from distributed_trf.pipeline.assess import assess_session
-from distributed_trf.pipeline.bootstrap import bootstrap_test, bootstrap_training
 from distributed_trf.pipeline.expected import Fingerprint
-from distributed_trf.pipeline.extract import extract_features
-from distributed_trf.pipeline.fit import fit_layer
 from distributed_trf.pipeline.hang import limited, where
 from distributed_trf.pipeline.items import (
     Assess,
@@ -37,11 +32,16 @@ from distributed_trf.pipeline.items import (
     ReadSession,
     ReadSounds,
 )
-from distributed_trf.pipeline.lowpass import fit_lowpass
-from distributed_trf.pipeline.read_session import read_session
-from distributed_trf.pipeline.read_sounds import read_sounds
 from distributed_trf.pipeline.shared import shared
-from distributed_trf.pipeline.together import fit_together
+from distributed_trf.pipeline.stages.aside import StepAside, stay
+from distributed_trf.pipeline.stages.assess import assess_session
+from distributed_trf.pipeline.stages.bootstrap import bootstrap_test, bootstrap_training
+from distributed_trf.pipeline.stages.extract import extract_features
+from distributed_trf.pipeline.stages.fit import fit_layer
+from distributed_trf.pipeline.stages.lowpass import fit_lowpass
+from distributed_trf.pipeline.stages.read_session import read_session
+from distributed_trf.pipeline.stages.read_sounds import read_sounds
+from distributed_trf.pipeline.stages.together import fit_together
 from distributed_trf.recordings.formats import open_recordings
 from distributed_trf.recordings.recording_set import RecordingSet
 from distributed_trf.store.claims import Claim, Holder, claim

@@ -12,7 +12,6 @@ from typing import Any
 
 from distributed_trf.features.families.known import versions
 from distributed_trf.features.weights.source import weights_identity
-from distributed_trf.pipeline import assess, bootstrap, extract, fit, lowpass, read_session, read_sounds, together
 from distributed_trf.pipeline.context import Context
 from distributed_trf.pipeline.items import (
     Analysis,
@@ -26,6 +25,16 @@ from distributed_trf.pipeline.items import (
     Item,
     ReadSession,
     ReadSounds,
+)
+from distributed_trf.pipeline.stages import (
+    assess,
+    bootstrap,
+    extract,
+    fit,
+    lowpass,
+    read_session,
+    read_sounds,
+    together,
 )
 from distributed_trf.store.fingerprint import file_stamps, fingerprint, library_versions
 from distributed_trf.store.models import model_digest

@@ -11,9 +11,9 @@ from distributed_trf import names
 from distributed_trf.errors import DamagedError
 from distributed_trf.pipeline.context import Context
 from distributed_trf.pipeline.expected import Expectations
-from distributed_trf.pipeline.extract import feature_layout
 from distributed_trf.pipeline.items import ASSESS, EXTRACT, FIT, Assess, Extract, Fit, Item, ReadSounds
 from distributed_trf.pipeline.manifest import provenance
+from distributed_trf.pipeline.stages.extract import feature_layout
 from distributed_trf.pipeline.survey import items
 from distributed_trf.store.claims import claim
 from distributed_trf.store.features import create_features, has_layout

@@ -15,11 +15,11 @@ from distributed_trf.clusters.recipe import Recipe, load_recipe
 from distributed_trf.clusters.start import start_cluster
 from distributed_trf.config.study import StudySettings
 from distributed_trf.pipeline.context import Context
+from distributed_trf.pipeline.costs.memory import check_memory
 from distributed_trf.pipeline.execute import Outcome
 from distributed_trf.pipeline.items import STAGES, ReadSession
 from distributed_trf.pipeline.lay import gather_reliability, lay_result_grid
 from distributed_trf.pipeline.manifest import new_run, now, provenance
-from distributed_trf.pipeline.memory import check_memory
 from distributed_trf.pipeline.prepare import prepare, tasks
 from distributed_trf.pipeline.repair import take_back_met_damage
 from distributed_trf.pipeline.report import Report

@@ -9,10 +9,10 @@ from distributed_trf.clusters.recipe import Recipe
 from distributed_trf.config.study import StudySettings, load_study
 from distributed_trf.pipeline.array_run import Element, run_element
 from distributed_trf.pipeline.context import Context
-from distributed_trf.pipeline.cost import cost
-from distributed_trf.pipeline.forecast import Forecast
+from distributed_trf.pipeline.costs.cost import cost
+from distributed_trf.pipeline.costs.forecast import Forecast
+from distributed_trf.pipeline.costs.operations import Cost
 from distributed_trf.pipeline.items import Item
-from distributed_trf.pipeline.operations import Cost
 from distributed_trf.pipeline.repair import repair_study
 from distributed_trf.pipeline.report import Report
 from distributed_trf.pipeline.run import run_study

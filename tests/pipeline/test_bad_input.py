@@ -12,7 +12,7 @@ import pytest
 from distributed_trf import Study, open_results
 from distributed_trf.errors import ConfigError, DataError, RecordingError, StoreBusyError, StoreError
 from distributed_trf.pipeline.items import ReadSounds
-from distributed_trf.pipeline.read_sounds import read_sounds
+from distributed_trf.pipeline.stages.read_sounds import read_sounds
 from distributed_trf.recordings.ucsf.reader import UCSFRecordings
 from distributed_trf.store.lock import run_lock
 from distributed_trf.store.study_store import StudyStore

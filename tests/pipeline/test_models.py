@@ -13,7 +13,7 @@ from distributed_trf import Study, open_models, open_results
 from distributed_trf.pipeline.context import Context
 from distributed_trf.pipeline.expected import Expectations
 from distributed_trf.pipeline.items import Fit, ReadSession
-from distributed_trf.pipeline.read_session import load_counts
+from distributed_trf.pipeline.stages.read_session import load_counts
 from distributed_trf.pipeline.survey import State
 from distributed_trf.store.models import model_digest, write_model
 from distributed_trf.store.receipts import Receipt, read_receipt, write_receipt

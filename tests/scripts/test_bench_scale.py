@@ -58,7 +58,7 @@ def test_simulation__a_larger_study_has_as_many_times_the_items(simulation, work
 def test_published_study__has_the_published_size(simulation, tmp_path):
     context = simulation.published_study(tmp_path, sentences=16, calls=45)
     assert sum(len(s.channels) for s in context.recordings.sessions) == 1718
-    rates = importlib.import_module("distributed_trf.pipeline.rates").measure_rates(tmp_path, 1)
+    rates = importlib.import_module("distributed_trf.pipeline.costs.rates").measure_rates(tmp_path, 1)
     stages = {w.stage: len(w.seconds) for w in simulation.work_of(context, rates)}
     assert stages["read"] == 2 * (1 + 41)
     assert stages["fit"] == 2 * (2 * (70 + 21) + 3 * 7 + 6)

@@ -6,9 +6,10 @@ from math import ceil, log2
 
 from distributed_trf.features.planning import expected_work, loads_file
 from distributed_trf.names import RELIABILITY
-from distributed_trf.pipeline.bootstrap import settings_of
 from distributed_trf.pipeline.context import Context
-from distributed_trf.pipeline.fit_cost import fit_cost
+from distributed_trf.pipeline.costs.fit_cost import fit_cost
+from distributed_trf.pipeline.costs.operations import Cost, Operations
+from distributed_trf.pipeline.costs.responses import REPEATS, response_bytes
 from distributed_trf.pipeline.items import (
     Assess,
     BootstrapTest,
@@ -21,9 +22,8 @@ from distributed_trf.pipeline.items import (
     ReadSession,
     ReadSounds,
 )
-from distributed_trf.pipeline.operations import Cost, Operations
-from distributed_trf.pipeline.responses import REPEATS, response_bytes
-from distributed_trf.pipeline.together import layers as together_layers
+from distributed_trf.pipeline.stages.bootstrap import settings_of
+from distributed_trf.pipeline.stages.together import layers as together_layers
 from distributed_trf.recordings.time_grid import stimulus_bins
 
 SOUND_RATE = 16_000

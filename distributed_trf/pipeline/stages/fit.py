@@ -10,10 +10,10 @@ import numpy as np
 from distributed_trf.arrays import Array, to_device, to_numpy
 from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import RecordingError
-from distributed_trf.pipeline.cohort import Cohort, cohorts
 from distributed_trf.pipeline.items import Fit
-from distributed_trf.pipeline.layer_data import LayerData
-from distributed_trf.pipeline.save_model import save_model
+from distributed_trf.pipeline.stages.cohort import Cohort, cohorts
+from distributed_trf.pipeline.stages.layer_data import LayerData
+from distributed_trf.pipeline.stages.save_model import save_model
 from distributed_trf.store.results import write_fit
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.timing import timed

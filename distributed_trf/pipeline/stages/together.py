@@ -12,9 +12,9 @@ from distributed_trf.config.analyses import TogetherSettings
 from distributed_trf.config.study import StudySettings
 from distributed_trf.names import LAYER, UNIT
 from distributed_trf.pipeline.context import Context
-from distributed_trf.pipeline.fit import collect
 from distributed_trf.pipeline.items import FitTogether
-from distributed_trf.pipeline.layer_data import LayerData
+from distributed_trf.pipeline.stages.fit import collect
+from distributed_trf.pipeline.stages.layer_data import LayerData
 from distributed_trf.store.analyses import unit_coords, write_analysis
 from distributed_trf.store.features import NetworkFeatures
 from distributed_trf.store.study_store import StudyStore

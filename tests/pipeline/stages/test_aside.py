@@ -11,12 +11,12 @@ from types import SimpleNamespace
 import pytest
 
 from distributed_trf import Study, start_cluster
-from distributed_trf.pipeline.aside import writing_aside
 from distributed_trf.pipeline.context import Context
 from distributed_trf.pipeline.execute import execute, fail
 from distributed_trf.pipeline.lay import lay_feature_arrays
 from distributed_trf.pipeline.manifest import new_run
 from distributed_trf.pipeline.prepare import tasks
+from distributed_trf.pipeline.stages.aside import writing_aside
 from distributed_trf.pipeline.submit import run_on
 from distributed_trf.pipeline.survey import items, survey
 from distributed_trf.store.study_store import StudyStore
@@ -137,7 +137,7 @@ def overlapping_tasks():
         """Step aside, and write until the next task has taken the place."""
         from distributed import secede
 
-        from distributed_trf.pipeline.aside import writing_aside
+        from distributed_trf.pipeline.stages.aside import writing_aside
 
         with writing_aside(secede):
             deadline = time.monotonic() + 60

@@ -8,7 +8,7 @@ from distributed_trf.clusters.recipe import Recipe
 from distributed_trf.errors import ConfigError
 from distributed_trf.features.planning import needs_transformers
 from distributed_trf.pipeline.context import Context
-from distributed_trf.pipeline.cost import cost
+from distributed_trf.pipeline.costs.cost import cost
 from distributed_trf.pipeline.items import Assess, Extract, Item, ReadSession, ReadSounds
 from distributed_trf.pipeline.survey import Planned, State
 

@@ -9,10 +9,10 @@ from functools import cached_property
 
 from distributed_trf.clusters.recipe import Recipe
 from distributed_trf.pipeline.context import Context
+from distributed_trf.pipeline.costs.memory import CUDA_CONTEXT_BYTES, process_bytes
+from distributed_trf.pipeline.costs.operations import Cost
+from distributed_trf.pipeline.costs.rates import Rates, measure_rates
 from distributed_trf.pipeline.items import STAGES, Extract, Item
-from distributed_trf.pipeline.memory import CUDA_CONTEXT_BYTES, process_bytes
-from distributed_trf.pipeline.operations import Cost
-from distributed_trf.pipeline.rates import Rates, measure_rates
 from distributed_trf.pipeline.survey import Planned, State
 from distributed_trf.store.receipts import read_receipt
 

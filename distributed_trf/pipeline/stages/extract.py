@@ -13,9 +13,9 @@ from distributed_trf.features.network import build_network, extract, prepare_sou
 from distributed_trf.features.planning import expected_frames, frame_rate
 from distributed_trf.features.resample import kept_frames
 from distributed_trf.features.table import Layer, NetworkTable, chosen_layers
-from distributed_trf.pipeline.aside import StepAside, stay, writing_aside
 from distributed_trf.pipeline.items import Extract
-from distributed_trf.pipeline.read_sounds import load_sounds
+from distributed_trf.pipeline.stages.aside import StepAside, stay, writing_aside
+from distributed_trf.pipeline.stages.read_sounds import load_sounds
 from distributed_trf.store.feature_layout import FeatureLayout, StoredLayer
 from distributed_trf.store.features import NetworkFeatures, write_batch
 from distributed_trf.store.fingerprint import digest

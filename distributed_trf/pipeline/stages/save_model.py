@@ -8,8 +8,8 @@ import numpy as np
 
 from distributed_trf.arrays import to_numpy
 from distributed_trf.config.study import StudySettings
-from distributed_trf.pipeline.cohort import Cohort
 from distributed_trf.pipeline.items import Fit
+from distributed_trf.pipeline.stages.cohort import Cohort
 from distributed_trf.store.models import unit_labels, write_model
 from distributed_trf.store.results import session_units
 from distributed_trf.store.study_store import StudyStore

@@ -12,9 +12,9 @@ from distributed_trf import Study
 from distributed_trf.clusters.recipe import load_recipe
 from distributed_trf.errors import ConfigError
 from distributed_trf.pipeline.context import Context
-from distributed_trf.pipeline.memory import CUDA_CONTEXT_BYTES, check_memory, process_bytes
-from distributed_trf.pipeline.operations import Cost, Operations
-from distributed_trf.pipeline.rates import Rates, measure_rates
+from distributed_trf.pipeline.costs.memory import CUDA_CONTEXT_BYTES, check_memory, process_bytes
+from distributed_trf.pipeline.costs.operations import Cost, Operations
+from distributed_trf.pipeline.costs.rates import Rates, measure_rates
 from distributed_trf.pipeline.survey import survey_all
 
 RATES = Rates(Operations(single=10.0, double=20.0, eigh=5.0, transform=2.0), read=100.0, write=50.0, file=0.5)

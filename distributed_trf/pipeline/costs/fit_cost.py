@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from distributed_trf.pipeline.context import Context
+from distributed_trf.pipeline.costs.operations import EIGH, Cost, Operations
+from distributed_trf.pipeline.costs.responses import REPEATS, response_bytes, test_bins, training_bins
 from distributed_trf.pipeline.items import Analysis, Fit
-from distributed_trf.pipeline.operations import EIGH, Cost, Operations
-from distributed_trf.pipeline.responses import REPEATS, response_bytes, test_bins, training_bins
 from distributed_trf.trf.choice import CHOLESKY, FORM, ROTATION, choose_solver
 from distributed_trf.trf.lags import lag_samples
 from distributed_trf.trf.stream import BLOCK_ROWS

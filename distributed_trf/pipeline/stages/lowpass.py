@@ -10,9 +10,9 @@ from distributed_trf.config.analyses import LowpassSettings
 from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import ConfigError
 from distributed_trf.names import UNIT
-from distributed_trf.pipeline.fit import fit_units
 from distributed_trf.pipeline.items import FitLowpass
-from distributed_trf.pipeline.layer_data import LayerData
+from distributed_trf.pipeline.stages.fit import fit_units
+from distributed_trf.pipeline.stages.layer_data import LayerData
 from distributed_trf.recordings.recording_set import Stimulus
 from distributed_trf.recordings.time_grid import WHOLE_STIMULUS, rows
 from distributed_trf.store.analyses import unit_coords, write_analysis

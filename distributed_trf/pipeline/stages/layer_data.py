@@ -12,7 +12,7 @@ from distributed_trf.arrays import Array, namespace, to_device
 from distributed_trf.config.study import StudySettings
 from distributed_trf.config.weights import Weights
 from distributed_trf.pipeline.items import ReadSession
-from distributed_trf.pipeline.read_session import load_counts
+from distributed_trf.pipeline.stages.read_session import load_counts
 from distributed_trf.recordings.binned_features import binned_features
 from distributed_trf.recordings.binning import Counts
 from distributed_trf.recordings.time_grid import lead_in_bins

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.fft import ifft
 from threadpoolctl import threadpool_limits
 
-from distributed_trf.pipeline.operations import EIGH, Cost, Operations
+from distributed_trf.pipeline.costs.operations import EIGH, Cost, Operations
 from distributed_trf.store.speed import folder_speed
 
 SPAN = 0.2

@@ -13,9 +13,9 @@ from distributed_trf.config.analyses import BootstrapSettings
 from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import DataError
 from distributed_trf.names import UNIT
-from distributed_trf.pipeline.fit import collect
 from distributed_trf.pipeline.items import BootstrapTest, BootstrapTraining
-from distributed_trf.pipeline.layer_data import LayerData
+from distributed_trf.pipeline.stages.fit import collect
+from distributed_trf.pipeline.stages.layer_data import LayerData
 from distributed_trf.store.analyses import unit_coords, write_analysis
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.timing import timed

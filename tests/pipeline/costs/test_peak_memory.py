@@ -16,12 +16,12 @@ from distributed_trf.clusters.dask_settings import ENVIRONMENT
 from distributed_trf.config.study import StudySettings
 from distributed_trf.features.table import load_table
 from distributed_trf.pipeline.context import Context
-from distributed_trf.pipeline.cost import cost
+from distributed_trf.pipeline.costs.cost import cost
+from distributed_trf.pipeline.costs.memory import process_bytes
 from distributed_trf.pipeline.execute import Task, execute
 from distributed_trf.pipeline.items import Assess, Extract, Fit, FitLowpass, FitTogether, ReadSession, ReadSounds
 from distributed_trf.pipeline.lay import lay_feature_arrays, lay_result_grid
 from distributed_trf.pipeline.manifest import new_run
-from distributed_trf.pipeline.memory import process_bytes
 from distributed_trf.pipeline.shared import Shared, share
 from distributed_trf.recordings.simulation.simulate import simulate
 from distributed_trf.store.features import NetworkFeatures, write_batch

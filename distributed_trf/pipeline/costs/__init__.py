@@ -1,0 +1,1 @@
+"""What items will take: counted, measured, and held against what workers have."""
