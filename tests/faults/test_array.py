@@ -70,7 +70,7 @@ def test_driver_and_element__refuse_each_other_by_name(done):
 def test_element__with_other_settings_than_those_at_work_is_refused_and_touches_nothing(done):
     store = StudyStore.open(done.folder)
     with element_lock(store), claim(store, ELEMENT, "1-of-2", digest="of other settings"):
-        done.write_study(networks=[{"name": "mel_whisper"}])
+        done.write_study(networks=[{"name": "mel_librosa"}])
         with pytest.raises(StoreBusyError, match=r"element 1-of-2 \(process .*\) is at work here with other settings"):
             done.study.run("local", item="2/2")
         done.write_study()
@@ -79,7 +79,7 @@ def test_element__with_other_settings_than_those_at_work_is_refused_and_touches_
 
 def test_running_items__are_told_with_host_process_and_start_and_those_of_the_dead_are_not(done):
     store = StudyStore.open(done.folder)
-    key = "timit-mel_whisper-fixed-00-50ms"
+    key = "timit-mel_librosa-fixed-00-50ms"
     (done.folder / f"receipts/fit/{key}.json").unlink()
     (done.folder / "claims/fit").mkdir(parents=True, exist_ok=True)
     (done.folder / f"claims/fit/{key}").write_text('{"host": "gone", "process": 1, "since": "long ago"}\n')

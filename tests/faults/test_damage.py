@@ -13,13 +13,13 @@ from tests.store_damage import flip_a_bit
 SOUNDS = "sounds/timit.zarr"
 COUNTS = "counts/timit/50ms/180413.zarr"
 RELIABILITY = "reliability/timit/50ms/180413.zarr"
-FEATURES = "features/timit/small_whisper/reset-1.zarr"
+FEATURES = "features/timit/cochleagram/fixed.zarr"
 CHUNKS = {
     f"{SOUNDS}/sound/c/0": "read timit-sounds",
     f"{COUNTS}/train/c/0/0": "read timit-180413",
     f"{RELIABILITY}/normaliser/c/0": "assess timit-50ms-180413",
-    f"{FEATURES}/2/c/4/0": "extract timit-small_whisper-reset-1-0004",
-    "results.zarr/r/c/0/0/0/1/0/0": "fit timit-small_whisper-reset-1-02-50ms",
+    f"{FEATURES}/0/c/4/0": "extract timit-cochleagram-fixed-0004",
+    "results.zarr/r/c/0/0/0/0/0/0": "fit timit-cochleagram-fixed-00-50ms",
     "results.zarr/session/c/0": None,  # no item's: the results are laid anew, with all that is fitted
 }
 
@@ -39,7 +39,7 @@ def test_flipped_bit__is_found_by_repair_and_made_anew(done, chunk, item):
     assert done.study.repair() == {}
 
 
-@pytest.mark.parametrize("chunk", [f"{COUNTS}/train/c/0/0", f"{FEATURES}/2/c/4/0"])
+@pytest.mark.parametrize("chunk", [f"{COUNTS}/train/c/0/0", f"{FEATURES}/0/c/4/0"])
 def test_flipped_bit__that_fits_meet_fails_them_and_is_made_anew_by_the_run_after(done, chunk):
     flip_a_bit(done.folder / chunk, 20)
     done.write_study(ridge={**done.study.settings.model_dump()["ridge"], "alphas": [1.0, 100.0]})
@@ -56,11 +56,11 @@ def test_flipped_bit__that_fits_meet_fails_them_and_is_made_anew_by_the_run_afte
 @pytest.mark.parametrize(
     "file",
     [
-        "receipts/extract/timit-small_whisper-reset-1-0004.json",
+        "receipts/extract/timit-cochleagram-fixed-0004.json",
         f"{SOUNDS}/zarr.json",
         f"{COUNTS}/train/zarr.json",
         f"{FEATURES}/zarr.json",
-        f"{FEATURES}/2/zarr.json",
+        f"{FEATURES}/0/zarr.json",
         "results.zarr/zarr.json",
         "results.zarr/alpha/zarr.json",
     ],

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import psutil
 
@@ -14,6 +13,7 @@ from distributed_trf.pipeline.context import Context
 from distributed_trf.pipeline.execute import execute
 from distributed_trf.pipeline.hang import where
 from distributed_trf.pipeline.items import Fit
+from distributed_trf.pipeline.manifest import new_run
 from distributed_trf.pipeline.prepare import tasks
 from distributed_trf.pipeline.survey import survey
 from distributed_trf.store.fingerprint import digest
@@ -32,11 +32,11 @@ HANGS = """if True:
 
 
 def test_item_that_never_ends__fails_after_its_attempts_and_is_tried_again_by_the_next_run(done):
-    item = Fit("timit", "mel_whisper", "fixed", 0, 50.0)
+    item = Fit("timit", "mel_librosa", "fixed", 0, 50.0)
     (done.folder / f"receipts/fit/{item.key}.json").unlink()
     context = Context.open(done.study.settings)
     (planned,) = [p for p in survey(context, "fit") if p.item == item]
-    (task,) = tasks(context, [planned], device="cpu", run=Path("a-run"), limit=0.5)
+    (task,) = tasks(context, [planned], device="cpu", run=new_run(context.store.runs), limit=0.5)
     hang = [sys.executable, "-c", HANGS, str(done.folder), "fit", item.key, digest(task.fingerprint)]
     for _ in range(done.study.settings.attempts):
         begun = time.monotonic()

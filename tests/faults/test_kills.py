@@ -12,19 +12,17 @@ import pytest
 
 from tests.faults.conftest import ITEMS, ends, scheduler_and_workers, wait_for, workers_of
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.lengthy]
 
-SEEDS = [int(os.environ["DTRF_FAULT_SEED"])] if "DTRF_FAULT_SEED" in os.environ else [20_261, 7]
+SEEDS = [int(os.environ["DTRF_FAULT_SEED"])] if "DTRF_FAULT_SEED" in os.environ else [20_261]
 KILLS = 4
 
 
 @pytest.mark.parametrize(
     ("how", "stage", "n"),
     [
-        (signal.SIGKILL, "read", 1),
         (signal.SIGKILL, "extract", 4),
-        (signal.SIGTERM, "extract", 4),
-        (signal.SIGKILL, "fit", 1),
+        (signal.SIGTERM, "fit", 1),
     ],
 )
 def test_killed_worker__is_replaced_and_only_what_it_was_at_runs_again(place, how, stage, n):
@@ -45,9 +43,8 @@ def test_killed_worker__is_replaced_and_only_what_it_was_at_runs_again(place, ho
     ("how", "stage", "n"),
     [
         (signal.SIGKILL, "read", 1),
-        (signal.SIGKILL, "extract", 3),
         (signal.SIGTERM, "extract", 12),
-        (signal.SIGKILL, "fit", 2),
+        (signal.SIGKILL, "fit", 1),
     ],
 )
 def test_killed_driver__is_taken_up_by_the_same_command(place, how, stage, n):
@@ -69,8 +66,8 @@ def test_killed_driver__is_taken_up_by_the_same_command(place, how, stage, n):
 
 def half_written(folder):
     """Batches of the network with features in store that no receipt vouches for."""
-    chunks = {int(f.parent.name) for f in (folder / "features/timit/small_whisper").glob("*.zarr/*/c/*/0")}
-    keys = (f.stem for f in (folder / "receipts/extract").glob("timit-small_whisper-*.json"))
+    chunks = {int(f.parent.name) for f in (folder / "features/timit/cochleagram").glob("*.zarr/*/c/*/0")}
+    keys = (f.stem for f in (folder / "receipts/extract").glob("timit-cochleagram-*.json"))
     return chunks - {int(key.rpartition("-")[2]) for key in keys}
 
 
@@ -93,7 +90,7 @@ def test_random_kills__of_workers_change_no_number(place, seed):
     rng = random.Random(seed)
     process = place.start_until("read", 1)
     for _ in range(KILLS):
-        time.sleep(rng.uniform(0.2, 3))
+        time.sleep(rng.uniform(0.1, 1.5))
         alive = workers_of(process) if process.poll() is None else []
         if alive:
             rng.choice(sorted(alive, key=lambda worker: worker.pid)).kill()

@@ -14,6 +14,8 @@ from distributed_trf.errors import StoreBusyError
 from distributed_trf.store import lock
 from tests.faults.conftest import ends, workers_of
 
+pytestmark = pytest.mark.lengthy
+
 needs_faketime = pytest.mark.skipif(shutil.which("faketime") is None, reason="faketime is not installed")
 
 
@@ -82,6 +84,6 @@ def test_files_from_the_future__are_as_good_as_others(done):
     for file in done.folder.rglob("*"):
         os.utime(file, (later, later))
     assert done.run_here().folder is None
-    (done.folder / "receipts/fit/timit-mel_whisper-fixed-00-50ms.json").unlink()
+    (done.folder / "receipts/fit/timit-mel_librosa-fixed-00-50ms.json").unlink()
     assert done.run_here().done == {"read": 0, "assess": 0, "extract": 0, "fit": 1}
     done.assert_undisturbed()

@@ -11,7 +11,7 @@ from distributed_trf import Study
 from tests.clusters.sge.one_host_sge import OneHostSge, missing
 from tests.clusters.study_run import contents
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.lengthy]
 
 
 @pytest.fixture

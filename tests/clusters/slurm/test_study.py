@@ -16,7 +16,7 @@ from distributed_trf.config.locate import shipped
 from distributed_trf.recordings.simulation.simulate import simulate
 from tests.clusters.study_run import contents
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.lengthy]
 
 NETWORKS = [{"name": "small_whisper", "weights": ["reset"]}, {"name": "mel_whisper"}]
 

@@ -14,6 +14,8 @@ from distributed_trf.clusters import watchdog
 from distributed_trf.clusters.job_listing import live_jobs
 from distributed_trf.errors import SubmissionError, WorkersLostError
 
+pytestmark = pytest.mark.lengthy
+
 
 @pytest.fixture
 def start(recipe, tmp_path):

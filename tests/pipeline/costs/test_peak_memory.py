@@ -33,6 +33,8 @@ import distributed.worker, torch, transformers  # what a worker has loaded by th
 from transformers import Speech2TextModel, Wav2Vec2Model, WhisperModel
 from threadpoolctl import threadpool_limits
 from distributed_trf.pipeline.execute import execute
+
+pytestmark = pytest.mark.lengthy
 with threadpool_limits(1):
     torch.set_num_threads(1)
     outcomes = [execute(task) for task in pickle.load(sys.stdin.buffer)]
