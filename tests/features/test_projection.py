@@ -106,7 +106,7 @@ def test_planning__knows_frames_rates_and_work(kind, sounds):
         [mel_whisper(sound) for sound in sounds]
     work = expected_work(TABLE, kind, lengths)
     assert work.flops == every.get_total_flops() - spectrograms.get_total_flops()
-    assert work.weights <= build(kind).n_bytes <= 1.05 * work.weights  # biases are not counted
+    assert work.weights == build(kind).n_bytes
     assert work.hearing > 4 * max(f.size for of_layer in found.values() for f in of_layer)
 
 

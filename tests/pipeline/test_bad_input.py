@@ -129,7 +129,7 @@ def test_item_too_large_for_a_worker__is_refused_before_anything_is_written(writ
     recipe = workplace / "tiny.yaml"
     recipe.write_text("kind: local\nworkers: 1\nmemory: 500MiB\n")
     write_study()
-    with pytest.raises(ConfigError, match=r"needs about .* GiB, but a worker has 0.5 GiB"):
+    with pytest.raises(ConfigError, match=r"items do not fit a worker, which has 0\.5 GiB: .* about .* GiB"):
         Study.load("study.yaml").run("tiny.yaml")
     assert not (workplace / "study").exists()
 

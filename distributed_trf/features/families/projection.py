@@ -76,7 +76,8 @@ class Projection:
         products = sum(n * size for n, size in zip(frames, weights, strict=True))
         longest = max(n_samples)
         widest = max(self.n_frames(table, layer, longest) * layer.width for layer in table.layers)
-        return Work(2.0 * products, 4 * sum(weights), self.spectrogram.bytes_per_sample * longest + 4 * STEP * widest)
+        parameters = sum(weights) + sum(widths[1:])  # and a bias for each feature
+        return Work(2.0 * products, 4 * parameters, self.spectrogram.bytes_per_sample * longest + 4 * STEP * widest)
 
     def build(
         self, table: NetworkTable, settings: NetworkSettings, weights: Weights, *, device: str, dtype: str
