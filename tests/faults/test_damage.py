@@ -79,7 +79,7 @@ def test_torn_store_file__is_named_with_what_to_do(done):
 
 
 def test_damaged_results__are_an_error_of_dtrf_results_that_names_the_remedy(done):
-    flip_a_bit(done.folder / "results.zarr/r/c/0/0/0/1/0/0", 20)
+    flip_a_bit(done.folder / "results.zarr/r/c/0/0/0/0/0/0", 20)
     shown = subprocess.run([*DTRF, "results", "study.yaml"], capture_output=True, text=True, check=False)
     assert shown.returncode == 2
     assert "`dtrf repair STUDY` finds all that is damaged" in shown.stderr
