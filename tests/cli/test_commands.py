@@ -47,7 +47,7 @@ def test_failed_session__ends_with_1_and_is_listed(write_study, workplace):
     ("arguments", "said"),
     [
         (["run", "stuby.yaml"], "stuby.yaml: no such file"),
-        (["plan", "study.yaml", "--cluster", "lokal"], "Shipped in cluster/: local"),
+        (["plan", "study.yaml", "--cluster", "lokal"], "Did you mean local? Shipped in cluster/: existing, local"),
         (["results", "study.yaml"], "there is no study folder here"),
         (["figures", "study.yaml"], "there is no study folder here"),
         (["simulate", "recordings"], "something is there already"),
