@@ -27,14 +27,14 @@ from distributed_trf.recordings.simulation.simulate import simulate
 from distributed_trf.store.features import NetworkFeatures, write_batch
 from distributed_trf.store.study_store import StudyStore
 
+pytestmark = pytest.mark.lengthy
+
 WORKER = """
 import pickle, sys
 import distributed.worker, torch, transformers  # what a worker has loaded by the time it hears and fits
 from transformers import Speech2TextModel, Wav2Vec2Model, WhisperModel
 from threadpoolctl import threadpool_limits
 from distributed_trf.pipeline.execute import execute
-
-pytestmark = pytest.mark.lengthy
 with threadpool_limits(1):
     torch.set_num_threads(1)
     outcomes = [execute(task) for task in pickle.load(sys.stdin.buffer)]
