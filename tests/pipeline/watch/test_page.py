@@ -148,7 +148,6 @@ def set_width(browser, width):
     return browser.execute_script("return document.documentElement.scrollWidth")
 
 
-@pytest.mark.lengthy
 def test_page__names_spans_and_workers_of_a_run(write_study, workplace, recipe):
     """Also after a worker was killed, which the page, the log and whoever watches are told of."""
     from distributed import default_client
