@@ -81,12 +81,12 @@ def run_on(client: Any, tasks: Sequence[Task], *, attempts: int, workers: int = 
         task = running.pop(future)
         if future.status == "finished":
             yield future.result()
-        elif future.status in ("lost", "pending"):
+        elif future.status == "lost" and client.status == "running":
             # It was done, but its worker was lost before the result was taken: Dask does it once more.
             running[future] = task
             completed.add(future)
             continue
-        elif future.status == "cancelled":  # by the loss of the scheduler, for this driver cancels nothing
+        elif future.status in ("cancelled", "lost"):  # this driver cancels nothing
             raise _scheduler_lost(address)
         elif isinstance(future.exception(), NoWorkerError):
             raise WorkersLostError(
