@@ -58,7 +58,7 @@ def run_on(client: Any, tasks: Sequence[Task], *, attempts: int, workers: int = 
     that waits: workers never idle while the scheduler stays small and a lost worker takes little with it.
     """
     from distributed import as_completed
-    from distributed.client import ClosedClientError
+    from distributed.client import ClosedClientError, FutureCancelledError
     from distributed.scheduler import NoWorkerError
 
     address = client.scheduler.address
@@ -80,7 +80,11 @@ def run_on(client: Any, tasks: Sequence[Task], *, attempts: int, workers: int = 
     for future in completed:
         task = running.pop(future)
         if future.status == "finished":
-            yield future.result()
+            try:
+                outcome = future.result()
+            except (OSError, RuntimeError, FutureCancelledError):  # while it was fetched
+                raise _scheduler_lost(address) from None
+            yield outcome
         elif future.status == "lost" and client.status == "running":
             # It was done, but its worker was lost before the result was taken: Dask does it once more.
             running[future] = task

@@ -115,10 +115,10 @@ def test_killed_scheduler__ends_the_run_in_seconds_with_what_is_kept_and_what_to
         process = place.start_until("extract", 3, "--cluster", "existing.yaml")
         scheduler.send_signal(how)
         code, said = ends(process, seconds=60)
-        assert code == 2
+        assert code == 2, said
         assert "the scheduler at tcp://127.0.0.1:" in said
         assert "What is done is kept: start a scheduler again and run the same command" in " ".join(said.split())
-        assert "Traceback" not in said
+        assert "Traceback" not in said, said
         below = workers_of(nannies[0]) if nannies[0].poll() is None else []
     psutil.wait_procs(below, timeout=60)
     place.assert_never_wrong()

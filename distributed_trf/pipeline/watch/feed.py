@@ -93,7 +93,7 @@ class Feed:
             send = getattr(self._client.scheduler, UPDATE)
             head = json.dumps(self._board.head())
             self._client.sync(send, head=head, tables=self._unsent, callback_timeout=TIMEOUT)
-        except OSError:
+        except (OSError, RuntimeError):
             return  # if the scheduler is gone the run itself will tell
         self._unsent = {}
 
