@@ -12,7 +12,7 @@ from distributed_trf.pipeline.submit import run_on
 from distributed_trf.store.receipts import read_receipt
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.timing import recording, timed, timed_each
-from tests.pipeline.test_aside import tasks_of
+from tests.pipeline.stages.test_aside import tasks_of
 
 
 def test_timed__within_another_is_counted_once():

@@ -18,6 +18,9 @@ MORE_MEMORY = (
     "`ridge.unit_block`)"
 )
 
+PATIENCE = 10.0
+"""Seconds in which a worker hands over an outcome, or is taken to be stopped: others go first then."""
+
 
 def run_here(tasks: Sequence[Task]) -> Iterator[Outcome]:
     """Do tasks one after another in this process: a plain stack trace when something breaks."""
@@ -75,20 +78,26 @@ def run_on(client: Any, tasks: Sequence[Task], *, attempts: int, workers: int = 
         running[future] = task
         return future
 
+    def wait_again(future: Any, task: Task) -> None:
+        running[future] = task
+        completed.add(future)
+
     window = 3 * max(len(client.scheduler_info(n_workers=-1)["workers"]), workers)
     completed = as_completed([submit(task) for task in islice(waiting, window)])
     for future in completed:
         task = running.pop(future)
         if future.status == "finished":
             try:
-                outcome = future.result()
+                outcome = future.result(timeout=PATIENCE)
+            except TimeoutError:
+                wait_again(future, task)
+                continue
             except (OSError, RuntimeError, FutureCancelledError):  # while it was fetched
                 raise _scheduler_lost(address) from None
             yield outcome
         elif future.status == "lost" and client.status == "running":
             # It was done, but its worker was lost before the result was taken: Dask does it once more.
-            running[future] = task
-            completed.add(future)
+            wait_again(future, task)
             continue
         elif future.status in ("cancelled", "lost"):  # this driver cancels nothing
             raise _scheduler_lost(address)

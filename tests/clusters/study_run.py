@@ -34,11 +34,3 @@ class Run:
         said, _ = self.process.communicate(timeout=240)
         assert self.process.returncode == code, said
         return said
-
-
-def contents(study: Path) -> dict[str, bytes]:
-    """Every file of the features and every chunk of the results."""
-    files = [f for f in (study / "features").rglob("*") if f.is_file()]
-    files += [f for f in (study / "results.zarr").rglob("c/**/*") if f.is_file()]
-    assert files
-    return {str(f.relative_to(study)): f.read_bytes() for f in files}

@@ -22,6 +22,7 @@ from distributed_trf.pipeline.items import Fit
 from distributed_trf.store.claims import holders
 from distributed_trf.store.results import read_fit
 from distributed_trf.store.study_store import StudyStore
+from tests.stored import contents
 
 DTRF = [sys.executable, "-m", "distributed_trf"]
 STUDY = {
@@ -35,13 +36,6 @@ STUDY = {
 }
 ITEMS = {"read": 3, "assess": 2, "extract": 48, "fit": 2}
 """Work items by stage."""
-
-
-def contents(folder):
-    """Every chunk of sounds, counts, features, reliability and results, byte by byte."""
-    kept = ("sounds", "counts", "features", "reliability", "results.zarr")
-    files = [f for name in kept for f in (folder / name).rglob("c/**/*") if f.is_file()]
-    return {str(f.relative_to(folder)): f.read_bytes() for f in files}
 
 
 class Place:

@@ -13,7 +13,7 @@ from distributed_trf.pipeline.items import Assess, Extract, Item, ReadSession, R
 from distributed_trf.pipeline.survey import Planned, State
 
 PROCESS_BYTES = 420 << 20
-"""A worker with its libraries loaded, torch among them, and nothing in hand (resident memory)."""
+"""A worker with its libraries loaded and nothing in hand (resident memory); some spectrograms spare torch, a third."""
 TRANSFORMERS_BYTES = 110 << 20
 """What the library of that name adds."""
 CUDA_PROCESS_BYTES = 1536 << 20

@@ -9,7 +9,7 @@ import yaml
 
 from distributed_trf import Study
 from tests.clusters.sge.one_host_sge import OneHostSge, missing
-from tests.clusters.study_run import contents
+from tests.stored import contents
 
 pytestmark = [pytest.mark.slow, pytest.mark.lengthy]
 

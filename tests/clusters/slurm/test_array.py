@@ -11,7 +11,7 @@ import pytest
 
 from distributed_trf import Study
 from distributed_trf.config.locate import shipped
-from tests.clusters.study_run import contents
+from tests.stored import contents
 
 pytestmark = [pytest.mark.slow, pytest.mark.lengthy]
 

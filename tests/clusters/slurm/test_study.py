@@ -14,7 +14,7 @@ from distributed import Client, Security
 from distributed_trf import Study
 from distributed_trf.config.locate import shipped
 from distributed_trf.recordings.simulation.simulate import simulate
-from tests.clusters.study_run import contents
+from tests.stored import contents
 
 pytestmark = [pytest.mark.slow, pytest.mark.lengthy]
 
