@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import ceil
 
 import numpy as np
-from scipy.signal import resample
+import scipy
 
 from distributed_trf.arrays import Array, namespace
 from distributed_trf.errors import DataError
@@ -46,7 +46,7 @@ def resample_sound(sound: np.ndarray, sfreq: float, target_sfreq: float) -> np.n
     """
     if sfreq == target_sfreq:
         return sound
-    return resample(sound, int(sound.shape[0] * target_sfreq / sfreq))
+    return scipy.signal.resample(sound, int(sound.shape[0] * target_sfreq / sfreq))
 
 
 def resample_frames(frames: Array, n: int) -> Array:

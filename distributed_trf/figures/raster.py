@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.signal import spectrogram
+import scipy
 
 from distributed_trf.errors import MissingExtraError, RecordingError
 from distributed_trf.recordings.find import find_session, find_stimulus, find_unit, some_of
@@ -101,7 +101,7 @@ def raster_figure(
 def _spectrogram(axis: Axes, sound: np.ndarray, sfreq: float) -> None:
     """Draw power in decibels; any sampling rate will do."""
     length = min(round(WINDOW * sfreq), sound.size)
-    frequency, time, power = spectrogram(sound, sfreq, nperseg=length, noverlap=int(OVERLAP * length))
+    frequency, time, power = scipy.signal.spectrogram(sound, sfreq, nperseg=length, noverlap=int(OVERLAP * length))
     floor = max(power.max(), np.finfo(float).tiny) * 10 ** (-DYNAMIC_RANGE / 10)
     level = 10 * np.log10(np.maximum(power, floor))
     axis.pcolormesh(time, frequency / 1000, level, cmap="gray_r", shading="nearest", rasterized=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import false_discovery_control, mannwhitneyu
+import scipy
 
 from distributed_trf.arrays import Array, blocks
 
@@ -53,7 +53,7 @@ def draws_above_null_p(true: np.ndarray, null: np.ndarray) -> np.ndarray:
     differ = np.flatnonzero((np.ptp(true, axis=0) > 0) | (np.ptp(null, axis=0) > 0) | (true[0] != null[0]))
     for block in blocks(differ.size, UNITS_AT_ONCE):
         sides = [np.ascontiguousarray(side[:, differ[block]].T) for side in (true, null)]
-        p[differ[block]] = mannwhitneyu(*sides, alternative="greater", method="asymptotic", axis=1).pvalue
+        p[differ[block]] = scipy.stats.mannwhitneyu(*sides, alternative="greater", method="asymptotic", axis=1).pvalue
     return p
 
 
@@ -78,5 +78,5 @@ def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
     adjusted = np.full(p.shape, np.nan)
     tested = ~np.isnan(p)
     if tested.any():
-        adjusted[tested] = false_discovery_control(p[tested])
+        adjusted[tested] = scipy.stats.false_discovery_control(p[tested])
     return adjusted

@@ -36,8 +36,8 @@ def test_worker_that_outlives_its_driver__is_waited_for_and_named_if_it_does_not
     for worker in stopped:
         worker.suspend()
     process.send_signal(signal.SIGKILL)
-    ends(process)
     try:
+        process.wait(timeout=60)
         monkeypatch.setattr(lock, "PATIENCE", 1.0)
         with pytest.raises(
             StoreBusyError, match=rf"not all of its workers \(extract .*process {stopped[0].pid} on|proc"

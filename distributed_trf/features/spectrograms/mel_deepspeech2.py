@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy
 from scipy.fft import rfft
-from scipy.signal import get_window
 
 from distributed_trf.errors import FeatureError
 from distributed_trf.features.spectrograms.transform import Transform
@@ -38,7 +38,7 @@ def mel_deepspeech2(sound: np.ndarray) -> np.ndarray:
     n_frames = mel_deepspeech2_frames(sound.shape[0])
     padded = np.pad(sound, WINDOW // 2)
     frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::HOP][:n_frames]
-    log = np.log1p(np.abs(rfft(frames * get_window("hamming", WINDOW), axis=1)))
+    log = np.log1p(np.abs(rfft(frames * scipy.signal.get_window("hamming", WINDOW), axis=1)))
     spread = log.std(ddof=1)
     if spread == 0:
         raise FeatureError(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
+import scipy
 from numpy.lib.stride_tricks import sliding_window_view
-from scipy.signal.windows import hann
 
 from distributed_trf.errors import FeatureError
 from distributed_trf.features.spectrograms.transform import Transform
@@ -43,7 +43,7 @@ def mel_librosa(sound: np.ndarray) -> np.ndarray:
     """
     mel_librosa_frames(sound.shape[0])
     frames = sliding_window_view(np.pad(sound, WINDOW // 2), WINDOW)[::HOP]
-    power = np.abs(np.fft.rfft(frames * hann(WINDOW, sym=False), n=N_FFT)) ** 2
+    power = np.abs(np.fft.rfft(frames * scipy.signal.windows.hann(WINDOW, sym=False), n=N_FFT)) ** 2
     return np.log10(power @ slaney_filters().T + FLOOR)
 
 

@@ -7,8 +7,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+import scipy
 from scipy.io import loadmat
-from scipy.signal import lfilter
 
 from distributed_trf.errors import FeatureError, MissingExtraError
 from distributed_trf.features.spectrograms.transform import Transform
@@ -45,10 +45,10 @@ def wavelet(sound: np.ndarray) -> np.ndarray:
     padded = np.pad(sound, (0, n_frames * FRAME - sound.shape[0]))
     filters = _filters()
     spectrogram = np.empty((n_frames, len(filters) - 1))
-    higher = lfilter(*filters[-1], padded)
+    higher = scipy.signal.lfilter(*filters[-1], padded)
     for band in range(len(filters) - 2, -1, -1):
-        passed = lfilter(*filters[band], padded)
-        energy = lfilter([1.0], [1.0, -LEAK], np.maximum(passed - higher, 0))
+        passed = scipy.signal.lfilter(*filters[band], padded)
+        energy = scipy.signal.lfilter([1.0], [1.0, -LEAK], np.maximum(passed - higher, 0))
         spectrogram[:, band] = energy[FRAME - 1 :: FRAME]
         higher = passed
     return spectrogram

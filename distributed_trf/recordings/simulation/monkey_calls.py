@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 import numpy as np
-from scipy.signal import butter, sosfilt
+import scipy
 
 from distributed_trf.errors import ConfigError
 
@@ -90,8 +90,8 @@ def _harmonics(pitch: np.ndarray, sfreq: float, decay: float) -> np.ndarray:
 
 def _noise(time: np.ndarray, sfreq: float, low: float, high: float, rng: np.random.Generator) -> np.ndarray:
     """Noise within a band of frequencies in hertz, of unit power, shape (n_samples,)."""
-    band = butter(2, [low, high], btype="bandpass", fs=sfreq, output="sos")
-    sound = sosfilt(band, rng.standard_normal(time.size))
+    band = scipy.signal.butter(2, [low, high], btype="bandpass", fs=sfreq, output="sos")
+    sound = scipy.signal.sosfilt(band, rng.standard_normal(time.size))
     return sound / np.std(sound)
 
 

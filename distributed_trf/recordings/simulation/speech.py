@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.signal import istft, stft
+import scipy
 
 from distributed_trf.errors import ConfigError
 
@@ -65,10 +65,10 @@ def speech_like(duration: float, sfreq: float, rng: np.random.Generator) -> np.n
     tracks = _syllables(duration, rng)
     n_window = 2 * round(WINDOW_SECONDS * sfreq / 2)
     kwargs = {"fs": sfreq, "nperseg": n_window, "noverlap": 3 * n_window // 4}
-    freq, time, voice = stft(_pulses(n_samples, sfreq, rng), **kwargs)
-    breath = stft(rng.standard_normal(n_samples), **kwargs)[2]
+    freq, time, voice = scipy.signal.stft(_pulses(n_samples, sfreq, rng), **kwargs)
+    breath = scipy.signal.stft(rng.standard_normal(n_samples), **kwargs)[2]
     voiced, noisy = _gains(tracks, freq, time)
-    sound = istft(voice * voiced + breath * noisy, **kwargs)[1][:n_samples]
+    sound = scipy.signal.istft(voice * voiced + breath * noisy, **kwargs)[1][:n_samples]
     sound = sound / np.abs(sound).max() + NOISE_FLOOR * rng.standard_normal(n_samples)
     return sound * (rng.uniform(0.1, 0.5) / np.abs(sound).max())
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-from scipy.signal import resample
+import scipy
 
 from distributed_trf.errors import RecordingError
 from distributed_trf.recordings.matlab import numbers, read_mat
@@ -59,7 +59,9 @@ class Vocalisations:
         cuts, rate = self._cuts
         samples, _ = open_pulse_wav(self.wav_path)
         sounds = {
-            str(k): resample(samples[start : start + length, 0] / FULL_SCALE, _resampled_size(length, rate))
+            str(k): scipy.signal.resample(
+                samples[start : start + length, 0] / FULL_SCALE, _resampled_size(length, rate)
+            )
             for k, (start, length) in cuts.items()
         }
         return sounds, float(SFREQ)
