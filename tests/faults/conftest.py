@@ -29,12 +29,13 @@ STUDY = {
     "name": "faults",
     "recordings": {"format": "ucsf", "path": "recordings"},
     "output": "study",
-    "networks": [{"name": "cochleagram"}, {"name": "mel_librosa"}],  # which need no torch: processes start in a second
+    "networks": [{"name": "mel_deepspeech2"}, {"name": "mel_librosa"}],  # of hundredths of a second, without torch
+    "bin_widths": [50, 100, 200],
     "ridge": {"alphas": {"min": 1e-5, "max": 1e15, "num": 21}},
     "reliability": {"draws": 200, "shifts": 49},
     "extraction": {"batch": 1},
 }
-ITEMS = {"read": 3, "assess": 2, "extract": 48, "fit": 2}
+ITEMS = {"read": 3, "assess": 6, "extract": 48, "fit": 6}
 """Work items by stage."""
 
 

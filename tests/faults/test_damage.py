@@ -13,13 +13,13 @@ from tests.store_damage import flip_a_bit
 SOUNDS = "sounds/timit.zarr"
 COUNTS = "counts/timit/50ms/180413.zarr"
 RELIABILITY = "reliability/timit/50ms/180413.zarr"
-FEATURES = "features/timit/cochleagram/fixed.zarr"
+FEATURES = "features/timit/mel_deepspeech2/fixed.zarr"
 CHUNKS = {
     f"{SOUNDS}/sound/c/0": "read timit-sounds",
     f"{COUNTS}/train/c/0/0": "read timit-180413",
     f"{RELIABILITY}/normaliser/c/0": "assess timit-50ms-180413",
-    f"{FEATURES}/0/c/4/0": "extract timit-cochleagram-fixed-0004",
-    "results.zarr/r/c/0/0/0/0/0/0": "fit timit-cochleagram-fixed-00-50ms",
+    f"{FEATURES}/0/c/4/0": "extract timit-mel_deepspeech2-fixed-0004",
+    "results.zarr/r/c/0/0/0/0/0/0": "fit timit-mel_deepspeech2-fixed-00-50ms",
     "results.zarr/session/c/0": None,  # no item's: the results are laid anew, with all that is fitted
 }
 
@@ -56,7 +56,7 @@ def test_flipped_bit__that_fits_meet_fails_them_and_is_made_anew_by_the_run_afte
 @pytest.mark.parametrize(
     "file",
     [
-        "receipts/extract/timit-cochleagram-fixed-0004.json",
+        "receipts/extract/timit-mel_deepspeech2-fixed-0004.json",
         f"{SOUNDS}/zarr.json",
         f"{COUNTS}/train/zarr.json",
         f"{FEATURES}/zarr.json",

@@ -47,6 +47,7 @@ def test_worker_that_outlives_its_driver__is_waited_for_and_named_if_it_does_not
     finally:
         for worker in stopped:
             worker.kill()
+    ends(process)
     psutil.wait_procs(stopped, timeout=60)
     assert place.run_here().ok
     place.assert_undisturbed()
