@@ -41,7 +41,7 @@ def test_study__survives_the_loss_of_a_job(write_study, workplace, sge, run):
         "prologue": [f"export PYTHONPATH={os.environ.get('PYTHONPATH', '')}"],  # jobs begin with a clean environment
     }
     (workplace / "here.yaml").write_text(yaml.safe_dump(recipe))
-    networks = [{"name": "small_whisper", "weights": ["reset"]}]
+    networks = [{"name": "mel_librosa"}, {"name": "mel_deepspeech2"}]
     write_study(networks=networks, extraction={"batch": 1})
     ongoing = run(inside=sge.inside, env=sge.environment)
     ongoing.wait_for("extract", 2)

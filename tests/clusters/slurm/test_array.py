@@ -20,7 +20,7 @@ def test_array__of_which_an_element_is_cancelled_is_complete_once_submitted_agai
     write_study, workplace, slurm, monkeypatch
 ):
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-    networks = [{"name": "small_whisper", "weights": ["reset"]}]
+    networks = [{"name": "mel_librosa"}, {"name": "mel_deepspeech2"}]
     write_study(networks=networks, extraction={"batch": 1})
     script = str(shipped("cluster") / "array_slurm.sh")
     submit = ["sbatch", "--parsable", "--array=1-3", "--mem=2G", script, "study.yaml"]
