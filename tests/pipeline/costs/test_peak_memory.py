@@ -163,7 +163,7 @@ def test_fits__take_what_is_planned(bench, solver, width, units, sentences):
 
 def test_analyses__take_what_is_planned(bench):
     asked = {
-        "together": [{"network": "wide120", "layers": [0, 1]}],
+        "together": [{"network": "wide120", "layers": [0, 1], "candidates": 3}],
         "lowpass": [{"network": "wide120", "layer": 0, "weights": "fixed", "lowpass_bins": [100.0]}],
     }
     b = bench(sentences=60, channels=40, widths=[120], ridge={"solver": "eigh"}, extraction={"batch": 16}, **asked)
