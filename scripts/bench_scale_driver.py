@@ -15,6 +15,7 @@ from typing import Any
 
 from distributed_trf import Study, simulate, start_cluster
 from distributed_trf.config.study import StudySettings
+from distributed_trf.features.table import load_table
 from distributed_trf.pipeline.context import Context
 from distributed_trf.pipeline.execute import Task
 from distributed_trf.pipeline.expected import Expectations
@@ -83,11 +84,11 @@ def finished_study(scratch: Path, *, sentences: int, sessions: int) -> tuple[int
     return count, time.perf_counter() - start
 
 
-def on_workers(scratch: Path, numbers: Sequence[int], *, sentences: int) -> dict[int, float]:
+def on_workers(scratch: Path, numbers: Sequence[int], *, network: str, sentences: int) -> dict[int, float]:
     """Run a study on some numbers of workers; seconds from the first item to the last, without starting workers."""
     found = {}
     for n in numbers:
-        study = settings(scratch / str(n), sessions=2, sentences=sentences, networks=["whisper_tiny"], batch=2)
+        study = settings(scratch / str(n), sessions=2, sentences=sentences, networks=[network], batch=2)
         report = Study(study).run(_recipe(n))
         assert report.ok
         found[n] = sum(report.seconds.values())
@@ -106,11 +107,11 @@ class Kills:
     killed: int
 
 
-def killed_workers(scratch: Path, *, kills: int, seed: int, sentences: int) -> Kills:
+def killed_workers(scratch: Path, *, kills: int, seed: int, network: str, sentences: int) -> Kills:
     """Kill random workers at random times while a study runs, and tell what that costs."""
     found = []
     for name, wanted in (("quiet", 0), ("disturbed", kills)):
-        study = settings(scratch / name, sessions=2, sentences=sentences, networks=["whisper_tiny"], batch=2)
+        study = settings(scratch / name, sessions=2, sentences=sentences, networks=[network], batch=2)
         killer = Killer(wanted, seed, spread=found[0][0] / (kills + 1) if found else 1.0)
         with killer:
             start = time.perf_counter()
@@ -170,7 +171,10 @@ def settings(
             "output": folder / "study",
             "stimuli": ["timit"],
             "bin_widths": list(widths),
-            "networks": [{"name": name, "weights": ["reset"]} for name in networks],
+            "networks": [
+                {"name": name} if load_table(name).is_spectrogram else {"name": name, "weights": ["reset"]}
+                for name in networks
+            ],
             "reliability": None,
             "extraction": {"batch": batch},
         }

@@ -55,6 +55,8 @@ def _ended(cluster: Any) -> Iterator[Any]:
     A nanny whose worker was killed while it started, and again, may miss that the next one has started; asked to end
     it, it first waits for that for ever (distributed 2026.7.1).
     """
+    from distributed import Status
+
     try:
         yield cluster
     finally:
@@ -65,9 +67,9 @@ def _ended(cluster: Any) -> Iterator[Any]:
             for process in multiprocessing.active_children():
                 if process.name.startswith("Dask Worker process"):
                     process.kill()
-            cluster.shutdown_on_close = False  # it would wait once more when this process ends
             with suppress(TimeoutError):
                 cluster.sync(cluster.scheduler.close, callback_timeout=PATIENCE)
+            cluster.status = Status.closed  # or it would wait once more when this process ends
 
 
 def _cluster(recipe: LocalRecipe | LocalCudaRecipe, security: Any) -> Any:

@@ -96,9 +96,9 @@ def test_jobs__are_one_worker_each_that_only_holders_of_the_keys_reach(batch_sys
         modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "keys").rglob("*")}
         assert modes == {run.name: 0o700, "certificate.pem": 0o600, "key.pem": 0o600}
         with pytest.raises(OSError):
-            Client(address.replace("tls", "tcp"), timeout="1 s")
+            Client(address.replace("tls", "tcp"), timeout="1 s", set_as_default=False)
         with keys(tmp_path / "others") as others, pytest.raises(OSError):
-            Client(address, security=others, timeout="1 s")
+            Client(address, security=others, timeout="1 s", set_as_default=False)
     wait_until(lambda: not any(runs(pid) for pid in pids))
     assert not list((tmp_path / "keys").iterdir())
 

@@ -86,7 +86,7 @@ def test_local_cluster__with_keys_takes_only_who_holds_them():
         assert address.startswith("tls://127.0.0.1:")
         assert client.submit(sum, [1, 2]).result() == 3
         with pytest.raises(OSError):
-            Client(address.replace("tls", "tcp"), timeout="1 s")
+            Client(address.replace("tls", "tcp"), timeout="1 s", set_as_default=False)
 
 
 def test_nanny_that_waits_for_ever__does_not_hold_up_the_end(monkeypatch):

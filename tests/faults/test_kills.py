@@ -12,7 +12,7 @@ import pytest
 
 from tests.faults.conftest import ITEMS, ends, scheduler_and_workers, workers_of
 
-pytestmark = [pytest.mark.slow, pytest.mark.lengthy]
+pytestmark = pytest.mark.slow
 
 SEEDS = [int(os.environ["DTRF_FAULT_SEED"])] if "DTRF_FAULT_SEED" in os.environ else [20_261]
 KILLS = 4

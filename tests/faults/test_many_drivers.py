@@ -14,7 +14,7 @@ from distributed_trf.errors import StoreBusyError
 from distributed_trf.store import lock
 from tests.faults.conftest import ends, workers_of
 
-pytestmark = pytest.mark.lengthy
+pytestmark = pytest.mark.slow
 
 needs_faketime = pytest.mark.skipif(shutil.which("faketime") is None, reason="faketime is not installed")
 

@@ -47,7 +47,7 @@ def tables(workplace):
 def study(write_study, tables, workplace):
     networks = [{"name": name, "source": str(workplace / name), "weights": ["trained", "reset"]} for name in tables] + [
         {"name": "mel_whisper"},
-        {"name": "cochleagram"},
+        {"name": "mel_librosa"},
     ]
     return write_study(networks=networks, reliability=None, extraction={"batch": 12})
 
@@ -65,7 +65,7 @@ def test_dtrf_run__of_three_networks_and_two_spectrograms_is_one_dataset(study, 
         assert r.sel(layer=[i for i in ds.layer.values if i not in ids]).isnull().all()
         assert r.sel(weights="fixed").isnull().all()
         assert not np.allclose(r.sel(weights="trained", layer=ids[-1]), r.sel(weights="reset", layer=ids[-1]))
-    assert np.isfinite(ds.r.sel(network=["mel_whisper", "cochleagram"], weights="fixed", layer=0)).all()
+    assert np.isfinite(ds.r.sel(network=["mel_whisper", "mel_librosa"], weights="fixed", layer=0)).all()
     features = open_features("study")["timit", "small_wav2letter", "trained"]
     first = features.layer(0)
     assert all(8 * kept > native > 7 * kept for native, kept in zip(first.native, first.frames, strict=True))

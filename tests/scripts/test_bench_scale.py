@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.lengthy
-
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 NOTHING = {"item": 0.0, "survey": 0.0, "memory": 0.0}
 

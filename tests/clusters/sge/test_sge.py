@@ -11,7 +11,7 @@ from distributed_trf import Study
 from tests.clusters.sge.one_host_sge import OneHostSge, missing
 from tests.stored import contents
 
-pytestmark = [pytest.mark.slow, pytest.mark.lengthy]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from distributed_trf import Study
 from distributed_trf.config.locate import shipped
 from tests.stored import contents
 
-pytestmark = [pytest.mark.slow, pytest.mark.lengthy]
+pytestmark = pytest.mark.slow
 
 
 def test_array__of_which_an_element_is_cancelled_is_complete_once_submitted_again(

@@ -16,7 +16,7 @@ from distributed_trf.config.locate import shipped
 from distributed_trf.recordings.simulation.simulate import simulate
 from tests.stored import contents
 
-pytestmark = [pytest.mark.slow, pytest.mark.lengthy]
+pytestmark = pytest.mark.slow
 
 NETWORKS = [{"name": "mel_librosa"}, {"name": "mel_deepspeech2"}]  # for which no process loads torch
 

@@ -14,7 +14,7 @@ from distributed_trf.clusters import watchdog
 from distributed_trf.clusters.job_listing import live_jobs
 from distributed_trf.errors import SubmissionError, WorkersLostError
 
-pytestmark = pytest.mark.lengthy
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from distributed_trf.recordings.simulation.simulate import simulate
 from distributed_trf.store.features import NetworkFeatures, write_batch
 from distributed_trf.store.study_store import StudyStore
 
-pytestmark = pytest.mark.lengthy
+pytestmark = pytest.mark.slow
 
 WORKER = """
 import pickle, sys
