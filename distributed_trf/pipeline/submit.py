@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -69,50 +70,59 @@ def run_on(client: Any, tasks: Sequence[Task], *, attempts: int, workers: int = 
     tried: Counter[Item] = Counter()
     running: dict[Any, Task] = {}
 
-    def submit(task: Task) -> Any:
-        tried[task.item] += 1
+    def submit(tasks: Sequence[Task]) -> Sequence[Any]:
+        tried.update(task.item for task in tasks)
+        keys = [_key(task.item, tried[task.item], task.run) for task in tasks]
         try:
-            future = client.submit(execute_on_worker, task, key=_key(task.item, tried[task.item], task.run), pure=False)
+            futures = client.map(execute_on_worker, tasks, key=keys, pure=False)
         except ClosedClientError:
             raise _scheduler_lost(address) from None
-        running[future] = task
-        return future
-
-    def wait_again(future: Any, task: Task) -> None:
-        running[future] = task
-        completed.add(future)
+        running.update(zip(futures, tasks, strict=True))
+        return futures
 
     window = 3 * max(len(client.scheduler_info(n_workers=-1)["workers"]), workers)
-    completed = as_completed([submit(task) for task in islice(waiting, window)])
-    for future in completed:
-        task = running.pop(future)
-        if future.status == "finished":
-            try:
-                outcome = future.result(timeout=PATIENCE)
-            except TimeoutError:
-                wait_again(future, task)
+    completed = as_completed(submit(list(islice(waiting, window))))
+    for batch in completed.batches():
+        try:
+            outcomes = _fetch(client, [future for future in batch if future.status == "finished"])
+        except (OSError, RuntimeError, FutureCancelledError):
+            raise _scheduler_lost(address) from None
+        following: list[Task] = []
+        for future in batch:
+            task = running.pop(future)
+            if future in outcomes:
+                yield outcomes[future]
+            elif future.status == "cancelled" or client.status != "running":  # this driver cancels nothing
+                raise _scheduler_lost(address)
+            elif future.status != "error":
+                # Its worker is stopped, or was lost before the outcome was taken; Dask does the item once more then.
+                running[future] = task
+                completed.add(future)
                 continue
-            except (OSError, RuntimeError, FutureCancelledError):  # while it was fetched
-                raise _scheduler_lost(address) from None
-            yield outcome
-        elif future.status == "lost" and client.status == "running":
-            # It was done, but its worker was lost before the result was taken: Dask does it once more.
-            wait_again(future, task)
-            continue
-        elif future.status in ("cancelled", "lost"):  # this driver cancels nothing
-            raise _scheduler_lost(address)
-        elif isinstance(future.exception(), NoWorkerError):
-            raise WorkersLostError(
-                f"every worker was lost and none came back, most likely out of memory; {MORE_MEMORY}. What is done is "
-                "kept: run the same command again"
-            )
-        elif tried[task.item] < attempts and not _killed(future):
-            completed.add(submit(task))
-            continue
-        else:
-            yield fail(task, _explain(future, tried[task.item]))
-        for following in islice(waiting, 1):
-            completed.add(submit(following))
+            elif isinstance(future.exception(), NoWorkerError):
+                raise WorkersLostError(
+                    f"every worker was lost and none came back, most likely out of memory; {MORE_MEMORY}. What is "
+                    "done is kept: run the same command again"
+                )
+            elif tried[task.item] < attempts and not _killed(future):
+                following.append(task)
+                continue
+            else:
+                yield fail(task, _explain(future, tried[task.item]))
+            following += islice(waiting, 1)
+        if following:
+            completed.update(submit(following))
+
+
+def _fetch(client: Any, futures: Sequence[Any]) -> dict[Any, Outcome]:
+    """Fetch the outcomes that workers hand over in time: all at once, or one by one if a worker does not."""
+    gather = partial(client.gather, errors="skip", asynchronous=True)
+    try:
+        found = client.sync(gather, {future.key: future for future in futures}, callback_timeout=PATIENCE)
+    except TimeoutError:
+        alone = [_fetch(client, [future]) for future in futures] if len(futures) > 1 else []
+        return {future: outcome for one in alone for future, outcome in one.items()}
+    return {future: found[future.key] for future in futures if found[future.key] is not None}
 
 
 def _key(item: Item, attempt: int, run: str) -> tuple[str, str, int, str]:

@@ -89,8 +89,11 @@ class Feed:
         from distributed_trf.pipeline.watch.page import UPDATE
 
         self._unsent |= self._board.changes()
+        scheduler = self._client.scheduler
+        if scheduler is None:  # given up: the run itself will tell
+            return
         try:
-            send = getattr(self._client.scheduler, UPDATE)
+            send = getattr(scheduler, UPDATE)
             head = json.dumps(self._board.head())
             self._client.sync(send, head=head, tables=self._unsent, callback_timeout=TIMEOUT)
         except (OSError, RuntimeError):
