@@ -84,14 +84,14 @@ def finished_study(scratch: Path, *, sentences: int, sessions: int) -> tuple[int
     return count, time.perf_counter() - start
 
 
-def on_workers(scratch: Path, numbers: Sequence[int], *, network: str, sentences: int) -> dict[int, float]:
-    """Run a study on some numbers of workers; seconds from the first item to the last, without starting workers."""
+def on_workers(scratch: Path, numbers: Sequence[int], *, network: str, sentences: int) -> dict[int, dict[str, float]]:
+    """Run a study on some numbers of workers; seconds of each stage, without starting workers."""
     found = {}
     for n in numbers:
         study = settings(scratch / str(n), sessions=2, sentences=sentences, networks=[network], batch=2)
         report = Study(study).run(_recipe(n))
         assert report.ok
-        found[n] = sum(report.seconds.values())
+        found[n] = dict(report.seconds)
     return found
 
 
