@@ -91,7 +91,11 @@ class Place:
                     assert missing or np.array_equal(column, right[name], equal_nan=True), f"{p.item.key}: {name}"
 
     def assert_undisturbed(self):
-        """Every item is done, every byte of every number is that of an undisturbed run, and nothing else is left."""
+        """Every item is done, every byte of every number is that of an undisturbed run, and nothing else is left.
+
+        The next run finds nothing to do; it sweeps away what killed processes were writing.
+        """
+        assert self.study.run(None).folder is None
         assert set(self.states().values()) == {"done"}
         self.assert_never_wrong()
         found, right = contents(self.folder), contents(self.undisturbed)

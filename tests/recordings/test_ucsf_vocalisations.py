@@ -61,7 +61,7 @@ def test_stimuli__durations_are_those_of_the_resampled_sounds(files: Vocalisatio
 
 
 def test_stimuli__need_no_resampling(files: Vocalisations, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("distributed_trf.recordings.ucsf.vocalisations.resample", None)
+    monkeypatch.setattr("scipy.signal.resample", None)
     assert len(files.stimuli()) == 7
 
 
