@@ -30,7 +30,8 @@ from distributed_trf.store.receipts import Receipt, write_receipt
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.store.zarr_arrays import write_group
 
-NETWORKS = ("whisper_tiny", "whisper_base", "wav2vec2", "speech2text", "wav2letter", "deepspeech2")
+NETWORKS = ("whisper_tiny", "whisper_base", "wav2vec2", "speech2text", "wav2letter", "deepspeech2",
+            "mel_whisper", "mel_speech2text", "mel_librosa", "mel_deepspeech2")  # fmt: skip
 
 
 @dataclass

@@ -94,7 +94,7 @@ def test_dask__has_the_same_seconds_by_span_and_stage(write_study):
 
     from distributed_trf import start_cluster
 
-    write_study(networks=[{"name": "mel_whisper"}], reliability=None)
+    write_study(networks=[{"name": "mel_librosa"}], reliability=None)
     study = Study.load("study.yaml")
     StudyStore.create(study.output)
     with start_cluster("local", workers=1, dashboard="127.0.0.1:0") as client:

@@ -27,7 +27,7 @@ def tasks_of(path, stage="read"):
 
 
 def test_no_worker_left__ends_the_run_with_what_is_done_kept(write_study, monkeypatch):
-    tasks = tasks_of(write_study(networks=[{"name": "mel_whisper"}]))
+    tasks = tasks_of(write_study(networks=[{"name": "mel_librosa"}]))
     monkeypatch.setattr(dask_settings, "_no_workers_timeout", lambda recipe: "2s")
     with start_cluster("local", workers=1) as client:
         outcomes = run_on(client, tasks[:1], attempts=3)

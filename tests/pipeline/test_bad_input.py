@@ -17,7 +17,7 @@ from distributed_trf.recordings.ucsf.reader import UCSFRecordings
 from distributed_trf.store.lock import run_lock
 from distributed_trf.store.study_store import StudyStore
 
-MEL = [{"name": "mel_whisper"}]
+MEL = [{"name": "mel_librosa"}]
 
 
 def run():
@@ -76,7 +76,7 @@ def test_no_readable_session__leaves_the_fits_undone_with_the_reason(write_study
         next(session.glob("*MUspk*")).write_bytes(b"")
     report = run()
     assert len(report.failed) == 2
-    assert report.blocked == {"fit timit-mel_whisper-fixed-00-50ms": "no session could be read"}
+    assert report.blocked == {"fit timit-mel_librosa-fixed-00-50ms": "no session could be read"}
     assert open_results("study").r.isnull().all()
 
 
@@ -89,7 +89,7 @@ def test_missing_weights__fail_their_network_alone(write_study):
     ds = open_results("study").r
     assert ds.sel(network="small_whisper", weights="trained").isnull().all()
     assert ds.sel(network="small_whisper", weights="reset").notnull().all()
-    assert ds.sel(network="mel_whisper", weights="fixed", layer=0).notnull().all()
+    assert ds.sel(network="mel_librosa", weights="fixed", layer=0).notnull().all()
 
 
 def test_nan_in_stored_features__is_found_before_a_fit(write_study):
@@ -97,7 +97,7 @@ def test_nan_in_stored_features__is_found_before_a_fit(write_study):
 
     write_study(networks=MEL)
     run()
-    zarr.open_group("study/features/timit/mel_whisper/fixed.zarr", mode="r+")["0"][5, 3] = np.nan
+    zarr.open_group("study/features/timit/mel_librosa/fixed.zarr", mode="r+")["0"][5, 3] = np.nan
     write_study(networks=MEL, ridge={"n_folds": 4})
     report = run()
     (message,) = report.failed.values()
@@ -111,8 +111,8 @@ def test_nan_in_stored_features__is_found_before_a_fit(write_study):
         ({"recordings": {"format": "ucsf", "path": "gone"}}, RecordingError, "gone"),
         ({"recordings": {"format": "usfc", "path": "recordings"}}, ConfigError, "'usfc' is unknown"),
         ({"networks": [{"name": "whisper_tyni"}]}, ConfigError, "whisper_tyni"),
-        ({"networks": [{"name": "mel_whisper", "layers": [1]}]}, ConfigError, "mel_whisper has no layer 1"),
-        ({"networks": [{"name": "mel_whisper", "weights": ["reset"]}]}, ConfigError, "is a spectrogram"),
+        ({"networks": [{"name": "mel_librosa", "layers": [1]}]}, ConfigError, "mel_librosa has no layer 1"),
+        ({"networks": [{"name": "mel_librosa", "weights": ["reset"]}]}, ConfigError, "is a spectrogram"),
         ({"networks": [{"name": "small_whisper", "weights": ["fixed"]}]}, ConfigError, "fixed is for spectrograms"),
         ({"stimuli": ["mvocs"]}, ConfigError, "stimuli: mvocs is not .* offers: timit; no mvocs: .*MonkVocs"),
         ({"networks": MEL, "ridge": {"n_folds": 40}}, ConfigError, "n_folds"),

@@ -16,7 +16,7 @@ from distributed_trf import Study, open_features, open_results
 from distributed_trf.pipeline.survey import State
 from tests.conftest import SMALL_WHISPER
 
-MEL = [{"name": "mel_whisper"}]
+MEL = [{"name": "mel_librosa"}]
 BOTH = [{"name": "small_whisper", "weights": ["reset"], "layers": [0, 2]}, *MEL]
 
 
@@ -57,18 +57,18 @@ def test_changed_setting__redoes_exactly_what_depends_on_it(write_study, changes
     write_study(networks=MEL, ridge={})
     run()
     write_study(networks=MEL, **{"ridge": {}, **changes})
-    assert states()["fit timit-mel_whisper-fixed-00-50ms"][1].startswith(reason)
+    assert states()["fit timit-mel_librosa-fixed-00-50ms"][1].startswith(reason)
     assert run() == (redone if any(redone.values()) else {})
 
 
 def test_added_network__leaves_the_other_fits_alone(write_study):
     write_study(networks=MEL)
     run()
-    mel = open_results("study").r.sel(network="mel_whisper", weights="fixed", layer=0).values
+    mel = open_results("study").r.sel(network="mel_librosa", weights="fixed", layer=0).values
     write_study(networks=BOTH)
     assert run() == {"read": 0, "assess": 0, "extract": 3, "fit": 2}
     ds = open_results("study")
-    np.testing.assert_array_equal(ds.r.sel(network="mel_whisper", weights="fixed", layer=0).values, mel)
+    np.testing.assert_array_equal(ds.r.sel(network="mel_librosa", weights="fixed", layer=0).values, mel)
     assert ds.r.sel(network="small_whisper", weights="reset", layer=2).notnull().all()
     assert ds.r.sel(network="small_whisper", weights="fixed").isnull().all()
 
@@ -79,7 +79,7 @@ def test_removed_and_added_again__is_fitted_again_not_left_empty(write_study):
     write_study(networks=MEL)
     assert run() == {}
     ds = open_results("study")
-    assert ds.network.values.tolist() == ["mel_whisper"]
+    assert ds.network.values.tolist() == ["mel_librosa"]
     assert ds.r.notnull().all()
     write_study(networks=BOTH)
     assert run() == {"read": 0, "assess": 0, "extract": 0, "fit": 2}
@@ -135,7 +135,7 @@ def test_removed_session__drops_its_units(write_study, workplace):
     assert ds.r.notnull().all()
 
 
-@pytest.mark.parametrize("gone", ["results.zarr", "features/timit/mel_whisper/fixed.zarr", "counts", "sounds"])
+@pytest.mark.parametrize("gone", ["results.zarr", "features/timit/mel_librosa/fixed.zarr", "counts", "sounds"])
 def test_deleted_store__is_made_again_with_the_same_numbers(write_study, gone):
     write_study(networks=MEL)
     run()
@@ -146,7 +146,7 @@ def test_deleted_store__is_made_again_with_the_same_numbers(write_study, gone):
     after = open_results("study").load()
     for name in before:
         np.testing.assert_array_equal(after[name], before[name])
-    stored = open_features("study")["timit", "mel_whisper", "fixed"]
+    stored = open_features("study")["timit", "mel_librosa", "fixed"]
     assert [stimulus for stimulus, _ in stored.iterate(0)] == list(stored.layout.stimuli)  # none is missing
 
 

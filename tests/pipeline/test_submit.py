@@ -10,7 +10,7 @@ from distributed_trf.store.study_store import StudyStore
 
 
 def test_workers_that_are_still_queued__find_tasks_when_they_come(write_study):
-    study = Study.load(write_study(networks=[{"name": "mel_whisper"}]))
+    study = Study.load(write_study(networks=[{"name": "mel_librosa"}]))
     StudyStore.create(study.output)
     context = Context.open(study.settings)
     planned = prepare(context, "read")[:1]

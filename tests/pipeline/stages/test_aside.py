@@ -67,7 +67,7 @@ def test_writer_that_fails__lets_the_next_one_write():
 
 
 def test_extraction__steps_aside_before_it_writes_and_nothing_else_does(write_study, workplace):
-    write_study(networks=[{"name": "mel_whisper"}])
+    write_study(networks=[{"name": "mel_librosa"}])
     study, aside = Study.load("study.yaml"), []
     StudyStore.create(study.output)
 
@@ -84,7 +84,7 @@ def test_extraction__steps_aside_before_it_writes_and_nothing_else_does(write_st
 
 
 def test_extractions_on_workers__step_aside_and_are_done(write_study):
-    write_study(networks=[{"name": "mel_whisper"}], reliability=None)
+    write_study(networks=[{"name": "mel_librosa"}], reliability=None)
     study = Study.load("study.yaml")
     StudyStore.create(study.output)
     assert all(execute(task).ok for task in tasks_of(study, "read"))
@@ -98,7 +98,7 @@ def test_extractions_on_workers__step_aside_and_are_done(write_study):
 
 
 def test_failure__that_a_full_disk_cannot_note_is_told_all_the_same(write_study):
-    write_study(networks=[{"name": "mel_whisper"}])
+    write_study(networks=[{"name": "mel_librosa"}])
     study = Study.load("study.yaml")
     StudyStore.create(study.output)
     task = tasks_of(study, "read")[0]

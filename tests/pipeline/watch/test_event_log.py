@@ -12,7 +12,7 @@ from distributed_trf import Study
 from distributed_trf.pipeline.watch.event_log import EventLog
 from distributed_trf.pipeline.watch.events import ClusterTold, StageBegan
 
-MEL = [{"name": "mel_whisper"}]
+MEL = [{"name": "mel_librosa"}]
 
 
 def lines(study):

@@ -26,7 +26,7 @@ from distributed_trf.pipeline.watch.events import ItemEnded, RunEnded, RunStarte
 from distributed_trf.pipeline.watch.feed import Feed
 from tests.browser import chromium, needs_chromium
 
-MEL = {"name": "mel_whisper"}
+MEL = {"name": "mel_librosa"}
 HOSTILE = "<img src=x onerror=document.title='hurt'>"
 WAIT = 90
 
@@ -111,7 +111,7 @@ def test_page__shows_fits_as_they_come_and_nothing_from_elsewhere(write_study, w
             return found if sum(bool(text) for _, text, _ in found) == 3 else None
 
         shown = {title.split(":")[0].partition(" (")[0]: (text, kind) for title, text, kind in until(cells)}
-        assert shown["mel_whisper fixed, layer 0"][1] == "cell earlier"
+        assert shown["mel_librosa fixed, layer 0"][1] == "cell earlier"
         assert shown["small_whisper reset, layer 1"][1] == "cell done"
         assert shown["small_whisper trained, layer 0"] == ("", "cell blocked")
         assert shown["small_whisper reset, layer 3"][0] == ""
@@ -138,7 +138,7 @@ def test_page__shows_fits_as_they_come_and_nothing_from_elsewhere(write_study, w
     (report,) = reports
     assert set(report.failed) == {f"extract timit-small_whisper-trained-000{k}" for k in range(3)}
     ds = open_results("study").r.sel(stimuli="timit", bin_width=50)
-    for network, weights, layer in (("mel_whisper", "fixed", 0), *(("small_whisper", "reset", k) for k in (0, 1))):
+    for network, weights, layer in (("mel_librosa", "fixed", 0), *(("small_whisper", "reset", k) for k in (0, 1))):
         median = np.nanmedian(ds.sel(network=network, weights=weights, layer=layer))
         assert float(shown[f"{network} {weights}, layer {layer}"][0]) == pytest.approx(median, abs=0.0051)
 
@@ -173,7 +173,7 @@ def test_page__names_spans_and_workers_of_a_run(write_study, workplace, recipe):
 
         assert client.run_on_scheduler(spans) == [("small", "extract"), ("small", "read")]
         names = {tuple(key)[0] for key in client.run_on_scheduler(lambda dask_scheduler: list(dask_scheduler.tasks))}
-        assert names <= {"mel_whisper extract"}
+        assert names <= {"mel_librosa extract"}
 
         (pid,) = client.run(os.getpid).values()
         servers = [*psutil.Process(pid).net_connections("inet"), *psutil.Process().net_connections("inet")]
@@ -193,7 +193,7 @@ def test_page__names_spans_and_workers_of_a_run(write_study, workplace, recipe):
     assert lines[0]["page"] == page.link
     assert lines[-1]["event"] == "run finished"
     report = (run / "performance.html").read_text()
-    assert "mel_whisper fit" in report
+    assert "mel_librosa fit" in report
 
 
 def test_page__of_a_scheduler_that_outlives_its_runs_shows_the_latest():
