@@ -92,7 +92,7 @@ def test_status__of_a_study_that_never_ran(write_study):
     done = dtrf("status", "study.yaml", "--all")
     assert done.returncode == 0
     assert "pending read timit-sounds" in done.stdout
-    assert "waiting fit timit-mel_librosa-fixed-00-50ms: waits for " in done.stdout
+    assert "waiting fit timit-mel_whisper-fixed-00-50ms: waits for " in done.stdout
 
 
 def test_simulate__ends_with_what_was_written(workplace):
