@@ -104,7 +104,7 @@ class Kills:
     """Seconds."""
     disturbed: float
     lost: float
-    """Seconds that the items which were lost with their workers had already taken, on one worker."""
+    """Seconds of the killed workers since they last ended an item or, if they had ended none, since they started."""
     killed: int
 
 
