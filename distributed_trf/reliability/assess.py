@@ -65,8 +65,10 @@ def assess(
     test = shift_test(repeated, shifts, rng("test shifts"))
     found = {
         "normaliser": true.mean(axis=0),
+        "normaliser_median": np.median(true, axis=0),
         "normaliser_expected": expected_r(tables),
         "null_mean": shifted.mean(axis=0),
+        "null_median": np.median(shifted, axis=0),
         "null_std": shifted.std(axis=0),
         "tuned_p": test.p,
         "tuned_p_published": draws_above_null_p(true, shifted),

@@ -10,7 +10,7 @@ from distributed_trf.errors import StoreError
 from distributed_trf.store.atomic import TEMPORARY, write_json
 
 FORMAT = "distributed_trf study"
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 
 
 @dataclass(frozen=True)

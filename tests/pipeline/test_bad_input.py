@@ -147,8 +147,8 @@ def test_store_of_another_version__is_refused_with_both_versions(write_study, wo
     write_study(networks=MEL)
     run()
     marker = workplace / "study/store.json"
-    marker.write_text(marker.read_text().replace('"format_version": 3', '"format_version": 7'))
-    with pytest.raises(StoreError, match=r"store\.json: format_version is 7, but .* reads 3"):
+    marker.write_text(marker.read_text().replace('"format_version": 4', '"format_version": 7'))
+    with pytest.raises(StoreError, match=r"store\.json: format_version is 7, but .* reads 4"):
         run()
     with pytest.raises(StoreError, match="format_version is 7"):
         open_results("study")
