@@ -16,9 +16,19 @@ if TYPE_CHECKING:
     from distributed_trf.recordings.inventory import inventory
     from distributed_trf.recordings.simulation.simulate import simulate
     from distributed_trf.results.analyses import open_bootstraps, open_lowpass, open_together
+    from distributed_trf.results.area_tests import compare_areas
+    from distributed_trf.results.combine import combine_results
+    from distributed_trf.results.compare import compare
+    from distributed_trf.results.cutoffs import cutoff_tests
+    from distributed_trf.results.frames import to_dataframe
+    from distributed_trf.results.layer_tests import layer_tests
+    from distributed_trf.results.layers import best_layer, layer_profile, peak_layer
     from distributed_trf.results.models import open_models
     from distributed_trf.results.open import open_results
     from distributed_trf.results.seeds import average_seeds
+    from distributed_trf.results.simulated import simulate_results
+    from distributed_trf.results.tree import open_tree
+    from distributed_trf.results.units import select_units
     from distributed_trf.store.features import open_features
     from distributed_trf.store.trf_model import load_trf, save_trf
     from distributed_trf.trf.estimator import TRF
@@ -40,14 +50,33 @@ _HOMES = {
     "save_trf": "distributed_trf.store.trf_model",
     "load_trf": "distributed_trf.store.trf_model",
     "start_cluster": "distributed_trf.clusters.start",
+    "select_units": "distributed_trf.results.units",
+    "layer_profile": "distributed_trf.results.layers",
+    "best_layer": "distributed_trf.results.layers",
+    "peak_layer": "distributed_trf.results.layers",
+    "compare": "distributed_trf.results.compare",
+    "layer_tests": "distributed_trf.results.layer_tests",
+    "compare_areas": "distributed_trf.results.area_tests",
+    "cutoff_tests": "distributed_trf.results.cutoffs",
+    "to_dataframe": "distributed_trf.results.frames",
+    "combine_results": "distributed_trf.results.combine",
+    "open_tree": "distributed_trf.results.tree",
+    "simulate_results": "distributed_trf.results.simulated",
 }
 
 __all__ = [
     "TRF",
     "Study",
     "average_seeds",
+    "best_layer",
     "binned_features",
+    "combine_results",
+    "compare",
+    "compare_areas",
+    "cutoff_tests",
     "inventory",
+    "layer_profile",
+    "layer_tests",
     "load_trf",
     "open_bootstraps",
     "open_features",
@@ -56,9 +85,14 @@ __all__ = [
     "open_recordings",
     "open_results",
     "open_together",
+    "open_tree",
+    "peak_layer",
     "save_trf",
+    "select_units",
     "simulate",
+    "simulate_results",
     "start_cluster",
+    "to_dataframe",
 ]
 
 

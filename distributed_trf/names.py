@@ -46,7 +46,9 @@ RELIABILITY = {
     "normaliser_expected": Variable(
         "inter-trial correlation in closed form", "1", "what the mean over draws approaches"
     ),
-    "normaliser_median": Variable("median inter-trial correlation", "1", "over the draws of which normaliser is the mean"),
+    "normaliser_median": Variable(
+        "median inter-trial correlation", "1", "over the draws of which normaliser is the mean"
+    ),
     "null_mean": Variable("mean inter-trial correlation with one side shifted in time", "1"),
     "null_median": Variable("median inter-trial correlation with one side shifted in time", "1"),
     "null_std": Variable("standard deviation of single draws of the shifted inter-trial correlation", "1"),

@@ -1,4 +1,8 @@
-"""Analyses beside the grid of fits, opened as one labelled dataset each."""
+"""Analyses beside the grid of fits, opened as one labelled dataset each.
+
+All but drawn normalisers also hold the reliability of the units (``normaliser`` and the like) and ``rho``, so that
+``select_units`` chooses from them as from the results.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ import xarray as xr
 
 from distributed_trf import names
 from distributed_trf.errors import StoreError
+from distributed_trf.results.rho import with_rho
 from distributed_trf.store.analyses import open_analysis, unit_coords
 from distributed_trf.store.results import session_units
 from distributed_trf.store.study_store import StudyStore
@@ -102,10 +107,16 @@ def _open_normalisers(path: Path) -> xr.Dataset:
 
 
 def _open(path: Path, kind: str, field: str) -> xr.Dataset:
+    """Put all analyses of a kind together, with the reliability of the units at their stimulus sets and bin widths."""
     store = StudyStore.open(path)
     found = sorted((store.root / "analyses").glob(f"{kind}-*.zarr"))
     if not found:
         raise StoreError(f"{store.root}: no {kind} analysis is in store; ask for it under `{field}` in the study")
-    return xr.merge(
+    merged = xr.merge(
         [open_analysis(p) for p in found], join="outer", compat="no_conflicts", combine_attrs="drop_conflicts"
     )
+    results = xr.open_zarr(store.results, consolidated=False, chunks=None, zarr_format=3)
+    measured = results[list(names.RELIABILITY)].reset_coords(drop=True).load()
+    places = {dim: merged[dim] for dim in (names.STIMULI, names.BIN_WIDTH, names.UNIT)}
+    of_units = measured.assign_coords({names.UNIT: range(measured.sizes[names.UNIT])}).reindex(places)
+    return with_rho(merged.assign(of_units.data_vars))

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import xarray as xr
 
-from distributed_trf import names
 from distributed_trf.errors import StoreError
+from distributed_trf.results.rho import with_rho
 from distributed_trf.store.results import GRID_ATTR
 from distributed_trf.store.study_store import StudyStore
 
@@ -47,6 +46,4 @@ def open_results(path: str | Path) -> xr.Dataset:
     ds = xr.open_zarr(store.results, consolidated=False, chunks=None, zarr_format=3)
     ds.attrs.pop(GRID_ATTR, None)
     lazy = xr.open_zarr(store.results, consolidated=False, chunks={}, zarr_format=3)
-    normaliser = lazy["normaliser"].where(lazy["normaliser"] > 0)
-    rho = (lazy["r"] / np.sqrt(normaliser)).transpose(*names.RESULT_DIMS)
-    return ds.assign(rho=rho.assign_attrs(names.RHO.attrs))
+    return ds.assign(rho=with_rho(lazy)["rho"])

@@ -1,0 +1,119 @@
+"""Results of several studies as one dataset, where they may stand side by side."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from distributed_trf import names
+from distributed_trf.errors import DataError
+from distributed_trf.results.rho import with_rho
+from distributed_trf.results.units import unit_keys
+
+MUST_AGREE = {
+    "delay": None,
+    "lags": None,
+    "ridge": ("alphas", "n_folds", "seed", "standardize", "scaling", "folds", "precision"),
+    "reliability": ("draws", "null_shift", "shifts", "splits", "seed"),
+}
+"""Settings of a study that decide what its numbers mean; of some only these fields."""
+
+
+def combine_results(*datasets: xr.Dataset) -> xr.Dataset:
+    """Put results of several studies of the same recordings side by side.
+
+    Parameters
+    ----------
+    *datasets
+        Results of ``open_results``, of all units; of other networks, weights, layers, stimulus sets, bin widths or
+        sessions.
+
+    Returns
+    -------
+    xarray.Dataset
+        Labels of all along every dimension, NaN for combinations that none has; units by (session, channel), those of
+        the first before new ones of the second. ``attrs["studies"]`` lists what each was made with.
+
+    Raises
+    ------
+    DataError
+        If lags, delay, folds, penalties or the measure of reliability differ, or if two have other numbers for the same
+        fit or the same unit's reliability, as they would of other recordings; the first such setting or place is named.
+
+    Notes
+    -----
+    How work was done (solver, blocks of units, batches) may differ, since it changes no number that counts.
+    """
+    if not datasets:
+        raise DataError("there are no results to combine; give at least one dataset of open_results")
+    settings = [_settings(ds) for ds in datasets]
+    for k, other in enumerate(settings[1:], start=2):
+        _check_settings(settings[0], other, k)
+    keys = unit_keys(datasets[0])
+    for ds in datasets[1:]:
+        keys = keys.append(unit_keys(ds).difference(keys, sort=False))
+    axes = {dim: _labels(datasets, dim) for dim in names.GRID}
+    whole = [_spread(ds.load(), keys, axes) for ds in datasets]
+    combined = whole[0]
+    for k, ds in enumerate(whole[1:], start=2):
+        for name in combined.variables:
+            if name in ds.variables and name not in combined.dims:
+                _check_equal(str(name), combined[name], ds[name], k)
+        combined = combined.combine_first(ds)
+    studies = [
+        {"source": ds.attrs.get("source", ""), "study": found} for ds, found in zip(datasets, settings, strict=True)
+    ]
+    return with_rho(combined).assign_attrs({"studies": studies, "method": datasets[0].attrs.get("method", "")})
+
+
+def _settings(ds: xr.Dataset) -> dict[str, Any]:
+    study = ds.attrs.get("study")
+    if not isinstance(study, dict):
+        raise DataError(
+            "one of the datasets does not say which study made it (attrs['study']), so nothing tells whether it may "
+            "stand beside the others; take datasets of open_results, and compare(a, b) for others"
+        )
+    return study
+
+
+def _check_settings(first: dict[str, Any], other: dict[str, Any], k: int) -> None:
+    for field, parts in MUST_AGREE.items():
+        a, b = first.get(field), other.get(field)
+        if field == "reliability" and (a is None or b is None):
+            continue
+        if parts is not None:
+            a, b = ({part: of.get(part) for part in parts} for of in (a or {}, b or {}))
+        if a != b:
+            raise DataError(f"{field} is {a} in the first study and {b} in study {k}; they must agree to be combined")
+
+
+def _labels(datasets: tuple[xr.Dataset, ...], dim: str) -> list[Any]:
+    labels = list(dict.fromkeys(label for ds in datasets for label in ds[dim].values.tolist()))
+    return sorted(labels) if dim in (names.LAYER, names.BIN_WIDTH) else labels
+
+
+def _spread(ds: xr.Dataset, keys: Any, axes: dict[str, list[Any]]) -> xr.Dataset:
+    """Put a dataset onto the axes of all; NaN, or an empty label, where it has nothing."""
+    there = unit_keys(ds).get_indexer(keys)
+    ds = ds[[name for name in (*names.RESULTS, *names.RELIABILITY) if name in ds]].reset_coords()
+    texts = [name for name, v in ds.data_vars.items() if v.dtype.kind not in "fiub"]
+    ds = ds.assign_coords({names.UNIT: np.arange(ds.sizes[names.UNIT])}).reindex(
+        {names.UNIT: np.where(there < 0, -1, there)}
+    )
+    ds = ds.drop_vars(names.UNIT).reindex(axes)
+    ds = ds.assign({name: ds[name].where(ds[name].notnull() & (ds[name] != ""), None) for name in texts})
+    return ds.assign(session=(names.UNIT, keys.get_level_values(0)), channel=(names.UNIT, keys.get_level_values(1)))
+
+
+def _check_equal(name: str, a: xr.DataArray, b: xr.DataArray, k: int) -> None:
+    """Make sure that two arrays on the same axes agree where both have something."""
+    differ = a.notnull() & b.notnull() & (a != b)
+    if differ.any():
+        at = {dim: int(i[0]) for dim, i in zip(differ.dims, np.nonzero(differ.values), strict=True)}
+        labels = [f"{dim} {a[dim].values[i]}" if dim in a.coords else f"{dim} {i}" for dim, i in at.items()]
+        raise DataError(
+            f"{name} is {a.isel(at).item()!r} in the first study and {b.isel(at).item()!r} in study {k} at "
+            f"{', '.join(labels)}; results of other recordings or settings cannot be combined, only compared"
+        )

@@ -1,0 +1,137 @@
+"""Along the layers of a network: how well each predicts, which predicts best, and which each unit prefers."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from distributed_trf import names
+from distributed_trf.errors import DataError
+from distributed_trf.results.quantiles import quantiles
+
+SPECTROGRAM = "spectrogram"
+"""The ``layer_type`` of what is no network."""
+
+
+def layer_profile(ds: xr.Dataset, variable: str = "rho") -> xr.Dataset:
+    """Summarise over units how well every layer predicts them.
+
+    Parameters
+    ----------
+    ds
+        Results of ``open_results``, of all units or of those of ``select_units``.
+    variable
+        ``rho``, ``r`` or another that has a value per fit and unit.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``median``, ``q25``, ``q75``, ``maximum`` and ``n`` (units that have a number) over the dimensions of a fit; NaN
+        where nothing was fitted.
+    """
+    of = unit_values(ds, variable)
+    values = of.values
+    q25, median, q75, maximum = quantiles(values, [0.25, 0.5, 0.75, 1.0])
+    found = {"median": median, "q25": q25, "q75": q75, "maximum": maximum, "n": (~np.isnan(values)).sum(axis=-1)}
+    dims = of.dims[:-1]
+    attrs = {"variable": variable, "units": of.attrs.get("units", "1")}
+    profile = xr.Dataset({name: (dims, numbers) for name, numbers in found.items()}, _without_units(of), attrs)
+    for name, words in (
+        ("median", "median"),
+        ("q25", "lower quartile"),
+        ("q75", "upper quartile"),
+        ("maximum", "maximum"),
+    ):
+        profile[name].attrs = {
+            "long_name": f"{words} over units of {of.attrs.get('long_name', variable)}",
+            "units": "1",
+        }
+    profile["n"].attrs = {"long_name": "units that have a number", "units": "1"}
+    return profile
+
+
+def best_layer(ds: xr.Dataset, variable: str = "rho") -> xr.Dataset:
+    """Find the layer of each network whose median over units is highest.
+
+    Parameters
+    ----------
+    ds, variable
+        As of ``layer_profile``.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``best_layer`` (its number; the first of equals) and its ``median`` over units; ``maximum``, the highest of any
+        unit in any layer, and ``maximum_layer``, where that is. Over the dimensions of a fit but for layers, NaN where
+        nothing was fitted.
+    """
+    profile = layer_profile(ds, variable)
+    found = {}
+    for name, place in (("median", "best_layer"), ("maximum", "maximum_layer")):
+        found[name], found[place], _ = _highest(profile[name], names.LAYER)
+    best = xr.Dataset(found, attrs=profile.attrs)
+    return best.assign_coords({n: c for n, c in profile.coords.items() if names.LAYER not in c.dims})
+
+
+def peak_layer(ds: xr.Dataset, variable: str = "rho") -> xr.Dataset:
+    """Find the layer of each network that predicts each unit best.
+
+    Parameters
+    ----------
+    ds, variable
+        As of ``layer_profile``.
+
+    Returns
+    -------
+    xarray.Dataset
+        Over the dimensions of a fit but for layers, and unit: ``peak_layer``, the number of the layer (the first of
+        equals); ``peak``, what it reaches there; ``position``, how many of the network's layers come before it over how
+        many there are (Ahmed et al. 2025, Fig 5). NaN for a unit without a number; where there is one layer only, such
+        as of spectrograms, no unit has a position.
+    """
+    of = unit_values(ds, variable)
+    peak, layer, place = _highest(of, names.LAYER)
+    fitted = of.notnull().any(names.UNIT)
+    before = (fitted.cumsum(names.LAYER) - 1).isel({names.LAYER: place.fillna(0).astype(int)})
+    n_layers = fitted.sum(names.LAYER)
+    position = (before / n_layers).where(peak.notnull() & (n_layers > 1))
+    found = xr.Dataset({"peak_layer": layer, "peak": peak, "position": position})
+    found["peak_layer"].attrs = {"long_name": "layer that predicts the unit best", "units": "1"}
+    found["peak"].attrs = of.attrs
+    found["position"].attrs = {"long_name": "part of the layers that come before it", "units": "1"}
+    coords = {n: c for n, c in of.coords.items() if names.LAYER not in c.dims}
+    return found.transpose(..., names.UNIT).assign_coords(coords).assign_attrs(variable=variable)
+
+
+def spectrograms(ds: xr.Dataset) -> list[str]:
+    """List the networks of a dataset that are spectrograms."""
+    types = ds["layer_type"]
+    of = (types == SPECTROGRAM).any([dim for dim in types.dims if dim != names.NETWORK])
+    return [str(n) for n in np.atleast_1d(ds[names.NETWORK].values)[np.atleast_1d(of.values)]]
+
+
+def _highest(of: xr.DataArray, dim: str) -> tuple[xr.DataArray, xr.DataArray, xr.DataArray]:
+    """Return the highest value along a dimension, its label and its index; NaN where there is none."""
+    if dim not in of.dims:
+        raise DataError(f"these results have one {dim} only; the best of several is asked for, so do not select one")
+    place = of.fillna(-np.inf).argmax(dim)
+    known = of.notnull().any(dim)
+    return of.max(dim), of[dim].isel({dim: place}).drop_vars(dim).where(known), place.where(known)
+
+
+def unit_values(ds: xr.Dataset, variable: str) -> xr.DataArray:
+    """Return a variable with units last, in memory.
+
+    Raises
+    ------
+    DataError
+        If the dataset has no such variable of units.
+    """
+    if variable not in ds or names.UNIT not in ds[variable].dims:
+        there = ", ".join(str(name) for name, v in ds.data_vars.items() if names.UNIT in v.dims)
+        raise DataError(f"{variable!r} is no variable of units in this dataset, which has {there or 'none'}")
+    return ds[variable].transpose(..., names.UNIT).load()
+
+
+def _without_units(of: xr.DataArray) -> dict[str, xr.DataArray]:
+    return {str(name): coord for name, coord in of.coords.items() if names.UNIT not in coord.dims}

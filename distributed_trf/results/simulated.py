@@ -1,0 +1,160 @@
+"""Results with known effects, to try an analysis on, or to see what a study of some size could find."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import xarray as xr
+
+from distributed_trf import names
+from distributed_trf.config.weights import FIXED
+from distributed_trf.features.table import load_table
+from distributed_trf.recordings.simulation.ucsf.sites import sites
+from distributed_trf.results.layers import SPECTROGRAM
+from distributed_trf.results.rho import with_rho
+from distributed_trf.store.results import Grid
+
+NETWORKS = ("wav2letter", "wav2vec2", "speech2text", "whisper_tiny", "whisper_base", "deepspeech2")
+"""Those of Ahmed et al. (2025), Fig 3."""
+RHO, OF_UNITS, OF_FITS = 0.5, 0.12, 0.06
+"""Mean rho, its standard deviation over units, and that of each fit around its unit's."""
+WIDTH = 1.5
+"""Layers around a unit's preferred one, of which rho is higher: standard deviation of a bell."""
+NULL_STD = 0.06
+
+
+def simulate_results(
+    networks: Sequence[str] = NETWORKS,
+    *,
+    spectrograms: Sequence[str] = ("cochleagram",),
+    weights: Sequence[str] = ("trained", "reset"),
+    stimuli: Sequence[str] = ("timit", "mvocs"),
+    sessions: int = 41,
+    channels: int | None = None,
+    better: Mapping[str, Sequence[int]] | None = None,
+    gain: float = 0.08,
+    depth: tuple[float, float] | None = None,
+    preference: float = 0.1,
+    seed: int = 0,
+) -> xr.Dataset:
+    """Draw results as ``open_results`` would give them, with effects that are known.
+
+    Parameters
+    ----------
+    networks, spectrograms
+        Names of tables in ``configs/networks``.
+    weights
+        Of the networks.
+    stimuli
+        Stimulus sets.
+    sessions
+        The published ones, then invented ones, half of them in the core.
+    channels
+        Units of each session; by default as many as published.
+    better
+        Layers of each network in which trained weights raise the rho of every unit by ``gain``, at all stimulus sets;
+        everywhere else trained weights are no better than others.
+    gain
+        See ``better``.
+    depth
+        Where units of core and non-primary sites prefer a layer, on average, from 0 (first) to 1 (last); None for units
+        that prefer none.
+    preference
+        How much higher rho is at the preferred layer of a unit, whatever the weights.
+    seed
+        The same seed and arguments give the same numbers.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``r``, ``alpha``, ``cv_score``, ``normaliser``, ``null_mean``, ``null_std``, ``tuned_p`` and ``rho``, in memory.
+        Every unit and fit has a number.
+
+    Examples
+    --------
+    >>> ds = simulate_results(["whisper_tiny"], better={"whisper_tiny": [1, 2]}, sessions=6, channels=8)
+    >>> ds.sizes["unit"], ds.network.values.tolist()
+    (48, ['whisper_tiny', 'cochleagram'])
+    """
+    rng = np.random.default_rng(seed)
+    grid = _grid(networks, spectrograms, weights, stimuli, sessions, channels)
+    n_units = grid.n_units
+    unit_rho = rng.normal(RHO, OF_UNITS, n_units)
+    shape = tuple(len(grid.axes[dim]) for dim in names.GRID)
+    rho = np.full((*shape, n_units), np.nan)
+    core = np.array(grid.units["area"]) == "core"
+    for n, network in enumerate(grid.axes[names.NETWORK]):
+        layers = [int(layer) for layer in grid.layers[network]]
+        places = [grid.axes[names.LAYER].index(layer) for layer in layers]
+        kinds = [FIXED] if network in spectrograms else list(weights)
+        bell = np.zeros((len(layers), n_units))
+        if depth is not None and network not in spectrograms:
+            wanted = np.where(core, *depth) + rng.normal(0, 0.2, n_units)
+            away = np.arange(len(layers))[:, None] - np.clip(wanted, 0, 1) * (len(layers) - 1)
+            bell = preference * np.exp(-(away**2) / (2 * WIDTH**2))
+        for kind in kinds:
+            w = grid.axes[names.WEIGHTS].index(kind)
+            rise = np.isin(layers, list((better or {}).get(network, ()))) * gain * (kind == "trained")
+            drawn = unit_rho + bell + rise[:, None] + rng.normal(0, OF_FITS, (len(stimuli), len(layers), n_units))
+            rho[:, n, w, places, 0] = drawn
+    return _dataset(grid, rho, rng)
+
+
+def _grid(
+    networks: Sequence[str],
+    spectrograms: Sequence[str],
+    weights: Sequence[str],
+    stimuli: Sequence[str],
+    sessions: int,
+    channels: int | None,
+) -> Grid:
+    tables = {name: load_table(name) for name in (*networks, *spectrograms)}
+    layers: dict[str, dict[str, tuple[str, str]]] = {
+        name: {str(layer.id): (layer.name, layer.type) for layer in t.layers} for name, t in tables.items()
+    }
+    layers |= {name: {"0": (name, SPECTROGRAM)} for name in spectrograms}
+    units = [(site, k) for site in sites(sessions) for k in range(site.channels if channels is None else channels)]
+    kinds = [*(weights if networks else ()), *([FIXED] if spectrograms else [])]
+    return Grid(
+        axes={
+            names.STIMULI: tuple(stimuli),
+            names.NETWORK: tuple(tables),
+            names.WEIGHTS: tuple(dict.fromkeys(kinds)),
+            names.LAYER: tuple(sorted({int(layer) for of in layers.values() for layer in of})),
+            names.BIN_WIDTH: (50.0,),
+        },
+        units={
+            "session": tuple(site.session for site, _ in units),
+            "channel": tuple(f"Ch{k + 1}" for _, k in units),
+            "area": tuple(site.area for site, _ in units),
+            "subject": tuple(site.subject for site, _ in units),
+            "x": tuple(site.x for site, _ in units),
+            "y": tuple(site.y for site, _ in units),
+        },
+        layers=layers,
+    )
+
+
+def _dataset(grid: Grid, rho: np.ndarray, rng: np.random.Generator) -> xr.Dataset:
+    """Turn rho into r with a normaliser for each unit, and the rest of what fits and assessments give."""
+    shape = (len(grid.axes[names.STIMULI]), 1, grid.n_units)
+    normaliser = rng.beta(0.6, 3.0, shape)
+    null_mean = rng.normal(0, 0.005, shape)
+    measured = {
+        "normaliser": normaliser,
+        "null_mean": null_mean,
+        "null_std": np.full(shape, NULL_STD),
+        "tuned_p": np.where(normaliser > 2 * NULL_STD, 0.001, rng.uniform(0, 1, shape)),
+    }
+    r = rho * np.sqrt(normaliser)[:, None, None, None]
+    fitted = {
+        "r": r,
+        "alpha": np.where(np.isnan(r), np.nan, 10.0 ** rng.integers(0, 4, r.shape)),
+        "cv_score": r**2,
+    }
+    ds = grid.coords().assign_attrs(source="simulate_results")
+    for name, values in (*fitted.items(), *measured.items()):
+        described = names.RESULTS.get(name) or names.RELIABILITY[name]
+        ds[name] = (names.RESULT_DIMS if name in fitted else names.RELIABILITY_DIMS, values, described.attrs)
+    return with_rho(ds)
