@@ -82,3 +82,7 @@ class MissingExtraError(DistributedTRFError, ImportError):
 
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(f"{package} is not installed; install it with: pip install 'distributed_trf[{extra}]'")
+
+
+class NothingToDrawError(DistributedTRFError, ValueError):
+    """A figure needs numbers that are not there; the message says which, and how to get them."""

@@ -1,0 +1,92 @@
+"""How every figure looks: colours for colour-blind readers, sizes of a printed page, notes of what is left out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from distributed_trf.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+PAGE_WIDTH = 7.5
+"""Inches of a printed page between its margins."""
+SMALL = 7
+"""Points of the smallest text."""
+# Okabe & Ito's palette; each network keeps its colour and marker in all figures.
+NETWORK_STYLE = {
+    "wav2letter": ("#D55E00", "s"),
+    "wav2vec2": ("#E69F00", "D"),
+    "speech2text": ("#882255", "^"),
+    "whisper_tiny": ("#CC79A7", "v"),
+    "whisper_base": ("#009E73", "P"),
+    "deepspeech2": ("#0072B2", "o"),
+    "w2v2_audioset": ("#117733", "X"),
+    "cochresnet50": ("#56B4E9", "<"),
+    "cochcnn9": ("#332288", ">"),
+}
+"""Colour and marker of each network."""
+OTHER_STYLES = (("#AA4499", "h"), ("#999933", "p"), ("#44AA99", "*"), ("#661100", "d"))
+"""Of networks that are no published ones, in order."""
+BASELINE_COLOUR, UNTRAINED_COLOUR = "#777777", "#000000"
+AREA_COLOURS = {"core": "#0072B2", "non-primary": "#D55E00"}
+OTHER_AREA_COLOURS = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+LAYER_TYPE_COLOURS = {"conv": "#8C510A", "rnn": "#35978F", "transformer": "#4575B4", "spectrogram": "#777777"}
+"""Of the bar that says what kind each layer is."""
+_NOTES = "distributed_trf notes"
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Make an empty figure of a size in inches.
+
+    Raises
+    ------
+    MissingExtraError
+        If matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingExtraError("matplotlib", "figures") from error
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def network_style(network: str, networks: list[str]) -> tuple[str, str]:
+    """Return the colour and marker of a network; ``networks`` are all that are drawn."""
+    if network in NETWORK_STYLE:
+        return NETWORK_STYLE[network]
+    others = [name for name in networks if name not in NETWORK_STYLE]
+    return OTHER_STYLES[others.index(network) % len(OTHER_STYLES)]
+
+
+def area_colour(area: str, areas: list[str]) -> str:
+    """Return the colour of an area; ``areas`` are all that are drawn."""
+    if area in AREA_COLOURS:
+        return AREA_COLOURS[area]
+    others = [name for name in areas if name not in AREA_COLOURS]
+    return OTHER_AREA_COLOURS[others.index(area) % len(OTHER_AREA_COLOURS)]
+
+
+def tidy(axis: Axes) -> None:
+    """Take away what says nothing: the frame's upper and right side."""
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.tick_params(labelsize=SMALL)
+
+
+def stars(p: float) -> str:
+    """Write a p-value as stars: ``***`` below 0.001, ``**`` below 0.01, ``*`` below 0.05, else ``n.s.``."""
+    return next((word for limit, word in ((0.001, "***"), (0.01, "**"), (0.05, "*")) if p < limit), "n.s.")
+
+
+def note(figure: Figure, text: str) -> None:
+    """Say at the foot of a figure, and to who draws it, what it leaves out and why."""
+    notes = [*notes_of(figure), text]
+    setattr(figure, _NOTES, notes)
+    figure.supxlabel("; ".join(notes), fontsize=SMALL, color="#555555", x=0.01, ha="left", wrap=True)
+
+
+def notes_of(figure: Figure) -> list[str]:
+    """Return what a figure leaves out."""
+    found: list[str] = getattr(figure, _NOTES, [])
+    return found
