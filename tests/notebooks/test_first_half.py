@@ -7,6 +7,7 @@ import pytest
 from tests.notebooks.executed import FIRST_HALF, execute, n_pictures, printed, told_on_stderr
 
 PICTURES = {"01_quickstart": 1, "02_recordings": 4, "03_features": 2, "04_one_fit_by_hand": 4}
+
 pytestmark = pytest.mark.slow
 
 
