@@ -18,7 +18,7 @@ from traitlets.config import Config
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "notebooks"
 NOTEBOOKS = tuple(path.stem for path in sorted(FOLDER.glob("*.ipynb")))
-FIRST_HALF, SECOND_HALF = NOTEBOOKS[:4], NOTEBOOKS[4:]
+FIRST_HALF, SECOND_HALF = NOTEBOOKS[:5], NOTEBOOKS[5:]
 """Of two files of tests, so that two processes share the time."""
 CELL_SECONDS = 300
 MARK = "NOTEBOOK_UNDER_TEST"

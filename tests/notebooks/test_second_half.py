@@ -9,8 +9,7 @@ import pytest
 from tests.clusters.slurm.one_node_slurm import OneNodeSlurm, missing
 from tests.notebooks.executed import SECOND_HALF, execute, n_pictures, printed, told_on_stderr
 
-PICTURES = {"05_query_results": 2, "06_paper_figures": 11, "07_slurm": 1, "08_your_own": 3}
-FOUND_AND_PUT_IN = 2 * ["{'whisper_tiny': [2, 3, 4], 'wav2vec2': [9, 10, 11]}"]
+PICTURES = {"06_paper_figures": 11, "07_slurm": 1, "08_your_own": 3}
 
 pytestmark = pytest.mark.slow
 
@@ -33,8 +32,6 @@ def test_notebook__runs_from_a_clean_folder(name, tmp_path, monkeypatch):
     executed = execute(name, tmp_path)
     assert told_on_stderr(executed) == []
     assert n_pictures(executed) == PICTURES[name]
-    if name == "05_query_results":
-        assert re.findall(r"{'whisper_tiny': \[.*?\].*\]}", printed(executed)) == FOUND_AND_PUT_IN
     if name == "07_slurm":
         assert "no Slurm answers here" in printed(executed)
         assert re.search(r"local: [1-9]\d* workers so far", printed(executed))
