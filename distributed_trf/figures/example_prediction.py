@@ -111,7 +111,7 @@ def draw_example(top: Axes, bottom: Axes, response: xr.Dataset, colour: str) -> 
     bottom.set_xlim(0, max(response.sizes["sample_time"] / response.attrs["sfreq"], time[-1] + width / 2))
     bottom.set_ylabel(f"spikes per {1000 * width:g} ms", fontsize=SMALL)
     bottom.set_xlabel("time from sound onset (s)", fontsize=SMALL)
-    top.yaxis.label.set_size(SMALL)
+    top.yaxis.label.set_fontsize(SMALL)
     top.tick_params(labelbottom=False)
     for axis in (top, bottom):
         tidy(axis)

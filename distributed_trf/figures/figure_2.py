@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import pandas as pd
 import xarray as xr
 
 from distributed_trf.errors import DataError, NothingToDrawError
@@ -13,22 +12,22 @@ from distributed_trf.figures.example_prediction import draw_example, example_res
 from distributed_trf.figures.inputs import Inputs
 from distributed_trf.figures.place import chosen_place
 from distributed_trf.figures.recording_sites import (
-    PER_ROW,
     draw_sites,
     has_published_map,
+    maps_height,
     note_of_sites,
     site_table,
-    sites_legend,
 )
 from distributed_trf.figures.style import PAGE_WIDTH, SMALL, network_style, new_figure, note
 from distributed_trf.results.best_predicted import Example, best_predicted
 from distributed_trf.results.units import select_units
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.gridspec import SubplotSpec
 
-EXAMPLES_HEIGHT, MAPS_HEIGHT, LEGENDS_HEIGHT = 3.0, 2.3, 0.4
+EXAMPLES_HEIGHT = 3.0
 """Inches."""
 
 
@@ -74,15 +73,12 @@ def figure_2(
     if not shown and sites is None:
         raise NothingToDrawError("; ".join(missing))
 
-    maps_height = 0.0 if sites is None else MAPS_HEIGHT * -(-sites["subject"].nunique() // PER_ROW)
-    heights = (EXAMPLES_HEIGHT if shown else 0.0, maps_height)
-    figure = new_figure(PAGE_WIDTH, sum(heights) + LEGENDS_HEIGHT)
-    grid = figure.add_gridspec(sum(height > 0 for height in heights), 1, height_ratios=[h for h in heights if h])
-    colours = {}
-    if shown:
-        colours = _draw_examples(figure, grid[0], shown, stimuli)
+    heights = [*([EXAMPLES_HEIGHT] if shown else []), *([] if sites is None else [maps_height(sites)])]
+    figure = new_figure(PAGE_WIDTH, sum(heights))
+    grid = figure.add_gridspec(len(heights), 1, height_ratios=heights)
+    colours = _draw_examples(figure, grid[0], shown, stimuli) if shown else {}
     if sites is not None:
-        _draw_maps(figure, grid[-1], sites, colours, borders=has_published_map(ds))
+        _letter(draw_sites(figure, grid[-1], sites, colours, borders=has_published_map(ds)), "B")
         note_of_sites(figure, ds)
     for text in missing:
         note(figure, text)
@@ -123,16 +119,12 @@ def _draw_examples(
         top.set_title(example_title(example, response, stimuli), fontsize=SMALL)
         bottom.legend(fontsize=SMALL, frameon=False, loc="upper right", ncols=3, handlelength=1.6, columnspacing=1)
         if k == 0:
-            top.set_title("A", loc="left", weight="bold", fontsize="medium")
+            _letter(top, "A")
     return colours
 
 
-def _draw_maps(
-    figure: Figure, place: SubplotSpec, sites: pd.DataFrame, colours: dict[str, str], *, borders: bool
-) -> None:
-    n = sites["subject"].nunique()
-    grid = place.subgridspec(-(-n // PER_ROW), min(PER_ROW, n))
-    axes = [figure.add_subplot(cell) for cell in list(grid)[:n]]
-    draw_sites(axes, sites, colours, borders=borders)
-    axes[0].set_title("B", loc="left", weight="bold", fontsize="medium")
-    sites_legend(figure, sites)
+def _letter(axis: Axes, letter: str) -> None:
+    """Write the letter of a panel at its upper left, beside the title."""
+    axis.annotate(
+        letter, (0, 1), (-32, 8), xycoords="axes fraction", textcoords="offset points", weight="bold", fontsize="medium"
+    )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-DELTAS = np.arange(26) / 10
+DELTAS = [k / 10 for k in range(26)]
 """Standard deviations of the null above its centre, of the curve."""
 MARKED = (0.5, 1.0)
 """Thresholds of the published figures."""
@@ -92,7 +92,7 @@ def nearest_units(of: xr.Dataset) -> dict[float, int]:
     """Return the unit (its index) whose normaliser is nearest to the threshold, by delta; no unit stands twice."""
     found: dict[float, int] = {}
     for delta in SHOWN:
-        away = np.abs(of["normaliser"] - (of["null_mean"] + delta * of["null_std"])).values
+        away = abs(of["normaliser"] - (of["null_mean"] + delta * of["null_std"])).values
         away[list(found.values())] = np.nan
         if np.isfinite(away).any():
             found[delta] = int(np.nanargmin(away))
@@ -100,38 +100,36 @@ def nearest_units(of: xr.Dataset) -> dict[float, int]:
 
 
 def _curve(axis: Axes, figure: Figure, of: xr.Dataset) -> None:
-    centres = [("mean", "normaliser", "null_mean", TRUE_COLOUR, "o")]
-    medians = ("median", "normaliser_median", "null_median", MEDIAN_COLOUR, "s")
-    if all(name in of and of[name].notnull().any() for name in medians[1:3]):
-        centres.append(medians)
+    means = _counts(of, "normaliser", "null_mean")
+    _line(axis, means, "mean", TRUE_COLOUR, "o", TRUE_COLOUR)
+    if "normaliser_median" in of and of["normaliser_median"].notnull().any():
+        _line(axis, _counts(of, "normaliser_median", "null_median"), "median", MEDIAN_COLOUR, "s", "none")
     else:
         note(figure, "the curve of medians is left out: these results hold means only")
-    for label, true, null, colour, marker in centres:
-        values = [of[name].values for name in (true, null, "null_std")]
-        counts = [int(np.count_nonzero(highly_tuned(*values, delta))) for delta in DELTAS]
-        filled = colour if label == "mean" else "none"
-        axis.plot(
-            DELTAS,
-            counts,
-            color=colour,
-            marker=marker,
-            markersize=3.5,
-            markerfacecolor=filled,
-            linewidth=1,
-            label=label,
-        )
-    highest = axis.get_ylim()[1]
     for delta in MARKED:
-        n = int(axis.lines[0].get_ydata()[DELTAS.tolist().index(delta)])
         axis.axvline(delta, color=NULL_COLOUR, linestyle="--", linewidth=0.8)
-        axis.text(delta + 0.03, highest, f"{n} units", fontsize=SMALL, va="top")
-    axis.set_ylim(0, highest)
+        words = f"{means[DELTAS.index(delta)]} units"
+        axis.text(delta + 0.03, 0.02, words, fontsize=SMALL, transform=axis.get_xaxis_transform())
+    axis.set_ylim(0, 1.25 * axis.get_ylim()[1])  # room for the legend
     axis.set_xlabel(
         "threshold \N{GREEK SMALL LETTER DELTA}, standard deviations of the null above its centre", fontsize=SMALL
     )
     axis.set_ylabel("units above threshold", fontsize=SMALL)
-    axis.legend(title="centre of both distributions", title_fontsize=SMALL, fontsize=SMALL, frameon=False)
+    legend = {"title": "centre of both distributions", "title_fontsize": SMALL, "ncols": 2}
+    axis.legend(loc="upper right", fontsize=SMALL, frameon=False, **legend)
     tidy(axis)
+
+
+def _counts(of: xr.Dataset, true: str, null: str) -> list[int]:
+    """Count units above each threshold, from centres of both distributions by name."""
+    centre, null_centre, null_std = (of[name].values for name in (true, null, "null_std"))
+    return [int(np.count_nonzero(highly_tuned(centre, null_centre, null_std, delta))) for delta in DELTAS]
+
+
+def _line(axis: Axes, counts: list[int], label: str, colour: str, marker: str, face: str) -> None:
+    axis.plot(
+        DELTAS, counts, color=colour, marker=marker, markersize=3.5, markerfacecolor=face, linewidth=1, label=label
+    )
 
 
 def _examples(of: xr.Dataset, folder: Path, stimuli: str, bin_width: float) -> list[tuple[float, xr.Dataset]]:
@@ -152,13 +150,17 @@ def _examples(of: xr.Dataset, folder: Path, stimuli: str, bin_width: float) -> l
 
 def _distributions(axis: Axes, draws: xr.Dataset, delta: float) -> None:
     both = np.concatenate([draws["true"].values, draws["null"].values])
-    edges = np.linspace(both.min(), both.max(), HISTOGRAM_BINS + 1)
-    for name, label, colour in (("null", "shifted", NULL_COLOUR), ("true", "as recorded", TRUE_COLOUR)):
-        axis.hist(draws[name].values, edges, color=colour, alpha=0.55, histtype="stepfilled", label=label)
-        line = "--" if name == "true" else ":"
-        axis.axvline(float(draws[name].mean()), color=colour, linestyle=line, linewidth=1.2)
+    edges = np.linspace(both.min(), both.max(), HISTOGRAM_BINS + 1).tolist()
+    null, true = draws["null"].values, draws["true"].values
+    axis.hist(null, edges, color=NULL_COLOUR, alpha=0.4, histtype="stepfilled", label="shifted")
+    axis.hist(true, edges, color=TRUE_COLOUR, linewidth=1, histtype="step", label="as recorded")
+    axis.axvline(null.mean(), color="#333333", linestyle=":", linewidth=1.4)
+    axis.axvline(true.mean(), color=TRUE_COLOUR, linestyle="--", linewidth=1.2)
+    axis.set_ylim(top=1.25 * axis.get_ylim()[1])  # room for the legend
+    letter, reached = "\N{GREEK SMALL LETTER DELTA}", (true.mean() - null.mean()) / null.std()
     axis.set_title(
-        f"\N{GREEK SMALL LETTER DELTA} = {delta:g}: session {draws['session'].item()}, {draws['channel'].item()}",
+        f"nearest to {letter} = {delta:.1f}\n"
+        f"session {draws['session'].item()}, {draws['channel'].item()}: {letter} = {reached:.2f}",
         fontsize=SMALL,
     )
     axis.set_xlabel("inter-trial correlation", fontsize=SMALL)

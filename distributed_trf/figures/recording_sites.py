@@ -14,7 +14,8 @@ from distributed_trf.figures.style import PAGE_WIDTH, SMALL, area_colour, new_fi
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure, SubFigure
+    from matplotlib.figure import Figure
+    from matplotlib.gridspec import SubplotSpec
 
 MAP_UNIT = 5.0
 """Millimetres of the unit in which results hold recording sites."""
@@ -31,6 +32,8 @@ MAPPED_FORMAT = "ucsf"
 AREA_MARKERS = {"core": "o", "non-primary": "^"}
 OTHER_AREA_MARKERS = ("s", "D", "v", "P")
 PER_ROW = 4
+MAP_HEIGHT, LEGEND_HEIGHT = 2.15, 0.3
+"""Inches of a row of maps, and of what says what marks mean."""
 LINE_COLOUR = "#999999"
 DOT, PER_UNIT = 14.0, 1.1
 """Square points of a session's mark: of one without units, and for each unit."""
@@ -59,12 +62,15 @@ def recording_sites(
         If matplotlib is not installed.
     """
     sites = site_table(ds)
-    columns = min(PER_ROW, sites["subject"].nunique())
-    rows = -(-sites["subject"].nunique() // columns)
-    figure = new_figure(PAGE_WIDTH * max(columns, 2) / PER_ROW, 0.35 + 2.15 * rows)
-    axes = figure.subplots(rows, columns, squeeze=False).ravel()
-    draw_sites(list(axes), sites, highlight or {}, borders=has_published_map(ds) if borders is None else borders)
-    sites_legend(figure, sites)
+    columns = min(PER_ROW, max(2, sites["subject"].nunique()))
+    figure = new_figure(PAGE_WIDTH * columns / PER_ROW, maps_height(sites))
+    draw_sites(
+        figure,
+        figure.add_gridspec(1, 1)[0],
+        sites,
+        highlight or {},
+        borders=has_published_map(ds) if borders is None else borders,
+    )
     note_of_sites(figure, ds)
     return figure
 
@@ -83,12 +89,23 @@ def site_table(ds: xr.Dataset) -> pd.DataFrame:
     return sites
 
 
-def draw_sites(axes: list[Axes], sites: pd.DataFrame, highlight: Mapping[str, str], *, borders: bool) -> None:
-    """Draw the map of each subject into an axis; axes that are left over are taken away."""
+def maps_height(sites: pd.DataFrame) -> float:
+    """Return the height in inches that ``draw_sites`` takes."""
+    return MAP_HEIGHT * -(-sites["subject"].nunique() // PER_ROW) + LEGEND_HEIGHT
+
+
+def draw_sites(
+    figure: Figure, place: SubplotSpec, sites: pd.DataFrame, highlight: Mapping[str, str], *, borders: bool
+) -> Axes:
+    """Draw the map of each subject and a legend below them into a part of a figure; return the first map's axis."""
     from matplotlib.patches import Circle
 
     areas, subjects = sorted(set(sites["area"])), sorted(set(sites["subject"]))
-    for axis, subject in zip(axes, subjects, strict=False):
+    rows = -(-len(subjects) // PER_ROW)
+    grid = place.subgridspec(rows + 1, min(PER_ROW, len(subjects)), height_ratios=[MAP_HEIGHT] * rows + [LEGEND_HEIGHT])
+    axes = [figure.add_subplot(grid[k // PER_ROW, k % PER_ROW]) for k in range(len(subjects))]
+    _legend(figure.add_subplot(grid[rows, :]), sites, areas)
+    for axis, subject in zip(axes, subjects, strict=True):
         of = sites[sites["subject"] == subject]
         axis.add_patch(Circle((0, 0), WINDOW_RADIUS, fill=False, color=LINE_COLOUR, linewidth=0.8))
         if borders:
@@ -105,46 +122,19 @@ def draw_sites(axes: list[Axes], sites: pd.DataFrame, highlight: Mapping[str, st
                 alpha=0.85,
                 zorder=2,
             )
-        for k, row in enumerate(of[of["session"].isin(list(highlight))].itertuples()):
-            size = DOT + PER_UNIT * row.units
-            marker, colour = area_marker(row.area, areas), highlight[row.session]
-            axis.scatter(row.x, row.y, s=2.2 * size, marker=marker, facecolor="none", edgecolor=colour, zorder=3)
-            side = 1 if row.y > 0 else -1  # with a line from the rim, where no mark is
-            axis.annotate(
-                row.session,
-                (row.x, row.y),
-                xytext=(0, side * (LABELS_AT - LINE_OF_TEXT * k)),
-                arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.8, "shrinkB": float(np.sqrt(size))},
-                ha="center",
-                va="center",
-                fontsize=SMALL,
-                weight="bold",
-                color=colour,
-            )
+        _draw_highlights(axis, of[of["session"].isin(list(highlight))], highlight, areas)
         reach = max(WINDOW_RADIUS, of[["x", "y"]].abs().to_numpy().max()) * 1.08
         axis.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
-        axis.set_title(f"{subject}: {len(of)} sessions, {of['units'].sum()} units", fontsize=SMALL)
+        axis.set_title(f"{subject}: {_count(len(of), 'session')}, {_count(of['units'].sum(), 'unit')}", fontsize=SMALL)
         axis.set_xlabel("caudal \N{EN DASH} rostral (mm)", fontsize=SMALL)
-        axis.set_ylabel("ventral \N{EN DASH} dorsal (mm)", fontsize=SMALL)
-        axis.label_outer()
+        axis.locator_params(nbins=5)
         tidy(axis)
-    for axis in axes[len(subjects) :]:
-        axis.remove()
-
-
-def sites_legend(figure: Figure | SubFigure, sites: pd.DataFrame) -> None:
-    """Say what marks and their sizes mean, to the right of the maps."""
-    from matplotlib.lines import Line2D
-
-    areas = sorted(set(sites["area"]))
-    entries = [
-        Line2D([], [], marker=area_marker(a, areas), color=area_colour(a, areas), linestyle="", label=a) for a in areas
-    ]
-    for n in sorted({int(sites["units"].min()), int(sites["units"].max())}):
-        size = float(np.sqrt(DOT + PER_UNIT * n))
-        label = f"{n} units" if n != 1 else "1 unit"
-        entries.append(Line2D([], [], marker="o", color="#999999", linestyle="", markersize=size, label=label))
-    figure.legend(handles=entries, loc="outside upper center", ncols=len(entries), fontsize=SMALL, frameon=False)
+    for k, axis in enumerate(axes):
+        if k % PER_ROW == 0:
+            axis.set_ylabel("ventral \N{EN DASH} dorsal (mm)", fontsize=SMALL)
+        else:
+            axis.tick_params(labelleft=False)
+    return axes[0]
 
 
 def note_of_sites(figure: Figure, ds: xr.Dataset) -> None:
@@ -170,11 +160,48 @@ def has_published_map(ds: xr.Dataset) -> bool:
     return not isinstance(study, dict) or study["recordings"]["format"] == MAPPED_FORMAT
 
 
+def _legend(axis: Axes, sites: pd.DataFrame, areas: list[str]) -> None:
+    """Say what marks and their sizes mean."""
+    marks = [(area_marker(a, areas), area_colour(a, areas), DOT + PER_UNIT * sites["units"].median(), a) for a in areas]
+    for n in sorted({int(sites["units"].min()), int(sites["units"].max())}):
+        marks.append(("o", LINE_COLOUR, DOT + PER_UNIT * n, _count(n, "unit")))
+    for marker, colour, size, label in marks:
+        axis.scatter([], [], s=size, marker=marker, color=colour, label=label)
+    axis.set_axis_off()
+    axis.legend(loc="center", ncols=len(marks), fontsize=SMALL, frameon=False)
+
+
+def _draw_highlights(axis: Axes, rows: pd.DataFrame, colours: Mapping[str, str], areas: list[str]) -> None:
+    """Ring sessions, and name them at the rim, where no mark is."""
+    named = {1: 0, -1: 0}
+    for row in rows.to_dict("records"):
+        size, colour = DOT + PER_UNIT * row["units"], colours[row["session"]]
+        marker = area_marker(row["area"], areas)
+        axis.scatter(row["x"], row["y"], s=2.2 * size, marker=marker, facecolor="none", edgecolor=colour, zorder=3)
+        side = 1 if row["y"] > 0 else -1
+        axis.annotate(
+            row["session"],
+            (row["x"], row["y"]),
+            xytext=(0, side * (LABELS_AT - LINE_OF_TEXT * named[side])),
+            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.8, "shrinkB": float(np.sqrt(size))},
+            ha="center",
+            va="center",
+            fontsize=SMALL,
+            weight="bold",
+            color=colour,
+        )
+        named[side] += 1
+
+
 def _draw_borders(axis: Axes, *, name: bool) -> None:
     for x, y in BORDERS:
         axis.plot(x, y, color=LINE_COLOUR, linewidth=0.8, linestyle="--", zorder=1)
-    for region, (x, y) in REGIONS.items() if name else ():
-        axis.text(x, y, region, ha="right", va="center", fontsize=SMALL, color="#555555", zorder=1)
+    for region, place in REGIONS.items() if name else ():
+        axis.text(*place, region, ha="right", va="center", fontsize=SMALL, color="#555555", zorder=1)
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
 def _all_sites(ds: xr.Dataset) -> pd.DataFrame:

@@ -84,7 +84,7 @@ def session_layers(
         fontsize="medium",
     )
     if fitted.size < values.shape[1]:
-        note(figure, f"white: {values.shape[1] - fitted.size} units that never vary or were not fitted")
+        note(figure, f"units that never vary or were not fitted (white): {values.shape[1] - fitted.size}")
     return figure
 
 

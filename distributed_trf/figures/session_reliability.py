@@ -66,6 +66,7 @@ def session_reliability(
 
     figure = new_figure(PAGE_WIDTH, 2.8)
     axis = figure.subplots()
+    axis.use_sticky_edges = False  # room below the bars
     axis.bar(
         units,
         2 * NULL_WIDTH * null_std,
@@ -88,13 +89,13 @@ def session_reliability(
         axis.plot(above, highest[above] + 0.05, "k*", markersize=4, label=f"p < {ALPHA:g}, test by shifts")
     constant = int(np.isnan(normaliser).sum())
     if constant:
-        note(figure, f"without a mark: {constant} units that never vary")
+        note(figure, f"units that never vary and have no mark: {constant}")
     label_units(axis, of["channel"].values)
     axis.set_ylabel("inter-trial correlation", fontsize=SMALL)
     axis.set_title(
         f"session {session}, {stimuli}, {bin_width:g} ms bins: {int(tuned.sum())} of {units.size} units highly tuned",
         fontsize="medium",
     )
-    figure.legend(loc="outside lower center", ncols=4, fontsize=SMALL, frameon=False)
+    figure.legend(loc="outside upper center", ncols=4, fontsize=SMALL, frameon=False)
     tidy(axis)
     return figure

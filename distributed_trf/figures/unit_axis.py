@@ -19,5 +19,5 @@ def label_units(axis: Axes, channels: np.ndarray) -> None:
     """Write the channels below an axis whose unit k stands at x = k."""
     step = -(-channels.size // MOST_LABELS)
     axis.set_xticks(np.arange(0, channels.size, step), channels[::step], rotation=90, fontsize=SMALL)
-    axis.set_xlim(-0.6, channels.size - 0.4)
+    axis.set_xlim(-0.5, channels.size - 0.5)
     axis.set_xlabel("unit", fontsize=SMALL)

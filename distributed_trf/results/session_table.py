@@ -63,15 +63,13 @@ def _best_fit(here: xr.Dataset) -> dict[str, np.ndarray | pd.api.extensions.Exte
     r, rho = fits["r"].values, fits["rho"].values
     known = ~np.isnan(r).all(axis=0)
     place = np.where(np.isnan(r), -np.inf, r).argmax(axis=0)
-    labels = {name: np.where(known, fits[name].values[place], None) for name in OF_FIT}
+    found: dict[str, np.ndarray | pd.api.extensions.ExtensionArray] = {}
+    for name in OF_FIT:
+        labels = fits[name].values[place].astype(object)
+        labels[~known] = None
+        found[name] = pd.array(labels, dtype="Int64") if name == names.LAYER else labels
     units = np.arange(r.shape[1])
-    return {
-        names.NETWORK: labels[names.NETWORK],
-        names.WEIGHTS: labels[names.WEIGHTS],
-        names.LAYER: pd.array(labels[names.LAYER], dtype="Int64"),
-        "r": r[place, units],
-        "rho": rho[place, units],
-    }
+    return {**found, "r": r[place, units], "rho": rho[place, units]}
 
 
 def _per_unit(of: xr.DataArray) -> np.ndarray:
