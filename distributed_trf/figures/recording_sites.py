@@ -32,7 +32,7 @@ MAPPED_FORMAT = "ucsf"
 AREA_MARKERS = {"core": "o", "non-primary": "^"}
 OTHER_AREA_MARKERS = ("s", "D", "v", "P")
 PER_ROW = 4
-MAP_HEIGHT, LEGEND_HEIGHT = 2.15, 0.3
+MAP_HEIGHT, LEGEND_HEIGHT = 2.4, 0.35
 """Inches of a row of maps, and of what says what marks mean."""
 LINE_COLOUR = "#999999"
 DOT, PER_UNIT = 14.0, 1.1
@@ -110,11 +110,11 @@ def draw_sites(
         axis.add_patch(Circle((0, 0), WINDOW_RADIUS, fill=False, color=LINE_COLOUR, linewidth=0.8))
         if borders:
             _draw_borders(axis, name=subject == subjects[-1])
-        for area, rows in of.groupby("area"):
+        for area, marked in of.groupby("area"):
             axis.scatter(
-                rows["x"],
-                rows["y"],
-                s=DOT + PER_UNIT * rows["units"],
+                marked["x"],
+                marked["y"],
+                s=DOT + PER_UNIT * marked["units"],
                 marker=area_marker(str(area), areas),
                 color=area_colour(str(area), areas),
                 edgecolor="white",

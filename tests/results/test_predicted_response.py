@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
+import zarr
 
 from distributed_trf import open_models, open_recordings, open_results
 from distributed_trf.errors import StoreError
@@ -73,6 +76,16 @@ def test_predicted_response__is_the_prediction_and_score_of_the_study(saved_stud
     together = np.concatenate([response.predicted.values for response in responses])
     r = np.mean([np.corrcoef(repeat, together)[0, 1] for repeat in counts])
     np.testing.assert_allclose(r, responses[0].r, atol=1e-6)
+
+
+def test_predicted_response__of_a_study_with_a_delay_begins_later(tmp_path, saved_study, best_unit):
+    shutil.copytree(saved_study, tmp_path / "study")
+    group = zarr.open_group(StudyStore.open(tmp_path / "study").results, mode="r+")
+    group.attrs.update({"study": {**group.attrs["study"], "delay": 0.1}})
+    later = predicted_response(tmp_path / "study", *best_unit, **MEL)
+    at_once = predicted_response(saved_study, *best_unit, **MEL)
+    np.testing.assert_allclose(later.time, at_once.time + 0.1)
+    np.testing.assert_array_equal(later.predicted, at_once.predicted)
 
 
 @pytest.mark.parametrize(
