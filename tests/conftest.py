@@ -13,6 +13,7 @@ import yaml
 from hypothesis import settings
 from scipy.io import loadmat, savemat
 
+from distributed_trf.pipeline.study import Study
 from distributed_trf.recordings.simulation.simulate import simulate
 
 # What hypothesis draws must not depend on how busy the machine is.
@@ -101,3 +102,21 @@ def rewrite() -> Callable[[Path, Callable[[dict[str, Any]], None]], None]:
         savemat(path, content, oned_as="column")
 
     return apply
+
+
+@pytest.fixture(scope="session")
+def saved_study(tmp_path_factory: pytest.TempPathFactory, recordings: Path) -> Path:
+    """The folder of a finished study of two spectrograms, models and responses included, that no test may change."""
+    folder = tmp_path_factory.mktemp("saved") / "study"
+    study = {
+        "name": "saved",
+        "recordings": {"format": "ucsf", "path": str(recordings)},
+        "output": str(folder),
+        "networks": [{"name": "mel_librosa"}, {"name": "mel_whisper"}],
+        "reliability": {"draws": 500, "shifts": 99},
+        "save_models": True,
+    }
+    path = folder.parent / "study.yaml"
+    path.write_text(yaml.safe_dump(study))
+    assert Study.load(path).run(None).ok
+    return folder

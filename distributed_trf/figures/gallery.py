@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from distributed_trf.errors import ConfigError, NothingToDrawError
+from distributed_trf.figures.figure_2 import figure_2
+from distributed_trf.figures.figure_s1 import figure_s1
 from distributed_trf.figures.inputs import Inputs
 
 if TYPE_CHECKING:
@@ -23,7 +25,10 @@ class Drawing:
     draw: Callable[[Inputs], Figure]
 
 
-FIGURES: tuple[Drawing, ...] = ()
+FIGURES: tuple[Drawing, ...] = (
+    Drawing("2", "responses, predictions and recording sites", figure_2),
+    Drawing("S1", "units above the threshold of tuning", lambda inputs: figure_s1(inputs.results, inputs.folder)),
+)
 
 
 def chosen(only: Iterable[str] | None) -> list[Drawing]:

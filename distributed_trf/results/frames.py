@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
+
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -36,20 +38,22 @@ def to_dataframe(ds: xr.Dataset) -> pd.DataFrame:
         raise DataError("this dataset has no variable, so there is nothing to put into a table")
     dims = max((v.dims for v in ds.data_vars.values()), key=len)
     ds = ds.transpose(*dims, ...)
-    shape = tuple(ds.sizes[dim] for dim in dims)
-    whole = [v for v in ds.data_vars.values() if set(v.dims) == set(dims)]
-    kept = np.zeros(shape, dtype=bool)
-    for variable in whole:
-        kept |= variable.notnull().values
-    rows = np.nonzero(kept)
-    columns = {}
-    labels = [name for name in ds.coords if name != names.UNIT]
-    # Dimensions first, then what lies along them, then the numbers.
-    for name in sorted(labels, key=lambda name: (name not in dims, list(ds.coords).index(name))) + list(ds.data_vars):
-        of = ds[name]
-        if set(of.dims) <= set(dims):
-            values = of.transpose(*[dim for dim in dims if dim in of.dims]).values
-            columns[name] = (
-                values[tuple(rows[dims.index(dim)] for dim in dims if dim in of.dims)] if of.dims else of.item()
-            )
-    return pd.DataFrame(columns, index=pd.RangeIndex(rows[0].size))
+    kept = np.zeros(tuple(ds.sizes[dim] for dim in dims), dtype=bool)
+    for variable in ds.data_vars.values():
+        if set(variable.dims) == set(dims):
+            kept |= variable.notnull().values
+    rows = np.nonzero(kept) if dims else ()
+    columns: dict[Hashable, np.ndarray] = {}
+    for name in [*_labels(ds, dims), *ds.data_vars]:
+        along = [dim for dim in dims if dim in ds[name].dims]
+        if len(along) == ds[name].ndim:
+            values = ds[name].transpose(*along).values
+            columns[name] = values[tuple(rows[dims.index(dim)] for dim in along)] if along else values.item()
+    return pd.DataFrame(columns, index=pd.RangeIndex(rows[0].size if dims else int(kept)))
+
+
+def _labels(ds: xr.Dataset, dims: Sequence[Hashable]) -> list[Hashable]:
+    """List coordinates: dimensions first, then what lies along them in the order in which results describe it."""
+    known = [*dims, *names.COORDS]
+    there = [name for name in ds.coords if name != names.UNIT]
+    return sorted(there, key=lambda name: known.index(name) if name in known else len(known))
