@@ -1,7 +1,7 @@
 """What is published of the UCSF sessions: where each was recorded, which are bad, which heard no vocalisations.
 
-From ``sessions_metadata.yml`` of the recordings (doi 10.5281/zenodo.16175377), and the numbers of channels of Ahmed et al.
-(2025). Recordings bring that file with them; these are for what comes without it, such as simulations and tables.
+From ``sessions_metadata.yml`` of the recordings (doi 10.5281/zenodo.16175377), and the numbers of channels of Ahmed et
+al. (2025). Recordings bring that file with them; this is for what comes without it, such as simulations and tables.
 """
 
 from __future__ import annotations
