@@ -15,7 +15,7 @@ SMALL = {180413: 3, 190726: 2, 200318: 2}
 WITHOUT_CALLS = (190726, 200213)
 LAYERS = {
     "wav2letter_modified": ["conv"] * 14,
-    "wav2vec2": ["conv"] * 8 + ["transformer"] * 13,
+    "wav2vec2": ["conv"] * 7 + ["transformer"] * 14,
     "speech2text": ["conv"] * 2 + ["transformer"] * 12,
     "whisper_tiny": ["conv"] * 2 + ["transformer"] * 4,
     "whisper_base": ["conv"] * 2 + ["transformer"] * 6,

@@ -75,9 +75,7 @@ def write_published_csv(
     grids: list[tuple[xr.Dataset, Kind]] = [(ds, "grid")]
     if lowpass is not None:
         if not all(np.array_equal(lowpass[name].values, ds[name].values) for name in ("session", "channel")):
-            raise ResultsFileError(
-                "lowpass has other units than ds; open both from one folder, with all units"
-            )
+            raise ResultsFileError("lowpass has other units than ds; open both from one folder, with all units")
         grids.append((lowpass, "lowpass"))
     files: dict[Path, str] = {}
     for grid, kind in grids:

@@ -74,12 +74,13 @@ def parse_name(name: str) -> FileName:
             f"its name is not <network>_<dataset>_[reset_](timit|mVocs)_trf_lags<ms>[_bw<ms>][_<identifier>]{ENDING}"
         )
     network, is_spectrogram = _network(found["source"])
-    identifier, layer = _cut(_LAYER, found["identifier"] or "", "layer")
-    weights = FIXED if is_spectrogram else TRAINED
-    if found["reset"]:
-        if is_spectrogram:
-            raise ResultsFileError("its name says reset_, but a spectrogram has nothing to train")
-        identifier, weights = _control(identifier)
+    identifier, layer, weights = found["identifier"] or "", None, FIXED
+    if is_spectrogram:
+        if found["reset"] or found["bootstrap"]:
+            raise ResultsFileError("its name says reset or bootstrap, which there are of networks only")
+    else:
+        identifier, layer = _cut(_LAYER, identifier, "layer")
+        identifier, weights = _control(identifier) if found["reset"] else (identifier, TRAINED)
     identifier, lowpass = _cut(_LOWPASS, identifier, "bin_width")
     if lowpass and found["bootstrap"]:
         raise ResultsFileError("its name says bootstrap and LPF, which are never one")

@@ -44,6 +44,19 @@ def _described(network: str, layers: list[int], gathered: Gathered) -> dict[str,
     return found
 
 
+def other_types(gathered: Gathered) -> list[str]:
+    """Say of which layers the files have another type than the network tables, one line each."""
+    notes = []
+    for (network, layer), said in gathered.layer_types.items():
+        table = table_of(network)
+        known = {known.id: known.type for known in table.layers} if table else {}
+        if said != known.get(layer, said):
+            notes.append(
+                f"layer {layer} of {network}: column layer_type says {said}, the table {known[layer]}, as kept"
+            )
+    return notes
+
+
 def _weights_order(weights: str) -> tuple[int, str]:
     """Trained, untrained and other controls first, then the one of spectrograms."""
     return ((TRAINED, RESET).index(weights) if weights in (TRAINED, RESET) else 2 if weights != FIXED else 3, weights)

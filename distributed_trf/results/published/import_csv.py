@@ -15,7 +15,7 @@ from distributed_trf.recordings.recording_set import UNKNOWN, RecordingSet
 from distributed_trf.recordings.ucsf.metadata import read_site_table
 from distributed_trf.results.published.folder import Chosen, choose_files
 from distributed_trf.results.published.gather import Gathered, gather
-from distributed_trf.results.published.grid import grid_of
+from distributed_trf.results.published.grid import grid_of, other_types
 from distributed_trf.results.published.units import UCSF, Names
 from distributed_trf.results.published.write_analyses import write_draws, write_lowpass
 from distributed_trf.store.atomic import new_folder
@@ -38,8 +38,12 @@ class Imported:
 
     output: Path
     """Folder that ``open_results`` opens."""
-    n_fits: int
     n_units: int
+    n_fits: int
+    n_lowpass: int
+    """Fits on low-passed features."""
+    n_draws: int
+    """Of bootstraps, each of one percentage and number of repeats."""
     files: tuple[str, ...]
     """Names of the files that were read."""
     left_out: dict[str, str]
@@ -106,7 +110,7 @@ def import_published_csv(
     unit_names = Names.of(chosen.dataset, recordings, sites)
     gathered = gather(chosen, unit_names)
     grid = grid_of(gathered, unit_names)
-    gathered.notes += _unknown(grid.units, unit_names, recordings)
+    gathered.notes += [*other_types(gathered), *_unknown(grid.units, unit_names, recordings)]
     with new_folder(output) as new:
         store = StudyStore.create(new)
         lay_results(store.results, grid, [], _attrs(chosen, gathered))
@@ -118,7 +122,16 @@ def import_published_csv(
         write_lowpass(store, gathered)
         write_draws(store, gathered)
     files = tuple(path.name for path in chosen.files)
-    return Imported(output, len(gathered.fits), grid.n_units, files, chosen.left_out, tuple(gathered.notes))
+    return Imported(
+        output=output,
+        n_units=grid.n_units,
+        n_fits=len(gathered.fits),
+        n_lowpass=len(gathered.lowpass),
+        n_draws=sum(len(draws) for draws in gathered.draws.values()),
+        files=files,
+        left_out=chosen.left_out,
+        notes=tuple(gathered.notes),
+    )
 
 
 def _check_output(output: Path) -> None:

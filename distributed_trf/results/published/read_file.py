@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -84,16 +85,16 @@ def read_file(path: Path, of: FileName) -> tuple[pd.DataFrame, list[str]]:
         rows[here] = table.numbers(prefix + name, _finite_or_none, "a number, or nothing") if there else np.nan
     if prefix + NULL_MEAN not in table.frame and not rows["normaliser"].any():
         rows["normaliser"] = np.nan  # 0 holds the place of what was never put in
-    rows["layer_type"] = table.frame[LAYER_TYPE].fillna("").astype(str) if LAYER_TYPE in table.frame else ""
+    rows["layer_type"] = table.frame[LAYER_TYPE].fillna("") if LAYER_TYPE in table.frame else ""
     return rows, _notes(table, of, other)
 
 
 def _notes(table: _Table, of: FileName, other: str) -> list[str]:
     """Say what a file holds that is not kept."""
     notes = []
-    if other + R in table.frame and table.frame[other + R].any():
+    if other + R in table.frame and np.any(_as_numbers(table.frame[other + R].to_numpy()) != 0):
         notes.append(f"column {other + R} is not 0 throughout, though the name says {of.stimuli}; it is not read")
-    if "N_sents" in table.frame and (table.frame["N_sents"] != N_SENTENCES).any():
+    if "N_sents" in table.frame and np.any(_as_numbers(table.frame["N_sents"].to_numpy()) != N_SENTENCES):
         notes.append(f"column N_sents is not {N_SENTENCES} throughout; what else it says is not kept")
     return notes
 
@@ -105,9 +106,8 @@ def _read(path: Path) -> pd.DataFrame:
         content = path.read_bytes()
         if not content.endswith(b"\n"):
             raise ResultsFileError(f"{path}: ends in the middle of a row. {remedy}")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", pd.errors.DtypeWarning)  # what is not a number is found below
-            frame = pd.read_csv(path, float_precision="round_trip", encoding="utf-8")
+        # As text: not every version of pandas reads a number to its last digit.
+        frame = pd.read_csv(BytesIO(content), dtype=object, encoding="utf-8")
     except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise ResultsFileError(f"{path}: cannot be read as CSV ({' '.join(str(error).split())}). {remedy}") from error
     if not isinstance(frame.index, pd.RangeIndex):
@@ -134,11 +134,11 @@ class _Table:
     def numbers(self, column: str, good: _Test, expected: str) -> np.ndarray:
         """Return a column as float64, all of it good."""
         found = self.frame[column]
-        values = pd.to_numeric(found, errors="coerce").to_numpy(dtype=np.float64)
+        values = _as_numbers(found.to_numpy())
         bad = ~good(values) | (np.isnan(values) & found.notna().to_numpy())
         if bad.any():
             row = int(np.flatnonzero(bad)[0])
-            value = "nothing" if pd.isna(found.iloc[row]) else repr(str(found.iloc[row]))
+            value = "nothing" if pd.isna(found.iloc[row]) else repr(found.iloc[row])
             raise ResultsFileError(
                 f"{self.path}: column {column}, row {row + 2}: found {value}, expected {expected}. Correct the row, or "
                 "copy the file again"
@@ -149,6 +149,21 @@ class _Table:
         """Return a column of whole numbers from 0 as int64."""
         values = self.numbers(column, _is_whole, "a whole number from 0")
         return values.astype(np.int64)
+
+
+def _as_numbers(texts: np.ndarray) -> np.ndarray:
+    """Return texts as float64, NaN where one is missing or no number."""
+    try:
+        return texts.astype(np.float64)
+    except ValueError:
+        return np.array([_as_number(text) for text in texts])
+
+
+def _as_number(text: Any) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return np.nan
 
 
 def _is_whole(values: np.ndarray) -> np.ndarray:
