@@ -112,7 +112,7 @@ class PublishedFiles:
         return r
 
     def _lmbda(self, n: int) -> np.ndarray:
-        return np.log10(10.0 ** self._rng.integers(-5, 16, n))
+        return self._rng.integers(-5, 16, n).astype(float)
 
     def _of_layer(self, part: dict[str, object], layer: int, stimuli: str) -> pd.DataFrame:
         n = len(part["session"])

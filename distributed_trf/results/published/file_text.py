@@ -22,6 +22,7 @@ from distributed_trf.results.published.columns import (
     prefixes,
 )
 from distributed_trf.results.published.file_name import N_BANDS, FileName
+from distributed_trf.results.published.penalty import exponent_of
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def file_text(of: FileName, fits: list[Fit], ds: xr.Dataset, labels: pd.DataFram
     for fit in fits:
         with np.errstate(divide="ignore", invalid="ignore"):  # as published: a normaliser may be 0 or below
             rho = fit.r / np.sqrt(measured[NORMALISER]) if measured else fit.r
-        exponent = np.log10(fit.alpha)
+        exponent = exponent_of(fit.alpha)
         columns = {
             "session": labels["session"],
             "layer": fit.layer,

@@ -24,6 +24,7 @@ from distributed_trf.results.published.columns import (
     prefixes,
 )
 from distributed_trf.results.published.file_name import N_BANDS, FileName
+from distributed_trf.results.published.penalty import penalty_of
 
 _Test = Callable[[np.ndarray], np.ndarray]
 
@@ -67,8 +68,8 @@ def read_file(path: Path, of: FileName) -> tuple[pd.DataFrame, list[str]]:
             "r": table.numbers(prefix + R, _finite_or_none, "a correlation, or nothing"),
         }
     )
-    exponent = table.numbers("lmbda" if spectrogram else "opt_lmbda", _finite_or_none, "the log10 of a penalty")
-    rows["alpha"] = np.power(10.0, exponent)
+    exponent = table.numbers("lmbda" if spectrogram else "opt_lmbda", _in_range, "the log10 of a penalty")
+    rows["alpha"] = penalty_of(exponent)
     lag = "tmax" if spectrogram else "opt_lag"
     table.numbers(lag, lambda x: x == of.lag, f"{of.lag:g} as in the file's name")
     if of.layer is not None:
@@ -172,6 +173,10 @@ def _is_whole(values: np.ndarray) -> np.ndarray:
 
 def _finite_or_none(values: np.ndarray) -> np.ndarray:
     return ~np.isinf(values)
+
+
+def _in_range(values: np.ndarray) -> np.ndarray:
+    return np.isnan(values) | (np.abs(values) <= 300)  # beyond, its power is no float
 
 
 def _above_zero_or_none(values: np.ndarray) -> np.ndarray:

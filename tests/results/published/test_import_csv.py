@@ -69,7 +69,7 @@ def test_import__every_number_is_at_its_place(imported):
             unit = UNITS.index((f"{row['session']:g}", f"{row['channel']:g}"))
             fit = ds.sel(at).sel(layer=row.get("layer", 0)).isel(unit=unit)
             np.testing.assert_array_equal(fit.r, row[r])
-            assert fit.alpha == 10.0 ** row[lmbda]
+            assert fit.alpha == float(f"1e{row[lmbda]:g}")
             np.testing.assert_array_equal(fit.normaliser, row[f"{prefix}normalizer"])
             np.testing.assert_array_equal(fit.null_mean, row[f"{prefix}null_mean"])
             np.testing.assert_array_equal(fit.null_std, row[f"{prefix}null_std"])
@@ -122,7 +122,7 @@ def test_import__low_passed_features_are_an_analysis(imported):
     for cut, rows in frame.groupby("bin_width"):
         fit = ds.sel(network="whisper_base", layer=2, bin_width=20, lowpass_bin=cut).squeeze()
         np.testing.assert_array_equal(fit.r, rows["test_cc_raw"])
-        np.testing.assert_array_equal(fit.alpha, 10.0 ** rows["opt_lmbda"])
+        np.testing.assert_array_equal(fit.alpha, [float(f"1e{x:g}") for x in rows["opt_lmbda"]])
     results = open_results(imported / "out")
     np.testing.assert_array_equal(results.normaliser.sel(stimuli="timit", bin_width=20), rows["normalizer"])
 

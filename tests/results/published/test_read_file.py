@@ -49,7 +49,7 @@ def test_read_file__numbers_are_those_of_the_file(tmp_path):
         "layer_type": "layer_type",
     }.items():
         np.testing.assert_array_equal(rows[here], frame[there])
-    np.testing.assert_array_equal(rows["alpha"], 10.0 ** frame["opt_lmbda"])
+    np.testing.assert_array_equal(rows["alpha"], [float(f"1e{x:g}") for x in frame["opt_lmbda"]])
     assert rows["row"].tolist() == list(range(2, len(frame) + 2))
 
 
