@@ -47,8 +47,9 @@ def _described(network: str, layers: list[int], gathered: Gathered) -> dict[str,
 def other_types(gathered: Gathered) -> list[str]:
     """Say of which layers the files have another type than the network tables, one line each."""
     notes = []
+    tables = {network: table_of(network) for network in dict.fromkeys(network for network, _ in gathered.layer_types)}
     for (network, layer), said in gathered.layer_types.items():
-        table = table_of(network)
+        table = tables[network]
         known = {known.id: known.type for known in table.layers} if table else {}
         if said != known.get(layer, said):
             notes.append(

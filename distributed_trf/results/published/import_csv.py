@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from distributed_trf.errors import StoreError
+from distributed_trf.errors import ResultsFileError, StoreError
 from distributed_trf.pipeline.manifest import CITATION, now
 from distributed_trf.recordings.find import some_of
 from distributed_trf.recordings.recording_set import UNKNOWN, RecordingSet
@@ -109,6 +109,8 @@ def import_published_csv(
     sites = read_site_table(Path(sessions_metadata)) if sessions_metadata is not None else None
     unit_names = Names.of(chosen.dataset, recordings, sites)
     gathered = gather(chosen, unit_names)
+    if not gathered.places:
+        raise ResultsFileError(f"{folder}: nothing can be kept of its files: {'; '.join(gathered.notes)}")
     grid = grid_of(gathered, unit_names)
     gathered.notes += [*other_types(gathered), *_unknown(grid.units, unit_names, recordings)]
     with new_folder(output) as new:
@@ -138,9 +140,8 @@ def _check_output(output: Path) -> None:
     """Make sure that nothing is replaced but an earlier import."""
     if not output.exists() or (output.is_dir() and not any(output.iterdir())):
         return
-    try:
-        results = StudyStore.open(output).results
-        is_import = IMPORTED in attributes(open_group(results))
+    try:  # whichever version of this package wrote it
+        is_import = IMPORTED in attributes(open_group(StudyStore(output.resolve()).results))
     except StoreError:
         is_import = False
     if not is_import:

@@ -79,7 +79,7 @@ def read_file(path: Path, of: FileName) -> tuple[pd.DataFrame, list[str]]:
         table.numbers("num_freqs", lambda x: x == N_BANDS, f"{N_BANDS} as in the file's name")
     if bootstrap:
         rows["percent"] = table.numbers("percent_duration", _above_zero_or_none, "a percentage, or nothing")
-        rows["n_repeats"] = table.numbers("n_test_trials", _above_zero_or_none, "a number of trials, or nothing")
+        rows["n_repeats"] = table.numbers("n_test_trials", _count_or_none, "a number of trials, or nothing")
 
     for name, here in LATER.items():
         there = prefix + name in table.frame
@@ -173,6 +173,10 @@ def _is_whole(values: np.ndarray) -> np.ndarray:
 
 def _finite_or_none(values: np.ndarray) -> np.ndarray:
     return ~np.isinf(values)
+
+
+def _count_or_none(values: np.ndarray) -> np.ndarray:
+    return np.isnan(values) | (_is_whole(values) & (values >= 1))
 
 
 def _in_range(values: np.ndarray) -> np.ndarray:

@@ -62,7 +62,7 @@ class Names:
         if self.dataset == UCDAVIS:
             known = f"0 to {len(_SESSIONS) - 1}, the published sessions sorted by name"
             _check(path, "session", rows["session"], rows["session"] < len(_SESSIONS), known)
-        for number in rows["session"].unique().tolist():
+        for number in rows["session"].unique().tolist() if self.channels else ():
             session, of = self.session(number), rows[rows["session"] == number]
             labels = self.channels.get(session)
             if labels is not None:

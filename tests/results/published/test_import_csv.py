@@ -146,6 +146,27 @@ def test_import__bootstraps_are_draws_in_natural_order(imported):
     np.testing.assert_array_equal(test.r.sel(test_percent=60, n_repeats=11).isel(draw=1)[:5], rows["test_cc_raw"])
 
 
+def test_import__draws_that_do_not_say_what_was_drawn_are_left_out(tmp_path):
+    files = PublishedFiles(tmp_path / "in")
+    files.network("whisper_tiny", [0])
+    frame = files.bootstrap("whisper_base", 2, "a", [20, 60], trials=[1, 11])
+    path = tmp_path / "in/whisper_base_ucsf_timit_trf_lags200_bw50_bootstrap_test_a_corr_results.csv"
+    frame.loc[frame["percent_duration"] == 20, "percent_duration"] = np.nan
+    frame.to_csv(path, index=False)
+    (note,) = import_published_csv(tmp_path / "in", tmp_path / "out").notes
+    assert note == f"{path.name}: 10 rows do not say percent_duration or n_test_trials and are left out"
+    assert open_bootstraps(tmp_path / "out", of="test").test_percent.values.tolist() == [60]
+    (tmp_path / "in" / TINY).unlink()
+    frame.assign(n_test_trials=np.nan).to_csv(path, index=False)
+    with pytest.raises(
+        ResultsFileError, match="nothing can be kept of its files: .* 20 rows do not say percent_duration"
+    ):
+        import_published_csv(tmp_path / "in", tmp_path / "new")
+    frame.assign(n_test_trials=1.5).to_csv(path, index=False)
+    with pytest.raises(ResultsFileError, match="column n_test_trials, row 2: found '1.5', expected a number of trials"):
+        import_published_csv(tmp_path / "in", tmp_path / "new")
+
+
 def test_import__files_of_layers_before_they_are_merged(tmp_path):
     files = PublishedFiles(tmp_path / "in")
     whole = files.network("whisper_tiny", [0, 1])
@@ -235,8 +256,9 @@ def test_import__replaces_an_import_and_nothing_else(tmp_path):
             import_published_csv(tmp_path / "in", output)
         assert {path: path.read_bytes() for path in output.rglob("*") if path.is_file()} == before
     (tmp_path / "empty").mkdir()
-    for _ in range(2):
-        import_published_csv(tmp_path / "in", tmp_path / "empty")
+    import_published_csv(tmp_path / "in", tmp_path / "empty")
+    marker = tmp_path / "empty/store.json"
+    marker.write_text(marker.read_text().replace('"format_version": ', '"format_version": 1'))  # by another version
     PublishedFiles(tmp_path / "in").network("whisper_tiny", [0, 1])
     import_published_csv(tmp_path / "in", tmp_path / "empty")
     assert open_results(tmp_path / "empty").layer.values.tolist() == [0, 1]
@@ -327,3 +349,17 @@ def test_import__uc_davis_sessions_are_numbered_and_units_are_codes(tmp_path):
 
 def test_import__is_the_folder_of_a_study(imported):
     assert StudyStore.open(imported / "out").results.is_dir()
+
+
+def test_import__other_types_of_layers_are_told(tmp_path):
+    frame = PublishedFiles(tmp_path / "in").network("whisper_tiny", [0, 5])
+    frame["layer_type"] = "rnn"
+    frame.to_csv(tmp_path / "in" / TINY, index=False)
+    assert import_published_csv(tmp_path / "in", tmp_path / "out").notes == (
+        "layer 0 of whisper_tiny: column layer_type says rnn, the table conv, as kept",
+        "layer 5 of whisper_tiny: column layer_type says rnn, the table transformer, as kept",
+    )
+    assert open_results(tmp_path / "out").layer_type.squeeze().values.tolist() == ["conv", "transformer"]
+    frame.to_csv(tmp_path / "in" / TINY.replace("whisper_tiny", "theirs"), index=False)
+    import_published_csv(tmp_path / "in", tmp_path / "out")
+    assert open_results(tmp_path / "out").layer_type.sel(network="theirs").values.tolist() == ["rnn", "rnn"]
