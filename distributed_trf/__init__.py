@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from distributed_trf.results.layers import best_layer, layer_profile, peak_layer
     from distributed_trf.results.models import open_models
     from distributed_trf.results.open import open_results
+    from distributed_trf.results.published.export_csv import write_published_csv
+    from distributed_trf.results.published.import_csv import import_published_csv
     from distributed_trf.results.seeds import average_seeds
     from distributed_trf.results.simulated import simulate_results
     from distributed_trf.results.tree import open_tree
@@ -42,6 +44,8 @@ _HOMES = {
     "open_recordings": "distributed_trf.recordings.formats",
     "inventory": "distributed_trf.recordings.inventory",
     "open_results": "distributed_trf.results.open",
+    "import_published_csv": "distributed_trf.results.published.import_csv",
+    "write_published_csv": "distributed_trf.results.published.export_csv",
     "open_features": "distributed_trf.store.features",
     "open_bootstraps": "distributed_trf.results.analyses",
     "open_lowpass": "distributed_trf.results.analyses",
@@ -74,6 +78,7 @@ __all__ = [
     "compare",
     "compare_areas",
     "cutoff_tests",
+    "import_published_csv",
     "inventory",
     "layer_profile",
     "layer_tests",
@@ -93,6 +98,7 @@ __all__ = [
     "simulate_results",
     "start_cluster",
     "to_dataframe",
+    "write_published_csv",
 ]
 
 
