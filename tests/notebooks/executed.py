@@ -32,7 +32,7 @@ BUSY = re.compile(
 
 
 def execute(name: str, folder: Path, environment: Mapping[str, str] | None = None) -> NotebookNode:
-    """Execute a notebook in a folder, and check that nothing of it goes on afterwards.
+    """Execute a notebook in a folder, and check that nothing of it goes on afterwards or is written elsewhere.
 
     ``environment`` is that of its kernel, by default the one of this process. An error in a cell is raised.
     """
@@ -46,6 +46,7 @@ def execute(name: str, folder: Path, environment: Mapping[str, str] | None = Non
     }
     work = folder / "work"
     work.mkdir()
+    there = set(FOLDER.rglob("*"))
     # Sockets that only this user may use, not ports.
     config = Config({"ConnectionFileMixin": {"transport": "ipc", "connection_file": str(folder / "kernel.json")}})
     resources = {"metadata": {"path": str(work)}}
@@ -53,6 +54,7 @@ def execute(name: str, folder: Path, environment: Mapping[str, str] | None = Non
     client.execute(env=env)
     left = left_running(mark)
     assert not left, f"still there: {left}"
+    assert set(FOLDER.rglob("*")) == there
     return notebook
 
 

@@ -9,7 +9,7 @@ import pytest
 from tests.clusters.slurm.one_node_slurm import OneNodeSlurm, missing
 from tests.notebooks.executed import SECOND_HALF, execute, n_pictures, printed, told_on_stderr
 
-PICTURES = {"06_paper_figures": 11, "07_slurm": 1, "08_your_own": 3}
+PICTURES = {"06_paper_figures": 10, "07_slurm": 1, "08_your_own": 3}
 
 pytestmark = pytest.mark.slow
 
@@ -46,6 +46,6 @@ def test_slurm__runs_the_study_on_its_jobs(tmp_path, slurm):
     assert said.count("WorkerJoined on 127.0.0.1") == 2
     assert "True {'read': 3, 'assess': 4, 'extract': 20, 'fit': 4}" in said
     assert "left in the queue: nothing" in said
-    assert len(list((tmp_path / "work/logs").glob("dtrf-*.out"))) == 2
-    assert not list((tmp_path / "work/keys").iterdir())
+    assert len(list((tmp_path / "work/on_slurm/logs").glob("dtrf-*.out"))) == 2
+    assert not list((tmp_path / "work/on_slurm/keys").iterdir())
     assert slurm.jobs("pending,running") == []
