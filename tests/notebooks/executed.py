@@ -82,7 +82,7 @@ def n_pictures(notebook: NotebookNode) -> int:
     return sum("image/png" in output.get("data", {}) for output in outputs)
 
 
-def left_running(mark: str, patience: float = 20.0) -> list[str]:
+def left_running(mark: str, patience: float = 60.0) -> list[str]:
     """Return the processes of a notebook that have not ended a while after its kernel."""
     end = time.monotonic() + patience
     while (left := _marked(mark)) and time.monotonic() < end:
