@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from distributed_trf import Study, open_results
+from distributed_trf.clusters.recipe import load_recipe
 from distributed_trf.errors import ConfigError, DataError, RecordingError, StoreBusyError, StoreError
 from distributed_trf.pipeline.items import ReadSounds
 from distributed_trf.pipeline.stages.read_sounds import read_sounds
@@ -180,13 +181,13 @@ def test_item_that_raises_unexpectedly__is_tried_again_and_then_fails_alone(writ
     write_study(networks=MEL, attempts=2)
     StudyStore.create(workplace / "study")
     (workplace / "study/counts").write_text("in the way")
-    report = Study.load("study.yaml").run("local")
+    report = Study.load("study.yaml").run(load_recipe("local", workers=1))
     assert set(report.failed) == {f"read timit-{session.name}" for session in sessions(workplace)}
     assert all("counts" in message and "(tried 2 times)" in message for message in report.failed.values())
     assert report.done == {"read": 1, "extract": 3, "fit": 0}
     assert list(report.blocked.values()) == ["no session could be read"]
     (workplace / "study/counts").unlink()
-    assert Study.load("study.yaml").run("local").ok
+    assert run().ok
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import yaml
 from transformers import WhisperConfig, WhisperForConditionalGeneration
 
 from distributed_trf import Study, open_features, open_results
+from distributed_trf.clusters.recipe import load_recipe
 from distributed_trf.pipeline.survey import State
 from tests.conftest import SMALL_WHISPER
 
@@ -152,10 +153,11 @@ def test_deleted_store__is_made_again_with_the_same_numbers(write_study, gone):
 
 def test_workers__give_the_numbers_of_a_plain_loop(write_study):
     """And leave a record of the run."""
-    write_study(output="here")
+    networks = [{"name": "small_whisper", "weights": ["reset"]}, *MEL]
+    write_study(networks=networks, output="here")
     Study.load("study.yaml").run(recipe=None)
-    write_study(output="there")
-    report = Study.load("study.yaml").run("local")
+    write_study(networks=networks, output="there")
+    report = Study.load("study.yaml").run(load_recipe("local", workers=1))  # each of which would load torch
     assert report.ok
     here, there = open_results("here").load(), open_results("there").load()
     for name in here:
