@@ -93,11 +93,10 @@ def test_missing_weights__fail_their_network_alone(write_study):
     assert ds.sel(network="mel_librosa", weights="fixed", layer=0).notnull().all()
 
 
-def test_nan_in_stored_features__is_found_before_a_fit(write_study):
+def test_nan_in_stored_features__is_found_before_a_fit(studied, write_study):
     import zarr
 
-    write_study(networks=MEL)
-    run()
+    studied(networks=MEL)
     zarr.open_group("study/features/timit/mel_librosa/fixed.zarr", mode="r+")["0"][5, 3] = np.nan
     write_study(networks=MEL, ridge={"n_folds": 4})
     report = run()
@@ -144,9 +143,8 @@ def test_output_that_is_no_study__is_left_alone(write_study, workplace):
     assert [p.name for p in (workplace / "study").iterdir()] == ["thesis.txt"]
 
 
-def test_store_of_another_version__is_refused_with_both_versions(write_study, workplace):
-    write_study(networks=MEL)
-    run()
+def test_store_of_another_version__is_refused_with_both_versions(studied, workplace):
+    studied(networks=MEL)
     marker = workplace / "study/store.json"
     marker.write_text(marker.read_text().replace('"format_version": 3', '"format_version": 7'))
     with pytest.raises(StoreError, match=r"store\.json: format_version is 7, but .* reads 3"):
@@ -169,9 +167,8 @@ def test_second_run__is_refused_while_one_is_running(write_study, workplace):
     assert run().ok
 
 
-def test_recordings_that_went_away__do_not_hide_the_results(write_study, workplace):
-    write_study(networks=MEL)
-    run()
+def test_recordings_that_went_away__do_not_hide_the_results(studied, workplace):
+    studied(networks=MEL)
     shutil.rmtree(workplace / "recordings")
     assert open_results("study").r.notnull().all()
 

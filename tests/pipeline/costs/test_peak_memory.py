@@ -151,7 +151,7 @@ def test_assessing__takes_what_is_planned(bench):
     b.check(Assess("timit", 50.0, b.session))
 
 
-@pytest.mark.parametrize(("network", "batch"), [("whisper_tiny", 8), ("cochleagram", 8)])
+@pytest.mark.parametrize(("network", "batch"), [("whisper_tiny", 8), ("cochleagram", 4)])
 def test_extraction__takes_what_is_planned(bench, network, batch):
     weights = {} if load_table(network).is_spectrogram else {"weights": ["reset"]}
     b = bench(sentences=16, channels=2, networks=[{"name": network, **weights}], extraction={"batch": batch})
