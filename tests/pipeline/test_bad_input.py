@@ -128,7 +128,7 @@ def test_unusable_study__writes_nothing(write_study, workplace, changes, error, 
 def test_item_too_large_for_a_worker__is_refused_before_anything_is_written(write_study, workplace):
     recipe = workplace / "tiny.yaml"
     recipe.write_text("kind: local\nworkers: 1\nmemory: 500MiB\n")
-    write_study()
+    write_study(networks=[{"name": "small_whisper", "weights": ["reset"]}, {"name": "mel_whisper"}])
     with pytest.raises(ConfigError, match=r"items do not fit a worker, which has 0\.5 GiB: .* about .* GiB"):
         Study.load("study.yaml").run("tiny.yaml")
     assert not (workplace / "study").exists()
