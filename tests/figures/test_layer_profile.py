@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import xarray as xr
+from distributed_trf.figures.layer_profile import WEIGHTS_STYLE, layer_profile
 
 from distributed_trf.config.weights import PROJECTIONS, SEEDED
 from distributed_trf.errors import StoreError
-from distributed_trf.figures.layer_profile import WEIGHTS_STYLE, layer_profile
 from tests.small_results import small_results
 
 

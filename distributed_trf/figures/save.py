@@ -1,0 +1,48 @@
+"""Figures as files: the same figure gives the same bytes, and text stays text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FORMATS = ("png", "pdf", "svg")
+# Names inside an svg are drawn at random without a salt; fonts are embedded as such, so that text can be searched.
+SETTINGS: Any = {"svg.hashsalt": "distributed_trf", "svg.fonttype": "none", "pdf.fonttype": 42}
+UNDATED: dict[str, dict[str, Any]] = {"png": {}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
+
+
+def save_figure(figure: Figure, folder: Path, name: str, formats: Sequence[str], *, dpi: float = 150) -> list[Path]:
+    """Save a figure in several formats.
+
+    Parameters
+    ----------
+    figure
+        What to save.
+    folder
+        Made if it is missing.
+    name
+        Of the files, without ending.
+    formats
+        Some of ``png``, ``pdf`` and ``svg``.
+    dpi
+        Resolution of png, and of images within the others.
+
+    Returns
+    -------
+    list of Path
+        In the order of the formats.
+    """
+    from matplotlib import rc_context
+
+    folder.mkdir(parents=True, exist_ok=True)
+    files = []
+    for ending in formats:
+        file = folder / f"{name}.{ending}"
+        with rc_context(SETTINGS):
+            figure.savefig(file, dpi=dpi, metadata=UNDATED[ending])
+        files.append(file)
+    return files
