@@ -14,8 +14,9 @@ from distributed_trf import names
 from distributed_trf.errors import DamagedError, NothingToDrawError, StoreError
 from distributed_trf.results.analyses import open_lowpass, open_together
 from distributed_trf.results.open import open_results
+from distributed_trf.results.rho import with_rho
 
-NEEDED = ("r", "rho", "normaliser", "null_mean", "null_std")
+NEEDED = ("r", "normaliser", "null_mean", "null_std")
 """Variables of the results that figures show or choose units by."""
 
 
@@ -34,8 +35,7 @@ class Inputs:
     @cached_property
     def results(self) -> xr.Dataset:
         """All fits, in memory."""
-        ds = open_results(self.folder)
-        return ds[[name for name in NEEDED if name in ds]].load()
+        return with_rho(open_results(self.folder)[list(NEEDED)].load())  # sooner than the lazy rho of every fit
 
     @cached_property
     def lowpass(self) -> xr.Dataset:

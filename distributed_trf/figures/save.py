@@ -6,12 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FORMATS = ("png", "pdf", "svg")
 # Names inside an svg are drawn at random without a salt; fonts are embedded as such, so that text can be searched.
 SETTINGS: Any = {"svg.hashsalt": "distributed_trf", "svg.fonttype": "none", "pdf.fonttype": 42}
+DIGITS = 6
+"""Of places within a figure."""
 UNDATED: dict[str, dict[str, Any]] = {"png": {}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
 
 
@@ -21,7 +25,7 @@ def save_figure(figure: Figure, folder: Path, name: str, formats: Sequence[str],
     Parameters
     ----------
     figure
-        What to save.
+        What to save; its layout is settled from here on.
     folder
         Made if it is missing.
     name
@@ -39,6 +43,7 @@ def save_figure(figure: Figure, folder: Path, name: str, formats: Sequence[str],
     from matplotlib import rc_context
 
     folder.mkdir(parents=True, exist_ok=True)
+    _settle(figure)
     files = []
     for ending in formats:
         file = folder / f"{name}.{ending}"
@@ -46,3 +51,18 @@ def save_figure(figure: Figure, folder: Path, name: str, formats: Sequence[str],
             figure.savefig(file, dpi=dpi, metadata=UNDATED[ending])
         files.append(file)
     return files
+
+
+def _settle(figure: Figure) -> None:
+    """Lay the figure out, once for all formats, and round all places.
+
+    What solves for the layout goes through its unknowns in an order that memory decides, so that the last digits
+    differ from run to run.
+    """
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for part in figure.subfigs:
+        part.bbox_relative.p0 = np.round(part.bbox_relative.p0, DIGITS)
+        part.bbox_relative.p1 = np.round(part.bbox_relative.p1, DIGITS)
+    for axis in figure.axes:
+        axis.set_position(np.round(axis.get_position().bounds, DIGITS).tolist())

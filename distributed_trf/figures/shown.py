@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import xarray as xr
@@ -34,6 +35,17 @@ class Shown:
     """Which units, in words, without their number."""
     note: str
     """Why other units or another number than published; empty if it is as published."""
+
+    @cached_property
+    def fitted(self) -> dict[str, set[str]]:
+        """The weights of each network of which any layer was fitted."""
+        of = self.ds[self.variable]
+        known = of.notnull().any([dim for dim in of.dims if dim not in (names.NETWORK, names.WEIGHTS)])
+        weights = known[names.WEIGHTS].values
+        rows = known.transpose(names.NETWORK, names.WEIGHTS).values
+        return {
+            str(n): {str(w) for w in weights[row]} for n, row in zip(known[names.NETWORK].values, rows, strict=True)
+        }
 
     @property
     def n(self) -> int:
@@ -103,11 +115,8 @@ def networks_of(shown: Sequence[Shown]) -> list[str]:
 
 def has(shown: Shown, network: str, weights: str | None = None) -> bool:
     """Tell whether anything was fitted of a network, with these weights if any are given."""
-    ds = shown.ds
-    if network not in ds[names.NETWORK].values or (weights is not None and weights not in ds[names.WEIGHTS].values):
-        return False
-    of = ds[shown.variable].sel({names.NETWORK: network})
-    return bool((of if weights is None else of.sel({names.WEIGHTS: weights})).notnull().any())
+    found = shown.fitted.get(network, set())
+    return bool(found) if weights is None else weights in found
 
 
 def baseline_of(ds: xr.Dataset, baseline: str | None) -> str | None:

@@ -135,7 +135,7 @@ def _ordered(shown: Shown, network: str, weights: str, layers: np.ndarray) -> tu
     """Return numbers of shape (units, layers) and the area of each unit, by area and then by preferred layer."""
     of = shown.ds.sel({names.NETWORK: network, names.WEIGHTS: weights, names.LAYER: layers})
     peaks = peak_layer(of, shown.variable)
-    area = of["area"].values.astype(str)
+    area = np.array([str(name) for name in of["area"].values])
     known = peaks["peak_layer"].notnull().values
     order = np.lexsort((-peaks["peak"].values, peaks["peak_layer"].values, area))
     order = order[known[order]]
