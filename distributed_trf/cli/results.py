@@ -87,11 +87,11 @@ def draw_figures(
         for file in save_figure(figure, folder / "figures", f"figure_{drawing.name}{at}", endings, dpi=dpi):
             out.print(f"figure: {file}", soft_wrap=True, markup=False)
         for text in notes_of(figure):
-            out.print(f"  {text}", soft_wrap=True, markup=False)
+            out.print(f"note: {text}", markup=False)
     if left_out and (wanted is not None or len(left_out) == len(FIGURES)):
         raise NothingToDrawError("; ".join(f"figure {name}: {reason}" for name, reason in left_out.items()))
     for name, reason in left_out.items():
-        out.print(f"no figure {name}: {reason}", soft_wrap=True, markup=False)
+        out.print(f"no figure {name}: {reason}", markup=False)
 
 
 def _folder(study: str) -> Path:

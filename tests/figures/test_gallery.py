@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from distributed_trf import open_lowpass, open_results, select_units, simulate_results
-from distributed_trf.errors import ConfigError, DamagedError
+from distributed_trf.errors import ConfigError
 from distributed_trf.figures.gallery import FIGURES, chosen, draw
 from distributed_trf.figures.inputs import Inputs
 from distributed_trf.figures.save import FORMATS, save_figure
@@ -120,11 +120,3 @@ def test_chosen__takes_names_as_people_write_them_in_the_order_of_the_gallery():
     assert [drawing.name for drawing in chosen(["s2", " Fig. 3", "figure_map"])] == ["3", "S2", "map"]
     with pytest.raises(ConfigError, match="there is no figure 'S11'; choose among 3, 4, 5, S2"):
         chosen(["3", "S11"])
-
-
-def test_inputs__a_damaged_store_is_no_missing_one(tmp_path):
-    root = write_whole_study(tmp_path / "study")
-    for file in (root / "results.zarr/normaliser").rglob("c/*/*/*"):
-        file.write_bytes(b"torn")
-    with pytest.raises((DamagedError, RuntimeError, ValueError)):
-        list(draw(Inputs(root), ["4"]))
