@@ -42,7 +42,7 @@ def test_failed_session__ends_with_1_and_is_listed(dtrf, write_study, workplace)
     assert "timit, 50 ms bins, 3 units" in results.stdout
     assert results.stderr == ""
     assert dtrf("figures", "study.yaml", "--format", "svg").exit_code == 0
-    assert (workplace / "study/figures/layer_profile_timit_50ms.svg").exists()
+    assert (workplace / "study/figures/figure_controls.svg").exists()
 
 
 @pytest.mark.parametrize(

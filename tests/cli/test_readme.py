@@ -116,14 +116,14 @@ def test_readme__commands_and_examples_run_as_written(checkout):
     distance = re.search(r"median\s+distance\s+(0\.\d{3})", out)
     assert distance, out
     assert f"distance from it is {distance[1]}" in README
-    assert (checkout / "quickstart/study/figures/layer_profile_timit_50ms.png").stat().st_size > 10_000
+    assert (checkout / "quickstart/study/figures/figure_3.png").stat().st_size > 10_000
     assert max(map(len, out.splitlines())) <= 80 or "/" in max(out.splitlines(), key=len)  # a path may be longer
     print(f"quickstart took {seconds:.0f} s")
 
     assert "nothing to do: all 22 items were done before" in run(["./scripts/quickstart"], checkout)
     shown = [command[1:] for command in commands() if command[0] == "dtrf"]
     assert run([sys.executable, "-c", COMMANDS], checkout, input=json.dumps(shown)).count("$ dtrf") == len(shown)
-    assert (checkout / "quickstart/study/figures/layer_profile_timit_50ms.pdf").exists()
+    assert (checkout / "quickstart/study/figures/figure_3.pdf").exists()
     assert (checkout / "more/recordings/sessions_metadata.yml").exists()
     for k, example in enumerate(blocks("python")):
         (checkout / f"example_{k}.py").write_text(example)
