@@ -31,7 +31,7 @@ class Picture:
 
 
 def picture(figure: Figure) -> Picture:
-    """Turn a figure into an image; the same figure gives the same bytes.
+    """Turn a figure into an image; figures that were drawn alike give the same bytes.
 
     Raises
     ------
