@@ -5,6 +5,7 @@ from typer.testing import CliRunner
 
 from distributed_trf import Study
 from distributed_trf.cli.app import app
+from distributed_trf.figures.gallery import FIGURES
 from tests.figures.html.parsed import Parsed
 from tests.small_results import write_small_study
 
@@ -19,7 +20,10 @@ def test_report__of_a_study_file_lies_in_its_folder(write_study, workplace):
     assert study.run(None).ok
     done = dtrf("report", "study.yaml")
     assert (done.exit_code, done.output) == (0, f"report: {workplace / 'study/report.html'}\n")
-    assert Parsed(workplace / "study/report.html").rows("best layer by median r")
+    page = Parsed(workplace / "study/report.html")
+    assert page.rows("best layer by median r")
+    for drawing in FIGURES:  # drawn, or why not
+        assert drawing.title.lower() in page.text.lower()
     assert study.run(None).folder is None  # a report in the folder is in nobody's way
 
 

@@ -60,8 +60,14 @@ def unfit(inputs):
     raise DataError("too few units")
 
 
+@pytest.fixture(autouse=True)
+def _no_gallery(monkeypatch):
+    """Figures have tests of their own; here none is drawn unless a test asks for some."""
+    monkeypatch.setattr(gallery, "FIGURES", ())
+
+
 @pytest.fixture
-def drawings(monkeypatch):
+def drawings(_no_gallery, monkeypatch):
     """A gallery of a small figure, one of many points, and two that cannot be drawn."""
     found = (
         Drawing("3", "Median of every layer", profile),
