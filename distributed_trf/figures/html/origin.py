@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.config.study import AlphaGrid, ReliabilitySettings, RidgeSettings, StudySettings
 from distributed_trf.pipeline.past_runs import PastRun
+from distributed_trf.results.published.import_csv import IMPORTED
 
 KNOWN = {
     "source": "made with",
@@ -47,6 +48,21 @@ class Origin:
             return None if self.content is None else StudySettings.model_validate(self.content)
         except ValidationError:
             return None
+
+    @property
+    def name(self) -> str:
+        """What the study is called, or the import; '' if nothing says."""
+        return str((self.content or {}).get("name") or "")
+
+    @property
+    def imported(self) -> list[Line]:
+        """From which files results were imported, what of them was left out and why; empty for those of a study."""
+        of = self.attrs.get(IMPORTED)
+        if not isinstance(of, dict):
+            return []
+        told = [("files", ", ".join(of.get("files", {})))]
+        told += [(f"left out: {file}", str(why)) for file, why in dict(of.get("left_out", {})).items()]
+        return [*told, *(("note", str(text)) for text in of.get("notes", []))]
 
     @property
     def yaml(self) -> str:

@@ -53,7 +53,7 @@ def write_report(folder: str | Path, path: str | Path, *, delta: float = 0.5) ->
     write_page(
         Path(path),
         "study.html.j2",
-        title=made.study.name if made.study is not None else store.root.name,
+        title=made.name or store.root.name,
         folder=store.root,
         written=in_utc(now()),
         made=made,

@@ -10,7 +10,15 @@ import numpy as np
 import pytest
 import yaml
 
-from distributed_trf import Study, layer_tests, open_results, select_units, simulate_results
+from distributed_trf import (
+    Study,
+    import_published_csv,
+    layer_tests,
+    open_results,
+    select_units,
+    simulate_results,
+    write_published_csv,
+)
 from distributed_trf.errors import DamagedError, DataError, NothingToDrawError, StoreError
 from distributed_trf.figures import gallery
 from distributed_trf.figures.gallery import Drawing
@@ -122,16 +130,30 @@ def test_report__has_the_numbers_of_the_dataset(tmp_path):
     assert tested[0][8] == f"{int(untrained['n'])} in 6"
 
 
-def test_report__of_imported_results_says_that_no_study_and_no_run_made_them(tmp_path):
-    folder = store_results(
-        simulate_results(["whisper_tiny"], sessions=3, channels=4), tmp_path / "imported", {"source": "elsewhere"}
-    )
-    page = report_of(folder)
-    assert "These results carry no settings of a study" in page.text
+def test_report__of_results_without_settings_says_that_no_run_made_them(tmp_path):
+    ds = simulate_results(["whisper_tiny"], sessions=3, channels=4)
+    page = report_of(store_results(ds, tmp_path / "drawn", {"source": "elsewhere"}))
+    assert "These results carry no settings of a study." in page.text
     assert "made with elsewhere" in page.text
     assert "No work item was done here." in page.text
     assert "No run made these results." in page.text
     assert "pre" not in page.tags
+
+
+def test_report__of_imported_results_tells_what_was_read(tmp_path):
+    settings = {"name": "drawn", "lags": {"tmin": 0.0, "tmax": 0.2}, "delay": 0.0, "recordings": {"format": "ucsf"}}
+    ds = simulate_results(["whisper_tiny"], sessions=3, channels=4)
+    drawn = store_results(ds, tmp_path / "drawn", {"study": settings})
+    files = write_published_csv(open_results(drawn), tmp_path / "csv", identifier="again")
+    (tmp_path / "csv/notes.csv").write_text("nothing\n")
+    import_published_csv(tmp_path / "csv", tmp_path / "imported")
+    page = report_of(tmp_path / "imported")
+    assert page.text.startswith("again ")
+    assert "These results were imported" in page.text
+    assert all(file.name in page.text for file in files)
+    assert "left out: notes.csv" in page.text
+    assert sorted(page.rows("best layer by median rho")) == sorted(report_of(drawn).rows("best layer by median rho"))
+    assert {tuple(row[4:8]) for row in page.rows("units that repeat themselves")} == {("-",) * 4}
 
 
 def test_report__without_reliability_is_of_r_of_all_units(tmp_path):
