@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from distributed_trf.figures.layer_profile import layer_profile
 
 from distributed_trf import simulate_results
 from distributed_trf.figures import gallery
 from distributed_trf.figures.gallery import Drawing
 from distributed_trf.figures.html.session_report import write_session_report
 from distributed_trf.figures.html.study_report import write_report
-from distributed_trf.figures.layer_profile import layer_profile
 from tests.browser import chromium, needs_chromium
 from tests.figures.stored_results import store_results
 

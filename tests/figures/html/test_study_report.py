@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 import yaml
+from distributed_trf.figures.layer_profile import layer_profile
 
 from distributed_trf import (
     Study,
@@ -24,7 +25,6 @@ from distributed_trf.figures import gallery
 from distributed_trf.figures.gallery import Drawing
 from distributed_trf.figures.html.picture import in_words, picture
 from distributed_trf.figures.html.study_report import write_report
-from distributed_trf.figures.layer_profile import layer_profile
 from distributed_trf.figures.style import new_figure, note
 from distributed_trf.pipeline.watch.events import ItemEnded
 from distributed_trf.results.reliability import reliability_table
