@@ -50,6 +50,18 @@ SMALL_WHISPER = {
 """Whisper's architecture at small width; a network of a user's own, found in ./configs/networks/."""
 
 
+SMALL_STUDY = {
+    "name": "small",
+    "recordings": {"format": "ucsf", "path": "recordings"},
+    "output": "study",
+    "networks": [{"name": "mel_librosa"}, {"name": "mel_deepspeech2"}],
+    "ridge": {"alphas": {"min": 1e-5, "max": 1e15, "num": 21}},
+    "reliability": {"draws": 500, "shifts": 99},
+    "extraction": {"batch": 8},
+}
+"""A study of two spectrograms that need no torch, which each new process would take seconds to load."""
+
+
 @pytest.fixture(scope="session")
 def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A recording set of 2 sessions, 3 channels and 24 sentences that no test may change."""
@@ -73,17 +85,8 @@ def write_study(workplace: Path) -> Callable[..., Path]:
     """Write ``study.yaml`` in the working directory, some fields changed."""
 
     def write(**changes: Any) -> Path:
-        study = {
-            "name": "small",
-            "recordings": {"format": "ucsf", "path": "recordings"},
-            "output": "study",
-            "networks": [{"name": "small_whisper", "weights": ["reset"]}, {"name": "mel_whisper"}],
-            "ridge": {"alphas": {"min": 1e-5, "max": 1e15, "num": 21}},
-            "reliability": {"draws": 500, "shifts": 99},
-            "extraction": {"batch": 8},
-        }
         path = workplace / "study.yaml"
-        path.write_text(yaml.safe_dump({**study, **changes}))
+        path.write_text(yaml.safe_dump({**SMALL_STUDY, **changes}))
         return path
 
     return write

@@ -13,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from distributed_trf.cli.console import out
-from distributed_trf.cli.results import FORMATS
 from distributed_trf.figures.raster import raster_figure
+from distributed_trf.figures.save import FORMATS
 from distributed_trf.recordings.formats import guess_format, open_recordings
 from distributed_trf.recordings.inventory import inventory
 

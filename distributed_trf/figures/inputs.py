@@ -2,42 +2,94 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import pandas as pd
 import xarray as xr
 
-from distributed_trf.errors import StoreError
+from distributed_trf import names
+from distributed_trf.errors import DamagedError, NothingToDrawError, StoreError
 from distributed_trf.results.analyses import open_lowpass, open_together
 from distributed_trf.results.open import open_results
+from distributed_trf.results.rho import with_rho
+
+NEEDED = ("r", "normaliser", "null_mean", "null_std")
+"""Variables of the results that figures show or choose units by."""
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """The folder of a study, or of imported results; what is not there is None."""
+    """The folder of a study, or of imported results, and what figures are asked to show of it."""
 
     folder: Path
     delta: float = 0.5
-    """Of the rule for highly tuned units that figures show."""
+    """Of the rule for highly tuned units; figures of stricter ones have their own."""
+    bin_width: float | None = None
+    """Milliseconds, of figures of the grid of fits; None for each figure's usual one."""
+    word_errors: Path | None = None
+    """The table of ``dtrf wer``."""
 
     @cached_property
     def results(self) -> xr.Dataset:
-        """All fits."""
-        return open_results(self.folder)
+        """All fits, in memory."""
+        return with_rho(open_results(self.folder)[list(NEEDED)].load())  # sooner than the lazy rho of every fit
 
     @cached_property
-    def lowpass(self) -> xr.Dataset | None:
-        """Fits on low-passed features."""
-        try:
-            return open_lowpass(self.folder)
-        except StoreError:
-            return None
+    def lowpass(self) -> xr.Dataset:
+        """Fits on low-passed features.
+
+        Raises
+        ------
+        NothingToDrawError
+            If there are none.
+        """
+        return _opened(
+            open_lowpass,
+            self.folder,
+            "no fits on low-passed features are here; ask for them under `lowpass` in the study, as "
+            "configs/ahmed25_lowpass.yaml does, and run it",
+        )
 
     @cached_property
-    def together(self) -> xr.Dataset | None:
-        """Fits of several layers as one model."""
-        try:
-            return open_together(self.folder)
-        except StoreError:
-            return None
+    def together(self) -> xr.Dataset:
+        """Fits of several layers as one model, with the kinds of the layers.
+
+        Raises
+        ------
+        NothingToDrawError
+            If there are none.
+        """
+        ds = _opened(
+            open_together,
+            self.folder,
+            "no fits of several layers as one model are here; ask for them under `together` in the study and run it",
+        )
+        places = {dim: ds[dim] for dim in (names.NETWORK, names.LAYER)}
+        return ds.assign_coords(layer_type=self.results["layer_type"].sel(places))
+
+    @cached_property
+    def word_error_rates(self) -> pd.DataFrame:
+        """Word error rates.
+
+        Raises
+        ------
+        NothingToDrawError
+            If no table is named, or it is not there.
+        """
+        if self.word_errors is None:
+            raise NothingToDrawError("no word error rates are named; make them with `dtrf wer`, and name them here")
+        if not self.word_errors.is_file():
+            raise NothingToDrawError(f"{self.word_errors}: no table of word error rates here; make it with `dtrf wer`")
+        return pd.read_csv(self.word_errors)
+
+
+def _opened(open_: Callable[[Path], xr.Dataset], folder: Path, reason: str) -> xr.Dataset:
+    try:
+        return open_(folder).load()
+    except DamagedError:
+        raise
+    except StoreError as error:
+        raise NothingToDrawError(reason) from error

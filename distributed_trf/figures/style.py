@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
 from distributed_trf.errors import MissingExtraError
@@ -12,9 +13,15 @@ if TYPE_CHECKING:
 
 PAGE_WIDTH = 7.5
 """Inches of a printed page between its margins."""
-SMALL = 7
-"""Points of the smallest text."""
-# Okabe & Ito's palette; each network keeps its colour and marker in all figures.
+SMALL = 7.0
+"""Points of the smallest text: ticks, legends, notes."""
+MEDIUM = 8.0
+"""Points of titles and of the names of axes."""
+LINE = 1.3 * SMALL / 72
+"""Inches that a line of small text takes."""
+CHARACTERS = 23
+"""Of small text on an inch."""
+# Okabe & Ito's and Tol's palettes; each network keeps its colour and marker in all figures.
 NETWORK_STYLE = {
     "wav2letter": ("#D55E00", "s"),
     "wav2vec2": ("#E69F00", "D"),
@@ -29,11 +36,9 @@ NETWORK_STYLE = {
 """Colour and marker of each network."""
 OTHER_STYLES = (("#AA4499", "h"), ("#999933", "p"), ("#44AA99", "*"), ("#661100", "d"))
 """Of networks that are no published ones, in order."""
-BASELINE_COLOUR, UNTRAINED_COLOUR = "#777777", "#000000"
+BASELINE_COLOUR, UNTRAINED_COLOUR, QUIET = "#777777", "#000000", "#555555"
 AREA_COLOURS = {"core": "#0072B2", "non-primary": "#D55E00"}
 OTHER_AREA_COLOURS = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-LAYER_TYPE_COLOURS = {"conv": "#8C510A", "rnn": "#35978F", "transformer": "#4575B4", "spectrogram": "#777777"}
-"""Of the bar that says what kind each layer is."""
 _NOTES = "distributed_trf notes"
 
 
@@ -69,9 +74,11 @@ def area_colour(area: str, areas: list[str]) -> str:
 
 
 def tidy(axis: Axes) -> None:
-    """Take away what says nothing: the frame's upper and right side."""
+    """Take away what says nothing, the frame's upper and right side, and bring all text to its size."""
     axis.spines[["top", "right"]].set_visible(False)
     axis.tick_params(labelsize=SMALL)
+    for words in (axis.title, axis.xaxis.label, axis.yaxis.label):
+        words.set_fontsize(MEDIUM)
 
 
 def stars(p: float) -> str:
@@ -80,13 +87,23 @@ def stars(p: float) -> str:
 
 
 def note(figure: Figure, text: str) -> None:
-    """Say at the foot of a figure, and to who draws it, what it leaves out and why."""
-    notes = [*notes_of(figure), text]
+    """Say at the foot of a figure, and to who draws it, what it leaves out and why; the same text once only."""
+    before = notes_of(figure)
+    if not text or text in before:
+        return
+    notes = [*before, text]
     setattr(figure, _NOTES, notes)
-    figure.supxlabel("; ".join(notes), fontsize=SMALL, color="#555555", x=0.01, ha="left", wrap=True)
+    # The figure grows, so that its panels keep their size; wrapped here, since the layout does not count wrapped lines.
+    lines, old = _wrapped(figure, notes), _wrapped(figure, before)
+    figure.set_figheight(figure.get_figheight() + (len(lines) - len(old)) * LINE)
+    figure.supxlabel("\n".join(lines), fontsize=SMALL, color=QUIET, x=0.01, ha="left")
 
 
 def notes_of(figure: Figure) -> list[str]:
     """Return what a figure leaves out."""
     found: list[str] = getattr(figure, _NOTES, [])
     return found
+
+
+def _wrapped(figure: Figure, notes: list[str]) -> list[str]:
+    return textwrap.wrap("; ".join(notes), int(figure.get_figwidth() * CHARACTERS))

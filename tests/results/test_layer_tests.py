@@ -28,9 +28,9 @@ def test_planted_effects__are_found_and_no_others():
     of = tests.sel(network="deepspeech2", against="untrained")
     planted, others = of.sel(layer=PLANTED["deepspeech2"]), of.sel(layer=[1, 2, 5, 6])
     assert (planted.low > 0).all()
-    assert (np.abs(planted.median_difference - 0.08) < 0.02).all()
+    assert (np.abs(planted.median_difference - 0.08) < 0.03).all()
     assert (planted.effect > 0.5).all()
-    assert (np.abs(others.effect) < 0.25).all()
+    assert (np.abs(others.effect) < 0.4).all()
 
 
 @pytest.mark.parametrize(("correction", "method"), [("bh", "fdr_bh"), ("holm", "holm"), (None, None)])

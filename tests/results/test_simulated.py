@@ -25,7 +25,7 @@ def test_simulated_results__are_those_of_their_seed_and_of_true_size_by_default(
     xr.testing.assert_identical(ds, simulate_results(["whisper_tiny"], seed=4))
     assert (ds.r != simulate_results(["whisper_tiny"], seed=5).r).any()
     assert (ds.sizes["unit"], len(set(ds.session.values))) == (1718, 41)
-    assert 300 < select_units(ds, stimuli="timit", delta=0.5).sizes["unit"] < 1400
+    assert 350 < select_units(ds, stimuli="timit", delta=0.5).sizes["unit"] < 450
 
 
 def test_planted_gain__is_in_the_layers_asked_for_only():

@@ -1,0 +1,161 @@
+"""Every kind of weights of every network along its layers: what training adds, and what else would do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import xarray as xr
+
+from distributed_trf import names
+from distributed_trf.config.weights import FIXED, SCALED, SEEDED, TRAINED, kind_of
+from distributed_trf.errors import NothingToDrawError
+from distributed_trf.figures.architecture_bar import architecture_handles
+from distributed_trf.figures.panel_grid import at_left, legend, panels, stacked, wrapped
+from distributed_trf.figures.profile_panel import finish_panel, profile_line, set_limits
+from distributed_trf.figures.shown import NUMBER, SYMBOL, Shown, has, networks_of, show
+from distributed_trf.figures.style import LINE, PAGE_WIDTH, SMALL, new_figure, note, tidy
+from distributed_trf.results.layers import layer_profile, spectrograms
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe & Ito's palette: told apart by colour-blind readers.
+WEIGHTS_STYLE = {
+    "trained": ("#0072B2", "o", "-"),
+    "reset": ("#D55E00", "s", "--"),
+    "permuted": ("#009E73", "^", "--"),
+    "random": ("#CC79A7", "D", "--"),
+    "random_uniform": ("#E69F00", "v", "--"),
+    "scaled": ("#56B4E9", "P", "-"),
+    "projection_linear": ("#000000", "x", ":"),
+    "projection_conv": ("#000000", "+", "-."),
+    "projection_linear_gelu": ("#777777", "x", ":"),
+    "projection_conv_gelu": ("#777777", "+", "-."),
+}
+"""Colour, marker and line of each kind of weights."""
+FACTOR_LINES = ("-", "--", "-.", ":")
+SPECTROGRAM_COLOURS = ("#555555", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+SPECTROGRAM_LINES = ("--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
+SIDE_BY_SIDE, LABELS = 4, 4
+"""Panels in a row, and names in a row of the legend."""
+ROW = 1.9
+"""Inches of a row of panels."""
+
+
+def figure_controls(
+    ds: xr.Dataset,
+    *,
+    variable: str = "r",
+    delta: float = 0.5,
+    stimuli: str | Sequence[str] | None = None,
+    bin_width: float | None = None,
+) -> Figure:
+    """Draw median and quartiles over units per layer, one panel per network, spectrograms as dashed lines.
+
+    Where a network has more than two weights, quartiles are those of the trained ones, or of the first there are.
+    Seeds and factors of a kind of weights share its colour and marker. Seeds share a name too, and have a line each;
+    ``average_seeds`` makes one of them.
+
+    Parameters
+    ----------
+    ds
+        Results of ``open_results``.
+    variable
+        ``r``, of all units, or ``rho``, of highly tuned ones.
+    delta
+        Of the rule for highly tuned units.
+    stimuli
+        Stimulus sets; by default all.
+    bin_width
+        Milliseconds; by default 50 where there are fits at it.
+
+    Raises
+    ------
+    NothingToDrawError
+        If nothing was fitted for them.
+    """
+    shown = show(ds, delta=None if variable == "r" else delta, stimuli=stimuli, bin_width=bin_width)
+    networks, lines = networks_of(shown), [n for n in spectrograms(ds) if any(has(s, n, FIXED) for s in shown)]
+    if not networks and not lines:
+        raise NothingToDrawError(
+            "no network and no spectrogram is in these results; run the study first: dtrf run STUDY"
+        )
+    n = max(len(networks), 1)
+    tall = ROW * wrapped(n, SIDE_BY_SIDE)[0] + 0.1
+    weights = [label for s in shown for network in networks for label in _labels(s, network).values()]
+    labels = [label for label in dict.fromkeys(weights) if not label.startswith("_")] + lines
+    kinds = architecture_handles(ds, networks)
+    key_height = LINE * 1.4 * -(-(len(labels) + len(kinds)) // LABELS) + 0.15
+    figure = new_figure(PAGE_WIDTH, tall * len(shown) + key_height)
+    *strips, key = stacked(figure, [*[tall] * len(shown), key_height])
+    drawn: dict[str, Artist] = {}
+    for strip, s in zip(strips, shown, strict=True):
+        axes = panels(strip, f"{s.title}, medians and quartiles", n, most=SIDE_BY_SIDE)
+        found, levels = [], [_spectrogram(s, name) for name in lines if has(s, name, FIXED)]
+        for axis, network in zip(axes, networks or ("",), strict=True):
+            for k, name in enumerate(lines):
+                if has(s, name, FIXED):
+                    axis.axhline(
+                        _spectrogram(s, name),
+                        color=SPECTROGRAM_COLOURS[k % len(SPECTROGRAM_COLOURS)],
+                        linestyle=SPECTROGRAM_LINES[k % len(SPECTROGRAM_LINES)],
+                        linewidth=1,
+                        label=name,
+                    )
+            if not network:
+                axis.set_xticks([])
+                tidy(axis)
+            elif has(s, network):
+                found += _network(axis, s, network)
+            else:
+                axis.set_title(network)
+                axis.annotate("not fitted", (0.5, 0.5), xycoords="axes fraction", ha="center", fontsize=SMALL)
+                tidy(axis)
+            drawn |= {str(line.get_label()): line for line in axis.lines if not str(line.get_label()).startswith("_")}
+        set_limits(axes, found, levels, top=0.05)
+        at_left(axes, NUMBER[s.variable] if len(axes) == 1 else SYMBOL[s.variable], columns=wrapped(n, SIDE_BY_SIDE)[1])
+        note(figure, s.note)
+    legend(key, [*(drawn[label] for label in labels), *kinds], LABELS)
+    return figure
+
+
+def _spectrogram(shown: Shown, network: str) -> float:
+    of = shown.ds[shown.variable].sel({names.NETWORK: network, names.WEIGHTS: FIXED})
+    return float(of.median())
+
+
+def _network(axis: Axes, shown: Shown, network: str) -> list[xr.Dataset]:
+    """Draw all weights of a network; return what was drawn."""
+    profile = layer_profile(shown.ds.sel({names.NETWORK: network}), shown.variable)
+    labels = _labels(shown, network)
+    factors = [word for word in labels if kind_of(word) == SCALED]
+    drawn = []
+    for word, label in labels.items():
+        colour, marker, line = WEIGHTS_STYLE[kind_of(word)]
+        if word in factors:
+            line = FACTOR_LINES[factors.index(word) % len(FACTOR_LINES)]
+        of = profile.sel({names.WEIGHTS: word})
+        banded = len(labels) <= 2 or word == (TRAINED if TRAINED in labels else next(iter(labels)))
+        profile_line(axis, of, label, colour, marker, line, band=banded)
+        drawn.append(of)
+    fitted = profile["median"].notnull().any(names.WEIGHTS)
+    layers = [int(k) for k in profile[names.LAYER].values[fitted.values]]
+    finish_panel(axis, network, layers, profile["layer_type"].sel({names.LAYER: layers}).values.tolist())
+    return drawn
+
+
+def _labels(shown: Shown, network: str) -> dict[str, str]:
+    """Return what the legend calls each of the weights of a network that were fitted."""
+    words = [str(w) for w in shown.ds[names.WEIGHTS].values if has(shown, network, str(w))]
+    kinds = [kind_of(word) for word in words]
+    labels = {}
+    for k, (word, kind) in enumerate(zip(words, kinds, strict=True)):
+        if kind in SEEDED and kinds.count(kind) > 1:
+            # The legend shows one of several seeds.
+            labels[word] = "_other seed" if kind in kinds[:k] else f"{kind}, {kinds.count(kind)} seeds"
+        else:
+            labels[word] = word
+    return labels

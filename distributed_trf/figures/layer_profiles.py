@@ -1,0 +1,171 @@
+"""How well each layer predicts, trained and untrained, beside a spectrogram: Figs 3, S4, S7 and S8."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import xarray as xr
+
+from distributed_trf import names
+from distributed_trf.config.weights import TRAINED
+from distributed_trf.errors import DataError, NothingToDrawError
+from distributed_trf.figures.profile_rows import Rows, draw_rows
+from distributed_trf.figures.shown import Shown, baseline_of, has, networks_of, show
+from distributed_trf.figures.style import note
+from distributed_trf.figures.summary_bars import Column
+from distributed_trf.results.layer_tests import layer_tests
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+RESET = "reset"
+AUDIOSET = ("wav2vec2", "w2v2_audioset")
+"""The same architecture, trained on speech and on other sounds (Fig S4)."""
+COCHLEAR = ("cochresnet50", "cochcnn9")
+CONTROLS = (RESET, "permuted")
+"""Of Fig S7."""
+STRICTER = 1.0
+"""delta of Figs S8 to S10."""
+
+
+def figure_3(
+    ds: xr.Dataset,
+    *,
+    delta: float = 0.5,
+    untrained: str = RESET,
+    baseline: str | None = None,
+    networks: Sequence[str] | None = None,
+    stimuli: str | Sequence[str] | None = None,
+    bin_width: float | None = None,
+    alpha: float = 0.01,
+) -> Figure:
+    """Draw, for each stimulus set, a panel per network, and bars of each network's best layer (Figs 3 and S8).
+
+    Parameters
+    ----------
+    ds
+        Results of ``open_results``.
+    delta
+        Of the rule for highly tuned units, which are shown; 1.0 gives Fig S8.
+    untrained
+        The weights in black, such as ``reset`` or ``permuted``.
+    baseline
+        The spectrogram in grey; by default ``cochleagram``, else the first of the results.
+    networks
+        By default all, in the order of the results.
+    stimuli
+        Stimulus sets; by default all.
+    bin_width
+        Milliseconds; by default 50 where there are fits at it.
+    alpha
+        Level of the stars.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Lines are medians over units, bands quartiles. Stars are ``layer_tests``: black where trained weights are better
+        than untrained ones, grey where they are better than the spectrogram. Bars have 95 % intervals over sessions.
+
+    Raises
+    ------
+    NothingToDrawError
+        If no layer of a network was fitted.
+    MissingExtraError
+        If matplotlib is not installed.
+    """
+    shown = show(ds, delta=delta, stimuli=stimuli, bin_width=bin_width)
+    found = networks_of(shown)
+    chosen = found if networks is None else [n for n in networks if n in found]
+    if not chosen:
+        raise NothingToDrawError(
+            f"no layer of {'a network' if networks is None else ' or '.join(networks)} is in these results; add it "
+            "under `networks` in the study and run it"
+        )
+    return _figure(shown, [Column(n, untrained, n) for n in chosen], baseline, alpha=alpha, correction="bh")
+
+
+def figure_s4(ds: xr.Dataset, *, delta: float = 0.5, bin_width: float | None = None) -> Figure:
+    """Draw wav2vec2 beside the same architecture trained on AudioSet, as ``figure_3`` (Fig S4)."""
+    lacking = [n for n in AUDIOSET if n not in ds[names.NETWORK].values]
+    if lacking:
+        raise NothingToDrawError(
+            f"no layer of {' or '.join(lacking)} is in these results; add it under `networks` in the study and run it"
+        )
+    return figure_3(ds, delta=delta, networks=AUDIOSET, bin_width=bin_width)
+
+
+def figure_s7(
+    ds: xr.Dataset, *, delta: float = 0.5, baseline: str | None = None, bin_width: float | None = None
+) -> Figure:
+    """Draw the cochlear networks beside reset and beside permuted weights; p is not corrected, as published (Fig S7).
+
+    Raises
+    ------
+    NothingToDrawError
+        If no layer of them was fitted with both trained and untrained weights.
+    """
+    shown = show(ds, delta=delta, bin_width=bin_width)
+    columns = [
+        Column(network, kind, f"{network}, {kind}")
+        for network in COCHLEAR
+        for kind in CONTROLS
+        if any(has(s, network, TRAINED) and has(s, network, kind) for s in shown)
+    ]
+    if not columns:
+        raise NothingToDrawError(
+            f"none of {', '.join(COCHLEAR)} is in these results with trained and {' or '.join(CONTROLS)} weights; add "
+            "them under `networks` in the study and run it"
+        )
+    figure = _figure(shown, columns, baseline, alpha=0.01, correction=None)
+    lacking = [kind for kind in CONTROLS if kind not in [column.untrained for column in columns]]
+    if lacking:
+        note(figure, f"no {lacking[0]} weights of {' or '.join(COCHLEAR)} in these results")
+    return figure
+
+
+def _figure(
+    shown: list[Shown], columns: list[Column], baseline: str | None, *, alpha: float, correction: str | None
+) -> Figure:
+    """Test, draw, and note what is missing."""
+    spectrogram = baseline_of(shown[0].ds, baseline)
+    rows, notes = [], []
+    for s in shown:
+        of = [column for column in columns if has(s, column.network)]
+        if not of:
+            notes.append(f"no fit of {s.stimuli}")
+            continue
+        tests, missing = _tests(s, of, spectrogram, alpha, correction)
+        rows.append(Rows(s, of, tests))
+        notes += [s.note, *missing]
+    figure = draw_rows(rows, spectrogram, alpha=alpha)
+    if baseline is not None and spectrogram is None:
+        notes.append(f"no spectrogram {baseline!r} in these results")
+    for text in notes:
+        note(figure, text)
+    return figure
+
+
+def _tests(
+    shown: Shown, columns: list[Column], baseline: str | None, alpha: float, correction: str | None
+) -> tuple[dict[str, xr.Dataset], list[str]]:
+    """Test the layers of all networks against each kind of untrained weights and the spectrogram."""
+    tests, missing = {}, []
+    for kind in dict.fromkeys(column.untrained for column in columns):
+        networks = [c.network for c in columns if c.untrained == kind] + ([baseline] if baseline is not None else [])
+        of = shown.ds.sel({names.NETWORK: networks})
+        try:
+            tests[kind] = layer_tests(
+                of,
+                shown.variable,
+                untrained=kind,
+                baseline=baseline,
+                alpha=alpha,
+                correction=correction,
+                draws=1,  # stars need no intervals
+            )
+        except DataError as error:
+            missing.append(f"no stars: {error}")
+        else:
+            missing.append(str(tests[kind].attrs["left_out"]))
+    return tests, missing

@@ -1,0 +1,59 @@
+"""What a figure shows, found again by its titles and labels."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.text import Text
+
+from distributed_trf.figures.architecture_bar import KINDS
+
+
+def titled(figure, title):
+    """The panels with this title, one for each stimulus set."""
+    return [axis for axis in figure.axes if axis.get_title() == title]
+
+
+def headings(figure):
+    """The titles of the strips."""
+    return [strip.get_suptitle() for strip in figure.subfigs if strip.get_suptitle()]
+
+
+def line(axis, label):
+    """The only line of a panel with this label."""
+    (found,) = [drawn for drawn in axis.lines if drawn.get_label() == label]
+    return found
+
+
+def labels(axis):
+    """The labels of lines that a legend may show."""
+    return [str(drawn.get_label()) for drawn in axis.lines if not str(drawn.get_label()).startswith("_")]
+
+
+def band(axis, label):
+    """The lower and upper edge of a band, at each of its places."""
+    (found,) = [drawn for drawn in axis.collections if drawn.get_label() == f"_{label}"]
+    vertices = found.get_paths()[0].vertices
+    places = np.unique(vertices[:, 0])
+    sides = [vertices[vertices[:, 0] == place, 1] for place in places]
+    return places, np.array([side.min() for side in sides]), np.array([side.max() for side in sides])
+
+
+def stars(axis, against):
+    """The layers that have a star in the row of what they are better than."""
+    return [int(x) for x in line(axis, f"_better than {against}").get_xdata()]
+
+
+def architecture(axis):
+    """Kind, start and end of each piece of the bar over a panel."""
+    pieces = [patch for patch in axis.patches if str(patch.get_label()).removeprefix("_") in KINDS]
+    return [(str(p.get_label())[1:], p.get_x(), p.get_x() + p.get_width()) for p in pieces]
+
+
+def legend_texts(figure):
+    """The words of all legends."""
+    return [text.get_text() for part in (figure, *figure.subfigs) for key in part.legends for text in key.get_texts()]
+
+
+def texts(figure):
+    """All that is written in a figure."""
+    return [text for text in figure.findobj(Text) if text.get_text() and text.get_visible()]

@@ -1,0 +1,287 @@
+"""Figs 3, S4, S7 and S8 show the medians, tests and intervals that the results give."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from distributed_trf import best_layer, layer_profile, layer_tests, select_units, simulate_results
+from distributed_trf.errors import NothingToDrawError
+from distributed_trf.figures.layer_profiles import figure_3, figure_s4, figure_s7
+from distributed_trf.figures.style import NETWORK_STYLE, PAGE_WIDTH, notes_of
+from distributed_trf.results.median_intervals import median_intervals
+from tests.figures.drawn import architecture, band, headings, labels, legend_texts, line, stars, titled
+
+SETS = ("timit", "mvocs")
+BETTER = {"whisper_tiny": [1, 2], "deepspeech2": [0, 3]}
+PUBLISHED = json.loads((Path(__file__).parent / "digitised_values.json").read_text())
+READ = 0.004
+"""How exactly medians could be read off the published figures."""
+
+
+@cache
+def results():
+    return simulate_results(list(BETTER), sessions=6, channels=30, better=BETTER, gain=0.06)
+
+
+def tuned(ds, stimuli, delta=0.5):
+    """The units that a figure shows."""
+    return select_units(ds.sel(stimuli=stimuli, bin_width=50.0), delta=delta)
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    return figure_3(results())
+
+
+def test_figure_3__draws_medians_and_quartiles_of_trained_and_untrained_weights(drawn):
+    for k, stimuli in enumerate(SETS):
+        of = layer_profile(tuned(results(), stimuli))
+        for network in BETTER:
+            axis = titled(drawn, network)[k]
+            for weights in ("trained", "reset"):
+                expected = of.sel(network=network, weights=weights).dropna("layer", subset=["median"])
+                np.testing.assert_allclose(
+                    line(axis, weights).get_xydata(), np.stack([expected.layer, expected["median"]], axis=1)
+                )
+                places, low, high = band(axis, weights)
+                np.testing.assert_array_equal(places, expected.layer)
+                np.testing.assert_allclose([low, high], [expected.q25, expected.q75])
+            colour, marker = NETWORK_STYLE[network]
+            assert (line(axis, "trained").get_color(), line(axis, "trained").get_marker()) == (colour, marker)
+            assert line(axis, "reset").get_color() == "#000000"
+
+
+def test_figure_3__draws_the_spectrogram_as_a_dashed_line_and_the_kinds_of_layers_above(drawn):
+    for k, stimuli in enumerate(SETS):
+        median = float(tuned(results(), stimuli).rho.sel(network="cochleagram", weights="fixed", layer=0).median())
+        axis = titled(drawn, "whisper_tiny")[k]
+        np.testing.assert_allclose(line(axis, "cochleagram").get_ydata(), [median, median])
+        assert line(axis, "cochleagram").get_linestyle() == "--"
+        assert architecture(axis) == [("conv", -0.5, 1.5), ("transformer", 1.5, 5.5)]
+        assert architecture(titled(drawn, "deepspeech2")[k]) == [("conv", -0.5, 1.5), ("rnn", 1.5, 6.5)]
+    shown = legend_texts(drawn)
+    assert {"cochleagram", "reset", "convolution", "recurrent", "transformer"} < set(shown)
+
+
+def test_figure_3__stars_exactly_the_significant_layers(drawn):
+    seen = 0
+    for k, stimuli in enumerate(SETS):
+        tests = layer_tests(tuned(results(), stimuli)).significant
+        for network in BETTER:
+            for against in ("untrained", "spectrogram"):
+                of = tests.sel(network=network, against=against)
+                expected = of.layer.values[of.values].tolist()
+                assert stars(titled(drawn, network)[k], against) == expected
+                seen += len(expected)
+            assert set(stars(titled(drawn, network)[k], "untrained")) == set(BETTER[network])
+    assert seen > 8
+
+
+def test_figure_3__bars_are_best_medians_with_intervals_over_sessions_and_the_layer_at_the_foot(drawn):
+    for stimuli in SETS:
+        (axis,) = titled(drawn, f"{stimuli}: best layer of each (its number at the foot)")
+        units = tuned(results(), stimuli)
+        best, intervals = best_layer(units), median_intervals(units)
+        places = [("cochleagram", "fixed"), *((n, w) for n in BETTER for w in ("reset", "trained"))]
+        at = [{"network": n, "weights": w} for n, w in places]
+        np.testing.assert_allclose([bar.get_height() for bar in axis.patches], [best["median"].sel(p) for p in at])
+        layers = [int(best.best_layer.sel(p)) for p in at]
+        expected = [
+            [intervals[end].sel({**p, "layer": k}) for end in ("low", "high")] for p, k in zip(at, layers, strict=True)
+        ]
+        (ends,) = [c.get_segments() for c in axis.collections]
+        np.testing.assert_allclose([segment[:, 1] for segment in ends], expected)
+        assert [text.get_text() for text in axis.texts] == [str(k) for k in layers[1:]]
+        assert [tick.get_text() for tick in axis.get_xticklabels()] == ["cochleagram", *BETTER]
+        pale = [bar.get_alpha() for bar in axis.patches]
+        assert pale == [None, 0.4, None, 0.4, None]
+
+
+def test_figure_3__says_how_many_units_and_is_as_wide_as_a_page(drawn):
+    counts = [tuned(results(), stimuli).sizes["unit"] for stimuli in SETS]
+    assert headings(drawn) == [
+        f"{s}, 50 ms bins: {n} highly tuned units (δ = 0.5)" for s, n in zip(SETS, counts, strict=True)
+    ]
+    assert drawn.get_figwidth() == PAGE_WIDTH
+    assert notes_of(drawn) == []
+    stricter = figure_3(results(), delta=1.0, stimuli="timit")
+    assert headings(stricter) == [
+        f"timit, 50 ms bins: {tuned(results(), 'timit', 1.0).sizes['unit']} highly tuned units (δ = 1)"
+    ]
+
+
+def test_figure_3__of_untrained_weights_alone_has_panels_without_stars_and_says_so():
+    ds = results().sel(weights=["reset", "fixed"])
+    figure = figure_3(ds)
+    for axis in titled(figure, "whisper_tiny"):
+        assert labels(axis) == ["reset", "cochleagram"]
+    assert notes_of(figure) == [
+        "no stars: these results have no network with trained weights, so no layer can be tested"
+    ]
+    assert "trained, in the network's colour" not in legend_texts(figure)
+
+
+def test_figure_3__without_reliability_shows_all_units_by_r_and_says_so():
+    ds = results().drop_vars(["rho", "normaliser", "null_mean", "null_std"])
+    figure = figure_3(ds, stimuli="timit")
+    expected = layer_profile(ds.sel(stimuli="timit", bin_width=50.0), "r")["median"]
+    (axis,) = titled(figure, "deepspeech2")
+    np.testing.assert_allclose(
+        line(axis, "trained").get_ydata(), expected.sel(network="deepspeech2", weights="trained").dropna("layer")
+    )
+    assert axis.get_ylabel() != "r"  # named at the left only
+    assert titled(figure, "whisper_tiny")[0].get_ylabel() == "r"
+    assert headings(figure) == ["timit, 50 ms bins: 180 units"]
+    assert notes_of(figure) == ["no reliability was measured for timit: all units are shown, by test correlation r"]
+
+
+def test_figure_3__where_no_unit_is_highly_tuned_shows_all_and_says_so():
+    figure = figure_3(results(), delta=100.0, stimuli="mvocs")
+    assert notes_of(figure) == [
+        "no unit is highly tuned to mvocs (δ = 100): all units are shown, by test correlation r"
+    ]
+    assert headings(figure) == ["mvocs, 50 ms bins: 180 units"]
+
+
+def test_figure_3__leaves_out_a_network_that_one_stimulus_set_lacks():
+    ds = results()
+    there = (ds.stimuli != "mvocs") | (ds.network != "deepspeech2")
+    figure = figure_3(ds.assign({name: ds[name].where(there) for name in ("r", "rho")}))
+    assert len(titled(figure, "deepspeech2")) == 1
+    assert len(titled(figure, "whisper_tiny")) == 2
+
+
+def test_figure_3__compares_with_the_weights_and_the_spectrogram_that_are_asked_for():
+    ds = simulate_results(
+        ["whisper_tiny"],
+        spectrograms=("cochleagram", "mel_whisper"),
+        weights=("trained", "permuted"),
+        stimuli=("timit",),
+        sessions=6,
+        channels=20,
+    )
+    figure = figure_3(ds, untrained="permuted", baseline="mel_whisper")
+    assert labels(titled(figure, "whisper_tiny")[0]) == ["permuted", "trained", "mel_whisper"]
+    assert notes_of(figure) == []
+    lacking = figure_3(ds, baseline="wavelet")
+    assert labels(titled(lacking, "whisper_tiny")[0]) == ["trained"]
+    assert any("no spectrogram 'wavelet' in these results" in text for text in notes_of(lacking))
+    assert any("no weights 'reset' in these results" in text for text in notes_of(lacking))
+
+
+@pytest.mark.parametrize(
+    ("keep", "asked", "said"),
+    [
+        ({"network": ["cochleagram"]}, {}, "no layer of a network is in these results"),
+        ({}, {"networks": ["wav2vec2"]}, "no layer of wav2vec2 is in these results"),
+        ({}, {"stimuli": "songs"}, "no fit of songs is in these results; run the study first"),
+        ({}, {"bin_width": 20.0}, "no fit of timit, mvocs at 20 ms is in these results"),
+    ],
+)
+def test_figure_3__of_what_is_not_there_is_an_error(keep, asked, said):
+    with pytest.raises(NothingToDrawError, match=said):
+        figure_3(results().sel(keep), **asked)
+
+
+def test_figure_s4__draws_both_trainings_of_one_architecture():
+    networks = ["wav2vec2", "whisper_tiny", "w2v2_audioset"]
+    ds = simulate_results(networks, stimuli=("timit",), sessions=4, channels=10)
+    figure = figure_s4(ds)
+    assert [a.get_title() for a in figure.axes[:2]] == ["wav2vec2", "w2v2_audioset"]
+    assert not titled(figure, "whisper_tiny")
+    with pytest.raises(NothingToDrawError, match="no layer of w2v2_audioset is in these results"):
+        figure_s4(ds.sel(network=["wav2vec2", "cochleagram"]))
+
+
+def test_figure_s7__tests_against_reset_and_permuted_without_correction():
+    ds = simulate_results(
+        ["cochresnet50"],
+        weights=("trained", "reset", "permuted"),
+        stimuli=("timit",),
+        sessions=6,
+        channels=30,
+        better={"cochresnet50": [2, 4]},
+        gain=0.02,
+    )
+    figure = figure_s7(ds)
+    units = tuned(ds, "timit")
+    differ = []
+    for kind in ("reset", "permuted"):
+        (axis,) = titled(figure, f"cochresnet50, {kind}")
+        plain, corrected = (layer_tests(units, untrained=kind, correction=c).significant for c in (None, "bh"))
+        for against in ("untrained", "spectrogram"):
+            expected, other = (of.sel(network="cochresnet50", against=against).values for of in (plain, corrected))
+            assert stars(axis, against) == plain.layer.values[expected].tolist()
+            differ.append((expected != other).any())
+        expected = layer_profile(units)["median"].sel(network="cochresnet50", weights=kind).dropna("layer")
+        np.testing.assert_allclose(line(axis, kind).get_ydata(), expected)
+    assert any(differ)  # else the test could not tell them apart
+    one = figure_s7(ds.sel(weights=["trained", "reset", "fixed"]))
+    assert notes_of(one) == ["no permuted weights of cochresnet50 or cochcnn9 in these results"]
+    with pytest.raises(NothingToDrawError, match="none of cochresnet50, cochcnn9 is in these results with trained"):
+        figure_s7(ds.sel(weights=["trained", "fixed"]))
+
+
+def published(stimuli):
+    """Results of three units whose medians are those read off the published figure."""
+    networks = ("wav2letter", "wav2vec2", "speech2text", "whisper_tiny", "whisper_base", "deepspeech2")
+    ds = simulate_results(networks, stimuli=("timit", "mvocs"), sessions=3, channels=1)
+    rho = xr.full_like(ds.rho, np.nan)
+    for network in networks:
+        name = "wav2letter_modified" if network == "wav2letter" else network
+        for stimulus_set, word in (("timit", "timit"), ("mvocs", "mVocs")):
+            of = PUBLISHED["layer_medians"][f"{name}|{word}"]
+            for weights, key in (("trained", "trained"), ("reset", "untrained")):
+                for layer, median in enumerate(of[key]):
+                    if median is not None:
+                        place = {"stimuli": stimulus_set, "network": network, "weights": weights, "layer": layer}
+                        rho.loc[place] = np.array([median - 0.1, median, median + 0.1])
+    for stimulus_set, median in (("timit", 0.5350), ("mvocs", 0.6333)):
+        place = {"stimuli": stimulus_set, "network": "cochleagram", "weights": "fixed", "layer": 0}
+        rho.loc[place] = np.array([median - 0.1, median, median + 0.1])
+    one = xr.ones_like(ds.normaliser)
+    return ds.assign(rho=rho, r=rho, normaliser=one, null_mean=0 * one, null_std=0 * one + 0.1).sel(stimuli=[stimuli])
+
+
+PRINTED = {
+    "timit": {
+        "deepspeech2": (0.6126, 2),
+        "wav2letter": (0.5932, 3),
+        "whisper_tiny": (0.5925, 2),
+        "whisper_base": (0.5865, 2),
+        "wav2vec2": (0.5842, 4),
+        "speech2text": (0.5691, 6),
+    },
+    "mvocs": {
+        "deepspeech2": (0.7073, 2),
+        "wav2letter": (0.6934, 4),
+        "whisper_base": (0.6899, 2),
+        "whisper_tiny": (0.6862, 1),
+        "wav2vec2": (0.6418, 10),
+        "speech2text": (0.6310, 7),
+    },
+}
+"""Best median and its layer as printed beside the published figure, the best network first."""
+
+
+@pytest.mark.parametrize("stimuli", SETS)
+def test_figure_3__of_published_medians_has_the_published_order_and_best_layers(stimuli):
+    figure = figure_3(published(stimuli))
+    best = {}
+    for network, (median, layer) in PRINTED[stimuli].items():
+        (axis,) = titled(figure, network)
+        drawn = dict(line(axis, "trained").get_xydata())
+        best[network] = max(drawn.values())
+        assert best[network] == pytest.approx(median, abs=READ)
+        # Layers that cannot be told apart by reading tie with the best.
+        assert layer in [k for k, value in drawn.items() if value >= best[network] - READ]
+    names = list(best)
+    for better, worse in zip(names, names[1:], strict=False):
+        assert best[better] >= best[worse] - READ
+    assert (best[names[0]] - best[names[-1]]) > 5 * READ
