@@ -28,7 +28,8 @@ def slurm(tmp_path_factory):
 
 @pytest.mark.parametrize("name", SECOND_HALF)
 def test_notebook__runs_from_a_clean_folder(name, tmp_path, monkeypatch):
-    monkeypatch.setenv("SLURM_CONF", str(tmp_path / "none.conf"))
+    (tmp_path / "empty.conf").touch()  # of no Slurm; commands of Slurm wait a minute for a file that is not there
+    monkeypatch.setenv("SLURM_CONF", str(tmp_path / "empty.conf"))
     executed = execute(name, tmp_path)
     assert told_on_stderr(executed) == []
     assert n_pictures(executed) == PICTURES[name]
