@@ -71,9 +71,9 @@ def at_left(axes: Sequence[Axes], label: str, *, columns: int | None = None) -> 
 
 
 def at_foot(axes: Sequence[Axes]) -> None:
-    """Name the x axis of the lowest panels only, and spare the others the room."""
+    """Name the x axis of the last row of panels only, and spare the others the room."""
     columns = wrapped(len(axes))[1]
-    for axis in axes[:-columns]:
+    for axis in axes[: (len(axes) - 1) // columns * columns]:
         axis.set_xlabel("")
 
 

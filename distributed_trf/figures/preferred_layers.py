@@ -13,6 +13,7 @@ from distributed_trf.config.weights import TRAINED
 from distributed_trf.errors import NothingToDrawError
 from distributed_trf.figures.histogram_panel import Side, histogram_panel
 from distributed_trf.figures.panel_grid import at_left, legend, panels, stacked, wrapped
+from distributed_trf.figures.profile_panel import MANY
 from distributed_trf.figures.profile_rows import LEGEND
 from distributed_trf.figures.shown import Shown, has, networks_of, show
 from distributed_trf.figures.style import MEDIUM, PAGE_WIDTH, area_colour, new_figure, note, stars, tidy
@@ -126,7 +127,7 @@ def figure_s6(
             histogram_panel(axis, sides, np.arange(len(layers) + 1) - 0.5, density_label="")
             p = float(tested["p"].sel({names.NETWORK: network}))
             axis.set_title(f"{network}\np = {p:.3f} {stars(p)}" if p >= 0.0005 else f"{network}\np < 0.001 {stars(p)}")
-            shown_ticks = [k for k in range(len(layers)) if len(layers) <= 8 or k % 5 == 0]
+            shown_ticks = [k for k in range(len(layers)) if len(layers) <= MANY or k % 5 == 0]
             axis.set_xticks(shown_ticks, [str(layers[k]) for k in shown_ticks])
             axis.set_xlabel("layer")
             tidy(axis)

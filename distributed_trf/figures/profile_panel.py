@@ -22,7 +22,7 @@ STARS = {"untrained": (-0.07, UNTRAINED_COLOUR), "spectrogram": (-0.17, BASELINE
 """Height (inches from the top of the panel) and colour of the stars against each."""
 STAR = (5, 2)
 """The marker: five lines from a point, which stay apart where a panel has many layers."""
-MANY = 8
+MANY = 9
 """Layers that all have a tick."""
 
 

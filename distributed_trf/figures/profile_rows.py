@@ -33,10 +33,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-ROW, LOWER_ROW, BARS, LOWER_BARS, LEGEND = 1.75, 1.4, 2.1, 1.3, 0.5
-"""Inches of a row of panels and of bars, lower where panels are wrapped, so that all stays on a page; of the legend."""
-PANEL, LOWER_PANEL = 1.05, 0.75
-"""Inches that the panels themselves have of their row, about."""
+FEW = 2
+"""Panels side by side that are drawn higher, as they are wider."""
+ROW, HIGH_ROW, LOW_ROW, BARS, LOW_BARS, LEGEND = 1.75, 2.4, 1.4, 2.1, 1.3, 0.5
+"""Inches of a row of panels and of bars, low where panels are wrapped, so that all stays on a page; of the legend."""
+AROUND = 0.68
+"""Inches of a row that titles and ticks take, about."""
 
 
 @dataclass(frozen=True)
@@ -76,14 +78,15 @@ def draw_rows(
         The variable whose median says which layer is best; by default the one that is shown.
     """
     lines = [wrapped(len(of.columns))[0] for of in rows]
-    many = max(lines) > 1
-    tall = [(LOWER_ROW if many else ROW) * n + 0.1 for n in lines]
-    below = LOWER_BARS * len(rows) + 0.4 if many else BARS
+    many, few = max(lines) > 1, max(len(of.columns) for of in rows) <= FEW
+    row = LOW_ROW if many else HIGH_ROW if few else ROW
+    tall = [row * n + 0.1 for n in lines]
+    below = LOW_BARS * len(rows) + 0.4 if many else BARS
     figure = new_figure(PAGE_WIDTH, sum(tall) + LEGEND + below)
     *strips, middle, foot = stacked(figure, [*tall, LEGEND, below])
     for strip, of in zip(strips, rows, strict=True):
         axes = panels(strip, of.shown.title, len(of.columns))
-        _draw(axes, of, baseline, reference, top=TOP / (LOWER_PANEL if many else PANEL) if of.tests else 0.05)
+        _draw(axes, of, baseline, reference, top=TOP / (row - AROUND) if of.tests else 0.05)
         at_foot(axes)
         at_left(axes, ylabel or SYMBOL[of.shown.variable])
     legend(middle, _handles(rows, baseline, alpha, is_ratio=reference is not None), 4)

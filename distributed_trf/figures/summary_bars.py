@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 WIDTH, GROUP = 0.8, 2.4
 """Of a bar, and from one group to the next."""
+ROOM = 4
+"""Groups that there is room for at least, so that few bars are not too wide."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ def draw_bars(axis: Axes, bars: Sequence[Bar], title: str) -> BarContainer:
                 bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none"},
             )
     axis.set_xticks([k * GROUP for k in range(len(groups))], groups, rotation=30, ha="right", rotation_mode="anchor")
-    axis.margins(x=0.02)
+    axis.set_xlim(-GROUP / 2, (max(len(groups), ROOM) - 0.5) * GROUP)
     axis.set_title(title)
     tidy(axis)
     return drawn
