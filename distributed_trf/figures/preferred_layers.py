@@ -14,10 +14,10 @@ from distributed_trf.errors import NothingToDrawError
 from distributed_trf.figures.histogram_panel import Side, histogram_panel
 from distributed_trf.figures.panel_grid import at_left, legend, panels, stacked, wrapped
 from distributed_trf.figures.profile_rows import LEGEND
-from distributed_trf.figures.shown import Shown, has, networks_of, show
 from distributed_trf.figures.style import MEDIUM, PAGE_WIDTH, area_colour, new_figure, note, stars, tidy
 from distributed_trf.results.area_tests import AREAS, compare_areas
 from distributed_trf.results.layers import peak_layer
+from distributed_trf.results.shown import Shown, has, networks_of, show
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

@@ -22,11 +22,18 @@ from distributed_trf.figures.profile_panel import (
     set_limits,
     star_row,
 )
-from distributed_trf.figures.shown import SYMBOL, Shown, has
-from distributed_trf.figures.style import BASELINE_COLOUR, PAGE_WIDTH, UNTRAINED_COLOUR, network_style, new_figure
+from distributed_trf.figures.style import (
+    BASELINE_COLOUR,
+    PAGE_WIDTH,
+    SYMBOL,
+    UNTRAINED_COLOUR,
+    network_style,
+    new_figure,
+)
 from distributed_trf.figures.summary_bars import Column, best_bars, draw_bars
 from distributed_trf.results.layer_tests import AGAINST
 from distributed_trf.results.layers import layer_profile
+from distributed_trf.results.shown import Shown, has
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

@@ -11,10 +11,10 @@ import xarray as xr
 
 from distributed_trf import names
 from distributed_trf.config.weights import FIXED, TRAINED
-from distributed_trf.figures.shown import Shown, has
 from distributed_trf.figures.style import BASELINE_COLOUR, SMALL, network_style, tidy
 from distributed_trf.results.layers import layer_profile
 from distributed_trf.results.median_intervals import median_intervals
+from distributed_trf.results.shown import Shown, has
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 from distributed_trf import names
 from distributed_trf.config.weights import SEEDED
-from distributed_trf.errors import DataError
 from distributed_trf.results.layer_tests import AGAINST, SPECTROGRAM, UNTRAINED, layer_tests
 from distributed_trf.results.layers import layer_profile
 from distributed_trf.results.seeds import average_seeds
-from distributed_trf.results.units import select_units
+from distributed_trf.results.shown import Shown
 
 BEST = ["network", "weights", "seeds", "layers", "best_layer", "layer_name", "layer_type", "median", "n"]
 TESTED = ["network", "against", "other", "tested", "significant", "best_layer", "n", "n_sessions"]
@@ -23,51 +20,10 @@ NUMBERS = ["median_difference", "low", "high", "effect", "p_adjusted"]
 """Columns of ``LayerTestTable`` that ``compare`` and ``layer_tests`` explain."""
 
 
-@dataclass(frozen=True)
-class Shown:
-    """Fits at one stimulus set and bin width, of the units that tables and tests are about."""
-
-    stimuli: str
-    bin_width: float
-    """Milliseconds."""
-    ds: xr.Dataset
-    """Seeds of each kind of weights averaged."""
-    variable: str
-    """``rho``, or ``r`` where no reliability was measured."""
-    units: str
-    """Which units, in words."""
-
-
-def shown_units(ds: xr.Dataset, *, delta: float = 0.5) -> Iterator[Shown]:
-    """Take every stimulus set and bin width at which something was fitted, with its highly tuned units.
-
-    Parameters
-    ----------
-    ds
-        Results of ``open_results``.
-    delta
-        Of the rule for highly tuned units; where none is, or nothing is known of their reliability, all units are taken
-        and ``r`` instead of ``rho``.
-    """
-    for stimuli in map(str, ds[names.STIMULI].values):
-        for bin_width in map(float, ds[names.BIN_WIDTH].values):
-            of = ds.sel({names.STIMULI: [stimuli], names.BIN_WIDTH: [bin_width]}).load()
-            if of["r"].isnull().all():
-                continue
-            averaged = average_seeds(of)
-            try:
-                tuned = select_units(averaged, delta=delta)
-            except DataError:
-                yield Shown(stimuli, bin_width, averaged, "r", "all units, as their reliability was not measured")
-                continue
-            if tuned.sizes[names.UNIT]:
-                yield Shown(stimuli, bin_width, tuned, "rho", f"highly tuned units (delta {delta:g})")
-            else:
-                yield Shown(stimuli, bin_width, averaged, "r", f"all units, as none is highly tuned (delta {delta:g})")
-
-
 def best_layer_table(shown: Shown) -> pd.DataFrame:
     """Find the layer of every network whose median over units is highest, one row per network and weights.
+
+    Seeds of each kind of weights are averaged.
 
     Returns
     -------
@@ -75,8 +31,8 @@ def best_layer_table(shown: Shown) -> pd.DataFrame:
         Columns network, weights, seeds (that were averaged), layers (that were fitted), best_layer (the first of
         equals), layer_name, layer_type, median (of ``shown.variable`` over units) and n, the units that have one.
     """
-    profile = layer_profile(shown.ds, shown.variable).squeeze([names.STIMULI, names.BIN_WIDTH])
-    seeds = shown.ds["n_seeds"].squeeze([names.STIMULI, names.BIN_WIDTH])
+    averaged = average_seeds(shown.ds)
+    profile, seeds = layer_profile(averaged, shown.variable), averaged["n_seeds"]
     rows = []
     for network in profile[names.NETWORK].values:
         for weights in profile[names.WEIGHTS].values:
@@ -126,10 +82,10 @@ def layer_test_table(shown: Shown, *, alpha: float = 0.01) -> LayerTestTable:
     DataError
         If nothing can be compared.
     """
-    drawn = [w for w in shown.ds[names.WEIGHTS].values if w in SEEDED]
+    averaged = average_seeds(shown.ds)
+    drawn = [w for w in averaged[names.WEIGHTS].values if w in SEEDED]
     untrained = "reset" if "reset" in drawn or not drawn else drawn[0]
-    tests = layer_tests(shown.ds, shown.variable, untrained=untrained, alpha=alpha)
-    tests = tests.squeeze([names.STIMULI, names.BIN_WIDTH])
+    tests = layer_tests(averaged, shown.variable, untrained=untrained, alpha=alpha)
     rows = []
     for network in tests[names.NETWORK].values:
         for against in tests[AGAINST].values:

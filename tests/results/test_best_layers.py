@@ -5,27 +5,13 @@ import pytest
 
 from distributed_trf import layer_tests, select_units, simulate_results
 from distributed_trf.errors import DataError
-from distributed_trf.results.best_layers import best_layer_table, layer_test_table, shown_units
-from tests.small_results import NAN, small_results
-
-
-def test_shown_units__are_the_highly_tuned_ones_or_all_with_a_reason():
-    ds = small_results()
-    at_20, at_50 = shown_units(ds)
-    assert (at_20.stimuli, at_20.bin_width, at_20.variable) == ("timit", 20.0, "r")
-    assert at_20.units == "all units, as their reliability was not measured"
-    assert at_50.units == "all units, as none is highly tuned (delta 0.5)"  # its null was not measured
-    at = {"stimuli": "timit", "bin_width": 50.0}
-    ds["null_mean"].loc[at], ds["null_std"].loc[at] = 0.0, 0.1
-    _, at_50 = shown_units(ds)
-    assert (at_50.variable, at_50.units) == ("rho", "highly tuned units (delta 0.5)")
-    assert at_50.ds["channel"].values.tolist() == ["1", "1"]  # that of normaliser -0.01 is not tuned
-    (_, at_50) = shown_units(ds, delta=5.0)
-    assert at_50.ds["session"].values.tolist() == ["s2"]
+from distributed_trf.results.best_layers import best_layer_table, layer_test_table
+from distributed_trf.results.shown import show
+from tests.small_results import small_results
 
 
 def test_best_layer_table__by_hand():
-    _, at_50 = shown_units(small_results())
+    (at_50,) = show(small_results(), delta=0.5)
     rows = best_layer_table(at_50).set_index(["network", "weights"])
     assert rows.loc["net", "trained"].to_dict() == {
         "seeds": 1,
@@ -43,10 +29,10 @@ def test_best_layer_table__by_hand():
 
 def test_best_layer_table__averages_seeds():
     ds = simulate_results(["whisper_tiny"], weights=["trained", "reset", "reset-1"], sessions=4, channels=5)
-    shown, _ = shown_units(ds, delta=0.0)
+    shown, _ = show(ds, delta=0.0)
     rows = best_layer_table(shown).set_index(["network", "weights"])
     assert rows.loc["whisper_tiny", "reset"]["seeds"] == 2
-    of = ds["rho"].sel(stimuli="timit", bin_width=50.0, network="whisper_tiny", unit=shown.ds["unit"].values)
+    of = shown.ds["rho"].sel(network="whisper_tiny")
     both = of.sel(weights=["reset", "reset-1"]).mean("weights").median("unit")
     assert rows.loc["whisper_tiny", "reset"]["median"] == pytest.approx(float(both.max()))
     assert rows.loc["whisper_tiny", "reset"]["best_layer"] == int(both.argmax("layer"))
@@ -54,7 +40,7 @@ def test_best_layer_table__averages_seeds():
 
 def test_layer_test_table__counts_what_layer_tests_finds():
     ds = simulate_results(["whisper_tiny", "deepspeech2"], better={"whisper_tiny": [1, 2]}, sessions=8, channels=20)
-    for shown in shown_units(ds):
+    for shown in show(ds, delta=0.5):
         table = layer_test_table(shown)
         tests = layer_tests(select_units(ds, stimuli=shown.stimuli, delta=0.5)).sel(stimuli=shown.stimuli, bin_width=50)
         rows = table.rows.set_index(["network", "against"])
@@ -74,7 +60,7 @@ def test_layer_test_table__counts_what_layer_tests_finds():
 
 def test_layer_test_table__takes_other_controls_where_nothing_was_reset():
     ds = simulate_results(["whisper_tiny"], spectrograms=[], weights=["trained", "permuted"], sessions=4, channels=5)
-    shown, _ = shown_units(ds)
+    shown, _ = show(ds, delta=0.5)
     table = layer_test_table(shown)
     assert set(table.rows["other"]) == {"permuted"}
     assert table.left_out == "no spectrogram 'cochleagram' in these results"
@@ -82,8 +68,6 @@ def test_layer_test_table__takes_other_controls_where_nothing_was_reset():
 
 def test_layer_test_table__without_trained_weights_says_so():
     ds = small_results().drop_sel(weights="trained")
-    (shown,) = shown_units(ds)
+    (shown,) = show(ds, delta=0.5)
     with pytest.raises(DataError, match="no network with trained weights"):
         layer_test_table(shown)
-    ds["r"][...] = NAN
-    assert list(shown_units(ds)) == []

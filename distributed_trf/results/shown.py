@@ -1,4 +1,4 @@
-"""Which units and which number of them a figure shows."""
+"""Which units, and which number of them, figures and reports show."""
 
 from __future__ import annotations
 
@@ -17,9 +17,6 @@ from distributed_trf.results.units import select_units
 
 BIN_WIDTH = 50.0
 """Milliseconds, of most figures of Ahmed et al. (2025)."""
-NUMBER = {"rho": "normalised test correlation ρ", "r": "test correlation r"}
-"""What an axis calls a variable."""
-SYMBOL = {"rho": "ρ", "r": "r"}
 
 
 @dataclass(frozen=True)
