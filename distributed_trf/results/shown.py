@@ -11,8 +11,8 @@ import xarray as xr
 
 from distributed_trf import names
 from distributed_trf.errors import NothingToDrawError
-from distributed_trf.results.layer_tests import BASELINE
 from distributed_trf.results.layers import spectrograms
+from distributed_trf.results.statistics.layer_tests import BASELINE
 from distributed_trf.results.units import select_units
 
 BIN_WIDTH = 50.0

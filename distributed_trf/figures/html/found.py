@@ -10,8 +10,8 @@ import xarray as xr
 from distributed_trf import names
 from distributed_trf.errors import DataError, NothingToDrawError
 from distributed_trf.figures.html.table import Table, decimal, numbers, p_value, words
-from distributed_trf.results.best_layers import LayerTestTable, best_layer_table, layer_test_table
 from distributed_trf.results.shown import Shown, show
+from distributed_trf.results.tables.best_layers import LayerTestTable, best_layer_table, layer_test_table
 
 
 @dataclass(frozen=True)

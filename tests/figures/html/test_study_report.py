@@ -27,7 +27,7 @@ from distributed_trf.figures.html.picture import in_words, picture
 from distributed_trf.figures.html.study_report import write_report
 from distributed_trf.figures.style import new_figure, note
 from distributed_trf.pipeline.watch.events import ItemEnded
-from distributed_trf.results.reliability import reliability_table
+from distributed_trf.results.tables.reliability_table import reliability_table
 from distributed_trf.store.results import lay_results
 from distributed_trf.store.study_store import StudyStore
 from tests.figures.html.parsed import Parsed
