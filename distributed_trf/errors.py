@@ -33,6 +33,10 @@ class StoreError(DistributedTRFError, RuntimeError):
     """A store on disk is of another version, damaged or incomplete."""
 
 
+class ResultsFileError(DistributedTRFError, ValueError):
+    """A file of published results cannot be read, or results cannot be written in that layout."""
+
+
 class DamagedError(StoreError):
     """Part of a store on disk is torn, missing or not what was written; a run makes it anew.
 

@@ -13,6 +13,7 @@ import yaml
 from hypothesis import settings
 from scipy.io import loadmat, savemat
 
+from distributed_trf.pipeline.study import Study
 from distributed_trf.recordings.simulation.simulate import simulate
 
 # What hypothesis draws must not depend on how busy the machine is.
@@ -49,6 +50,18 @@ SMALL_WHISPER = {
 """Whisper's architecture at small width; a network of a user's own, found in ./configs/networks/."""
 
 
+SMALL_STUDY = {
+    "name": "small",
+    "recordings": {"format": "ucsf", "path": "recordings"},
+    "output": "study",
+    "networks": [{"name": "mel_librosa"}, {"name": "mel_deepspeech2"}],
+    "ridge": {"alphas": {"min": 1e-5, "max": 1e15, "num": 21}},
+    "reliability": {"draws": 500, "shifts": 99},
+    "extraction": {"batch": 8},
+}
+"""A study of two spectrograms that need no torch, which each new process would take seconds to load."""
+
+
 @pytest.fixture(scope="session")
 def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A recording set of 2 sessions, 3 channels and 24 sentences that no test may change."""
@@ -72,17 +85,8 @@ def write_study(workplace: Path) -> Callable[..., Path]:
     """Write ``study.yaml`` in the working directory, some fields changed."""
 
     def write(**changes: Any) -> Path:
-        study = {
-            "name": "small",
-            "recordings": {"format": "ucsf", "path": "recordings"},
-            "output": "study",
-            "networks": [{"name": "small_whisper", "weights": ["reset"]}, {"name": "mel_whisper"}],
-            "ridge": {"alphas": {"min": 1e-5, "max": 1e15, "num": 21}},
-            "reliability": {"draws": 500, "shifts": 99},
-            "extraction": {"batch": 8},
-        }
         path = workplace / "study.yaml"
-        path.write_text(yaml.safe_dump({**study, **changes}))
+        path.write_text(yaml.safe_dump({**SMALL_STUDY, **changes}))
         return path
 
     return write
@@ -101,3 +105,21 @@ def rewrite() -> Callable[[Path, Callable[[dict[str, Any]], None]], None]:
         savemat(path, content, oned_as="column")
 
     return apply
+
+
+@pytest.fixture(scope="session")
+def saved_study(tmp_path_factory: pytest.TempPathFactory, recordings: Path) -> Path:
+    """The folder of a finished study of two spectrograms, models and responses included, that no test may change."""
+    folder = tmp_path_factory.mktemp("saved") / "study"
+    study = {
+        "name": "saved",
+        "recordings": {"format": "ucsf", "path": str(recordings)},
+        "output": str(folder),
+        "networks": [{"name": "mel_librosa"}, {"name": "mel_whisper"}],
+        "reliability": {"draws": 500, "shifts": 99},
+        "save_models": True,
+    }
+    path = folder.parent / "study.yaml"
+    path.write_text(yaml.safe_dump(study))
+    assert Study.load(path).run(None).ok
+    return folder

@@ -8,7 +8,18 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from distributed_trf.cli import doctor, networks, recipes, recordings, results, simulate, study, word_errors
+from distributed_trf.cli import (
+    doctor,
+    networks,
+    published,
+    recipes,
+    recordings,
+    report,
+    results,
+    simulate,
+    study,
+    word_errors,
+)
 from distributed_trf.cli.console import err
 from distributed_trf.cli.interrupt import interruptible
 from distributed_trf.errors import DistributedTRFError
@@ -44,6 +55,9 @@ app.command()(study.status)
 app.command()(study.repair)
 app.command("results")(results.show_results)
 app.command("figures")(results.draw_figures)
+app.command()(report.report)
+app.command("import-results")(published.import_results)
+app.command("export-csv")(published.export_csv)
 app.command("networks")(networks.list_networks)
 app.add_typer(recipes.app, name="recipes")
 app.command("recordings")(recordings.list_recordings)

@@ -17,6 +17,7 @@ from rich.progress import (
 )
 
 from distributed_trf.cli.console import out
+from distributed_trf.pipeline.items import LABELS
 from distributed_trf.pipeline.survey import State
 from distributed_trf.pipeline.watch.events import (
     ClusterTold,
@@ -29,14 +30,6 @@ from distributed_trf.pipeline.watch.events import (
     Waits,
     WorkerLeft,
 )
-
-LABELS = {
-    "read": "read recordings",
-    "assess": "assess units",
-    "extract": "extract features",
-    "fit": "fit layers",
-    "analyse": "analyses",
-}
 
 
 class Bars:

@@ -10,11 +10,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from distributed_trf.cli.console import duration, out, size, work
-from distributed_trf.cli.progress import LABELS, Bars
+from distributed_trf.cli.progress import Bars
 from distributed_trf.clusters.recipe import Recipe, load_recipe
 from distributed_trf.pipeline.costs.forecast import Forecast
 from distributed_trf.pipeline.costs.memory import check_memory
-from distributed_trf.pipeline.items import STAGES
+from distributed_trf.pipeline.items import LABELS, STAGES
 from distributed_trf.pipeline.report import Report
 from distributed_trf.pipeline.study import Study
 from distributed_trf.pipeline.survey import State

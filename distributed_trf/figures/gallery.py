@@ -13,8 +13,10 @@ from distributed_trf.figures.inputs import Inputs
 from distributed_trf.figures.layer_profiles import STRICTER, figure_3, figure_s4, figure_s7
 from distributed_trf.figures.preferred_layers import figure_5, figure_s6
 from distributed_trf.figures.ratios import figure_s3
+from distributed_trf.figures.responses_and_sites import figure_2
 from distributed_trf.figures.shares import figure_shares
 from distributed_trf.figures.spectrogram_boxes import figure_s2
+from distributed_trf.figures.tuned_units import figure_s1
 from distributed_trf.figures.unit_map import figure_map
 from distributed_trf.figures.word_error_scatter import figure_s5
 
@@ -33,6 +35,7 @@ class Drawing:
 
 
 FIGURES: tuple[Drawing, ...] = (
+    Drawing("2", "responses, predictions and recording sites", figure_2),
     Drawing(
         "3",
         "layers, trained and untrained, beside a spectrogram",
@@ -44,6 +47,7 @@ FIGURES: tuple[Drawing, ...] = (
         "layers that areas prefer",
         lambda of: figure_5(of.results, delta=of.delta, bin_width=of.bin_width),
     ),
+    Drawing("S1", "units above the threshold of tuning", lambda inputs: figure_s1(inputs.results, inputs.folder)),
     Drawing("S2", "spectrograms", lambda of: figure_s2(of.results, delta=of.delta, bin_width=of.bin_width)),
     Drawing(
         "S3",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import scipy
 
 from distributed_trf.errors import MissingExtraError, RecordingError
+from distributed_trf.figures.panels.spectrogram import draw_spectrogram
 from distributed_trf.recordings.find import find_session, find_stimulus, find_unit, some_of
 from distributed_trf.recordings.rasters import PSTH_BIN_WIDTH, presentations, psth, raster
 from distributed_trf.recordings.recording_set import RecordingSet
@@ -16,10 +16,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-WINDOW, OVERLAP = 0.008, 0.75
-"""Seconds of a spectrum of the sound, and the part it shares with the next."""
-DYNAMIC_RANGE = 60.0
-"""Decibels below the loudest point at which the spectrogram is white."""
 BAR_COLOUR = "#0072B2"
 WIDTH, HEIGHT = 3.4, 3.8
 """Inches; the width is that of a page column."""
@@ -79,7 +75,7 @@ def raster_figure(
 
     figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
     top, middle, bottom = figure.subplots(3, 1, sharex=True, height_ratios=(1.1, 1.6, 1.1))
-    _spectrogram(top, sounds[sound.id], sfreq)
+    draw_spectrogram(top, sounds[sound.id], sfreq)
     _rows(middle, times, repeat, n_repeats)
     bottom.stairs(rate[:, index], edges, fill=True, color=BAR_COLOUR)
     bottom.set_ylabel("rate (spikes/s)")
@@ -96,16 +92,6 @@ def raster_figure(
         f"session {session}, unit {unit}\n{stimuli} {stimulus}: {repeats}, {bin_width:g} ms bins", fontsize="small"
     )
     return figure
-
-
-def _spectrogram(axis: Axes, sound: np.ndarray, sfreq: float) -> None:
-    """Draw power in decibels; any sampling rate will do."""
-    length = min(round(WINDOW * sfreq), sound.size)
-    frequency, time, power = scipy.signal.spectrogram(sound, sfreq, nperseg=length, noverlap=int(OVERLAP * length))
-    floor = max(power.max(), np.finfo(float).tiny) * 10 ** (-DYNAMIC_RANGE / 10)
-    level = 10 * np.log10(np.maximum(power, floor))
-    axis.pcolormesh(time, frequency / 1000, level, cmap="gray_r", shading="nearest", rasterized=True)
-    axis.set_ylabel("frequency (kHz)")
 
 
 def _rows(axis: Axes, times: np.ndarray, repeat: np.ndarray, n_repeats: int) -> None:

@@ -14,6 +14,7 @@ from distributed_trf.features.families.known import FAMILIES
 from distributed_trf.features.planning import check_weights, frame_rate, is_known
 from distributed_trf.features.resample import FINEST_BIN, KEPT_RATE
 from distributed_trf.features.table import Layer, NetworkTable, chosen_layers, chosen_weights, load_table
+from distributed_trf.pipeline.asked import batch_sizes
 from distributed_trf.pipeline.stages.extract import feature_layout, heard_lengths
 from distributed_trf.pipeline.stages.lowpass import check_lowpass
 from distributed_trf.recordings.formats import open_recordings
@@ -143,8 +144,11 @@ class Context:
 
     def batches(self, stimuli: str) -> tuple[int, ...]:
         """Number of stimuli in each batch of an extraction."""
-        n, size = len(self.stimuli[stimuli]), self.study.extraction.batch
-        return tuple(min(size, n - start) for start in range(0, n, size))
+        return batch_sizes(len(self.stimuli[stimuli]), self.study.extraction.batch)
+
+    def heard(self, stimuli: str) -> tuple[str, ...]:
+        """Names of the sessions that heard a stimulus set."""
+        return tuple(session.name for session in self.recordings.heard(stimuli))
 
 
 def _check_stimuli(study: StudySettings, recordings: RecordingSet) -> None:

@@ -11,6 +11,14 @@ from distributed_trf.store.results import Place
 READ, ASSESS, EXTRACT, FIT, ANALYSE = "read", "assess", "extract", "fit", "analyse"
 STAGES = (READ, ASSESS, EXTRACT, FIT, ANALYSE)
 """In the order they run: each reads what those before wrote."""
+LABELS = {
+    READ: "read recordings",
+    ASSESS: "assess units",
+    EXTRACT: "extract features",
+    FIT: "fit layers",
+    ANALYSE: "analyses",
+}
+"""What readers call a stage."""
 
 
 @dataclass(frozen=True)

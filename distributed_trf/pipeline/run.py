@@ -14,6 +14,7 @@ from typing import Any
 from distributed_trf.clusters.recipe import Recipe, load_recipe
 from distributed_trf.clusters.start import start_cluster
 from distributed_trf.config.study import StudySettings
+from distributed_trf.pipeline.asked import HEARD, SOUNDS
 from distributed_trf.pipeline.context import Context
 from distributed_trf.pipeline.costs.memory import check_memory
 from distributed_trf.pipeline.execute import Outcome
@@ -184,6 +185,8 @@ class Run:
             "left_out": report.left_out,
             "heard_in_parts": report.heard_in_parts,
             "fallbacks": report.fallbacks,
+            HEARD: {stimuli: self.context.heard(stimuli) for stimuli in self.context.study.stimuli},
+            SOUNDS: {name: len(stimuli) for name, stimuli in self.context.stimuli.items()},
             "updated": now(),
             **provenance(self.context.study),
         }

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from distributed_trf.pipeline.asked import Asked
 from distributed_trf.pipeline.context import Context
 from distributed_trf.pipeline.expected import Expectations, Fingerprint, Waiting
 from distributed_trf.pipeline.items import (
@@ -65,45 +66,45 @@ class Planned:
         return replace(self, state=State.RUNNING, reason=f"on {who.host}, process {who.process}, since {who.since}")
 
 
-def items(context: Context, stage: str) -> Iterator[Item]:
+def items(asked: Asked, stage: str) -> Iterator[Item]:
     """List the work items of a stage."""
-    study = context.study
+    study = asked.study
     if stage == ANALYSE:
-        yield from _analyses(context)
+        yield from _analyses(asked)
     if stage == EXTRACT:
-        yield from _extractions(context)
+        yield from _extractions(asked)
     for stimuli in study.stimuli:
         if stage == READ:
             yield ReadSounds(stimuli)
-            for session in context.recordings.heard(stimuli):
-                yield ReadSession(stimuli, session.name)
+            for session in asked.heard(stimuli):
+                yield ReadSession(stimuli, session)
         if stage == ASSESS and study.reliability is not None:
             for bin_width in study.bin_widths:
-                for session in context.recordings.heard(stimuli):
-                    yield Assess(stimuli, bin_width, session.name)
+                for session in asked.heard(stimuli):
+                    yield Assess(stimuli, bin_width, session)
         for network in study.networks if stage == FIT else ():
-            for weights in context.weights(network):
-                for layer in context.layers(network):
+            for weights in asked.weights(network):
+                for layer in asked.layers(network):
                     for bin_width in study.bin_widths:
                         yield Fit(stimuli, network.name, weights, layer.id, bin_width)
 
 
-def _extractions(context: Context) -> Iterator[Item]:
+def _extractions(asked: Asked) -> Iterator[Item]:
     """List extractions network by network, so that a worker builds each as seldom as can be."""
-    for network in context.study.networks:
-        for weights in context.weights(network):
-            for stimuli in context.study.stimuli:
-                for batch in range(len(context.batches(stimuli))):
+    for network in asked.study.networks:
+        for weights in asked.weights(network):
+            for stimuli in asked.study.stimuli:
+                for batch in range(len(asked.batches(stimuli))):
                     yield Extract(stimuli, network.name, weights, batch)
 
 
-def _analyses(context: Context) -> Iterator[Item]:
-    study = context.study
+def _analyses(asked: Asked) -> Iterator[Item]:
+    study = asked.study
     for stimuli in study.stimuli:
         for bin_width in study.bin_widths:
             for together in study.together:
                 network = next(n for n in study.networks if n.name == together.network)
-                for weights in context.weights(network):
+                for weights in asked.weights(network):
                     yield FitTogether(stimuli, together.network, weights, bin_width)
             for p in study.lowpass:
                 for lowpass_bin in p.lowpass_bins:

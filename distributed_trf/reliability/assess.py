@@ -8,8 +8,9 @@ import numpy as np
 
 from distributed_trf.arrays import Array, namespace, to_numpy
 from distributed_trf.reliability.ceilings import ccmax, signal_power, single_repeat_ceiling, split_half_ceiling
-from distributed_trf.reliability.inter_trial import Null, expected_r, inter_trial_r, null_shifts, shifted_r
-from distributed_trf.reliability.pairs import PairTables, draw_pairs
+from distributed_trf.reliability.distributions import inter_trial_distributions
+from distributed_trf.reliability.inter_trial import Null, expected_r
+from distributed_trf.reliability.pairs import PairTables
 from distributed_trf.reliability.selection import draws_above_null_p
 from distributed_trf.reliability.shift_test import shift_test
 from distributed_trf.trf.draws import draw_generator
@@ -58,9 +59,7 @@ def assess(
         return draw_generator(seed, what, *key)
 
     tables = PairTables.of(trials)
-    pairs = draw_pairs(tables.repeats, draws, rng("pairs"))
-    true = to_numpy(inter_trial_r(tables, pairs))
-    shifted = to_numpy(shifted_r(tables, pairs, null_shifts(null_shift, tables.bins, draws, rng("null shifts"))))
+    true, shifted = inter_trial_distributions(tables, draws=draws, null_shift=null_shift, seed=seed, key=key)
     repeated = repeated_counts(trials)
     test = shift_test(repeated, shifts, rng("test shifts"))
     found = {

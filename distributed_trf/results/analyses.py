@@ -86,6 +86,11 @@ def open_lowpass(path: str | Path) -> xr.Dataset:
     return _open(Path(path), "lowpass", "lowpass")
 
 
+def has_lowpass(path: str | Path) -> bool:
+    """Tell whether fits on low-passed features are in store, for ``open_lowpass``."""
+    return bool(_stored(StudyStore.open(Path(path)), "lowpass"))
+
+
 def _open_normalisers(path: Path) -> xr.Dataset:
     """Put the drawn normalisers of all sessions on the unit axis of the results."""
     store = StudyStore.open(path)
@@ -109,7 +114,7 @@ def _open_normalisers(path: Path) -> xr.Dataset:
 def _open(path: Path, kind: str, field: str) -> xr.Dataset:
     """Put all analyses of a kind together, with the reliability of the units at their stimulus sets and bin widths."""
     store = StudyStore.open(path)
-    found = sorted((store.root / "analyses").glob(f"{kind}-*.zarr"))
+    found = _stored(store, kind)
     if not found:
         raise StoreError(f"{store.root}: no {kind} analysis is in store; ask for it under `{field}` in the study")
     merged = xr.merge(
@@ -120,3 +125,7 @@ def _open(path: Path, kind: str, field: str) -> xr.Dataset:
     places = {dim: merged[dim] for dim in (names.STIMULI, names.BIN_WIDTH, names.UNIT)}
     of_units = measured.assign_coords({names.UNIT: range(measured.sizes[names.UNIT])}).reindex(places)
     return with_rho(merged.assign(of_units.data_vars))
+
+
+def _stored(store: StudyStore, kind: str) -> list[Path]:
+    return sorted((store.root / "analyses").glob(f"{kind}-*.zarr"))

@@ -55,17 +55,17 @@ def combine_results(*datasets: xr.Dataset) -> xr.Dataset:
     for ds in datasets[1:]:
         keys = keys.append(unit_keys(ds).difference(keys, sort=False))
     axes = {dim: _labels(datasets, dim) for dim in names.GRID}
-    whole = [_spread(ds.load(), keys, axes) for ds in datasets]
+    whole = [_spread(ds, keys, axes) for ds in datasets]
     combined = whole[0]
     for k, ds in enumerate(whole[1:], start=2):
         for name in combined.variables:
             if name in ds.variables and name not in combined.dims:
                 _check_equal(str(name), combined[name], ds[name], k)
         combined = combined.combine_first(ds)
-    studies = [
-        {"source": ds.attrs.get("source", ""), "study": found} for ds, found in zip(datasets, settings, strict=True)
-    ]
-    return with_rho(combined).assign_attrs({"studies": studies, "method": datasets[0].attrs.get("method", "")})
+    combined = combined.assign({name: combined[name].fillna("") for name in _texts(combined)})
+    combined = combined.set_coords([name for name in names.COORDS if name in combined])
+    studies = [dict(ds.attrs) for ds in datasets]
+    return with_rho(combined).assign_attrs(studies=studies, method=datasets[0].attrs.get("method", ""))
 
 
 def _settings(ds: xr.Dataset) -> dict[str, Any]:
@@ -97,14 +97,16 @@ def _labels(datasets: tuple[xr.Dataset, ...], dim: str) -> list[Any]:
 def _spread(ds: xr.Dataset, keys: Any, axes: dict[str, list[Any]]) -> xr.Dataset:
     """Put a dataset onto the axes of all; NaN, or an empty label, where it has nothing."""
     there = unit_keys(ds).get_indexer(keys)
-    ds = ds[[name for name in (*names.RESULTS, *names.RELIABILITY) if name in ds]].reset_coords()
-    texts = [name for name, v in ds.data_vars.items() if v.dtype.kind not in "fiub"]
-    ds = ds.assign_coords({names.UNIT: np.arange(ds.sizes[names.UNIT])}).reindex(
-        {names.UNIT: np.where(there < 0, -1, there)}
-    )
-    ds = ds.drop_vars(names.UNIT).reindex(axes)
-    ds = ds.assign({name: ds[name].where(ds[name].notnull() & (ds[name] != ""), None) for name in texts})
-    return ds.assign(session=(names.UNIT, keys.get_level_values(0)), channel=(names.UNIT, keys.get_level_values(1)))
+    ds = ds[[name for name in (*names.RESULTS, *names.RELIABILITY) if name in ds]].compute().reset_coords()
+    # An empty label says nothing, so it may give way to that of another study.
+    ds = ds.assign({name: ds[name].astype(object).where(ds[name] != "") for name in _texts(ds)})
+    ds = ds.assign_coords({names.UNIT: np.arange(ds.sizes[names.UNIT])})
+    ds = ds.reindex({names.UNIT: there}).drop_vars(names.UNIT).reindex(axes)  # -1 is no unit's number
+    return ds.assign({name: (names.UNIT, keys.get_level_values(name), ds[name].attrs) for name in keys.names})
+
+
+def _texts(ds: xr.Dataset) -> list[str]:
+    return [str(name) for name, v in ds.data_vars.items() if v.dtype.kind not in "fiub"]
 
 
 def _check_equal(name: str, a: xr.DataArray, b: xr.DataArray, k: int) -> None:

@@ -22,6 +22,11 @@ RHO, OF_UNITS, OF_FITS = 0.5, 0.12, 0.06
 WIDTH = 1.5
 """Layers around a unit's preferred one, of which rho is higher: standard deviation of a bell."""
 NULL_STD = 0.06
+LOG_NORMALISER = (-5.6, 2.85)
+"""Mean and standard deviation of the logarithm of normalisers: as of the published units, 44 % are above a tenth of the
+null's standard deviation, 24 % above half, 18 % above one and 10 % above 2.5."""
+HIGHEST_NORMALISER, OF_UNIT = 0.9, 0.95
+"""Its limit, and the correlation of its logarithm between stimulus sets."""
 
 
 def simulate_results(
@@ -69,7 +74,7 @@ def simulate_results(
     -------
     xarray.Dataset
         ``r``, ``alpha``, ``cv_score``, ``normaliser``, ``null_mean``, ``null_std``, ``tuned_p`` and ``rho``, in memory.
-        Every unit and fit has a number.
+        Every unit and fit has a number. As of the published units, about a quarter is highly tuned.
 
     Examples
     --------
@@ -139,7 +144,9 @@ def _grid(
 def _dataset(grid: Grid, rho: np.ndarray, rng: np.random.Generator) -> xr.Dataset:
     """Turn rho into r with a normaliser for each unit, and the rest of what fits and assessments give."""
     shape = (len(grid.axes[names.STIMULI]), 1, grid.n_units)
-    normaliser = rng.beta(0.6, 3.0, shape)
+    mean, std = LOG_NORMALISER
+    of_unit, of_set = rng.normal(0, OF_UNIT * std, grid.n_units), rng.normal(0, (1 - OF_UNIT**2) ** 0.5 * std, shape)
+    normaliser = np.minimum(np.exp(mean + of_unit + of_set), HIGHEST_NORMALISER)
     null_mean = rng.normal(0, 0.005, shape)
     measured = {
         "normaliser": normaliser,

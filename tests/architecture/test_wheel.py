@@ -20,8 +20,12 @@ def test_wheel__carries_configs_and_recipes(tmp_path):
     inside = tmp_path / "site/distributed_trf/_shipped"
     assert {str(p.relative_to(inside)) for p in inside.rglob("*.*")} == files
     assert "cluster/README.md" in files
-    pages = {p.relative_to(ROOT) for p in (ROOT / "distributed_trf").rglob("page_files/*")}
-    assert pages
+    pages = {
+        p.relative_to(ROOT)
+        for folder in ("page_files", "templates")
+        for p in (ROOT / "distributed_trf").rglob(f"{folder}/*")
+    }
+    assert {p.suffix for p in pages} == {".html", ".css", ".js", ".j2"}
     assert all((tmp_path / "site" / page).is_file() for page in pages)
     code = "import distributed_trf as d; print(d.Study.load('quickstart'), d.__file__)"
     found = subprocess.run(

@@ -12,21 +12,23 @@ import pytest
 MEL = [{"name": "mel_librosa"}]
 
 
-def dtrf(*arguments, columns=80):
+def process(*arguments):
+    """Run ``dtrf`` as a process of its own."""
     return subprocess.run(
         [sys.executable, "-m", "distributed_trf", *arguments],
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "COLUMNS": str(columns)},
+        env={**os.environ, "COLUMNS": "80"},
     )
 
 
-def test_failed_session__ends_with_1_and_is_listed(write_study, workplace):
+def test_failed_session__ends_with_1_and_is_listed(dtrf, write_study, workplace):
     write_study(networks=MEL)
     session = sorted((workplace / "recordings/sessions").iterdir())[0]
     next(session.glob("*MUspk*")).write_bytes(b"no matlab file")
-    done = dtrf("run", "study.yaml")
+    (workplace / "one.yaml").write_text("kind: local\nworkers: 1\n")
+    done = process("run", "study.yaml", "--cluster", "one.yaml")
     assert done.returncode == 1
     assert "1 items failed" in done.stdout
     assert f"read timit-{session.name}: " in done.stdout
@@ -34,12 +36,12 @@ def test_failed_session__ends_with_1_and_is_listed(write_study, workplace):
     assert "Traceback" not in done.stdout + done.stderr
     assert done.stderr == ""
     status = dtrf("status", "study.yaml")
-    assert status.returncode == 0
+    assert status.exit_code == 0
     assert f"failed read timit-{session.name}: " in status.stdout
     results = dtrf("results", "study.yaml")
     assert "timit, 50 ms bins, 3 units" in results.stdout
     assert results.stderr == ""
-    assert dtrf("figures", "study.yaml", "--format", "svg").returncode == 0
+    assert dtrf("figures", "study.yaml", "--format", "svg").exit_code == 0
     assert (workplace / "study/figures/figure_controls.svg").exists()
 
 
@@ -54,57 +56,56 @@ def test_failed_session__ends_with_1_and_is_listed(write_study, workplace):
         (["simulate", "new", "--sentences", "5"], "sentences=5; expected 11 to 499"),
     ],
 )
-def test_mistake__is_one_message_and_ends_with_2(write_study, arguments, said):
+def test_mistake__is_one_message_and_ends_with_2(dtrf, write_study, arguments, said):
     write_study(networks=MEL)
     done = dtrf(*arguments)
-    assert done.returncode == 2
+    assert done.exit_code == 2
     assert said in done.stderr
-    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.skipif(shutil.which("nvidia-smi") is not None, reason="a GPU may be here")
-def test_gpu_asked_for_without_one__is_an_error_not_a_cpu_run(write_study, workplace):
+def test_gpu_asked_for_without_one__is_an_error_not_a_cpu_run(dtrf, write_study, workplace):
     write_study(networks=MEL)
     done = dtrf("run", "study.yaml", "--cluster", "local_cuda")
-    assert done.returncode == 2
+    assert done.exit_code == 2
     assert "a GPU was asked for, but there is no NVIDIA driver on this machine" in done.stderr
     assert not list((workplace / "study").glob("receipts/*/*"))
 
 
-def test_misspelt_field__names_file_field_value_and_remedy(write_study):
+def test_misspelt_field__names_file_field_value_and_remedy(dtrf, write_study):
     write_study(netwerks=3)
     done = dtrf("plan", "study.yaml")
-    assert done.returncode == 2
+    assert done.exit_code == 2
     assert "study.yaml: netwerks = 3: unknown field; did you mean 'networks'?" in done.stderr
 
 
-def test_plan__fits_80_columns_and_writes_nothing(write_study, workplace):
+def test_plan__fits_80_columns_and_writes_nothing(dtrf, write_study, workplace):
     write_study()
     done = dtrf("plan", "study.yaml")
-    assert done.returncode == 0
+    assert done.exit_code == 0
     assert "extract features   6/6 " in done.stdout
     assert max(len(line) for line in done.stdout.splitlines()[:4]) <= 80
     assert not (workplace / "study").exists()
 
 
-def test_status__of_a_study_that_never_ran(write_study):
+def test_status__of_a_study_that_never_ran(dtrf, write_study):
     write_study()
     done = dtrf("status", "study.yaml", "--all")
-    assert done.returncode == 0
+    assert done.exit_code == 0
     assert "pending read timit-sounds" in done.stdout
-    assert "waiting fit timit-mel_whisper-fixed-00-50ms: waits for " in done.stdout
+    assert "waiting fit timit-mel_librosa-fixed-00-50ms: waits for " in done.stdout
 
 
-def test_simulate__ends_with_what_was_written(workplace):
+def test_simulate__ends_with_what_was_written(dtrf, workplace):
     arguments = ("--format", "ucdavis", "--sessions", "1", "--channels", "published", "--sentences", "11")
     done = dtrf("simulate", "new", *arguments)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.exit_code, done.stderr) == (0, "")
     said = done.stdout.splitlines()[-1]
     assert said.startswith("1 sessions of 9 units in all, 11 sentences, 0 calls; ")
     assert said.endswith(f"MiB: {workplace / 'new'}")
 
 
 def test_no_arguments__shows_the_commands():
-    done = dtrf()
+    done = process()
     for command in ("plan", "run", "status", "results", "figures", "networks", "recordings", "simulate"):
         assert command in done.stdout + done.stderr

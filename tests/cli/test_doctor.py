@@ -18,17 +18,13 @@ from distributed_trf.clusters.recipe import load_recipe
 from distributed_trf.store import speed
 
 
-def doctor(*arguments, cwd):
-    command = [sys.executable, "-m", "distributed_trf", "doctor", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
-
-
 def wrong(findings):
     return {f.topic: f.remedy for f in findings if not f.ok}
 
 
 def test_doctor__of_this_machine_fits_80_columns_and_leaves_nothing(tmp_path):
-    done = doctor(cwd=tmp_path)
+    command = [sys.executable, "-m", "distributed_trf", "doctor"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "nothing is wrong" in done.stdout
     assert "ok small files" in done.stdout
@@ -36,18 +32,19 @@ def test_doctor__of_this_machine_fits_80_columns_and_leaves_nothing(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_doctor__ends_with_1_and_says_what_to_do(tmp_path):
+def test_doctor__ends_with_1_and_says_what_to_do(dtrf, tmp_path, monkeypatch):
     recipe = {"kind": "slurm", "jobs": 1, "memory": "1GiB", "walltime": "1:00:00", "interface": "nowhere0"}
     (tmp_path / "site.yaml").write_text(yaml.safe_dump(recipe))
-    done = doctor("--cluster", "site.yaml", cwd=tmp_path)
-    assert done.returncode == 1
+    monkeypatch.chdir(tmp_path)
+    done = dtrf("doctor", "--cluster", "site.yaml")
+    assert done.exit_code == 1
     assert "this machine has none of that name" in " ".join(done.stdout.split())
     assert done.stdout.splitlines()[-1].endswith("wrong")
 
 
-def test_doctor__of_a_recipe_that_is_not_there_begins_nothing(tmp_path):
-    done = doctor("--cluster", "nowhere", cwd=tmp_path)
-    assert done.returncode == 2
+def test_doctor__of_a_recipe_that_is_not_there_begins_nothing(dtrf):
+    done = dtrf("doctor", "--cluster", "nowhere")
+    assert done.exit_code == 2
     assert "nowhere" in done.stderr
 
 

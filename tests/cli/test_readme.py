@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -51,12 +52,26 @@ def checkout(tmp_path_factory):
     return folder
 
 
-def run(command, folder):
+def run(command, folder, **options):
     path = f"{ENVIRONMENT / 'bin'}{os.pathsep}{os.environ['PATH']}"
     env = {**os.environ, "PATH": path, "COLUMNS": "80"}
-    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False, **options)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
+
+
+COMMANDS = """
+import json, sys
+from distributed_trf.cli.app import app
+for command in json.load(sys.stdin):
+    print("$ dtrf", *command, flush=True)
+    try:
+        app(command, prog_name="dtrf")
+    except SystemExit as end:
+        if end.code:
+            raise
+"""
+"""Runs commands one after another in one process, as each new one takes seconds to begin."""
 
 
 def test_readme__shows_the_two_commands_and_every_subcommand():
@@ -106,9 +121,8 @@ def test_readme__commands_and_examples_run_as_written(checkout):
     print(f"quickstart took {seconds:.0f} s")
 
     assert "nothing to do: all 22 items were done before" in run(["./scripts/quickstart"], checkout)
-    for command in commands():
-        if command[0] == "dtrf":
-            run(command, checkout)
+    shown = [command[1:] for command in commands() if command[0] == "dtrf"]
+    assert run([sys.executable, "-c", COMMANDS], checkout, input=json.dumps(shown)).count("$ dtrf") == len(shown)
     assert (checkout / "quickstart/study/figures/figure_3.pdf").exists()
     assert (checkout / "more/recordings/sessions_metadata.yml").exists()
     for k, example in enumerate(blocks("python")):

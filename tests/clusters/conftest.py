@@ -1,4 +1,4 @@
-"""Runs of a study in a process of their own."""
+"""Runs of a study in a process of their own, and what an undisturbed one makes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,23 @@ from pathlib import Path
 
 import pytest
 
+from distributed_trf import Study
+from distributed_trf.config.study import StudySettings
 from tests.clusters.study_run import Run
+from tests.conftest import SMALL_STUDY
+from tests.stored import contents
+
+CHANGES = {"extraction": {"batch": 1}}
+"""Of the small study, so that it has 48 extractions."""
+
+
+@pytest.fixture(scope="session")
+def undisturbed(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """What the small study gives in this process; studies of ``write_study(**CHANGES)`` must give the same bytes."""
+    place = {"recordings": {"format": "ucsf", "path": recordings}, "output": tmp_path_factory.mktemp("here") / "study"}
+    study = Study(StudySettings.model_validate({**SMALL_STUDY, **CHANGES, **place}))
+    assert study.run("local", item="1/1").ok
+    return contents(study.output)
 
 
 @pytest.fixture

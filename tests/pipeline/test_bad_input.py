@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from distributed_trf import Study, open_results
+from distributed_trf.clusters.recipe import load_recipe
 from distributed_trf.errors import ConfigError, DataError, RecordingError, StoreBusyError, StoreError
 from distributed_trf.pipeline.items import ReadSounds
 from distributed_trf.pipeline.stages.read_sounds import read_sounds
@@ -92,11 +93,10 @@ def test_missing_weights__fail_their_network_alone(write_study):
     assert ds.sel(network="mel_librosa", weights="fixed", layer=0).notnull().all()
 
 
-def test_nan_in_stored_features__is_found_before_a_fit(write_study):
+def test_nan_in_stored_features__is_found_before_a_fit(studied, write_study):
     import zarr
 
-    write_study(networks=MEL)
-    run()
+    studied(networks=MEL)
     zarr.open_group("study/features/timit/mel_librosa/fixed.zarr", mode="r+")["0"][5, 3] = np.nan
     write_study(networks=MEL, ridge={"n_folds": 4})
     report = run()
@@ -128,7 +128,7 @@ def test_unusable_study__writes_nothing(write_study, workplace, changes, error, 
 def test_item_too_large_for_a_worker__is_refused_before_anything_is_written(write_study, workplace):
     recipe = workplace / "tiny.yaml"
     recipe.write_text("kind: local\nworkers: 1\nmemory: 500MiB\n")
-    write_study()
+    write_study(networks=[{"name": "small_whisper", "weights": ["reset"]}, {"name": "mel_whisper"}])
     with pytest.raises(ConfigError, match=r"items do not fit a worker, which has 0\.5 GiB: .* about .* GiB"):
         Study.load("study.yaml").run("tiny.yaml")
     assert not (workplace / "study").exists()
@@ -143,9 +143,8 @@ def test_output_that_is_no_study__is_left_alone(write_study, workplace):
     assert [p.name for p in (workplace / "study").iterdir()] == ["thesis.txt"]
 
 
-def test_store_of_another_version__is_refused_with_both_versions(write_study, workplace):
-    write_study(networks=MEL)
-    run()
+def test_store_of_another_version__is_refused_with_both_versions(studied, workplace):
+    studied(networks=MEL)
     marker = workplace / "study/store.json"
     marker.write_text(marker.read_text().replace('"format_version": 4', '"format_version": 7'))
     with pytest.raises(StoreError, match=r"store\.json: format_version is 7, but .* reads 4"):
@@ -168,9 +167,8 @@ def test_second_run__is_refused_while_one_is_running(write_study, workplace):
     assert run().ok
 
 
-def test_recordings_that_went_away__do_not_hide_the_results(write_study, workplace):
-    write_study(networks=MEL)
-    run()
+def test_recordings_that_went_away__do_not_hide_the_results(studied, workplace):
+    studied(networks=MEL)
     shutil.rmtree(workplace / "recordings")
     assert open_results("study").r.notnull().all()
 
@@ -180,13 +178,13 @@ def test_item_that_raises_unexpectedly__is_tried_again_and_then_fails_alone(writ
     write_study(networks=MEL, attempts=2)
     StudyStore.create(workplace / "study")
     (workplace / "study/counts").write_text("in the way")
-    report = Study.load("study.yaml").run("local")
+    report = Study.load("study.yaml").run(load_recipe("local", workers=1))
     assert set(report.failed) == {f"read timit-{session.name}" for session in sessions(workplace)}
     assert all("counts" in message and "(tried 2 times)" in message for message in report.failed.values())
     assert report.done == {"read": 1, "extract": 3, "fit": 0}
     assert list(report.blocked.values()) == ["no session could be read"]
     (workplace / "study/counts").unlink()
-    assert Study.load("study.yaml").run("local").ok
+    assert run().ok
 
 
 @pytest.mark.parametrize(

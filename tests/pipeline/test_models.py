@@ -53,10 +53,9 @@ def expected_r(predicted, session):
 
 
 @pytest.fixture
-def study(write_study):
+def study(studied):
     """A study of three layers that was run with its models saved."""
-    write_study(networks=NETWORKS, save_models=True)
-    assert Study.load("study.yaml").run(recipe=None).ok
+    studied(networks=NETWORKS, save_models=True)
 
 
 def test_predictions__correlate_with_the_counts_to_the_stored_r(study):
@@ -130,9 +129,8 @@ def test_second_run__with_models_does_nothing(study):
     assert model_digest(store().model(*FIT.place)) == before
 
 
-def test_saving_models__switched_on_fits_again_and_off_does_not(write_study):
-    write_study(networks=MEL)
-    run()
+def test_saving_models__switched_on_fits_again_and_off_does_not(studied, write_study):
+    studied(networks=MEL)
     before, receipt = open_results("study").load(), read_receipt(store(), FIT.stage, FIT.key)
     assert open_models("study").keys() == []
     write_study(networks=MEL, save_models=True)
@@ -174,10 +172,9 @@ def test_model_of_earlier_settings__is_not_taken_for_that_of_later_ones(study, w
 
 
 @pytest.fixture
-def done(write_study):
+def done(studied, write_study):
     """A study that was run without saving models; its fit given a model by hand."""
-    write_study(networks=MEL)
-    run()
+    studied(networks=MEL)
     receipt = read_receipt(store(), FIT.stage, FIT.key)
     digest = write_model(
         store().model(*FIT.place),

@@ -72,7 +72,7 @@ def agree(found, expected):
 
 @pytest.mark.parametrize(("network", "weights", "layer"), [("small_whisper", "reset", 3), ("mel_whisper", "fixed", 0)])
 def test_study__equals_the_explicit_solution(write_study, workplace, network, weights, layer):
-    write_study()
+    write_study(networks=[{"name": "small_whisper", "weights": ["reset"]}, {"name": "mel_whisper"}])
     assert Study.load("study.yaml").run(recipe=None).ok
     ds = open_results("study").sel(stimuli="timit", network=network, weights=weights, layer=layer, bin_width=50)
     recordings = UCSFRecordings(workplace / "recordings")

@@ -13,6 +13,7 @@ import yaml
 from transformers import WhisperConfig, WhisperForConditionalGeneration
 
 from distributed_trf import Study, open_features, open_results
+from distributed_trf.clusters.recipe import load_recipe
 from distributed_trf.pipeline.survey import State
 from tests.conftest import SMALL_WHISPER
 
@@ -53,17 +54,15 @@ def test_second_run__does_nothing_and_says_so(write_study):
         ({"name": "renamed"}, {"read": 0, "assess": 0, "extract": 0, "fit": 0}, ""),
     ],
 )
-def test_changed_setting__redoes_exactly_what_depends_on_it(write_study, changes, redone, reason):
-    write_study(networks=MEL, ridge={})
-    run()
+def test_changed_setting__redoes_exactly_what_depends_on_it(studied, write_study, changes, redone, reason):
+    studied(networks=MEL, ridge={})
     write_study(networks=MEL, **{"ridge": {}, **changes})
     assert states()["fit timit-mel_librosa-fixed-00-50ms"][1].startswith(reason)
     assert run() == (redone if any(redone.values()) else {})
 
 
-def test_added_network__leaves_the_other_fits_alone(write_study):
-    write_study(networks=MEL)
-    run()
+def test_added_network__leaves_the_other_fits_alone(studied, write_study):
+    studied(networks=MEL)
     mel = open_results("study").r.sel(network="mel_librosa", weights="fixed", layer=0).values
     write_study(networks=BOTH)
     assert run() == {"read": 0, "assess": 0, "extract": 3, "fit": 2}
@@ -73,9 +72,8 @@ def test_added_network__leaves_the_other_fits_alone(write_study):
     assert ds.r.sel(network="small_whisper", weights="fixed").isnull().all()
 
 
-def test_removed_and_added_again__is_fitted_again_not_left_empty(write_study):
-    write_study(networks=BOTH)
-    run()
+def test_removed_and_added_again__is_fitted_again_not_left_empty(studied, write_study):
+    studied(networks=BOTH)
     write_study(networks=MEL)
     assert run() == {}
     ds = open_results("study")
@@ -86,32 +84,28 @@ def test_removed_and_added_again__is_fitted_again_not_left_empty(write_study):
     assert open_results("study").r.sel(network="small_whisper", weights="reset").notnull().all()
 
 
-def test_another_layer__does_not_refit_those_that_came_out_the_same(write_study):
-    write_study(networks=BOTH)
-    run()
+def test_another_layer__does_not_refit_those_that_came_out_the_same(studied, write_study):
+    studied(networks=BOTH)
     write_study(networks=[{**BOTH[0], "layers": [0, 1, 2]}, *MEL])
     assert run() == {"read": 0, "assess": 0, "extract": 3, "fit": 1}
     assert open_results("study").r.sel(network="small_whisper", weights="reset").notnull().all()
 
 
-def test_other_seed__refits_the_untrained_network_only(write_study):
-    write_study(networks=BOTH)
-    run()
+def test_other_seed__refits_the_untrained_network_only(studied, write_study):
+    studied(networks=BOTH)
     write_study(networks=[{**BOTH[0], "weights": ["reset-1"]}, *MEL])
     assert run() == {"read": 0, "assess": 0, "extract": 3, "fit": 2}
 
 
-def test_touched_recording__is_read_again_and_nothing_else(write_study, workplace):
-    write_study(networks=MEL)
-    run()
+def test_touched_recording__is_read_again_and_nothing_else(studied, workplace):
+    studied(networks=MEL)
     file = min((workplace / "recordings/sessions").rglob("*MUspk*"))
     file.touch()
     assert run() == {"read": 1, "assess": 0, "extract": 0, "fit": 0}
 
 
-def test_replaced_recording__refits(write_study, workplace):
-    write_study(networks=MEL)
-    run()
+def test_replaced_recording__refits(studied, workplace):
+    studied(networks=MEL)
     before = open_results("study").r.load()
     files = sorted(min((workplace / "recordings/sessions").iterdir()).glob("*MUspk*"))
     files[0].write_bytes(files[1].read_bytes())
@@ -120,9 +114,8 @@ def test_replaced_recording__refits(write_study, workplace):
     assert after.values.ravel()[0] == after.values.ravel()[1] != before.values.ravel()[0]
 
 
-def test_removed_session__drops_its_units(write_study, workplace):
-    write_study(networks=MEL)
-    run()
+def test_removed_session__drops_its_units(studied, workplace):
+    studied(networks=MEL)
     metadata = workplace / "recordings/sessions_metadata.yml"
     content = yaml.safe_load(metadata.read_text())
     session = sorted(p.name for p in (workplace / "recordings/sessions").iterdir())[0]
@@ -136,9 +129,8 @@ def test_removed_session__drops_its_units(write_study, workplace):
 
 
 @pytest.mark.parametrize("gone", ["results.zarr", "features/timit/mel_librosa/fixed.zarr", "counts", "sounds"])
-def test_deleted_store__is_made_again_with_the_same_numbers(write_study, gone):
-    write_study(networks=MEL)
-    run()
+def test_deleted_store__is_made_again_with_the_same_numbers(studied, gone):
+    studied(networks=MEL)
     before = open_results("study").load()
     shutil.rmtree(f"study/{gone}")
     assert State.STALE in {state for state, _ in states().values()}
@@ -152,10 +144,11 @@ def test_deleted_store__is_made_again_with_the_same_numbers(write_study, gone):
 
 def test_workers__give_the_numbers_of_a_plain_loop(write_study):
     """And leave a record of the run."""
-    write_study(output="here")
+    networks = [{"name": "small_whisper", "weights": ["reset"]}, *MEL]
+    write_study(networks=networks, output="here")
     Study.load("study.yaml").run(recipe=None)
-    write_study(output="there")
-    report = Study.load("study.yaml").run("local")
+    write_study(networks=networks, output="there")
+    report = Study.load("study.yaml").run(load_recipe("local", workers=1))  # each of which would load torch
     assert report.ok
     here, there = open_results("here").load(), open_results("there").load()
     for name in here:

@@ -17,9 +17,10 @@ from distributed_trf.recordings.simulation.session import SimulatedSession
 from distributed_trf.recordings.simulation.simulate import draw_session, simulate
 from distributed_trf.recordings.simulation.truth import TruthWriter, open_truth
 from distributed_trf.recordings.simulation.ucsf.layout import UCSFLayout
-from distributed_trf.recordings.simulation.ucsf.sites import BAD_SESSION, BAD_SESSIONS, sites
+from distributed_trf.recordings.simulation.ucsf.sites import BAD_SESSION, sites
 from distributed_trf.recordings.time_grid import n_bins
 from distributed_trf.recordings.ucsf.layout import TEST_IDS
+from distributed_trf.recordings.ucsf.published_sites import BAD_SESSIONS
 from distributed_trf.recordings.ucsf.reader import UCSFRecordings
 from tests.recordings.conftest import SEED
 

@@ -72,7 +72,7 @@ def test_truth__normaliser_is_what_repeats_correlate_on_average(tmp_path: Path) 
 
 
 def test_truth__is_nan_for_what_a_session_did_not_hear(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("distributed_trf.recordings.simulation.ucsf.layout.WITHOUT_CALLS", ("180413",))
+    monkeypatch.setattr("distributed_trf.recordings.simulation.ucsf.layout.WITHOUT_VOCALISATIONS", {"180413"})
     truth = simulate(tmp_path / "set", sessions=2, channels=2, sentences=11, calls=45)
     assert truth.stimuli.values.tolist() == ["timit", "mvocs"]
     deaf = truth.session.values == "180413"

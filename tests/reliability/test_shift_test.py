@@ -56,7 +56,7 @@ def noise(kind, rng, units):
 @pytest.mark.parametrize("kind", ["poisson", "gain", "bursts"])
 def test_pure_noise__is_called_tuned_in_five_percent_of_2000_units(kind):
     rng = np.random.default_rng({"poisson": 1, "gain": 2, "bursts": 3}[kind])
-    p = np.concatenate([shift_test(noise(kind, rng, 250), 1000, rng).p for _ in range(8)])
+    p = np.concatenate([shift_test(noise(kind, rng, 250), 200, rng).p for _ in range(8)])
     assert p.size == 2000
     assert 0.035 <= np.mean(p < 0.05) <= 0.065
     assert 0.4 < np.median(p) < 0.6

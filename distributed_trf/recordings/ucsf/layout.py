@@ -29,8 +29,6 @@ VOCALISATION_FILE = Path("stimuli", "MonkVocs_15Blocks.wav")
 CACHE_FILE = Path("stimuli", "mVoc_stim_details.pkl")
 """What other software may have left behind: a pickle, so it is never read."""
 SESSIONS_FOLDER = "sessions"
-WITHOUT_VOCALISATIONS = frozenset({"190726", "200213"})
-"""Sessions in which no vocalisations were played, as Ahmed et al. (2025) exclude them."""
 CHANNEL_FILES = "*MUspk*.mat"
 CHANNEL_LABEL = re.compile(r"_(Ch\d+(?:ps2|s2|p)?)_MUspk")
 

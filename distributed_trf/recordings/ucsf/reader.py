@@ -16,12 +16,12 @@ from distributed_trf.recordings.ucsf.layout import (
     SENTENCE_FILE,
     SESSIONS_FOLDER,
     VOCALISATION_FILE,
-    WITHOUT_VOCALISATIONS,
     channel_files,
     channel_labels,
     check_folder,
 )
 from distributed_trf.recordings.ucsf.metadata import METADATA_FILE, read_site_table
+from distributed_trf.recordings.ucsf.published_sites import WITHOUT_VOCALISATIONS
 from distributed_trf.recordings.ucsf.sentences import Sentences
 from distributed_trf.recordings.ucsf.spikes import channel_spikes
 from distributed_trf.recordings.ucsf.trial_table import CODE_FIELD, TrialTable, read_trial_table

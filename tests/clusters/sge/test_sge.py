@@ -7,7 +7,7 @@ import os
 import pytest
 import yaml
 
-from distributed_trf import Study
+from tests.clusters.conftest import CHANGES
 from tests.clusters.sge.one_host_sge import OneHostSge, missing
 from tests.stored import contents
 
@@ -26,7 +26,7 @@ def sge(tmp_path_factory):
         engine.stop()
 
 
-def test_study__survives_the_loss_of_a_job(write_study, workplace, sge, run):
+def test_study__survives_the_loss_of_a_job(write_study, workplace, sge, run, undisturbed):
     recipe = {
         "kind": "sge",
         "jobs": 2,
@@ -41,13 +41,11 @@ def test_study__survives_the_loss_of_a_job(write_study, workplace, sge, run):
         "prologue": [f"export PYTHONPATH={os.environ.get('PYTHONPATH', '')}"],  # jobs begin with a clean environment
     }
     (workplace / "here.yaml").write_text(yaml.safe_dump(recipe))
-    networks = [{"name": "mel_librosa"}, {"name": "mel_deepspeech2"}]
-    write_study(networks=networks, extraction={"batch": 1})
+    write_study(**CHANGES)
     ongoing = run(inside=sge.inside, env=sge.environment)
     ongoing.wait_for("extract", 2)
     sge.run("qdel", sge.jobs("r")[0])
     ongoing.end()
     sge.wait(lambda: not sge.jobs(), "end of the jobs")
     assert len([log for log in (workplace / "logs").iterdir() if log.stat().st_size]) == 3
-    Study.load(write_study(networks=networks, extraction={"batch": 1}, output="undisturbed")).run("local")
-    assert contents(workplace / "study") == contents(workplace / "undisturbed")
+    assert contents(workplace / "study") == undisturbed

@@ -11,17 +11,17 @@ import pytest
 
 from distributed_trf import Study
 from distributed_trf.config.locate import shipped
+from tests.clusters.conftest import CHANGES
 from tests.stored import contents
 
 pytestmark = pytest.mark.slow
 
 
 def test_array__of_which_an_element_is_cancelled_is_complete_once_submitted_again(
-    write_study, workplace, slurm, monkeypatch
+    write_study, workplace, slurm, monkeypatch, undisturbed
 ):
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-    networks = [{"name": "mel_librosa"}, {"name": "mel_deepspeech2"}]
-    write_study(networks=networks, extraction={"batch": 1})
+    write_study(**CHANGES)
     script = str(shipped("cluster") / "array_slurm.sh")
     submit = ["sbatch", "--parsable", "--array=1-3", "--mem=2G", script, "study.yaml"]
     array = slurm.run(*submit).strip()
@@ -33,8 +33,7 @@ def test_array__of_which_an_element_is_cancelled_is_complete_once_submitted_agai
     said = {log.name: log.read_text() for log in workplace.glob(f"dtrf-{again}-*.out")}
     assert len(said) == 3
     assert all("nothing to do" in text for text in said.values()), said
-    Study.load(write_study(networks=networks, extraction={"batch": 1}, output="undisturbed")).run("local")
-    assert contents(workplace / "study") == contents(workplace / "undisturbed")
+    assert contents(workplace / "study") == undisturbed
 
 
 def until(true, seconds=120.0):

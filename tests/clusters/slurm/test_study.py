@@ -14,26 +14,16 @@ from distributed import Client, Security
 from distributed_trf import Study
 from distributed_trf.config.locate import shipped
 from distributed_trf.recordings.simulation.simulate import simulate
+from tests.clusters.conftest import CHANGES
 from tests.stored import contents
 
 pytestmark = pytest.mark.slow
 
-NETWORKS = [{"name": "mel_librosa"}, {"name": "mel_deepspeech2"}]  # for which no process loads torch
-
-
-@pytest.fixture(scope="module")
-def undisturbed():
-    return {}
-
 
 @pytest.fixture
-def study(write_study, workplace, recipe, undisturbed):
+def study(write_study, undisturbed):
     """Write a study of 48 extractions, and return what it gives on this machine."""
-    changes = {"networks": NETWORKS, "extraction": {"batch": 1}}
-    if not undisturbed:
-        Study.load(write_study(**changes, output="undisturbed")).run("local")
-        undisturbed.update(contents(workplace / "undisturbed"))
-    write_study(**changes)
+    write_study(**CHANGES)
     return undisturbed
 
 
@@ -51,7 +41,7 @@ def test_quickstart__survives_the_loss_of_a_job_of_a_pending_job_and_of_all(work
     ongoing.wait_for("extract", 5)
     slurm.run("scancel", *slurm.jobs())
     ongoing.end()
-    Study.load("undisturbed.yaml").run("local")
+    assert Study.load("undisturbed.yaml").run("local", item="1/1").ok
     assert contents(workplace / "study") == contents(workplace / "undisturbed")
 
 

@@ -17,6 +17,7 @@ from distributed_trf.pipeline.costs.operations import Cost, Operations
 from distributed_trf.pipeline.costs.rates import Rates, measure_rates
 from distributed_trf.pipeline.survey import survey_all
 
+NETWORKS = [{"name": "small_whisper", "weights": ["reset"]}, {"name": "mel_whisper"}]
 RATES = Rates(Operations(single=10.0, double=20.0, eigh=5.0, transform=2.0), read=100.0, write=50.0, file=0.5)
 
 
@@ -54,18 +55,18 @@ def test_forecast__learns_from_items_that_are_done(write_study):
     before = {s.stage: s for s in study.forecast(recipe).stages()}
     assert all(s.todo == s.items and s.seconds > 0 and s.host > 2**28 for s in before.values())
     assert study.run(recipe=None).ok
-    receipt = next((study.output / "receipts/extract").glob("*mel*0002.json"))
+    receipt = next((study.output / "receipts/extract").glob("*librosa*0002.json"))
     receipt.unlink()
     forecast = study.forecast(recipe)
     assert {s.stage: s.todo for s in forecast.stages()} == {"read": 0, "assess": 0, "extract": 1, "fit": 1}
-    assert forecast.learnt["extract", "mel_whisper"][0] == 2
+    assert forecast.learnt["extract", "mel_librosa"][0] == 2
     (item, cost), *_ = [(p.item, c) for p, c in forecast.planned if p.state == "pending"]
-    factor = forecast.learnt["extract", "mel_whisper"][1]
+    factor = forecast.learnt["extract", "mel_librosa"][1]
     assert forecast.seconds(item, cost) == pytest.approx(factor * forecast.rates.seconds(cost))
 
 
 def test_a_gpu__takes_from_the_host_what_it_calculates(write_study):
-    study = Study.load(write_study())
+    study = Study.load(write_study(networks=NETWORKS))
     for (p, here), (_, there) in zip(study.plan(), study.plan("cuda"), strict=True):
         on_gpu = p.item.stage in ("extract", "fit") and "mel" not in p.item.key
         assert (here.device, there.device > 0) == (0, on_gpu or p.item.stage == "fit")
@@ -77,7 +78,7 @@ def test_a_gpu__takes_from_the_host_what_it_calculates(write_study):
 
 
 def test_what_does_not_fit__is_named_with_the_remedy(write_study):
-    context = Context.open(Study.load(write_study(extraction={"batch": 24})).settings)
+    context = Context.open(Study.load(write_study(networks=NETWORKS, extraction={"batch": 24})).settings)
     planned = survey_all(context)
     check_memory(context, planned, load_recipe("local", memory="4GiB"))
     with pytest.raises(ConfigError) as told:

@@ -26,9 +26,8 @@ def run():
 
 
 @pytest.fixture
-def assessed(write_study):
-    write_study(networks=MEL, reliability=SETTINGS)
-    assert run().ok
+def assessed(studied):
+    studied(networks=MEL, reliability=SETTINGS)
 
 
 def test_results__hold_what_assess_finds_of_each_session(assessed):

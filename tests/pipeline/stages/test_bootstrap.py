@@ -96,8 +96,8 @@ def test_test__equals_explicit_correlations_of_the_drawn_repeats(write_study):
                     np.testing.assert_allclose(found, np.nanmean(r), rtol=1e-9, atol=1e-9)
 
 
-def test_bootstraps__of_chosen_sessions_leave_the_others_nan_and_are_resumed(write_study):
-    session = sessions_of(write_study)[1]
+def test_bootstraps__of_chosen_sessions_leave_the_others_nan_and_are_resumed(studied, write_study):
+    session = sessions_of(studied)[1]
     asked = {**ASKED, "training_percent": [100], "sessions": [session]}
     write_study(networks=[{"name": "mel_whisper"}], bootstraps=[asked])
     assert Study.load("study.yaml").run(recipe=None).done == {
@@ -116,10 +116,9 @@ def test_bootstraps__of_chosen_sessions_leave_the_others_nan_and_are_resumed(wri
     assert (open_bootstraps("study", of="training").r.values[..., 3:5] != r.values[..., 3:5]).any()
 
 
-def sessions_of(write_study):
+def sessions_of(studied):
     """Run the plain study and return its sessions."""
-    write_study(networks=[{"name": "mel_whisper"}])
-    assert Study.load("study.yaml").run(recipe=None).ok
+    studied(networks=[{"name": "mel_whisper"}])
     return list(dict.fromkeys(open_results("study").session.values.tolist()))
 
 
@@ -141,8 +140,7 @@ def test_bad_bootstraps__are_named_before_anything_runs(write_study, asked, mess
         Study.load("study.yaml").run(recipe=None)
 
 
-def test_missing_bootstraps__say_what_to_ask_for(write_study):
-    write_study(networks=[{"name": "mel_whisper"}])
-    Study.load("study.yaml").run(recipe=None)
+def test_missing_bootstraps__say_what_to_ask_for(studied):
+    studied(networks=[{"name": "mel_whisper"}])
     with pytest.raises(StoreError, match="`bootstraps` in the study"):
         open_bootstraps("study", of="training")

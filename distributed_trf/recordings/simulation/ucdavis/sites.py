@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from distributed_trf.recordings.simulation.plan import Channels
+from distributed_trf.recordings.ucdavis.published_sessions import REPEATS
 
 TETRODES = (1, 2, 3, 4)
 MOST_UNITS = 400
@@ -22,21 +23,11 @@ class Recording:
     units: int
 
 
+UNITS = (12, 10, 8, 9, 7, 11, 12, 8, 10)
+"""Published for the fourth and fifth session only; the others are made up."""
 PUBLISHED = tuple(
-    Recording(f"relayz_{day}_boilermaker", repeats, units)
-    for day, repeats, units in (
-        ("2024-10-28b", 3, 12),
-        ("2024-11-13c", 3, 10),
-        ("2024-11-15b", 3, 8),
-        ("2024-12-26b", 12, 9),
-        ("2024-12-30b", 12, 7),
-        ("2024-12-30c", 12, 11),
-        ("2025-01-09b", 12, 12),
-        ("2025-01-15b", 12, 8),
-        ("2025-01-24b", 12, 10),
-    )
+    Recording(session, repeats, units) for (session, repeats), units in zip(REPEATS.items(), UNITS, strict=True)
 )
-"""Sorted by name. The numbers of units are published for the fourth and fifth only; the others are made up."""
 CHOSEN_FIRST = (3, 0, 4, 1, 5, 2, 6, 7, 8)
 """Both numbers of repeats as soon as there are two sessions."""
 

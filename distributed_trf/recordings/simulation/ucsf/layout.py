@@ -16,8 +16,9 @@ from distributed_trf.recordings.simulation.ucsf.calls import Calls
 from distributed_trf.recordings.simulation.ucsf.metadata import SENTENCE_REPEATS, write_metadata
 from distributed_trf.recordings.simulation.ucsf.sentences import N_SENTENCES, write_sentences
 from distributed_trf.recordings.simulation.ucsf.session_file import channel_names, write_channels
-from distributed_trf.recordings.simulation.ucsf.sites import BAD_SESSION, WITHOUT_CALLS, Site, sites
+from distributed_trf.recordings.simulation.ucsf.sites import BAD_SESSION, sites
 from distributed_trf.recordings.ucsf.layout import SILENCE, TEST_IDS, channel_labels
+from distributed_trf.recordings.ucsf.published_sites import WITHOUT_VOCALISATIONS, Site
 
 OTHER_SECONDS = 2.0
 CLASSES = {TIMIT: "timit", MVOCS: "mVoc"}
@@ -60,7 +61,7 @@ class UCSFLayout:
         """Sentences, mixed, and vocalisations, with a few other sounds around them."""
         rng = self.plan.rng(SESSION, session, SCHEDULE, 0)
         blocks = [self._sentence_trials(sets[0], rng)]
-        if self.plan.calls and self._sites[session].session not in WITHOUT_CALLS:
+        if self.plan.calls and self._sites[session].session not in WITHOUT_VOCALISATIONS:
             blocks.append(self._calls.trials(session, first_stimulus(sets)[1]))
         if session % 2:
             blocks.reverse()

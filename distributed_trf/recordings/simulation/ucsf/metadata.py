@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 
-from distributed_trf.recordings.simulation.ucsf.sites import BAD_SESSIONS, CORE, NON_PRIMARY, Site
 from distributed_trf.recordings.ucsf.metadata import METADATA_FILE, SUBJECTS
+from distributed_trf.recordings.ucsf.published_sites import BAD_SESSIONS, CORE, NON_PRIMARY, Site
 
 SENTENCE_REPEATS, CALL_REPEATS = 11, 15
 """How often each session hears a test stimulus."""

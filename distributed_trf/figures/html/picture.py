@@ -1,0 +1,79 @@
+"""Figures inside a page: as SVG where that is small, else as PNG, and in words for those who do not see them."""
+
+from __future__ import annotations
+
+import base64
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from distributed_trf.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SMALL_SVG = 400_000
+"""Bytes up to which a figure stays a vector drawing."""
+DPI = 200
+"""Of the others."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image that a page holds."""
+
+    uri: str
+    width: float
+    """Inches in print; a page shows it larger, as its letters are small."""
+    height: float
+    alt: str
+    """What it shows, in words."""
+
+
+def picture(figure: Figure) -> Picture:
+    """Turn a figure into an image; figures that were drawn alike give the same bytes.
+
+    Raises
+    ------
+    MissingExtraError
+        If matplotlib is not installed.
+    """
+    width, height = (round(float(inches), 2) for inches in figure.get_size_inches())
+    data, kind = _svg(figure), "svg+xml"
+    if len(data) > SMALL_SVG:
+        data, kind = _png(figure), "png"
+    uri = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+    return Picture(uri, width, height, in_words(figure))
+
+
+def in_words(figure: Figure) -> str:
+    """Say what a figure shows: its title, the titles of its panels and what is on their axes."""
+    parts = [_line(figure.get_suptitle())]
+    panels = list(dict.fromkeys(_line(axis.get_title()) for axis in figure.axes if axis.get_title()))
+    parts += [f"panels {', '.join(panels)}"] if panels else []
+    for name in ("x", "y"):
+        labels = [_line(getattr(axis, f"get_{name}label")()) for axis in figure.axes]
+        told = list(dict.fromkeys(label for label in labels if label))
+        parts += [f"{name} axis: {', '.join(told)}"] if told else []
+    return "; ".join(part for part in parts if part)
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _svg(figure: Figure) -> bytes:
+    try:
+        from matplotlib import rc_context
+    except ImportError as error:
+        raise MissingExtraError("matplotlib", "figures") from error
+    file = io.BytesIO()
+    with rc_context({"svg.hashsalt": "distributed_trf", "svg.fonttype": "path"}):
+        figure.savefig(file, format="svg", metadata={"Date": None})
+    return file.getvalue()
+
+
+def _png(figure: Figure) -> bytes:
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=DPI)
+    return file.getvalue()

@@ -1,0 +1,57 @@
+"""The runs that a study's folder remembers, each by its manifest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from distributed_trf.store.study_store import StudyStore
+
+
+@dataclass(frozen=True)
+class PastRun:
+    """One run, as its manifest tells."""
+
+    name: str
+    """Of its folder; names sort by time."""
+    manifest: Mapping[str, Any]
+    """What ``Run`` wrote at its start, and again at its end; empty if it was killed before."""
+
+    @property
+    def state(self) -> str:
+        """``finished``, ``interrupted`` by an error, or what is known of a run that did not say how it ended."""
+        state = str(self.manifest.get("state", "running"))
+        return "at work, or killed" if state == "running" else state
+
+    @property
+    def began(self) -> str:
+        """When, in UTC, to the second."""
+        day, _, clock = self.name.partition("T")
+        return f"{day[:4]}-{day[4:6]}-{day[6:8]} {clock[:2]}:{clock[2:4]}:{clock[4:6]}"
+
+    def counted(self, field: str) -> Mapping[str, int]:
+        """Return a count of items by stage, such as those ``done`` now or ``skipped``, as they were done before."""
+        found: Mapping[str, int] = self.manifest.get(field, {})
+        return found
+
+    @property
+    def seconds(self) -> Mapping[str, float]:
+        """Wall time by stage."""
+        found: Mapping[str, float] = self.manifest.get("seconds", {})
+        return found
+
+
+def past_runs(store: StudyStore) -> list[PastRun]:
+    """Return the runs of a study, the oldest first; none where the results were not made by runs."""
+    folders = sorted(path for path in store.runs.glob("*") if path.is_dir())
+    return [PastRun(folder.name, _manifest(store, folder.name)) for folder in folders]
+
+
+def _manifest(store: StudyStore, run: str) -> dict[str, Any]:
+    try:
+        found = json.loads((store.runs / run / "manifest.json").read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

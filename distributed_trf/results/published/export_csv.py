@@ -1,0 +1,125 @@
+"""Results written as CSV files in the published layout."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from distributed_trf import names
+from distributed_trf.errors import ResultsFileError
+from distributed_trf.recordings.recording_set import RecordingSet
+from distributed_trf.results.published.file_name import FileName, Kind, write_name
+from distributed_trf.results.published.file_text import Fit, file_text, plain
+from distributed_trf.results.published.units import UCDAVIS, UCSF, Names
+from distributed_trf.store.atomic import write_text
+
+LOWPASS_BIN = "lowpass_bin"
+
+
+def write_published_csv(
+    ds: xr.Dataset,
+    folder: str | Path,
+    *,
+    identifier: str | None = None,
+    lowpass: xr.Dataset | None = None,
+    recordings: RecordingSet | None = None,
+) -> list[Path]:
+    """Write results as CSV files that the code of Ahmed et al. (2025) reads, and ``import_published_csv``.
+
+    Parameters
+    ----------
+    ds
+        Results of ``open_results``, of a study or an import, with their ``attrs`` and all units of each session. Any
+        part of the grid may be selected, as long as its dimensions stay.
+    folder
+        Where to write; a file of the same name is replaced.
+    identifier
+        What the names of the files end with, such as ``ahmed_25``, which the published notebooks read; by default that
+        of the import, or the name of the study.
+    lowpass
+        Results of ``open_lowpass``, to be written as well.
+    recordings
+        The recordings that the results are of, by which the places of UCSF channels among the files of their session
+        are known whatever part of them is in ``ds``.
+
+    Returns
+    -------
+    list of Path
+        A file for each stimulus set, network, kind of weights and bin width, with a row for each layer, session and
+        channel of sessions that have a number. Each is written whole or not at all, numbers so that they are read back
+        as they were.
+
+    Raises
+    ------
+    ResultsFileError
+        If the results are not of UCSF or UC Davis recordings, lags begin elsewhere than at 0, or a session, channel or
+        network cannot be told in the layout. Nothing is written then.
+
+    Notes
+    -----
+    The layout has no place for ``cv_score``, measures of reliability other than normaliser and null, names of layers,
+    sites, layers fitted together and bootstraps. It has the base-10 logarithm of a penalty, which gives powers of ten
+    back exactly and others to the last digits. Seeds, and controls other than ``reset``, become part of the identifier
+    (see ``file_name``). Our r is Pearson's, the published one N / (N - 1) times that; numbers are written as they are.
+    """
+    settings = _settings(ds)
+    dataset = settings["recordings"]["format"]
+    identifier = settings["name"] if identifier is None else identifier
+    labels = Names.of(dataset, recordings).numbers(ds)
+    lag, delay = (plain(round(seconds * 1000, 6)) for seconds in (settings["lags"]["tmax"], settings["delay"]))
+    grids: list[tuple[xr.Dataset, Kind]] = [(ds, "grid")]
+    if lowpass is not None:
+        if not all(np.array_equal(lowpass[name].values, ds[name].values) for name in ("session", "channel")):
+            raise ResultsFileError("lowpass has other units than ds; open both from one folder, with all units")
+        grids.append((lowpass, "lowpass"))
+    files: dict[Path, str] = {}
+    for grid, kind in grids:
+        for (stimuli, network, weights, bin_width), fits in _files(grid):
+            of = FileName(dataset, stimuli, network, weights, lag, bin_width, identifier, kind)
+            files[Path(folder) / write_name(of)] = file_text(of, fits, ds, labels, delay)
+    if not files:
+        raise ResultsFileError("no fit of the results is done yet; run the study first")
+    for path, text in files.items():
+        write_text(path, text)
+    return list(files)
+
+
+def _settings(ds: xr.Dataset) -> dict[str, Any]:
+    """Return what the study says of recordings, lags and delay."""
+    settings = ds.attrs.get("study")
+    if not isinstance(settings, dict) or not {"name", "recordings", "lags", "delay"} <= set(settings):
+        raise ResultsFileError(
+            "attribute study of the dataset does not say what it is of; keep in attrs what open_results returns there"
+        )
+    recorded = settings["recordings"]["format"]
+    if recorded not in (UCSF, UCDAVIS):
+        raise ResultsFileError(
+            f"recordings of format {recorded!r} have no published layout; expected {UCSF} or {UCDAVIS}"
+        )
+    if settings["lags"]["tmin"] != 0:
+        raise ResultsFileError(
+            f"lags begin at {settings['lags']['tmin']:g} s; expected 0, as the layout has only the largest"
+        )
+    return settings
+
+
+def _files(grid: xr.Dataset) -> Iterator[tuple[tuple[str, str, str, float], list[Fit]]]:
+    """Yield stimulus set, network, weights and bin width of each file, and its fits in the order of its rows."""
+    outer = (names.STIMULI, names.NETWORK, names.WEIGHTS, names.BIN_WIDTH)
+    inner = tuple(dim for dim in (names.LAYER, LOWPASS_BIN) if dim in grid.dims)
+    for place in product(*(grid[dim].values.tolist() for dim in outer)):
+        of_file = grid[["r", "alpha"]].sel(dict(zip(outer, place, strict=True))).transpose(*inner, names.UNIT)
+        r, alpha = of_file["r"].values, of_file["alpha"].values
+        fits = []
+        for index in np.ndindex(*r.shape[:-1]):
+            if np.isfinite(r[index]).any() or np.isfinite(alpha[index]).any():
+                layer = int(grid[names.LAYER].values[index[0]])
+                bin_width = grid[LOWPASS_BIN].values[index[1]] if LOWPASS_BIN in inner else place[-1]
+                fits.append(Fit(layer, float(bin_width), r[index], alpha[index]))
+        if fits:
+            yield place, fits

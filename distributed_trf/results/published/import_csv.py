@@ -1,0 +1,179 @@
+"""Published results, read into a folder that opens as those of a study do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from distributed_trf.errors import ResultsFileError, StoreError
+from distributed_trf.pipeline.manifest import CITATION, now
+from distributed_trf.recordings.find import some_of
+from distributed_trf.recordings.recording_set import UNKNOWN, RecordingSet
+from distributed_trf.recordings.ucsf.metadata import read_site_table
+from distributed_trf.results.published.folder import Chosen, choose_files
+from distributed_trf.results.published.gather import Gathered, gather
+from distributed_trf.results.published.grid import grid_of, other_types
+from distributed_trf.results.published.units import UCSF, Names
+from distributed_trf.results.published.write_analyses import write_draws, write_lowpass
+from distributed_trf.store.atomic import new_folder
+from distributed_trf.store.fingerprint import digest_file
+from distributed_trf.store.results import lay_results, write_fit, write_reliability
+from distributed_trf.store.study_store import StudyStore
+from distributed_trf.store.zarr_arrays import attributes, member, open_group
+
+IMPORTED = "imported"
+"""Attribute of results that were read from published files: what was read, and what was not."""
+COMMENT = (
+    "as it stands in the files: the published code gives N / (N - 1) times Pearson r over the N bins of the "
+    "concatenated test stimuli, per repeat, then the mean over repeats; NaN where nothing stands"
+)
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import did."""
+
+    output: Path
+    """Folder that ``open_results`` opens."""
+    n_units: int
+    n_fits: int
+    n_lowpass: int
+    """Fits on low-passed features."""
+    n_draws: int
+    """Of bootstraps, each of one percentage and number of repeats."""
+    files: tuple[str, ...]
+    """Names of the files that were read."""
+    left_out: dict[str, str]
+    """Why other files were not, by name."""
+    notes: tuple[str, ...]
+    """What else is not as in the files, or not known."""
+
+
+def import_published_csv(
+    folder: str | Path,
+    output: str | Path,
+    *,
+    recordings: RecordingSet | None = None,
+    sessions_metadata: str | Path | None = None,
+    dataset: str | None = None,
+    lag: float | None = None,
+    identifier: str | None = None,
+) -> Imported:
+    """Read CSV files as Ahmed et al. (2025) published them into a new folder.
+
+    Parameters
+    ----------
+    folder
+        Folder of the files, such as ``ahmed-25``.
+    output
+        New folder, for ``open_results``; ``open_lowpass`` and ``open_bootstraps`` have what files of those hold. An
+        earlier import that is there is replaced, anything else is refused.
+    recordings
+        The recordings that the results are of. Channels get their labels, so that imported and own results pair by
+        session and channel; by default they are called by their index.
+    sessions_metadata
+        ``sessions_metadata.yml`` of the recordings, for area, subject and site of sessions; by default those published.
+    dataset, lag, identifier
+        Which results, where the folder has several: ``ucsf`` or ``ucdavis``, largest delay in ms, and the user's name
+        of the run.
+
+    Returns
+    -------
+    Imported
+        What was read and what was left out, with reasons.
+
+    Raises
+    ------
+    ResultsFileError
+        If a file cannot be read or its content is not what its columns hold, if two files hold the same fit, or if the
+        choice is not clear. Nothing is written then.
+    StoreError
+        If something is at ``output`` that is no import.
+
+    Notes
+    -----
+    ``alpha = 10 ** opt_lmbda``. Correlations are not altered; see the comment of ``r``. Columns of the other stimulus
+    set, ``normalized_test_cc`` (which follows from others) and ``N_sents`` are not kept.
+
+    Examples
+    --------
+    >>> import_published_csv("results/ahmed-25", "published")  # doctest: +SKIP
+    >>> open_results("published").rho.sel(network="whisper_base", stimuli="timit")  # doctest: +SKIP
+    """
+    folder, output = Path(folder), Path(output)
+    _check_output(output)
+    chosen = choose_files(folder, dataset=dataset, lag=lag, identifier=identifier)
+    sites = read_site_table(Path(sessions_metadata)) if sessions_metadata is not None else None
+    unit_names = Names.of(chosen.dataset, recordings, sites)
+    gathered = gather(chosen, unit_names)
+    if not gathered.places:
+        raise ResultsFileError(f"{folder}: nothing can be kept of its files: {'; '.join(gathered.notes)}")
+    grid = grid_of(gathered, unit_names)
+    gathered.notes += [*other_types(gathered), *_unknown(grid.units, unit_names, recordings)]
+    with new_folder(output) as new:
+        store = StudyStore.create(new)
+        lay_results(store.results, grid, [], _attrs(chosen, gathered))
+        member(open_group(store.results, mode="r+"), "r").attrs["comment"] = COMMENT
+        for place, fit in gathered.fits.items():
+            write_fit(store.results, place, fit.values)
+        for (stimuli, bin_width), measured in gathered.reliability.items():
+            write_reliability(store.results, stimuli, bin_width, measured)
+        write_lowpass(store, gathered)
+        write_draws(store, gathered)
+    files = tuple(path.name for path in chosen.files)
+    return Imported(
+        output=output,
+        n_units=grid.n_units,
+        n_fits=len(gathered.fits),
+        n_lowpass=len(gathered.lowpass),
+        n_draws=sum(len(draws) for draws in gathered.draws.values()),
+        files=files,
+        left_out=chosen.left_out,
+        notes=tuple(gathered.notes),
+    )
+
+
+def _check_output(output: Path) -> None:
+    """Make sure that nothing is replaced but an earlier import."""
+    if not output.exists() or (output.is_dir() and not any(output.iterdir())):
+        return
+    try:  # whichever version of this package wrote it
+        is_import = IMPORTED in attributes(open_group(StudyStore(output.resolve()).results))
+    except StoreError:
+        is_import = False
+    if not is_import:
+        raise StoreError(f"{output}: something is there that is no import of published results; choose another output")
+
+
+def _attrs(chosen: Chosen, gathered: Gathered) -> dict[str, Any]:
+    """Say what made the results, with the fields of a study that are known."""
+    return {
+        "source": f"distributed_trf {version('distributed_trf')}",
+        "study": {
+            "name": chosen.identifier,
+            "recordings": {"format": chosen.dataset},
+            "lags": {"tmin": 0.0, "tmax": chosen.lag / 1000},
+            "delay": gathered.delay / 1000,
+        },
+        IMPORTED: {
+            "files": {path.name: digest_file(path) for path in chosen.files},
+            "left_out": chosen.left_out,
+            "notes": gathered.notes,
+        },
+        "written": now(),
+        "method": CITATION,
+    }
+
+
+def _unknown(units: dict[str, tuple[Any, ...]], unit_names: Names, recordings: RecordingSet | None) -> Iterable[str]:
+    """Say of which sessions something is not known."""
+    areas = dict(zip(units["session"], units["area"], strict=True))
+    nowhere = [session for session, area in areas.items() if area == UNKNOWN]
+    if nowhere and unit_names.dataset == UCSF:
+        yield f"area and site of sessions {some_of(nowhere)} are not known"
+    without = [session for session in areas if session not in unit_names.channels]
+    if recordings is not None and unit_names.dataset == UCSF and without:
+        yield f"sessions {some_of(without)} are not in the recordings; their channels are called by their index"

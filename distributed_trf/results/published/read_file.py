@@ -1,0 +1,187 @@
+"""One published file, read and checked, with columns named as in this package."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from distributed_trf.config.weights import FIXED
+from distributed_trf.errors import ResultsFileError
+from distributed_trf.results.published.columns import (
+    LATER,
+    LAYER_TYPE,
+    N_SENTENCES,
+    NORMALISER,
+    NULL_MEAN,
+    R,
+    columns_of,
+    is_bootstrap,
+    prefixes,
+)
+from distributed_trf.results.published.file_name import N_BANDS, FileName
+from distributed_trf.results.published.penalty import penalty_of
+
+_Test = Callable[[np.ndarray], np.ndarray]
+
+
+def read_file(path: Path, of: FileName) -> tuple[pd.DataFrame, list[str]]:
+    """Read a file of results.
+
+    Parameters
+    ----------
+    path
+        The file.
+    of
+        What its name says.
+
+    Returns
+    -------
+    rows, notes
+        A row per unit and fit, with columns row (as a spreadsheet counts), session and channel (numbers as in the
+        file), layer, bin_width in ms, delay in ms, r, alpha, normaliser, null_mean, null_std, layer_type and, of
+        bootstraps, percent and n_repeats; NaN and '' where the file says nothing. And what of the file is not among
+        them, one line each.
+
+    Raises
+    ------
+    ResultsFileError
+        If it cannot be read, or a value is not what its column holds, naming file, column, row and value.
+    """
+    table = _Table(path, _read(path))
+    prefix, other = prefixes(of.stimuli)
+    spectrogram, bootstrap = of.weights == FIXED, is_bootstrap(of.kind)
+    table.expect([c for c in columns_of(of) if not c.startswith(other + NORMALISER) and c != prefix + NORMALISER])
+
+    rows = pd.DataFrame(
+        {
+            "row": np.arange(len(table.frame)) + 2,
+            "session": table.whole("session"),
+            "channel": table.whole("channel"),
+            "layer": np.zeros(len(table.frame), dtype=np.int64) if spectrogram else table.whole("layer"),
+            "bin_width": table.numbers("bin_width", lambda x: x > 0, "milliseconds above 0"),
+            "delay": 0.0 if bootstrap else table.numbers("delay", np.isfinite, "milliseconds"),
+            "r": table.numbers(prefix + R, _finite_or_none, "a correlation, or nothing"),
+        }
+    )
+    exponent = table.numbers("lmbda" if spectrogram else "opt_lmbda", _in_range, "the log10 of a penalty")
+    rows["alpha"] = penalty_of(exponent)
+    lag = "tmax" if spectrogram else "opt_lag"
+    table.numbers(lag, lambda x: x == of.lag, f"{of.lag:g} as in the file's name")
+    if of.layer is not None:
+        table.numbers("layer", lambda x: x == of.layer, f"{of.layer} as in the file's name")
+    if spectrogram:
+        table.numbers("tmin", lambda x: x == 0, "0")
+        table.numbers("num_freqs", lambda x: x == N_BANDS, f"{N_BANDS} as in the file's name")
+    if bootstrap:
+        rows["percent"] = table.numbers("percent_duration", _above_zero_or_none, "a percentage, or nothing")
+        rows["n_repeats"] = table.numbers("n_test_trials", _count_or_none, "a number of trials, or nothing")
+
+    for name, here in LATER.items():
+        there = prefix + name in table.frame
+        rows[here] = table.numbers(prefix + name, _finite_or_none, "a number, or nothing") if there else np.nan
+    if prefix + NULL_MEAN not in table.frame and not rows["normaliser"].any():
+        rows["normaliser"] = np.nan  # 0 holds the place of what was never put in
+    rows["layer_type"] = table.frame[LAYER_TYPE].fillna("") if LAYER_TYPE in table.frame else ""
+    return rows, _notes(table, of, other)
+
+
+def _notes(table: _Table, of: FileName, other: str) -> list[str]:
+    """Say what a file holds that is not kept."""
+    notes = []
+    if other + R in table.frame and np.any(_as_numbers(table.frame[other + R].to_numpy()) != 0):
+        notes.append(f"column {other + R} is not 0 throughout, though the name says {of.stimuli}; it is not read")
+    if "N_sents" in table.frame and np.any(_as_numbers(table.frame["N_sents"].to_numpy()) != N_SENTENCES):
+        notes.append(f"column N_sents is not {N_SENTENCES} throughout; what else it says is not kept")
+    return notes
+
+
+def _read(path: Path) -> pd.DataFrame:
+    """Read a CSV file whose rows are whole."""
+    remedy = "Unpack or copy it again"
+    try:
+        content = path.read_bytes()
+        if not content.endswith(b"\n"):
+            raise ResultsFileError(f"{path}: ends in the middle of a row. {remedy}")
+        # As text: not every version of pandas reads a number to its last digit.
+        frame = pd.read_csv(BytesIO(content), dtype=object, encoding="utf-8")
+    except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise ResultsFileError(f"{path}: cannot be read as CSV ({' '.join(str(error).split())}). {remedy}") from error
+    if not isinstance(frame.index, pd.RangeIndex):
+        raise ResultsFileError(f"{path}: rows have more fields than the header names. {remedy}")
+    if frame.empty:
+        raise ResultsFileError(f"{path}: has no rows below the header. {remedy}")
+    return frame
+
+
+class _Table:
+    """Columns of one file as numbers, or an error that names the first value that is none."""
+
+    def __init__(self, path: Path, frame: pd.DataFrame) -> None:
+        self.path, self.frame = path, frame
+
+    def expect(self, columns: list[str]) -> None:
+        missing = [column for column in columns if column not in self.frame]
+        if missing:
+            raise ResultsFileError(
+                f"{self.path}: no column {', '.join(missing)}; found {', '.join(map(str, self.frame.columns))}. "
+                "Expected a file as the published code writes it"
+            )
+
+    def numbers(self, column: str, good: _Test, expected: str) -> np.ndarray:
+        """Return a column as float64, all of it good."""
+        found = self.frame[column]
+        values = _as_numbers(found.to_numpy())
+        bad = ~good(values) | (np.isnan(values) & found.notna().to_numpy())
+        if bad.any():
+            row = int(np.flatnonzero(bad)[0])
+            value = "nothing" if pd.isna(found.iloc[row]) else repr(found.iloc[row])
+            raise ResultsFileError(
+                f"{self.path}: column {column}, row {row + 2}: found {value}, expected {expected}. Correct the row, or "
+                "copy the file again"
+            )
+        return values
+
+    def whole(self, column: str) -> np.ndarray:
+        """Return a column of whole numbers from 0 as int64."""
+        values = self.numbers(column, _is_whole, "a whole number from 0")
+        return values.astype(np.int64)
+
+
+def _as_numbers(texts: np.ndarray) -> np.ndarray:
+    """Return texts as float64, NaN where one is missing or no number."""
+    try:
+        return texts.astype(np.float64)
+    except ValueError:
+        return np.array([_as_number(text) for text in texts])
+
+
+def _as_number(text: Any) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return np.nan
+
+
+def _is_whole(values: np.ndarray) -> np.ndarray:
+    return (values >= 0) & (values < 2**53) & (values == np.floor(values))
+
+
+def _finite_or_none(values: np.ndarray) -> np.ndarray:
+    return ~np.isinf(values)
+
+
+def _count_or_none(values: np.ndarray) -> np.ndarray:
+    return np.isnan(values) | (_is_whole(values) & (values >= 1))
+
+
+def _in_range(values: np.ndarray) -> np.ndarray:
+    return np.isnan(values) | (np.abs(values) <= 300)  # beyond, its power is no float
+
+
+def _above_zero_or_none(values: np.ndarray) -> np.ndarray:
+    return np.isnan(values) | ((values > 0) & np.isfinite(values))

@@ -1,0 +1,46 @@
+"""Results that were drawn by ``simulate_results``, in a folder, as imported ones are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from distributed_trf import names
+from distributed_trf.store.results import Grid, lay_results, write_fit, write_reliability
+from distributed_trf.store.study_store import StudyStore
+
+
+def store_results(ds: xr.Dataset, root: Path, attrs: dict) -> Path:
+    """Write every fit and reliability of a dataset; return the folder."""
+    store = StudyStore.create(root)
+    lay_results(store.results, _grid(ds), [], attrs)
+    fits = ds[list(names.RESULTS)].load().stack(fit=names.GRID, create_index=False).transpose("fit", names.UNIT)
+    for k in np.flatnonzero(fits["r"].notnull().any(names.UNIT)):
+        of = fits.isel(fit=k)
+        place = tuple(of[dim].item() for dim in names.GRID)
+        write_fit(store.results, place, {name: of[name].values for name in names.RESULTS})
+    for stimuli in ds[names.STIMULI].values:
+        for bin_width in ds[names.BIN_WIDTH].values:
+            of = ds.sel({names.STIMULI: stimuli, names.BIN_WIDTH: bin_width})
+            measured = {name: of[name].values for name in names.RELIABILITY if name in ds}
+            write_reliability(store.results, str(stimuli), float(bin_width), measured)
+    return store.root
+
+
+def _grid(ds: xr.Dataset) -> Grid:
+    layers = {
+        str(n): {
+            str(layer): (str(ds["layer_name"].sel(network=n, layer=layer).item()), str(kind))
+            for layer in ds[names.LAYER].values
+            if (kind := ds["layer_type"].sel(network=n, layer=layer).item())
+        }
+        for n in ds[names.NETWORK].values
+    }
+    columns = ("session", "channel", "area", "subject", "x", "y")
+    return Grid(
+        axes={dim: tuple(ds[dim].values.tolist()) for dim in names.GRID},
+        units={name: tuple(ds[name].values.tolist()) for name in columns},
+        layers=layers,
+    )

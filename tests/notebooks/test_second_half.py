@@ -1,0 +1,51 @@
+"""The other notebooks run top to bottom, that of Slurm without one and on a real one."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.clusters.slurm.one_node_slurm import OneNodeSlurm, missing
+from tests.notebooks.executed import SECOND_HALF, execute, n_pictures, printed, told_on_stderr
+
+PICTURES = {"06_paper_figures": 10, "07_slurm": 1, "08_your_own": 3}
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def slurm(tmp_path_factory):
+    if reason := missing():
+        pytest.skip(reason)
+    slurm = OneNodeSlurm(tmp_path_factory.mktemp("slurm"))
+    try:
+        slurm.start()
+        yield slurm
+    finally:
+        slurm.stop()
+
+
+@pytest.mark.parametrize("name", SECOND_HALF)
+def test_notebook__runs_from_a_clean_folder(name, tmp_path, monkeypatch):
+    monkeypatch.setenv("SLURM_CONF", str(tmp_path / "none.conf"))
+    executed = execute(name, tmp_path)
+    assert told_on_stderr(executed) == []
+    assert n_pictures(executed) == PICTURES[name]
+    if name == "07_slurm":
+        assert "no Slurm answers here" in printed(executed)
+        assert re.search(r"local: [1-9]\d* workers so far", printed(executed))
+
+
+def test_slurm__runs_the_study_on_its_jobs(tmp_path, slurm):
+    executed = execute("07_slurm", tmp_path, slurm.environment)
+    assert told_on_stderr(executed) == []
+    said = printed(executed)
+    assert "Slurm answers here" in said
+    assert "slurm: 0 workers so far" in said
+    assert said.count("WorkerJoined on 127.0.0.1") == 2
+    assert "True {'read': 3, 'assess': 4, 'extract': 20, 'fit': 4}" in said
+    assert "left in the queue: nothing" in said
+    assert len(list((tmp_path / "work/on_slurm/logs").glob("dtrf-*.out"))) == 2
+    assert not list((tmp_path / "work/on_slurm/keys").iterdir())
+    assert slurm.jobs("pending,running") == []

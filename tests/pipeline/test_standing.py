@@ -1,0 +1,125 @@
+"""What a study's folder tells of its items when nothing else is there."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+
+import pytest
+
+from distributed_trf import Study
+from distributed_trf.config.study import load_study
+from distributed_trf.pipeline.asked import Remembered
+from distributed_trf.pipeline.context import Context
+from distributed_trf.pipeline.items import STAGES
+from distributed_trf.pipeline.past_runs import past_runs
+from distributed_trf.pipeline.shared import shared
+from distributed_trf.pipeline.standing import NOT_BEGUN, standing
+from distributed_trf.pipeline.survey import items
+from distributed_trf.pipeline.watch.events import ItemEnded
+from distributed_trf.store.receipts import revoke_receipt
+from distributed_trf.store.study_store import StudyStore
+
+MEL = {"name": "mel_librosa"}
+QUICK = {"draws": 50, "shifts": 9}
+
+
+def stands(workplace, study=None):
+    """Return standing by stage; the settings are those of the newest run unless given."""
+    store = StudyStore.open(workplace / "study")
+    runs = past_runs(store)
+    return {s.stage: s for s in standing(store, runs, study or load_study("study.yaml"))}
+
+
+def test_remembered__lists_the_items_that_the_context_does(write_study, workplace):
+    write_study(
+        networks=[MEL, {"name": "mel_whisper"}],
+        bin_widths=[50, 100],
+        reliability=QUICK,
+        together=[{"network": "mel_whisper"}],
+        lowpass=[{"network": "mel_librosa", "layer": 0, "weights": "fixed", "lowpass_bins": [100, 200]}],
+        bootstraps=[
+            {"network": "mel_librosa", "layer": 0, "weights": "fixed", "training_percent": [50], "draws": 2},
+        ],
+    )
+    study = Study.load("study.yaml")
+    assert study.run(None).ok
+    store = StudyStore.open(study.output)
+    (run,) = past_runs(store)
+    remembered = Remembered.of_run(store, run.name, run.manifest, study.settings)
+    context = Context.open(study.settings)
+    for stage in STAGES:
+        assert list(items(remembered, stage)) == list(items(context, stage))
+    assert {s: (len(list(items(context, s))), {}, {}) for s in STAGES} == {
+        name: (s.done, s.failed, s.missing) for name, s in stands(workplace).items()
+    }
+
+
+def test_standing__tells_failures_and_what_waits_without_recordings(write_study, workplace):
+    write_study(networks=[MEL, {"name": "small_whisper", "weights": ["trained"]}], reliability=QUICK)
+    session = sorted((workplace / "recordings/sessions").iterdir())[0]
+    next(session.glob("*MUspk*")).write_bytes(b"no matlab file")
+    report = Study.load("study.yaml").run(None)
+    shutil.rmtree(workplace / "recordings")
+    found = stands(workplace)
+    assert {f"{stage} {key}": why for stage, s in found.items() for key, why in s.failed.items()} == report.failed
+    assert {f"{stage} {key}": why for stage, s in found.items() for key, why in s.missing.items()} == report.blocked
+    assert {stage: s.done for stage, s in found.items()} == report.done
+    assert set(found["read"].failed) == {f"timit-{session.name}"}
+    assert found["assess"].missing == {}  # of a session without spikes there is nothing to assess
+
+
+def test_standing__tells_what_repair_took_back(write_study, workplace):
+    write_study(networks=[MEL], reliability=None)
+    assert Study.load("study.yaml").run(None).ok
+    revoke_receipt(StudyStore.open(workplace / "study"), "fit", "timit-mel_librosa-fixed-00-50ms")
+    found = stands(workplace)
+    assert found["fit"].missing == {"timit-mel_librosa-fixed-00-50ms": NOT_BEGUN}
+    assert found["fit"].done == 0
+
+
+def test_standing__asks_for_no_more_than_the_study_does_now(write_study, workplace):
+    write_study(networks=[MEL, {"name": "mel_whisper"}], reliability=None)
+    assert Study.load("study.yaml").run(None).ok
+    write_study(networks=[MEL], reliability=None)
+    assert Study.load("study.yaml").run(None).folder is None  # so that no run says what is asked for now
+    assert stands(workplace)["fit"].done == 1
+    assert stands(workplace)["fit"].missing == {}
+    assert stands(workplace)["extract"].done == 3  # of eight stimuli each
+
+
+def test_standing__in_the_middle_of_a_run(write_study, workplace):
+    write_study(networks=[MEL, {"name": "mel_whisper"}], reliability=None)
+    seen = []
+
+    def watch(event):
+        if isinstance(event, ItemEnded) and event.outcome.item.stage == "fit":
+            seen.append((stands(workplace), past_runs(StudyStore.open(workplace / "study"))[-1].state))
+
+    assert Study.load("study.yaml").run(None, watcher=watch).ok
+    (found, state), _ = seen
+    assert state == "at work, or killed"
+    assert found["fit"].done == 1
+    assert list(found["fit"].missing.values()) == [NOT_BEGUN]
+    assert past_runs(StudyStore.open(workplace / "study"))[-1].state == "finished"
+
+
+@pytest.mark.parametrize("torn", ["manifest.json", "study.json"])
+def test_standing__counts_receipts_where_a_run_left_no_word(write_study, workplace, torn):
+    write_study(networks=[MEL], reliability=None)
+    assert Study.load("study.yaml").run(None).ok
+    (run,) = (workplace / "study/runs").iterdir()
+    (run / torn).write_text("{")
+    shared.cache_clear()  # another process has not read it before
+    found = stands(workplace)
+    receipts = Counter(path.parent.name for path in (workplace / "study/receipts").glob("*/*.json"))
+    assert {stage: s.done for stage, s in found.items()} == receipts
+    assert [s.missing for s in found.values()] == [None] * 3  # read, extract, fit
+
+
+def test_past_runs__tells_when_each_began(write_study, workplace):
+    store = StudyStore.create(workplace / "empty")
+    assert past_runs(store) == []
+    (store.runs / "20260131T102030.123456-77").mkdir(parents=True)
+    (run,) = past_runs(store)
+    assert (run.began, run.state, run.seconds) == ("2026-01-31 10:20:30", "at work, or killed", {})

@@ -1,0 +1,105 @@
+"""The tests of layers find planted effects, and no more false ones than they promise."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from statsmodels.stats.multitest import multipletests
+
+from distributed_trf import compare, layer_tests, select_units, simulate_results
+from distributed_trf.errors import DataError
+from tests.small_results import small_results
+
+PLANTED = {"whisper_tiny": [1, 2], "deepspeech2": [0, 3, 4]}
+
+
+def significant(tests, network, against="untrained"):
+    """Layers that are better, at each stimulus set."""
+    of = tests.significant.sel(network=network, against=against, bin_width=50.0)
+    return [of.layer.values[of.sel(stimuli=s).values].tolist() for s in tests.stimuli.values]
+
+
+def test_planted_effects__are_found_and_no_others():
+    ds = simulate_results(["whisper_tiny", "deepspeech2", "wav2letter"], sessions=20, better=PLANTED, seed=1)
+    tests = layer_tests(select_units(ds, stimuli="timit", delta=0.5), draws=50)
+    for network in ("whisper_tiny", "deepspeech2", "wav2letter"):
+        assert significant(tests, network) == [PLANTED.get(network, [])] * 2
+        assert significant(tests, network, "spectrogram") == [PLANTED.get(network, [])] * 2
+    of = tests.sel(network="deepspeech2", against="untrained")
+    planted, others = of.sel(layer=PLANTED["deepspeech2"]), of.sel(layer=[1, 2, 5, 6])
+    assert (planted.low > 0).all()
+    assert (np.abs(planted.median_difference - 0.08) < 0.03).all()
+    assert (planted.effect > 0.5).all()
+    assert (np.abs(others.effect) < 0.4).all()
+
+
+@pytest.mark.parametrize(("correction", "method"), [("bh", "fdr_bh"), ("holm", "holm"), (None, None)])
+def test_adjustment__is_that_of_statsmodels_over_the_family(correction, method):
+    ds = simulate_results(["whisper_tiny", "wav2vec2"], sessions=8, channels=6, better={"wav2vec2": [3]})
+    tests = layer_tests(ds, correction=correction, alpha=0.05, draws=10)
+    for network, n_layers in (("whisper_tiny", 6), ("wav2vec2", 21)):
+        of = tests.sel(stimuli="timit", network=network, bin_width=50.0).isel(layer=slice(n_layers))
+        p = of.p.values.ravel()
+        expected = multipletests(p, 0.05, method=method) if method else (p < 0.05, p)
+        np.testing.assert_allclose(of.p_adjusted.values.ravel(), expected[1], rtol=1e-12)
+        assert of.significant.values.ravel().tolist() == expected[0].tolist()
+        assert of.family == 2 * n_layers
+    assert tests.p.sel(network="whisper_tiny").isel(layer=slice(6, None)).isnull().all()
+    assert (tests.attrs["correction"], tests.attrs["baseline"]) == (correction or "none", "cochleagram")
+
+
+def test_each_test__is_a_paired_comparison():
+    ds = simulate_results(["whisper_tiny"], sessions=5, channels=6, weights=["trained", "reset", "permuted"])
+    tests = layer_tests(ds, untrained="permuted", seed=3)
+    trained = ds.sel(weights="trained", network=["whisper_tiny"])
+    expected = compare(trained, ds.sel(weights="permuted"), seed=3)
+    for name in ("p", "effect", "low", "high", "n"):
+        np.testing.assert_array_equal(tests[name].sel(against="untrained"), expected[name])
+    mel = compare(trained, ds.sel(network="cochleagram", weights="fixed", layer=0))
+    np.testing.assert_array_equal(tests.p.sel(against="spectrogram"), mel.p)
+
+
+def test_missing_comparison__is_left_out_and_said():
+    ds = simulate_results(["whisper_tiny"], spectrograms=[], sessions=3, channels=6)
+    tests = layer_tests(ds)
+    assert tests.against.values.tolist() == ["untrained"]
+    assert tests.attrs["left_out"] == "no spectrogram 'cochleagram' in these results"
+    assert (tests.family == 6).all()
+    with pytest.raises(DataError, match="nothing to test against: no weights 'permuted' .*; no spectrogram"):
+        layer_tests(ds, untrained="permuted")
+    with pytest.raises(DataError, match="no network with trained weights"):
+        layer_tests(simulate_results(["whisper_tiny"], weights=["reset"], sessions=3, channels=3))
+
+
+def test_baseline__is_the_one_asked_for_else_cochleagram_else_the_first():
+    ds = simulate_results(["whisper_tiny"], spectrograms=["mel_whisper", "cochleagram"], sessions=3, channels=6)
+    assert layer_tests(ds).attrs["baseline"] == "cochleagram"
+    assert layer_tests(ds, baseline="mel_whisper").attrs["baseline"] == "mel_whisper"
+    assert layer_tests(small_results(), "r").attrs["baseline"] == "mel"
+    assert "no spectrogram 'wavelet'" in layer_tests(ds, baseline="wavelet").attrs["left_out"]
+
+
+RUNS, LEVEL = 500, 0.05
+
+
+def runs(n_runs, **planted):
+    """Many studies of the same units, one as each stimulus set, and the layers that are called better in each."""
+    names = [f"run {k}" for k in range(n_runs)]
+    ds = simulate_results(["whisper_tiny"], stimuli=names, sessions=4, channels=10, **planted)
+    tests = layer_tests(ds, alpha=LEVEL, draws=1)
+    assert (tests.family == 12).all()
+    return tests.significant.sel(network="whisper_tiny", bin_width=50.0).transpose("stimuli", "layer", "against").values
+
+
+def test_null_simulations__stay_at_the_nominal_false_discovery_rate():
+    """Where nothing is better, the false discovery rate is the chance of any star: 25 of 500 runs expected."""
+    starred = runs(RUNS).any(axis=(1, 2)).sum()
+    # Three standard errors above; below, more, since all layers are tested against the same spectrogram.
+    assert 5 < starred < RUNS * LEVEL + 3 * np.sqrt(RUNS * LEVEL * (1 - LEVEL))
+
+
+def test_planted_simulations__hold_the_false_discovery_rate_among_what_is_found():
+    star = runs(100, better={"whisper_tiny": [1, 2]})
+    false = star[:, [0, 3, 4, 5]].sum(axis=(1, 2)) / np.maximum(star.sum(axis=(1, 2)), 1)
+    assert false.mean() < LEVEL + 3 * false.std() / np.sqrt(100)
+    assert star[:, [1, 2]].mean() > 0.99
