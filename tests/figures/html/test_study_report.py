@@ -9,7 +9,6 @@ import sys
 import numpy as np
 import pytest
 import yaml
-from distributed_trf.figures.layer_profile import layer_profile
 
 from distributed_trf import (
     Study,
@@ -22,6 +21,7 @@ from distributed_trf import (
 )
 from distributed_trf.errors import DamagedError, DataError, NothingToDrawError, StoreError
 from distributed_trf.figures import gallery
+from distributed_trf.figures.controls import figure_controls
 from distributed_trf.figures.gallery import Drawing
 from distributed_trf.figures.html.picture import in_words, picture
 from distributed_trf.figures.html.study_report import write_report
@@ -47,7 +47,7 @@ def report_of(folder, **options):
 
 
 def profile(inputs):
-    figure = layer_profile(inputs.results)
+    figure = figure_controls(inputs.results)
     note(figure, "left out: a <b>unit</b>")
     return figure
 
