@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     from distributed_trf.recordings.inventory import inventory
     from distributed_trf.recordings.simulation.simulate import simulate
     from distributed_trf.results.analyses import open_bootstraps, open_lowpass, open_together
-    from distributed_trf.results.area_tests import compare_areas
     from distributed_trf.results.combine import combine_results
-    from distributed_trf.results.compare import compare
-    from distributed_trf.results.cutoffs import cutoff_tests
-    from distributed_trf.results.frames import to_dataframe
-    from distributed_trf.results.layer_tests import layer_tests
     from distributed_trf.results.layers import best_layer, layer_profile, peak_layer
-    from distributed_trf.results.models import open_models
     from distributed_trf.results.open import open_results
     from distributed_trf.results.published.export_csv import write_published_csv
     from distributed_trf.results.published.import_csv import import_published_csv
+    from distributed_trf.results.responses.models import open_models
     from distributed_trf.results.seeds import average_seeds
     from distributed_trf.results.simulated import simulate_results
+    from distributed_trf.results.statistics.area_tests import compare_areas
+    from distributed_trf.results.statistics.compare import compare
+    from distributed_trf.results.statistics.cutoffs import cutoff_tests
+    from distributed_trf.results.statistics.layer_tests import layer_tests
+    from distributed_trf.results.tables.dataframe import to_dataframe
     from distributed_trf.results.tree import open_tree
     from distributed_trf.results.units import select_units
     from distributed_trf.store.features import open_features
@@ -49,7 +49,7 @@ _HOMES = {
     "open_features": "distributed_trf.store.features",
     "open_bootstraps": "distributed_trf.results.analyses",
     "open_lowpass": "distributed_trf.results.analyses",
-    "open_models": "distributed_trf.results.models",
+    "open_models": "distributed_trf.results.responses.models",
     "open_together": "distributed_trf.results.analyses",
     "save_trf": "distributed_trf.store.trf_model",
     "load_trf": "distributed_trf.store.trf_model",
@@ -58,11 +58,11 @@ _HOMES = {
     "layer_profile": "distributed_trf.results.layers",
     "best_layer": "distributed_trf.results.layers",
     "peak_layer": "distributed_trf.results.layers",
-    "compare": "distributed_trf.results.compare",
-    "layer_tests": "distributed_trf.results.layer_tests",
-    "compare_areas": "distributed_trf.results.area_tests",
-    "cutoff_tests": "distributed_trf.results.cutoffs",
-    "to_dataframe": "distributed_trf.results.frames",
+    "compare": "distributed_trf.results.statistics.compare",
+    "layer_tests": "distributed_trf.results.statistics.layer_tests",
+    "compare_areas": "distributed_trf.results.statistics.area_tests",
+    "cutoff_tests": "distributed_trf.results.statistics.cutoffs",
+    "to_dataframe": "distributed_trf.results.tables.dataframe",
     "combine_results": "distributed_trf.results.combine",
     "open_tree": "distributed_trf.results.tree",
     "simulate_results": "distributed_trf.results.simulated",

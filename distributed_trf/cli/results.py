@@ -17,10 +17,10 @@ from distributed_trf.figures.gallery import FIGURES, chosen, draw
 from distributed_trf.figures.inputs import Inputs
 from distributed_trf.figures.save import FORMATS, save_figure
 from distributed_trf.figures.style import notes_of
-from distributed_trf.results.known_rates import ceiling_distance
 from distributed_trf.results.open import open_results
-from distributed_trf.results.reliability import reliability_table
-from distributed_trf.results.tables import layer_table
+from distributed_trf.results.responses.known_rates import ceiling_distance
+from distributed_trf.results.tables.layer_table import layer_table
+from distributed_trf.results.tables.reliability_table import reliability_table
 from distributed_trf.speech_recognition.word_errors import TABLE
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.store.zarr_arrays import check_group

@@ -10,12 +10,13 @@ import xarray as xr
 from distributed_trf import names
 from distributed_trf.config.weights import FIXED, SCALED, SEEDED, TRAINED, kind_of
 from distributed_trf.errors import NothingToDrawError
-from distributed_trf.figures.architecture_bar import architecture_handles
-from distributed_trf.figures.panel_grid import at_left, legend, panels, stacked, wrapped
-from distributed_trf.figures.profile_panel import finish_panel, profile_line, set_limits
-from distributed_trf.figures.shown import NUMBER, SYMBOL, Shown, has, networks_of, show
-from distributed_trf.figures.style import LINE, PAGE_WIDTH, SMALL, new_figure, note, tidy
+from distributed_trf.figures.panels.architecture_bar import architecture_handles
+from distributed_trf.figures.panels.panel_grid import at_left, legend, panels, stacked, wrapped
+from distributed_trf.figures.panels.profile_panel import finish_panel, profile_line, set_limits
+from distributed_trf.figures.panels.profile_rows import FEW
+from distributed_trf.figures.style import LINE, NUMBER, PAGE_WIDTH, SMALL, SYMBOL, new_figure, note, tidy
 from distributed_trf.results.layers import layer_profile, spectrograms
+from distributed_trf.results.shown import Shown, has, networks_of, show
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -39,10 +40,10 @@ WEIGHTS_STYLE = {
 FACTOR_LINES = ("-", "--", "-.", ":")
 SPECTROGRAM_COLOURS = ("#555555", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 SPECTROGRAM_LINES = ("--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
-SIDE_BY_SIDE, LABELS = 4, 4
+SIDE_BY_SIDE, LABELS = 5, 4
 """Panels in a row, and names in a row of the legend."""
-ROW = 1.9
-"""Inches of a row of panels."""
+ROW, HIGH_ROW = 1.9, 2.4
+"""Inches of a row of panels, and of one or two panels."""
 
 
 def figure_controls(
@@ -84,7 +85,7 @@ def figure_controls(
             "no network and no spectrogram is in these results; run the study first: dtrf run STUDY"
         )
     n = max(len(networks), 1)
-    tall = ROW * wrapped(n, SIDE_BY_SIDE)[0] + 0.1
+    tall = (HIGH_ROW if n <= FEW else ROW) * wrapped(n, SIDE_BY_SIDE)[0] + 0.1
     weights = [label for s in shown for network in networks for label in _labels(s, network).values()]
     labels = [label for label in dict.fromkeys(weights) if not label.startswith("_")] + lines
     kinds = architecture_handles(ds, networks)
@@ -92,8 +93,10 @@ def figure_controls(
     figure = new_figure(PAGE_WIDTH, tall * len(shown) + key_height)
     *strips, key = stacked(figure, [*[tall] * len(shown), key_height])
     drawn: dict[str, Artist] = {}
+    several = any(len(_labels(s, network)) > 2 for s in shown for network in networks)
+    drawn_of = "medians, and quartiles of trained or first weights" if several else "medians and quartiles"
     for strip, s in zip(strips, shown, strict=True):
-        axes = panels(strip, f"{s.title}, medians and quartiles", n, most=SIDE_BY_SIDE)
+        axes = panels(strip, f"{s.title}, {drawn_of}", n, most=SIDE_BY_SIDE)
         found, levels = [], [_spectrogram(s, name) for name in lines if has(s, name, FIXED)]
         for axis, network in zip(axes, networks or ("",), strict=True):
             for k, name in enumerate(lines):

@@ -10,20 +10,21 @@ import xarray as xr
 
 from distributed_trf import names
 from distributed_trf.config.weights import FIXED, TRAINED
-from distributed_trf.figures.panel_grid import at_left, key, legend, panels, stacked, wrapped
-from distributed_trf.figures.profile_rows import LEGEND
-from distributed_trf.figures.shown import SYMBOL, Shown, has, networks_of, show
+from distributed_trf.figures.panels.panel_grid import at_left, key, legend, panels, stacked, wrapped
+from distributed_trf.figures.panels.profile_rows import LEGEND
 from distributed_trf.figures.style import (
     BASELINE_COLOUR,
     PAGE_WIDTH,
+    SYMBOL,
     UNTRAINED_COLOUR,
     network_style,
     new_figure,
     note,
     tidy,
 )
-from distributed_trf.results.cutoff_simulation import cutoff_simulation
-from distributed_trf.results.cutoffs import LOWPASS_BIN, cutoff_tests
+from distributed_trf.results.shown import Shown, has, networks_of, show
+from distributed_trf.results.statistics.cutoff_simulation import cutoff_simulation
+from distributed_trf.results.statistics.cutoffs import LOWPASS_BIN, cutoff_tests
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

@@ -10,11 +10,11 @@ import xarray as xr
 from distributed_trf import names
 from distributed_trf.config.weights import TRAINED
 from distributed_trf.errors import DataError, NothingToDrawError
-from distributed_trf.figures.profile_rows import Rows, draw_rows
-from distributed_trf.figures.shown import Shown, baseline_of, has, networks_of, show
+from distributed_trf.figures.panels.profile_rows import Rows, draw_rows
+from distributed_trf.figures.panels.summary_bars import Column
 from distributed_trf.figures.style import note
-from distributed_trf.figures.summary_bars import Column
-from distributed_trf.results.layer_tests import layer_tests
+from distributed_trf.results.shown import Shown, baseline_of, has, networks_of, show
+from distributed_trf.results.statistics.layer_tests import layer_tests
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -11,13 +11,14 @@ import xarray as xr
 from distributed_trf import names
 from distributed_trf.config.weights import TRAINED
 from distributed_trf.errors import NothingToDrawError
-from distributed_trf.figures.histogram_panel import Side, histogram_panel
-from distributed_trf.figures.panel_grid import at_left, legend, panels, stacked, wrapped
-from distributed_trf.figures.profile_rows import LEGEND
-from distributed_trf.figures.shown import Shown, has, networks_of, show
+from distributed_trf.figures.panels.histogram_panel import Side, histogram_panel
+from distributed_trf.figures.panels.panel_grid import at_left, legend, panels, stacked, wrapped
+from distributed_trf.figures.panels.profile_panel import MANY
+from distributed_trf.figures.panels.profile_rows import LEGEND
 from distributed_trf.figures.style import MEDIUM, PAGE_WIDTH, area_colour, new_figure, note, stars, tidy
-from distributed_trf.results.area_tests import AREAS, compare_areas
 from distributed_trf.results.layers import peak_layer
+from distributed_trf.results.shown import Shown, has, networks_of, show
+from distributed_trf.results.statistics.area_tests import AREAS, compare_areas
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -126,7 +127,7 @@ def figure_s6(
             histogram_panel(axis, sides, np.arange(len(layers) + 1) - 0.5, density_label="")
             p = float(tested["p"].sel({names.NETWORK: network}))
             axis.set_title(f"{network}\np = {p:.3f} {stars(p)}" if p >= 0.0005 else f"{network}\np < 0.001 {stars(p)}")
-            shown_ticks = [k for k in range(len(layers)) if len(layers) <= 8 or k % 5 == 0]
+            shown_ticks = [k for k in range(len(layers)) if len(layers) <= MANY or k % 5 == 0]
             axis.set_xticks(shown_ticks, [str(layers[k]) for k in shown_ticks])
             axis.set_xlabel("layer")
             tidy(axis)
@@ -195,7 +196,7 @@ def _numbers(of: xr.DataArray, area: str) -> np.ndarray:
 def _finish(figure: Figure, key: SubFigure, two: tuple[str, str], shown: list[Shown], notes: list[str]) -> None:
     from matplotlib.patches import Patch
 
-    from distributed_trf.figures.histogram_panel import HATCHES
+    from distributed_trf.figures.panels.histogram_panel import HATCHES
 
     handles: list[Artist] = [
         Patch(facecolor=(area_colour(a, list(two)), 0.35), edgecolor=area_colour(a, list(two)), hatch=h, label=a)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from distributed_trf.errors import MissingExtraError, RecordingError
-from distributed_trf.figures.spectrogram import draw_spectrogram
+from distributed_trf.figures.panels.spectrogram import draw_spectrogram
 from distributed_trf.recordings.find import find_session, find_stimulus, find_unit, some_of
 from distributed_trf.recordings.rasters import PSTH_BIN_WIDTH, presentations, psth, raster
 from distributed_trf.recordings.recording_set import RecordingSet

@@ -9,10 +9,10 @@ from distributed_trf import names
 from distributed_trf.config.weights import FIXED
 from distributed_trf.errors import NothingToDrawError
 from distributed_trf.figures.layer_profiles import RESET
-from distributed_trf.figures.profile_rows import Rows, draw_rows
-from distributed_trf.figures.shown import Shown, baseline_of, has, networks_of, show
+from distributed_trf.figures.panels.profile_rows import Rows, draw_rows
+from distributed_trf.figures.panels.summary_bars import Column
 from distributed_trf.figures.style import note
-from distributed_trf.figures.summary_bars import Column
+from distributed_trf.results.shown import Shown, baseline_of, has, networks_of, show
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -11,10 +11,9 @@ import xarray as xr
 from distributed_trf import names
 from distributed_trf.config.weights import TRAINED
 from distributed_trf.errors import NothingToDrawError
-from distributed_trf.figures.architecture_bar import architecture_handles
-from distributed_trf.figures.panel_grid import at_left, key, legend, panels, stacked, wrapped
-from distributed_trf.figures.profile_panel import baseline_line, finish_panel, profile_line, set_limits
-from distributed_trf.figures.shown import Shown, has, networks_of, show
+from distributed_trf.figures.panels.architecture_bar import architecture_handles
+from distributed_trf.figures.panels.panel_grid import at_left, key, legend, panels, stacked, wrapped
+from distributed_trf.figures.panels.profile_panel import baseline_line, finish_panel, profile_line, set_limits
 from distributed_trf.figures.style import (
     BASELINE_COLOUR,
     PAGE_WIDTH,
@@ -24,6 +23,7 @@ from distributed_trf.figures.style import (
     note,
 )
 from distributed_trf.results.layers import layer_profile
+from distributed_trf.results.shown import Shown, has, networks_of, show
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

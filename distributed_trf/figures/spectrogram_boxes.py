@@ -11,10 +11,10 @@ import xarray as xr
 from distributed_trf import names
 from distributed_trf.config.weights import FIXED
 from distributed_trf.errors import NothingToDrawError
-from distributed_trf.figures.shown import NUMBER, Shown, has, show
-from distributed_trf.figures.style import PAGE_WIDTH, new_figure, note, tidy
+from distributed_trf.figures.style import NUMBER, PAGE_WIDTH, new_figure, note, tidy
 from distributed_trf.results.layers import spectrograms
-from distributed_trf.results.quantiles import quantiles
+from distributed_trf.results.shown import Shown, has, show
+from distributed_trf.results.statistics.quantiles import quantiles
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -39,6 +39,9 @@ OTHER_STYLES = (("#AA4499", "h"), ("#999933", "p"), ("#44AA99", "*"), ("#661100"
 BASELINE_COLOUR, UNTRAINED_COLOUR, QUIET = "#777777", "#000000", "#555555"
 AREA_COLOURS = {"core": "#0072B2", "non-primary": "#D55E00"}
 OTHER_AREA_COLOURS = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+NUMBER = {"rho": "normalised test correlation ρ", "r": "test correlation r"}
+"""What an axis calls a variable."""
+SYMBOL = {"rho": "ρ", "r": "r"}
 _NOTES = "distributed_trf notes"
 
 

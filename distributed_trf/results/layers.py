@@ -7,7 +7,7 @@ import xarray as xr
 
 from distributed_trf import names
 from distributed_trf.errors import DataError
-from distributed_trf.results.quantiles import quantiles
+from distributed_trf.results.statistics.quantiles import quantiles
 
 SPECTROGRAM = "spectrogram"
 """The ``layer_type`` of what is no network."""

@@ -9,7 +9,7 @@ from distributed_trf import cutoff_tests, select_units
 from distributed_trf.errors import NothingToDrawError
 from distributed_trf.figures.cutoffs import figure_4
 from distributed_trf.figures.style import notes_of
-from distributed_trf.results.cutoff_simulation import cutoff_simulation
+from distributed_trf.results.statistics.cutoff_simulation import cutoff_simulation
 from tests.figures.drawn import band, headings, line, titled
 from tests.figures.low_passed import BEST, BINS, low_passed
 

@@ -9,7 +9,7 @@ import xarray as xr
 
 from distributed_trf import open_results
 from distributed_trf.results.seeds import average_seeds
-from distributed_trf.results.tables import layer_table
+from distributed_trf.results.tables.layer_table import layer_table
 from tests.small_results import small_results, write_small_study
 
 NAN = np.nan

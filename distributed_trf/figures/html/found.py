@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import pandas as pd
 import xarray as xr
 
-from distributed_trf.errors import DataError
+from distributed_trf import names
+from distributed_trf.errors import DataError, NothingToDrawError
 from distributed_trf.figures.html.table import Table, decimal, numbers, p_value, words
-from distributed_trf.results.best_layers import LayerTestTable, Shown, best_layer_table, layer_test_table, shown_units
+from distributed_trf.results.shown import Shown, show
+from distributed_trf.results.tables.best_layers import LayerTestTable, best_layer_table, layer_test_table
 
 
 @dataclass(frozen=True)
@@ -27,13 +28,19 @@ class Found:
 
 def found(ds: xr.Dataset, delta: float) -> Iterator[Found]:
     """Write what was found at each stimulus set and bin width, one after another."""
-    for of in shown_units(ds, delta=delta):
-        table = best_layer_table(of)
-        tests, about = _tests(of)
-        yield Found(f"{of.stimuli}, {of.bin_width:g} ms bins", of.units, _best(of, table), tests, about)
+    for stimuli in map(str, ds[names.STIMULI].values):
+        for bin_width in map(float, ds[names.BIN_WIDTH].values):
+            try:
+                (of,) = show(ds, delta=delta, stimuli=stimuli, bin_width=bin_width)
+            except NothingToDrawError:  # no fit is done there yet
+                continue
+            tests, about = _tests(of)
+            heading, units = f"{stimuli}, {bin_width:g} ms bins", f"{of.n} {of.units}"
+            yield Found(heading, f"{units}; {of.note}" if of.note else units, _best(of), tests, about)
 
 
-def _best(of: Shown, rows: pd.DataFrame) -> Table:
+def _best(of: Shown) -> Table:
+    rows = best_layer_table(of)
     seeds = [f"{n}, over {k} seeds" if k > 1 else n for n, k in zip(rows["weights"], rows["seeds"], strict=True)]
     return Table(
         f"best layer by median {of.variable}",

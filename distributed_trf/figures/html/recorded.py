@@ -7,7 +7,7 @@ import xarray as xr
 
 from distributed_trf import names
 from distributed_trf.figures.html.table import NONE, Table, counted, decimal, numbers, words
-from distributed_trf.results.reliability import reliability_table
+from distributed_trf.results.tables.reliability_table import reliability_table
 
 ALPHA = 0.05
 """Level of the tests for tuning that are counted."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from distributed_trf.figures.layer_profile import layer_profile
 
 from distributed_trf import simulate_results
 from distributed_trf.figures import gallery
+from distributed_trf.figures.controls import figure_controls
 from distributed_trf.figures.gallery import Drawing
 from distributed_trf.figures.html.session_report import write_session_report
 from distributed_trf.figures.html.study_report import write_report
@@ -27,7 +27,7 @@ def folder(tmp_path_factory):
     ds = simulate_results(["whisper_tiny", "wav2vec2"], better={"whisper_tiny": [1, 2]}, sessions=4, channels=30)
     path = store_results(ds, tmp_path_factory.mktemp("imported") / "study", {"source": "elsewhere"})
     with pytest.MonkeyPatch.context() as patch:
-        drawings = (Drawing("3", "Median of every layer", lambda inputs: layer_profile(inputs.results)),)
+        drawings = (Drawing("3", "Median of every layer", lambda inputs: figure_controls(inputs.results)),)
         patch.setattr(gallery, "FIGURES", drawings)
         write_report(path, path / "report.html")
     write_session_report(path, str(ds["session"].values[0]), path / "session.html")

@@ -9,7 +9,6 @@ import sys
 import numpy as np
 import pytest
 import yaml
-from distributed_trf.figures.layer_profile import layer_profile
 
 from distributed_trf import (
     Study,
@@ -22,12 +21,13 @@ from distributed_trf import (
 )
 from distributed_trf.errors import DamagedError, DataError, NothingToDrawError, StoreError
 from distributed_trf.figures import gallery
+from distributed_trf.figures.controls import figure_controls
 from distributed_trf.figures.gallery import Drawing
 from distributed_trf.figures.html.picture import in_words, picture
 from distributed_trf.figures.html.study_report import write_report
 from distributed_trf.figures.style import new_figure, note
 from distributed_trf.pipeline.watch.events import ItemEnded
-from distributed_trf.results.reliability import reliability_table
+from distributed_trf.results.tables.reliability_table import reliability_table
 from distributed_trf.store.results import lay_results
 from distributed_trf.store.study_store import StudyStore
 from tests.figures.html.parsed import Parsed
@@ -47,7 +47,7 @@ def report_of(folder, **options):
 
 
 def profile(inputs):
-    figure = layer_profile(inputs.results)
+    figure = figure_controls(inputs.results)
     note(figure, "left out: a <b>unit</b>")
     return figure
 

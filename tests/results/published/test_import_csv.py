@@ -17,7 +17,7 @@ from distributed_trf import (
     simulate,
 )
 from distributed_trf.errors import RecordingError, ResultsFileError, StoreError
-from distributed_trf.results.tables import layer_table
+from distributed_trf.results.tables.layer_table import layer_table
 from distributed_trf.store.study_store import StudyStore
 from tests.published_files import SMALL, PublishedFiles, small_folder
 from tests.small_results import write_small_study

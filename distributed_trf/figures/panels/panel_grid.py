@@ -1,0 +1,89 @@
+"""Rows of panels on a page: one row for each stimulus set, wrapped where there are many panels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from distributed_trf.figures.style import MEDIUM, SMALL
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, FigureBase, SubFigure
+    from matplotlib.lines import Line2D
+
+MOST = 6
+"""Panels side by side, more are wrapped."""
+
+
+def stacked(figure: Figure, heights: Sequence[float]) -> list[SubFigure]:
+    """Divide a figure into strips, one below the other, of these heights."""
+    return list(figure.subfigures(len(heights), 1, squeeze=False, height_ratios=list(heights))[:, 0])
+
+
+def wrapped(n: int, most: int = MOST) -> tuple[int, int]:
+    """Return rows and columns for n panels, at most so many side by side, rows as equal as can be."""
+    rows = -(-n // most)
+    return rows, -(-n // rows)
+
+
+def panels(part: FigureBase, title: str, n: int, *, most: int = MOST, share_y: bool = True) -> list[Axes]:
+    """Make n panels of one size under a title; those of a row share the y axis, named at the left.
+
+    Parameters
+    ----------
+    part
+        A strip of ``stacked``.
+    title
+        Of all panels.
+    n
+        How many.
+    most
+        Side by side.
+    share_y
+        Whether all have the limits and ticks of one.
+    """
+    rows, columns = wrapped(n, most)
+    grid = part.subplots(rows, columns, squeeze=False, sharey=share_y).ravel()
+    for spare in grid[n:]:
+        spare.remove()
+    part.suptitle(title, fontsize=MEDIUM, fontweight="bold", x=0.01, ha="left")
+    return list(grid[:n])
+
+
+def at_left(axes: Sequence[Axes], label: str, *, columns: int | None = None) -> list[Axes]:
+    """Name the y axis of the panels at the left of each row, and return those.
+
+    Parameters
+    ----------
+    axes
+        Panels in the order of ``panels``.
+    label
+        What the y axis shows.
+    columns
+        Panels in a row; by default as ``panels`` wraps so many.
+    """
+    left = list(axes[:: columns or wrapped(len(axes))[1]])
+    for axis in left:
+        axis.set_ylabel(label, fontsize=MEDIUM)
+    return left
+
+
+def at_foot(axes: Sequence[Axes]) -> None:
+    """Name the x axis of the last row of panels only, and spare the others the room."""
+    columns = wrapped(len(axes))[1]
+    for axis in axes[: (len(axes) - 1) // columns * columns]:
+        axis.set_xlabel("")
+
+
+def legend(part: FigureBase, handles: Sequence[Artist], columns: int) -> None:
+    """Fill a strip with a legend."""
+    part.legend(handles=list(handles), loc="center", ncols=columns, fontsize=SMALL, frameon=False, handlelength=2.2)
+
+
+def key(label: str, **style: Any) -> Line2D:
+    """Return what a legend shows of a line or a mark of some style."""
+    from matplotlib.lines import Line2D
+
+    return Line2D([], [], label=label, **{"linewidth": 1, "markersize": 3.5, **style})

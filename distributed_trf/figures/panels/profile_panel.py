@@ -1,0 +1,115 @@
+"""A panel of numbers along the layers of one network: median and quartiles over units, and stars."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from distributed_trf import names
+from distributed_trf.figures.panels.architecture_bar import architecture_bar, inches_from_top
+from distributed_trf.figures.style import BASELINE_COLOUR, UNTRAINED_COLOUR, tidy
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
+
+TOP = 0.27
+"""Inches of a panel that are kept free for stars."""
+STARS = {"untrained": (-0.07, UNTRAINED_COLOUR), "spectrogram": (-0.17, BASELINE_COLOUR)}
+"""Height (inches from the top of the panel) and colour of the stars against each."""
+STAR = (5, 2)
+"""The marker: five lines from a point, which stay apart where a panel has many layers."""
+MANY = 9
+"""Layers that all have a tick."""
+
+
+def profile_line(
+    axis: Axes,
+    profile: xr.Dataset,
+    label: str,
+    colour: str,
+    marker: str,
+    line: str = "-",
+    *,
+    hollow: bool = False,
+    band: bool = True,
+) -> Line2D:
+    """Draw a median and its quartiles along layers.
+
+    Parameters
+    ----------
+    axis
+        The panel.
+    profile
+        ``median``, ``q25`` and ``q75`` over ``layer``, as ``layer_profile`` gives; layers without a number are left
+        out.
+    label, colour, marker, line
+        Of the line.
+    hollow
+        Whether its markers are.
+    band
+        Whether quartiles are drawn.
+    """
+    known = profile.isel({names.LAYER: np.flatnonzero(profile["median"].notnull().values)})
+    layers = known[names.LAYER].values
+    if band:
+        axis.fill_between(
+            layers, known["q25"].values, known["q75"].values, color=colour, alpha=0.12, linewidth=0, label=f"_{label}"
+        )
+    (drawn,) = axis.plot(
+        layers,
+        known["median"].values,
+        color=colour,
+        marker=marker,
+        linestyle=line,
+        label=label,
+        linewidth=1,
+        markersize=3,
+        markeredgewidth=0.6,
+        markerfacecolor="white" if hollow else colour,
+    )
+    return drawn
+
+
+def baseline_line(axis: Axes, height: float, label: str) -> None:
+    """Draw what is compared with, a dashed line across the panel."""
+    axis.axhline(height, color=BASELINE_COLOUR, linestyle="--", linewidth=1, label=label)
+
+
+def star_row(axis: Axes, against: str, layers: Sequence[int]) -> None:
+    """Draw a star over each of these layers, in the row of what they are better than."""
+    height, colour = STARS[against]
+    axis.plot(
+        list(layers),
+        [height] * len(layers),
+        color=colour,
+        marker=STAR,
+        markersize=4 if np.ptp(axis.get_xlim()) < 16 else 3,
+        markeredgewidth=0.7,
+        linestyle="none",
+        transform=inches_from_top(axis),
+        label=f"_better than {against}",
+    )
+
+
+def finish_panel(axis: Axes, title: str, layers: Sequence[int], types: Sequence[str] = ()) -> None:
+    """Write title and ticks, and draw what kind each layer is if that is known."""
+    axis.set_xlim(layers[0] - 0.6, layers[-1] + 0.6)
+    axis.set_xticks(list(layers) if len(layers) <= MANY else [k for k in layers if k % 5 == 0])
+    axis.set_xlabel("layer")
+    axis.set_title(title, pad=9 if types else None)
+    if types:
+        architecture_bar(axis, layers, types)
+    tidy(axis)
+
+
+def set_limits(axes: Sequence[Axes], profiles: Sequence[xr.Dataset], heights: Sequence[float], *, top: float) -> None:
+    """Give panels that share their y axis limits around all quartiles and heights, a part of them free at the top."""
+    values = np.concatenate([np.ravel(p[name].values) for p in profiles for name in ("q25", "q75")] + [heights])
+    low, high = np.nanmin(values), np.nanmax(values)
+    span = max(high - low, 1e-3) / (0.95 - top)
+    for axis in axes:
+        axis.set_ylim(low - 0.05 * span, high + top * span)

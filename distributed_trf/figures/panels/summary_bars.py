@@ -1,0 +1,133 @@
+"""Bars of each network's best layer, untrained and trained, beside a spectrogram."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from distributed_trf import names
+from distributed_trf.config.weights import FIXED, TRAINED
+from distributed_trf.figures.style import BASELINE_COLOUR, SMALL, network_style, tidy
+from distributed_trf.results.layers import layer_profile
+from distributed_trf.results.shown import Shown, has
+from distributed_trf.results.statistics.median_intervals import median_intervals
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.container import BarContainer
+
+WIDTH, GROUP = 0.8, 2.4
+"""Of a bar, and from one group to the next."""
+ROOM = 4
+"""Groups that there is room for at least, so that few bars are not too wide."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A network beside one kind of its untrained weights."""
+
+    network: str
+    untrained: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Bar:
+    """The best layer of some weights."""
+
+    group: str
+    kind: str
+    """``baseline``, ``untrained`` or ``trained``."""
+    colour: str
+    layer: int
+    height: float
+    """Median over units."""
+    low: float
+    high: float
+
+
+def best_bars(shown: Shown, columns: Sequence[Column], baseline: str | None, by: str | None = None) -> list[Bar]:
+    """Find the layer of highest median of each network, untrained and trained, with its interval over sessions.
+
+    Parameters
+    ----------
+    shown
+        The units.
+    columns
+        Networks and what they are drawn beside.
+    baseline
+        A spectrogram, which comes first; None for none.
+    by
+        The variable whose median says which layer is best; by default the one that is shown.
+    """
+    networks = [column.network for column in columns]
+    bars = []
+    if baseline is not None and has(shown, baseline, FIXED):
+        bars.append(_bar(shown, baseline, FIXED, baseline, "baseline", BASELINE_COLOUR, by))
+    for column in columns:
+        colour, _ = network_style(column.network, networks)
+        for kind, weights in (("untrained", column.untrained), ("trained", TRAINED)):
+            if has(shown, column.network, weights):
+                bars.append(_bar(shown, column.network, weights, column.title, kind, colour, by))
+    return bars
+
+
+def draw_bars(axis: Axes, bars: Sequence[Bar], title: str) -> BarContainer:
+    """Draw bars in groups, untrained ones pale and hatched, each with its interval and its layer's number at the foot.
+
+    Returns
+    -------
+    matplotlib.container.BarContainer
+        Of all bars, in their order.
+    """
+    groups = list(dict.fromkeys(bar.group for bar in bars))
+    members = {group: [bar for bar in bars if bar.group == group] for group in groups}
+    places = [
+        groups.index(bar.group) * GROUP + WIDTH * (members[bar.group].index(bar) - (len(members[bar.group]) - 1) / 2)
+        for bar in bars
+    ]
+    heights = np.array([bar.height for bar in bars])
+    errors = np.abs(np.array([[bar.low, bar.high] for bar in bars]).T - heights)
+    drawn = axis.bar(
+        places,
+        heights,
+        width=WIDTH,
+        color=[bar.colour for bar in bars],
+        edgecolor="black",
+        linewidth=0.5,
+        yerr=errors,
+        error_kw={"elinewidth": 0.8, "capsize": 2, "capthick": 0.8},
+    )
+    for bar, place, patch in zip(bars, places, drawn.patches, strict=True):
+        if bar.kind == "untrained":
+            patch.set_alpha(0.4)
+            patch.set_hatch("////")
+        if bar.kind != "baseline":
+            axis.annotate(
+                str(bar.layer),
+                (place, 0),
+                xytext=(0, 2),
+                textcoords="offset points",
+                ha="center",
+                va="bottom",
+                fontsize=SMALL,
+                bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none"},
+            )
+    axis.set_xticks([k * GROUP for k in range(len(groups))], groups, rotation=30, ha="right", rotation_mode="anchor")
+    axis.set_xlim(-GROUP / 2, (max(len(groups), ROOM) - 0.5) * GROUP)
+    axis.set_title(title)
+    tidy(axis)
+    return drawn
+
+
+def _bar(shown: Shown, network: str, weights: str, group: str, kind: str, colour: str, by: str | None) -> Bar:
+    of = shown.ds.sel({names.NETWORK: network, names.WEIGHTS: weights})
+    median = layer_profile(of, by or shown.variable)["median"]
+    layer = int(median[names.LAYER].values[np.nanargmax(median.values)])
+    best: xr.Dataset = median_intervals(of.sel({names.LAYER: layer}), shown.variable)
+    numbers = (float(best[name]) for name in ("median", "low", "high"))
+    return Bar(group, kind, colour, layer, *numbers)

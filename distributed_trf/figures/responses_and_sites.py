@@ -1,0 +1,130 @@
+"""Fig 2: how responses and predictions look, and where they were recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import xarray as xr
+
+from distributed_trf.errors import DataError, NothingToDrawError
+from distributed_trf.figures.inputs import Inputs
+from distributed_trf.figures.place import chosen_place
+from distributed_trf.figures.prediction import draw_example, example_response, example_title, saved_models
+from distributed_trf.figures.site_map import (
+    draw_sites,
+    has_published_map,
+    maps_height,
+    note_of_sites,
+    site_table,
+)
+from distributed_trf.figures.style import PAGE_WIDTH, SMALL, network_style, new_figure, note
+from distributed_trf.results.responses.best_predicted import Example, best_predicted
+from distributed_trf.results.units import select_units
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.gridspec import SubplotSpec
+
+EXAMPLES_HEIGHT = 3.0
+"""Inches."""
+
+
+def figure_2(
+    inputs: Inputs,
+    examples: Sequence[Example] | None = None,
+    *,
+    stimuli: str | None = None,
+    bin_width: float | None = None,
+) -> Figure:
+    """Draw predictions of example units (A) above maps of the recording sites (B).
+
+    Parameters
+    ----------
+    inputs
+        A study's folder; examples take its responses and saved models.
+    examples
+        Units, fits and sounds to show; by default two highly tuned units, each the one of highest rho in the best layer
+        of its network, see ``best_predicted``.
+    stimuli, bin_width
+        Stimulus set, and bin width in ms; by default the first set, at 50 ms if there.
+
+    Raises
+    ------
+    NothingToDrawError
+        If neither part can be drawn, or examples were asked for that cannot.
+    StoreError
+        If there is no such unit, model or test sound.
+    """
+    ds = inputs.results
+    stimuli, bin_width = chosen_place(ds, stimuli, bin_width)
+    missing, shown, sites = [], [], None
+    try:
+        shown = _responses(inputs, examples, stimuli, bin_width)
+    except NothingToDrawError as error:
+        if examples is not None:
+            raise
+        missing.append(f"A: {error}")
+    try:
+        sites = site_table(ds)
+    except NothingToDrawError as error:
+        missing.append(f"B: {error}")
+    if not shown and sites is None:
+        raise NothingToDrawError("; ".join(missing))
+
+    heights = [*([EXAMPLES_HEIGHT] if shown else []), *([] if sites is None else [maps_height(sites)])]
+    figure = new_figure(PAGE_WIDTH, sum(heights))
+    grid = figure.add_gridspec(len(heights), 1, height_ratios=heights)
+    colours = _draw_examples(figure, grid[0], shown, stimuli) if shown else {}
+    if sites is not None:
+        _letter(draw_sites(figure, grid[-1], sites, colours, borders=has_published_map(ds)), "B")
+        note_of_sites(figure, ds)
+    for text in missing:
+        note(figure, text)
+    return figure
+
+
+def _responses(
+    inputs: Inputs, examples: Sequence[Example] | None, stimuli: str, bin_width: float
+) -> list[tuple[Example, xr.Dataset]]:
+    """Read what the examples show, choosing them where none are asked for."""
+    places = saved_models(inputs.folder).keys()
+    if examples is None:
+        here = [place for place in places if (place[0], place[-1]) == (stimuli, bin_width)]
+        try:
+            tuned = select_units(inputs.results, stimuli=stimuli, bin_width=bin_width, delta=inputs.delta)
+        except DataError as error:
+            raise NothingToDrawError(str(error)) from error
+        examples = best_predicted(tuned, here)
+        if not examples:
+            raise NothingToDrawError(
+                f"no highly tuned unit (delta {inputs.delta:g}) has a saved model of {stimuli} at {bin_width:g} ms"
+            )
+    return [(example, example_response(inputs.folder, example, stimuli, bin_width)) for example in examples]
+
+
+def _draw_examples(
+    figure: Figure, place: SubplotSpec, shown: list[tuple[Example, xr.Dataset]], stimuli: str
+) -> dict[str, str]:
+    """Draw an example per column; return the colour of each session that is shown."""
+    networks = [example.network for example, _ in shown]
+    grid = place.subgridspec(2, len(shown), height_ratios=(1, 1.4))
+    colours = {}
+    for k, (example, response) in enumerate(shown):
+        colour = colours[example.session] = network_style(example.network, networks)[0]
+        bottom = figure.add_subplot(grid[1, k])
+        top = figure.add_subplot(grid[0, k], sharex=bottom)
+        draw_example(top, bottom, response, colour)
+        top.set_title(example_title(example, response, stimuli), fontsize=SMALL)
+        bottom.legend(fontsize=SMALL, frameon=False, loc="upper right", ncols=3, handlelength=1.6, columnspacing=1)
+        if k == 0:
+            _letter(top, "A")
+    return colours
+
+
+def _letter(axis: Axes, letter: str) -> None:
+    """Write the letter of a panel at its upper left, beside the title."""
+    axis.annotate(
+        letter, (0, 1), (-32, 8), xycoords="axes fraction", textcoords="offset points", weight="bold", fontsize="medium"
+    )

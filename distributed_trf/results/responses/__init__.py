@@ -1,0 +1,1 @@
+"""Beyond correlations: saved models, predictions, and the distributions behind a normaliser."""

@@ -1,0 +1,1 @@
+"""Tests across units, with effect sizes and intervals over sessions."""
