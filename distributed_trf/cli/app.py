@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 from distributed_trf.cli import (
     doctor,
+    figures,
     networks,
     published,
     recipes,
@@ -54,7 +55,7 @@ app.command()(study.run)
 app.command()(study.status)
 app.command()(study.repair)
 app.command("results")(results.show_results)
-app.command("figures")(results.draw_figures)
+app.command("figures")(figures.draw_figures)
 app.command()(report.report)
 app.command("import-results")(published.import_results)
 app.command("export-csv")(published.export_csv)

@@ -157,7 +157,8 @@ def area_marker(area: str, areas: list[str]) -> str:
 def has_published_map(ds: xr.Dataset) -> bool:
     """Tell whether the published lines between areas belong on the maps of these results."""
     study = ds.attrs.get("study")
-    return not isinstance(study, dict) or study["recordings"]["format"] == MAPPED_FORMAT
+    recordings = study.get("recordings") if isinstance(study, dict) else None
+    return recordings is None or recordings["format"] == MAPPED_FORMAT
 
 
 def _legend(axis: Axes, sites: pd.DataFrame, areas: list[str]) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import xarray as xr
 
+from distributed_trf import names
 from distributed_trf.errors import StoreError
 from distributed_trf.results.rho import with_rho
 from distributed_trf.store.results import GRID_ATTR
@@ -46,4 +47,5 @@ def open_results(path: str | Path) -> xr.Dataset:
     ds = xr.open_zarr(store.results, consolidated=False, chunks=None, zarr_format=3)
     ds.attrs.pop(GRID_ATTR, None)
     lazy = xr.open_zarr(store.results, consolidated=False, chunks={}, zarr_format=3)
-    return ds.assign(rho=with_rho(lazy)["rho"])
+    known = [*names.RESULTS, *names.RELIABILITY]  # zarr lists them in any order
+    return ds[known].assign(rho=with_rho(lazy)["rho"])

@@ -27,13 +27,19 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file: beside its place, to disk, then into place in one step."""
+    with new_file(path) as file:
+        file.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """Yield a file to write: it takes the place of ``path`` when the block ends well, and is removed otherwise."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = _beside(path)
     try:
-        with room_for(path), beside.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
+        with room_for(path):
+            yield beside
+            sync_file(beside)
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)

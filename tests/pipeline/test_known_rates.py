@@ -60,7 +60,7 @@ def test_driving_feature__comes_within_003_of_the_ceiling(studied):
     distance = np.median((np.array(ceiling) - r)[driven])
     assert 0 < distance < 0.03
     assert np.min(r[driven]) > 0.4
-    found = ceiling_distance(studied.settings, ds)
+    found = ceiling_distance(ds)
     np.testing.assert_allclose([found.distance, found.r], [distance, np.median(r[driven])], atol=1e-6)
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
-from distributed_trf.config.study import StudySettings
 from distributed_trf.recordings.recording_set import TIMIT
 from distributed_trf.recordings.simulation.truth import open_truth
 
@@ -27,13 +27,15 @@ class CeilingDistance:
     """Largest ``|r|`` of a unit that nothing drives."""
 
 
-def ceiling_distance(study: StudySettings, ds: xr.Dataset) -> CeilingDistance | None:
+def ceiling_distance(ds: xr.Dataset) -> CeilingDistance | None:
     """Compare with the truth that a simulation keeps; None for real recordings or without the driving feature.
 
     The ceiling of a unit is the correlation of its known expected counts with the counts of each test repeat, averaged
     over repeats: what a perfect predictor would get on the same test.
     """
-    truth = open_truth(study.recordings.path)
+    study = ds.attrs.get("study")
+    recordings = study.get("recordings", {}).get("path") if isinstance(study, dict) else None
+    truth = None if recordings is None else open_truth(Path(recordings))
     if truth is None:
         return None
     feature, bin_width = truth.attrs["feature"], float(truth.attrs["bin_width"])
