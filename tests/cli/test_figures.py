@@ -15,7 +15,7 @@ from tests.figures.whole_study import write_results
 @pytest.fixture
 def folder(tmp_path):
     """Results of one network, trained and untrained, and of one spectrogram."""
-    ds = simulate_results(["whisper_tiny"], stimuli=("timit",), sessions=3, channels=15)
+    ds = simulate_results(["whisper_tiny"], stimuli=("timit",), sessions=3, channels=60)
     return write_results(tmp_path / "study", ds).root
 
 
@@ -88,7 +88,7 @@ def test_figures__of_word_errors_take_the_table_that_wer_wrote(folder, tmp_path)
     ("option", "said"),
     [
         (("--format", "png,gif"), "'gif' is not one of png, pdf, svg"),
-        (("--only", "3,S11"), "there is no figure 'S11'; choose among 3, 4, 5"),
+        (("--only", "3,S11"), "there is no figure 'S11'; choose among 2, 3, 4, 5"),
     ],
 )
 def test_figures__misspelt_words_are_found_before_anything_is_drawn(folder, option, said):
@@ -112,6 +112,6 @@ def test_figures__of_damaged_results_are_not_drawn(folder):
 def test_figures__before_any_fit_ends_with_2(tmp_path):
     ds = simulate_results(["whisper_tiny"], stimuli=("timit",), sessions=2, channels=2)
     root = write_results(tmp_path / "study", ds.assign(r=ds.r * float("nan"))).root
-    done = figures(root)
+    done = figures(root, "--only", "3")
     assert done.exit_code == 2
     assert "no fit of timit is in these results; run the study first" in done.output
