@@ -75,6 +75,7 @@ def test_save_figure__gives_the_same_bytes_each_time(folder, name, tmp_path):
 def test_gallery__stays_within_the_figure(figures):
     """Nothing that is written is cut off at the edge of the page."""
     for name, figure in figures.items():
+        figure.draw_without_rendering()
         drawn, page = figure.get_tightbbox(), figure.bbox_inches.padded(0.02)
         assert page.contains(*drawn.min), name
         assert page.contains(*drawn.max), name
