@@ -57,7 +57,7 @@ def draw_figures(
 
 
 def _check(folder: Path) -> None:
-    """Read all that figures are drawn from.
+    """Read the analyses that figures are drawn from; the results are checked when they are read.
 
     Raises
     ------
@@ -68,7 +68,6 @@ def _check(folder: Path) -> None:
     """
     open_results(folder)
     store = StudyStore.open(folder)
-    check_group(store.results)
     for kind in ("lowpass", "together"):
         for found in sorted((store.root / "analyses").glob(f"{kind}-*.zarr")):
             check_group(found)

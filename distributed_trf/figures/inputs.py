@@ -15,9 +15,8 @@ from distributed_trf.errors import DamagedError, NothingToDrawError, StoreError
 from distributed_trf.results.analyses import open_lowpass, open_together
 from distributed_trf.results.open import open_results
 from distributed_trf.results.rho import with_rho
-
-NEEDED = ("r", "normaliser", "null_mean", "null_std")
-"""Variables of the results that figures show or choose units by."""
+from distributed_trf.store.study_store import StudyStore
+from distributed_trf.store.zarr_arrays import check_group
 
 
 @dataclass(frozen=True)
@@ -34,8 +33,16 @@ class Inputs:
 
     @cached_property
     def results(self) -> xr.Dataset:
-        """All fits, in memory."""
-        return with_rho(open_results(self.folder)[list(NEEDED)].load())  # sooner than the lazy rho of every fit
+        """All fits and what was measured of the units, in memory.
+
+        Raises
+        ------
+        DamagedError
+            If some of them are damaged.
+        """
+        open_results(self.folder)  # says what to do where there are none
+        check_group(StudyStore.open(self.folder).results)
+        return with_rho(open_results(self.folder).drop_vars("rho").load())  # sooner than the lazy rho of every fit
 
     @cached_property
     def lowpass(self) -> xr.Dataset:

@@ -19,7 +19,7 @@ MEDIUM = 8.0
 """Points of titles and of the names of axes."""
 LINE = 1.3 * SMALL / 72
 """Inches that a line of small text takes."""
-CHARACTERS = 23
+CHARACTERS = 19
 """Of small text on an inch."""
 # Okabe & Ito's and Tol's palettes; each network keeps its colour and marker in all figures.
 NETWORK_STYLE = {

@@ -46,6 +46,8 @@ def open_results(path: str | Path) -> xr.Dataset:
         raise StoreError(f"{store.root}: no results yet; run the study first: dtrf run STUDY")
     ds = xr.open_zarr(store.results, consolidated=False, chunks=None, zarr_format=3)
     ds.attrs.pop(GRID_ATTR, None)
-    lazy = xr.open_zarr(store.results, consolidated=False, chunks={}, zarr_format=3)
+    # A task for each network, not for each of thousands of fits: it is overhead that takes time.
+    whole = {names.WEIGHTS: -1, names.LAYER: -1, names.BIN_WIDTH: -1}
+    lazy = xr.open_zarr(store.results, consolidated=False, chunks=whole, zarr_format=3)
     known = [*names.RESULTS, *names.RELIABILITY]  # zarr lists them in any order
     return ds[known].assign(rho=with_rho(lazy)["rho"])

@@ -26,7 +26,7 @@ READ = 0.004
 
 @cache
 def results():
-    return simulate_results(list(BETTER), sessions=6, channels=30, better=BETTER, gain=0.06)
+    return simulate_results(list(BETTER), sessions=6, channels=90, better=BETTER, gain=0.06)
 
 
 def tuned(ds, stimuli, delta=0.5):
@@ -137,7 +137,7 @@ def test_figure_3__without_reliability_shows_all_units_by_r_and_says_so():
     )
     assert axis.get_ylabel() != "r"  # named at the left only
     assert titled(figure, "whisper_tiny")[0].get_ylabel() == "r"
-    assert headings(figure) == ["timit, 50 ms bins: 180 units"]
+    assert headings(figure) == ["timit, 50 ms bins: 540 units"]
     assert notes_of(figure) == ["no reliability was measured for timit: all units are shown, by test correlation r"]
 
 
@@ -146,7 +146,7 @@ def test_figure_3__where_no_unit_is_highly_tuned_shows_all_and_says_so():
     assert notes_of(figure) == [
         "no unit is highly tuned to mvocs (δ = 100): all units are shown, by test correlation r"
     ]
-    assert headings(figure) == ["mvocs, 50 ms bins: 180 units"]
+    assert headings(figure) == ["mvocs, 50 ms bins: 540 units"]
 
 
 def test_figure_3__leaves_out_a_network_that_one_stimulus_set_lacks():
@@ -205,7 +205,7 @@ def test_figure_s7__tests_against_reset_and_permuted_without_correction():
         weights=("trained", "reset", "permuted"),
         stimuli=("timit",),
         sessions=6,
-        channels=30,
+        channels=90,
         better={"cochresnet50": [2, 4]},
         gain=0.02,
     )

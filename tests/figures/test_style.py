@@ -94,6 +94,6 @@ def test_note__is_written_once_and_the_figure_grows_by_its_lines():
         note(figure, "no reset weights")
     assert notes_of(figure) == ["no reset weights"]
     assert figure.get_figheight() == pytest.approx(3.0 + LINE)
-    note(figure, "word " * 60)
+    note(figure, "word " * 40)
     assert figure.get_figheight() == pytest.approx(3.0 + 2 * LINE)
     assert figure.get_supxlabel().count("\n") == 1

@@ -17,7 +17,7 @@ from tests.figures.low_passed import low_passed
 from tests.figures.shared_variance import together
 
 NETWORKS = ("whisper_tiny", "wav2vec2", "w2v2_audioset", "cochresnet50")
-SIZE = {"sessions": 4, "channels": 20}
+SIZE = {"sessions": 4, "channels": 50}
 UNITS = ("session", "channel", "area", "subject", "x", "y")
 
 
@@ -37,7 +37,9 @@ def write_results(root: Path, ds: xr.Dataset) -> StudyStore:
         layers=layers,
     )
     store = StudyStore.create(root)
-    lay_results(store.results, grid, [], {"study": {"name": "whole"}})
+    lay_results(
+        store.results, grid, [], {"study": {"name": "whole", "recordings": {"format": "ucsf", "path": "recordings"}}}
+    )
     group = open_group(store.results, mode="r+")
     for name in names.RESULTS:
         group[name][...] = ds[name].transpose(*names.RESULT_DIMS).values

@@ -107,7 +107,7 @@ def _paired(
     """Compare the units that have a number in both, arrays of shape (n,)."""
     both = ~(np.isnan(a) | np.isnan(b))
     if not both.any():
-        return {"n": 0, "n_sessions": 0}
+        return {}
     a, b = a[both], b[both]
     difference = a - b
     present, index = np.unique(session[both], return_inverse=True)

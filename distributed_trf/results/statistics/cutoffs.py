@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from distributed_trf.errors import DataError
-from distributed_trf.results.layers import layer_profile
+from distributed_trf.results.layers import layer_profile, unit_values
 from distributed_trf.results.statistics.compare import DRAWS, compare
 
 LOWPASS_BIN = "lowpass_bin"
@@ -43,6 +43,7 @@ def cutoff_tests(
     """
     if LOWPASS_BIN not in ds.dims:
         raise DataError(f"no dimension {LOWPASS_BIN!r}; take the dataset that open_lowpass returns")
+    ds = unit_values(ds, variable).to_dataset(name=variable)
     profile = layer_profile(ds, variable)
     place = profile["median"].fillna(-np.inf).argmax(LOWPASS_BIN)
     is_best = (xr.DataArray(np.arange(ds.sizes[LOWPASS_BIN]), dims=LOWPASS_BIN) == place) & profile["median"].notnull()

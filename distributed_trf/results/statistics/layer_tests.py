@@ -10,7 +10,7 @@ import xarray as xr
 from distributed_trf import names
 from distributed_trf.config.weights import FIXED, TRAINED
 from distributed_trf.errors import DataError
-from distributed_trf.results.layers import spectrograms
+from distributed_trf.results.layers import spectrograms, unit_values
 from distributed_trf.results.statistics.compare import DRAWS, compare
 from distributed_trf.results.units import correction_of
 
@@ -67,6 +67,7 @@ def layer_tests(
         If nothing can be compared.
     """
     adjust = correction_of(correction)
+    ds = unit_values(ds, variable).to_dataset(name=variable)  # read once, not for each comparison
     trained = _trained(ds, variable)
     others, left_out = _others(ds, untrained, baseline)
     if not others:

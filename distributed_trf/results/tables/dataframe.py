@@ -24,7 +24,7 @@ def to_dataframe(ds: xr.Dataset) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        A row per combination of labels for which any variable of all the dimensions has a number, in the order of the
+        A row per combination of labels for which any variable of all the dimensions is not NaN, in the order of the
         dataset; a column per dimension, per label along them (``session``, ``channel``, ``area``, ...), and per
         variable. Variables of fewer dimensions, such as ``normaliser``, are repeated. The number of a unit, which is no
         label, is left out. ``to_csv`` and ``to_parquet`` write it to files.
@@ -40,7 +40,7 @@ def to_dataframe(ds: xr.Dataset) -> pd.DataFrame:
     ds = ds.transpose(*dims, ...)
     kept = np.zeros(tuple(ds.sizes[dim] for dim in dims), dtype=bool)
     for variable in ds.data_vars.values():
-        if set(variable.dims) == set(dims):
+        if set(variable.dims) == set(dims) and variable.dtype.kind == "f":  # what is whole or logical is never missing
             kept |= variable.notnull().values
     rows = np.nonzero(kept) if dims else ()
     columns: dict[Hashable, np.ndarray] = {}

@@ -25,5 +25,4 @@ def layer_table(ds: xr.Dataset, variable: str = "r") -> pd.DataFrame:
         Columns stimuli, network, weights, layer, bin_width, layer_name, layer_type, median, q25, q75, maximum and n,
         the number of units that have one; sorted as the dataset is. Fits without any unit are left out.
     """
-    table = to_dataframe(layer_profile(ds, variable))
-    return table[table["n"] > 0].reset_index(drop=True)
+    return to_dataframe(layer_profile(ds, variable))
