@@ -130,7 +130,7 @@ def unit_values(ds: xr.Dataset, variable: str) -> xr.DataArray:
     if variable not in ds or names.UNIT not in ds[variable].dims:
         there = ", ".join(str(name) for name, v in ds.data_vars.items() if names.UNIT in v.dims)
         raise DataError(f"{variable!r} is no variable of units in this dataset, which has {there or 'none'}")
-    return ds[variable].transpose(..., names.UNIT).load()
+    return ds[variable].load().transpose(..., names.UNIT)  # loaded first, so that the dataset keeps it
 
 
 def _without_units(of: xr.DataArray) -> dict[str, xr.DataArray]:

@@ -119,7 +119,13 @@ def _grid(
         name: {str(layer.id): (layer.name, layer.type) for layer in t.layers} for name, t in tables.items()
     }
     layers |= {name: {"0": (name, SPECTROGRAM)} for name in spectrograms}
-    units = [(site, k) for site in sites(sessions) for k in range(site.channels if channels is None else channels)]
+    units = [
+        (site, label)
+        for site in sites(sessions)
+        for label in sorted(
+            (f"Ch{k + 1}" for k in range(site.channels if channels is None else channels)), key="{}_".format
+        )
+    ]  # in the order of file names, where an underscore follows
     kinds = [*(weights if networks else ()), *([FIXED] if spectrograms else [])]
     return Grid(
         axes={
@@ -131,7 +137,7 @@ def _grid(
         },
         units={
             "session": tuple(site.session for site, _ in units),
-            "channel": tuple(f"Ch{k + 1}" for _, k in units),
+            "channel": tuple(label for _, label in units),
             "area": tuple(site.area for site, _ in units),
             "subject": tuple(site.subject for site, _ in units),
             "x": tuple(site.x for site, _ in units),
