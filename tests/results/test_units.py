@@ -84,5 +84,5 @@ def test_pairs__need_common_and_distinct_units(ds):
     other = ds.assign_coords(session=("unit", ["x"] * ds.sizes["unit"]), channel=("unit", [str(k) for k in range(60)]))
     with pytest.raises(DataError, match="no unit is in both"):
         pair_units(ds, other)
-    with pytest.raises(DataError, match="unit 'Ch1' of session .* is there 2 times"):
+    with pytest.raises(DataError, match="unit 'Ch10' of session .* is there 2 times"):
         unit_keys(xr.concat([ds, ds.isel(unit=[0])], "unit", data_vars="minimal"))

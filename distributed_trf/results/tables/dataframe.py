@@ -37,7 +37,7 @@ def to_dataframe(ds: xr.Dataset) -> pd.DataFrame:
     if not ds.data_vars:
         raise DataError("this dataset has no variable, so there is nothing to put into a table")
     dims = max((v.dims for v in ds.data_vars.values()), key=len)
-    ds = ds.transpose(*dims, ...)
+    ds = ds.transpose(*dims, ...).compute()  # each variable is looked at twice
     kept = np.zeros(tuple(ds.sizes[dim] for dim in dims), dtype=bool)
     for variable in ds.data_vars.values():
         if set(variable.dims) == set(dims) and variable.dtype.kind == "f":  # what is whole or logical is never missing

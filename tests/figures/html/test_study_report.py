@@ -87,18 +87,18 @@ def drawings(_no_gallery, monkeypatch):
 
 
 def test_report__has_the_numbers_of_the_dataset(tmp_path):
-    ds = simulate_results(["whisper_tiny"], better={"whisper_tiny": [1, 2]}, sessions=6, channels=12)
+    ds = simulate_results(["whisper_tiny"], better={"whisper_tiny": [1, 2]}, sessions=6, channels=40)
     folder = store_results(ds, tmp_path / "imported", {"source": "elsewhere", "runs": 3})
     page = report_of(folder)
 
-    assert page.rows("6 sessions, 72 units") == [["non-primary", "3", "36"], ["core", "3", "36"]]
+    assert page.rows("6 sessions, 240 units") == [["non-primary", "3", "120"], ["core", "3", "120"]]
     sessions = page.rows("all sessions")
     assert [row[0] for row in sessions] == list(dict.fromkeys(ds["session"].values))
-    assert {row[3] for row in sessions} == {"12"}
+    assert {row[3] for row in sessions} == {"40"}
 
     counts = reliability_table(open_results(folder)).to_dict("records")
     for row, of in zip(page.rows("units that repeat themselves"), counts, strict=True):
-        assert row[:4] == [of["stimuli"], "50 ms", "72", f"{of['normaliser']:.3f}"]
+        assert row[:4] == [of["stimuli"], "50 ms", "240", f"{of['normaliser']:.3f}"]
         # The published test is not among these results: no count, rather than zero.
         assert row[4:] == [*(str(of[name]) for name in ("tuned", "tuned_bh", "tuned_holm")), "-", str(row[8])]
         assert row[8] == str(of["highly_tuned"])
@@ -161,7 +161,9 @@ def test_report__without_reliability_is_of_r_of_all_units(tmp_path):
     unmeasured = ds.drop_vars(["normaliser", "null_mean", "null_std", "tuned_p"])
     page = report_of(store_results(unmeasured, tmp_path / "imported", {}))
     assert "The reliability of the units was not measured." in page.text
-    assert "Of all units, as their reliability was not measured." in page.text
+    assert (
+        "Of 12 units; no reliability was measured for timit: all units are shown, by test correlation r." in page.text
+    )
     assert page.headings("best layer by median r")[-2:] == ["median r", "units"]
 
 
@@ -226,7 +228,7 @@ def test_report__holds_figures_and_says_why_others_are_not_there(tmp_path, drawi
     small, large = page.images
     assert small["src"].startswith("data:image/svg+xml;base64,")
     assert large["src"].startswith("data:image/png;base64,")
-    assert "median and quartiles over 3 units" in small["alt"]
+    assert small["alt"].startswith("panels net; x axis: layer")
     assert "y axis: test correlation r" in small["alt"]
     assert large["alt"] == "panels noise; x axis: sample; y axis: value"
     assert "Figure 3. Median of every layer (left out: a <b>unit</b>)" in page.text
