@@ -90,6 +90,9 @@ def test_readme__shows_the_two_commands_and_every_subcommand():
         "recipes",
         "doctor",
         "repair",
+        "report",
+        "export-csv",
+        "import-results",
     }
 
 

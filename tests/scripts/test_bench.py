@@ -82,3 +82,11 @@ def test_bench_extract__runs_whole_and_agrees_with_generate(tmp_path):
     assert "| whisper_tiny | 40 |" in text
     assert "| mel_whisper |" in text
     assert "| whisper_tiny | float16 |" in text
+
+
+@pytest.mark.slow
+def test_bench_results__runs_whole_and_agrees_with_scipy_on_csv_files(tmp_path):
+    command = [sys.executable, SCRIPTS / "bench_results", "--quick", "--output", tmp_path / "table.md"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.count("\n|---|") == 1
+    assert "52 paired tests" in (tmp_path / "table.md").read_text()

@@ -37,7 +37,7 @@ from tests.store_damage import flip_a_bit
 
 MEL = {"name": "mel_librosa"}
 QUICK = {"draws": 50, "shifts": 9}
-HOSTILE = "<img src=x onerror=alert(1)>\"'&amp;{{ 7*7 }}"
+HOSTILE = "<img src=x onerror=alert(1)>\"'&amp;{{ 7777*7777 }}"
 PAPER = "https://doi.org/10.1371/journal.pcbi.1013334"
 
 
@@ -264,7 +264,7 @@ def test_report__shows_names_and_messages_as_text(tmp_path):
     page = report_of(store.root)
     assert page.images == []
     assert page.handlers == []
-    assert "49" not in page.text.replace(str(tmp_path), "")
+    assert str(7777 * 7777) not in page.text
     assert f"made with {HOSTILE}" in page.text
     assert f"1 failed: {HOSTILE}" in page.text
     assert [row[0] for row in page.rows("all sessions")] == [f"s1{HOSTILE}", f"s2{HOSTILE}"]
