@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from distributed_trf.results.open import open_results
     from distributed_trf.results.published.export_csv import write_published_csv
     from distributed_trf.results.published.import_csv import import_published_csv
+    from distributed_trf.results.responses.inter_trial_draws import inter_trial_draws
     from distributed_trf.results.responses.models import open_models
     from distributed_trf.results.seeds import average_seeds
     from distributed_trf.results.simulated import simulate_results
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from distributed_trf.results.statistics.cutoffs import cutoff_tests
     from distributed_trf.results.statistics.layer_tests import layer_tests
     from distributed_trf.results.tables.dataframe import to_dataframe
+    from distributed_trf.results.tables.session_table import session_table
     from distributed_trf.results.tree import open_tree
     from distributed_trf.results.units import select_units
     from distributed_trf.store.features import open_features
@@ -63,6 +65,8 @@ _HOMES = {
     "compare_areas": "distributed_trf.results.statistics.area_tests",
     "cutoff_tests": "distributed_trf.results.statistics.cutoffs",
     "to_dataframe": "distributed_trf.results.tables.dataframe",
+    "session_table": "distributed_trf.results.tables.session_table",
+    "inter_trial_draws": "distributed_trf.results.responses.inter_trial_draws",
     "combine_results": "distributed_trf.results.combine",
     "open_tree": "distributed_trf.results.tree",
     "simulate_results": "distributed_trf.results.simulated",
@@ -79,6 +83,7 @@ __all__ = [
     "compare_areas",
     "cutoff_tests",
     "import_published_csv",
+    "inter_trial_draws",
     "inventory",
     "layer_profile",
     "layer_tests",
@@ -94,6 +99,7 @@ __all__ = [
     "peak_layer",
     "save_trf",
     "select_units",
+    "session_table",
     "simulate",
     "simulate_results",
     "start_cluster",

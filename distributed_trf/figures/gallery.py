@@ -34,63 +34,32 @@ class Drawing:
     draw: Callable[[Inputs], Figure]
 
 
+def _of_fits(function: Callable[..., Figure], delta: float | None = None) -> Callable[[Inputs], Figure]:
+    """Draw a figure of the grid of fits, of units at the delta that is asked for unless it has its own."""
+    return lambda of: function(of.results, delta=of.delta if delta is None else delta, bin_width=of.bin_width)
+
+
 FIGURES: tuple[Drawing, ...] = (
     Drawing("2", "responses, predictions and recording sites", figure_2),
-    Drawing(
-        "3",
-        "layers, trained and untrained, beside a spectrogram",
-        lambda of: figure_3(of.results, delta=of.delta, bin_width=of.bin_width),
-    ),
+    Drawing("3", "layers, trained and untrained, beside a spectrogram", _of_fits(figure_3)),
     Drawing("4", "how fast features must be", lambda of: figure_4(of.lowpass, delta=of.delta)),
-    Drawing(
-        "5",
-        "layers that areas prefer",
-        lambda of: figure_5(of.results, delta=of.delta, bin_width=of.bin_width),
-    ),
-    Drawing("S1", "units above the threshold of tuning", lambda inputs: figure_s1(inputs.results, inputs.folder)),
-    Drawing("S2", "spectrograms", lambda of: figure_s2(of.results, delta=of.delta, bin_width=of.bin_width)),
-    Drawing(
-        "S3",
-        "ratio to a spectrogram",
-        lambda of: figure_s3(of.results, delta=of.delta, bin_width=of.bin_width),
-    ),
-    Drawing(
-        "S4",
-        "wav2vec2 trained on other sounds",
-        lambda of: figure_s4(of.results, delta=of.delta, bin_width=of.bin_width),
-    ),
+    Drawing("5", "layers that areas prefer", _of_fits(figure_5)),
+    Drawing("S1", "units above the threshold of tuning", lambda of: figure_s1(of.results, of.folder)),
+    Drawing("S2", "spectrograms", _of_fits(figure_s2)),
+    Drawing("S3", "ratio to a spectrogram", _of_fits(figure_s3)),
+    Drawing("S4", "wav2vec2 trained on other sounds", _of_fits(figure_s4)),
     Drawing(
         "S5",
         "word error rates",
         lambda of: figure_s5(of.results, of.word_error_rates, delta=of.delta, bin_width=of.bin_width),
     ),
-    Drawing(
-        "S6",
-        "layers that areas prefer, network by network",
-        lambda of: figure_s6(of.results, delta=of.delta, bin_width=of.bin_width),
-    ),
-    Drawing(
-        "S7",
-        "cochlear networks, reset and permuted",
-        lambda of: figure_s7(of.results, delta=of.delta, bin_width=of.bin_width),
-    ),
-    Drawing(
-        "S8",
-        "as 3, of units tuned more highly",
-        lambda of: figure_3(of.results, delta=STRICTER, bin_width=of.bin_width),
-    ),
+    Drawing("S6", "layers that areas prefer, network by network", _of_fits(figure_s6)),
+    Drawing("S7", "cochlear networks, reset and permuted", _of_fits(figure_s7)),
+    Drawing("S8", "as 3, of units tuned more highly", _of_fits(figure_3, STRICTER)),
     Drawing("S9", "as 4, of units tuned more highly", lambda of: figure_4(of.lowpass, delta=STRICTER)),
-    Drawing(
-        "S10",
-        "as 5, of units tuned more highly",
-        lambda of: figure_5(of.results, delta=STRICTER, bin_width=of.bin_width),
-    ),
-    Drawing("controls", "every kind of weights", lambda of: figure_controls(of.results, bin_width=of.bin_width)),
-    Drawing(
-        "map",
-        "every unit along the layers",
-        lambda of: figure_map(of.results, delta=of.delta, bin_width=of.bin_width),
-    ),
+    Drawing("S10", "as 5, of units tuned more highly", _of_fits(figure_5, STRICTER)),
+    Drawing("controls", "every kind of weights", _of_fits(figure_controls)),
+    Drawing("map", "every unit along the layers", _of_fits(figure_map)),
     Drawing("shares", "each layer's share of the variance", lambda of: figure_shares(of.together, delta=of.delta)),
 )
 
