@@ -43,7 +43,7 @@ def save_figure(figure: Figure, folder: Path, name: str, formats: Sequence[str],
     from matplotlib import rc_context
 
     folder.mkdir(parents=True, exist_ok=True)
-    _settle(figure)
+    _settle(figure, dpi)
     files = []
     for ending in formats:
         file = folder / f"{name}.{ending}"
@@ -53,12 +53,13 @@ def save_figure(figure: Figure, folder: Path, name: str, formats: Sequence[str],
     return files
 
 
-def _settle(figure: Figure) -> None:
-    """Lay the figure out, once for all formats, and round all places.
+def _settle(figure: Figure, dpi: float) -> None:
+    """Lay the figure out, once for all formats, at the resolution that decides how wide letters are; round all places.
 
     What solves for the layout goes through its unknowns in an order that memory decides, so that the last digits
     differ from run to run.
     """
+    figure.set_dpi(dpi)
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for part in figure.subfigs:

@@ -79,7 +79,15 @@ def at_foot(axes: Sequence[Axes]) -> None:
 
 def legend(part: FigureBase, handles: Sequence[Artist], columns: int) -> None:
     """Fill a strip with a legend."""
-    part.legend(handles=list(handles), loc="center", ncols=columns, fontsize=SMALL, frameon=False, handlelength=2.2)
+    part.legend(
+        handles=list(handles),
+        loc="center",
+        ncols=columns,
+        fontsize=SMALL,
+        frameon=False,
+        handlelength=2.0,
+        columnspacing=1.2,
+    )
 
 
 def key(label: str, **style: Any) -> Line2D:
