@@ -79,9 +79,10 @@ def compare(
     a, b = pair_units(a, b)
     x, y = unit_values(a, variable), unit_values(b, variable)
     sessions = np.unique(a["session"].values, return_inverse=True)[1]
-    y = y.drop_vars([name for name in y.coords if name not in y.dims], errors="ignore")
-    x, y = xr.broadcast(*xr.align(x, y.drop_vars(names.UNIT, errors="ignore"), join="inner", exclude=[names.UNIT]))
-    x, y = x.transpose(..., names.UNIT), y.transpose(*x.transpose(..., names.UNIT).dims)
+    y = y.drop_vars([name for name in y.coords if name not in y.dims or name == names.UNIT])  # a's labels are kept
+    x, y = xr.broadcast(*xr.align(x, y, join="inner", exclude=[names.UNIT]))
+    x = x.transpose(..., names.UNIT)
+    y = y.transpose(*x.dims)
     cells = x.shape[:-1]
     found = {name: np.full(cells, np.nan) for name in STATISTICS}
     for cell in np.ndindex(cells):
