@@ -25,7 +25,7 @@ from distributed_trf.pipeline.manifest import new_run
 from distributed_trf.pipeline.shared import Shared, share
 from distributed_trf.pipeline.submit import run_on
 from distributed_trf.pipeline.survey import items
-from distributed_trf.pipeline.watch.events import ItemEnded
+from distributed_trf.pipeline.watch.events import ItemEnded, RunStarted
 from distributed_trf.store.receipts import Receipt, write_receipt
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.store.zarr_arrays import write_group
@@ -103,35 +103,44 @@ class Kills:
     quiet: float
     """Seconds."""
     disturbed: float
-    lost: float
-    """Seconds of the killed workers since they last ended an item or, if they had ended none, since they started."""
+    starting: float
+    """Seconds of the killed workers that had ended no item, since they started."""
+    working: float
+    """Seconds of the other killed workers since they last ended an item."""
     killed: int
+
+    @property
+    def lost(self) -> float:
+        """Seconds of work that died with the workers."""
+        return self.starting + self.working
 
 
 def killed_workers(scratch: Path, *, kills: int, seed: int, network: str, sentences: int) -> Kills:
     """Kill random workers at random times while a study runs, and tell what that costs."""
-    found = []
-    for name, wanted in (("quiet", 0), ("disturbed", kills)):
+
+    def run(name: str, killer: Killer) -> tuple[float, float]:
         study = settings(scratch / name, sessions=2, sentences=sentences, networks=[network], batch=2)
-        killer = Killer(wanted, seed, spread=found[0][0] / (kills + 1) if found else 1.0)
         with killer:
             start = time.perf_counter()
             report = Study(study).run(_recipe(2), watcher=killer)
             took = time.perf_counter() - start
         assert report.ok, report.failed
-        found.append((took, killer.lost, killer.killed))
-    (quiet, _, _), (disturbed, lost, killed) = found
-    return Kills(quiet, disturbed, lost, killed)
+        return took, sum(report.seconds.values())
+
+    quiet, stages = run("quiet", Killer(0, seed, spread=1.0))
+    killer = Killer(kills, seed, spread=stages / (kills + 1))
+    disturbed, _ = run("disturbed", killer)
+    return Kills(quiet, disturbed, killer.starting, killer.working, killer.killed)
 
 
 class Killer(threading.Thread):
-    """Watches a run and kills its workers, one at a time."""
+    """Watches a run and kills its workers, one at a time, once they are there."""
 
     def __init__(self, kills: int, seed: int, spread: float) -> None:
         super().__init__(daemon=True)
         self._random, self._kills, self._spread = random.Random(seed), kills, spread
-        self._over, self._ended = threading.Event(), dict[int, float]()
-        self.lost, self.killed = 0.0, 0
+        self._begun, self._over, self._ended = threading.Event(), threading.Event(), dict[int, float]()
+        self.starting, self.working, self.killed = 0.0, 0.0, 0
 
     def __enter__(self) -> Killer:
         self.start()
@@ -139,10 +148,13 @@ class Killer(threading.Thread):
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
+        self._begun.set()
         self.join()
 
     def __call__(self, event: Any) -> None:
-        """Hear of the run: when a process last ended an item."""
+        """Hear of the run: that its workers are there, and when a process last ended an item."""
+        if isinstance(event, RunStarted):
+            self._begun.set()
         if isinstance(event, ItemEnded) and "process" in event.outcome.details:
             self._ended[event.outcome.details["process"]] = time.time()
 
@@ -150,14 +162,19 @@ class Killer(threading.Thread):
         """Kill until enough have died or the run is over."""
         import psutil
 
+        self._begun.wait()
         while self.killed < self._kills and not self._over.wait(self._spread * self._random.uniform(0.5, 1.5)):
             below = psutil.Process().children(recursive=True)
             workers = [p for p in below if p.is_running() and "spawn_main" in " ".join(_command(p))]
             if workers:
                 victim = self._random.choice(workers)
-                begun = max(victim.create_time(), self._ended.get(victim.pid, 0.0))
+                ended = self._ended.get(victim.pid)
                 os.kill(victim.pid, signal.SIGKILL)
-                self.lost, self.killed = self.lost + time.time() - begun, self.killed + 1
+                self.killed += 1
+                if ended is None:
+                    self.starting += time.time() - victim.create_time()
+                else:
+                    self.working += time.time() - ended
 
 
 def settings(

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
+from distributed_trf.clusters.all_workers import tell_workers
 from distributed_trf.clusters.dask_settings import dask_settings
 from distributed_trf.clusters.recipe import Recipe, load_recipe
 from distributed_trf.clusters.recipe_jobs import JobRecipe
@@ -57,7 +58,7 @@ def start_cluster(recipe: str | Path | Recipe = "local", **overrides: Any) -> It
     from distributed_trf.clusters.worker_setup import WorkerSetup
 
     with dask.config.set(dask_settings(settings)), _workers(settings) as client:
-        client.register_plugin(WorkerSetup(settings.threads))
+        tell_workers(client, client.register_plugin, WorkerSetup(settings.threads))
         with proven(client, settings.device):
             yield client
 

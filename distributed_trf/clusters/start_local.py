@@ -13,10 +13,11 @@ from typing import Any
 from distributed_trf.clusters.keys import temporary_security
 from distributed_trf.clusters.recipe_local import LocalCudaRecipe, LocalRecipe
 from distributed_trf.clusters.this_machine import free_address
-from distributed_trf.errors import MissingExtraError
+from distributed_trf.errors import ConfigError, MissingExtraError, WorkersLostError
 
 logger = logging.getLogger(__name__)
 
+GUARD = 'let it start them below `if __name__ == "__main__":`'
 PATIENCE = 20.0
 """Seconds for workers to end by themselves."""
 
@@ -31,9 +32,15 @@ def start_local(recipe: LocalRecipe | LocalCudaRecipe) -> Iterator[Any]:
         If GPUs are asked for that are not here; nothing was started then.
     MissingExtraError
         If what GPUs or keys need is not installed.
+    WorkersLostError
+        If a worker ends before it has started.
+    ConfigError
+        If a script is imported by the workers that it starts.
     """
     from distributed import Client
 
+    if getattr(multiprocessing.current_process(), "_inheriting", False):  # a worker, which would start workers in turn
+        raise ConfigError(f"workers import the script that starts them: {GUARD}")
     security = temporary_security() if recipe.tls else None
     environment = dict(os.environ)
     set_by_nannies: set[str] = set()
@@ -84,16 +91,30 @@ def _cluster(recipe: LocalRecipe | LocalCudaRecipe, security: Any) -> Any:
     if isinstance(recipe, LocalRecipe):
         from distributed import LocalCluster
 
-        return LocalCluster(n_workers=recipe.n_workers, **options)
+        with _explained():
+            return LocalCluster(n_workers=recipe.n_workers, **options)
     visible = recipe.visible
     try:
         from dask_cuda import LocalCUDACluster
     except ImportError:
         raise MissingExtraError("dask_cuda", "cuda12") from None
     # Its own spilling would move results of tasks, which hold nothing of the device.
-    return LocalCUDACluster(
-        CUDA_VISIBLE_DEVICES=visible, device_memory_limit=0, local_directory=tempfile.gettempdir(), **options
-    )
+    with _explained():
+        return LocalCUDACluster(
+            CUDA_VISIBLE_DEVICES=visible, device_memory_limit=0, local_directory=tempfile.gettempdir(), **options
+        )
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Say what it may mean that a cluster could not start."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise WorkersLostError(
+            f"a worker ended while it started: {error} What ended it may be told above. If a script of your own starts "
+            f"workers, {GUARD}, for they import it."
+        ) from error
 
 
 def _restore(environment: Mapping[str, str], names: Iterable[str]) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 from distributed import Status, Worker, WorkerPlugin
 
 from distributed_trf.arrays import free_memory, to_device, to_numpy
+from distributed_trf.clusters.all_workers import tell_workers
 from distributed_trf.errors import DeviceError, WorkersLostError
 
 logger = logging.getLogger(__name__)
@@ -98,7 +99,7 @@ def proven(client: Any, device: str) -> Iterator[None]:
     DeviceError
         If a worker that is there already fails, or the run ends for want of workers after some failed.
     """
-    proofs = [replace(p, address=address) for address, p in client.run(prove, device).items()]
+    proofs = [replace(p, address=address) for address, p in tell_workers(client, client.run, prove, device).items()]
     failed = [proof for proof in proofs if proof.problem]
     if failed:
         raise DeviceError("\n".join(f"{proof}: {proof.problem}" for proof in failed))
@@ -109,7 +110,7 @@ def proven(client: Any, device: str) -> Iterator[None]:
 
     client.subscribe_topic(FAILURES, note)
     try:
-        client.register_plugin(WorkerProof(device))
+        tell_workers(client, client.register_plugin, WorkerProof(device))
         yield
     except WorkersLostError as lost:
         if failed:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
 import psutil
 import pytest
@@ -99,3 +101,15 @@ def test_nanny_that_waits_for_ever__does_not_hold_up_the_end(monkeypatch):
         nanny.process.running.clear()
     psutil.wait_procs([psutil.Process(pid)] if psutil.pid_exists(pid) else [], timeout=10)
     assert not psutil.pid_exists(pid)
+
+
+def test_script_without_a_guard__is_told_so_at_once(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text("from distributed_trf import start_cluster\nwith start_cluster('local', workers=1): pass\n")
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    told = [line for line in done.stderr.splitlines() if line.startswith("distributed_trf.errors.")]
+    assert len(told) == 2  # the worker's and the script's own
+    assert "ConfigError: workers import the script that starts them" in told[0]
+    assert "WorkersLostError: a worker ended while it started" in told[1]
+    assert all('below `if __name__ == "__main__":`' in line for line in told)

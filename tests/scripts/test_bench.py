@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import importlib
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 PEERS = [
     "published procedure",
     "scikit-learn RidgeCV",
@@ -23,8 +19,7 @@ SMALL = [6, 2, 5, 1500]
 
 
 @pytest.fixture
-def peers(monkeypatch):
-    monkeypatch.syspath_prepend(SCRIPTS)
+def peers():
     return importlib.import_module("bench_peers")
 
 
@@ -33,11 +28,10 @@ def bench_trf(peers):
     return importlib.import_module("bench_trf")
 
 
-def test_bench_gpu__runs_whole_on_a_cpu(tmp_path):
-    command = [sys.executable, SCRIPTS / "bench_gpu", "--device", "cpu", "--tiny", "--output", tmp_path / "table.md"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout.count("\n|---|") == 3
-    assert "| all | 4 | both |" in (tmp_path / "table.md").read_text()
+def test_bench_gpu__runs_whole_on_a_cpu(tables):
+    text = tables("bench_gpu", "--device", "cpu", "--tiny")
+    assert text.count("\n|---|") == 3
+    assert "| all | 4 | both |" in text
 
 
 @pytest.mark.parametrize("shape", [SMALL, [2, 11, 3, 600]])
@@ -66,27 +60,23 @@ def test_counted_work__is_that_of_the_plain_method(bench_trf, peers):
     assert np.isfinite(bench_trf.product_rate(100))
 
 
-def test_bench_reliability__runs_whole_and_agrees_with_the_loop(tmp_path):
-    command = [sys.executable, SCRIPTS / "bench_reliability", "--quick", "--output", tmp_path / "table.md"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout.count("\n|---|") == 3
-    assert "| test for tuning, 1000 shifts |" in (tmp_path / "table.md").read_text()
+def test_bench_reliability__runs_whole_and_agrees_with_the_loop(tables):
+    text = tables("bench_reliability", "--quick")
+    assert text.count("\n|---|") == 3
+    assert "| test for tuning, 1000 shifts |" in text
 
 
 @pytest.mark.slow
-def test_bench_extract__runs_whole_and_agrees_with_generate(tmp_path):
-    command = [sys.executable, SCRIPTS / "bench_extract", "--quick", "--output", tmp_path / "table.md"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout.count("\n|---|") == 3
-    text = (tmp_path / "table.md").read_text()
+def test_bench_extract__runs_whole_and_agrees_with_generate(tables):
+    text = tables("bench_extract", "--quick")
+    assert text.count("\n|---|") == 3
     assert "| whisper_tiny | 40 |" in text
     assert "| mel_whisper |" in text
     assert "| whisper_tiny | float16 |" in text
 
 
 @pytest.mark.slow
-def test_bench_results__runs_whole_and_agrees_with_scipy_on_csv_files(tmp_path):
-    command = [sys.executable, SCRIPTS / "bench_results", "--quick", "--output", tmp_path / "table.md"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout.count("\n|---|") == 1
-    assert "52 paired tests" in (tmp_path / "table.md").read_text()
+def test_bench_results__runs_whole_and_agrees_with_scipy_on_csv_files(tables):
+    text = tables("bench_results", "--quick")
+    assert text.count("\n|---|") == 1
+    assert "52 paired tests" in text

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import importlib
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 NOTHING = {"item": 0.0, "survey": 0.0, "memory": 0.0}
 
 
 @pytest.fixture
-def simulation(monkeypatch):
-    monkeypatch.syspath_prepend(SCRIPTS)
+def simulation():
     return importlib.import_module("bench_scale_simulation")
 
 
@@ -65,10 +60,8 @@ def test_published_study__has_the_published_size(simulation, tmp_path):
 
 
 @pytest.mark.slow
-def test_bench_scale__runs_whole(tmp_path):
-    command = [sys.executable, SCRIPTS / "bench_scale", "--quick", "--output", tmp_path / "table.md"]
-    subprocess.run(command, capture_output=True, text=True, check=True)
-    text = (tmp_path / "table.md").read_text()
+def test_bench_scale__runs_whole(tables):
+    text = tables("bench_scale", "--quick")
     assert text.count("\n|---|") == 4
     assert "| 2 | " in text
     assert "| 10 times |" in text
