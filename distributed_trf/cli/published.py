@@ -10,7 +10,7 @@ from distributed_trf.cli.console import out
 from distributed_trf.cli.results_folder import RESULTS, results_folder
 from distributed_trf.recordings.formats import open_recordings
 from distributed_trf.recordings.recording_set import RecordingSet
-from distributed_trf.results.analyses import has_lowpass, open_lowpass
+from distributed_trf.results.analyses import has_bootstraps, has_lowpass, open_bootstraps, open_lowpass
 from distributed_trf.results.open import open_results
 from distributed_trf.results.published.export_csv import write_published_csv
 from distributed_trf.results.published.import_csv import import_published_csv
@@ -71,8 +71,14 @@ def export_csv(
     folder = results_folder(study)
     ds = open_results(folder)
     check_group(StudyStore.open(folder).results)
-    lowpass = open_lowpass(folder) if has_lowpass(folder) else None
-    files = write_published_csv(ds, output, identifier=identifier, lowpass=lowpass, recordings=_recordings(recordings))
+    files = write_published_csv(
+        ds,
+        output,
+        identifier=identifier,
+        lowpass=open_lowpass(folder) if has_lowpass(folder) else None,
+        bootstraps=[open_bootstraps(folder, of) for of in ("training", "test") if has_bootstraps(folder, of)],
+        recordings=_recordings(recordings),
+    )
     for file in files:
         _say(f"written {file.name}")
     _say(f"{len(files)} files: {output.resolve()}")

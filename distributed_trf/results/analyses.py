@@ -91,6 +91,11 @@ def has_lowpass(path: str | Path) -> bool:
     return bool(_stored(StudyStore.open(Path(path)), "lowpass"))
 
 
+def has_bootstraps(path: str | Path, of: str) -> bool:
+    """Tell whether bootstraps ``of`` training or test stimuli are in store, for ``open_bootstraps``."""
+    return bool(_stored(StudyStore.open(Path(path)), f"bootstrap-{of}"))
+
+
 def _open_normalisers(path: Path) -> xr.Dataset:
     """Put the drawn normalisers of all sessions on the unit axis of the results."""
     store = StudyStore.open(path)

@@ -69,6 +69,21 @@ def test_import_results__says_what_was_read_and_what_not(tmp_path, monkeypatch):
     assert lines[-1] == f"output: {tmp_path / 'out'}"
 
 
+def test_export_csv__writes_draws_of_bootstraps_as_well(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    files = PublishedFiles(tmp_path / "in")
+    files.network("whisper_tiny", [0])
+    files.bootstrap("whisper_tiny", 0, "a", [50])
+    files.bootstrap("whisper_tiny", 0, "b", [50], trials=[3])
+    assert dtrf("import-results", "in", "--output", "out").exit_code == 0
+    done = dtrf("export-csv", "out", "--output", "csv")
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[1:3] == [
+        f"written whisper_tiny_ucsf_timit_trf_lags200_bw50_bootstrap_{of}ahmed_25_draw0_corr_results.csv"
+        for of in ("", "test_")
+    ]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 from distributed_trf import names
+from distributed_trf.config.weights import FIXED
 from distributed_trf.errors import ResultsFileError
 from distributed_trf.recordings.recording_set import RecordingSet
 from distributed_trf.results.published.file_name import FileName, Kind, write_name
@@ -18,7 +19,10 @@ from distributed_trf.results.published.file_text import Fit, file_text, plain
 from distributed_trf.results.published.units import UCDAVIS, UCSF, Names
 from distributed_trf.store.atomic import write_text
 
-LOWPASS_BIN = "lowpass_bin"
+LOWPASS_BIN, N_REPEATS = "lowpass_bin", "n_repeats"
+PERCENTS: dict[str, Kind] = {"training_percent": "bootstrap-training", "test_percent": "bootstrap-test"}
+"""Kind of bootstraps by the dimension of the percentages that were drawn."""
+DRAW = "draw"
 
 
 def write_published_csv(
@@ -27,6 +31,7 @@ def write_published_csv(
     *,
     identifier: str | None = None,
     lowpass: xr.Dataset | None = None,
+    bootstraps: Iterable[xr.Dataset] = (),
     recordings: RecordingSet | None = None,
 ) -> list[Path]:
     """Write results as CSV files that the code of Ahmed et al. (2025) reads, and ``import_published_csv``.
@@ -43,6 +48,8 @@ def write_published_csv(
         of the import, or the name of the study.
     lowpass
         Results of ``open_lowpass``, to be written as well.
+    bootstraps
+        Results of ``open_bootstraps``, of training and test stimuli, to be written as well.
     recordings
         The recordings that the results are of, by which the places of UCSF channels among the files of their session
         are known whatever part of them is in ``ds``.
@@ -51,8 +58,8 @@ def write_published_csv(
     -------
     list of Path
         A file for each stimulus set, network, kind of weights and bin width, with a row for each layer, session and
-        channel of sessions that have a number. Each is written whole or not at all, numbers so that they are read back
-        as they were.
+        channel of sessions that have a number; of bootstraps one for each draw as well, whose number ends the
+        identifier (``_draw3``). Each is written whole or not at all, numbers so that they are read back as they were.
 
     Raises
     ------
@@ -63,24 +70,29 @@ def write_published_csv(
     Notes
     -----
     The layout has no place for ``cv_score``, measures of reliability other than normaliser and null, names of layers,
-    sites, layers fitted together and bootstraps. It has the base-10 logarithm of a penalty, which gives powers of ten
-    back exactly and others to the last digits. Seeds, and controls other than ``reset``, become part of the identifier
-    (see ``file_name``). Our r is Pearson's, the published one N / (N - 1) times that; numbers are written as they are.
+    sites, layers fitted together, drawn normalisers and bootstraps of spectrograms. It has the base-10 logarithm of a
+    penalty, which gives powers of ten back exactly and others to the last digits. Seeds, and controls other than
+    ``reset``, become part of the identifier (see ``file_name``). Our r is Pearson's, the published one N / (N - 1)
+    times that; numbers are written as they are.
     """
     settings = _settings(ds)
     dataset = settings["recordings"]["format"]
     identifier = settings["name"] if identifier is None else identifier
     labels = Names.of(dataset, recordings).numbers(ds)
     lag, delay = (plain(round(seconds * 1000, 6)) for seconds in (settings["lags"]["tmax"], settings["delay"]))
-    grids: list[tuple[xr.Dataset, Kind]] = [(ds, "grid")]
+    grids: list[tuple[xr.Dataset, Kind, str]] = [(ds, "grid", identifier)]
     if lowpass is not None:
-        if not all(np.array_equal(lowpass[name].values, ds[name].values) for name in ("session", "channel")):
-            raise ResultsFileError("lowpass has other units than ds; open both from one folder, with all units")
-        grids.append((lowpass, "lowpass"))
+        _check_units(lowpass, ds, "lowpass")
+        grids.append((lowpass, "lowpass", identifier))
+    for drawn in bootstraps:
+        _check_units(drawn, ds, "bootstraps")
+        kind, draws = _kind(drawn), drawn[["r"]].assign(alpha=drawn.get("alpha", drawn["r"] * np.nan)).compute()
+        draws = draws.sel({names.WEIGHTS: draws[names.WEIGHTS] != FIXED})
+        grids += [(draws.isel({DRAW: k}), kind, f"{identifier}_draw{k}") for k in range(draws.sizes[DRAW])]
     files: dict[Path, str] = {}
-    for grid, kind in grids:
+    for grid, kind, of_grid in grids:
         for (stimuli, network, weights, bin_width), fits in _files(grid):
-            of = FileName(dataset, stimuli, network, weights, lag, bin_width, identifier, kind)
+            of = FileName(dataset, stimuli, network, weights, lag, bin_width, of_grid, kind)
             files[Path(folder) / write_name(of)] = file_text(of, fits, ds, labels, delay)
     if not files:
         raise ResultsFileError("no fit of the results is done yet; run the study first")
@@ -108,18 +120,35 @@ def _settings(ds: xr.Dataset) -> dict[str, Any]:
     return settings
 
 
+def _check_units(other: xr.Dataset, ds: xr.Dataset, what: str) -> None:
+    if not all(np.array_equal(other[name].values, ds[name].values) for name in ("session", "channel")):
+        raise ResultsFileError(f"{what} has other units than ds; open both from one folder, with all units")
+
+
+def _kind(drawn: xr.Dataset) -> Kind:
+    """Tell what was drawn."""
+    kinds = [kind for percent, kind in PERCENTS.items() if percent in drawn.dims]
+    if not kinds:
+        raise ResultsFileError(
+            f"bootstraps over {', '.join(map(str, drawn.dims))} have no place in the published layout; expected those "
+            f"of open_bootstraps with of='training' or 'test', over {' or '.join(PERCENTS)}"
+        )
+    return kinds[0]
+
+
 def _files(grid: xr.Dataset) -> Iterator[tuple[tuple[str, str, str, float], list[Fit]]]:
     """Yield stimulus set, network, weights and bin width of each file, and its fits in the order of its rows."""
     outer = (names.STIMULI, names.NETWORK, names.WEIGHTS, names.BIN_WIDTH)
-    inner = tuple(dim for dim in (names.LAYER, LOWPASS_BIN) if dim in grid.dims)
+    inner = tuple(dim for dim in (names.LAYER, LOWPASS_BIN, *PERCENTS, N_REPEATS) if dim in grid.dims)
     for place in product(*(grid[dim].values.tolist() for dim in outer)):
         of_file = grid[["r", "alpha"]].sel(dict(zip(outer, place, strict=True))).transpose(*inner, names.UNIT)
         r, alpha = of_file["r"].values, of_file["alpha"].values
         fits = []
         for index in np.ndindex(*r.shape[:-1]):
             if np.isfinite(r[index]).any() or np.isfinite(alpha[index]).any():
-                layer = int(grid[names.LAYER].values[index[0]])
-                bin_width = grid[LOWPASS_BIN].values[index[1]] if LOWPASS_BIN in inner else place[-1]
-                fits.append(Fit(layer, float(bin_width), r[index], alpha[index]))
+                at = {dim: float(grid[dim].values[k]) for dim, k in zip(inner, index, strict=True)}
+                percent = next((at[dim] for dim in PERCENTS if dim in at), None)
+                bin_width = at.get(LOWPASS_BIN, place[-1])
+                fits.append(Fit(int(at[names.LAYER]), bin_width, r[index], alpha[index], percent, at.get(N_REPEATS)))
         if fits:
             yield place, fits

@@ -34,6 +34,10 @@ class Fit:
     """Milliseconds in column ``bin_width``: of low-passed features that of the bins that they went through."""
     r: np.ndarray
     alpha: np.ndarray
+    percent: float | None = None
+    """Of the duration of stimuli, where they were drawn."""
+    n_repeats: float | None = None
+    """Of test stimuli, where they were drawn."""
 
 
 def file_text(of: FileName, fits: list[Fit], ds: xr.Dataset, labels: pd.DataFrame, delay: float) -> str:
@@ -70,6 +74,8 @@ def file_text(of: FileName, fits: list[Fit], ds: xr.Dataset, labels: pd.DataFram
             "layer": fit.layer,
             "channel": labels["channel"],
             "bin_width": plain(fit.bin_width),
+            "percent_duration": _plain_or_none(fit.percent),
+            "n_test_trials": _plain_or_none(fit.n_repeats),
             "delay": float(delay) if of.weights == FIXED else delay,  # as published
             other + R: 0.0,
             other + NORMALISER: 0.0,
@@ -96,6 +102,10 @@ def file_text(of: FileName, fits: list[Fit], ds: xr.Dataset, labels: pd.DataFram
 def plain(number: float) -> float:
     """Return a whole number as one, so that it is written without a point."""
     return int(number) if float(number).is_integer() else float(number)
+
+
+def _plain_or_none(number: float | None) -> float | None:
+    return None if number is None else plain(number)
 
 
 def _measured(of: FileName, ds: xr.Dataset) -> dict[str, np.ndarray]:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from distributed_trf import (
     import_published_csv,
     names,
+    open_bootstraps,
     open_lowpass,
     open_recordings,
     open_results,
@@ -147,6 +148,42 @@ def test_export__published_files_are_written_as_they_were(tmp_path, later):
     assert len(published) == 13
     assert {path.name: path.read_text() for path in files} == published
     assert {path.name for path in (tmp_path / "back").iterdir()} == set(published)
+
+
+def test_export__draws_of_bootstraps_are_read_back_from_a_file_each(tmp_path):
+    published = small_folder(tmp_path / "in")
+    for draw in ("e2", "e10"):
+        published.bootstrap("whisper_base", 2, draw, [10, 100])
+    published.bootstrap("whisper_base", 2, "e3", [100])
+    published.bootstrap("whisper_base", 2, "a", [20, 60], trials=[1, 11])
+    import_published_csv(tmp_path / "in", tmp_path / "out")
+    bootstraps = [open_bootstraps(tmp_path / "out", of) for of in ("training", "test")]
+    files = write_published_csv(open_results(tmp_path / "out"), tmp_path / "back", bootstraps=bootstraps)
+    drawn = [f"bootstrap_ahmed_25_draw{k}" for k in range(3)] + ["bootstrap_test_ahmed_25_draw0"]
+    names_of_files = {f"whisper_base_ucsf_timit_trf_lags200_bw50_{draw}_corr_results.csv" for draw in drawn}
+    assert {file.name for file in files if "bootstrap" in file.name} == names_of_files
+    import_published_csv(tmp_path / "back", tmp_path / "again", identifier="ahmed_25")
+    for of, expected in zip(("training", "test"), bootstraps, strict=True):
+        xr.testing.assert_equal(open_bootstraps(tmp_path / "again", of).load(), expected.load())
+    frame = pd.read_csv(tmp_path / "in/whisper_base_ucsf_timit_trf_lags200_bw50_bootstrap_test_a_corr_results.csv")
+    found = pd.read_csv(
+        tmp_path / "back/whisper_base_ucsf_timit_trf_lags200_bw50_bootstrap_test_ahmed_25_draw0_corr_results.csv"
+    )
+    same = ["session", "layer", "channel", "bin_width", "percent_duration", "test_cc_raw", "opt_lag", "n_test_trials"]
+    pd.testing.assert_frame_equal(found[same], frame[same])
+
+
+def test_export__bootstraps_that_the_layout_has_no_place_for(tmp_path):
+    ds = dataset(np.random.default_rng(5), ["timit"], [50], ["trained"], missing=0)
+    drawn = ds[["r"]].expand_dims(draw=2, training_percent=[50.0])
+    files = write_published_csv(ds, tmp_path / "csv", bootstraps=[drawn])
+    assert sum("bootstrap" in file.name for file in files) == 2 * 2
+    assert not any("STRF" in file.name and "bootstrap" in file.name for file in files)
+    with pytest.raises(ResultsFileError, match="bootstraps over .*percent_duration.* have no place in the published"):
+        write_published_csv(ds, tmp_path / "no", bootstraps=[drawn.rename(training_percent="percent_duration")])
+    with pytest.raises(ResultsFileError, match="bootstraps has other units than ds"):
+        write_published_csv(ds, tmp_path / "no", bootstraps=[drawn.isel(unit=slice(3))])
+    assert not (tmp_path / "no").exists()
 
 
 @pytest.mark.slow
