@@ -1,10 +1,10 @@
-"""A small recording set and a small study of it, for every test that runs one."""
+"""A small recording set, a small study of it and a Slurm, for every test that needs one."""
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from scipy.io import loadmat, savemat
 
 from distributed_trf.pipeline.study import Study
 from distributed_trf.recordings.simulation.simulate import simulate
+from tests.clusters.slurm.one_node_slurm import OneNodeSlurm, missing
 
 # What hypothesis draws must not depend on how busy the machine is.
 settings.register_profile("default", deadline=None, derandomize=True, max_examples=60)
@@ -123,3 +124,16 @@ def saved_study(tmp_path_factory: pytest.TempPathFactory, recordings: Path) -> P
     path.write_text(yaml.safe_dump(study))
     assert Study.load(path).run(None).ok
     return folder
+
+
+@pytest.fixture(scope="session")
+def running_slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OneNodeSlurm]:
+    """One Slurm for all tests of this process."""
+    if reason := missing():
+        pytest.skip(reason)
+    slurm = OneNodeSlurm(tmp_path_factory.mktemp("slurm"))
+    try:
+        slurm.start()
+        yield slurm
+    finally:
+        slurm.stop()

@@ -6,24 +6,11 @@ import re
 
 import pytest
 
-from tests.clusters.slurm.one_node_slurm import OneNodeSlurm, missing
 from tests.notebooks.executed import SECOND_HALF, execute, n_pictures, printed, told_on_stderr
 
 PICTURES = {"06_paper_figures": 10, "07_slurm": 1, "08_your_own": 3}
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def slurm(tmp_path_factory):
-    if reason := missing():
-        pytest.skip(reason)
-    slurm = OneNodeSlurm(tmp_path_factory.mktemp("slurm"))
-    try:
-        slurm.start()
-        yield slurm
-    finally:
-        slurm.stop()
 
 
 @pytest.mark.parametrize("name", SECOND_HALF)
@@ -38,8 +25,8 @@ def test_notebook__runs_from_a_clean_folder(name, tmp_path, monkeypatch):
         assert re.search(r"local: [1-9]\d* workers so far", printed(executed))
 
 
-def test_slurm__runs_the_study_on_its_jobs(tmp_path, slurm):
-    executed = execute("07_slurm", tmp_path, slurm.environment)
+def test_slurm__runs_the_study_on_its_jobs(tmp_path, running_slurm):
+    executed = execute("07_slurm", tmp_path, running_slurm.environment)
     assert told_on_stderr(executed) == []
     said = printed(executed)
     assert "Slurm answers here" in said
@@ -49,4 +36,4 @@ def test_slurm__runs_the_study_on_its_jobs(tmp_path, slurm):
     assert "left in the queue: nothing" in said
     assert len(list((tmp_path / "work/on_slurm/logs").glob("dtrf-*.out"))) == 2
     assert not list((tmp_path / "work/on_slurm/keys").iterdir())
-    assert slurm.jobs("pending,running") == []
+    assert running_slurm.jobs("pending,running") == []

@@ -10,20 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.clusters.slurm.one_node_slurm import OneNodeSlurm, missing
-
-
-@pytest.fixture(scope="session")
-def running_slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OneNodeSlurm]:
-    """One Slurm for all tests of this process."""
-    if reason := missing():
-        pytest.skip(reason)
-    slurm = OneNodeSlurm(tmp_path_factory.mktemp("slurm"))
-    try:
-        slurm.start()
-        yield slurm
-    finally:
-        slurm.stop()
+from tests.clusters.slurm.one_node_slurm import OneNodeSlurm
 
 
 @pytest.fixture
