@@ -3,34 +3,50 @@
 from __future__ import annotations
 
 import logging
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from distributed_trf.cli import (
-    doctor,
-    figures,
-    networks,
-    published,
-    recipes,
-    recordings,
-    report,
-    results,
-    simulate,
-    study,
-    word_errors,
-)
 from distributed_trf.cli.console import err
 from distributed_trf.cli.interrupt import interruptible
 from distributed_trf.errors import DistributedTRFError
 
+COMMANDS = {
+    "plan": "study.plan",
+    "run": "study.run",
+    "status": "study.status",
+    "repair": "study.repair",
+    "results": "results.show_results",
+    "figures": "figures.draw_figures",
+    "report": "report.report",
+    "import-results": "published.import_results",
+    "export-csv": "published.export_csv",
+    "networks": "networks.list_networks",
+    "recipes": "recipes.app",
+    "recordings": "recordings.list_recordings",
+    "simulate": "simulate.write_recordings",
+    "wer": "word_errors.show_word_errors",
+    "doctor": "doctor.doctor",
+}
+"""Where each command is, beside this module; it is loaded when somebody asks for it, as loading all takes seconds."""
 CANNOT_BEGIN = 2
 """Exit code of a command that could not begin; a run of which some items failed ends with 1."""
 
 
 class Commands(TyperGroup):
     """Commands whose expected errors are one clear message, not a stack trace."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands: dict[str, Any] = dict.fromkeys(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Load a command; None if there is none of that name."""
+        if cmd_name in COMMANDS and self.commands[cmd_name] is None:
+            self.commands[cmd_name] = _load(cmd_name)
+        return self.commands.get(cmd_name)
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""
@@ -43,6 +59,17 @@ class Commands(TyperGroup):
             raise typer.Exit(CANNOT_BEGIN) from None
 
 
+def _load(name: str) -> Any:
+    module, member = COMMANDS[name].split(".")
+    found = getattr(import_module(f"distributed_trf.cli.{module}"), member)
+    if not isinstance(found, typer.Typer):
+        function, found = found, typer.Typer(add_completion=False)
+        found.command(name)(function)
+    command = typer.main.get_command(found)
+    command.name = name
+    return command
+
+
 app = typer.Typer(
     cls=Commands,
     help="Predict every recorded neuron from every layer of every audio network.",
@@ -50,21 +77,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command()(study.plan)
-app.command()(study.run)
-app.command()(study.status)
-app.command()(study.repair)
-app.command("results")(results.show_results)
-app.command("figures")(figures.draw_figures)
-app.command()(report.report)
-app.command("import-results")(published.import_results)
-app.command("export-csv")(published.export_csv)
-app.command("networks")(networks.list_networks)
-app.add_typer(recipes.app, name="recipes")
-app.command("recordings")(recordings.list_recordings)
-app.command("simulate")(simulate.write_recordings)
-app.command("wer")(word_errors.show_word_errors)
-app.command()(doctor.doctor)
 
 
 @app.callback()

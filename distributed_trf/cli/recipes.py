@@ -18,7 +18,7 @@ from distributed_trf.errors import ConfigError, DeviceError
 
 FOLDER = "cluster"
 
-app = typer.Typer(help="List recipes, which say where workers come from, or show one.")
+app = typer.Typer(help="List recipes, which say where workers come from, or show one.", add_completion=False)
 
 
 @app.callback(invoke_without_command=True)
