@@ -41,7 +41,7 @@ def test_failed_session__ends_with_1_and_is_listed(dtrf, write_study, workplace)
     results = dtrf("results", "study.yaml")
     assert "timit, 50 ms bins, 3 units" in results.stdout
     assert results.stderr == ""
-    assert dtrf("figures", "study.yaml", "--format", "svg").exit_code == 0
+    assert dtrf("figures", "study.yaml", "--only", "controls", "--format", "svg").exit_code == 0
     assert (workplace / "study/figures/figure_controls.svg").exists()
 
 
