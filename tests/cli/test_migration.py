@@ -52,7 +52,7 @@ def is_command(line):
     """Whether a line of a terminal has a command and options that exist."""
     words, command = shlex.split(line, comments=True)[1:], COMMANDS
     while hasattr(command, "commands") and words and words[0] in command.commands:
-        command, words = command.commands[words[0]], words[1:]
+        command, words = command.get_command(None, words[0]), words[1:]
     options = {name for parameter in command.params for name in parameter.opts}
     return command is not COMMANDS and {word for word in words if word.startswith("-")} <= options
 
@@ -114,7 +114,8 @@ def is_named(text):
 
 def options():
     """Options of any command."""
-    return {name for command in COMMANDS.commands.values() for parameter in command.params for name in parameter.opts}
+    commands = [COMMANDS.get_command(None, name) for name in COMMANDS.commands]
+    return {name for command in commands for parameter in command.params for name in parameter.opts}
 
 
 @pytest.mark.parametrize("span", SPANS)
