@@ -35,13 +35,14 @@ def start_cluster(recipe: str | Path | Recipe = "local", **overrides: Any) -> It
     Raises
     ------
     ConfigError
-        If the recipe cannot be used; nothing was started or submitted then.
+        If the recipe cannot be used, or a script without a guard starts workers, which import it; nothing was started
+        or submitted then.
     DeviceError
         If a worker does not have the device that the recipe asks for.
     SubmissionError
         If a batch system refuses every job.
     WorkersLostError
-        If tasks wait and no worker is left that could do them.
+        If tasks wait and no worker is left that could do them, or a worker ends before it has started.
     MissingExtraError
         If a kind of recipe needs what is not installed.
 
