@@ -19,8 +19,7 @@ wanted=$(cat pyproject.toml scripts/constraints.txt | sha256sum)
 if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$wanted" ]; then
   echo "installing into .venv (a few minutes the first time) ..."
   [ -x .venv/bin/python ] || "$python" -m venv .venv
-  # Compiling all that is installed takes as long as installing it; what is used is compiled as it is imported.
-  .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile \
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check \
     --constraint scripts/constraints.txt --editable ".[$extras]"
   echo "$wanted" >"$stamp"
 fi
