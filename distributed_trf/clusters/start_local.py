@@ -33,7 +33,7 @@ def start_local(recipe: LocalRecipe | LocalCudaRecipe) -> Iterator[Any]:
     MissingExtraError
         If what GPUs or keys need is not installed.
     WorkersLostError
-        If a worker ends before it has started.
+        If the workers cannot start, as when one ends before it has.
     ConfigError
         If a script is imported by the workers that it starts.
     """
@@ -107,13 +107,13 @@ def _cluster(recipe: LocalRecipe | LocalCudaRecipe, security: Any) -> Any:
 
 @contextmanager
 def _explained() -> Iterator[None]:
-    """Say what it may mean that a cluster could not start."""
+    """Say what it may mean that workers cannot start."""
     try:
         yield
     except RuntimeError as error:
         raise WorkersLostError(
-            f"a worker ended while it started: {error} What ended it may be told above. If a script of your own starts "
-            f"workers, {GUARD}, for they import it."
+            f"the workers cannot start: {error} What ended one may be told above. If a script of your own starts them, "
+            f"{GUARD}, for workers import it."
         ) from error
 
 

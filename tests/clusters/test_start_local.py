@@ -111,5 +111,5 @@ def test_script_without_a_guard__is_told_so_at_once(tmp_path):
     told = [line for line in done.stderr.splitlines() if line.startswith("distributed_trf.errors.")]
     assert len(told) == 2  # the worker's and the script's own
     assert "ConfigError: workers import the script that starts them" in told[0]
-    assert "WorkersLostError: a worker ended while it started" in told[1]
+    assert "WorkersLostError: the workers cannot start" in told[1]
     assert all('below `if __name__ == "__main__":`' in line for line in told)
