@@ -53,6 +53,8 @@ def running(folder, *, tls=False):
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory):
     with running(tmp_path_factory.mktemp("plain")) as (file, _):
+        with Client(scheduler_file=str(file)) as client:
+            client.wait_for_workers(1, timeout=30)
         yield file
 
 
