@@ -11,6 +11,7 @@ import xarray as xr
 
 from distributed_trf.errors import NothingToDrawError
 from distributed_trf.figures.style import PAGE_WIDTH, SMALL, area_colour, new_figure, note, tidy
+from distributed_trf.results.attributes import study_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -156,8 +157,7 @@ def area_marker(area: str, areas: list[str]) -> str:
 
 def has_published_map(ds: xr.Dataset) -> bool:
     """Tell whether the published lines between areas belong on the maps of these results."""
-    study = ds.attrs.get("study")
-    recordings = study.get("recordings") if isinstance(study, dict) else None
+    recordings = (study_of(ds) or {}).get("recordings")
     return recordings is None or recordings["format"] == MAPPED_FORMAT
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from distributed_trf import names
 from distributed_trf.errors import DamagedError
 from distributed_trf.pipeline.context import Context
-from distributed_trf.pipeline.expected import Expectations
-from distributed_trf.pipeline.items import ASSESS, EXTRACT, FIT, Assess, Extract, Fit, Item, ReadSounds
+from distributed_trf.pipeline.expected import Expectations, Waiting
+from distributed_trf.pipeline.items import ANALYSE, ASSESS, EXTRACT, FIT, Assess, Extract, Fit, Item, ReadSounds
 from distributed_trf.pipeline.manifest import provenance
 from distributed_trf.pipeline.stages.extract import feature_layout
 from distributed_trf.pipeline.survey import items
@@ -19,6 +20,7 @@ from distributed_trf.store.claims import claim
 from distributed_trf.store.features import create_features, has_layout
 from distributed_trf.store.receipts import read_receipt, revoke_receipt
 from distributed_trf.store.results import (
+    ANALYSES_ATTR,
     Grid,
     Place,
     describe_results,
@@ -30,7 +32,7 @@ from distributed_trf.store.results import (
     write_reliability,
 )
 from distributed_trf.store.study_store import StudyStore
-from distributed_trf.store.zarr_arrays import member, open_group, read
+from distributed_trf.store.zarr_arrays import is_whole, member, open_group, read
 
 
 def lay_feature_arrays(context: Context) -> None:
@@ -57,11 +59,11 @@ def lay_feature_arrays(context: Context) -> None:
 
 
 def lay_result_grid(context: Context, done: Sequence[Item]) -> bool:
-    """Make the grid that fits write into, and empty it of fits that are not in ``done``.
+    """Make the grid that fits write into, and empty it of fits that the study asks for and that are not in ``done``.
 
-    Receipts of all other fits are taken back first, those of fits that the study no longer asks for too: their results
-    go, and asked for again they must be fitted again. Fits that an element of a job array is at, or has done since, are
-    left alone.
+    Receipts of those are taken back first. Kept, and not shown, are fits that the study does not ask for, and those
+    that cannot be judged since what they were made of is not there now: asked for again, or made again, they are held
+    against the settings then. Fits that an element of a job array is at, or has done since, are left alone.
 
     Returns
     -------
@@ -69,53 +71,90 @@ def lay_result_grid(context: Context, done: Sequence[Item]) -> bool:
         Whether fits in ``done`` turned out to be damaged, which are not done any more then.
     """
     store, grid = context.store, result_grid(context)
+    of = _Fits(context, done)
     lost = False
     if has_grid(store.results, grid):
-        describe_results(store.results, provenance(context.study))
+        describe_results(store.results, grid, _attrs(context), of.kept)
     else:
-        lost = lay_anew(context, done)
-    _empty_others(context, grid, {item.key for item in done})
+        lost = _lay(context, of)
+    for key, place in of.others().items():
+        with claim(store, FIT, key) as claimed:
+            if claimed.file is not None and not of.is_done_now(key):
+                revoke_receipt(store, FIT, key)
+                _remove_fit(store, place)
     return lost
 
 
 def lay_anew(context: Context, done: Sequence[Item]) -> bool:
-    """Make the grid in place of the one that is there, and keep the fits in ``done``; whether any of them is damaged.
+    """Make the grid in place of the one that is there, with the fits in ``done`` and those that are kept beside them.
 
-    Receipts of those that are not kept are taken back first.
+    Receipts of all others are taken back first. Tells whether any in ``done`` is damaged.
     """
-    store = context.store
-    kept = {item.place: item for item in done if isinstance(item, Fit)}
-    damaged = []
+    return _lay(context, _Fits(context, done))
+
+
+class _Fits:
+    """The fits in a study's folder: those that are done, those that are kept beside them, and the others."""
+
+    def __init__(self, context: Context, done: Sequence[Item]) -> None:
+        store = self._store = context.store
+        self._asked = {item.key: item for item in items(context, FIT)}
+        self._expectations = Expectations(context)
+        self._receipts = {receipt.stem for receipt in store.receipts.glob(f"{FIT}/*.json")}
+        self.done = {item.key: item.place for item in done if isinstance(item, Fit)}
+        filled = filled_places(store.results) if is_whole(store.results) else set()
+        self._places = {Fit(*place).key: place for place in (*filled, *store.all_models())}
+        self.kept = {
+            place for place in filled if (key := Fit(*place).key) not in self.done and self._outlasts(key, place)
+        }
+        """Places of fits that are not asked for, or cannot be judged; a receipt vouches for each."""
+
+    def _outlasts(self, key: str, place: Place) -> bool:
+        if key not in self._receipts:
+            return False
+        if key not in self._asked:
+            return True
+        try:
+            self._expectations.of(self._asked[key])
+        except Waiting:
+            return True
+        return False
+
+    def others(self) -> dict[str, Place | None]:
+        """Return all that are neither done nor kept, by key, with their place where it is known."""
+        kept = {Fit(*place).key for place in self.kept}
+        found = {key: self._places.get(key) for key in (*self._receipts, *self._places)}
+        return {key: place for key, place in found.items() if key not in self.done and key not in kept}
+
+    def is_done_now(self, key: str) -> bool:
+        """Tell whether a fit that the study asks for has been done meanwhile."""
+        return key in self._asked and self._expectations.receipt(self._asked[key]) is not None
+
+
+def _lay(context: Context, of: _Fits) -> bool:
+    store, damaged = context.store, []
 
     def lose(place: Place) -> None:
         damaged.append(place)
-        revoke_receipt(store, FIT, kept[place].key)
+        revoke_receipt(store, FIT, Fit(*place).key)
 
-    valid = {item.key for item in kept.values()}
-    for receipt in store.receipts.glob(f"{FIT}/*.json"):
-        if receipt.stem not in valid:
-            revoke_receipt(store, FIT, receipt.stem)
-    lay_results(store.results, result_grid(context), kept, provenance(context.study), lose=lose)
-    return bool(damaged)
+    for key in of.others():
+        revoke_receipt(store, FIT, key)
+    kept = [*of.done.values(), *of.kept]
+    lay_results(store.results, result_grid(context), kept, _attrs(context), withheld=of.kept, lose=lose)
+    return not of.kept.issuperset(damaged)
 
 
-def _empty_others(context: Context, grid: Grid, done: Container[str]) -> None:
-    """Take back all fits but those of some keys, and what they left; not those that are being done or were just now."""
-    store, models, expectations = context.store, context.store.all_models(), Expectations(context)
-    asked = {item.key: item for item in items(context, FIT)}
-    others: dict[str, Place | None] = {receipt.stem: None for receipt in store.receipts.glob(f"{FIT}/*.json")}
-    others |= {Fit(*place).key: place for place in (*filled_places(store.results, grid), *models)}
-    for key, place in others.items():
-        if key in done:
-            continue
-        with claim(store, FIT, key) as claimed:
-            if claimed.file is None or (key in asked and expectations.receipt(asked[key]) is not None):
-                continue
-            revoke_receipt(store, FIT, key)
-            if place is not None:
-                empty_fit(store.results, grid, place)
-            if place in models:
-                shutil.rmtree(models[place])
+def _attrs(context: Context) -> dict[str, Any]:
+    """Return what the results say of themselves."""
+    return {**provenance(context.study), ANALYSES_ATTR: [item.key for item in items(context, ANALYSE)]}
+
+
+def _remove_fit(store: StudyStore, place: Place | None) -> None:
+    """Remove the results and the model of a fit whose receipt is taken back."""
+    if place is not None:
+        empty_fit(store.results, place)
+        shutil.rmtree(store.model(*place), ignore_errors=True)
 
 
 def gather_reliability(context: Context, done: Sequence[Item]) -> None:

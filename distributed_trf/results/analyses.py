@@ -8,14 +8,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import xarray as xr
 
 from distributed_trf import names
 from distributed_trf.errors import StoreError
+from distributed_trf.pipeline.items import ANALYSE
+from distributed_trf.results.attributes import portable, study_of
 from distributed_trf.results.rho import with_rho
+from distributed_trf.results.units import unit_keys
 from distributed_trf.store.analyses import open_analysis, unit_coords
-from distributed_trf.store.results import session_units
+from distributed_trf.store.receipts import read_receipt
+from distributed_trf.store.results import ANALYSES_ATTR, asked_grid, open_grid, session_units
 from distributed_trf.store.study_store import StudyStore
+from distributed_trf.store.zarr_arrays import attributes, open_group
 
 DRAWN = "normaliser_drawn"
 """Variable of an assessment: the normaliser of drawn stimuli and repeats."""
@@ -101,7 +107,7 @@ def _open_normalisers(path: Path) -> xr.Dataset:
     store = StudyStore.open(path)
     places = session_units(store.results) if store.results.is_dir() else {}
     found = []
-    for file in sorted((store.root / "reliability").glob("*/*/*.zarr")):
+    for file in _assessed(store):
         ds = open_analysis(file)
         if DRAWN in ds and file.stem in places:
             units = range(places[file.stem].start, places[file.stem].stop)
@@ -113,7 +119,19 @@ def _open_normalisers(path: Path) -> xr.Dataset:
     merged = xr.combine_by_coords(found, combine_attrs="drop_conflicts")
     assert isinstance(merged, xr.Dataset)
     labels = unit_coords(store.results).sel({names.UNIT: merged[names.UNIT]})
-    return merged.rename({DRAWN: "normaliser"}).assign_coords(labels.coords)
+    return portable(merged.rename({DRAWN: "normaliser"}).assign_coords(labels.coords))
+
+
+def _assessed(store: StudyStore) -> list[Path]:
+    """List the assessments that the study asks for, with drawn normalisers if it asks for those."""
+    if not store.results.is_dir():
+        return []
+    results = open_grid(store.results)
+    if not ((study_of(results) or {}).get("reliability") or {}).get("bootstrap"):
+        return []
+    axes = asked_grid(store.results).axes
+    folders = [store.reliability(s, w, "").parent for s in axes[names.STIMULI] for w in axes[names.BIN_WIDTH]]
+    return [file for folder in folders for file in sorted(folder.glob("*.zarr"))]
 
 
 def _open(path: Path, kind: str, field: str) -> xr.Dataset:
@@ -122,15 +140,32 @@ def _open(path: Path, kind: str, field: str) -> xr.Dataset:
     found = _stored(store, kind)
     if not found:
         raise StoreError(f"{store.root}: no {kind} analysis is in store; ask for it under `{field}` in the study")
+    results, units = open_grid(store.results), unit_coords(store.results)
     merged = xr.merge(
-        [open_analysis(p) for p in found], join="outer", compat="no_conflicts", combine_attrs="drop_conflicts"
+        [_on_units(open_analysis(p), units) for p in found],
+        join="outer",
+        compat="no_conflicts",
+        combine_attrs="drop_conflicts",
     )
-    results = xr.open_zarr(store.results, consolidated=False, chunks=None, zarr_format=3)
     measured = results[list(names.RELIABILITY)].reset_coords(drop=True).load()
-    places = {dim: merged[dim] for dim in (names.STIMULI, names.BIN_WIDTH, names.UNIT)}
-    of_units = measured.assign_coords({names.UNIT: range(measured.sizes[names.UNIT])}).reindex(places)
-    return with_rho(merged.assign(of_units.data_vars))
+    places = {dim: merged[dim] for dim in (names.STIMULI, names.BIN_WIDTH)}
+    return portable(with_rho(merged.assign(measured.reindex(places).assign_coords(units.coords).data_vars)))
+
+
+def _on_units(ds: xr.Dataset, units: xr.Dataset) -> xr.Dataset:
+    """Put an analysis on the units of the results: sessions may have come or gone since that its stimulus set lacks."""
+    there, wanted = unit_keys(ds), unit_keys(units)
+    if not there.equals(wanted):
+        of_units = [name for name, coord in ds.coords.items() if names.UNIT in coord.dims]
+        ds = ds.drop_vars(of_units).assign_coords({names.UNIT: np.arange(len(there))})
+        ds = ds.reindex({names.UNIT: there.get_indexer(wanted)})  # -1 is no unit's number
+    return ds.assign_coords(units.coords)
 
 
 def _stored(store: StudyStore, kind: str) -> list[Path]:
-    return sorted((store.root / "analyses").glob(f"{kind}-*.zarr"))
+    """List the analyses of a kind that the study asks for and that are done; all of an import."""
+    found = sorted((store.root / "analyses").glob(f"{kind}-*.zarr"))
+    asked = attributes(open_group(store.results)).get(ANALYSES_ATTR) if store.results.is_dir() else None
+    if asked is None:
+        return found
+    return [p for p in found if p.stem in asked and read_receipt(store, ANALYSE, p.stem) is not None]

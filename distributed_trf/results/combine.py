@@ -9,6 +9,7 @@ import xarray as xr
 
 from distributed_trf import names
 from distributed_trf.errors import DataError
+from distributed_trf.results.attributes import portable, study_of, unpacked
 from distributed_trf.results.rho import with_rho
 from distributed_trf.results.units import unit_keys
 
@@ -34,7 +35,7 @@ def combine_results(*datasets: xr.Dataset) -> xr.Dataset:
     -------
     xarray.Dataset
         Labels of all along every dimension, NaN for combinations that none has; units by (session, channel), those of
-        the first before new ones of the second. ``attrs["studies"]`` lists what each was made with.
+        the first before new ones of the second. ``attrs["studies"]`` lists what each was made with, as JSON.
 
     Raises
     ------
@@ -64,13 +65,13 @@ def combine_results(*datasets: xr.Dataset) -> xr.Dataset:
         combined = combined.combine_first(ds)
     combined = combined.assign({name: combined[name].fillna("") for name in _texts(combined)})
     combined = combined.set_coords([name for name in names.COORDS if name in combined])
-    studies = [dict(ds.attrs) for ds in datasets]
-    return with_rho(combined).assign_attrs(studies=studies, method=datasets[0].attrs.get("method", ""))
+    studies = [unpacked(ds.attrs) for ds in datasets]
+    return portable(with_rho(combined).assign_attrs(studies=studies, method=datasets[0].attrs.get("method", "")))
 
 
 def _settings(ds: xr.Dataset) -> dict[str, Any]:
-    study = ds.attrs.get("study")
-    if not isinstance(study, dict):
+    study = study_of(ds)
+    if study is None:
         raise DataError(
             "one of the datasets does not say which study made it (attrs['study']), so nothing tells whether it may "
             "stand beside the others; take datasets of open_results, and compare(a, b) for others"

@@ -8,8 +8,9 @@ import xarray as xr
 
 from distributed_trf import names
 from distributed_trf.errors import StoreError
+from distributed_trf.results.attributes import portable
 from distributed_trf.results.rho import with_rho
-from distributed_trf.store.results import GRID_ATTR
+from distributed_trf.store.results import open_grid
 from distributed_trf.store.study_store import StudyStore
 
 
@@ -29,7 +30,7 @@ def open_results(path: str | Path) -> xr.Dataset:
         ``ceiling_*`` and other measures of reliability over (stimuli, bin_width, unit), each with a ``comment``;
         ``rho = r / sqrt(normaliser)``, as a dask array. Coordinates ``session``, ``channel``, ``area``, ``subject``,
         ``x``, ``y`` along unit, and ``layer_name``, ``layer_type`` along (network, layer); settings, versions and
-        method in ``attrs``.
+        method in ``attrs``, as text or, where they are mappings, as JSON. It can be written as netCDF and zarr.
 
     Raises
     ------
@@ -44,10 +45,7 @@ def open_results(path: str | Path) -> xr.Dataset:
     store = StudyStore.open(Path(path))
     if not store.results.is_dir():
         raise StoreError(f"{store.root}: no results yet; run the study first: dtrf run STUDY")
-    ds = xr.open_zarr(store.results, consolidated=False, chunks=None, zarr_format=3)
-    ds.attrs.pop(GRID_ATTR, None)
+    ds = open_grid(store.results)
     # A task for each network, not for each of thousands of fits: it is overhead that takes time.
-    whole = {names.WEIGHTS: -1, names.LAYER: -1, names.BIN_WIDTH: -1}
-    lazy = xr.open_zarr(store.results, consolidated=False, chunks=whole, zarr_format=3)
-    known = [*names.RESULTS, *names.RELIABILITY]  # zarr lists them in any order
-    return ds[known].assign(rho=with_rho(lazy)["rho"])
+    lazy = open_grid(store.results, chunks={names.WEIGHTS: -1, names.LAYER: -1, names.BIN_WIDTH: -1})
+    return portable(ds.assign(rho=with_rho(lazy)["rho"]))

@@ -11,6 +11,7 @@ from distributed_trf import names
 from distributed_trf.config.weights import FIXED
 from distributed_trf.features.table import load_table
 from distributed_trf.recordings.simulation.ucsf.sites import sites
+from distributed_trf.results.attributes import portable
 from distributed_trf.results.layers import SPECTROGRAM
 from distributed_trf.results.rho import with_rho
 from distributed_trf.store.results import Grid
@@ -170,4 +171,4 @@ def _dataset(grid: Grid, rho: np.ndarray, rng: np.random.Generator) -> xr.Datase
     for name, values in (*fitted.items(), *measured.items()):
         described = names.RESULTS.get(name) or names.RELIABILITY[name]
         ds[name] = (names.RESULT_DIMS if name in fitted else names.RELIABILITY_DIMS, values, described.attrs)
-    return with_rho(ds)
+    return portable(with_rho(ds))

@@ -10,6 +10,7 @@ import xarray as xr
 
 from distributed_trf import names
 from distributed_trf.store.atomic import new_folder
+from distributed_trf.store.results import asked_grid
 from distributed_trf.store.zarr_arrays import codecs
 from distributed_trf.timing import timed
 
@@ -20,7 +21,7 @@ PLACE = "place"
 @timed("write")
 def write_analysis(path: Path, ds: xr.Dataset, place: Mapping[str, Any]) -> None:
     """Write a dataset in place of what was there; it appears whole or not at all."""
-    encoding = {name: {"compressors": codecs()} for name in ds.variables}
+    encoding = {name: {**v.encoding, "compressors": codecs()} for name, v in ds.variables.items()}
     with new_folder(path) as folder:
         ds.assign_attrs({PLACE: dict(place)}).to_zarr(
             folder, mode="w", zarr_format=3, consolidated=False, encoding=encoding
@@ -35,8 +36,7 @@ def open_analysis(path: Path) -> xr.Dataset:
 
 
 def unit_coords(results: Path) -> xr.Dataset:
-    """Return the unit axis of the results with its labels, as coordinates."""
-    ds = xr.open_zarr(results, consolidated=False, chunks=None, zarr_format=3)
-    along = [name for name, coord in ds.coords.items() if coord.dims == (names.UNIT,)]
-    labels = ds[along].load().reset_coords(drop=False).set_coords(along)
-    return labels.drop_attrs(deep=False).assign_coords({names.UNIT: range(labels.sizes[names.UNIT])})
+    """Return the units that a study asks for, with their labels, as coordinates."""
+    of = asked_grid(results).coords()
+    labels = of[[name for name, coord in of.coords.items() if coord.dims == (names.UNIT,)]]
+    return labels.drop_attrs(deep=True).assign_coords({names.UNIT: range(labels.sizes[names.UNIT])})

@@ -24,9 +24,9 @@ from distributed_trf.store.model_layout import (
     VARIABLES,
     units_per_chunk,
 )
-from distributed_trf.store.results import GRID_ATTR, Place
+from distributed_trf.store.results import Place, asked_grid
 from distributed_trf.store.stored_model import StoredModel
-from distributed_trf.store.zarr_arrays import attributes, codecs, open_group
+from distributed_trf.store.zarr_arrays import codecs
 
 
 def write_model(
@@ -143,9 +143,9 @@ def model_digest(path: Path) -> str | None:
 
 
 def unit_labels(results: Path) -> dict[str, list[str]]:
-    """Return ``session`` and ``channel`` of each unit of a results store."""
-    units = attributes(open_group(results))[GRID_ATTR]["units"]
-    return {name: units[name] for name in ("session", "channel")}
+    """Return ``session`` and ``channel`` of each unit that a study asks for."""
+    units = asked_grid(results).units
+    return {name: list(units[name]) for name in ("session", "channel")}
 
 
 def _check_shapes(place: Place, arrays: dict[str, np.ndarray], n_features: int, n_lags: int, n_units: int) -> None:

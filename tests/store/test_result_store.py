@@ -97,7 +97,7 @@ def test_has_grid__knows_the_axes_and_whether_the_store_is_whole(laid):
 
 def test_describe_results__changes_nothing_but_attributes(laid):
     files = {f: f.read_bytes() for f in laid.rglob("*") if f.is_file() and f.parent != laid}
-    describe_results(laid, {**ATTRS, "study": "renamed"})
+    describe_results(laid, GRID, {**ATTRS, "study": "renamed"})
     assert {f: f.read_bytes() for f in laid.rglob("*") if f.is_file() and f.parent != laid} == files
     assert xr.open_zarr(laid, consolidated=False, chunks=None).attrs["study"] == "renamed"
     assert has_grid(laid, GRID)
@@ -125,11 +125,11 @@ def test_lay_results__a_network_less_keeps_the_others(laid):
 
 
 def test_empty_fit__empties_its_place_alone(laid):
-    assert filled_places(laid, GRID) == {MEL, SECOND}
-    empty_fit(laid, GRID, SECOND)
-    empty_fit(laid, GRID, FIRST)  # is empty already
-    empty_fit(laid, GRID, ("timit", "of_another_study", "reset", 0, 50.0))
-    assert filled_places(laid, GRID) == {MEL}
+    assert filled_places(laid) == {MEL, SECOND}
+    empty_fit(laid, SECOND)
+    empty_fit(laid, FIRST)  # is empty already
+    empty_fit(laid, ("timit", "of_another_study", "reset", 0, 50.0))
+    assert filled_places(laid) == {MEL}
     assert_fit(laid, MEL, 1)
     assert is_empty(laid, SECOND)
 

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.config.study import AlphaGrid, ReliabilitySettings, RidgeSettings, StudySettings
 from distributed_trf.pipeline.past_runs import PastRun
+from distributed_trf.results.attributes import unpacked
 from distributed_trf.results.published.import_csv import IMPORTED
 
 KNOWN = {
@@ -80,7 +81,7 @@ class Origin:
 
 def origin(ds: xr.Dataset | None, runs: Sequence[PastRun]) -> Origin:
     """Return what is newest: what the results carry, or what the latest run has written so far."""
-    found = [dict(ds.attrs)] if ds is not None else []
+    found = [unpacked(ds.attrs)] if ds is not None else []
     if runs and "study" in runs[-1].manifest:
         manifest = runs[-1].manifest
         of_run = {name: manifest[name] for name in (*KNOWN, "study") if name in manifest}

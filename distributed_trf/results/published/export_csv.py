@@ -14,6 +14,7 @@ from distributed_trf import names
 from distributed_trf.config.weights import FIXED
 from distributed_trf.errors import ResultsFileError
 from distributed_trf.recordings.recording_set import RecordingSet
+from distributed_trf.results.attributes import study_of
 from distributed_trf.results.published.file_name import FileName, Kind, write_name
 from distributed_trf.results.published.file_text import Fit, file_text, plain
 from distributed_trf.results.published.units import UCDAVIS, UCSF, Names
@@ -103,8 +104,8 @@ def write_published_csv(
 
 def _settings(ds: xr.Dataset) -> dict[str, Any]:
     """Return what the study says of recordings, lags and delay."""
-    settings = ds.attrs.get("study")
-    if not isinstance(settings, dict) or not {"name", "recordings", "lags", "delay"} <= set(settings):
+    settings = study_of(ds)
+    if settings is None or not {"name", "recordings", "lags", "delay"} <= set(settings):
         raise ResultsFileError(
             "attribute study of the dataset does not say what it is of; keep in attrs what open_results returns there"
         )

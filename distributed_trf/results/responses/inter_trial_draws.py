@@ -13,6 +13,7 @@ from distributed_trf.errors import StoreError
 from distributed_trf.pipeline.stages.read_session import load_counts
 from distributed_trf.reliability.distributions import inter_trial_distributions
 from distributed_trf.reliability.pairs import PairTables
+from distributed_trf.results.attributes import study_of
 from distributed_trf.results.open import open_results
 from distributed_trf.store.study_store import StudyStore
 
@@ -58,8 +59,7 @@ def inter_trial_draws(
             "correlations of single pairings follow; imported results have none, those of a study are read by: "
             "dtrf run STUDY"
         )
-    study = ds.attrs.get("study")
-    settings = study.get("reliability") if isinstance(study, dict) else None
+    settings = (study_of(ds) or {}).get("reliability")
     if settings is None:
         raise StoreError(f"{store.root}: this study measured no reliability; set `reliability` and run it")
     of_session = (ds["session"].values == session).nonzero()[0]

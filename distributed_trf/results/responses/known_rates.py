@@ -10,6 +10,7 @@ import xarray as xr
 
 from distributed_trf.recordings.recording_set import TIMIT
 from distributed_trf.recordings.simulation.truth import open_truth
+from distributed_trf.results.attributes import study_of
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,7 @@ def ceiling_distance(ds: xr.Dataset) -> CeilingDistance | None:
     The ceiling of a unit is the correlation of its known expected counts with the counts of each test repeat, averaged
     over repeats: what a perfect predictor would get on the same test.
     """
-    study = ds.attrs.get("study")
-    recordings = study.get("recordings", {}).get("path") if isinstance(study, dict) else None
+    recordings = (study_of(ds) or {}).get("recordings", {}).get("path")
     truth = None if recordings is None else open_truth(Path(recordings))
     if truth is None:
         return None

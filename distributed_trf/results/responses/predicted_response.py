@@ -12,6 +12,7 @@ from distributed_trf.errors import StoreError
 from distributed_trf.pipeline.stages.read_session import load_counts
 from distributed_trf.pipeline.stages.read_sounds import load_sounds
 from distributed_trf.recordings.find import some_of
+from distributed_trf.results.attributes import study_of
 from distributed_trf.results.open import open_results
 from distributed_trf.results.responses.models import open_models
 from distributed_trf.store.study_store import StudyStore
@@ -75,7 +76,9 @@ def predicted_response(
     place = dict(zip(names.GRID, model.stored.place, strict=True))
     measured = ds[["r", "rho"]].sel(place).isel({names.UNIT: of_session[index]}).load()
     (sound,), sfreq = load_sounds(store, stimuli, [stimulus])
-    time = ds.attrs["study"]["delay"] + predicted["time"].values
+    study = study_of(ds)
+    assert study is not None  # models are of studies only
+    time = study["delay"] + predicted["time"].values
     seconds = {"units": "s", "long_name": "time from sound onset"}
     return xr.Dataset(
         {
