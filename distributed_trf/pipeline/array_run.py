@@ -195,7 +195,7 @@ class _ElementRun(Run):
     def _planned(self, stage: str) -> list[Planned]:
         store = self.context.store
         with laying(store):
-            planned = prepare(self.context, stage)
+            planned = prepare(self.context, stage, self.report.removed)
         self._mine = {p.item for k, p in enumerate(planned) if self._element.owns(k)}
         self._failed_before = {
             p.item: read_failure(store, stage, p.item.key) for p in planned if p.state is State.FAILED
@@ -232,7 +232,7 @@ class _ElementRun(Run):
         """
         store, item = self.context.store, task.item
         receipt = read_receipt(store, item.stage, item.key)
-        if receipt is not None and receipt.fingerprint == task.fingerprint:
+        if receipt is not None and receipt.covers(task.fingerprint):
             return Outcome(item, ok=True, message="", details=receipt.details)
         failure = read_failure(store, item.stage, item.key)
         if failure is None or failure.fingerprint != task.fingerprint or is_claimed(store, item.stage, item.key):

@@ -8,6 +8,7 @@ import resource
 import socket
 import sys
 import time
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -137,17 +138,19 @@ def _claimed(task: Task, claimed: Claim, step_aside: StepAside) -> Outcome:
     """Do an item that is claimed."""
     store, item = StudyStore(task.root), task.item
     receipt = read_receipt(store, item.stage, item.key)
-    if receipt is not None and receipt.fingerprint == task.fingerprint:
+    if receipt is not None and receipt.covers(task.fingerprint):
         return Outcome(item, ok=True, message="", details=receipt.details)
     if claimed.file is not None and claimed.left is not None and claimed.holder.hung:
         logger.warning("%s %s: %s hung here:\n%s", item.stage, item.key, claimed.left, claimed.left.stacks)
         if claimed.holder.hung >= task.study.attempts:
             return fail(task, _hung(task, claimed.holder.hung, claimed.left))
-    revoke_receipt(store, item.stage, item.key)
+    lacking = receipt.lacks(task.fingerprint) if receipt is not None else []
+    if not lacking:
+        revoke_receipt(store, item.stage, item.key)
     start = time.perf_counter()
     with limited(task.limit, claimed.file or sys.__stderr__):
         with recording() as timings:
-            found = _run(task, store, step_aside)
+            found = _run(task, store, step_aside, lacking or task.fingerprint)
         details = found | {
             "seconds": round(time.perf_counter() - start, 3),
             "timings": {name: round(seconds, 4) for name, seconds in timings.items()},
@@ -158,8 +161,10 @@ def _claimed(task: Task, claimed: Claim, step_aside: StepAside) -> Outcome:
             "run": task.run,
             "finished": datetime.now(UTC).isoformat(timespec="milliseconds"),
         }
-        write_receipt(store, item.stage, item.key, Receipt(task.fingerprint, details))
-    return Outcome(item, ok=True, message="", details=details)
+        made = Receipt(task.fingerprint, details)
+        made = receipt.with_parts(made) if receipt is not None and lacking else made
+        write_receipt(store, item.stage, item.key, made)
+    return Outcome(item, ok=True, message="", details=made.details)
 
 
 def _hung(task: Task, times: int, last: Holder) -> str:
@@ -178,21 +183,22 @@ def fail(task: Task, message: str, **found: str) -> Outcome:
     return Outcome(task.item, ok=False, message=message, details=details)
 
 
-def _run(task: Task, store: StudyStore, step_aside: StepAside) -> dict[str, Any]:
+def _run(task: Task, store: StudyStore, step_aside: StepAside, parts: Collection[str]) -> dict[str, Any]:
+    """Do an item, of one that has parts those that are named."""
     match task.item:
         case ReadSounds():
             return read_sounds(task.item, _recordings(task), store)
         case ReadSession():
-            return read_session(task.item, task.study, _recordings(task), store, task.fingerprint)
+            return read_session(task.item, task.study, _recordings(task), store, task.fingerprint, parts)
         case Assess():
             return assess_session(task.item, task.study, store, task.device)
         case Extract():
             table = task.tables[task.item.network]
-            return extract_features(task.item, task.study, table, store, task.device, step_aside)
+            return extract_features(task.item, task.study, table, store, task.device, step_aside, parts)
         case Fit():
             return fit_layer(task.item, task.study, store, task.device)
         case FitTogether():
-            return fit_together(task.item, task.study, store, task.device)
+            return fit_together(task.item, task.study, task.tables[task.item.network], store, task.device)
         case FitLowpass():
             return fit_lowpass(task.item, task.study, store, task.device)
         case BootstrapTraining():

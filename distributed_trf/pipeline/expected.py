@@ -25,6 +25,8 @@ from distributed_trf.pipeline.items import (
     Item,
     ReadSession,
     ReadSounds,
+    bins_part,
+    layer_part,
 )
 from distributed_trf.pipeline.stages import (
     assess,
@@ -93,7 +95,7 @@ class Expectations:
             case Fit():
                 return fingerprint(self._fit(item, [item.layer], fit.REVISION))
             case FitTogether():
-                layers = together.layers(self._context, item)
+                layers = together.layers(self._context.study, self._context.tables[item.network], item)
                 asked = next(t for t in self._context.study.together if t.network == item.network)
                 return fingerprint(self._fit(item, layers, together.REVISION) | {"together": asked.model_dump()})
             case FitLowpass():
@@ -108,7 +110,7 @@ class Expectations:
         if item not in self._done:
             found = read_receipt(self._context.store, item.stage, item.key)
             try:
-                valid = found is not None and found.fingerprint == self.of(item) and not self.gone(item, found)
+                valid = found is not None and found.covers(self.of(item)) and not self.gone(item, found)
             except Waiting:
                 valid = False
             self._done[item] = found if valid else None
@@ -180,7 +182,7 @@ class Expectations:
             "recording files": file_stamps(recordings.session_files(session)),
             "recording format": self._context.study.recordings.format,
             "stimuli": [[s.id, s.duration, s.is_test] for s in stimuli],
-            "bin widths": self._context.study.bin_widths,
+            **{bins_part(width): width for width in self._context.study.bin_widths},
             "delay": self._context.study.delay,
             "versions": [read_session.REVISION],
         }
@@ -209,7 +211,8 @@ class Expectations:
             "sounds": [[sounds[what][k] for what in ("ids", "digests")] for k in range(first, last)]
             + [sounds["sfreq"]],
             "weights": self._weights[item.network, item.weights],
-            "network": [table.family, table.sfreq, [layer.model_dump() for layer in context.layers(settings)]],
+            "network": [table.family, table.sfreq],
+            **{layer_part(layer.id): layer.model_dump() for layer in context.layers(settings)},
             "lead-in": study.lags.lead_in,
             "batch": [item.batch, study.extraction.batch],
             "dtype": study.extraction.dtype,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from distributed_trf.config.weights import Weights
+from distributed_trf.store.receipts import PART
 from distributed_trf.store.results import Place
 
 READ, ASSESS, EXTRACT, FIT, ANALYSE = "read", "assess", "extract", "fit", "analyse"
@@ -176,6 +177,16 @@ class FitLowpass:
 
 def _layer_key(item: Fit | BootstrapTraining | BootstrapTest | FitLowpass) -> str:
     return f"{item.stimuli}-{item.network}-{item.weights}-{item.layer:02d}-{item.bin_width:g}ms"
+
+
+def layer_part(layer: int) -> str:
+    """Name what one layer of an extraction depends on alone."""
+    return f"layer{PART}{layer}"
+
+
+def bins_part(bin_width: float) -> str:
+    """Name what the counts of a session at one bin width depend on alone."""
+    return f"bin width{PART}{bin_width:g} ms"
 
 
 Analysis = FitTogether | BootstrapTraining | BootstrapTest | FitLowpass

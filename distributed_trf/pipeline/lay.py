@@ -17,7 +17,7 @@ from distributed_trf.pipeline.manifest import provenance
 from distributed_trf.pipeline.stages.extract import feature_layout
 from distributed_trf.pipeline.survey import items
 from distributed_trf.store.claims import claim
-from distributed_trf.store.features import create_features, has_layout
+from distributed_trf.store.features import add_layers, create_features, has_layout, stored_layers
 from distributed_trf.store.receipts import read_receipt, revoke_receipt
 from distributed_trf.store.results import (
     ANALYSES_ATTR,
@@ -35,12 +35,18 @@ from distributed_trf.store.study_store import StudyStore
 from distributed_trf.store.zarr_arrays import is_whole, member, open_group, read
 
 
-def lay_feature_arrays(context: Context) -> None:
+def lay_feature_arrays(context: Context) -> list[str]:
     """Make the arrays that extractions write into, where they are missing or laid out otherwise.
 
-    Receipts of extractions into an array that is made anew are taken back first.
+    Those of other layers stay beside them, unless these are laid out otherwise. Receipts of extractions into an array
+    that is made anew are taken back first.
+
+    Returns
+    -------
+    list of str
+        What of it was there that the study does not ask for, and is gone.
     """
-    store = context.store
+    store, gone = context.store, []
     for stimuli in context.study.stimuli:
         sounds = read_receipt(store, ReadSounds.stage, ReadSounds(stimuli).key)
         if sounds is None:
@@ -52,10 +58,15 @@ def lay_feature_arrays(context: Context) -> None:
             for weights in context.weights(network):
                 layout = feature_layout(context.study, table, weights, layers, sounds.details, durations, batches)
                 path = store.features(stimuli, network.name, weights)
-                if not has_layout(path, layout):
+                if not has_layout(path, layout) and not add_layers(path, layout):
+                    left = {layer.id for layer in stored_layers(path)} - {layer.id for layer in layers}
+                    if left:
+                        listed = ", ".join(map(str, sorted(left)))
+                        gone.append(f"features of {stimuli}, {network.name}, {weights}, layers {listed}")
                     for batch in range(len(batches)):
                         revoke_receipt(store, EXTRACT, Extract(stimuli, network.name, weights, batch).key)
                     create_features(path, layout)
+    return gone
 
 
 def lay_result_grid(context: Context, done: Sequence[Item]) -> bool:

@@ -16,10 +16,13 @@ from distributed_trf.store.claims import claim
 from distributed_trf.store.receipts import revoke_receipt
 
 
-def prepare(context: Context, stage: str) -> list[Planned]:
-    """Make the arrays that a stage writes into, and find out where each of its items stands."""
+def prepare(context: Context, stage: str, removed: list[str]) -> list[Planned]:
+    """Make the arrays that a stage writes into, and find out where each of its items stands.
+
+    What the study does not ask for and could not be kept is added to ``removed``.
+    """
     if stage == EXTRACT:
-        lay_feature_arrays(context)
+        removed += lay_feature_arrays(context)
     planned = survey(context, stage)
     _withdraw_stale(context, planned)
     if stage == FIT and planned:

@@ -71,8 +71,10 @@ def _damage(context: Context, item: Item, *, only: str | None = None) -> str:
     try:
         if isinstance(item, Extract):
             features = NetworkFeatures(store.features(item.stimuli, item.network, item.weights))
-            for layer in features.layers if only is None else [features.layer(int(only))]:
-                for _ in features.batch(layer.id, item.batch):
+            receipt = read_receipt(store, item.stage, item.key)
+            made = receipt.details["digests"] if receipt is not None else ()
+            for layer in made if only is None else [only]:
+                for _ in features.batch(int(layer), item.batch):
                     pass
         elif isinstance(item, Fit):
             r, receipt = read_fit(store.results, item.place)["r"], read_receipt(store, item.stage, item.key)

@@ -30,6 +30,10 @@ class Report:
     """Extractions whose batch did not fit the memory of the device."""
     fallbacks: int = 0
     """Factorisations that failed their check, so that a slower way was taken."""
+    beside: str = ""
+    """How much is kept in the study's folder that the study does not ask for; nothing if nothing is."""
+    removed: list[str] = field(default_factory=list)
+    """What of that could not be kept beside what was to be made."""
     seconds: dict[str, float] = field(default_factory=dict)
     """Wall time by stage."""
     folder: Path | None = None

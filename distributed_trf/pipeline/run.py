@@ -136,7 +136,7 @@ class Run:
         return True
 
     def _planned(self, stage: str) -> list[Planned]:
-        return prepare(self.context, stage)
+        return prepare(self.context, stage, self.report.removed)
 
     def _note(self, outcome: Outcome) -> None:
         report, details = self.report, outcome.details

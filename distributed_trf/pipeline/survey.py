@@ -147,6 +147,8 @@ def _place(context: Context, expectations: Expectations, item: Item) -> Planned:
     failure = read_failure(store, item.stage, item.key)
     if failure is not None and failure.fingerprint == expected:
         return Planned(item, State.FAILED, failure.details["message"], expected)
+    if receipt is not None and receipt.lacks(expected) and not expectations.gone(item, receipt):
+        return Planned(item, State.PENDING, f"{', '.join(receipt.lacks(expected))} is new", expected)
     if receipt is not None:
         changed = receipt.changed(expected)
         reason = f"changed: {', '.join(changed)}" if changed else expectations.gone(item, receipt)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -41,6 +41,13 @@ class FeatureLayout:
     layers: tuple[StoredLayer, ...]
     lead_in: float
     """Seconds of silence before each sound."""
+
+    def with_layers(self, stored: FeatureLayout) -> FeatureLayout | None:
+        """Return the layout with the layers of another one beside its own; None where they are laid out otherwise."""
+        layers = {layer.id: layer for layer in stored.layers} | {layer.id: layer for layer in self.layers}
+        whole = replace(self, layers=tuple(layers[k] for k in sorted(layers)))
+        same = whole == replace(stored, layers=whole.layers) and set(stored.layers) <= set(whole.layers)
+        return whole if same else None
 
     def slot(self, layer: StoredLayer) -> int:
         """Rows of one chunk: frames of the longest batch. Every batch has a chunk of its own, padded with NaN."""

@@ -9,8 +9,9 @@ Rows between stimuli are padding, and NaN.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+import shutil
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,38 @@ from distributed_trf.timing import timed
 
 
 def has_layout(path: Path, layout: FeatureLayout) -> bool:
-    """Tell whether a network's arrays are there, whole, with this layout."""
-    return is_whole(path) and attributes(open_group(path)) == _attrs(layout)
+    """Tell whether a network's arrays are there, whole, with this layout, perhaps among those of other layers."""
+    stored = _stored_layout(path)
+    return stored is not None and stored == layout.with_layers(stored)
+
+
+def stored_layers(path: Path) -> tuple[StoredLayer, ...]:
+    """Return the layers of which a network has arrays."""
+    stored = _stored_layout(path)
+    return () if stored is None else stored.layers
+
+
+def add_layers(path: Path, layout: FeatureLayout) -> bool:
+    """Make empty arrays of layers beside those of others; False if these are not there, or laid out otherwise."""
+    stored = _stored_layout(path)
+    whole = None if stored is None else layout.with_layers(stored)
+    if stored is None or whole is None:
+        return False
+    group = zarr.open_group(path, mode="r+")
+    for layer in whole.layers:
+        if layer not in stored.layers:
+            _create(group, whole, layer)
+    group.attrs.update(_attrs(whole))
+    return True
+
+
+def drop_layers(path: Path, layers: Collection[int]) -> None:
+    """Remove layers of a network, arrays last."""
+    stored = NetworkFeatures(path).layout
+    left = replace(stored, layers=tuple(layer for layer in stored.layers if layer.id not in layers))
+    zarr.open_group(path, mode="r+").attrs.update(_attrs(left))
+    for layer in layers:
+        shutil.rmtree(path / str(layer), ignore_errors=True)
 
 
 def create_features(path: Path, layout: FeatureLayout) -> None:
@@ -37,17 +68,7 @@ def create_features(path: Path, layout: FeatureLayout) -> None:
     with new_folder(path) as folder:
         group = zarr.create_group(folder, attributes=_attrs(layout))
         for layer in layout.layers:
-            slot = layout.slot(layer)
-            group.create_array(
-                str(layer.id),
-                shape=(len(layout.batches) * slot, layer.width),
-                chunks=(slot, layer.width),
-                dtype="float32",
-                fill_value=np.nan,
-                compressors=codecs(),
-                dimension_names=("frame", "feature"),
-                attributes={"first_row": layout.first_rows(layer), "row_count": list(layer.frames)},
-            )
+            _create(group, layout, layer)
 
 
 @timed("write")
@@ -221,6 +242,25 @@ def open_features(path: str | Path) -> Features:
     >>> features.sel(network="whisper_tiny", weights="reset", layer=2, stimulus="12")  # doctest: +SKIP
     """
     return Features(StudyStore.open(Path(path)))
+
+
+def _create(group: zarr.Group, layout: FeatureLayout, layer: StoredLayer) -> None:
+    slot = layout.slot(layer)
+    group.create_array(
+        str(layer.id),
+        shape=(len(layout.batches) * slot, layer.width),
+        chunks=(slot, layer.width),
+        dtype="float32",
+        fill_value=np.nan,
+        compressors=codecs(),
+        dimension_names=("frame", "feature"),
+        attributes={"first_row": layout.first_rows(layer), "row_count": list(layer.frames)},
+        overwrite=True,  # a killed process may have left it
+    )
+
+
+def _stored_layout(path: Path) -> FeatureLayout | None:
+    return NetworkFeatures(path).layout if is_whole(path) else None
 
 
 def _tuples(stored: dict[str, Any]) -> dict[str, Any]:

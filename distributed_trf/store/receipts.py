@@ -11,6 +11,10 @@ from distributed_trf.store.atomic import write_json
 from distributed_trf.store.fingerprint import digest
 from distributed_trf.store.study_store import StudyStore
 
+PART = ": "
+"""In the name of what only a part of an item's output depends on, such as ``layer: 3``. Parts are added to those that
+are there, which stay when a study does not ask for them any more."""
+
 
 @dataclass(frozen=True)
 class Receipt:
@@ -27,9 +31,24 @@ class Receipt:
         return digest(self.fingerprint)
 
     def changed(self, expected: dict[str, str]) -> list[str]:
-        """Name the things that are not as they were."""
-        names = sorted({*expected, *self.fingerprint})
+        """Name the things that are not as they were; parts that are made and not asked for now do not count."""
+        names = sorted({*expected, *(name for name in self.fingerprint if PART not in name)})
         return [name for name in names if expected.get(name) != self.fingerprint.get(name)]
+
+    def covers(self, expected: dict[str, str]) -> bool:
+        """Tell whether it vouches for all that is expected, and perhaps for other parts beside."""
+        return not self.changed(expected)
+
+    def lacks(self, expected: dict[str, str]) -> list[str]:
+        """Name the parts that are still to be made, where all the rest is as expected; none where it is not."""
+        changed = self.changed(expected)
+        new = [name for name in changed if PART in name and name not in self.fingerprint]
+        return new if new == changed else []
+
+    def with_parts(self, new: Receipt) -> Receipt:
+        """Return a receipt for parts that were made before, and for others of the same item that were made now."""
+        digests = {**self.details["digests"], **new.details["digests"]}
+        return Receipt({**self.fingerprint, **new.fingerprint}, {**new.details, "digests": digests})
 
 
 def read_receipt(store: StudyStore, stage: str, key: str) -> Receipt | None:

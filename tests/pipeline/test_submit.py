@@ -13,7 +13,7 @@ def test_workers_that_are_still_queued__find_tasks_when_they_come(write_study):
     study = Study.load(write_study(networks=[{"name": "mel_librosa"}]))
     StudyStore.create(study.output)
     context = Context.open(study.settings)
-    planned = prepare(context, "read")[:1]
+    planned = prepare(context, "read", [])[:1]
     runs = [context.store.runs / f"run-{n}" for n in range(30)]
     many = [task for run in runs for task in tasks(context, planned, device="cpu", run=run, limit=None)]
     with start_cluster("local", workers=1) as client:

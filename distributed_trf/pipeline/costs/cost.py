@@ -63,7 +63,9 @@ def cost(context: Context, item: Item, device: str = "cpu") -> Cost:
         case FitTogether():
             settings = next(t for t in context.study.together if t.network == item.network)
             fits = settings.candidates if settings.bands == "layer" else 1
-            return fit_cost(context, item, together_layers(context, item), device, fits=fits)
+            return fit_cost(
+                context, item, together_layers(context.study, context.tables[item.network], item), device, fits=fits
+            )
         case BootstrapTraining() | BootstrapTest():
             draws = settings_of(context.study, item).draws if isinstance(item, BootstrapTraining) else 1
             return fit_cost(context, item, [item.layer], device, fits=draws)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from distributed_trf.config.extraction import NetworkSettings
@@ -13,7 +13,7 @@ from distributed_trf.features.network import build_network, extract, prepare_sou
 from distributed_trf.features.planning import expected_frames, frame_rate
 from distributed_trf.features.resample import kept_frames
 from distributed_trf.features.table import Layer, NetworkTable, chosen_layers
-from distributed_trf.pipeline.items import Extract
+from distributed_trf.pipeline.items import Extract, layer_part
 from distributed_trf.pipeline.stages.aside import StepAside, stay, writing_aside
 from distributed_trf.pipeline.stages.read_sounds import load_sounds
 from distributed_trf.store.feature_layout import FeatureLayout, StoredLayer
@@ -61,10 +61,14 @@ def extract_features(
     store: StudyStore,
     device: str,
     step_aside: StepAside = stay,
+    parts: Collection[str] | None = None,
 ) -> dict[str, Any]:
-    """Hear one batch of sounds and store all layers, these aside; return a digest of what each layer holds."""
+    """Hear one batch of sounds and store layers, these aside; return a digest of what each layer holds.
+
+    Of the layers that the study asks for, those in ``parts``; by default all.
+    """
     settings = network_settings(study, item.network)
-    layers = chosen_layers(table, settings)
+    layers = [layer for layer in chosen_layers(table, settings) if parts is None or layer_part(layer.id) in parts]
     path = store.features(item.stimuli, item.network, item.weights)
     layout = NetworkFeatures(path).layout
     first, last = layout.batch_borders[item.batch]

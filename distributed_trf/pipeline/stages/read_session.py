@@ -6,13 +6,14 @@ large and slow to parse.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 
 from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import StoreError
-from distributed_trf.pipeline.items import ReadSession
+from distributed_trf.pipeline.items import ReadSession, bins_part
 from distributed_trf.recordings.binning import Counts, bin_spikes
 from distributed_trf.recordings.recording_set import RecordingSet, SpikeTrials
 from distributed_trf.store.fingerprint import digest, digest_array
@@ -27,13 +28,18 @@ OF_SPIKES = ("recording files", "recording format", "stimuli", "versions")
 
 
 def read_session(
-    item: ReadSession, study: StudySettings, recordings: RecordingSet, store: StudyStore, fingerprint: dict[str, str]
+    item: ReadSession,
+    study: StudySettings,
+    recordings: RecordingSet,
+    store: StudyStore,
+    fingerprint: dict[str, str],
+    parts: Collection[str],
 ) -> dict[str, Any]:
-    """Store the responses of one session at every bin width; return what later stages need to know of them."""
+    """Store the responses of one session at bin widths that are in ``parts``; return what later stages need to know."""
     spikes = _spikes(item, recordings, store, {name: fingerprint[name] for name in OF_SPIKES})
     stimuli = recordings.stimuli(item.stimuli)
     digests = {}
-    for bin_width in study.bin_widths:
+    for bin_width in (width for width in study.bin_widths if bins_part(width) in parts):
         counts = bin_spikes(spikes, stimuli, bin_width, session=item.session, delay=study.delay)
         attrs = {
             "train_ids": counts.train_ids,

@@ -10,13 +10,13 @@ import xarray as xr
 from distributed_trf.arrays import to_numpy
 from distributed_trf.config.analyses import TogetherSettings
 from distributed_trf.config.study import StudySettings
+from distributed_trf.features.table import NetworkTable, chosen_layers
 from distributed_trf.names import LAYER, UNIT
-from distributed_trf.pipeline.context import Context
 from distributed_trf.pipeline.items import FitTogether
+from distributed_trf.pipeline.stages.extract import network_settings
 from distributed_trf.pipeline.stages.fit import collect
 from distributed_trf.pipeline.stages.layer_data import LayerData
 from distributed_trf.store.analyses import unit_coords, write_analysis
-from distributed_trf.store.features import NetworkFeatures
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.timing import timed
 from distributed_trf.trf.banded import band_candidates, fit_banded, lagged_bands
@@ -27,10 +27,10 @@ REVISION = 1
 """Raise when this code gives other numbers than before, so that old ones become stale."""
 
 
-def layers(context: Context, item: FitTogether) -> list[int]:
-    """Ids of the layers that are fitted together."""
-    network = next(n for n in context.study.networks if n.name == item.network)
-    return _chosen(settings_of(context.study, item), [layer.id for layer in context.layers(network)])
+def layers(study: StudySettings, table: NetworkTable, item: FitTogether) -> list[int]:
+    """Ids of the layers that are fitted together, of those that the study asks for."""
+    settings, asked = settings_of(study, item), chosen_layers(table, network_settings(study, item.network))
+    return [layer.id for layer in asked if settings.layers == "all" or layer.id in settings.layers]
 
 
 def settings_of(study: StudySettings, item: FitTogether) -> TogetherSettings:
@@ -38,14 +38,14 @@ def settings_of(study: StudySettings, item: FitTogether) -> TogetherSettings:
     return next(t for t in study.together if t.network == item.network)
 
 
-def fit_together(item: FitTogether, study: StudySettings, store: StudyStore, device: str) -> dict[str, Any]:
+def fit_together(
+    item: FitTogether, study: StudySettings, table: NetworkTable, store: StudyStore, device: str
+) -> dict[str, Any]:
     """Fit and test all units on the layers side by side, and store r and each layer's share of the explained variance.
 
     Without bands there is one penalty for all layers, which are then equal-weighted bands: the shares are told as well.
     """
-    settings = settings_of(study, item)
-    stored = NetworkFeatures(store.features(item.stimuli, item.network, item.weights))
-    ids = _chosen(settings, [layer.id for layer in stored.layers])
+    settings, ids = settings_of(study, item), layers(study, table, item)
     data = LayerData(item, ids, study, store, device)
     bands = lagged_bands(data.widths, len(data.lags))
     candidates = band_candidates(len(ids), settings.candidates if settings.bands == "layer" else 1, settings.seed)
@@ -86,7 +86,3 @@ def fit_together(item: FitTogether, study: StudySettings, store: StudyStore, dev
         "fallbacks": fallbacks,
         "left_out": left_out,
     }
-
-
-def _chosen(settings: TogetherSettings, known: list[int]) -> list[int]:
-    return known if settings.layers == "all" else [i for i in known if i in settings.layers]
