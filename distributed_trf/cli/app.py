@@ -18,6 +18,7 @@ COMMANDS = {
     "run": "study.run",
     "status": "study.status",
     "repair": "study.repair",
+    "prune": "prune.prune",
     "results": "results.show_results",
     "figures": "figures.draw_figures",
     "report": "report.report",

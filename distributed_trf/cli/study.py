@@ -11,7 +11,9 @@ from rich.table import Table
 
 from distributed_trf.cli.console import duration, out, size, work
 from distributed_trf.cli.progress import Bars
+from distributed_trf.cli.prune import kept
 from distributed_trf.clusters.recipe import Recipe, load_recipe
+from distributed_trf.pipeline.beside import find_beside
 from distributed_trf.pipeline.costs.forecast import Forecast
 from distributed_trf.pipeline.costs.memory import check_memory
 from distributed_trf.pipeline.items import LABELS, STAGES
@@ -56,6 +58,8 @@ def plan(study: str = STUDY, *, cluster: str = CLUSTER) -> None:
         out.print(_of_time(forecast, recipe))
     if context.not_extractable:
         out.print(f"cannot be extracted by this version: {', '.join(context.not_extractable)}", soft_wrap=True)
+    if beside := find_beside(context):
+        out.print(f"{kept(beside)}, {size(beside.n_bytes)}; dtrf prune removes them", soft_wrap=True)
     check_memory(context, [p for p, _ in planned], recipe)
 
 
@@ -130,6 +134,8 @@ def repair(study: str = STUDY) -> None:
 
 def _summarise(report: Report) -> None:
     done, before = sum(report.done.values()), sum(report.skipped.values())
+    if report.beside:
+        out.print(f"{kept(report.beside)}; dtrf prune removes them", soft_wrap=True)
     if report.folder is None:
         out.print(f"nothing to do: all {before} items were done before")
         return
@@ -141,6 +147,8 @@ def _summarise(report: Report) -> None:
     for key, notes in list(report.notes.items())[:1]:
         rest = f" (and {len(report.notes) - 1} more such lines in its manifest.json)" if len(report.notes) > 1 else ""
         out.print(f"left out while reading {key}: {escape('; '.join(notes))}{rest}", soft_wrap=True)
+    for what in report.removed:
+        out.print(f"{what}, which this study does not ask for, were of other settings and are gone", soft_wrap=True)
     for session, reason in report.left_out.items():
         out.print(f"session {session} was left out of fits: {escape(reason)}", soft_wrap=True)
     if report.heard_in_parts:

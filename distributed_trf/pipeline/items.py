@@ -186,7 +186,7 @@ def layer_part(layer: int) -> str:
 
 def bins_part(bin_width: float) -> str:
     """Name what the counts of a session at one bin width depend on alone."""
-    return f"bin width{PART}{bin_width:g} ms"
+    return f"bin width in ms{PART}{bin_width:g}"
 
 
 Analysis = FitTogether | BootstrapTraining | BootstrapTest | FitLowpass

@@ -15,6 +15,7 @@ from distributed_trf.clusters.recipe import Recipe, load_recipe
 from distributed_trf.clusters.start import start_cluster
 from distributed_trf.config.study import StudySettings
 from distributed_trf.pipeline.asked import HEARD, SOUNDS
+from distributed_trf.pipeline.beside import find_beside
 from distributed_trf.pipeline.context import Context
 from distributed_trf.pipeline.costs.memory import check_memory
 from distributed_trf.pipeline.execute import Outcome
@@ -57,7 +58,7 @@ def nothing_to_do(context: Context, planned: Sequence[Planned]) -> Report | None
     if len(done) < len(planned) or lay_result_grid(context, done):
         return None
     gather_reliability(context, done)
-    return Report(skipped=dict(Counter(item.stage for item in done)))
+    return Report(skipped=dict(Counter(item.stage for item in done)), beside=str(find_beside(context) or ""))
 
 
 class Run:
@@ -90,6 +91,7 @@ class Run:
                     if self._stage(stage):
                         self.report.seconds[stage] = round(time.perf_counter() - start, 3)
                         self._look_at_workers()
+                self.report.beside = str(find_beside(self.context) or "")
                 state = "finished"
             finally:  # at once: workers may take their time to go
                 self._tell(RunEnded(state, self.report))
@@ -185,6 +187,8 @@ class Run:
             "left_out": report.left_out,
             "heard_in_parts": report.heard_in_parts,
             "fallbacks": report.fallbacks,
+            "beside": report.beside,
+            "removed": report.removed,
             HEARD: {stimuli: self.context.heard(stimuli) for stimuli in self.context.study.stimuli},
             SOUNDS: {name: len(stimuli) for name, stimuli in self.context.stimuli.items()},
             "updated": now(),

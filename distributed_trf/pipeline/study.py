@@ -8,6 +8,7 @@ from typing import Self
 from distributed_trf.clusters.recipe import Recipe
 from distributed_trf.config.study import StudySettings, load_study
 from distributed_trf.pipeline.array_run import Element, run_element
+from distributed_trf.pipeline.beside import Beside, find_beside, prune_study
 from distributed_trf.pipeline.context import Context
 from distributed_trf.pipeline.costs.cost import cost
 from distributed_trf.pipeline.costs.forecast import Forecast
@@ -126,6 +127,26 @@ class Study:
         """
         StudyStore.open(self.output)
         return repair_study(Context.open(self.settings, to_run=False))
+
+    def beside(self) -> Beside:
+        """Return what the folder keeps that the study does not ask for, without writing anything."""
+        return find_beside(Context.open(self.settings, to_run=False))
+
+    def prune(self) -> Beside:
+        """Remove what the folder keeps that the study does not ask for, such as fits of a network taken out of it.
+
+        Returns
+        -------
+        Beside
+            What was removed.
+
+        Raises
+        ------
+        StoreBusyError
+            If a run is at work in the folder.
+        """
+        StudyStore.open(self.output)
+        return prune_study(Context.open(self.settings, to_run=False))
 
     def __repr__(self) -> str:
         return f"Study({self.settings.name!r}, output={str(self.output)!r})"

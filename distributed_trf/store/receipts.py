@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,8 @@ from distributed_trf.store.fingerprint import digest
 from distributed_trf.store.study_store import StudyStore
 
 PART = ": "
-"""In the name of what only a part of an item's output depends on, such as ``layer: 3``. Parts are added to those that
-are there, which stay when a study does not ask for them any more."""
+"""In the name of what only a part of an item's output depends on, such as ``layer: 3``; the part's digest is known by
+what follows. Parts are added to those that are there, which stay when a study does not ask for them any more."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,14 @@ class Receipt:
         """Return a receipt for parts that were made before, and for others of the same item that were made now."""
         digests = {**self.details["digests"], **new.details["digests"]}
         return Receipt({**self.fingerprint, **new.fingerprint}, {**new.details, "digests": digests})
+
+    def only(self, parts: Collection[str]) -> Receipt:
+        """Return a receipt for some parts alone, given what follows ``PART`` in their names; others have no parts."""
+        left = {name: d for name, d in self.fingerprint.items() if PART not in name or name.split(PART)[1] in parts}
+        if left == self.fingerprint:
+            return self
+        digests = {part: found for part, found in self.details["digests"].items() if part in parts}
+        return Receipt(left, {**self.details, "digests": digests})
 
 
 def read_receipt(store: StudyStore, stage: str, key: str) -> Receipt | None:

@@ -95,6 +95,11 @@ class StudyStore:
         """The zarr store of correlations."""
         return self.root / "results.zarr"
 
+    def outputs(self) -> list[Path]:
+        """List every group that a work item has written, but for the results."""
+        patterns = ("sounds/*", "spikes/*/*", "counts/*/*/*", "reliability/*/*/*", "features/*/*/*", "analyses/*")
+        return sorted(path for p in (*patterns, "models/*/*/*/*") for path in self.root.glob(f"{p}.zarr"))
+
     def sounds(self, stimuli: str) -> Path:
         """The cut sounds of a stimulus set."""
         return self.root / "sounds" / f"{stimuli}.zarr"

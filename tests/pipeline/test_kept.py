@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import xarray as xr
-import yaml
 
-from distributed_trf import Study, open_lowpass, open_models, open_results
+from distributed_trf import Study, open_models, open_results
 
 MEL, WHISPER = {"name": "mel_librosa"}, {"name": "mel_whisper"}
 SMALL = {"name": "small_whisper", "weights": ["reset"], "layers": [0, 2]}
