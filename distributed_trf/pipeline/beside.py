@@ -173,8 +173,9 @@ def _forget_parts(context: Context) -> None:
         for item in items(context, stage):
             receipt = read_receipt(context.store, stage, item.key)
             if receipt is not None:
-                is_extraction = isinstance(item, Extract)
-                parts = {str(x.id) for x in context.layers(networks[item.network])} if is_extraction else widths
+                parts = widths
+                if isinstance(item, Extract):
+                    parts = {str(layer.id) for layer in context.layers(networks[item.network])}
                 left = receipt.only(parts)
                 if left != receipt:
                     write_receipt(context.store, stage, item.key, left)
