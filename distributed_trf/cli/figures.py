@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from distributed_trf.cli.console import out
-from distributed_trf.cli.results_folder import RESULTS, results_folder
+from distributed_trf.cli.results_folder import RESULTS, results_folder, say_what_they_are_of
 from distributed_trf.config.word_errors import load_word_errors
 from distributed_trf.errors import NothingToDrawError
 from distributed_trf.figures.gallery import FIGURES, chosen, draw
@@ -37,8 +37,9 @@ def draw_figures(
             raise typer.BadParameter(f"{ending!r} is not one of {', '.join(FORMATS)}", param_hint="--format")
     wanted = None if only is None else only.split(",")
     chosen(wanted)  # a misspelt name is found before anything is drawn
-    folder = results_folder(study)
+    folder, settings = results_folder(study)
     _check(folder)
+    say_what_they_are_of(folder, settings)
     table = None if word_errors is None else load_word_errors(word_errors).output / TABLE
     left_out = {}
     for drawing, figure in draw(Inputs(folder, delta, bin_width, table), wanted):

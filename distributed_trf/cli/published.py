@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from distributed_trf.cli.console import out
-from distributed_trf.cli.results_folder import RESULTS, results_folder
+from distributed_trf.cli.results_folder import RESULTS, results_folder, say_what_they_are_of
 from distributed_trf.recordings.formats import open_recordings
 from distributed_trf.recordings.recording_set import RecordingSet
 from distributed_trf.results.analyses import has_bootstraps, has_lowpass, open_bootstraps, open_lowpass
@@ -68,9 +68,10 @@ def export_csv(
     recordings: Path | None = RECORDINGS,
 ) -> None:
     """Write correlations as CSV files in the layout of Ahmed et al. (2025)."""
-    folder = results_folder(study)
+    folder, settings = results_folder(study)
     ds = open_results(folder)
     check_group(StudyStore.open(folder).results)
+    say_what_they_are_of(folder, settings)
     files = write_published_csv(
         ds,
         output,

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from distributed_trf.cli.console import out
-from distributed_trf.cli.results_folder import RESULTS, results_folder
+from distributed_trf.cli.results_folder import RESULTS, results_folder, say_what_they_are_of
 from distributed_trf.figures.html.session_report import write_session_report
 from distributed_trf.figures.html.study_report import write_report
 
@@ -26,14 +26,15 @@ def report(
     ] = None,
 ) -> None:
     """Write what a study is and found, with every figure, as one HTML file."""
-    folder = results_folder(study)
+    folder, settings = results_folder(study)
     path = folder / _file_name(session) if output is None else output
     if path.is_dir():
         raise typer.BadParameter(f"{path} is a folder; name a file", param_hint="--output")
     if session is None:
-        write_report(folder, path)
+        write_report(folder, path, study=settings)
     else:
         write_session_report(folder, session, path)
+    say_what_they_are_of(folder, settings)
     out.print(f"report: {path}", soft_wrap=True)
 
 

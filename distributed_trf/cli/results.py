@@ -10,7 +10,7 @@ import xarray as xr
 from rich.table import Table
 
 from distributed_trf.cli.console import out
-from distributed_trf.cli.results_folder import RESULTS, results_folder
+from distributed_trf.cli.results_folder import RESULTS, results_folder, say_what_they_are_of
 from distributed_trf.results.open import open_results
 from distributed_trf.results.responses.known_rates import ceiling_distance
 from distributed_trf.results.tables.layer_table import layer_table
@@ -33,9 +33,11 @@ def show_results(
     ] = None,
 ) -> None:
     """Print the median test correlation of every network and layer."""
-    ds = _results(results_folder(study))
+    folder, settings = results_folder(study)
+    ds = _results(folder)
     if save is not None:
         out.print(f"table: {save} ({save_table(ds, save)} rows)", soft_wrap=True)
+        say_what_they_are_of(folder, settings)
         return
     table = layer_table(ds)
     for _, row in reliability_table(ds).iterrows():
@@ -54,8 +56,9 @@ def show_results(
             module = row["layer_name"].removeprefix("encoder.")
             view.add_row(*labels, module, f"{row['median']:.3f}", f"{row['q25']:.3f} {row['q75']:.3f}")
         out.print(view)
+    state = say_what_they_are_of(folder, settings)
     if table.empty:
-        out.print("no fit is done yet")
+        out.print("no fit is done yet" if state is not None and not state.was_done else "no fit has a number")
     known = ceiling_distance(ds)
     if known is not None:
         out.print(

@@ -1,4 +1,4 @@
-"""Where the results are that a command is about."""
+"""Where the results are that a command is about, and what they are of."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from pathlib import Path
 
 import typer
 
-from distributed_trf.config.study import load_study
+from distributed_trf.cli.console import out
+from distributed_trf.config.study import StudySettings, load_study
+from distributed_trf.pipeline.fit_state import FitState, fit_state
+from distributed_trf.store.study_store import StudyStore
 
 RESULTS = typer.Argument(
     metavar="STUDY",
@@ -15,8 +18,10 @@ RESULTS = typer.Argument(
 )
 
 
-def results_folder(study: str) -> Path:
-    """Return the folder of a study's results: ``study`` itself if it is such a folder, or else the output of the study.
+def results_folder(study: str) -> tuple[Path, StudySettings | None]:
+    """Return the folder of a study's results, and the study where its file is named.
+
+    The folder is ``study`` itself if it is such a folder, or else the output of the study.
 
     Raises
     ------
@@ -24,4 +29,15 @@ def results_folder(study: str) -> Path:
         If it is neither that, nor a study file that can be used.
     """
     folder = Path(study)
-    return folder if (folder / "store.json").is_file() else load_study(study).output
+    if (folder / "store.json").is_file():
+        return folder, None
+    settings = load_study(study)
+    return settings.output, settings
+
+
+def say_what_they_are_of(folder: Path, study: StudySettings | None) -> FitState | None:
+    """Print what a reader of the results must know: fits of other settings, fits that failed or are missing."""
+    state = fit_state(StudyStore.open(folder), study)
+    for line in state.lines() if state is not None else ():
+        out.print(f"note: {line}", soft_wrap=True, markup=False)
+    return state

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from distributed_trf.config.study import StudySettings
 from distributed_trf.features.families.known import versions
 from distributed_trf.features.weights.source import weights_identity
 from distributed_trf.pipeline.context import Context
@@ -44,6 +45,31 @@ from distributed_trf.store.receipts import Receipt, read_failure, read_receipt
 from distributed_trf.store.zarr_arrays import is_whole
 
 Fingerprint = dict[str, str]
+
+
+def session_settings(study: StudySettings) -> dict[str, Any]:
+    """Return the settings that the responses of a session depend on, at any bin width."""
+    return {"recording format": study.recordings.format, "delay": study.delay}
+
+
+def extraction_settings(study: StudySettings, batch: int) -> dict[str, Any]:
+    """Return the settings that a batch of features depends on, of any network."""
+    return {
+        "lead-in": study.lags.lead_in,
+        "batch": [batch, study.extraction.batch],
+        "dtype": study.extraction.dtype,
+        "keep": study.extraction.keep,
+    }
+
+
+def fit_settings(study: StudySettings, item: Fit | Analysis, revision: int) -> dict[str, Any]:
+    """Return what a fit depends on beside features and responses."""
+    return {
+        "lags": study.lags.model_dump(),
+        "bin width": item.bin_width,
+        "ridge": study.ridge.model_dump(exclude={"unit_block"}),
+        "versions": [revision, library_versions("numpy", "scipy")],
+    }
 
 
 class Waiting(Exception):  # noqa: N818  nothing is wrong
@@ -180,10 +206,9 @@ class Expectations:
         stimuli = self._context.stimuli[item.stimuli]
         return {
             "recording files": file_stamps(recordings.session_files(session)),
-            "recording format": self._context.study.recordings.format,
             "stimuli": [[s.id, s.duration, s.is_test] for s in stimuli],
+            **session_settings(self._context.study),
             **{bins_part(width): width for width in self._context.study.bin_widths},
-            "delay": self._context.study.delay,
             "versions": [read_session.REVISION],
         }
 
@@ -213,10 +238,7 @@ class Expectations:
             "weights": self._weights[item.network, item.weights],
             "network": [table.family, table.sfreq],
             **{layer_part(layer.id): layer.model_dump() for layer in context.layers(settings)},
-            "lead-in": study.lags.lead_in,
-            "batch": [item.batch, study.extraction.batch],
-            "dtype": study.extraction.dtype,
-            "keep": study.extraction.keep,
+            **extraction_settings(study, item.batch),
             "versions": [extract.REVISION, versions(table, item.weights)],
         }
 
@@ -227,10 +249,7 @@ class Expectations:
         return {
             "features": [e.details["digests"][str(layer)] for e in extractions for layer in layers],
             "responses": self._responses(item),
-            "lags": study.lags.model_dump(),
-            "bin width": item.bin_width,
-            "ridge": study.ridge.model_dump(exclude={"unit_block"}),
-            "versions": [revision, library_versions("numpy", "scipy")],
+            **fit_settings(study, item, revision),
         }
 
     def _responses(self, item: Fit | Analysis) -> dict[str, Any]:

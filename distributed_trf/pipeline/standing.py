@@ -41,15 +41,16 @@ def standing(store: StudyStore, runs: Sequence[PastRun], study: StudySettings | 
     store
         The study's folder.
     runs
-        What ``past_runs`` returns; the newest says what the recordings and networks have.
+        What ``past_runs`` returns; the newest that asked for all of it says what the recordings and networks have.
     study
         What is asked for, where that is known.
     """
     newest = runs[-1] if runs else None
     asked = None
-    if newest is not None and study is not None:
-        asked = Remembered.of_run(store, newest.name, newest.manifest, study)
-    waiting = _waiting(store, newest)
+    for run in reversed(runs):
+        if study is not None and asked is None:
+            asked = Remembered.of_run(store, run.name, run.manifest, study)
+    waiting = waiting_items(store, newest)
     found = []
     for stage in STAGES:
         done = {path.stem for path in (store.receipts / stage).glob("*.json")}
@@ -76,7 +77,7 @@ def _failed(store: StudyStore, stage: str, key: str) -> bool:
     return (store.failures / stage / f"{key}.json").exists()
 
 
-def _waiting(store: StudyStore, newest: PastRun | None) -> dict[str, str]:
+def waiting_items(store: StudyStore, newest: PastRun | None) -> dict[str, str]:
     """Say of items that are not done what they wait for, or who is at them, by stage and key."""
     blocked: Mapping[str, str] = newest.manifest.get("blocked", {}) if newest is not None else {}
     at_work = {f"{stage} {key}": f"{State.RUNNING}: {who}" for (stage, key), who in holders(store).items()}

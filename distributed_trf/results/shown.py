@@ -98,7 +98,8 @@ def show(
     if not found:
         at = "" if bin_width is None else f" at {bin_width:g} ms"
         raise NothingToDrawError(
-            f"no fit of {', '.join(map(str, wanted))}{at} is in these results; run the study first: dtrf run STUDY"
+            f"no fit of {', '.join(map(str, wanted))}{at} is in these results that has a number; `dtrf results STUDY` "
+            "says why"
         )
     return found
 

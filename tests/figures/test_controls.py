@@ -121,7 +121,7 @@ def test_figure_controls__of_spectrograms_alone_has_one_panel():
 
 @pytest.mark.parametrize(("which", "named"), [({"bin_width": 35.0}, "timit at 35 ms"), ({"stimuli": "mvocs"}, "mvocs")])
 def test_figure_controls__of_what_was_not_fitted_is_an_error(which, named):
-    with pytest.raises(NothingToDrawError, match=f"no fit of {named} is in these results; run the study first"):
+    with pytest.raises(NothingToDrawError, match=f"no fit of {named} is in these results that has a number"):
         figure_controls(small_results(), **which)
 
 

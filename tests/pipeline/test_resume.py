@@ -72,18 +72,6 @@ def test_added_network__leaves_the_other_fits_alone(studied, write_study):
     assert ds.r.sel(network="small_whisper", weights="fixed").isnull().all()
 
 
-def test_removed_and_added_again__is_fitted_again_not_left_empty(studied, write_study):
-    studied(networks=BOTH)
-    write_study(networks=MEL)
-    assert run() == {}
-    ds = open_results("study")
-    assert ds.network.values.tolist() == ["mel_librosa"]
-    assert ds.r.notnull().all()
-    write_study(networks=BOTH)
-    assert run() == {"read": 0, "assess": 0, "extract": 0, "fit": 2}
-    assert open_results("study").r.sel(network="small_whisper", weights="reset").notnull().all()
-
-
 def test_another_layer__does_not_refit_those_that_came_out_the_same(studied, write_study):
     studied(networks=BOTH)
     write_study(networks=[{**BOTH[0], "layers": [0, 1, 2]}, *MEL])

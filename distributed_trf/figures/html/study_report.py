@@ -6,6 +6,7 @@ from pathlib import Path
 
 import xarray as xr
 
+from distributed_trf.config.study import StudySettings
 from distributed_trf.figures.html.found import found
 from distributed_trf.figures.html.origin import in_utc, origin, settings_lines
 from distributed_trf.figures.html.page import write_page
@@ -13,13 +14,16 @@ from distributed_trf.figures.html.recorded import area_table, reliability_counts
 from distributed_trf.figures.html.shown_figures import gallery_figures
 from distributed_trf.figures.html.work import item_table, left_out, run_table, undone
 from distributed_trf.figures.inputs import Inputs
+from distributed_trf.pipeline.fit_state import fit_state
 from distributed_trf.pipeline.manifest import now
 from distributed_trf.pipeline.past_runs import past_runs
 from distributed_trf.pipeline.standing import standing
 from distributed_trf.store.study_store import StudyStore
 
 
-def write_report(folder: str | Path, path: str | Path, *, delta: float = 0.5) -> None:
+def write_report(
+    folder: str | Path, path: str | Path, *, study: StudySettings | None = None, delta: float = 0.5
+) -> None:
     """Write the report of a study as one HTML file that needs nothing beside it.
 
     It holds the settings, what made the results, recordings and reliability, the best layers with tests, every figure
@@ -32,6 +36,8 @@ def write_report(folder: str | Path, path: str | Path, *, delta: float = 0.5) ->
         Of the study, or of imported results.
     path
         The file; one that is there is replaced when the new one is complete.
+    study
+        What is asked for, if another study than the results say, as where its file was changed since.
     delta
         Of the rule for highly tuned units, which tables and figures are about.
 
@@ -47,7 +53,7 @@ def write_report(folder: str | Path, path: str | Path, *, delta: float = 0.5) ->
     ds = results_if_any(store, inputs)
     runs = past_runs(store)
     made = origin(ds, runs)
-    stages = standing(store, runs, made.study)
+    stages, state = standing(store, runs, study or made.study), fit_state(store, study)
     write_page(
         Path(path),
         "study.html.j2",
@@ -61,6 +67,8 @@ def write_report(folder: str | Path, path: str | Path, *, delta: float = 0.5) ->
         reliability=reliability_counts(ds, delta) if ds is not None else None,
         found=list(found(ds, delta)) if ds is not None else [],
         figures=list(gallery_figures(inputs)) if ds is not None else [],
+        was_done=state is not None and state.was_done,
+        notes=list(state.lines()) if state is not None else [],
         items=item_table(stages) if stages else None,
         undone=undone(stages),
         left_out=left_out(runs),

@@ -96,7 +96,7 @@ def write_published_csv(
             of = FileName(dataset, stimuli, network, weights, lag, bin_width, of_grid, kind)
             files[Path(folder) / write_name(of)] = file_text(of, fits, ds, labels, delay)
     if not files:
-        raise ResultsFileError("no fit of the results is done yet; run the study first")
+        raise ResultsFileError("no unit has a number in any fit of the results; `dtrf results STUDY` says why")
     for path, text in files.items():
         write_text(path, text)
     return list(files)
