@@ -9,6 +9,8 @@ import xarray as xr
 from distributed_trf import Study, combine_results, compare, open_results, simulate_results
 from distributed_trf.config.study import RidgeSettings, StudySettings
 from distributed_trf.errors import DataError
+from distributed_trf.results.attributes import unpacked
+from tests.round_trip import assert_written_and_read
 
 
 def study(**changes):
@@ -33,7 +35,7 @@ def same(a, b):
             np.testing.assert_array_equal(one, other, err_msg=str(name))
 
 
-def test_networks_and_weights__of_two_studies_become_one_dataset(whole):
+def test_networks_and_weights__of_two_studies_become_one_dataset(whole, tmp_path):
     first = whole.sel(network=["cochleagram", "whisper_tiny"], weights=["fixed", "trained"], layer=list(range(6)))
     second = whole.sel(network=["deepspeech2", "whisper_tiny"], weights=["reset", "trained"])
     found = combine_results(first, second)
@@ -41,7 +43,8 @@ def test_networks_and_weights__of_two_studies_become_one_dataset(whole):
     assert found.rho.sel(gone).isnull().all()
     assert found.rho.sel(network="whisper_tiny", weights="reset").notnull().sum() == 2 * 6 * 20
     same(whole, found)
-    assert [s["study"]["name"] for s in found.attrs["studies"]] == ["a", "a"]
+    assert [s["study"]["name"] for s in unpacked(found.attrs)["studies"]] == ["a", "a"]
+    assert_written_and_read(found, tmp_path)
     xr.testing.assert_allclose(
         compare(found.sel(weights="trained"), found.sel(weights="reset")),
         compare(whole.sel(weights="trained"), whole.sel(weights="reset")).sel(network=found.network.values),

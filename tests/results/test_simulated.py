@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from distributed_trf import open_results, select_units, simulate_results
+from tests.round_trip import assert_written_and_read
 from tests.small_results import write_small_study
 
 
@@ -14,9 +15,15 @@ def test_simulated_results__have_what_results_of_a_study_have(tmp_path):
     ds = simulate_results(sessions=3, channels=2)
     for name, variable in ds.variables.items():
         assert real[name].dims == variable.dims, name
-        if name in ds.data_vars:
-            assert real[name].attrs == variable.attrs, name
-    assert set(real.coords) == set(ds.coords)
+        assert real[name].attrs == variable.attrs, name
+        assert real[name].dtype.kind == variable.dtype.kind, name
+        assert variable.dtype.kind in "fiU", name
+    assert list(real.coords) == list(ds.coords)
+    assert [name for name in real.data_vars if name in ds] == list(ds.data_vars)
+    assert {name: type(value) for name, value in real.attrs.items()} == dict.fromkeys(real.attrs, str)
+    assert_written_and_read(ds, tmp_path / "written")
+    assert_written_and_read(real, tmp_path / "real")
+    assert real.network.values.astype(str).tolist() == ["mel", "net"]
     np.testing.assert_allclose(ds.rho, ds.r / np.sqrt(ds.normaliser).expand_dims({}).broadcast_like(ds.r))
 
 

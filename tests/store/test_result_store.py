@@ -12,14 +12,19 @@ from distributed_trf import names
 from distributed_trf.errors import StoreError
 from distributed_trf.store.results import (
     Grid,
+    asked_grid,
     describe_results,
     empty_fit,
     filled_places,
     has_grid,
     lay_results,
+    open_grid,
     read_fit,
     session_units,
+    stored_grid,
+    withheld_places,
     write_fit,
+    write_reliability,
 )
 from tests.store_damage import flip_a_bit
 
@@ -116,12 +121,55 @@ def test_lay_results__a_network_more_keeps_what_is_done_bit_by_bit(laid):
         assert is_empty(laid, place)
 
 
+ONE = replace(GRID, axes={**GRID.axes, "network": ("net",), "weights": ("reset",)}, layers={"net": NET})
+"""What a study asks for that is of one network only."""
+
+
 def test_lay_results__a_network_less_keeps_the_others(laid):
-    axes = {**GRID.axes, "network": ("net",), "weights": ("reset",)}
-    lay_results(laid, replace(GRID, axes=axes, layers={"net": NET}), [SECOND], ATTRS)
+    lay_results(laid, ONE, [SECOND], ATTRS)
     assert_fit(laid, SECOND, 2)
-    with pytest.raises(ValueError, match="not in list"):
+    with pytest.raises(ValueError, match="not in tuple"):
         read_fit(laid, MEL)
+    assert stored_grid(laid) == ONE
+
+
+def test_lay_results__keeps_fits_that_are_not_asked_for_beside_the_grid(laid):
+    lay_results(laid, ONE, [SECOND, MEL], ATTRS)
+    assert_fit(laid, MEL, 1)
+    assert filled_places(laid) == {SECOND, MEL}
+    assert asked_grid(laid) == ONE
+    ds = open_grid(laid)
+    assert dict(ds.sizes) == {"stimuli": 1, "network": 1, "weights": 1, "layer": 2, "bin_width": 1, "unit": 3}
+    np.testing.assert_array_equal(ds.r.sel(layer=2).squeeze(), fit(2)["r"])
+    assert has_grid(laid, GRID)  # which holds no label but of these two
+    describe_results(laid, GRID, ATTRS)
+    np.testing.assert_array_equal(open_grid(laid).r.sel(network="mel", weights="fixed", layer=0).squeeze(), fit(1)["r"])
+
+
+def test_lay_results__other_units_leave_kept_fits_whole(laid):
+    """And what is written meanwhile has none of them."""
+    units = {name: column[2:] for name, column in GRID.units.items()}
+    lay_results(laid, replace(ONE, units=units), [MEL, SECOND], ATTRS)
+    assert session_units(laid) == {"s2": slice(0, 1)}
+    assert open_grid(laid).session.values.tolist() == ["s2"]
+    np.testing.assert_array_equal(open_grid(laid).r.sel(layer=2).squeeze(), fit(2)["r"][2])
+    write_fit(laid, SECOND, {name: np.array([0.5]) for name in names.RESULTS})
+    write_reliability(laid, "timit", 50.0, {"normaliser": np.array([0.25])})
+    assert open_grid(laid).normaliser.values.tolist() == [[[0.25]]]
+    lay_results(laid, GRID, [MEL, SECOND], ATTRS)
+    assert_fit(laid, MEL, 1)
+    np.testing.assert_array_equal(read_fit(laid, SECOND)["r"], [np.nan, np.nan, 0.5])
+
+
+def test_open_grid__does_not_show_what_is_withheld(laid):
+    describe_results(laid, GRID, ATTRS, withheld=[MEL, ("timit", "gone", "reset", 0, 50.0)])
+    assert withheld_places(laid) == {MEL}
+    shown = open_grid(laid)
+    assert shown.r.sel(network="mel").isnull().all()
+    np.testing.assert_array_equal(shown.r.sel(network="net", weights="reset", layer=2).squeeze(), fit(2)["r"])
+    assert shown.alpha.attrs == names.RESULTS["alpha"].attrs
+    describe_results(laid, GRID, ATTRS)
+    np.testing.assert_array_equal(open_grid(laid).r.sel(network="mel", weights="fixed", layer=0).squeeze(), fit(1)["r"])
 
 
 def test_empty_fit__empties_its_place_alone(laid):

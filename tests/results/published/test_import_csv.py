@@ -17,9 +17,11 @@ from distributed_trf import (
     simulate,
 )
 from distributed_trf.errors import RecordingError, ResultsFileError, StoreError
+from distributed_trf.results.attributes import study_of, unpacked
 from distributed_trf.results.tables.layer_table import layer_table
 from distributed_trf.store.study_store import StudyStore
 from tests.published_files import SMALL, PublishedFiles, small_folder
+from tests.round_trip import assert_written_and_read
 from tests.small_results import write_small_study
 
 UNITS = [(str(session), str(channel)) for session, n in SMALL.items() for channel in range(n)]
@@ -103,16 +105,18 @@ def test_import__labels_are_those_of_networks_and_sites(imported):
     assert (unknown.layer_name, unknown.layer_type) == ("", "")
 
 
-def test_import__says_what_the_numbers_are(imported):
+def test_import__says_what_the_numbers_are(imported, tmp_path):
     ds = open_results(imported / "out")
     assert "N / (N - 1) times Pearson r" in ds.r.attrs["comment"]
-    assert ds.attrs["study"] == {
+    assert study_of(ds) == {
         "name": "ahmed_25",
         "recordings": {"format": "ucsf"},
         "lags": {"tmin": 0.0, "tmax": 0.2},
         "delay": 0.0,
     }
-    assert set(ds.attrs["imported"]["files"]) == {path.name for path in (imported / "in").iterdir()}
+    assert set(unpacked(ds.attrs)["imported"]["files"]) == {path.name for path in (imported / "in").iterdir()}
+    assert_written_and_read(ds, tmp_path / "fits")
+    assert_written_and_read(open_lowpass(imported / "out"), tmp_path / "lowpass")
 
 
 def test_import__low_passed_features_are_an_analysis(imported):
@@ -222,7 +226,7 @@ def test_import__other_files_are_left_out_with_the_reason(tmp_path):
         done.left_out[TINY.replace("ahmed_25", "older")]
         == "of the identifier older; import it into a folder of its own"
     )
-    assert open_results(tmp_path / "out").attrs["imported"]["left_out"] == done.left_out
+    assert unpacked(open_results(tmp_path / "out").attrs)["imported"]["left_out"] == done.left_out
     assert open_results(tmp_path / "out").normaliser.isnull().all()
 
 
