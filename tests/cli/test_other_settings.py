@@ -42,7 +42,7 @@ def test_results__say_why_no_unit_has_a_number(write_study, workplace, rewrite, 
     """Spikes on another clock: every fit is done, and NaN."""
     write_study(networks=[{"name": "mel_librosa"}], reliability=None)
     for file in (workplace / "recordings/sessions").rglob("*MUspk*"):
-        rewrite(file, lambda content: content["spike"].update(stimlock=content["spike"]["stimlock"] * 1000))
+        rewrite(file, lambda content: content["spike"].update(stimlock=content["spike"]["stimlock"] + 1e5))
     assert Study.load("study.yaml").run(recipe=None).done["fit"] == 1
     said = " ".join(dtrf("results", "study.yaml").stdout.split())
     assert "timit, 50 ms bins: 1 fits are done, and no unit has a test correlation; 6 of 6 units never fire" in said

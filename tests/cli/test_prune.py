@@ -15,7 +15,7 @@ def test_prune__says_how_much_it_is_and_asks(saved_study, tmp_path, monkeypatch,
     before = sorted(path for path in (tmp_path / "out").rglob("*") if path.is_file())
     planned = " ".join(dtrf("plan", "study.yaml").stdout.split())
     assert "kept beside: 1 fit of 1 network and 2 other items that this study does not ask for, " in planned
-    assert "KiB; dtrf prune removes them" in planned
+    assert "iB; dtrf prune removes them" in planned
     for asked in (dtrf("prune", "study.yaml", "--dry-run"), dtrf("prune", "study.yaml")):  # nobody answers
         said = " ".join(asked.stdout.split())
         assert "extract features: 2 items fit layers: 1 items fits are of mel_whisper kept beside: 1 fit" in said
