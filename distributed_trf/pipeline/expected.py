@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from distributed_trf.config.study import StudySettings
+from distributed_trf.config.study import ReliabilitySettings, StudySettings
 from distributed_trf.features.families.known import versions
 from distributed_trf.features.weights.source import weights_identity
 from distributed_trf.pipeline.context import Context
@@ -50,6 +50,14 @@ Fingerprint = dict[str, str]
 def session_settings(study: StudySettings) -> dict[str, Any]:
     """Return the settings that the responses of a session depend on, at any bin width."""
     return {"recording format": study.recordings.format, "delay": study.delay}
+
+
+def reliability_settings(reliability: ReliabilitySettings) -> dict[str, Any]:
+    """Return what an assessment of units depends on beside their responses."""
+    return {
+        "reliability": reliability.model_dump(),
+        "versions": [assess.REVISION, library_versions("numpy", "scipy")],
+    }
 
 
 def extraction_settings(study: StudySettings, batch: int) -> dict[str, Any]:
@@ -218,8 +226,7 @@ class Expectations:
         counts = self._require(ReadSession(item.stimuli, item.session))
         return {
             "responses": counts.details["digests"][f"{item.bin_width:g}"],
-            "reliability": settings.model_dump(),
-            "versions": [assess.REVISION, library_versions("numpy", "scipy")],
+            **reliability_settings(settings),
         }
 
     def _extract(self, item: Extract) -> dict[str, Any]:
@@ -253,13 +260,13 @@ class Expectations:
         }
 
     def _responses(self, item: Fit | Analysis) -> dict[str, Any]:
-        """Digests of the sessions' counts; a session that failed for good is left out."""
+        """Digests of the sessions' counts, and what units are called; a session that failed for good is left out."""
         found = {}
         for session in self._context.recordings.heard(item.stimuli):
             counts = ReadSession(item.stimuli, session.name)
             receipt = self.receipt(counts)
             if receipt is not None:
-                found[session.name] = receipt.details["digests"][f"{item.bin_width:g}"]
+                found[session.name] = [receipt.details["digests"][f"{item.bin_width:g}"], *session.channels]
             elif not self.unreadable(counts):
                 raise Waiting(f"waits for {counts.stage} {counts.key}")
         if not found:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,8 @@ from distributed_trf import names
 from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import ConfigError, StoreError
 from distributed_trf.features.table import NetworkTable, chosen_layers, chosen_weights, load_table
-from distributed_trf.pipeline.expected import extraction_settings, fit_settings, session_settings
-from distributed_trf.pipeline.items import FIT, Extract, Fit, ReadSession
+from distributed_trf.pipeline.expected import extraction_settings, fit_settings, reliability_settings, session_settings
+from distributed_trf.pipeline.items import ANALYSE, ASSESS, EXTRACT, FIT, READ, Assess, Extract, Fit, ReadSession
 from distributed_trf.pipeline.past_runs import PastRun, past_runs
 from distributed_trf.pipeline.shared import shared
 from distributed_trf.pipeline.stages import fit
@@ -27,7 +28,7 @@ from distributed_trf.pipeline.stages.read_session import load_counts
 from distributed_trf.pipeline.standing import NOT_BEGUN, waiting_items
 from distributed_trf.store.fingerprint import fingerprint
 from distributed_trf.store.receipts import Receipt, read_failure, read_receipt
-from distributed_trf.store.results import asked_grid, session_units
+from distributed_trf.store.results import ANALYSES_ATTR, asked_grid, session_units
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.store.zarr_arrays import attributes, open_group
 
@@ -54,6 +55,8 @@ class FitState:
     """Fits that are done, by stimulus set and bin width where no unit has a test correlation in any of them."""
     silent: Mapping[tuple[str, float], tuple[int, int]] = field(default_factory=dict)
     """Of those, the number of units that never fire in a trial, and of all."""
+    other_analyses: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """What else is of other settings: how many of them, of how many that are done."""
     not_asked: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Labels that the results show and the study does not ask for, by dimension."""
 
@@ -73,6 +76,8 @@ class FitState:
             yield f"{self._of(self.failed)} failed: {_reasons(self.failed)}"
         if self.missing:
             yield f"{self._of(self.missing)} are missing: {_reasons(self.missing)}"
+        for what, (n, of) in self.other_analyses.items():
+            yield f"{n} of {of} {what} are of other settings than the study's; they are shown as they were"
         for (stimuli, bin_width), n in self.without_numbers.items():
             never, units = self.silent[stimuli, bin_width]
             yield (
@@ -136,6 +141,7 @@ def fit_state(store: StudyStore, study: StudySettings | None = None) -> FitState
         missing=found["missing"],
         without_numbers=without,
         silent={place: _silent(store, *place) for place in without},
+        other_analyses=expected.other_analyses(),
         not_asked=_not_asked(store, fits),
     )
 
@@ -152,15 +158,34 @@ class _Expected:
         own = fingerprint(fit_settings(self._study, item, fit.REVISION))
         features = (item.stimuli, item.network, item.weights)
         if features not in self._upstream:
-            keys = Extract(*features, 0).key
-            self._upstream[features] = self._differ("extract", keys, extraction_settings(self._study, 0))
+            first = Extract(*features, 0).key
+            self._upstream[features] = self._differ(EXTRACT, first, extraction_settings(self._study, 0))
         if (item.stimuli,) not in self._upstream:
             sessions = session_units(self._store.results) if self._store.results.is_dir() else {}
             read = [ReadSession(item.stimuli, session).key for session in sessions]
             expected = session_settings(self._study)
-            self._upstream[item.stimuli,] = sorted({n for key in read for n in self._differ("read", key, expected)})
+            self._upstream[item.stimuli,] = sorted({n for key in read for n in self._differ(READ, key, expected)})
         mine = [name for name, digest in own.items() if receipt.fingerprint.get(name) != digest]
         return [*mine, *self._upstream[features], *self._upstream[item.stimuli,]]
+
+    def other_analyses(self) -> dict[str, tuple[int, int]]:
+        """Count what is of other settings beside the grid of fits."""
+        store, study = self._store, self._study
+        if not store.results.is_dir():
+            return {}
+        assessed, analysed = [], []
+        if study.reliability is not None:
+            settings = reliability_settings(study.reliability)
+            for stimuli, width, session in product(study.stimuli, study.bin_widths, session_units(store.results)):
+                key = Assess(stimuli, width, session).key
+                if read_receipt(store, ASSESS, key) is not None:
+                    assessed.append(bool(self._differ(ASSESS, key, settings)))
+        settings = {"lags": study.lags.model_dump(), "ridge": study.ridge.model_dump(exclude={"unit_block"})}
+        for key in attributes(open_group(store.results)).get(ANALYSES_ATTR, ()):
+            if read_receipt(store, ANALYSE, key) is not None:
+                analysed.append(bool(self._differ(ANALYSE, key, settings)))
+        found = {"assessments of sessions": assessed, "analyses": analysed}
+        return {what: (sum(differ), len(differ)) for what, differ in found.items() if any(differ)}
 
     def _differ(self, stage: str, key: str, settings: Mapping[str, Any]) -> list[str]:
         receipt = read_receipt(self._store, stage, key)

@@ -277,6 +277,12 @@ def asked_grid(path: Path) -> Grid:
     return Grid.of_stored({**asked, "units": {name: column[: asked["units"]] for name, column in units.items()}})
 
 
+def shown_fits(path: Path) -> Callable[[Place], bool]:
+    """Return what tells whether the results show a fit."""
+    asked, withheld = asked_grid(path), withheld_places(path)
+    return lambda place: place in asked and place not in withheld
+
+
 def withheld_places(path: Path) -> set[Place]:
     """Return the places inside what is asked for whose fits are kept and not shown."""
     return {(s, n, w, layer, width) for s, n, w, layer, width in attributes(open_group(path))[ASKED_ATTR]["withheld"]}

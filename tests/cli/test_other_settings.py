@@ -25,6 +25,7 @@ def test_results__of_other_settings_are_said_to_be(saved_study, tmp_path, monkey
     shutil.copytree(saved_study, "out")
     study = yaml.safe_load((saved_study.parent / "study.yaml").read_text())
     study |= {"output": "out", "ridge": {"alphas": [1, 10]}, "networks": [*study["networks"], {"name": "wavelet"}]}
+    study["reliability"] |= {"draws": 400}
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
     shown = dtrf(command, "study.yaml", *options)
     said = " ".join(shown.stdout.split())
@@ -32,6 +33,7 @@ def test_results__of_other_settings_are_said_to_be(saved_study, tmp_path, monkey
     assert "note: 2 of 3 fits are of other settings than the study's" in said
     assert "(changed: ridge)" in said
     assert "note: 1 of 3 fits are missing: not begun" in said
+    assert "note: 2 of 2 assessments of sessions are of other settings" in said
     if command == "report":
         assert "2 of 3 fits are of other settings" in (tmp_path / "out/report.html").read_text()
     if command == "results":

@@ -54,6 +54,9 @@ def test_taken_out__is_not_shown_and_not_done_again(studied, write_study, less, 
     write_study(**WHOLE | less)
     assert run() == {}
     shown = numbers()
+    models = open_models("study").keys()
+    assert len(models) == shown.r.notnull().any("unit").sum()
+    assert all(shown.r.sel(dict(zip(shown.r.dims, place, strict=False))).notnull().any() for place in models)
     if alone:
         write_study(**WHOLE | less, output="alone")
         assert Study.load("study.yaml").run(recipe=None).ok

@@ -9,20 +9,21 @@ from distributed_trf.pipeline.items import Fit
 from distributed_trf.results.responses.model import Model
 from distributed_trf.store.models import open_model
 from distributed_trf.store.receipts import Receipt, read_receipt
-from distributed_trf.store.results import Place
+from distributed_trf.store.results import Place, shown_fits
 from distributed_trf.store.study_store import StudyStore
 
 
 class Models:
     """Saved models in a study's folder: ``models[stimuli, network, weights, layer, bin_width]``.
 
-    As a result does, a model counts once the receipt of its fit is there.
+    As a result does, a model counts once the receipt of its fit is there, and while the study asks for it.
     """
 
     def __init__(self, store: StudyStore) -> None:
         self._store = store
         self._fits: dict[str, tuple[Place, Receipt]] = {}
-        for place in store.all_models():
+        shown = shown_fits(store.results) if store.results.is_dir() else lambda _: True
+        for place in filter(shown, store.all_models()):
             receipt = read_receipt(store, Fit.stage, _key(place))
             if receipt is not None and "model" in receipt.details:
                 self._fits[_key(place)] = place, receipt
