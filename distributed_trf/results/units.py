@@ -144,7 +144,7 @@ def _measured(ds: xr.Dataset, stimuli: str | Sequence[str] | None, bin_width: fl
     of = of.expand_dims([dim for dim in names.RELIABILITY_DIMS if dim not in of.dims])
     of = of.stack(place=names.RELIABILITY_DIMS[:-1], create_index=False).transpose("place", names.UNIT)
     values = {str(name): of[name].values for name in of.data_vars}
-    for row, place in zip(values["normaliser"], of.transpose("place", ...)[names.STIMULI].values, strict=True):
+    for row, place in zip(values["normaliser"], of.transpose("place", ...)[names.STIMULI].values.tolist(), strict=True):
         if row.size and np.isnan(row).all():
             raise DataError(
                 f"no unit's reliability was measured for stimulus set {place!r}; name others as `stimuli`, or run the "

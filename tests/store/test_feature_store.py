@@ -17,9 +17,12 @@ from distributed_trf.errors import StoreError
 from distributed_trf.store.feature_layout import FeatureLayout, StoredLayer
 from distributed_trf.store.features import (
     NetworkFeatures,
+    add_layers,
     create_features,
+    drop_layers,
     has_layout,
     open_features,
+    stored_layers,
     write_batch,
 )
 from distributed_trf.store.study_store import StudyStore
@@ -152,8 +155,6 @@ def test_stimuli__are_found_by_any_reader_of_zarr(written):
         replace(LAYOUT, durations=(0.06, 0.04, 0.03)),
         replace(LAYOUT, batches=(1, 2)),
         replace(LAYOUT, lead_in=0.021),
-        replace(LAYOUT, layers=LAYOUT.layers[:1]),
-        replace(LAYOUT, layers=LAYOUT.layers[::-1]),
         *(
             replace(LAYOUT, layers=(replace(LAYOUT.layers[0], **change), LAYOUT.layers[1]))
             for change in (
@@ -173,6 +174,31 @@ def test_has_layout__notices_any_difference(written, other):
     assert has_layout(path, LAYOUT)
     assert not has_layout(path, other)
     assert not has_layout(path.with_name("gone.zarr"), LAYOUT)
+
+
+def test_layers__are_added_beside_those_that_are_there_and_taken_away(written):
+    path, features = written
+    first, second = LAYOUT.layers
+    new = replace(second, id=7, name="new")
+    assert has_layout(path, replace(LAYOUT, layers=(second,)))
+    assert has_layout(path, replace(LAYOUT, layers=(second, first)))
+    assert not has_layout(path, replace(LAYOUT, layers=(new,)))
+    assert not add_layers(path, replace(LAYOUT, layers=(new,), lead_in=0.5))
+    assert not add_layers(path, replace(LAYOUT, layers=(new, replace(first, width=7))))
+    assert not add_layers(path.with_name("gone.zarr"), LAYOUT)
+    assert add_layers(path, replace(LAYOUT, layers=(new,)))
+    assert [layer.id for layer in stored_layers(path)] == [first.id, second.id, 7]
+    assert has_layout(path, replace(LAYOUT, layers=(new, second)))
+    for k, stimulus in enumerate(LAYOUT.stimuli[:2]):
+        np.testing.assert_array_equal(NetworkFeatures(path).frames(first.id, stimulus), features[first.id][k])
+    with pytest.raises(StoreError, match="is not in store"):
+        NetworkFeatures(path).frames(7, "a")
+    drop_layers(path, [first.id])
+    assert [layer.id for layer in stored_layers(path)] == [second.id, 7]
+    assert not (path / str(first.id)).exists()
+    assert [*NetworkFeatures(path).iterate(second.id)][0][0] == "a"
+    create_features(path, LAYOUT)
+    assert stored_layers(path) == LAYOUT.layers
 
 
 def test_create_features__replaces_what_was_there(written):
