@@ -8,6 +8,7 @@ import os
 import pickle
 import subprocess
 import sys
+import time
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
@@ -18,9 +19,12 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from distributed_trf.features.weights.checkpoint import read_state
-from distributed_trf.features.weights.pickled import DTYPES, _Inert, _TensorUnpickler, read_pickled
-from tests.features.checkpoints import FORMATS, LEGACY, STATE, ZIP, refused, same, save_lightning
+from distributed_trf.errors import FeatureError
+from distributed_trf.features.weights import checkpoint, unpickle
+from distributed_trf.features.weights.checkpoint import load_state, read_state
+from distributed_trf.features.weights.pickled import DTYPES, _Tensors, read_pickled
+from distributed_trf.features.weights.unpickle import INERT
+from tests.features.checkpoints import FORMATS, LEGACY, STATE, ZIP, network, refused, same, save_lightning
 
 NO_GRADIENT = False
 
@@ -181,10 +185,12 @@ def test_tensor__beyond_its_storage_is_refused(tmp_path, change):
 @pytest.mark.parametrize("n", [5, 7, 0, -6, 10**15])
 def test_storage__of_another_size_than_its_tensor_says_is_refused(tmp_path, n):
     content = {"a": tensor(Storage("FloatStorage", "0", n), size=(0,))}
-    refused(write_zip(tmp_path / "zip.pt", content, {"0": SIX}), "net/data/0 has 24 bytes, not")
+    reason = "described by other things" if n < 0 else "more than there is in the file" if n > 100 else None
+    refused(write_zip(tmp_path / "zip.pt", content, {"0": SIX}), reason or "net/data/0 has 24 bytes, not")
     write_legacy(tmp_path / "legacy.pt", content, ["0"], (6).to_bytes(8, "little") + SIX)
-    reason = "is said to have" if n > 100 else "cannot be read as a checkpoint"
-    refused(tmp_path / "legacy.pt", reason)
+    refused(tmp_path / "legacy.pt", reason or f"storage '0' has 6 elements, not {n}")
+    write_zip(tmp_path / "twice.pt", {"b": tensor(Storage("FloatStorage", "0", 6)), **content}, {"0": SIX})
+    refused(tmp_path / "twice.pt", "storage '0' is said to be of two sizes" if n >= 0 else "by other things")
 
 
 def test_storage__hand_made_is_read(tmp_path):
@@ -202,13 +208,183 @@ def test_storage__hand_made_is_read(tmp_path):
 def test_storage__that_is_missing_is_refused(tmp_path):
     content = {"a": tensor(Storage("FloatStorage", "0", 6))}
     refused(write_zip(tmp_path / "zip.pt", content, {"1": SIX}), "cannot be read", "net/data/0")
-    refused(write_legacy(tmp_path / "legacy.pt", content), "storages [] follow, expected ['0']")
+    refused(write_legacy(tmp_path / "legacy.pt", content), "other storages follow than the 1 that")
 
 
 @pytest.mark.parametrize("reference", [{"what": "file"}, {"view": (("1", 0, 2),)}])
 def test_storage__reference_of_an_unknown_kind_is_refused(tmp_path, reference):
     content = {"a": tensor(Storage("FloatStorage", "0", 6, **reference))}
     refused(write_zip(tmp_path / "net.pt", content, {"0": SIX}), "unknown kind of reference")
+
+
+HUGE, MOST = 2**40, 60_000
+VAST = tensor(Storage("FloatStorage", "0", 6), size=(HUGE, 2), stride=(0, 0))
+"""A view with more elements than memory; it takes none."""
+NESTED, TWICE, MANY = b"K\x01" + b"\x85" * 50_000, b"K\x01" + b"2\x86" * 60, b"]" * (MOST + 1)
+"""Tuples within tuples, very deep, and sixty deep with two of the next in each; and lists beyond count."""
+IN_DICT = b"\x80\x04}X\x01\x00\x00\x00a"
+
+
+def reference(of):
+    return b"\x80\x02" + pickled(of)[2:-1] + b"Q."
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"\x80\x04}r\xff\xff\xff\xff.", "its keys are none"),
+        (b"\x80\x02}p" + b"9" * 4000 + b"\n.", "a place beyond"),
+        (b"\x80\x04}" + NESTED + b"K\x01s.", "its keys are none"),
+        (b"\x80\x04}" + TWICE + b"K\x01s.", "its keys are none"),
+        (b"\x80\x04\x8f(" + TWICE + b"\x90.", "holds one pickled object"),
+        (IN_DICT + b"\x96" + HUGE.to_bytes(8, "little") + b"s.", "but only 2 remain"),
+        (IN_DICT + b"\x8e" + HUGE.to_bytes(8, "little") + b"s.", "but only 2 remain"),
+        (IN_DICT + MANY + b"s.", f"more than {MOST} operations"),
+        (b"\x80\x02(I" + b"9" * 5_000 + b"\nl.", "ValueError"),
+        (b"\x80\x02S" + b"x" * 100_000 + b"\n.", "ValueError: no string quotes around"),
+        (b"\x80\x04(", "pickle exhausted before seeing STOP"),
+        (b"\x80\x04K\x01K\x02a.", "appends to a int"),
+        (b"\x80\x04)K\x01K\x02s.", "sets items of a tuple"),
+        (b"\x80\x04ccollections\nOrderedDict\nK\x01R.", "calls a function with a int"),
+        (b"\x80\x04K\x01)R.", "holds one pickled object"),
+        (reference(VAST), "a Tensor that names no storage"),
+        (reference((VAST, 1)), "a tuple that names no storage"),
+        (reference(("storage", VAST, "0", "cpu", 6)), "described by other things"),
+        (reference(("storage", torch.FloatStorage, VAST, "cpu", 6)), "described by other things"),
+        (reference(("storage", torch.FloatStorage, "0", "cpu", VAST)), "described by other things"),
+        (reference(("storage", torch.FloatStorage, "0", "cpu", 6, VAST)), "unknown kind of reference"),
+        (Made(OrderedDict, VAST), "its keys are none"),
+        (Made(OrderedDict, [[1, 2, 3]]), "ValueError"),
+        (Made(torch._utils._rebuild_tensor_v2, VAST, 0, (2,), (1,)), "described by other things"),
+        (Made(torch._utils._rebuild_tensor_v2, Storage("FloatStorage", "0", 6), 0, VAST, (1,)), "by other things"),
+        (Made(torch._tensor._rebuild_from_type_v2, OrderedDict, nn.Parameter, VAST, {}), "one pickled object"),
+        ({"a": tensor(Storage("FloatStorage", "0", 6), size=(HUGE,))}, "reaches beyond its storage of 6"),
+        ({"a": tensor(Storage("FloatStorage", "0", 6), size=(2**62 + 1,), stride=(4,))}, "reaches beyond"),
+        ({"a": tensor(Storage("FloatStorage", "0", 6), size=(2, 2), stride=(2**62, 2**62))}, "reaches beyond"),
+        ({"a": tensor(Storage("FloatStorage", "0", 6), size=(10**5000,))}, "by other things"),
+        ({"a": tensor(Storage("FloatStorage", "0", 6), 0, (1,) * 65, (1,) * 65)}, "by other things"),
+        ({"a": tensor(Storage("FloatStorage", "0", HUGE), size=(0,))}, "more than there is in the file"),
+        ({"a" * 10_000: 1, "\x1b[31m\n": 2, "\ud800": 3}, "its keys are aaa"),
+    ],
+)
+def test_hostile_pickle__is_refused_at_once(tmp_path, monkeypatch, content, reason):
+    monkeypatch.setattr(unpickle, "MOST", MOST)
+    begun = time.perf_counter()
+    write_zip(tmp_path / "net.pt", content, {"0": SIX})
+    message = refused(tmp_path / "net.pt", reason)
+    assert len(message) < 1000
+    assert message.isprintable()
+    assert time.perf_counter() - begun < 5  # half a second where nothing else runs
+    refused(write_legacy(tmp_path / "old.pt", content, ["0"], (6).to_bytes(8, "little") + SIX))
+
+
+def test_view__larger_than_memory_is_one(tmp_path):
+    write_zip(tmp_path / "net.pt", {"a": VAST, "b": tensor(Storage("FloatStorage", "0", 6))}, {"0": SIX})
+    assert read_state(tmp_path / "net.pt")["a"].shape == (HUGE, 2)
+    with pytest.raises(FeatureError, match=r"1 of another shape: a \(1099511627776, 2\) instead of \(3,\)"):
+        load_state(nn.ParameterDict({"a": torch.zeros(3), "b": torch.zeros(2)}), read_state(tmp_path / "net.pt"), "net")
+
+
+def test_state_of_a_tensor__is_not_set(tmp_path):
+    """Of torch it would make room for whatever the file says."""
+    state = (Storage("FloatStorage", "0", 6), 0, (HUGE,), (1,))
+    storage, rebuild = Storage("FloatStorage", "0", 6), torch._utils._rebuild_tensor_v2
+    made = Made(rebuild, storage, 0, (2,), (1,), NO_GRADIENT, OrderedDict(), state=state)
+    write_zip(tmp_path / "net.pt", {"a": made}, {"0": SIX})
+    same(read_state(tmp_path / "net.pt"), {"a": torch.tensor([0.0, 1])})
+
+
+def test_dict_of_pairs__is_made_once_however_often_it_is_named(tmp_path):
+    """As Python 2 wrote them."""
+    pairs = pickled([["a", tensor(Storage("FloatStorage", "0", 6))], [3, 4]])[2:-1]
+    made = b"\x80\x02(" + b"ccollections\nOrderedDict\nq\xff" + pairs + b"q\xfe\x85Rh\xffh\xfe\x85R\x86."
+    one, two = read_pickled(write_zip(tmp_path / "net.pt", made.replace(b"(c", b"c", 1), {"0": SIX}))
+    assert one is two
+    same(one, {"a": torch.tensor([0.0, 1])})
+
+
+def test_storages__are_no_more_than_the_file_even_where_members_share_their_bytes(tmp_path):
+    content = {str(k): tensor(Storage("DoubleStorage", "0", 100), size=(0,)) for k in range(3)}
+    path = write_zip(tmp_path / "net.pt", {"a": tensor(Storage("FloatStorage", "0", 6)), **content}, {"0": SIX})
+    refused(path, "storage '0' is said to be of two sizes or types")
+    many = {str(k): tensor(Storage("DoubleStorage", str(k), 1000), size=(0,)) for k in range(20)}
+    legacy = write_legacy(tmp_path / "legacy.pt", many, ["0"], (1000).to_bytes(8, "little") + bytes(8000))
+    refused(legacy, "more than there is in the file")
+
+
+@pytest.mark.parametrize("member", ["net/data.pkl", "net/data/0"])
+def test_zip__that_is_compressed_is_not_expanded(tmp_path, member):
+    content = pickled({"a": tensor(Storage("FloatStorage", "0", 6))})
+    parts = {"net/data.pkl": content, "net/data/0": SIX}
+    with zipfile.ZipFile(tmp_path / "net.pt", "w") as archive:
+        for name, part in parts.items():
+            kind = zipfile.ZIP_DEFLATED if name == member else zipfile.ZIP_STORED
+            archive.writestr(name, part if name != member else part + bytes(1 << 26), kind)
+    begun = time.perf_counter()
+    refused(tmp_path / "net.pt", f"member '{member}' of the archive is compressed, which torch.save never does")
+    assert time.perf_counter() - begun < 1
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("member", ["net/data.pkl", "net/data/0", "net/byteorder"])
+def test_zip__with_a_member_twice_is_refused(tmp_path, member):
+    path = write_zip(tmp_path / "net.pt", {"a": tensor(Storage("FloatStorage", "0", 6))}, {"0": SIX})
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(member, b"other")
+    refused(path, "have the same name")
+
+
+def test_zip__names_that_are_paths_lead_nowhere(tmp_path):
+    (tmp_path / "secret").write_bytes(SIX)
+    content = {"a": tensor(Storage("FloatStorage", "../../secret", 6))}
+    refused(write_zip(tmp_path / "net.pt", content, {"0": SIX}), "There is no item named 'net/data/../../secret'")
+
+
+def test_byte_order__that_is_none_is_shown(tmp_path):
+    path = write_zip(tmp_path / "net.pt", {"a": 1}, {}, byteorder="middle" * 1_000_000)
+    assert len(refused(path, "its numbers are of byte order b'middlemiddle")) < 500
+
+
+def test_error__without_text_is_named_by_its_kind(tmp_path, monkeypatch):
+    def full(_file):
+        raise MemoryError
+
+    monkeypatch.setattr(checkpoint, "read_pickled", full)
+    (tmp_path / "net.pt").touch()
+    refused(tmp_path / "net.pt", "cannot be read as a checkpoint: MemoryError; fetch it again")
+
+
+N_DAMAGES = int(os.environ.get("N_DAMAGES", "60"))
+
+
+@pytest.mark.parametrize("kind", ["zip", "legacy", "safetensors"])
+def test_damage__gives_the_same_weights_or_an_error(tmp_path, kind):
+    """Bits that flip, bytes that are zero, ends that are missing. Only the zip has checksums of its numbers."""
+    path, rng = tmp_path / f"net.{kind}", np.random.default_rng(0)
+    save_file(STATE, path) if kind == "safetensors" else torch.save(STATE, path, **FORMATS[kind])
+    whole = path.read_bytes()
+    told = len(whole) if kind == "zip" else len(whole) - sum(t.nbytes for t in STATE.values())
+    messages = []
+    for _ in range(N_DAMAGES):
+        content, at = bytearray(whole), int(rng.integers(told))
+        match rng.integers(3):
+            case 0:
+                content[at] ^= 1 << rng.integers(8)
+            case 1:
+                content[at : at + 8] = bytes(min(8, len(whole) - at))
+            case 2:
+                del content[at:]
+        path.write_bytes(content)
+        model = network()
+        try:
+            load_state(model, read_state(path), path)
+        except FeatureError as error:
+            messages.append(str(error))
+        else:
+            if kind == "zip":
+                same(model.state_dict(), STATE)
+    assert len(messages) > N_DAMAGES / 3
+    assert all(message.startswith(f"{path}: ") for message in messages)
 
 
 BOMBS = {
@@ -314,7 +490,6 @@ ALLOWED = {
 
 
 def test_names__that_mean_anything_are_these_alone():
-    unpickler = _TensorUnpickler(io.BytesIO(), lambda _key, dtype, n: torch.empty(n, dtype=dtype))
     import collections
     import functools
     import importlib
@@ -326,7 +501,12 @@ def test_names__that_mean_anything_are_these_alone():
     names |= {("__builtin__", name) for name in dir(builtins)} | {("torch", "FloatStorage.from_file"), ("torch", "os")}
     names |= {("torch._utils", "_rebuild_tensor_v2.__globals__"), ("collections", "OrderedDict.update")}
     assert names >= ALLOWED
-    assert {name for name in names if unpickler.find_class(*name) is not _Inert} == ALLOWED
+    assert {name for name in names if meaning(*name) is not INERT} == ALLOWED
+
+
+def meaning(module, name):
+    stack = b"\x80\x04" + pickle.dumps(module, 2)[2:-1] + pickle.dumps(name, 2)[2:-1] + b"\x93."
+    return _Tensors(lambda _key, dtype, n: torch.empty(n, dtype=dtype), 0).read(io.BytesIO(stack))
 
 
 @pytest.mark.parametrize("slots", [False, True])
@@ -336,7 +516,7 @@ def test_names__that_mean_something_cannot_be_changed_by_a_file(tmp_path, module
     state = dict.fromkeys(names, (1, 2))
     build = pickle.dumps((None, state) if slots else state, protocol=2)[2:-1]
     content = b"\x80\x02c" + f"{module}\n{name}\n".encode() + build + b"b."
-    function = _TensorUnpickler._view
+    function = _Tensors._view
     before = (function.__defaults__, function.__code__, OrderedDict.__init__, torch.float32.itemsize)
     refused(write_zip(tmp_path / "changed.pt", content, {}))
     assert before == (function.__defaults__, function.__code__, OrderedDict.__init__, torch.float32.itemsize)
@@ -348,9 +528,9 @@ def test_inert__takes_whatever_a_pickle_does(tmp_path):
     kinds = b"cgone\nA\n"
     for what in (b"(lp0\nK\x01ab", b"K\x01a", b"(K\x01K\x02e", b"K\x01K\x02s", b"(K\x01K\x02u", b"(K\x01\x90", b"}b"):
         content = b"\x80\x04}X\x01\x00\x00\x00x" + kinds + b")\x81" + (what if what[0:1] != b"(l" else b"") + b"s."
-        assert read_pickled(write_zip(tmp_path / "net.pt", content, {})) == {"x": _Inert}
+        assert read_pickled(write_zip(tmp_path / "net.pt", content, {})) == {"x": INERT}
     content = b"\x80\x04}X\x01\x00\x00\x00x" + kinds + b")R)\x81)R)}\x92s."
-    assert read_pickled(write_zip(tmp_path / "net.pt", content, {})) == {"x": _Inert}
+    assert read_pickled(write_zip(tmp_path / "net.pt", content, {})) == {"x": INERT}
 
 
 def test_read_state__old_tensors_that_carry_no_hooks(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from distributed_trf.config.extraction import NetworkSettings
@@ -11,6 +12,7 @@ from distributed_trf.errors import FeatureError
 from distributed_trf.features.table import NetworkTable
 from distributed_trf.features.weights.pickled import read_pickled
 from distributed_trf.features.weights.source import weights_source
+from distributed_trf.features.weights.unpickle import INERT
 
 if TYPE_CHECKING:
     import torch
@@ -70,13 +72,13 @@ def read_state(source: Path) -> State:
             found = found[key]
             break
     if not isinstance(found, dict):
-        kind = "pickled object" if isinstance(found, type) else type(found).__name__
+        kind = "pickled object" if found is INERT else type(found).__name__
         raise FeatureError(
             f"{source}: holds one {kind}, expected tensors by name; save what state_dict() of the network returns"
         )
-    tensors = {str(name): value for name, value in found.items() if isinstance(value, torch.Tensor)}
+    tensors = {name: value for name, value in found.items() if isinstance(value, torch.Tensor)}
     if not tensors:
-        raise FeatureError(f"{source}: holds no tensors by name; its keys are {_some([*map(str, found)]) or 'none'}")
+        raise FeatureError(f"{source}: holds no tensors by name; its keys are {_some([*found]) or 'none'}")
     return tensors
 
 
@@ -88,10 +90,14 @@ def without_prefix(state: State, prefix: str) -> State:
 def _weight_files(folder: Path) -> list[Path]:
     for index in (folder / name for name in INDICES):
         if index.is_file():
-            try:
-                return [folder / name for name in sorted(set(json.loads(index.read_text())["weight_map"].values()))]
-            except (ValueError, LookupError, TypeError, AttributeError) as error:
-                raise FeatureError(f"{index}: cannot be read as an index of shards: {error}; fetch it again") from error
+            shards = read_json(index, "an index of shards").get("weight_map")
+            names = [*shards.values()] if isinstance(shards, dict) else []
+            if not names or not all(isinstance(name, str) and (folder / name).parent == folder for name in names):
+                raise FeatureError(
+                    f"{index}: cannot be read as an index of shards: `weight_map` does not name files beside it; fetch "
+                    "it again"
+                )
+            return [folder / name for name in sorted(set(names))]
     for name in WHOLE:
         if (folder / name).is_file():
             return [folder / name]
@@ -99,6 +105,23 @@ def _weight_files(folder: Path) -> list[Path]:
         f"{folder}: holds neither {' nor '.join(WHOLE)}; give the folder of the trained weights as `source` in the "
         "study"
     )
+
+
+def read_json(file: Path, what: str) -> dict[str, Any]:
+    """Read a file that stands beside weights.
+
+    Raises
+    ------
+    FeatureError
+        If it is not there or holds no JSON of names and values; it says that the file is not ``what``.
+    """
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(content, dict):
+            raise ValueError(f"it holds a {type(content).__name__}")
+    except (OSError, ValueError, RecursionError) as error:
+        raise FeatureError(f"{file}: cannot be read as {what}: {_told(error)}; fetch it again") from error
+    return content
 
 
 def _read(file: Path) -> Any:
@@ -109,7 +132,7 @@ def _read(file: Path) -> Any:
             return load_file(file)
         return read_pickled(file)
     except Exception as error:  # whatever a damaged file makes of its reader
-        raise FeatureError(f"{file}: cannot be read as a checkpoint: {error}; fetch it again") from error
+        raise FeatureError(f"{file}: cannot be read as a checkpoint: {_told(error)}; fetch it again") from error
 
 
 def load_state(model: nn.Module, state: State, source: str | Path) -> None:
@@ -118,7 +141,7 @@ def load_state(model: nn.Module, state: State, source: str | Path) -> None:
     Raises
     ------
     FeatureError
-        Listing keys that are missing, those that are too many, and those of another shape.
+        Listing keys that are missing, those that are too many, and those of another shape or kind of number.
     """
     own = model.state_dict()
     lists = {
@@ -128,6 +151,9 @@ def load_state(model: nn.Module, state: State, source: str | Path) -> None:
             f"{key} {tuple(state[key].shape)} instead of {tuple(own[key].shape)}"
             for key in own
             if key in state and state[key].shape != own[key].shape
+        ],
+        "of another kind of number": [
+            key for key in own if key in state and own[key].is_floating_point() and not state[key].is_floating_point()
         ],
     }
     if any(lists.values()):
@@ -140,4 +166,16 @@ def load_state(model: nn.Module, state: State, source: str | Path) -> None:
 
 
 def _some(keys: list[str]) -> str:
-    return ", ".join(keys[:8]) + (f" and {len(keys) - 8} more" if len(keys) > 8 else "")
+    return ", ".join(map(_shown, keys[:8])) + (f" and {len(keys) - 8} more" if len(keys) > 8 else "")
+
+
+def _shown(text: str) -> str:
+    """Return what a file says as a terminal can show it."""
+    short = text if len(text) <= 200 else f"{text[:200]}..."
+    return short if short.isprintable() else ascii(short)
+
+
+def _told(error: Exception) -> str:
+    """Return what an error says, of which some say nothing and others repeat the file."""
+    kind, text = type(error).__name__, " ".join(str(error).split())
+    return _shown(text) if isinstance(error, UnpicklingError) else f"{kind}: {_shown(text)}" if text else kind

@@ -9,25 +9,30 @@ anything, and one that holds foreign objects beside its tensors can be read all 
 from __future__ import annotations
 
 import os
-import pickle
 import struct
 import sys
-from collections import OrderedDict
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import IO, TYPE_CHECKING, Any
-from zipfile import ZipFile
+from zipfile import ZIP_STORED, ZipFile
+
+from distributed_trf.features.weights.unpickle import INERT, unpickle
 
 if TYPE_CHECKING:
     import torch
 
-    NewStorage = Callable[[Any, torch.dtype, int], torch.Tensor]
+    NewStorage = Callable[[str, torch.dtype, int], torch.Tensor]
     """Makes a storage, given its key, type and number of elements."""
 
 ZIP_START = b"PK\x03\x04"
 MAGIC_NUMBER = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 """What the first of the pickles in a file of torch before 1.6 holds."""
+
+MOST_DIMENSIONS = 64
+ROOM = 1 << 20
+"""Bytes that are read at once without looking how many there are."""
 
 DTYPES = {
     "DoubleStorage": "float64",
@@ -45,78 +50,107 @@ DTYPES = {
 }
 
 
-class _InertType(type):
-    """Of ``_Inert``: takes whatever a pickle does to an object, and does nothing."""
+class _Storage:
+    """Numbers that tensors are views of; no pickle sees anything of them."""
 
-    def __call__(cls, *_args: Any, **_kwargs: Any) -> Any:
-        return cls
-
-    def __setstate__(cls, _state: Any) -> None: ...
-
-    def __setitem__(cls, _key: Any, _value: Any) -> None: ...
-
-    def extend(cls, _values: Any) -> None: ...
-
-    def add(cls, _value: Any) -> None: ...
+    def __init__(self, numbers: torch.Tensor) -> None:
+        self.numbers = numbers
 
 
-class _Inert(metaclass=_InertType):
-    """Stands for every class and function that is foreign, and for whatever they would make.
+class _Tensors:
+    """Rebuilds the tensors of a pickle as views of flat ones, which stand for their storages.
 
-    A class, since a pickle makes instances of what it names; it is its own instance, since that may be a class again.
+    Parameters
+    ----------
+    new_storage
+        Makes a storage.
+    n_bytes
+        Of the file, which holds all of them.
     """
 
-    def __new__(cls, *_args: Any, **_kwargs: Any) -> Any:
-        return cls
-
-
-class _TensorUnpickler(pickle.Unpickler):
-    """Rebuilds tensors as views of flat ones, which stand for their storages."""
-
-    def __init__(self, file: IO[bytes], new_storage: NewStorage) -> None:
-        super().__init__(file)
+    def __init__(self, new_storage: NewStorage, n_bytes: int) -> None:
         self.new_storage = new_storage
-        self.storages: dict[Any, torch.Tensor] = {}
+        self.left = n_bytes
+        self.storages: dict[str, _Storage] = {}
+        self.pairs: dict[int, tuple[Any, dict[str, Any]]] = {}
+        """Lists of pairs with the dict that each became: a pickle may name one many times."""
 
-    def find_class(self, module: str, name: str) -> Any:
+    def read(self, stream: IO[bytes]) -> Any:
+        """Read a pickle."""
         import torch
 
-        if module == "torch" and name in DTYPES:
-            return getattr(torch, DTYPES[name])
-        # Bound methods, since a pickle could change the defaults of functions.
-        allowed = {
-            ("collections", "OrderedDict"): OrderedDict,
+        rebuilt = {
+            ("collections", "OrderedDict"): self._ordered_dict,
             ("torch._utils", "_rebuild_tensor"): self._view,
             ("torch._utils", "_rebuild_tensor_v2"): self._view,
-            ("torch._utils", "_rebuild_parameter"): self._first,
-            ("torch._utils", "_rebuild_parameter_with_state"): self._first,
-            ("torch._tensor", "_rebuild_from_type_v2"): self._without_type,
+            ("torch._utils", "_rebuild_parameter"): _first,
+            ("torch._utils", "_rebuild_parameter_with_state"): _first,
+            ("torch._tensor", "_rebuild_from_type_v2"): _without_type,
         }
-        return allowed.get((module, name), _Inert)
+        return unpickle(
+            stream, rebuilt | {("torch", kind): getattr(torch, name) for kind, name in DTYPES.items()}, self._storage
+        )
 
-    def persistent_load(self, saved: Any) -> Any:
+    def _storage(self, saved: Any) -> Any:
+        """Return what a pickle refers to: (storage, type, key, device, number of elements), and in old ones a view."""
         import torch
 
-        what, *about = saved
-        if what == "module":  # a class of torch.nn with its source
-            return _Inert
-        dtype, key, _device, n, *view = about
-        if what != "storage" or any(view):
-            raise pickle.UnpicklingError(f"unknown kind of reference {saved}")
-        if not isinstance(dtype, torch.dtype):
-            return _Inert
+        if type(saved) is not tuple or len(saved) < 2 or type(saved[0]) is not str:
+            raise UnpicklingError(f"unknown kind of reference: a {type(saved).__name__} that names no storage")
+        if saved[0] == "module":  # a class of torch.nn with its source
+            return INERT
+        if saved[0] != "storage" or len(saved) < 5 or not all(view is None for view in saved[5:]):
+            raise UnpicklingError(f"unknown kind of reference: {saved[0][:40]!r} with {len(saved) - 1} values")
+        dtype, key, _device, n = saved[1:5]
+        if dtype is INERT:
+            return INERT
+        if not isinstance(dtype, torch.dtype) or type(key) is not str or not _is_count(n):
+            raise UnpicklingError("a storage is described by other things than its type, key and size")
         if key not in self.storages:
-            self.storages[key] = self.new_storage(key, dtype, n)
-        return self.storages[key]
+            self.left -= n * dtype.itemsize
+            if self.left < 0:
+                raise UnpicklingError(
+                    f"storage {key[:40]!r} is said to have {n} of {dtype}, more than there is in the file"
+                )
+            self.storages[key] = _Storage(self.new_storage(key, dtype, n))
+        storage = self.storages[key]
+        if (storage.numbers.dtype, storage.numbers.numel()) != (dtype, n):
+            raise UnpicklingError(f"storage {key[:40]!r} is said to be of two sizes or types")
+        return storage
 
-    def _view(self, storage: Any, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_grad: Any) -> Any:
-        return storage.as_strided(size, stride, offset)
+    def _view(self, storage: Any, offset: Any, size: Any, stride: Any, *_grad: Any) -> Any:
+        if storage is INERT:
+            return INERT
+        told = type(size) is type(stride) is tuple and len(size) == len(stride) <= MOST_DIMENSIONS
+        if type(storage) is not _Storage or not told or not all(map(_is_count, (offset, *size, *stride))):
+            raise UnpicklingError("a tensor is described by other things than its storage, offset, size and strides")
+        last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
+        if 0 not in size and last >= storage.numbers.numel():
+            raise UnpicklingError(f"a tensor reaches beyond its storage of {storage.numbers.numel()} numbers")
+        return storage.numbers.as_strided(size, stride, offset)
 
-    def _first(self, tensor: Any, *_grad_and_state: Any) -> Any:
-        return tensor
+    def _ordered_dict(self, *arguments: Any) -> dict[str, Any]:
+        """Return a dict, to be filled afterwards, or of pairs, as pickles of Python 2 give them."""
+        if not arguments or type(arguments[0]) is not list:
+            return {}
+        pairs = arguments[0]
+        if id(pairs) not in self.pairs:
+            self.pairs[id(pairs)] = pairs, {name: value for name, value in pairs if type(name) is str}
+        return self.pairs[id(pairs)][1]
 
-    def _without_type(self, rebuild: Any, _type: Any, arguments: tuple[Any, ...], _state: Any) -> Any:
-        return rebuild(*arguments)
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 2**63
+
+
+def _first(tensor: Any, *_grad_and_state: Any) -> Any:
+    return tensor
+
+
+def _without_type(rebuild: Any, _type: Any, arguments: Any, *_state: Any) -> Any:
+    if not callable(rebuild) or type(arguments) is not tuple:
+        return INERT
+    return rebuild(*arguments)
 
 
 def read_pickled(file: Path) -> Any:
@@ -139,60 +173,84 @@ def read_pickled(file: Path) -> Any:
             return _read_zip(stream)
         if MAGIC_NUMBER in start:
             return _read_legacy(stream)
-    raise pickle.UnpicklingError(f"no file of torch.save begins with {start[:16]!r}")
+    raise UnpicklingError(f"no file of torch.save begins with {start[:16]!r}")
 
 
 def _read_zip(stream: IO[bytes]) -> Any:
     import torch
 
     with ZipFile(stream) as archive:
-        roots = [name.removesuffix("data.pkl") for name in archive.namelist() if name.endswith("/data.pkl")]
+        members = {member.filename: member for member in archive.infolist()}
+        if len(members) < len(archive.infolist()):
+            raise UnpicklingError("members of the archive have the same name, so that it is not certain which is meant")
+        for name, member in members.items():
+            if member.compress_type != ZIP_STORED or member.compress_size != member.file_size:
+                raise UnpicklingError(f"member {name[:80]!r} of the archive is compressed, which torch.save never does")
+        roots = [name.removesuffix("data.pkl") for name in members if name.endswith("/data.pkl")]
         if len(roots) != 1:
-            raise pickle.UnpicklingError(f"{len(roots)} members of the archive are called data.pkl, expected 1")
+            raise UnpicklingError(f"{len(roots)} members of the archive are called data.pkl, expected 1")
         root = roots[0]
-        if f"{root}byteorder" in archive.namelist():
-            _check_byte_order(archive.read(f"{root}byteorder").decode())
+        if f"{root}byteorder" in members:
+            _check_byte_order(archive.read(f"{root}byteorder"))
 
-        def read(key: Any, dtype: torch.dtype, n: int) -> torch.Tensor:
+        def read(key: str, dtype: torch.dtype, n: int) -> torch.Tensor:
             member = archive.getinfo(f"{root}data/{key}")
             if member.file_size != n * dtype.itemsize:
-                raise pickle.UnpicklingError(f"{member.filename} has {member.file_size} bytes, not {n} of {dtype}")
+                raise UnpicklingError(f"{member.filename[:80]} has {member.file_size} bytes, not {n} of {dtype}")
             storage = torch.empty(n, dtype=dtype)
             with archive.open(member) as content:
                 _fill(storage, content)
             return storage
 
-        return _TensorUnpickler(BytesIO(archive.read(f"{root}data.pkl")), read).load()
+        return _Tensors(read, _size(stream)).read(BytesIO(archive.read(f"{root}data.pkl")))
 
 
 def _read_legacy(stream: IO[bytes]) -> Any:
     import torch
 
-    n_bytes = os.fstat(stream.fileno()).st_size
-
-    def reserve(key: Any, dtype: torch.dtype, n: int) -> torch.Tensor:
-        if n * dtype.itemsize > n_bytes:
-            raise pickle.UnpicklingError(f"storage {key} is said to have {n} of {dtype}, more than the file")
+    def reserve(_key: str, dtype: torch.dtype, n: int) -> torch.Tensor:
         return torch.empty(n, dtype=dtype)
 
-    _magic_number, _protocol, system = (_TensorUnpickler(stream, reserve).load() for _ in range(3))
-    _check_byte_order("little" if system["little_endian"] else "big")
-    unpickler = _TensorUnpickler(stream, reserve)
-    found = unpickler.load()
-    keys = _TensorUnpickler(stream, reserve).load()
-    if set(keys) != set(unpickler.storages):
-        raise pickle.UnpicklingError(f"storages {keys} follow, expected {[*unpickler.storages]}")
+    bounded: Any = _Bounded(stream)
+    _magic_number, _protocol, system = (_Tensors(reserve, 0).read(bounded) for _ in range(3))
+    if type(system) is not dict or type(system.get("little_endian")) is not bool:
+        raise UnpicklingError("it does not say in which order the bytes of its numbers are")
+    _check_byte_order(b"little" if system["little_endian"] else b"big")
+    tensors = _Tensors(reserve, _size(stream))
+    found = tensors.read(bounded)
+    keys = _Tensors(reserve, 0).read(bounded)
+    if type(keys) is not list or any(type(key) is not str for key in keys) or sorted(keys) != sorted(tensors.storages):
+        raise UnpicklingError(f"other storages follow than the {len(tensors.storages)} that its tensors are of")
     for key in keys:
         (n,) = struct.unpack("=q", stream.read(8))
-        if n != unpickler.storages[key].numel():
-            raise pickle.UnpicklingError(f"storage {key} has {n} elements, not {unpickler.storages[key].numel()}")
-        _fill(unpickler.storages[key], stream)
+        numbers = tensors.storages[key].numbers
+        if n != numbers.numel():
+            raise UnpicklingError(f"storage {key[:40]!r} has {n} elements, not {numbers.numel()}")
+        _fill(numbers, stream)
     return found
 
 
-def _check_byte_order(order: str) -> None:
-    if order != sys.byteorder:
-        raise pickle.UnpicklingError(f"its numbers are {order}-endian, those of this machine {sys.byteorder}-endian")
+class _Bounded:
+    """A stream that makes room for no more than is left of it, however much is asked for."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self.stream, self.size = stream, _size(stream)
+
+    def read(self, n: int) -> bytes:
+        return self.stream.read(n if n < ROOM else min(n, self.size - self.stream.tell()))
+
+    def readline(self) -> bytes:
+        return self.stream.readline(ROOM)
+
+
+def _size(stream: IO[bytes]) -> int:
+    return os.fstat(stream.fileno()).st_size
+
+
+def _check_byte_order(order: bytes) -> None:
+    if order != sys.byteorder.encode():
+        told = f"{order.decode()}-endian" if order in (b"little", b"big") else f"of byte order {order[:20]!r}"
+        raise UnpicklingError(f"its numbers are {told}, those of this machine {sys.byteorder}-endian")
 
 
 def _fill(storage: torch.Tensor, content: IO[bytes]) -> None:
