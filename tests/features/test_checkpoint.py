@@ -109,7 +109,12 @@ def test_read_state__shards_are_joined(tmp_path, index, shard, save):
         read_state(tmp_path)
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{", '{"weight_map": 3}', "{}"])
+OUTSIDE = ['{"weight_map": {"a": "../model.safetensors"}}', '{"weight_map": {"a": "/etc/model.safetensors"}}']
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{", '{"weight_map": 3}', "{}", "[" * 100_000, '{"weight_map": {"a": [1]}}', *OUTSIDE]
+)
 def test_read_state__broken_index_is_named(tmp_path, content):
     (tmp_path / "model.safetensors.index.json").write_text(content)
     with pytest.raises(FeatureError, match=r"model\.safetensors\.index\.json: cannot be read as an index of shards"):
@@ -139,21 +144,23 @@ def test_load_state__half_weights_become_those_of_the_network():
 
 def test_load_state__names_what_is_missing_too_many_and_misshapen():
     state = {**STATE, "3.weight": torch.zeros(1), "0.bias": torch.zeros(4), "1.bias": torch.zeros(3, 1)}
-    for key in ("0.weight", "1.num_batches_tracked"):
+    for key in ("0.weight", "1.running_var"):
         del state[key]
+    state["2.bias_hh_l0"] = torch.zeros(8, dtype=torch.int32)
     model = network()
     with pytest.raises(FeatureError) as caught:
         load_state(model, state, "/some/net.pt")
     message = str(caught.value)
     assert message.startswith("/some/net.pt: these are not the weights of Sequential: ")
-    assert "2 missing: 0.weight, 1.num_batches_tracked;" in message
+    assert "2 missing: 0.weight, 1.running_var;" in message
+    assert "1 of another kind of number: 2.bias_hh_l0." in message
     assert "1 not of this network: 3.weight;" in message
-    assert "2 of another shape: 0.bias (4,) instead of (3,), 1.bias (3, 1) instead of (3,)." in message
+    assert "2 of another shape: 0.bias (4,) instead of (3,), 1.bias (3, 1) instead of (3,);" in message
     same(model.state_dict(), STATE)
 
 
 def test_load_state__many_names_are_counted():
-    with pytest.raises(FeatureError, match=r"11 missing: 0\.weight, .*, 2\.weight_ih_l0 and 3 more;"):
+    with pytest.raises(FeatureError, match=r"10 missing: 0\.weight, .*, 2\.weight_hh_l0 and 2 more;"):
         load_state(network(), {"a": torch.zeros(1)}, "net")
 
 
@@ -168,6 +175,38 @@ def test_load_state__parametrised_weights_go_by_the_names_of_their_parts(tmp_pat
     assert "0.parametrizations.weight.original0" in state
     load_state(model, state, "here")
     assert torch.equal(model[0].weight, expected[0].weight)
+
+
+WRAPPED = ("module.", "_orig_mod.", "model.", "module.model.")
+
+
+@pytest.mark.parametrize("rename", [*WRAPPED, "norms", "no batches", "computed", "magnitudes"])
+def test_load_state__names_of_old_and_of_frameworks_are_understood(rename):
+    expected, model = network(), network()
+    if rename == "magnitudes":
+        for net in (expected, model):
+            nn.utils.parametrizations.weight_norm(net[0])
+    for k, parameter in enumerate(expected.parameters()):
+        nn.init.constant_(parameter, k)
+    state, whole = expected.state_dict(), expected.state_dict()
+    if rename in WRAPPED:
+        state = {f"{rename}{key}": value for key, value in state.items()}
+    elif rename == "norms":
+        state["1.gamma"], state["1.beta"] = state.pop("1.weight"), state.pop("1.bias")
+    elif rename == "no batches":
+        del state["1.num_batches_tracked"]
+    elif rename == "computed":
+        state |= {"0.position_ids": torch.arange(3), "2.num_batches_tracked": torch.tensor(3)}
+    else:
+        for part, now in {"weight_g": "original0", "weight_v": "original1"}.items():
+            state[f"0.{part}"] = state.pop(f"0.parametrizations.weight.{now}")
+    load_state(model, state, "here")
+    same(model.state_dict(), whole)
+
+
+def test_load_state__name_of_old_beside_that_of_now_is_too_many():
+    with pytest.raises(FeatureError, match=r"1 not of this network: 1\.gamma\."):
+        load_state(network(), {**STATE, "1.gamma": torch.ones(3)}, "here")
 
 
 def test_without_prefix__keeps_what_begins_with_it():

@@ -14,14 +14,28 @@ import pytest
 import torch
 from huggingface_hub.utils import filter_repo_objects
 from safetensors.torch import load_file, save_file
-from transformers import Wav2Vec2Config, Wav2Vec2ForCTC, WhisperConfig, WhisperForConditionalGeneration, WhisperModel
+from transformers import (
+    ClapConfig,
+    ClapModel,
+    Wav2Vec2Config,
+    Wav2Vec2ForCTC,
+    Wav2Vec2ForSequenceClassification,
+    WhisperConfig,
+    WhisperForConditionalGeneration,
+    WhisperModel,
+)
 
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.errors import ConfigError, FeatureError, MissingExtraError
 from distributed_trf.features.network import build_network, extract
 from distributed_trf.features.table import NetworkTable, load_table
 from distributed_trf.features.weights.hub import PICKLED, SAFE
-from distributed_trf.features.weights.transformers_model import transformers_class, untrained_model
+from distributed_trf.features.weights.transformers_model import (
+    trained_model,
+    trained_with_head,
+    transformers_class,
+    untrained_model,
+)
 from tests.conftest import SMALL_WHISPER
 from tests.small_transformers import WAV2VEC2, features, noise, small
 
@@ -124,10 +138,50 @@ def test_pickle_beside_the_weights__is_never_opened(folder, saved):
 def test_code_that_a_folder_names__is_never_run(folder, saved):
     mark = folder / "exploded"
     (folder / "evil.py").write_text(f"open({str(mark)!r}, 'w')\nWhisperModel = object\n")
-    configure(folder, auto_map={"AutoModel": "evil.WhisperModel"}, attn_implementation="someone/kernel")
+    configure(folder, auto_map={"AutoModel": "evil.WhisperModel"}, quantization_config={"quant_method": "evil"})
     assert same_features(folder, saved)
-    assert built(folder).model.config._attn_implementation == "sdpa"
     assert not mark.exists()
+
+
+CHOICES = {
+    **dict.fromkeys(("attn_implementation", "_attn_implementation", "_attn_implementation_internal"), "someone/kernel"),
+    **dict.fromkeys(("experts_implementation", "_experts_implementation", "_experts_implementation_internal"), "evil"),
+    "_attn_implementation_autoset": True,
+    "output_attentions": True,
+    "torch_dtype": "float16",
+    "dtype": "bfloat16",
+    "return_dict": False,
+    "chunk_size_feed_forward": 1,
+    "use_kernels": True,
+    "kernel_config": {"a": "evil"},
+    "per_layer_config": {"0": {"d_model": 4}},
+    "device_map": "cuda",
+}
+
+
+@pytest.mark.parametrize("key", CHOICES)
+def test_choice_of_code_and_numbers__is_not_a_files(folder, saved, key):
+    configure(folder, **{key: CHOICES[key]})
+    model = built(folder).model
+    assert model.config._attn_implementation == built(saved).model.config._attn_implementation == "sdpa"
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
+    assert model.config.to_dict() == built(saved).model.config.to_dict()
+
+
+def test_choice_of_code__is_not_a_files_for_a_part_of_the_model(tmp_path):
+    parts = {
+        "text_config": {"vocab_size": 9, "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1},
+        "audio_config": {"depths": [1, 1, 1, 1], "patch_embeds_hidden_size": 8, "num_attention_heads": [1, 1, 1, 1]},
+    }
+    ClapModel(ClapConfig(**parts)).save_pretrained(tmp_path)
+    content = json.loads((tmp_path / "config.json").read_text())
+    for part in parts:
+        content[part] |= {"_attn_implementation": "flash_attention_2", "attn_implementation": "someone/kernel"}
+    configure(tmp_path, **content)
+    model = trained_model("ClapModel", tmp_path, parts, "mine", None)
+    assert {m.config._attn_implementation for m in model.modules() if hasattr(m, "config")} <= {"sdpa", "eager"}
+    with pytest.raises(FeatureError, match=r"text_config is .* instead of"):
+        trained_model("ClapModel", tmp_path, {"text_config": {"hidden_size": 16}}, "mine", None)
 
 
 @pytest.mark.parametrize("part", ["encoder.layers.1.fc1.weight", "decoder.layers.0.encoder_attn.k_proj.weight"])
@@ -150,6 +204,31 @@ def test_mask_for_training__may_be_missing_and_heads_are_left_out(tmp_path):
     assert not built(published, table).model.masked_spec_embed.any()
     change(published, lambda w: w.pop("wav2vec2.encoder.layer_norm.bias"))
     refused(published, "1 missing: encoder.layer_norm.bias", table=table)
+
+
+def test_mask_for_training__goes_by_its_first_name_in_old_files(tmp_path):
+    """As in facebook/wav2vec2-base-100h; with a head as without."""
+    table = small("wav2vec2", **WAV2VEC2)
+    model = Wav2Vec2ForCTC(Wav2Vec2Config(**table.config, vocab_size=32))
+    model.save_pretrained(tmp_path)
+    change(tmp_path, lambda w: w.update({"wav2vec2.mask_time_emb_vector": w.pop("wav2vec2.masked_spec_embed")}))
+    assert torch.equal(built(tmp_path, table).model.masked_spec_embed, model.wav2vec2.masked_spec_embed)
+    for edit in (lambda _: None, lambda w: w.pop("wav2vec2.mask_time_emb_vector")):
+        change(tmp_path, edit)
+        whole = trained_with_head("Wav2Vec2ForCTC", tmp_path, table.config, "wav2vec2")
+        assert torch.equal(whole.lm_head.weight, model.lm_head.weight)
+
+
+@pytest.mark.parametrize("wrapper", ["", "module.", "model."])
+def test_heads_of_classification__are_left_out(tmp_path, wrapper):
+    table = small("wav2vec2", **WAV2VEC2)
+    config = Wav2Vec2Config(**table.config, use_weighted_layer_sum=True)
+    model = Wav2Vec2ForSequenceClassification(config)
+    model.save_pretrained(tmp_path)
+    state = {f"{wrapper}{key}": value.clone() for key, value in model.state_dict().items()}
+    save_file(state, tmp_path / "model.safetensors")
+    found = built(tmp_path, table).model.state_dict()
+    assert all(torch.equal(found[key], value) for key, value in model.wav2vec2.state_dict().items())
 
 
 def test_network_of_another_size__is_named_with_its_table(tmp_path):
@@ -257,6 +336,10 @@ def test_fields_of_public_configurations__do_no_harm(folder, saved):
 def test_class_that_is_none__is_named():
     with pytest.raises(ConfigError, match="has no class 'HubertModle'"):
         transformers_class("HubertModle")
+    with pytest.raises(ConfigError, match="network mine, config: hiden_size = 4 describes .*'hidden_size'"):
+        untrained_model("HubertModel", {"hiden_size": 4}, "mine")
+    with pytest.raises(ConfigError, match="network mine, config: _attn_implementation = 'eager' describes no network"):
+        untrained_model("HubertModel", {"_attn_implementation": "eager"}, "mine")
     with pytest.raises(ConfigError, match="network mine: no HubertModel can be made of its config"):
         untrained_model("HubertModel", {"hidden_size": "wide"}, "mine")
 

@@ -15,7 +15,8 @@ from distributed_trf.errors import ConfigError, FeatureError
 from distributed_trf.features.families.torch_family import TorchFamily
 from distributed_trf.features.family import Keep, Network, Work
 from distributed_trf.features.table import Layer, NetworkTable
-from distributed_trf.features.weights.checkpoint import State, load_state, read_state, without_prefix
+from distributed_trf.features.weights.checkpoint import load_state, read_state, without_prefix
+from distributed_trf.features.weights.names import State
 from distributed_trf.features.weights.source import weights_source
 from distributed_trf.features.work import counted_work
 

@@ -19,8 +19,8 @@ from distributed_trf.features.weights.transformers_model import trained_model, t
 if TYPE_CHECKING:
     import torch
 
-_HEADS = ("lm_head", "quantizer", "project_hid", "project_q")
-"""Of recognition and of pre-training."""
+_HEADS = ("lm_head", "quantizer", "project_hid", "project_q", "projector", "classifier", "layer_weights")
+"""Of recognition, of pre-training and of classification."""
 
 _CONVOLUTION = re.compile(r"feature_extractor\.conv_layers\.(\d+)\.")
 

@@ -10,17 +10,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.errors import FeatureError
 from distributed_trf.features.table import NetworkTable
+from distributed_trf.features.weights.names import State, as_named_now, unwrapped
 from distributed_trf.features.weights.pickled import read_pickled
 from distributed_trf.features.weights.source import weights_source
 from distributed_trf.features.weights.unpickle import INERT
 
 if TYPE_CHECKING:
-    import torch
     from torch import nn
 
     Module = TypeVar("Module", bound=nn.Module)
 
-State = dict[str, "torch.Tensor"]
 INDICES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 WHOLE = ("model.safetensors", "pytorch_model.bin")
 
@@ -120,7 +119,10 @@ def read_json(file: Path, what: str) -> dict[str, Any]:
         if not isinstance(content, dict):
             raise ValueError(f"it holds a {type(content).__name__}")
     except (OSError, ValueError, RecursionError) as error:
-        raise FeatureError(f"{file}: cannot be read as {what}: {_told(error)}; fetch it again") from error
+        raise FeatureError(
+            f"{file}: cannot be read as {what}: {told(error)}; fetch it again, or give the folder of the trained "
+            "weights as `source` in the study"
+        ) from error
     return content
 
 
@@ -132,18 +134,18 @@ def _read(file: Path) -> Any:
             return load_file(file)
         return read_pickled(file)
     except Exception as error:  # whatever a damaged file makes of its reader
-        raise FeatureError(f"{file}: cannot be read as a checkpoint: {_told(error)}; fetch it again") from error
+        raise FeatureError(f"{file}: cannot be read as a checkpoint: {told(error)}; fetch it again") from error
 
 
 def load_state(model: nn.Module, state: State, source: str | Path) -> None:
-    """Give a network its weights; every key and shape must fit.
+    """Give a network its weights; every key and shape must fit (see ``as_named_now`` for names of old).
 
     Raises
     ------
     FeatureError
         Listing keys that are missing, those that are too many, and those of another shape or kind of number.
     """
-    own = model.state_dict()
+    own, state = model.state_dict(), as_named_now(unwrapped(state, model), model)
     lists = {
         "missing": [key for key in own if key not in state],
         "not of this network": [key for key in state if key not in own],
@@ -166,16 +168,16 @@ def load_state(model: nn.Module, state: State, source: str | Path) -> None:
 
 
 def _some(keys: list[str]) -> str:
-    return ", ".join(map(_shown, keys[:8])) + (f" and {len(keys) - 8} more" if len(keys) > 8 else "")
+    return ", ".join(map(shown, keys[:8])) + (f" and {len(keys) - 8} more" if len(keys) > 8 else "")
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
     """Return what a file says as a terminal can show it."""
     short = text if len(text) <= 200 else f"{text[:200]}..."
     return short if short.isprintable() else ascii(short)
 
 
-def _told(error: Exception) -> str:
+def told(error: Exception) -> str:
     """Return what an error says, of which some say nothing and others repeat the file."""
     kind, text = type(error).__name__, " ".join(str(error).split())
-    return _shown(text) if isinstance(error, UnpicklingError) else f"{kind}: {_shown(text)}" if text else kind
+    return shown(text) if isinstance(error, UnpicklingError) else f"{kind}: {shown(text)}" if text else kind

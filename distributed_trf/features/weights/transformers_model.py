@@ -5,22 +5,24 @@ Of a folder only ``config.json`` and tensors are read: no code of it runs, and e
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from distributed_trf.errors import ConfigError, FeatureError, MissingExtraError
-from distributed_trf.features.weights.checkpoint import State, load_state, read_state, without_prefix
+from distributed_trf.features.weights.checkpoint import (
+    load_state,
+    read_json,
+    read_state,
+    shown,
+    told,
+    without_prefix,
+)
+from distributed_trf.features.weights.names import State, as_named_now, unwrapped
 
 if TYPE_CHECKING:
     from torch import nn
-
-_WEIGHT_NORM = {
-    "weight_g": "parametrizations.weight.original0",
-    "weight_v": "parametrizations.weight.original1",
-}
-"""Magnitude and direction of a normalised weight, as files from before torch 2.1 name them and as modules do."""
 
 _OF_TRAINING = "masked_spec_embed"
 """Stands in for masked frames while a network learns; some published files lack it, and hearing never uses it."""
@@ -28,8 +30,11 @@ _OF_TRAINING = "masked_spec_embed"
 _NOT_ARCHITECTURE = ("decoder_", "vocab_size")
 """Settings that change no layer that hears."""
 
-_NOT_OF_A_FILE = ("attn_implementation", "experts_implementation")
-"""Ways to compute that a file could name, some of which fetch code."""
+_ALSO_OF_NETWORKS = frozenset(
+    ("is_encoder_decoder", "tie_word_embeddings", "vocab_size", "pad_token_id", "bos_token_id", "eos_token_id")
+    + ("decoder_start_token_id",)
+)
+"""Settings that describe a network though every class of transformers has them, in some of its versions."""
 
 
 def transformers_class(name: str) -> Any:
@@ -74,7 +79,9 @@ def untrained_model(model_class: str, architecture: Mapping[str, Any], network: 
     """
     made = transformers_class(model_class)
     try:
-        return made(made.config_class(**architecture))
+        return made(_table_config(made.config_class, architecture, network))
+    except ConfigError:
+        raise
     except Exception as error:  # whatever a configuration makes of its model
         raise ConfigError(f"network {network}: no {model_class} can be made of its config: {error}") from error
 
@@ -105,8 +112,8 @@ def trained_model(
     """
     made = transformers_class(model_class)
     model = made(_folder_config(made.config_class, folder, architecture, network))
-    state = _without_heads(read_state(folder), made.base_model_prefix + ".", heads)
-    load_state(model, _as_named_now(state, model), folder)
+    state = _without_heads(unwrapped(read_state(folder), model), made.base_model_prefix + ".", heads)
+    load_state(model, _with_mask(state, model), folder)
     return model
 
 
@@ -114,36 +121,27 @@ def trained_with_head(model_class: str, folder: Path, architecture: Mapping[str,
     """Load a model with a head, such as ``Wav2Vec2ForCTC``, as its folder describes it (see ``trained_model``)."""
     made = transformers_class(model_class)
     model = made(_folder_config(made.config_class, folder, architecture, network))
-    load_state(model, _with_tied(_as_named_now(read_state(folder), model), model), folder)
+    load_state(model, _with_tied(_with_mask(unwrapped(read_state(folder), model), model), model), folder)
     return model
 
 
 def _folder_config(config_class: Any, folder: Path, architecture: Mapping[str, Any], network: str) -> Any:
     file = folder / "config.json"
-    try:
-        content = json.loads(file.read_text())
-        if not isinstance(content, dict):
-            raise ValueError(f"it holds a {type(content).__name__}")
-    except (OSError, ValueError) as error:
-        raise FeatureError(
-            f"{file}: cannot be read as the configuration of a network: {error}; give the folder of the trained "
-            "weights as `source` in the study"
-        ) from error
+    content = read_json(file, "the configuration of a network")
     if content.get("model_type") != config_class.model_type:
         raise FeatureError(
-            f"{file}: model_type is {content.get('model_type')!r}, but network {network} is a "
+            f"{file}: model_type is {shown(repr(content.get('model_type')))}, but network {network} is a "
             f"{config_class.model_type!r}; give the folder of its weights as `source` in the study"
         )
+    expected = _table_config(config_class, architecture, network)
     try:
-        config = config_class(**{key: value for key, value in content.items() if key not in _NOT_OF_A_FILE})
-        expected = config_class(**architecture)
+        config = _as_we_compute(config_class(**_of_networks(config_class, content)))
     except Exception as error:  # whatever a configuration makes of what it is given
-        raise FeatureError(f"{file}: not a configuration of {config_class.__name__}: {error}") from error
-    found, promised = config.to_dict(), expected.to_dict()
+        raise FeatureError(f"{file}: not a configuration of {config_class.__name__}: {told(error)}") from error
     wrong = [
-        f"{key} is {found[key]} instead of {promised[key]}"
+        f"{key} is {shown(repr(getattr(config, key)))} instead of {getattr(expected, key)}"
         for key in architecture
-        if not key.startswith(_NOT_ARCHITECTURE) and found[key] != promised[key]
+        if not key.startswith(_NOT_ARCHITECTURE) and _plain(getattr(config, key)) != _plain(getattr(expected, key))
     ]
     if wrong:
         raise FeatureError(
@@ -153,32 +151,74 @@ def _folder_config(config_class: Any, folder: Path, architecture: Mapping[str, A
     return config
 
 
+def _table_config(config_class: Any, architecture: Mapping[str, Any], network: str) -> Any:
+    known = _of_networks(config_class, architecture)
+    unknown = [key for key in architecture if key not in known]
+    if unknown:
+        near = get_close_matches(unknown[0], _fields(config_class), n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ConfigError(
+            f"network {network}, config: {unknown[0]} = {architecture[unknown[0]]!r} describes no network of "
+            f"{config_class.__name__}{hint}"
+        )
+    return _as_we_compute(config_class(**known))
+
+
+def _as_we_compute(config: Any) -> Any:
+    """Leave the choice of code to transformers, whose own is that of torch (sdpa), or its plain one where it has none.
+
+    Else a file could choose it, be it for a part of the model.
+    """
+    config._attn_implementation = config._experts_implementation = None
+    return config
+
+
+def _of_networks(config_class: Any, content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those settings that describe a network of a class, in its parts as well.
+
+    Whatever else a file says would choose code, devices, a kind of numbers, or what a model returns.
+    """
+    fields, kept = _fields(config_class), {}
+    for key, value in content.items():
+        if key not in fields or (fields[key] != key and fields[key] in content):
+            continue
+        part = config_class.sub_configs.get(key)
+        if part is not None and isinstance(value, Mapping):
+            kind = value.get("model_type")
+            if not hasattr(part, "model_type"):  # of any class
+                part = transformers_class("CONFIG_MAPPING")[kind]
+            value = _of_networks(part, value) | ({} if kind is None else {"model_type": kind})
+        kept[key] = value
+    return kept
+
+
+def _fields(config_class: Any) -> dict[str, str]:
+    """Return the names of what a class says of its networks, each with the name that it goes by, of some have two."""
+    every = transformers_class("PreTrainedConfig")
+    own = {name for name in config_class().to_dict() if not name.startswith("_")} - every().to_dict().keys()
+    return {name: name for name in own | _ALSO_OF_NETWORKS} | config_class.attribute_map
+
+
+def _plain(value: Any) -> Any:
+    return value.to_dict() if hasattr(value, "to_dict") else value
+
+
 def _without_heads(state: State, prefix: str, heads: tuple[str, ...] | None) -> State:
     """Bring the names of a file to those of the model without head."""
     if not any(key.startswith(prefix) for key in state):
         return state
     if heads is not None:
-        beside = tuple(f"{head}." for head in heads)
-        return {key.removeprefix(prefix): value for key, value in state.items() if not key.startswith(beside)}
+        return {key.removeprefix(prefix): value for key, value in state.items() if key.split(".")[0] not in heads}
     return without_prefix(state, prefix)
 
 
-def _as_named_now(state: State, model: nn.Module) -> State:
-    """Name what is there as the model does, drop tables that it computes, and add what only training needs."""
+def _with_mask(state: State, model: nn.Module) -> State:
+    """Add what only training needs."""
     import torch
 
-    own = model.state_dict()
-    named: State = {}
-    for key, value in state.items():
-        stem, dot, last = key.rpartition(".")
-        modern = f"{stem}{dot}{_WEIGHT_NORM.get(last, last)}"
-        named[modern if modern in own else key] = value
-    for key, _ in model.named_buffers():
-        if key not in own:
-            named.pop(key, None)
-    if _OF_TRAINING in own and _OF_TRAINING not in named:
-        named[_OF_TRAINING] = torch.zeros_like(own[_OF_TRAINING])
-    return named
+    named = as_named_now(state, model)
+    masks = {key: value for key, value in model.state_dict().items() if key.rpartition(".")[2] == _OF_TRAINING}
+    return {key: torch.zeros_like(value) for key, value in masks.items()} | named
 
 
 def _with_tied(state: State, model: nn.Module) -> State:
