@@ -11,7 +11,9 @@ from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.errors import FeatureError
 from distributed_trf.features.table import NetworkTable
 from distributed_trf.features.weights.hub import weights_folder
-from distributed_trf.features.weights.transformers_model import trained_with_head, transformers_class
+from distributed_trf.features.weights.preprocessor import heard_as
+from distributed_trf.features.weights.transformers_class import transformers_class
+from distributed_trf.features.weights.transformers_model import trained_with_head
 
 SPELLING = ("*.json", "*.txt", "*.model")
 """Files of a vocabulary, a tokeniser and how to generate."""
@@ -48,7 +50,7 @@ class TransformersRecogniser:
                 "of the published network as `source`"
             ) from error
         self._model: Any = model.to(device).eval()
-        self._extractor = transformers_class(self.extractor_class)()
+        self._extractor = transformers_class(self.extractor_class)(**heard_as(table, settings))
 
     def _inputs(self, sounds: Sequence[np.ndarray], name: str) -> Any:
         return self._extractor(list(sounds), sampling_rate=self._sfreq, return_tensors="pt")[name].to(self._device)

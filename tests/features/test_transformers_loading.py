@@ -30,12 +30,8 @@ from distributed_trf.errors import ConfigError, FeatureError, MissingExtraError
 from distributed_trf.features.network import build_network, extract
 from distributed_trf.features.table import NetworkTable, load_table
 from distributed_trf.features.weights.hub import PICKLED, SAFE
-from distributed_trf.features.weights.transformers_model import (
-    trained_model,
-    trained_with_head,
-    transformers_class,
-    untrained_model,
-)
+from distributed_trf.features.weights.transformers_class import transformers_class
+from distributed_trf.features.weights.transformers_model import trained_model, trained_with_head, untrained_model
 from tests.conftest import SMALL_WHISPER
 from tests.small_transformers import WAV2VEC2, features, noise, small
 
@@ -297,7 +293,7 @@ def test_hub__is_read_from_its_cache(tmp_path, saved, monkeypatch, pickled):
         np.testing.assert_array_equal(found[layer.id][0], expected[layer.id][0])
 
 
-def test_hub__of_what_is_published_only_configuration_and_weights_are_fetched():
+def test_hub__of_what_is_published_only_configurations_and_weights_are_fetched():
     published = [
         "README.md",
         "config.json",
@@ -313,8 +309,8 @@ def test_hub__of_what_is_published_only_configuration_and_weights_are_fetched():
         "pickled": list(filter_repo_objects(published + pieces, allow_patterns=PICKLED)),
     }
     assert fetched == {
-        "safe": ["config.json", "model.safetensors", *pieces],
-        "pickled": ["config.json", "pytorch_model.bin"],
+        "safe": ["config.json", "preprocessor_config.json", "model.safetensors", *pieces],
+        "pickled": ["config.json", "preprocessor_config.json", "pytorch_model.bin"],
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +15,9 @@ from distributed_trf.errors import ConfigError
 from distributed_trf.features.families.own_network import OwnNetwork
 from distributed_trf.features.table import NetworkTable
 from distributed_trf.features.weights.hub import weights_folder
-from distributed_trf.features.weights.transformers_model import trained_model, transformers_class, untrained_model
+from distributed_trf.features.weights.preprocessor import defaults
+from distributed_trf.features.weights.transformers_class import transformers_class
+from distributed_trf.features.weights.transformers_model import trained_model, untrained_model
 
 if TYPE_CHECKING:
     import torch
@@ -33,7 +35,7 @@ class TransformerConfig(Settings):
     extractor: str | None = None
     """Class that prepares sounds, such as ``Wav2Vec2FeatureExtractor``; without one the model hears samples."""
     extractor_options: dict[str, Any] = {}
-    """Arguments of that class."""
+    """Arguments of that class; others are as the folder of the weights says in ``preprocessor_config.json``."""
 
 
 class OwnTransformer(OwnNetwork):
@@ -81,11 +83,19 @@ class OwnTransformer(OwnNetwork):
         model = trained_model(config.model, folder, config.architecture, table.name, heads=None)
         return _with_hearing(model, table)
 
+    def prepare(self, model: torch.nn.Module, heard: dict[str, Any]) -> torch.nn.Module:
+        """Make what prepares sounds anew, as the folder says where the table does not."""
+        hearing: Any = model.hearing
+        if heard:
+            extractor = type(hearing.extractor)(**{**hearing.options, **heard})
+            model.hearing = replace(hearing, extractor=extractor)
+        return model
+
     def run(self, model: torch.nn.Module, sounds: Sequence[np.ndarray], device: str, dtype: torch.dtype) -> None:
         """Hear sounds of one length."""
         import torch
 
-        hearing: _Hearing = model.hearing  # type: ignore[assignment]  # torch types every attribute as a module
+        hearing: Any = model.hearing
         if hearing.extractor is None:
             prepared = torch.from_numpy(np.stack(sounds))
         else:
@@ -99,23 +109,27 @@ class _Hearing:
     """What a model is given and what of it runs; it stays beside the model's modules."""
 
     extractor: Any
+    options: dict[str, Any]
+    """Of the table."""
     sfreq: float
     run: str | None
 
 
 def _with_hearing(model: torch.nn.Module, table: NetworkTable) -> torch.nn.Module:
     config = _config(table)
-    extractor = None
+    extractor, options = None, config.extractor_options
     if config.extractor is not None:
+        if "sampling_rate" in defaults(config.extractor):
+            options = {"sampling_rate": int(table.sfreq), **options}
         try:
-            extractor = transformers_class(config.extractor)(**config.extractor_options)
+            extractor = transformers_class(config.extractor)(**options)
         except TypeError as error:
             raise ConfigError(
                 f"network {table.name}: no {config.extractor} can be made of its options: {error}"
             ) from error
     if config.run is not None and config.run not in dict(model.named_modules()):
         raise ConfigError(f"network {table.name}: {config.model} has no module {config.run!r} to run")
-    model.hearing = _Hearing(extractor, table.sfreq, config.run)  # type: ignore[assignment]  # as above
+    model.hearing = _Hearing(extractor, options, table.sfreq, config.run)  # type: ignore[assignment]  # torch types attributes as modules
     return model
 
 

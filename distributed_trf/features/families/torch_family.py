@@ -16,6 +16,7 @@ from distributed_trf.features.family import Network, Work
 from distributed_trf.features.spectrograms.transform import Transform
 from distributed_trf.features.table import Layer, NetworkTable
 from distributed_trf.features.weights.controls import CONTROLS, apply_control
+from distributed_trf.features.weights.preprocessor import heard_as
 from distributed_trf.features.work import STEP, counted_work
 
 if TYPE_CHECKING:
@@ -69,6 +70,10 @@ class TorchFamily(ABC):
         FeatureError
             If they are missing, or do not fit the network in every key and shape.
         """
+
+    def prepare(self, model: torch.nn.Module, heard: dict[str, Any]) -> torch.nn.Module:
+        """Have a network hear as the folder of its weights says (see ``heard_as``), and return it."""
+        return model
 
     @abstractmethod
     def run(self, model: torch.nn.Module, sounds: Sequence[np.ndarray], device: str, dtype: torch.dtype) -> Any:
@@ -134,7 +139,8 @@ class TorchFamily(ABC):
         DeviceError
             If a GPU is asked for and there is none.
         FeatureError
-            If trained weights cannot be loaded, or a control would leave a parameter as it was.
+            If trained weights cannot be loaded, what their folder says of hearing contradicts the table, or a control
+            would leave a parameter as it was.
         """
         check_device(device)
         import torch
@@ -144,7 +150,8 @@ class TorchFamily(ABC):
         )
         kind = kind_of(weights)
         starts_trained = kind == TRAINED or CONTROLS[kind].of_trained
+        heard = heard_as(table, settings)
         model = self.load(table, settings) if starts_trained else self.new(table)
         changed = None if kind == TRAINED else apply_control(model, weights)
-        model = model.to(device=device, dtype=getattr(torch, dtype)).eval()
+        model = self.prepare(model, heard).to(device=device, dtype=getattr(torch, dtype)).eval()
         return TorchNetwork(self, table, model, device, changed)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +13,8 @@ from distributed_trf.errors import FeatureError
 from distributed_trf.features.families.torch_family import TorchFamily
 from distributed_trf.features.table import Layer, NetworkTable
 from distributed_trf.features.weights.hub import weights_folder
-from distributed_trf.features.weights.transformers_model import trained_model, transformers_class, untrained_model
+from distributed_trf.features.weights.transformers_class import transformers_class
+from distributed_trf.features.weights.transformers_model import trained_model, untrained_model
 
 if TYPE_CHECKING:
     import torch
@@ -64,12 +64,17 @@ class Wav2Vec2(TorchFamily):
         """Load trained weights from a folder or the hub."""
         return trained_model("Wav2Vec2Model", weights_folder(table, settings), table.config, table.name, _HEADS)
 
+    def prepare(self, model: torch.nn.Module, heard: dict[str, Any]) -> torch.nn.Module:
+        """Make what prepares sounds: the published normalisation, with its published settings unless told otherwise."""
+        model.extractor = transformers_class("Wav2Vec2FeatureExtractor")(**heard)
+        return model
+
     def run(self, model: torch.nn.Module, sounds: Sequence[np.ndarray], device: str, dtype: torch.dtype) -> None:
-        """Hear a batch, each sound brought to mean 0 and variance 1 over its whole length."""
+        """Hear a batch, each sound brought to mean 0 and variance 1 over its whole length, if it is normalised."""
         import torch
 
-        sfreq = _feature_extractor().sampling_rate
-        waves = [torch.from_numpy(_feature_extractor()(s, sampling_rate=sfreq).input_values[0]) for s in sounds]
+        extractor: Any = model.extractor
+        waves = [torch.from_numpy(extractor(s, sampling_rate=extractor.sampling_rate).input_values[0]) for s in sounds]
         batch = torch.nn.utils.rnn.pad_sequence(waves, batch_first=True).to(device=device, dtype=dtype)
         lengths = [wave.shape[0] for wave in waves]
         if min(lengths) == max(lengths):
@@ -95,9 +100,3 @@ def _normalise_alone(frames: Sequence[int]) -> Any:
         return output
 
     return redo
-
-
-@cache
-def _feature_extractor() -> Any:
-    """Return the published normalisation of a sound, with its published settings; nothing is downloaded."""
-    return transformers_class("Wav2Vec2FeatureExtractor")()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.errors import FeatureError
 from distributed_trf.features.table import NetworkTable
+from distributed_trf.features.weights.file_words import read_json, shown, told
 from distributed_trf.features.weights.names import State, as_named_now, unwrapped
 from distributed_trf.features.weights.pickled import read_pickled
 from distributed_trf.features.weights.source import weights_source
@@ -106,26 +105,6 @@ def _weight_files(folder: Path) -> list[Path]:
     )
 
 
-def read_json(file: Path, what: str) -> dict[str, Any]:
-    """Read a file that stands beside weights.
-
-    Raises
-    ------
-    FeatureError
-        If it is not there or holds no JSON of names and values; it says that the file is not ``what``.
-    """
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-        if not isinstance(content, dict):
-            raise ValueError(f"it holds a {type(content).__name__}")
-    except (OSError, ValueError, RecursionError) as error:
-        raise FeatureError(
-            f"{file}: cannot be read as {what}: {told(error)}; fetch it again, or give the folder of the trained "
-            "weights as `source` in the study"
-        ) from error
-    return content
-
-
 def _read(file: Path) -> Any:
     try:
         if file.suffix == ".safetensors":
@@ -169,15 +148,3 @@ def load_state(model: nn.Module, state: State, source: str | Path) -> None:
 
 def _some(keys: list[str]) -> str:
     return ", ".join(map(shown, keys[:8])) + (f" and {len(keys) - 8} more" if len(keys) > 8 else "")
-
-
-def shown(text: str) -> str:
-    """Return what a file says as a terminal can show it."""
-    short = text if len(text) <= 200 else f"{text[:200]}..."
-    return short if short.isprintable() else ascii(short)
-
-
-def told(error: Exception) -> str:
-    """Return what an error says, of which some say nothing and others repeat the file."""
-    kind, text = type(error).__name__, " ".join(str(error).split())
-    return shown(text) if isinstance(error, UnpicklingError) else f"{kind}: {shown(text)}" if text else kind

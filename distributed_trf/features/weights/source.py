@@ -9,6 +9,7 @@ from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.config.weights import FIXED, PROJECTIONS, SEEDED, TRAINED, Weights, kind_of
 from distributed_trf.errors import FeatureError
 from distributed_trf.features.table import NetworkTable
+from distributed_trf.features.weights.preprocessor import FILES, heard_as
 from distributed_trf.store.fingerprint import digest_file, file_stamps
 
 UNTRAINED = frozenset(SEEDED) - {"permuted"}
@@ -39,6 +40,7 @@ def weights_source(table: NetworkTable, settings: NetworkSettings) -> tuple[str,
 def weights_identity(table: NetworkTable, settings: NetworkSettings, weights: Weights) -> Any:
     """Describe what fixes the weights, for fingerprints: content of the files, pinned commit, or architecture.
 
+    How the network hears is part of it, where the folder of its weights says it.
     Of a projection it is the widths of all layers: those that a study does not ask for lie before those that it does.
     """
     kind = kind_of(weights)
@@ -46,9 +48,10 @@ def weights_identity(table: NetworkTable, settings: NetworkSettings, weights: We
         return FIXED
     if kind in PROJECTIONS:
         return {"weights": weights, "widths": [layer.width for layer in table.layers]}
-    if kind in UNTRAINED:
-        return {"weights": weights, "config": table.config}
     try:
+        heard = heard_as(table, settings)
+        if kind in UNTRAINED:
+            return {"weights": weights, "config": table.config} | ({"hears": heard} if heard else {})
         source, revision = weights_source(table, settings)
     except FeatureError as error:
         return {"unavailable": str(error)}  # the work item says so when it runs, and others go on
@@ -57,15 +60,17 @@ def weights_identity(table: NetworkTable, settings: NetworkSettings, weights: We
         if Path(source).exists()
         else {"hub": source, "revision": revision}
     )
-    trained["config"] = table.config  # it may say how the network hears
+    trained |= {"config": table.config} | ({"hears": heard} if heard else {})
     return trained if kind == TRAINED else {"weights": weights, "trained": trained}
 
 
 def weights_stamps(table: NetworkTable, settings: NetworkSettings, weights: Weights) -> list[list[Any]]:
-    """Name, size and time of the files of trained weights: quick to take before a built network is used again."""
+    """Name, size and time of the files that a network is built from: quick to take before it is used again."""
     source = settings.source or table.source
-    if kind_of(weights) in {FIXED, *UNTRAINED} or source is None or not Path(source).exists():
+    if kind_of(weights) == FIXED or source is None or not Path(source).exists():
         return []
+    if kind_of(weights) in UNTRAINED:
+        return file_stamps([file for name in FILES if (file := Path(source) / name).is_file()])
     return file_stamps(weights_files(Path(source)))
 
 

@@ -10,16 +10,11 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from distributed_trf.errors import ConfigError, FeatureError, MissingExtraError
-from distributed_trf.features.weights.checkpoint import (
-    load_state,
-    read_json,
-    read_state,
-    shown,
-    told,
-    without_prefix,
-)
+from distributed_trf.errors import ConfigError, FeatureError
+from distributed_trf.features.weights.checkpoint import load_state, read_state, without_prefix
+from distributed_trf.features.weights.file_words import read_json, shown, told
 from distributed_trf.features.weights.names import State, as_named_now, unwrapped
+from distributed_trf.features.weights.transformers_class import transformers_class
 
 if TYPE_CHECKING:
     from torch import nn
@@ -35,29 +30,6 @@ _ALSO_OF_NETWORKS = frozenset(
     + ("decoder_start_token_id",)
 )
 """Settings that describe a network though every class of transformers has them, in some of its versions."""
-
-
-def transformers_class(name: str) -> Any:
-    """Return a class of transformers by its name.
-
-    Raises
-    ------
-    MissingExtraError
-        If transformers is not installed.
-    ConfigError
-        If it has no such class.
-    """
-    try:
-        import transformers
-    except ImportError as error:
-        raise MissingExtraError("transformers", "models") from error
-    try:
-        return getattr(transformers, name)
-    except AttributeError as error:
-        raise ConfigError(
-            f"transformers {transformers.__version__} has no class {name!r}; take one from its documentation, such as "
-            "HubertModel"
-        ) from error
 
 
 def untrained_model(model_class: str, architecture: Mapping[str, Any], network: str) -> nn.Module:

@@ -1,0 +1,121 @@
+"""How a network hears, as it stands beside its weights: ``preprocessor_config.json``, or that part of a processor's."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+from distributed_trf.config.extraction import NetworkSettings
+from distributed_trf.errors import FeatureError
+from distributed_trf.features.table import NetworkTable
+from distributed_trf.features.weights.file_words import read_json, shown
+from distributed_trf.features.weights.transformers_class import transformers_class
+
+FILES = ("processor_config.json", "preprocessor_config.json")
+"""The first counts where it has a part called ``feature_extractor``, as in transformers."""
+
+EXTRACTORS = {
+    "wav2vec2": "Wav2Vec2FeatureExtractor",
+    "whisper": "WhisperFeatureExtractor",
+    "speech2text": "Speech2TextFeatureExtractor",
+}
+"""Classes that prepare sounds, by the family of a table; tables of family ``transformers`` name theirs."""
+
+_AS_PUBLISHED = ("whisper", "speech2text")
+"""Families whose spectrogram is one and the same for all their networks."""
+
+_NO_MATTER = ("return_attention_mask",)
+"""Said of sounds of several lengths, which are never prepared together."""
+
+
+def heard_as(table: NetworkTable, settings: NetworkSettings) -> dict[str, Any]:
+    """Return what the folder of a network's weights says of how it hears that its table does not, for any weights.
+
+    A network of a hub has no folder here: its table must say it (see ``weights_folder``).
+
+    Returns
+    -------
+    dict
+        Arguments of the class that prepares its sounds, only those that are not what the class takes by itself.
+
+    Raises
+    ------
+    FeatureError
+        As ``told_beside`` does.
+    """
+    source = settings.source or table.source
+    return told_beside(table, Path(source)) if source is not None and Path(source).is_dir() else {}
+
+
+def told_beside(table: NetworkTable, folder: Path) -> dict[str, Any]:
+    """Return what a folder says of how a network hears (see ``heard_as``).
+
+    Raises
+    ------
+    FeatureError
+        If it cannot be read, contradicts the network's table, is nothing that the class of the table takes, or changes
+        at random what is heard.
+    MissingExtraError
+        If it says something and transformers is not installed.
+    """
+    name = table.config.get("extractor") if table.family == "transformers" else EXTRACTORS.get(table.family)
+    file, content = _read(folder)
+    if name is None or file is None:
+        return {}
+    where = f"network table {table.name}"
+    kind = content.get("feature_extractor_type", name)
+    if kind != name:
+        raise FeatureError(
+            f"{file}: feature_extractor_type is {shown(repr(kind))}, but {where} prepares sounds with {name}; name the "
+            "same, or give the folder of another network as `source`"
+        )
+    rate = content.get("sampling_rate", table.sfreq)
+    if rate != table.sfreq:
+        raise FeatureError(
+            f"{file}: sampling_rate is {shown(repr(rate))}, but {where} says sfreq: {table.sfreq:g}; correct the "
+            "table, or give the folder of another network as `source`"
+        )
+    by_itself = defaults(name)
+    in_table = table.config.get("extractor_options", {}) if table.family == "transformers" else {}
+    told = {key: value for key, value in content.items() if key in by_itself and key not in _NO_MATTER}
+    for key, value in told.items():
+        expected = in_table.get(key, by_itself[key])
+        if _kind(value) != _kind(expected) and expected is not None:
+            raise FeatureError(
+                f"{file}: {key} is {shown(repr(value))}, expected something like {expected!r}; correct it"
+            )
+        if key == "dither" and value:
+            raise FeatureError(f"{file}: dither is {value!r}, noise that is drawn anew for every sound; set it to 0")
+        if value != expected and (key in in_table or table.family in _AS_PUBLISHED):
+            says = (
+                f"{where} says {expected!r} in extractor_options"
+                if key in in_table
+                else (f"{where} is of family {table.family}, which hears with {expected!r}")
+            )
+            raise FeatureError(
+                f"{file}: {key} is {value!r}, but {says}; let both say the same, or write a table of family "
+                "transformers for this network"
+            )
+    return {key: value for key, value in told.items() if value != in_table.get(key, by_itself[key])}
+
+
+def _read(folder: Path) -> tuple[Path | None, dict[str, Any]]:
+    for file in (folder / name for name in FILES):
+        if file.is_file():
+            content = read_json(file, "settings of what prepares sounds")
+            if file.name != FILES[0]:
+                return file, content
+            if isinstance(content.get("feature_extractor"), dict):
+                return file, content["feature_extractor"]
+    return None, {}
+
+
+def _kind(value: Any) -> type:
+    return float if type(value) is int else type(value)
+
+
+def defaults(name: str) -> dict[str, Any]:
+    """Return the arguments of a class that prepares sounds, and what it takes by itself."""
+    arguments = inspect.signature(transformers_class(name).__init__).parameters.values()
+    return {"padding_side": "right"} | {a.name: a.default for a in arguments if a.default is not a.empty}
