@@ -41,6 +41,11 @@ OF_SCHEDULER = {
     # A worker that takes too much memory is restarted within its job, which must not be cancelled meanwhile.
     "distributed.deploy.lost-worker-timeout": "5 minutes",
     "distributed.scheduler.dashboard.status.task-stream-length": 100_000,
+    # Pages to read: not the proxy, by which who reaches the dashboard would reach whatever this machine does.
+    "distributed.scheduler.http.routes": [
+        f"distributed.http.{pages}"
+        for pages in ("scheduler.prometheus", "scheduler.info", "scheduler.json", "health", "statics")
+    ],
 }
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from distributed_trf.errors import ConfigError, MissingExtraError
+from distributed_trf.errors import ConfigError
 
 CERTIFICATE, KEY = "certificate.pem", "key.pem"
 
@@ -35,7 +35,9 @@ def keys(folder: Path) -> Iterator[Any]:
     ConfigError
         If the folder is open to others or cannot be written.
     """
-    temporary = temporary_security()
+    from distributed import Security
+
+    temporary = Security.temporary()
     made = _private_folder(folder)
     try:
         for name, content in ((CERTIFICATE, temporary.tls_ca_file), (KEY, temporary.tls_worker_key)):
@@ -44,22 +46,6 @@ def keys(folder: Path) -> Iterator[Any]:
         yield security_from(made)
     finally:
         shutil.rmtree(made, ignore_errors=True)
-
-
-def temporary_security() -> Any:
-    """Make keys in memory.
-
-    Raises
-    ------
-    MissingExtraError
-        If the library that makes them is not installed.
-    """
-    from distributed import Security
-
-    try:
-        return Security.temporary()
-    except ImportError:
-        raise MissingExtraError("cryptography", "hpc") from None
 
 
 def security_from(folder: Path) -> Any:

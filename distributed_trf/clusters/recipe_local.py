@@ -22,8 +22,9 @@ class LocalRecipe(BaseRecipe):
     memory: HostMemory | Literal["auto"] = "auto"
     """Per worker."""
     device: Literal["cpu"] = "cpu"
-    tls: bool = False
-    """Encrypt and authenticate, where others use this machine as well."""
+    tls: bool = True
+    """Have workers and the driver prove themselves by keys of the run: whoever is logged in to this machine can reach
+    their ports, and could run code as you. It costs no time that shows (see ``start_local``)."""
 
     @field_validator("device", mode="before")
     @classmethod
@@ -54,8 +55,9 @@ class LocalCudaRecipe(BaseRecipe):
     memory: HostMemory | Literal["auto"] = "auto"
     """Of the host, per worker."""
     device: Literal["cuda"] = "cuda"
-    tls: bool = False
-    """Encrypt and authenticate, where others use this machine as well."""
+    tls: bool = True
+    """Have workers and the driver prove themselves by keys of the run: whoever is logged in to this machine can reach
+    their ports, and could run code as you. It costs no time that shows (see ``start_local``)."""
 
     @field_validator("gpus")
     @classmethod

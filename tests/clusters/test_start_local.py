@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
+import socket
 import subprocess
 import sys
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import psutil
 import pytest
-from distributed import Client, Status
+from distributed import Client, Security, Status
 
 from distributed_trf import start_cluster
 from distributed_trf.clusters import start_local
@@ -82,13 +86,36 @@ def test_local_cluster__ends_with_an_error_in_the_block():
     assert dict(os.environ) == before
 
 
-def test_local_cluster__with_keys_takes_only_who_holds_them():
-    with start_cluster("local", workers=1, tls=True, dashboard="127.0.0.1:0") as client:
-        address = client.scheduler.address
-        assert address.startswith("tls://127.0.0.1:")
+def test_local_cluster__takes_only_who_holds_its_keys():
+    """Others who are logged in to this machine reach the ports."""
+    with start_cluster("local", workers=1, dashboard="127.0.0.1:0") as client:
+        (worker,) = client.run(os.getpid)
         assert client.submit(sum, [1, 2]).result() == 3
-        with pytest.raises(OSError):
-            Client(address.replace("tls", "tcp"), timeout="1 s", set_as_default=False)
+        for address in (client.scheduler.address, worker, *client.cluster.scheduler_info["workers"]):
+            assert address.startswith("tls://127.0.0.1:")
+        for address in (client.scheduler.address, worker):
+            for other in (address.replace("tls", "tcp"), address):
+                with pytest.raises(OSError):
+                    Client(other, security=Security.temporary(), timeout="1 s", set_as_default=False)
+            host, port = address.removeprefix("tls://").split(":")
+            with socket.create_connection((host, int(port)), timeout=5) as plain:
+                plain.sendall(bytes(64))
+                assert b"compression" not in plain.recv(1024)  # with which a scheduler greets
+
+
+def test_local_cluster__pages_are_there_to_read():
+    with start_cluster("local", workers=1, dashboard="127.0.0.1:0") as client:
+        page = client.dashboard_link.removesuffix("status")
+        routes = json.loads(urlopen(page + "sitemap.json").read())["paths"]
+        assert "/info/main/workers.html" in routes
+        assert not [route for route in routes if "proxy" in route or "api" in route]
+        with pytest.raises(HTTPError, match="405"):
+            urlopen(page + "json/counts.json", data=b"{}")
+
+
+def test_local_cluster__may_be_had_without_keys():
+    with start_cluster("local", workers=1, tls=False, dashboard="127.0.0.1:0") as client:
+        assert client.scheduler.address.startswith("tcp://127.0.0.1:")
 
 
 def test_nanny_that_waits_for_ever__does_not_hold_up_the_end(monkeypatch):

@@ -10,13 +10,12 @@ from distributed_trf.clusters.doctor.finding import Finding
 from distributed_trf.clusters.recipe import Recipe
 from distributed_trf.clusters.recipe_jobs import JobRecipe
 
-ALWAYS = ("distributed_trf", "numpy", "scipy", "zarr", "xarray", "dask", "distributed", "bokeh")
+ALWAYS = ("distributed_trf", "numpy", "scipy", "zarr", "xarray", "dask", "distributed", "bokeh", "cryptography")
 EXTRAS = {
     "torch": "models",
     "transformers": "models",
     "dask-jobqueue": "hpc",
     "asyncssh": "hpc",
-    "cryptography": "hpc",
     "dask-cuda": "cuda12",
 }
 CUPY = ("cupy-cuda12x", "cupy-cuda13x", "cupy")
@@ -65,9 +64,9 @@ def installed(name: str) -> str | None:
 def _needed(recipe: Recipe) -> set[str]:
     needed = {"torch"}
     if isinstance(recipe, JobRecipe):
-        needed |= {"dask-jobqueue", "cryptography"}
+        needed |= {"dask-jobqueue"}
     if recipe.kind == "ssh":
-        needed |= {"asyncssh", "cryptography"}
+        needed |= {"asyncssh"}
     if recipe.kind == "local_cuda" or (isinstance(recipe, JobRecipe) and recipe.device == "cuda"):
         needed.add("dask-cuda")
     return needed
