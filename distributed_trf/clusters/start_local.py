@@ -25,9 +25,10 @@ PATIENCE = 20.0
 def start_local(recipe: LocalRecipe | LocalCudaRecipe) -> Iterator[Any]:
     """Start the workers of a recipe on this machine and yield a client; they end with the block.
 
-    Every user of the machine can reach a port on its loopback interface, and who may talk to a scheduler may run code on
-    its workers. So all of them hold keys made for the run, in memory alone, unless the recipe says ``tls: false``. On two
-    cores, starting takes 3-6 s and an empty item 5-8 ms with keys as without (500 items, three times each by turns).
+    Every user of the machine can reach a port on its loopback interface, and who may talk to a scheduler may run code
+    on its workers. So all of them hold keys made for the run, in memory alone, unless the recipe says ``tls: false``.
+    On two cores, starting takes 3-6 s and an empty item 5-8 ms with keys as without (500 items, three times each by
+    turns).
 
     Raises
     ------

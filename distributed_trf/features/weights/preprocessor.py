@@ -112,7 +112,7 @@ def _read(folder: Path) -> tuple[Path | None, dict[str, Any]]:
 
 
 def _kind(value: Any) -> type:
-    return float if type(value) is int else type(value)
+    return {int: float, tuple: list}.get(type(value), type(value))
 
 
 def defaults(name: str) -> dict[str, Any]:
