@@ -53,8 +53,8 @@ class OwnNetwork(TorchFamily):
         if found != expected:
             raise FeatureError(
                 f"{table.name} layer {layer.id} ({layer.name}) gave {found} frames, but the untrained network of its "
-                f"table's config gives {expected}; let the config describe the network whose weights are loaded, and its "
-                "`extractor_options` how that hears"
+                f"table's config gives {expected}; let the config describe the network whose weights are "
+                "loaded, and its `extractor_options` how that hears"
             )
         return super().frames(table, layer, output, n_samples)
 
