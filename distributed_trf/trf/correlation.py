@@ -76,12 +76,11 @@ def mean_over_repeats(y_true: Array, y_pred: Array) -> Array:
     Returns
     -------
     array of shape (U,)
-        Mean over the repeats in which the unit varies; NaN if there is none. A repeat without a spike says nothing
-        about a prediction.
+        Mean over all repeats. One in which the unit does not vary, such as a repeat without a spike, counts as r = 0,
+        as it does in the normaliser; NaN for a unit that varies in none, and for a prediction that never varies.
     """
     xp = namespace(y_true, y_pred)
     r = xp.stack([pearson(y_true[repeat, :, :], y_pred) for repeat in range(y_true.shape[0])])
     defined = ~xp.isnan(r)
-    count = xp.sum(xp.astype(defined, xp.float64), axis=0)
-    total = xp.sum(xp.where(defined, r, xp.zeros_like(r)), axis=0)
-    return xp.where(count > 0, total / xp.where(count > 0, count, xp.ones_like(count)), xp.nan * total)
+    mean = xp.mean(xp.where(defined, r, xp.zeros_like(r)), axis=0)
+    return xp.where(xp.any(defined, axis=0), mean, xp.nan * mean)

@@ -199,8 +199,8 @@ class TRF(Parameters):
         X
             Features, one array of shape (lead_in + T_i, F) per trial.
         Y
-            Responses, all of shape (T_i, U), or all (R, T_i, U): then r is taken per repeat and averaged over the
-            repeats in which the unit varies.
+            Responses, all of shape (T_i, U), or all (R, T_i, U): then r is taken per repeat and averaged over repeats;
+            one in which the unit does not vary, such as a repeat without a spike, counts as r = 0.
         n_repeats
             Repeats to draw with replacement; by default each once.
         percent_duration
@@ -211,7 +211,7 @@ class TRF(Parameters):
         Returns
         -------
         array of shape (U,)
-            Pearson r; NaN for a unit that never varies.
+            Pearson r; NaN for a unit that never varies, and where its prediction does not.
         """
         check_responses(X, Y, lead_in=self.lead_in, repeats=True)
         # Without the intercept, beside which heavily shrunk weights would be rounded away.

@@ -80,8 +80,9 @@ class PairedSums:
         Returns
         -------
         array of shape (U,)
-            Pearson r, mean over the repeats in which the unit varies; NaN if there is none, or if the prediction never
-            varies.
+            Pearson r, mean over the repeats. One in which the unit does not vary, such as a repeat without a spike,
+            counts as r = 0, as it does in the normaliser, whatever is drawn: means over draws approach the r of all.
+            NaN for a unit that varies in no repeat of all stimuli, and where the prediction never varies.
 
         Raises
         ------
@@ -114,16 +115,24 @@ class PairedSums:
         if {len(stimuli), len(repeats)} - {1, n_draws}:
             raise DataError(f"{len(stimuli)} draws of stimuli do not fit {len(repeats)} draws of repeats")
         stimuli, repeats = (np.broadcast_to(counts, (n_draws, counts.shape[1])) for counts in (stimuli, repeats))
+        xp = namespace(self.product)
         step = max(1, BLOCK_VALUES // max(1, n_repeats * n_units))
         found = []
         for start in range(0, n_draws, step):
             chosen = slice(start, start + step)
             by_repeat = self._by_repeat(like(stimuli[chosen], self.product))
             found.append(_mean_over_drawn(by_repeat, like(repeats[chosen], self.product)))
-        return namespace(self.product).concat(found)
+        r = xp.concat(found)
+        return xp.where(self._responds(), r, xp.nan * r)
+
+    def _responds(self) -> Array:
+        """Tell which units vary in any repeat of all stimuli, shape (U,)."""
+        xp = namespace(self.product)
+        between = self.recorded_mean != self.recorded_mean[:1, :, :]
+        return xp.any((self.recorded_power > 0) | between, axis=(0, 1))
 
     def _by_repeat(self, times: Array) -> Array:
-        """Correlate in each repeat, NaN where undefined: (draws, S) to (draws, R, U)."""
+        """Correlate in each repeat, (draws, S) to (draws, R, U): 0 where a unit, NaN where its prediction is flat."""
         xp = namespace(times)
         n = times * like(self.n_bins, times)
         total = xp.sum(n, axis=1)[:, None]
@@ -146,7 +155,8 @@ class PairedSums:
         one = xp.ones_like(product)
         # Two roots, not the root of a product: of two small powers it would underflow.
         norm = xp.sqrt(xp.where(defined, power_true, one)) * xp.sqrt(xp.where(defined, power_pred[:, None, :], one))
-        return xp.where(defined, product / norm, xp.nan * one)
+        r = xp.where(defined, product / norm, xp.zeros_like(one))
+        return xp.where(pred_varies, r, xp.nan * one)
 
 
 def bootstrap_r(
@@ -213,14 +223,9 @@ def _mix(weights: Array, values: Array) -> Array:
 
 
 def _mean_over_drawn(r: Array, times: Array) -> Array:
-    """Average over repeats, each as often as drawn, without those in which r is undefined: (draws, R, U) to (., U)."""
+    """Average over repeats, each as often as drawn: (draws, R, U) to (draws, U)."""
     xp = namespace(r)
-    defined = ~xp.isnan(r)
-    zero = xp.zeros_like(r)
-    weight = xp.where(defined, times[:, :, None] + zero, zero)
-    count = xp.sum(weight, axis=1)
-    total = xp.sum(weight * xp.where(defined, r, zero), axis=1)
-    return xp.where(count > 0, total / xp.where(count > 0, count, xp.ones_like(count)), xp.nan * total)
+    return xp.sum(times[:, :, None] * r, axis=1) / xp.sum(times, axis=1)[:, None]
 
 
 def _counts(counts: Counts | None, size: int, name: str) -> np.ndarray:

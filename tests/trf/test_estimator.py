@@ -130,12 +130,13 @@ def test_constant_unit__is_nan_and_counted():
     np.testing.assert_allclose(trf.predict(X)[0][:, 1], 0.1)
 
 
-def test_repeat_without_a_spike__is_left_out_of_the_mean():
+def test_repeat_without_a_spike__counts_as_zero_in_the_mean():
     rng = np.random.default_rng(7)
     X, Y = trials(rng, 6, 2, 1, 0)
     trf = TRF(0.0, 0.1, 10.0).fit(X, Y)
     with_silent = [np.stack([y, np.zeros_like(y)]) for y in Y]
-    np.testing.assert_allclose(trf.score(X, with_silent), trf.score(X, Y), rtol=1e-12)
+    np.testing.assert_allclose(trf.score(X, with_silent), trf.score(X, Y) / 2, rtol=1e-12)
+    assert np.isnan(trf.score(X, [np.zeros_like(y) for y in with_silent])).all()
 
 
 def test_backend__follows_the_data_and_never_leaves_its_device():

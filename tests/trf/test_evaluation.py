@@ -35,14 +35,14 @@ def duplicated(recorded, predicted, stimulus_counts):
 
 
 def slow_r(recorded, predicted, stimulus_counts, repeat_counts):
-    """Mean over drawn repeats, each listed as often as drawn, of numpy's correlation coefficient."""
+    """Mean over drawn repeats, each listed as often as drawn, of numpy's correlation coefficient, 0 in silent ones."""
     y_true, y_pred = duplicated(recorded, predicted, stimulus_counts)
     y_true = np.repeat(y_true, repeat_counts, axis=0)
+    responds = np.ptp(np.concatenate(recorded, axis=1), axis=1).any(axis=0)
     found = []
     for u in range(y_true.shape[2]):
-        r = [correlation(repeat[:, u], y_pred[:, u]) for repeat in y_true]
-        r = [one for one in r if not np.isnan(one)]
-        found.append(np.mean(r) if r else np.nan)
+        r = [0.0 if np.ptp(repeat[:, u]) == 0 else correlation(repeat[:, u], y_pred[:, u]) for repeat in y_true]
+        found.append(np.mean(r) if responds[u] and np.ptp(y_pred[:, u]) > 0 else np.nan)
     return np.array(found)
 
 
@@ -67,7 +67,10 @@ def test_r__equals_explicit_duplication_of_trials(seed, lengths, n_repeats, offs
         np.testing.assert_allclose(together[k], expected, rtol=0, atol=1e-9)
         np.testing.assert_allclose(sums.r(stimuli[k], repeats[k]), expected, rtol=0, atol=1e-9)
         peer = mean_over_repeats(*duplicated(recorded, predicted, stimuli[k]))
-        np.testing.assert_allclose(sums.r(stimuli[k]), peer, rtol=0, atol=1e-9)
+        found = sums.r(stimuli[k])
+        there = ~np.isnan(peer)
+        np.testing.assert_allclose(found[there], peer[there], rtol=0, atol=1e-9)
+        assert (np.isnan(found[~there]) | (found[~there] == 0)).all()  # 0 if silent in what is drawn alone
 
 
 @pytest.mark.parametrize(("offset", "scale"), [(0.0, 1.0), (0.0, 2.0**-50), (0.0, 2.0**-200), (1e3, 1.0)])
@@ -105,13 +108,23 @@ def test_r__of_a_draw_does_not_suffer_from_means_of_stimuli_beside_it():
         np.testing.assert_allclose(alone, slow_r(recorded, predicted, counts, [1, 1]), rtol=0, atol=1e-9)
 
 
-def test_unit__silent_in_what_is_drawn_has_no_correlation_there():
+def test_unit__silent_in_what_is_drawn_has_a_correlation_of_zero_there():
     rng = np.random.default_rng(3)
     recorded, predicted = responses(rng, [20, 30, 25], 4, 5)
     sums = PairedSums.of(recorded, predicted)
-    assert np.isnan(sums.r([3, 0, 0])[3])  # silent in the only stimulus that is drawn
-    assert np.isnan(sums.r(None, [2, 0, 0, 0])[0])  # silent in the only repeat that is drawn
-    np.testing.assert_allclose(sums.r(None, [5, 1, 0, 2])[0], sums.r(None, [0, 1, 0, 2])[0], rtol=1e-12)
+    assert sums.r([3, 0, 0])[3] == 0  # silent in the only stimulus that is drawn
+    assert sums.r(None, [2, 0, 0, 0])[0] == 0  # silent in the only repeat that is drawn
+    np.testing.assert_allclose(sums.r(None, [5, 1, 0, 2])[0], sums.r(None, [0, 1, 0, 2])[0] * 3 / 8, rtol=1e-12)
+    # so that the mean over draws is what all repeats give
+    np.testing.assert_allclose(sums.r_of_draws(None, np.eye(4)).mean(axis=0), sums.r(), rtol=1e-12)
+    assert np.isnan(sums.r_of_draws([[1, 0, 0], [0, 1, 2]], [[1, 0, 0, 0]])[:, 1:3]).all()  # flat, or predicted to be
+
+
+def test_unit__that_varies_between_stimuli_alone_is_not_silent():
+    recorded = [np.full((2, 5, 1), level) for level in (0.0, 1.0)]
+    sums = PairedSums.of(recorded, [np.zeros((5, 1)), np.ones((5, 1))])
+    assert sums.r().tolist() == [1.0]
+    assert np.isnan(PairedSums.of([recorded[0]] * 2, [np.zeros((5, 1)), np.ones((5, 1))]).r()).all()
 
 
 @pytest.mark.parametrize("level", [0.1, 1 / 3, 3.7, 1e9 / 7])
