@@ -30,7 +30,8 @@ RESULTS = {
         "test correlation",
         "1",
         "Pearson r between prediction and counts over the concatenated test stimuli, per repeat, then the mean over "
-        "repeats; NaN where not computed or where the unit never varies",
+        "repeats, in which one without a spike counts as 0; NaN where not computed, or where the unit or its "
+        "prediction never varies",
     ),
     "alpha": Variable("ridge penalty", "1", "chosen per unit by mean R^2 over folds; the penalty is rows * alpha"),
     "cv_score": Variable("cross-validated R^2", "1", "mean over folds of the held-out R^2 at the chosen penalty"),
@@ -40,11 +41,19 @@ RELIABILITY = {
     "normaliser": Variable(
         "inter-trial correlation",
         "1",
-        "mean over random pairings of presentations of each test stimulus of Pearson r over the concatenated stimuli; "
-        "NaN, here and below, where not computed or where the unit never varies",
+        "mean over random pairings of presentations of each test stimulus of Pearson r over the concatenated stimuli, "
+        "0 where a side has no spike; NaN, here and below, where not computed or where the unit never varies",
     ),
     "normaliser_expected": Variable(
-        "inter-trial correlation in closed form", "1", "what the mean over draws approaches"
+        "inter-trial correlation in closed form",
+        "1",
+        "what the mean over draws approaches; NaN where repeats have so few spikes that no closed form tells",
+    ),
+    "silent_repeats": Variable(
+        "fraction of test repeats without a spike",
+        "1",
+        "of the concatenated test stimuli, in as many repeats as all of them have; r is 0 in such a repeat; 1 for a "
+        "unit without a spike in the test",
     ),
     "normaliser_median": Variable(
         "median inter-trial correlation", "1", "over the draws of which normaliser is the mean"

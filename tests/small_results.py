@@ -21,7 +21,11 @@ FITS = {
     ("timit", "net", "reset", 0, 50.0): [0.0, 0.1, -0.1],
 }
 """r of each unit of each fit."""
-RELIABILITY = {"normaliser": [0.25, -0.01, 1.0], "tuned_p": [0.001, 0.4, 0.02]}
+RELIABILITY = {
+    "normaliser": [0.25, -0.01, 1.0],
+    "silent_repeats": [0.5, 0.25, 0.0],
+    "tuned_p": [0.001, 0.4, 0.02],
+}
 """Of each unit, at 50 ms."""
 GRID = Grid(
     axes={

@@ -47,7 +47,7 @@ def assess(
     Returns
     -------
     dict of np.ndarray, each of shape (U,)
-        The variables ``names.RELIABILITY`` describes; NaN for units that never vary.
+        The variables ``names.RELIABILITY`` describes; NaN for units that never vary, but for ``silent_repeats``.
 
     Raises
     ------
@@ -76,8 +76,9 @@ def assess(
         "ceiling_ccmax": ccmax(repeated),
         "ceiling_split_half": split_half_ceiling(repeated, splits, rng("splits")),
     }
-    varies = to_numpy(_varies(tables.counts))
-    return {name: np.where(varies, to_numpy(values), np.nan) for name, values in found.items()}
+    varies = to_numpy(tables.vary())
+    measured = {name: np.where(varies, to_numpy(values), np.nan) for name, values in found.items()}
+    return measured | {"silent_repeats": to_numpy(silent_repeats(repeated))}
 
 
 def repeated_counts(trials: Sequence[Array]) -> Array:
@@ -86,6 +87,7 @@ def repeated_counts(trials: Sequence[Array]) -> Array:
     return namespace(*trials).concat([trial[:repeats, :, :] for trial in trials], axis=1)
 
 
-def _varies(counts: Array) -> Array:
-    xp = namespace(counts)
-    return xp.max(counts, axis=0) > xp.min(counts, axis=0)
+def silent_repeats(repeated: Array) -> Array:
+    """Return the fraction of repeats without a spike, shape (R, T, U) to (U,)."""
+    xp = namespace(repeated)
+    return xp.mean(xp.astype(xp.all(repeated == 0, axis=1), xp.float64), axis=0)

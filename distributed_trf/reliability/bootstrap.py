@@ -48,6 +48,8 @@ def bootstrap_normaliser(
     Returns
     -------
     array of shape (draws, U)
+        A pairing of which a side does not vary, such as one without a spike, counts as 0; NaN for a unit that never
+        varies at all.
 
     Raises
     ------
@@ -64,7 +66,8 @@ def bootstrap_normaliser(
         stimuli = np.repeat(np.arange(times.size), times)
         pairs = _draw_among(_draw_repeats(available, n_repeats, rng), (pairings, stimuli.size), rng)
         found.append(xp.mean(inter_trial_r(tables, pairs, stimuli), axis=0))
-    return xp.stack(found)
+    drawn = xp.stack(found)
+    return xp.where(tables.vary(), drawn, xp.nan * drawn)
 
 
 def _draw_repeats(available: int, n_repeats: int, rng: np.random.Generator) -> np.ndarray:

@@ -41,8 +41,9 @@ def signal_power(repeated: Array) -> Array:
 def single_repeat_ceiling(repeated: Array) -> Array:
     """Correlation that a perfect model would have with single repeats: ``sqrt(SP / TP)``.
 
-    ``TP`` is the mean variance of a repeat (Sahani & Linden 2003). This is what ``sqrt(normaliser)`` estimates too, and
-    the scale of ``r``, which is the mean over repeats.
+    ``TP`` is the mean variance of a repeat (Sahani & Linden 2003), silent ones among them. This is what
+    ``sqrt(normaliser)`` estimates too, and the scale of ``r``, which is the mean over repeats; but where repeats have
+    few spikes both are lower, as r is the mean of ratios, and 0 in a repeat without a spike.
 
     Returns
     -------
@@ -70,9 +71,9 @@ def ccmax(repeated: Array) -> Array:
 def split_half_ceiling(repeated: Array, splits: int, rng: np.random.Generator) -> Array:
     """Correlation that a perfect model would have with the mean over repeats, from halves of the repeats.
 
-    The means of two disjoint random halves of h repeats each are correlated, r averaged over splits, and corrected to
-    all R repeats: ``r_R = k r / (1 + (k - 1) r)`` with ``k = R / h`` (Spearman 1910; Brown 1910). The ceiling is
-    ``sqrt(r_R)``.
+    The means of two disjoint random halves of h repeats each are correlated, r averaged over splits (0 where a half
+    does not vary, such as one without a spike), and corrected to all R repeats: ``r_R = k r / (1 + (k - 1) r)`` with
+    ``k = R / h`` (Spearman 1910; Brown 1910). The ceiling is ``sqrt(r_R)``.
 
     Parameters
     ----------
@@ -100,8 +101,7 @@ def split_half_ceiling(repeated: Array, splits: int, rng: np.random.Generator) -
         halves.append(xp.reshape(xp.permute_dims(mean, (1, 0, 2)), (y.shape[1], -1)))  # (T, splits x U)
     r = xp.reshape(pearson(*halves), (splits, y.shape[2]))
     defined = ~xp.isnan(r)
-    count = xp.sum(xp.astype(defined, r.dtype), axis=0)
-    mean = xp.sum(xp.where(defined, r, xp.zeros_like(r)), axis=0) / xp.where(count > 0, count, xp.ones_like(count))
+    mean = xp.mean(xp.where(defined, r, xp.zeros_like(r)), axis=0)
     longer = repeats / half
     positive = mean > 0
     return _root_of_ratio(longer * mean, xp.where(positive, 1 + (longer - 1) * mean, xp.zeros_like(mean)))

@@ -22,6 +22,6 @@ def known_rate_ceiling(rate: Array, counts: Array) -> Array:
     Returns
     -------
     array of shape (U,)
-        NaN for a unit whose rate or counts never vary.
+        As ``mean_over_repeats``: 0 in a repeat without a spike, NaN for a unit whose rate or counts never vary.
     """
     return mean_over_repeats(counts, rate)

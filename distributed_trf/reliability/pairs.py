@@ -114,6 +114,11 @@ class PairTables:
         """Number of units, U."""
         return int(self.counts.shape[1])
 
+    def vary(self) -> Array:
+        """Tell which units vary at all, shape (U,)."""
+        xp = namespace(self.counts)
+        return xp.max(self.counts, axis=0) > xp.min(self.counts, axis=0)
+
     def cross(self, pairs: Pairs, stimuli: np.ndarray) -> Array:
         """``sum(a b)`` over the bins of each draw, shape (draws, U)."""
         rows = pairs.first * self.repeats[stimuli] + pairs.second

@@ -19,7 +19,7 @@ class ShiftTest:
     """Outcome of ``shift_test``."""
 
     r: Array
-    """Mean correlation over all pairs of repeats, shape (U,)."""
+    """Mean correlation over all pairs of repeats, 0 where a unit does not vary in one of them, shape (U,)."""
     p: Array
     """One-sided p-value, shape (U,)."""
 
@@ -44,7 +44,7 @@ def shift_test(repeated: Array, shifts: int, rng: np.random.Generator) -> ShiftT
     Returns
     -------
     ShiftTest
-        NaN for a unit that varies in fewer than two repeats; presentations in which it does not are left out.
+        NaN for a unit that varies in no repeat. One that varies in a single repeat has r = 0 and p = 1.
 
     Raises
     ------
@@ -57,11 +57,10 @@ def shift_test(repeated: Array, shifts: int, rng: np.random.Generator) -> ShiftT
     xp = namespace(repeated)
     scores = _scores(repeated)
     used = xp.sum(scores**2, axis=(0, 1))  # the number of repeats in which a unit varies
-    pairs = used * (used - 1)
 
     def mean_r(total: Array) -> Array:
-        """Mean r over pairs from the sum over repeats, (..., T, U) to (..., U): ``|sum z|^2 = R + sum r``."""
-        return (xp.sum(total**2, axis=-2) - used) / xp.where(pairs > 0, pairs, xp.ones_like(pairs))
+        """Mean r over pairs from the sum over repeats, (..., T, U) to (..., U): ``|sum z|^2 = used + sum r``."""
+        return (xp.sum(total**2, axis=-2) - used) / (repeats * (repeats - 1))
 
     r = mean_r(xp.sum(scores, axis=0))
     table = xp.reshape(scores, (repeats * n, units))
@@ -73,9 +72,8 @@ def shift_test(repeated: Array, shifts: int, rng: np.random.Generator) -> ShiftT
         shifted = xp.reshape(take_rows(table, rows.ravel()), (-1, repeats, n, units))
         found = mean_r(xp.sum(shifted, axis=1))
         reached += xp.sum(xp.astype(found >= r - ROUNDING, r.dtype), axis=0)
-    testable = pairs > 0.5
-    nothing = xp.nan * xp.ones_like(r)
-    return ShiftTest(xp.where(testable, r, nothing), xp.where(testable, (reached + 1) / (shifts + 1), nothing))
+    varying, nothing = used > 0.5, xp.nan * xp.ones_like(r)
+    return ShiftTest(xp.where(varying, r, nothing), xp.where(varying, (reached + 1) / (shifts + 1), nothing))
 
 
 def _scores(repeated: Array) -> Array:

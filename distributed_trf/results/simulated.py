@@ -74,8 +74,9 @@ def simulate_results(
     Returns
     -------
     xarray.Dataset
-        ``r``, ``alpha``, ``cv_score``, ``normaliser``, ``null_mean``, ``null_std``, ``tuned_p`` and ``rho``, in memory.
-        Every unit and fit has a number. As of the published units, about a quarter is highly tuned.
+        ``r``, ``alpha``, ``cv_score``, ``normaliser``, ``silent_repeats`` (none), ``null_mean``, ``null_std``,
+        ``tuned_p`` and ``rho``, in memory. Every unit and fit has a number. As of the published units, about a quarter
+        is highly tuned.
 
     Examples
     --------
@@ -157,6 +158,7 @@ def _dataset(grid: Grid, rho: np.ndarray, rng: np.random.Generator) -> xr.Datase
     null_mean = rng.normal(0, 0.005, shape)
     measured = {
         "normaliser": normaliser,
+        "silent_repeats": np.zeros(shape),
         "null_mean": null_mean,
         "null_std": np.full(shape, NULL_STD),
         "tuned_p": np.where(normaliser > 2 * NULL_STD, 0.001, rng.uniform(0, 1, shape)),

@@ -6,6 +6,7 @@ import pytest
 from distributed_trf import names
 from distributed_trf.errors import DataError
 from distributed_trf.reliability.assess import assess, repeated_counts
+from distributed_trf.reliability.known_rates import known_rate_ceiling
 from tests.slow_reliability import driven_counts
 
 SETTINGS = {"draws": 2000, "null_shift": "half", "shifts": 200, "splits": 20, "seed": 0}
@@ -26,8 +27,34 @@ def test_assess__has_every_variable_that_results_describe(trials):
     assert all(values.shape == (4,) for values in found.values())
 
 
-def test_assess__a_unit_that_never_varies_has_nothing(trials):
-    assert all(np.isnan(values[3]) and np.isfinite(values[:3]).all() for values in assess(trials, **SETTINGS).values())
+def test_assess__a_unit_that_never_varies_has_nothing_but_silent_repeats(trials):
+    found = assess(trials, **SETTINGS)
+    assert found.pop("silent_repeats").tolist() == [0, 0, 0, 1]
+    assert all(np.isnan(values[3]) and np.isfinite(values[:3]).all() for values in found.values())
+
+
+def test_assess__counts_silent_repeats_over_all_stimuli(trials):
+    sparse = [trial.copy() for trial in trials]
+    for trial in sparse:
+        trial[:3, :, 0] = 0  # silent throughout in three of the nine repeats that all stimuli have
+        trial[9:, :, 2] = 0  # in repeats that not all have
+    sparse[0][4, :, 0] = 0  # silent in one stimulus only
+    sparse[2][:, :, 1] = 0
+    assert assess(sparse, **SETTINGS)["silent_repeats"].tolist() == [3 / 9, 0, 0, 1]
+
+
+def test_sparse_units__reach_the_normaliser_with_a_perfect_model():
+    """Repeats and draws without a spike count as 0 on both sides, so that r and sqrt(normaliser) agree over units."""
+    rng = np.random.default_rng(0)
+    for events, silent in ((20, 0.01), (5, 0.29), (2, 0.61)):
+        rate = np.zeros((331, 400))
+        rate[rng.integers(331, size=(events, 400)), np.arange(400)] = 0.25
+        y = rng.poisson(rate, size=(11, 331, 400))
+        found = assess(np.split(y, [160], axis=1), **{**SETTINGS, "draws": 600, "shifts": 2, "splits": 2})
+        assert found["silent_repeats"].mean() == pytest.approx(silent, abs=0.02)
+        r = known_rate_ceiling(rate, y)
+        np.testing.assert_array_equal(np.isnan(r), np.isnan(found["normaliser"]))
+        assert np.nanmean(r) / np.sqrt(np.nanmean(found["normaliser"])) == pytest.approx(1, abs=0.03)
 
 
 def test_assess__estimates_of_one_thing_agree(trials):

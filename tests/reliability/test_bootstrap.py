@@ -26,6 +26,19 @@ def test_bootstrap_normaliser__centres_on_the_normaliser(tables):
     np.testing.assert_allclose(found.mean(axis=0), whole, atol=4 * found.std() / np.sqrt(40))
 
 
+def test_silent_units__are_nan_and_silent_draws_are_zero():
+    """As for the normaliser itself; a draw of silent stimuli alone counts too."""
+    trials, _ = driven_counts(np.random.default_rng(0), [20, 25, 30, 35], repeats=8, units=2)
+    for trial in trials:
+        trial[:, :, 0] = 0
+    for trial in trials[1:]:
+        trial[:, :, 1] = 0
+    found = bootstrap_normaliser(PairTables.of(trials), percent_duration=20, n_repeats=2, **SETTINGS)
+    assert np.isnan(found[:, 0]).all()
+    assert 0 < np.mean(found[:, 1] == 0) < 1
+    assert np.isfinite(found[:, 1]).all()
+
+
 def test_less_data__varies_more(tables):
     def spread(percent, repeats):
         return bootstrap_normaliser(tables, percent_duration=percent, n_repeats=repeats, **SETTINGS).std(axis=0).mean()

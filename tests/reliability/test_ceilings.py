@@ -51,6 +51,19 @@ def test_split_half__equals_the_loop_over_splits(repeats):
         assert found[u] == pytest.approx(np.sqrt(k * r / (1 + (k - 1) * r)), rel=1e-10)
 
 
+def test_split_half__a_half_without_a_spike_counts_as_zero():
+    y = np.zeros((5, 30, 2))
+    y[:2, 4, 0], y[0, 9, 0] = 1, 1  # three repeats of five are silent, so that some halves are
+    order = np.argsort(np.random.default_rng(3).random((60, 5)), axis=1)
+    r = [np.corrcoef(y[o[:2], :, 0].mean(0), y[o[2:4], :, 0].mean(0))[0, 1] for o in order if y[o[:2], :, 0].any()
+         and y[o[2:4], :, 0].any()]  # fmt: skip
+    assert 0 < len(r) < 60
+    mean = sum(r) / 60
+    found = split_half_ceiling(y, 60, np.random.default_rng(3))
+    assert found[0] == pytest.approx(np.sqrt(2.5 * mean / (1 + 1.5 * mean)), rel=1e-10)
+    assert np.isnan(found[1])
+
+
 @pytest.mark.parametrize("modulation", [0.3, 0.6, 1.0])
 def test_known_signal_to_noise__is_recovered(modulation):
     """Within three standard errors of the mean over 200 units, plus 1 % for the bias of a ratio."""

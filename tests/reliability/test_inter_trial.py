@@ -11,7 +11,13 @@ from scipy.stats import ks_2samp
 
 from distributed_trf import arrays
 from distributed_trf.errors import ConfigError, DataError
-from distributed_trf.reliability.inter_trial import expected_r, inter_trial_r, null_shifts, shifted_r
+from distributed_trf.reliability.inter_trial import (
+    LARGEST_SPREAD,
+    expected_r,
+    inter_trial_r,
+    null_shifts,
+    shifted_r,
+)
 from distributed_trf.reliability.pairs import Pairs, PairTables, draw_pairs
 from tests.slow_reliability import driven_counts, slow_inter_trial
 
@@ -115,22 +121,45 @@ def test_different_draws__have_the_distribution_of_the_loop():
     assert ks_2samp(true[:, 0], np.array(slow_null)[:, 0]).pvalue < 1e-12
 
 
-@given(shapes, st.integers(0, 10**6))
-def test_expected_r__is_the_ratio_of_expectations_over_all_pairings(shapes, seed):
-    """Every pairing of every stimulus, listed; only for what can be listed."""
-    trials, _ = counts(shapes[:2], seed)
+def slow_expected_r(trials):
+    """The Taylor series of r over every pairing of the presentations of two stimuli, listed, of each unit.
+
+    Beside it, how much the variance of a side spreads over pairings, relative to its mean.
+    """
     pairings = [[(i, j) for i in range(len(t)) for j in range(len(t)) if i != j] for t in trials]
-    grid = [[p] for p in pairings[0]] if len(trials) == 1 else [[p, q] for p in pairings[0] for q in pairings[1]]
-    cov, var = [], []
-    for choice in grid:
-        a = np.concatenate([t[i] for t, (i, _) in zip(trials, choice, strict=True)]).astype(float)
-        b = np.concatenate([t[j] for t, (_, j) in zip(trials, choice, strict=True)]).astype(float)
-        cov.append(((a - a.mean(0)) * (b - b.mean(0))).sum(0))
-        var.append(((a - a.mean(0)) ** 2).sum(0))
-    cov, var = np.mean(cov, axis=0), np.mean(var, axis=0)
-    expected = np.divide(cov, var, out=np.zeros_like(cov), where=var > 1e-9)
+    drawn = [[p] for p in pairings[0]] if len(trials) == 1 else [[p, q] for p in pairings[0] for q in pairings[1]]
+    n = sum(t.shape[1] for t in trials)
+    sides = [
+        [np.concatenate([t[p[k]] for t, p in zip(trials, choice, strict=True)]).astype(float) for choice in drawn]
+        for k in range(2)
+    ]
+    a, b = (np.stack(side) for side in sides)  # (pairings, n, U)
+    c = n * (a * b).sum(1) - a.sum(1) * b.sum(1)
+    v = n * (a**2).sum(1) - a.sum(1) ** 2
+    m = a.sum(1).mean(0)
+    # The second order, with the squares of sums taken as linear around their mean
+    lin_c = n * (a * b).sum(1) - m * (a.sum(1) + b.sum(1))
+    lin_v, lin_w = (n * (y**2).sum(1) - 2 * m * y.sum(1) for y in (a, b))
+    c_mean, v_mean = c.mean(0), np.where(v.mean(0) > 1e-9, v.mean(0), np.nan)
+
+    def cov(x, y):
+        return ((x - x.mean(0)) * (y - y.mean(0))).mean(0) / v_mean**2
+
+    spread = cov(lin_v, lin_v)
+    series = c_mean / v_mean * (1 + 0.75 * spread + 0.25 * cov(lin_v, lin_w)) - cov(lin_c, lin_v)
+    return series, spread
+
+
+@given(shapes, st.integers(0, 10**6))
+def test_expected_r__is_the_series_over_all_pairings(shapes, seed):
+    trials, _ = counts(shapes[:2], seed, mean=3)
+    series, spread = slow_expected_r(trials)
     found = expected_r(PairTables.of(trials))
-    np.testing.assert_allclose(found[var > 1e-9], expected[var > 1e-9], atol=1e-9)
+    constant = np.isnan(series)
+    assert (found[constant] == 0).all()
+    told = ~constant & (spread < LARGEST_SPREAD - 1e-9)
+    np.testing.assert_allclose(found[told], series[told], atol=1e-9)
+    assert np.isnan(found[~constant & (spread > LARGEST_SPREAD + 1e-9)]).all()
 
 
 def test_expected_r__is_what_the_mean_over_draws_approaches():
@@ -139,6 +168,20 @@ def test_expected_r__is_what_the_mean_over_draws_approaches():
     tables = PairTables.of(trials)
     mean = inter_trial_r(tables, draw_pairs(tables.repeats, 20_000, rng)).mean(axis=0)
     np.testing.assert_allclose(expected_r(tables), mean, atol=0.003)
+
+
+@pytest.mark.parametrize(("events", "told"), [(80, 1), (30, 0.6), (5, 0)])
+def test_expected_r__of_units_with_few_spikes_is_right_or_nan(events, told):
+    """``events`` bins of 330 in which a spike comes in a quarter of the repeats; with 5, half of the draws are 0."""
+    rng, rate = np.random.default_rng(8), np.zeros((330, 60))
+    rate[rng.integers(330, size=(events, 60)), np.arange(60)] = 0.25
+    tables = PairTables.of(np.split(rng.poisson(rate, size=(11, 330, 60)), 5, axis=1))
+    mean = inter_trial_r(tables, draw_pairs(tables.repeats, 5000, rng)).mean(axis=0)
+    found = expected_r(tables)
+    there = ~np.isnan(found)
+    assert there.mean() >= told if told else not there.any()
+    np.testing.assert_allclose(found[there], mean[there], atol=0.02)
+    assert np.isfinite(mean).all()
 
 
 def test_normaliser__recovers_the_known_reliability():

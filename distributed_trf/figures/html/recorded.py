@@ -6,7 +6,7 @@ import pandas as pd
 import xarray as xr
 
 from distributed_trf import names
-from distributed_trf.figures.html.table import NONE, Table, counted, decimal, numbers, words
+from distributed_trf.figures.html.table import NONE, Table, counted, decimal, numbers, percent, words
 from distributed_trf.results.tables.reliability_table import reliability_table
 
 ALPHA = 0.05
@@ -52,6 +52,7 @@ def reliability_counts(ds: xr.Dataset, delta: float) -> Table | None:
             words("stimuli", rows["stimuli"]),
             numbers("bin width", rows["bin_width"], "{:g} ms".format),
             numbers("units", rows["n"]),
+            numbers("silent repeats", rows["silent_repeats"], percent),
             numbers("median normaliser", rows["normaliser"], decimal),
             numbers(f"shift test, {below}", _counts(rows["tuned"], tested)),
             numbers("false discovery rate", _counts(rows["tuned_bh"], tested)),

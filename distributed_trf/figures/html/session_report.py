@@ -17,7 +17,7 @@ from distributed_trf.figures.html.origin import Line, in_utc, origin
 from distributed_trf.figures.html.page import write_page
 from distributed_trf.figures.html.shown_figures import ShownFigure, shown
 from distributed_trf.figures.html.study_report import results_if_any
-from distributed_trf.figures.html.table import NONE, Column, Table, decimal, numbers, p_value, words
+from distributed_trf.figures.html.table import NONE, Column, Table, decimal, numbers, p_value, percent, words
 from distributed_trf.figures.inputs import Inputs
 from distributed_trf.figures.prediction import example_prediction, saved_models
 from distributed_trf.figures.session_map import session_layers
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MEASURED = {
+    "silent_repeats": ("silent repeats", percent),
     "normaliser": ("normaliser", decimal),
     "null_mean": ("its null", decimal),
     "tuned_p": ("p, shift test", p_value),

@@ -54,6 +54,17 @@ def decimal(number: float) -> str:
     return NONE if math.isnan(number) else f"{number:.3f}"
 
 
+def percent(fraction: float) -> str:
+    """Write a part of a whole.
+
+    Examples
+    --------
+    >>> percent(0.294), percent(1.0), percent(float("nan"))
+    ('29 %', '100 %', '-')
+    """
+    return NONE if math.isnan(fraction) else f"{100 * fraction:.0f} %"
+
+
 def p_value(p: float) -> str:
     """Write a p-value.
 

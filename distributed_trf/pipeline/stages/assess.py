@@ -21,7 +21,7 @@ from distributed_trf.reliability.pairs import PairTables
 from distributed_trf.store.analyses import write_analysis
 from distributed_trf.store.study_store import StudyStore
 
-REVISION = 2
+REVISION = 3
 """Raise when this code gives other numbers than before, so that old ones become stale."""
 
 

@@ -51,6 +51,7 @@ class SimulatedSession:
         """Return the correlation to be expected between two test repeats of set ``k``, shape (n_units,).
 
         Poisson counts have the variance of their rate over time plus, on average, its mean; repeats share the former.
+        Of repeats with few spikes the mean of r is lower, see ``expected_r``.
         """
         rate = self.rates[k][self.sets[k].is_test_bin]
         shared = np.where(self.neurons.driven, rate.var(axis=0), 0.0)

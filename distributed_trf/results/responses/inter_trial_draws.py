@@ -44,8 +44,8 @@ def inter_trial_draws(
     Raises
     ------
     StoreError
-        If the folder holds no responses (imported results have none), no reliability of this unit, or draws of other
-        settings or responses than those in the results.
+        If the folder holds no responses (imported results have none), no reliability of this unit, as of one without
+        a spike, or draws of other settings or responses than those in the results.
 
     Examples
     --------
@@ -74,6 +74,11 @@ def inter_trial_draws(
         tables, draws=asked.draws, null_shift=asked.null_shift, seed=asked.seed, key=(stimuli, session, bin_width)
     )
     stored = float(ds["normaliser"].sel({names.STIMULI: stimuli, names.BIN_WIDTH: bin_width})[of_session[unit]])
+    if not tables.vary()[0]:
+        raise StoreError(
+            f"{store.root}: session {session}, channel {channel} never varies in the test stimuli of {stimuli} at "
+            f"{bin_width:g} ms, as a unit without a spike there; it has no inter-trial correlation"
+        )
     if not abs(true.mean() - stored) < ROUNDING:
         raise StoreError(
             f"{store.root}: the normaliser of session {session}, channel {channel} is {stored:g} in the results, but "

@@ -25,10 +25,11 @@ def reliability_table(ds: xr.Dataset, *, alpha: float = 0.05, delta: float = 0.5
     Returns
     -------
     pandas.DataFrame
-        Columns stimuli, bin_width; n, units whose reliability was measured; normaliser, its median over them; tuned,
-        tuned_holm, tuned_bh, units with p < alpha in the test by shifts, uncorrected and corrected over the n units by
-        Holm (which takes more than n / alpha shifts to find any) and by Benjamini-Hochberg; tuned_published, by the
-        published test with Holm's correction; highly_tuned.
+        Columns stimuli, bin_width; n, units whose reliability was measured; silent_repeats, the fraction of their test
+        repeats without a spike; normaliser, its median over them; tuned, tuned_holm, tuned_bh, units with p < alpha in
+        the test by shifts, uncorrected and corrected over the n units by Holm (which takes more than n / alpha shifts
+        to find any) and by Benjamini-Hochberg; tuned_published, by the published test with Holm's correction;
+        highly_tuned.
         Rows without any unit are left out.
     """
     rows = []
@@ -43,6 +44,7 @@ def reliability_table(ds: xr.Dataset, *, alpha: float = 0.05, delta: float = 0.5
                     "stimuli": stimuli,
                     "bin_width": bin_width,
                     "n": np.count_nonzero(~np.isnan(normaliser)),
+                    "silent_repeats": float(of["silent_repeats"].where(of["normaliser"].notnull()).mean()),
                     "normaliser": np.nanmedian(normaliser),
                     "tuned": np.count_nonzero(p < alpha),
                     "tuned_holm": np.count_nonzero(holm(p) < alpha),
@@ -53,6 +55,6 @@ def reliability_table(ds: xr.Dataset, *, alpha: float = 0.05, delta: float = 0.5
                     ),
                 }
             )
-    columns = ["stimuli", "bin_width", "n", "normaliser"]
+    columns = ["stimuli", "bin_width", "n", "silent_repeats", "normaliser"]
     counted = ["tuned", "tuned_holm", "tuned_bh", "tuned_published", "highly_tuned"]
     return pd.DataFrame(rows, columns=[*columns, *counted])

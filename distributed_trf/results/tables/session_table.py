@@ -10,7 +10,7 @@ from distributed_trf import names
 from distributed_trf.results.units import select_units
 
 MEASURES = (
-    *("normaliser", "null_mean", "null_std", "tuned_p"),
+    *("silent_repeats", "normaliser", "null_mean", "null_std", "tuned_p"),
     *("ceiling_signal_power", "ceiling_ccmax", "ceiling_split_half"),
 )
 OF_FIT = (names.NETWORK, names.WEIGHTS, names.LAYER)
@@ -29,10 +29,10 @@ def session_table(ds: xr.Dataset, session: str) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Columns stimuli, bin_width, unit (its channel), normaliser, null_mean, null_std, tuned_p, the three ceilings, as
-        ``names.RELIABILITY`` describes them; network, weights and layer of the fit of highest r, and its r and rho.
-        Measures that the results do not hold have no column. What was not fitted is missing (None, NaN). Stimulus sets
-        and bin widths at which nothing was measured or fitted are left out.
+        Columns stimuli, bin_width, unit (its channel), silent_repeats, normaliser, null_mean, null_std, tuned_p, the
+        three ceilings, as ``names.RELIABILITY`` describes them; network, weights and layer of the fit of highest r, and
+        its r and rho. Measures that the results do not hold have no column. What was not fitted is missing (None, NaN).
+        Stimulus sets and bin widths at which nothing was measured or fitted are left out.
 
     Raises
     ------

@@ -32,7 +32,7 @@ def test_session_report__shows_reliability_layers_and_a_prediction(write_study, 
     expected = session_table(ds, session)
     rows = page.rows(UNITS)
     for row, (_, of) in zip(rows, expected.iterrows(), strict=True):
-        assert row[:2] == [of["unit"], f"{of['normaliser']:.3f}"]
+        assert row[:3] == [of["unit"], f"{100 * of['silent_repeats']:.0f} %", f"{of['normaliser']:.3f}"]
         assert row[-3] == f"{of['network']} {of['weights']}, layer {of['layer']}"
         assert row[-2] == f"{of['r']:.3f}"
 

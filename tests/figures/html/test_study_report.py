@@ -98,10 +98,10 @@ def test_report__has_the_numbers_of_the_dataset(tmp_path):
 
     counts = reliability_table(open_results(folder)).to_dict("records")
     for row, of in zip(page.rows("units that repeat themselves"), counts, strict=True):
-        assert row[:4] == [of["stimuli"], "50 ms", "240", f"{of['normaliser']:.3f}"]
+        assert row[:5] == [of["stimuli"], "50 ms", "240", "0 %", f"{of['normaliser']:.3f}"]
         # The published test is not among these results: no count, rather than zero.
-        assert row[4:] == [*(str(of[name]) for name in ("tuned", "tuned_bh", "tuned_holm")), "-", str(row[8])]
-        assert row[8] == str(of["highly_tuned"])
+        assert row[5:] == [*(str(of[name]) for name in ("tuned", "tuned_bh", "tuned_holm")), "-", str(row[9])]
+        assert row[9] == str(of["highly_tuned"])
 
     best = page.rows("best layer by median rho")
     assert len(best) == 2 * 3  # trained, reset and the cochleagram of both stimulus sets
@@ -153,12 +153,12 @@ def test_report__of_imported_results_tells_what_was_read(tmp_path):
     assert all(file.name in page.text for file in files)
     assert "left out: notes.csv" in page.text
     assert sorted(page.rows("best layer by median rho")) == sorted(report_of(drawn).rows("best layer by median rho"))
-    assert {tuple(row[4:8]) for row in page.rows("units that repeat themselves")} == {("-",) * 4}
+    assert {(row[3], *row[5:9]) for row in page.rows("units that repeat themselves")} == {("-",) * 5}
 
 
 def test_report__without_reliability_is_of_r_of_all_units(tmp_path):
     ds = simulate_results(["whisper_tiny"], sessions=3, channels=4)
-    unmeasured = ds.drop_vars(["normaliser", "null_mean", "null_std", "tuned_p"])
+    unmeasured = ds.drop_vars(["normaliser", "silent_repeats", "null_mean", "null_std", "tuned_p"])
     page = report_of(store_results(unmeasured, tmp_path / "imported", {}))
     assert "The reliability of the units was not measured." in page.text
     assert (

@@ -17,6 +17,7 @@ def test_reliability_table__counts_by_hand():
         "stimuli": "timit",
         "bin_width": 50.0,
         "n": 3,
+        "silent_repeats": 0.25,
         "normaliser": 0.25,
         "tuned": 2,  # 0.001, 0.4, 0.02
         "tuned_holm": 2,  # 0.003, 0.4, 0.04
@@ -26,6 +27,8 @@ def test_reliability_table__counts_by_hand():
     }
     assert reliability_table(ds, alpha=0.01).to_dict("records")[0]["tuned"] == 1
     assert reliability_table(ds, delta=0.1).to_dict("records")[0]["highly_tuned"] == 2
+    ds["normaliser"].loc[at] = [np.nan, -0.01, 1.0]
+    assert reliability_table(ds).to_dict("records")[0]["silent_repeats"] == 0.125  # of the units that were measured
 
 
 def test_reliability_table__is_empty_without_reliability():

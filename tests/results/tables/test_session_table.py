@@ -15,7 +15,7 @@ from tests.small_results import small_results
 def test_session_table__has_the_best_fit_of_each_unit():
     table = session_table(small_results(), "s1")
     assert table.columns.tolist() == [
-        *("stimuli", "bin_width", "unit", "normaliser", "null_mean", "null_std", "tuned_p"),
+        *("stimuli", "bin_width", "unit", "silent_repeats", "normaliser", "null_mean", "null_std", "tuned_p"),
         *("ceiling_signal_power", "ceiling_ccmax", "ceiling_split_half"),
         *("network", "weights", "layer", "r", "rho"),
     ]
@@ -23,7 +23,7 @@ def test_session_table__has_the_best_fit_of_each_unit():
     assert (first["bin_width"], first["unit"], first["network"], first["layer"]) == (20.0, "1", "net", 2)
     assert (third["bin_width"], third["unit"], third["network"], third["weights"]) == (50.0, "1", "net", "trained")
     assert (third["layer"], third["r"], third["rho"]) == (2, 0.6, pytest.approx(0.6 / 0.5))
-    assert (third["normaliser"], third["tuned_p"]) == (0.25, 0.001)
+    assert (third["silent_repeats"], third["normaliser"], third["tuned_p"]) == (0.5, 0.25, 0.001)
     assert (fourth["network"], fourth["weights"], fourth["layer"], fourth["r"]) == ("mel", "fixed", 0, 0.2)
     assert np.isnan(fourth["rho"])  # its normaliser is below zero
     assert second["r"] == 0.6
@@ -64,7 +64,7 @@ def test_session_table__of_a_study(saved_study):
     table = session_table(ds, session)
     of = ds.isel(unit=np.flatnonzero(ds.session == session)).sel(stimuli="timit", bin_width=50.0).load()
     assert table["unit"].tolist() == of.channel.values.tolist()
-    for name in ("normaliser", "tuned_p", "ceiling_ccmax"):
+    for name in ("silent_repeats", "normaliser", "tuned_p", "ceiling_ccmax"):
         np.testing.assert_array_equal(table[name], of[name])
     assert set(table["network"]) <= {"mel_librosa", "mel_whisper"}
     np.testing.assert_array_equal(table["r"], of.r.max(["network", "weights", "layer"]))
