@@ -160,3 +160,11 @@ def test_room_on_a_gpu__is_half_of_its_memory(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(total_memory=81))
     assert network_room("cuda") == 40
+
+
+def test_built_networks__of_another_precision_are_others(monkeypatch):
+    monkeypatch.setitem(known.FAMILIES, "conv_network", ConvFamily())
+    settings = NetworkSettings(name="conv_network")
+    for dtype in ("float32", "float16", "float32"):
+        network = build_network(CONV_TABLE, settings, "reset", device="cpu", dtype=dtype)
+        assert {p.dtype for p in network.model.parameters()} == {getattr(torch, dtype)}

@@ -144,3 +144,22 @@ def test_bin_spikes__a_session_without_some_test_stimulus_is_refused() -> None:
 def test_bin_spikes__needs_both_kinds_of_stimuli(order: str, n_test: int, match: str) -> None:
     with pytest.raises(RecordingError, match=match):
         bin_spikes(one_unit(order), stimuli(0.05, 0.05, n_test=n_test), 50, session="s")
+
+
+def test_bin_spikes__the_window_is_closed_at_its_onset_and_open_at_its_end() -> None:
+    """A trial of two bins: a spike at the end is in no bin, one the rounding of clocks before it neither."""
+    for delay in (0.0, 0.1, -0.02):
+        times = [delay - 2e-6, delay, delay + 0.1 - 2e-6, delay + 0.1 - 0.5e-6, delay + 0.1, delay + 0.12]
+        spikes = one_unit("ab", *((1, t) for t in times))
+        counts = bin_spikes(spikes, stimuli(0.1, 0.1), 50, session="s", delay=delay)
+        assert counts.repeated[0, :, 0].tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.03, -0.03])
+def test_bin_spikes__a_whole_stimulus_is_one_bin_that_begins_later_by_the_delay(delay: float) -> None:
+    """Bins of 1000 ms hold each stimulus from ``delay`` after its onset to ``delay`` after its end."""
+    times = [delay - 2e-6, delay, delay + 0.13 - 2e-6, delay + 0.13 - 0.5e-6, delay + 0.13]
+    spikes = one_unit("ab", (0, delay + 0.2), *((1, t) for t in times))
+    counts = bin_spikes(spikes, stimuli(0.3, 0.13), 1000, session="s", delay=delay)
+    assert counts.repeated[0, :, 0].tolist() == [2]
+    assert counts.train[:, 0].tolist() == [1]

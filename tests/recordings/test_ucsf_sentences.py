@@ -66,3 +66,7 @@ def test_phonemes__wrong_shapes_are_named(tmp_path: Path, phnmat: Any, match: st
 def test_phonemes__a_rate_that_is_none_is_named(tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match=r"s\.mat: field dataf is 0\.0; expected a rate in hertz"):
         write_sentences(tmp_path, one_hot("ab"), dataf=0.0).phonemes()
+
+
+def test_test_sentences__are_those_of_the_paper() -> None:
+    assert TEST_IDS == (12, 13, 32, 43, 56, 163, 212, 218, 287, 308)

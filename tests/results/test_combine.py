@@ -70,6 +70,12 @@ def test_sessions_and_stimulus_sets__of_two_studies_become_one_dataset(whole):
         ({"lags": {"tmax": 0.3}}, "lags is .*'tmax': 0.2.* in the first study and .*'tmax': 0.3.* in study 2"),
         ({"delay": 0.1}, "delay is 0.0 in the first study and 0.1"),
         ({"ridge": {"n_folds": 5}}, "ridge is .*'n_folds': 3"),
+        ({"ridge": {"alphas": [1.0]}}, r"ridge is .*'alphas': \[1.0\].* in study 2"),
+        ({"ridge": {"seed": 1}}, "ridge is .*'seed': 1.* in study 2"),
+        ({"ridge": {"standardize": False}}, "ridge is .*'standardize': False.* in study 2"),
+        ({"ridge": {"scaling": "per_session"}}, "ridge is .*'scaling': 'per_session'.* in study 2"),
+        ({"ridge": {"folds": "per_session"}}, "ridge is .*'folds': 'per_session'.* in study 2"),
+        ({"ridge": {"precision": "float32"}}, "ridge is .*'precision': 'float32'.* in study 2"),
         ({"reliability": {"draws": 7}}, "reliability is .*'draws': 100000"),
     ],
 )

@@ -6,6 +6,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from distributed_trf.config.study import RidgeSettings
+from distributed_trf.trf.crossval import assign_folds
+from distributed_trf.trf.estimator import TRF
 from distributed_trf.trf.moment_folds import fit_moments
 from distributed_trf.trf.predict import drive
 from distributed_trf.trf.stream import moments_of
@@ -71,3 +74,11 @@ def test_subtracted__equals_the_explicit_fit_of_the_trials_that_remain(seed, kep
         for half in halves
     ]
     check(folds, [half[:kept] for half in halves], X, Y, X_test, Y_test, solver)
+
+
+def test_folds__are_dealt_as_ever():
+    """Literally, since every other test deals with the same function: who fitted before must find the same folds."""
+    dealt = [[4, 6, 7], [0, 2, 3], [1, 5, 8, 9, 10]]  # the last fold takes the rest
+    assert [fold.tolist() for fold in assign_folds(11, 3, 0)] == dealt
+    assert [fold.tolist() for fold in assign_folds(11, 3, 1)] == [[5, 7, 10], [0, 1, 4], [2, 3, 6, 8, 9]]
+    assert (TRF().n_folds, TRF().seed) == (RidgeSettings().n_folds, RidgeSettings().seed) == (3, 0)
