@@ -355,3 +355,17 @@ def test_load__a_field_that_stands_there_twice_is_named(tmp_path):
     path.write_text("name: one\nridge: {seed: 1, seed: 2}\n")
     with pytest.raises(ConfigError, match=r"(?s)study\.yaml: not valid YAML: seed stands there twice.*line 2"):
         load_study(path)
+
+
+def test_seeds__are_zero_unless_a_study_says_otherwise():
+    """What was computed before stays what it is only while they are."""
+    place = {"network": "mel_whisper", "layer": 0, "weights": "fixed"}
+    settings = {
+        **MINIMAL,
+        "together": [{"network": "mel_whisper"}],
+        "bootstraps": [{**place, "training_percent": [10]}],
+    }
+    study = StudySettings.model_validate(settings)
+    assert study.reliability is not None
+    seeded = [study.ridge, study.reliability, *study.together, *study.bootstraps]
+    assert [settings.seed for settings in seeded] == [0] * 4

@@ -39,17 +39,18 @@ def test_worker_that_outlives_its_driver__is_waited_for_and_named_if_it_does_not
     try:
         process.wait(timeout=60)
         monkeypatch.setattr(lock, "PATIENCE", 1.0)
-        with pytest.raises(
-            StoreBusyError, match=rf"not all of its workers \(extract .*process {stopped[0].pid} on|proc"
-        ):
-            place.run_here()
+        of_workers = "|".join(str(worker.pid) for worker in stopped)
+        named = rf"not all of its workers \((read|assess|extract|fit) \S+: process ({of_workers}) on "
+        for next_run in ({"recipe": None}, {"recipe": "local", "item": "1/1"}):  # a driver, and an element
+            with pytest.raises(StoreBusyError, match=named):
+                place.study.run(**next_run)
         assert "running" in place.states().values()
     finally:
         for worker in stopped:
             worker.kill()
     ends(process)
     psutil.wait_procs(stopped, timeout=60)
-    assert place.run_here().ok
+    assert place.study.run(None).ok
     place.assert_undisturbed()
 
 

@@ -10,6 +10,7 @@ from scipy.io import wavfile
 
 from distributed_trf import Study, open_recordings, open_results, simulate
 from distributed_trf.recordings.simulation.truth import open_truth
+from tests.recordings.generic_files import TEST, TRAIN, write_csv_session, write_sounds
 
 MEL = [{"name": "mel_whisper"}]
 FEW = {"draws": 500, "shifts": 199, "splits": 20}
@@ -106,3 +107,33 @@ def test_generic_layout__gives_the_numbers_of_the_format_it_was_copied_from(stud
     assert report.ok
     for name in ("r", "alpha", "normaliser", "tuned_p", "rho"):
         np.testing.assert_allclose(ds[name].values, expected[name].values, rtol=1e-9)
+
+
+def test_session_that_lacks_the_stimulus_set__moves_units_and_none_of_their_numbers(study, tmp_path):
+    """It heard something else, so that no fit is done again; sorted first, it takes the places of the others' units."""
+
+    def heard(name, session, units):
+        played = [*TRAIN, *TEST, *TEST, *TEST]
+        spikes = [(unit, t) for unit in units for t in np.random.default_rng(len(unit)).uniform(0, len(played), 300)]
+        write_csv_session(
+            tmp_path / "recordings", session, [(name, i, float(k)) for k, i in enumerate(played)], spikes, units
+        )
+
+    asked = {"stimuli": ["words"], "networks": [{"name": "mel_librosa"}], "ridge": {"n_folds": 2}}
+    for name in ("words", "calls"):
+        write_sounds(tmp_path / "recordings", name)
+    heard("words", "m", ["u", "uuu"])
+    heard("words", "z", ["uu"])
+    report, before = study("generic", **asked)
+    assert report.ok
+    heard("calls", "a", ["u", "uuu", "uuuu"])
+    heard("calls", "n", ["u"])
+    report, after = study("generic", **asked)
+    assert report.done.get("fit", 0) == 0
+    keys = [list(zip(ds.session.values, ds.channel.values, strict=True)) for ds in (before, after)]
+    assert [session for session, _ in keys[1]] == ["a", "a", "a", "m", "m", "n", "z"]
+    moved = [keys[1].index(key) for key in keys[0]]
+    for name in ("r", "alpha", "cv_score", "normaliser", "silent_repeats"):
+        assert before[name].notnull().all()
+        np.testing.assert_array_equal(after[name].isel(unit=moved), before[name])
+        assert after[name].isel(unit=[k for k in range(7) if k not in moved]).isnull().all()

@@ -14,7 +14,10 @@ from transformers import WhisperConfig, WhisperForConditionalGeneration
 
 from distributed_trf import Study, open_features, open_results
 from distributed_trf.clusters.recipe import load_recipe
+from distributed_trf.features.table import load_table
+from distributed_trf.pipeline import expected
 from distributed_trf.pipeline.survey import State
+from distributed_trf.store import fingerprint
 from tests.conftest import SMALL_WHISPER
 
 MEL = [{"name": "mel_librosa"}]
@@ -59,6 +62,50 @@ def test_changed_setting__redoes_exactly_what_depends_on_it(studied, write_study
     write_study(networks=MEL, **{"ridge": {}, **changes})
     assert states()["fit timit-mel_librosa-fixed-00-50ms"][1].startswith(reason)
     assert run() == (redone if any(redone.values()) else {})
+
+
+@pytest.mark.parametrize(
+    ("extraction", "changed"), [({"dtype": "float16"}, "dtype"), ({"keep": "native"}, "keep"), ({"batch": 9}, "batch")]
+)
+def test_changed_extraction__is_seen_by_what_it_changes(studied, write_study, extraction, changed):
+    networks = [{"name": "small_whisper", "weights": ["reset"], "layers": [0]}]
+    studied(networks=networks, reliability=None)
+    write_study(networks=networks, reliability=None, extraction={"batch": 8, **extraction})
+    state, reason = states()["extract timit-small_whisper-reset-0000"]
+    assert state == State.STALE
+    assert changed in reason.removeprefix("changed: ").split(", ")
+
+
+def newer(library, part):
+    """Versions of libraries as they are, but for one whose ``part`` (0, 1, 2) is one more."""
+    found = fingerprint._version
+
+    def version(name):
+        parts = found(name).split(".")[:3]
+        return ".".join(str(int(p) + 1) if (name, k) == (library, part) else p for k, p in enumerate(parts))
+
+    return version
+
+
+@pytest.mark.parametrize("library", ["numpy", "scipy"])
+def test_newer_library_of_mathematics__makes_assessments_and_fits_stale(studied, monkeypatch, library):
+    """A bug-fix release does not."""
+    studied(networks=MEL)
+    as_made = expected.versions(load_table("mel_librosa"), "fixed")
+    monkeypatch.setattr(expected, "versions", lambda *_: as_made)  # or fits would wait for extractions
+    for part, stale in ((2, set()), (1, {"assess", "fit"})):
+        with monkeypatch.context() as patch:
+            patch.setattr(fingerprint, "_version", newer(library, part))
+            assert {k.split()[0] for k, why in states().items() if why == (State.STALE, "changed: versions")} == stale
+            assert {k.split()[0] for k, (state, _) in states().items() if state != State.DONE} == stale
+
+
+@pytest.mark.parametrize("library", ["torch", "transformers", "scipy"])
+def test_newer_library_of_a_network__makes_its_extractions_stale(studied, monkeypatch, library):
+    networks = [{"name": "small_whisper", "weights": ["reset"], "layers": [0]}]
+    studied(networks=networks, reliability=None)
+    monkeypatch.setattr(fingerprint, "_version", newer(library, 1))
+    assert states()["extract timit-small_whisper-reset-0000"] == (State.STALE, "changed: versions")
 
 
 def test_added_network__leaves_the_other_fits_alone(studied, write_study):

@@ -197,6 +197,16 @@ def test_lay_results__other_units_keep_the_numbers_of_those_that_stay(laid, colu
         np.testing.assert_array_equal(found, np.where(kept, fit(1)[name], np.nan))
 
 
+def test_lay_results__units_in_other_places_keep_their_numbers(laid):
+    new = {"session": "s0", "channel": "9", "area": "core", "subject": "A", "x": None, "y": None}
+    units = {name: (values[2], new[name], values[1], values[0]) for name, values in GRID.units.items()}
+    lay_results(laid, replace(GRID, units=units), [MEL, SECOND], ATTRS)
+    for place, seed in ((MEL, 1), (SECOND, 2)):
+        for name, found in read_fit(laid, place).items():
+            values = fit(seed)[name]
+            np.testing.assert_array_equal(found, [values[2], np.nan, values[1], values[0]])
+
+
 def test_lay_results__damaged_old_fit_leaves_the_store_as_it_was(laid):
     flip_a_bit(laid / "r/c/0/0/0/0/0/0", 5)
     with pytest.raises(StoreError, match=r"results\.zarr/r: a chunk cannot be read"):
