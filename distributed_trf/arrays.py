@@ -171,10 +171,11 @@ def take_rows(table: Array, rows: np.ndarray) -> Array:
 
 
 def scatter(values: Array, mask: Array) -> Array:
-    """Put values where a mask is true, zero elsewhere: shape (sum of mask,) to the shape of the mask, (n,)."""
+    """Put rows where a mask is true, zeros elsewhere: shape (sum of mask, ...) to (n, ...) for a mask of shape (n,)."""
     xp = namespace(values)
+    shape = (mask.shape[0], *values.shape[1:])
     if values.shape[0] == 0:
-        return xp.zeros(mask.shape, dtype=values.dtype, device=device_of(values))
+        return xp.zeros(shape, dtype=values.dtype, device=device_of(values))
     position = xp.cumulative_sum(xp.astype(mask, xp.int64)) - 1
-    spread = xp.take(values, xp.maximum(position, xp.zeros_like(position)))
-    return xp.where(mask, spread, xp.zeros_like(spread))
+    spread = xp.take(values, xp.maximum(position, xp.zeros_like(position)), axis=0)
+    return xp.where(xp.reshape(mask, (-1,) + (1,) * (values.ndim - 1)), spread, xp.zeros_like(spread))

@@ -4,107 +4,140 @@ from __future__ import annotations
 
 from array_api_compat import device as device_of
 
-from distributed_trf.arrays import Array, namespace
+from distributed_trf.arrays import Array, like, namespace
+from distributed_trf.trf.apart import Apart
+from distributed_trf.trf.constant import in_both
 from distributed_trf.trf.correlation import varies
 from distributed_trf.trf.lags import LaggedRows
 from distributed_trf.trf.moments import Gram
 
 EDGE_ROWS = 1024
 """Rows at trials' edges that are summed at once: they are few, and each sum of them touches all of X'X."""
+CLEAR = 1e-3
+"""Of the squares that the lag structure carries from one lag to the next, what a column must have at every lag: three
+of 16 digits are then lost at most. Features with less are summed from their own rows."""
 
 
 class BlockSums:
-    """Sums about provisional means; row 0 of weights and sums belongs to the Gram, row 1 + g to group g."""
+    """Sums over blocks of trials; row 0 of weights and sums belongs to the Gram, row 1 + g to group g.
+
+    Each block is summed about its own means, and those of X'X are merged as Chan, Golub & LeVeque (1983) do. Means of
+    columns are kept as distances from ``origin``, those of the first block, so that a large offset takes no digits.
+    """
 
     def __init__(self, lags: tuple[int, ...], groups: list[int]) -> None:
         self.lags, self.groups = lags, groups
         self.edges: list[tuple[Array, Array]] = []
+        self.means: list[tuple[Array, float]] = []
+        self.moves: list[tuple[Array, Array]] = []
+        self.own: Array | None = None
+        """With its transpose it belongs to X'X, beside what the lag structure gives."""
         self.started = False
 
     def add(self, rows: LaggedRows, y: Array, lengths: list[int], weights: list[list[float]]) -> None:
         """Add a block of trials; the lag structure is undone in ``moments``."""
-        plain = all(w == 1 for row in weights for w in row)
-        by_row = None if plain else _by_row(weights, lengths, y)  # (rows, 1 + groups)
         if not self.started:
             self._start(rows, y)
+        n = [sum(row[g] * length for row, length in zip(weights, lengths, strict=True)) for g in range(len(self.n))]
+        if not n[0]:
+            return
+        plain = all(w == 1 for row in weights for w in row)
+        by_row = None if plain else _by_row(weights, lengths, y)  # (rows, 1 + groups)
         if not all(self.n):
             self._centre_units(y, by_row)
         xp, F = namespace(y), self.n_features
-        rows.subtract(self.x_centre)
+        centre = rows.mean
+        rows.subtract(centre)
         y -= self.y_centre
         weighted = y if by_row is None else y * xp.take(by_row, self.owner, axis=1)
-        for g in range(len(self.n)):
-            self.n[g] += sum(row[g] * length for row, length in zip(weights, lengths, strict=True))
-        self.y += _double(xp.sum(weighted, axis=0))
+        y_sums = _double(xp.sum(weighted, axis=0))
+        self.y += y_sums
         self.yy += _double(xp.sum(weighted * y, axis=0))
+
+        per_trial = xp.asarray(weights, dtype=y.dtype, device=device_of(y))
+        sums, clear = self._at_all_lags(rows, by_row, per_trial, n)
+        centre = xp.tile(_double(centre), (len(self.lags),))
+        constant = xp.full_like(sums, xp.nan)
+        if not xp.all(clear):
+            apart = Apart.of(rows, self.lags, clear, by_row, n)
+            centre, sums, constant = apart.replace(centre, sums, constant)
+            if (products := apart.products(weighted)) is not None:
+                self.own = products[0] if self.own is None else self.own + products[0]
+                self.xy += products[1]
+        self._merge(n, centre, sums, constant, y_sums)
 
         first = rows.at(self.lags[0])
         left = (first if by_row is None else first * by_row[:, :1]).T
         for a, lag in enumerate(self.lags):
             block = slice(a * F, (a + 1) * F)
             columns = rows.at(lag) if a else first
-            sums = xp.sum(columns, axis=0)[None, :] if by_row is None else by_row.T @ columns
-            self.x[:, block] += _double(sums)
-            squares = columns * columns if by_row is None else columns * columns * by_row[:, :1]
-            self.x_power[block] += _double(xp.sum(squares, axis=0))
             self.xy[block, :] += _double(columns.T @ weighted)
             self.xx[:F, block] += _double(left @ columns)
         if len(self.lags) > 1:
-            times = xp.asarray([[row[0]] for row in weights], dtype=y.dtype, device=device_of(y))
+            times = per_trial[:, :1]
             self.edges += [(rows.before_first(self.lags[:-1]), times), (rows.last(self.lags[:-1]), -times)]
             if sum(edge.shape[0] for edge, _ in self.edges) >= EDGE_ROWS:
                 self._add_edges()
+        if len(self.means) >= EDGE_ROWS:
+            self._add_means()
 
-    def moments(self) -> tuple[Gram, list[tuple[float, Array, Array, Array, Array]]]:
+    def moments(self) -> tuple[Gram, list[tuple[float, Array, Array, Array, Array, Array]]]:
         """Return the Gram, and each group's sums in the order of ``Cross``."""
         if self.edges:
             self._add_edges()
+        if self.means:
+            self._add_means()
         xp, F, L = namespace(self.xx), self.n_features, len(self.lags)
         blocks = [slice(a * F, (a + 1) * F) for a in range(L)]
         xx = xp.asarray(self.xx, copy=True)
         for a in range(L - 1):
             for b in range(a, L - 1):
                 xx[blocks[a + 1], blocks[b + 1]] += xx[blocks[a], blocks[b]]
-                xx[blocks[b + 1], blocks[a + 1]] = xx[blocks[a + 1], blocks[b + 1]].T
-            xx[blocks[a + 1], blocks[0]] = xx[blocks[0], blocks[a + 1]].T
-        centre = xp.tile(_double(self.x_centre), (L,))
-        n = self.n[0]
-        mean = self.x[0, :] / (n or 1.0)
-        xx -= (n * mean)[:, None] * mean[None, :]
-        epsilon = float(xp.finfo(self.x_centre.dtype).eps)
-        alive = varies(self.x_power - n * mean * mean, centre + mean, n, epsilon)
-        if not xp.all(alive):
-            xx = xp.where(alive[:, None] & alive[None, :], xx, xp.zeros_like(xx))
-        gram = Gram(n, centre + mean, xx)
+        for a in range(L):
+            for b in range(a, L):
+                above = xx[blocks[a], blocks[b]]
+                if self.own is not None:
+                    above += self.own[blocks[a], blocks[b]] + self.own[blocks[b], blocks[a]].T
+                if a == b:
+                    xx[blocks[a], blocks[a]] = (above + above.T) / 2
+                else:
+                    xx[blocks[b], blocks[a]] = above.T
+        means = [self._mean(g) for g in range(len(self.n))]
+        alive = xp.isnan(self.constant)
+        all_vary = bool(xp.all(alive))
+        if not all_vary:
+            xx = xp.where(alive[0, :, None] & alive[0, None, :], xx, xp.zeros_like(xx))
+        gram = Gram(self.n[0], means[0], xx, self.constant[0, :])
 
         groups, start = [], 0
         for g, size in enumerate(self.groups, start=1):
             units, n = slice(start, start + size), self.n[g] or 1.0
-            x, y = self.x[g, :], self.y[units]
-            xy = self.xy[:, units] - x[:, None] * (y / n)[None, :]
+            y = self.y[units]
+            xy = self.xy[:, units] - self.x[g, :][:, None] * (y / n)[None, :]
+            xy = xy if all_vary else xp.where(alive[g, :, None], xy, xp.zeros_like(xy))
             y_mean = _double(self.y_centre[units]) + y / n
             yy = self.yy[units] - y * y / n
+            epsilon = float(xp.finfo(self.y_centre.dtype).eps)
             yy = xp.where(varies(yy, y_mean, n, epsilon), yy, xp.zeros_like(yy))
-            groups.append((self.n[g], y_mean, yy, centre + x / n, xy))
+            groups.append((self.n[g], y_mean, yy, means[g], xy, self.constant[g, :]))
             start += size
         return gram, groups
 
     def _start(self, rows: LaggedRows, y: Array) -> None:
-        """Choose the features' provisional means and make the sums, all zero."""
+        """Make the sums, all zero."""
         xp, device = namespace(y), device_of(y)
         owner = [g for g, size in enumerate(self.groups, start=1) for _ in range(size)]
         self.owner = xp.asarray(owner, dtype=xp.int64, device=device)
         self.y_centre = xp.zeros_like(y[0, :])
-        self.x_centre = rows.mean
-        self.n_features = self.x_centre.shape[0]
+        self.n_features = rows.mean.shape[0]
         d, units = self.n_features * len(self.lags), y.shape[1]
 
         def zeros(*shape: int) -> Array:
             return xp.zeros(shape, dtype=xp.float64, device=device)
 
         self.n, self.x, self.y = [0.0] * (1 + len(self.groups)), zeros(1 + len(self.groups), d), zeros(units)
-        self.x_power = zeros(d)  # the lag structure leaves rounding where a column never varies; this does not
         self.xx, self.xy, self.yy = zeros(d, d), zeros(d, units), zeros(units)
+        self.origin, self.constant = zeros(d), xp.full_like(self.x, xp.nan)
         self.started = True
 
     def _centre_units(self, y: Array, by_row: Array | None) -> None:
@@ -119,12 +152,77 @@ class BlockSums:
         new = xp.take(xp.asarray([n == 0 for n in self.n], device=device_of(y)), self.owner)
         self.y_centre = xp.where(new, centre, self.y_centre)
 
+    def _at_all_lags(
+        self, rows: LaggedRows, by_row: Array | None, per_trial: Array, n: list[float]
+    ) -> tuple[Array, Array]:
+        """Sum up columns over a block, at the first lag over its rows and from there on over what enters and leaves.
+
+        Returns
+        -------
+        sums, clear
+            Sums of the columns, shape (1 + groups, d), and which columns surely vary enough for the lag structure to
+            leave them their digits, (1 + groups, L, F).
+        """
+        xp, L = namespace(per_trial), len(self.lags)
+        first = rows.at(self.lags[0])
+        shape = (per_trial.shape[1], L - 1, self.n_features)
+        if by_row is None:
+            at_first = [xp.broadcast_to(_double(xp.sum(a, axis=0)), shape[::2])[:, None, :] for a in (first, first**2)]
+        else:
+            at_first = [_double(by_row.T @ a)[:, None, :] for a in (first, first**2)]
+        (sums, power), carried = at_first, at_first[1]
+        if L > 1:
+            enter, leave = (edge(self.lags[:-1]) for edge in (rows.before_first, rows.last))
+            times, gained = per_trial.T, enter**2
+            steps, grown, lost = (_double(xp.reshape(times @ a, shape)) for a in (enter - leave, gained, leave**2))
+            sums = xp.concat([sums, sums + xp.cumulative_sum(steps, axis=1)], axis=1)
+            carried = power + xp.sum(grown + lost, axis=1, keepdims=True)
+            power = xp.concat([power, power + xp.cumulative_sum(grown - lost, axis=1)], axis=1)
+        count = like(n, self.x)[:, None, None]
+        own = power - sums**2 / xp.where(count > 0, count, xp.ones_like(count))
+        return xp.reshape(sums, (shape[0], -1)), (own > CLEAR * carried) | (count == 0)
+
+    def _merge(self, n: list[float], centre: Array, sums: Array, constant: Array, y_sums: Array) -> None:
+        """Merge the means of a block, whose sums are about ``centre`` (d,), into those of the blocks before it."""
+        xp = namespace(sums)
+        if not self.n[0]:
+            self.origin = centre + sums[0, :] / n[0]
+        moved = centre - self.origin
+        self.moves.append((moved, y_sums))
+        self.means.append((sums[0, :] / n[0], -n[0]))
+        if self.n[0]:
+            apart = moved + sums[0, :] / n[0] - self.x[0, :] / self.n[0]
+            self.means.append((apart, n[0] * self.n[0] / (n[0] + self.n[0])))
+        heard, new = (
+            xp.asarray(some, device=device_of(sums))[:, None] for some in ([m > 0 for m in n], [not m for m in self.n])
+        )
+        constant = xp.where(new, constant, in_both(self.constant, constant))
+        self.constant = xp.where(heard, constant, self.constant)
+        self.n = [a + b for a, b in zip(self.n, n, strict=True)]
+        self.x += sums + like(n, sums)[:, None] * moved[None, :]
+
+    def _mean(self, g: int) -> Array:
+        """Mean of each lagged column, exactly its value where it is constant, shape (d,)."""
+        xp = namespace(self.x)
+        mean = self.origin + self.x[g, :] / (self.n[g] or 1.0)
+        return xp.where(xp.isnan(self.constant[g, :]), mean, self.constant[g, :])
+
     def _add_edges(self) -> None:
         """Add what enters and take off what leaves at the trials' edges, from one lag to the next."""
         xp, F = namespace(self.xx), self.n_features
         edges, times = (xp.concat(part) for part in zip(*self.edges, strict=True))
         self.xx[F:, F:] += _double((edges * times).T @ edges)
         self.edges = []
+
+    def _add_means(self) -> None:
+        """Add what it makes that sums of blocks were taken about other means than those of all blocks."""
+        xp = namespace(self.xx)
+        means, times = xp.stack([m for m, _ in self.means]), like([t / 2 for _, t in self.means], self.xx)
+        half = (means * times[:, None]).T @ means
+        self.own = half if self.own is None else self.own + half
+        moves, y_sums = (xp.stack(part) for part in zip(*self.moves, strict=True))
+        self.xy += moves.T @ y_sums
+        self.means, self.moves = [], []
 
 
 def _double(array: Array) -> Array:

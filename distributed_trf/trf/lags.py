@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 
 import numpy as np
 from array_api_compat import device as device_of
@@ -29,7 +30,7 @@ def lag_samples(tmin: float, tmax: float, sfreq: float) -> tuple[int, ...]:
 
 
 class LaggedRows:
-    """Trials one after another, and the rows of them that responses see at any lag; zeros stand outside a trial.
+    """Trials one after another, and the rows of them that responses see at any lag.
 
     Parameters
     ----------
@@ -37,16 +38,20 @@ class LaggedRows:
         Trials, each of shape (lead_in + T_i, F).
     lead_in
         Rows at the start of each trial that have no response.
+    outside
+        What stands outside a trial, shape (F,); by default zeros.
 
     Notes
     -----
     Rows are taken by index, so that a device has one thing to do for each lag and not one for each trial.
     """
 
-    def __init__(self, X: Sequence[Array], lead_in: int) -> None:
+    def __init__(self, X: Sequence[Array], lead_in: int, outside: Array | None = None) -> None:
         xp = namespace(*X)
-        outside = xp.zeros((1, X[0].shape[1]), dtype=X[0].dtype, device=device_of(X[0]))
-        self._table = xp.concat([*X, outside])
+        if outside is None:
+            outside = xp.zeros((X[0].shape[1],), dtype=X[0].dtype, device=device_of(X[0]))
+        self._parts = [*X, xp.astype(outside, X[0].dtype, copy=False)[None, :]]
+        self._table = xp.concat(self._parts)
         lengths = np.asarray([x.shape[0] for x in X])
         self._stop = np.cumsum(lengths)
         self._start = self._stop - lengths
@@ -59,17 +64,34 @@ class LaggedRows:
         """Mean over all rows of all trials, shape (F,)."""
         return namespace(self._table).mean(self._table[:-1, :], axis=0)
 
+    @property
+    def n_responses(self) -> int:
+        """Number of rows at any lag."""
+        return len(self._response)
+
     def subtract(self, centre: Array) -> None:
-        """Move all rows, and the zeros outside the trials with them, by ``centre`` of shape (F,)."""
+        """Move all rows, and what stands outside the trials with them, by ``centre`` of shape (F,)."""
         self._table -= centre
 
-    def at(self, lag: int) -> Array:
-        """Return what each response sees at one lag in samples, shape (sum of T_i, F): row t - lag of its trial."""
-        return self._take(self._response - lag, self._trial)
+    def silence(self, features: Array) -> None:
+        """Set features to zero everywhere, outside the trials too; bool of shape (F,)."""
+        xp = namespace(self._table)
+        self._table = xp.where(features, xp.zeros_like(self._table), self._table)
 
-    def matrix(self, lags: Sequence[int]) -> Array:
-        """Return the lagged matrix of (a few) trials, shape (sum of T_i, F * L)."""
-        return namespace(self._table).concat([self.at(lag) for lag in lags], axis=1)
+    def as_given(self, features: Array) -> LaggedRows:
+        """Return only some features, by index, with the values that they came with."""
+        xp = namespace(self._table)
+        found = copy(self)
+        found._table = xp.take(xp.concat(self._parts), features, axis=1)
+        return found
+
+    def at(self, lag: int, responses: slice = slice(None)) -> Array:
+        """Return what each response sees at one lag in samples, shape (sum of T_i, F): row t - lag of its trial."""
+        return self._take(self._response[responses] - lag, self._trial[responses])
+
+    def matrix(self, lags: Sequence[int], responses: slice = slice(None)) -> Array:
+        """Return the lagged matrix of a few responses, shape (rows, F * L)."""
+        return namespace(self._table).concat([self.at(lag, responses) for lag in lags], axis=1)
 
     def before_first(self, lags: Sequence[int]) -> Array:
         """Return the lagged row just before each trial's first response, shape (trials, F * L)."""

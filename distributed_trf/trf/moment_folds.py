@@ -160,7 +160,7 @@ class MomentFolds:
                 rows = None if cross.missing is None else shared.project_rows(cross.missing)
                 yield cross, shared, shared.solver if rows is None else without(shared.solver, rows, self.record)
             else:
-                own = self._primal(train.gram - Gram.of_rows(cross.missing), method, factor)
+                own = self._primal(train.gram.without(cross.missing, cross.constant), method, factor)
                 yield cross, own, own.solver
 
     def _primal(self, gram: Gram, method: Literal["eigh", "cholesky"], factor: Array | None) -> Primal:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from distributed_trf.arrays import Array, namespace
 from distributed_trf.errors import DataError
+from distributed_trf.trf.constant import constants, in_both
 from distributed_trf.trf.correlation import centred
 
 ROUNDING = 2.0**-40
@@ -26,28 +27,46 @@ class Gram:
     x_mean: Array
     """Mean of each lagged column, shape (d,)."""
     xx: Array
-    """Centred X'X, shape (d, d)."""
+    """Centred X'X, symmetric to the last bit, shape (d, d)."""
+    constant: Array
+    """Value of each column that never varies, NaN for one that does, shape (d,)."""
 
     @classmethod
     def of_rows(cls, rows: Array) -> Gram:
         """Sum up explicit lagged rows, shape (n, d)."""
         mean, moved = centred(rows)
-        return cls(float(rows.shape[0]), mean, moved.T @ moved)
+        return cls(float(rows.shape[0]), mean, moved.T @ moved, constants(rows))
 
     def __add__(self, other: Gram) -> Gram:
         if not (self.n and other.n):
             return self if self.n else other
         n, dx = self.n + other.n, other.x_mean - self.x_mean
-        return Gram(n, self.x_mean + dx * (other.n / n), self.xx + other.xx + _outer(self.n * other.n / n, dx, dx))
+        xx = self.xx + other.xx + _square(self.n * other.n / n, dx)
+        return Gram(n, self.x_mean + dx * (other.n / n), xx, in_both(self.constant, other.constant))
 
     def __sub__(self, part: Gram) -> Gram:
         n = _left(self.n, part.n)
         mean = self.x_mean + (self.x_mean - part.x_mean) * (part.n / n)
         dx = part.x_mean - mean
-        xx = self.xx - part.xx - _outer(n * part.n / self.n, dx, dx)
+        xx = self.xx - part.xx - _square(n * part.n / self.n, dx)
         xp = namespace(xx)
         kept = _remains(xp.linalg.diagonal(xx), xp.linalg.diagonal(self.xx))
-        return Gram(n, mean, xx if xp.all(kept) else xp.where(kept[:, None] & kept[None, :], xx, xp.zeros_like(xx)))
+        return Gram(n, mean, xx, xp.where(kept, xp.nan, mean))._without_rounding()
+
+    def without(self, rows: Array, constant: Array) -> Gram:
+        """Take explicit lagged rows, shape (r, d), away, knowing which columns are constant in the others, (d,)."""
+        rest = self - Gram.of_rows(rows)
+        xp = namespace(constant)
+        mean = xp.where(xp.isnan(constant), rest.x_mean, constant)
+        return Gram(rest.n, mean, rest.xx, constant)._without_rounding()
+
+    def _without_rounding(self) -> Gram:
+        """Set the products of constant columns, of which a subtraction leaves rounding, to zero."""
+        xp = namespace(self.xx)
+        varies = xp.isnan(self.constant)
+        if xp.all(varies):
+            return self
+        return replace(self, xx=xp.where(varies[:, None] & varies[None, :], self.xx, xp.zeros_like(self.xx)))
 
     def __mul__(self, times: float) -> Gram:
         return replace(self, n=self.n * times, xx=self.xx * times)
@@ -55,7 +74,7 @@ class Gram:
     def around(self, x_mean: Array) -> Array:
         """Return X'X taken around other means than these trials' own, shape (d, d)."""
         dx = self.x_mean - x_mean
-        return self.xx + _outer(self.n, dx, dx)
+        return self.xx + _square(self.n, dx)
 
 
 @dataclass(frozen=True)
@@ -82,6 +101,8 @@ class Cross(Responses):
     """Mean of each lagged column over the rows that they heard, shape (d,)."""
     xy: Array
     """Centred X'Y, shape (d, U)."""
+    constant: Array
+    """Value of each lagged column that never varies over those rows, NaN for one that does, shape (d,)."""
     missing: Array | None = None
     """Lagged rows of the Gram's trials that these units did not hear, shape (r, d); None if they heard all."""
 
@@ -97,6 +118,7 @@ class Cross(Responses):
             y_mean=self.y_mean + dy * (other.n / n),
             xy=self.xy + other.xy + _outer(weight, dx, dy),
             yy=self.yy + other.yy + weight * dy * dy,
+            constant=in_both(self.constant, other.constant),
             missing=missing,
         )
 
@@ -110,7 +132,8 @@ class Cross(Responses):
         xp = namespace(self.yy)
         yy, xy = self.yy - part.yy - weight * dy * dy, self.xy - part.xy - _outer(weight, dx, dy)
         kept = _remains(yy, self.yy)
-        return Cross(n, y_mean, xp.where(kept, yy, xp.zeros_like(yy)), x_mean, xp.where(kept, xy, xp.zeros_like(xy)))
+        yy, xy = (xp.where(kept, a, xp.zeros_like(a)) for a in (yy, xy))
+        return Cross(n, y_mean, yy, x_mean, xy, xp.full_like(x_mean, xp.nan))
 
     def __mul__(self, times: float) -> Cross:
         if self.missing is not None:
@@ -180,6 +203,12 @@ def leave_one_out(moments: Sequence[Moments]) -> Iterator[Moments]:
 
 def _outer(weight: float, a: Array, b: Array) -> Array:
     return (weight * a)[:, None] * b[None, :]
+
+
+def _square(weight: float, a: Array) -> Array:
+    """Return the same as ``_outer`` of twice the same, but symmetric to the last bit."""
+    rooted = weight**0.5 * a
+    return rooted[:, None] * rooted[None, :]
 
 
 def _remains(rest: Array, whole: Array) -> Array:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from distributed_trf.arrays import Array, namespace
-from distributed_trf.trf.correlation import varies
 from distributed_trf.trf.moments import Gram
 from distributed_trf.trf.solvers import Diagonal, Factored, Solver, eigh_clipped
 from distributed_trf.trf.symmetric import congruence
@@ -28,9 +27,9 @@ class Scaling:
     def of(cls, gram: Gram, *, standardize: bool) -> Scaling:
         """Take the scaling from training rows: their mean and, if ``standardize``, population std + 1e-6."""
         xp = namespace(gram.xx)
+        alive = xp.isnan(gram.constant)
         power = xp.linalg.diagonal(gram.xx)
-        alive = varies(power, gram.x_mean, gram.n)
-        std = xp.sqrt(xp.where(alive, power, xp.ones_like(power)) / gram.n)
+        std = xp.sqrt(xp.maximum(power, xp.zeros_like(power)) / gram.n)
         inverse = 1 / (std + STD_FLOOR) if standardize else xp.ones_like(std)
         return cls(gram.x_mean, xp.where(alive, inverse, xp.zeros_like(inverse)))
 

@@ -29,15 +29,20 @@ class MomentStream:
         Of the products, ``"float64"`` or ``"float32"``; sums over blocks are float64 either way.
     block_rows
         Trials are collected until they have this many rows, then summed.
+    outside
+        What stands outside a trial, shape (F,); by default zeros.
 
     Notes
     -----
     Lagged columns are shifts of one another. Going from lags (a, b) to (a + 1, b + 1) every trial's sum gains the
     product just before its first response and loses the one at its last response, so only the first of the L block
     rows of X'X is a product over all rows, L times less work than X'X of the lagged matrix. The identity holds for any
-    value outside the trial; with features centred by ``c`` that value is ``-c``, because a lagged matrix holds zeros.
-    Sums are taken about the means of the first block (of a group of units, the first that it heard), close enough to
-    the true ones to lose no digits.
+    value outside the trial; with features centred by ``c`` a zero there is ``-c``.
+
+    What passes from lag to lag must not be far larger than what is left at any of them: features of which that cannot
+    be said in a block (saturated but for the edges of trials, offsets without a lead-in, hardly any rows) are summed
+    from the rows of their own columns, about each column's mean there. Which columns never vary is told by their
+    values, not by their sums.
     """
 
     def __init__(
@@ -48,8 +53,9 @@ class MomentStream:
         groups: Sequence[int] | None = None,
         dtype: str = "float64",
         block_rows: int = BLOCK_ROWS,
+        outside: Array | None = None,
     ) -> None:
-        self._lags, self._lead_in, self._groups = tuple(lags), lead_in, groups
+        self._lags, self._lead_in, self._groups, self._outside = tuple(lags), lead_in, groups, outside
         self._dtype, self._block_rows = dtype, block_rows
         self._x: list[Array] = []
         self._y: list[Array] = []
@@ -87,7 +93,7 @@ class MomentStream:
         for group, was_heard in enumerate(heard):
             if not was_heard:
                 xp = namespace(x)
-                rows = LaggedRows([xp.astype(x, xp.float64, copy=False)], self._lead_in)
+                rows = LaggedRows([xp.astype(x, xp.float64, copy=False)], self._lead_in, self._outside)
                 self._missing[group].append(rows.matrix(self._lags))
         if self._rows >= self._block_rows:
             self._flush()
@@ -116,7 +122,8 @@ class MomentStream:
         if self._sums is None:
             groups = [Y[0].shape[1]] if self._groups is None else list(self._groups)
             self._sums = BlockSums(self._lags, groups)
-        self._sums.add(LaggedRows(X, self._lead_in), xp.concat(Y), [y.shape[0] for y in Y], self._weights)
+        rows = LaggedRows(X, self._lead_in, self._outside)
+        self._sums.add(rows, xp.concat(Y), [y.shape[0] for y in Y], self._weights)
         self._x, self._y, self._weights, self._rows = [], [], [], 0
 
 

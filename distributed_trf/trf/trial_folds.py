@@ -9,7 +9,7 @@ from functools import cached_property
 from distributed_trf.arrays import Array, namespace
 from distributed_trf.timing import timed
 from distributed_trf.trf.choice import Precision, ScalingRule
-from distributed_trf.trf.correlation import centred, varies
+from distributed_trf.trf.correlation import centred
 from distributed_trf.trf.crossval import check_heard, solve_each
 from distributed_trf.trf.lags import LaggedRows
 from distributed_trf.trf.moments import Responses
@@ -133,8 +133,8 @@ class KernelFolds:
         for columns in self._shifted(trials):
             mean, moved = centred(columns)
             power = xp.sum(moved * moved, axis=0)
-            alive = varies(power, mean, trials.n_rows)
-            std = xp.sqrt(xp.where(alive, power, xp.ones_like(power)) / trials.n_rows)
+            alive = xp.any(moved != 0, axis=0)
+            std = xp.sqrt(power / trials.n_rows)
             inverse = 1 / (std + STD_FLOOR) if self.standardize else xp.ones_like(std)
             means.append(mean)
             inverses.append(xp.where(alive, inverse, xp.zeros_like(inverse)))
