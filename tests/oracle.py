@@ -99,3 +99,35 @@ def fit_and_score(X, Y, X_test, Y_test, *, lags, lead_in, alphas, folds, standar
     recorded = np.concatenate(Y_test, axis=1)
     r = [np.mean([correlation(repeat[:, u], moved[:, u]) for repeat in recorded]) for u in range(n_units)]
     return np.asarray(alphas)[best], scores.astype(float), np.array(r), moved + all_y.mean(axis=0)
+
+
+def extended_ridge(rows: np.ndarray, y: np.ndarray, alpha: float, *, standardize: bool):
+    """Solve in extended precision, by a QR decomposition of the rows over ``sqrt(m alpha) I``: nothing is squared.
+
+    Returns
+    -------
+    predict, condition
+        A function from rows to predictions without the intercept ``y.mean(axis=0)``, and the condition number of the
+        normal equations, ``(s_max^2 + m alpha) / (s_min^2 + m alpha)``.
+    """
+    rows, y = rows.astype(np.longdouble), y.astype(np.longdouble)
+    mean, (m, d) = rows.mean(axis=0), rows.shape
+    moved = rows - mean
+    scale = np.sqrt((moved**2).mean(axis=0)) + np.longdouble(1e-6) if standardize else np.ones(d, np.longdouble)
+    z = moved / scale
+    shift = m * np.longdouble(alpha)
+    system = np.concatenate([z, np.sqrt(shift) * np.eye(d, dtype=np.longdouble)])
+    right = np.concatenate([y - y.mean(axis=0), np.zeros((d, y.shape[1]), np.longdouble)])
+    for j in range(d):  # Householder
+        v = system[j:, j].copy()
+        v[0] += np.copysign(np.sqrt((v**2).sum()), v[0])
+        v /= np.sqrt((v**2).sum())
+        system[j:, j:] -= 2 * v[:, None] * (v @ system[j:, j:])
+        right[j:] -= 2 * v[:, None] * (v @ right[j:])
+    weights = np.zeros((d, y.shape[1]), np.longdouble)
+    for j in reversed(range(d)):
+        weights[j] = (right[j] - system[j, j + 1 : d] @ weights[j + 1 :]) / system[j, j]
+    values = np.linalg.svd(z.astype(np.float64), compute_uv=False) ** 2
+    smallest = values[-1] if m >= d else 0.0
+    condition = (values[0] + float(shift)) / (smallest + float(shift))
+    return (lambda new: ((new.astype(np.longdouble) - mean) / scale) @ weights), condition

@@ -28,6 +28,7 @@ class BlockSums:
     def __init__(self, lags: tuple[int, ...], groups: list[int]) -> None:
         self.lags, self.groups = lags, groups
         self.edges: list[tuple[Array, Array]] = []
+        self.edge_rows = 0
         self.means: list[tuple[Array, float]] = []
         self.moves: list[tuple[Array, Array]] = []
         self.own: Array | None = None
@@ -55,7 +56,8 @@ class BlockSums:
         self.yy += _double(xp.sum(weighted * y, axis=0))
 
         per_trial = xp.asarray(weights, dtype=y.dtype, device=device_of(y))
-        sums, clear = self._at_all_lags(rows, by_row, per_trial, n)
+        first, *edges = self._ends(rows)
+        sums, clear = self._at_all_lags(first, edges, by_row, per_trial, n)
         centre = xp.tile(_double(centre), (len(self.lags),))
         constant = xp.full_like(sums, xp.nan)
         if not xp.all(clear):
@@ -64,20 +66,20 @@ class BlockSums:
             if (products := apart.products(weighted)) is not None:
                 self.own = products[0] if self.own is None else self.own + products[0]
                 self.xy += products[1]
+            first, *edges = self._ends(rows)
         self._merge(n, centre, sums, constant, y_sums)
 
-        first = rows.at(self.lags[0])
         left = (first if by_row is None else first * by_row[:, :1]).T
         for a, lag in enumerate(self.lags):
             block = slice(a * F, (a + 1) * F)
             columns = rows.at(lag) if a else first
             self.xy[block, :] += _double(columns.T @ weighted)
             self.xx[:F, block] += _double(left @ columns)
-        if len(self.lags) > 1:
-            times = per_trial[:, :1]
-            self.edges += [(rows.before_first(self.lags[:-1]), times), (rows.last(self.lags[:-1]), -times)]
-            if sum(edge.shape[0] for edge, _ in self.edges) >= EDGE_ROWS:
-                self._add_edges()
+        for edge, times in zip(edges, (per_trial[:, :1], -per_trial[:, :1]), strict=False):
+            self.edges.append((edge, times))
+            self.edge_rows += len(lengths)
+        if self.edge_rows >= EDGE_ROWS:
+            self._add_edges()
         if len(self.means) >= EDGE_ROWS:
             self._add_means()
 
@@ -152,8 +154,13 @@ class BlockSums:
         new = xp.take(xp.asarray([n == 0 for n in self.n], device=device_of(y)), self.owner)
         self.y_centre = xp.where(new, centre, self.y_centre)
 
+    def _ends(self, rows: LaggedRows) -> list[Array]:
+        """Rows at the first lag, and where there is a next one, what enters and what leaves on the way to it."""
+        first, later = rows.at(self.lags[0]), self.lags[:-1]
+        return [first, rows.before_first(later), rows.last(later)] if later else [first]
+
     def _at_all_lags(
-        self, rows: LaggedRows, by_row: Array | None, per_trial: Array, n: list[float]
+        self, first: Array, edges: list[Array], by_row: Array | None, per_trial: Array, n: list[float]
     ) -> tuple[Array, Array]:
         """Sum up columns over a block, at the first lag over its rows and from there on over what enters and leaves.
 
@@ -164,17 +171,15 @@ class BlockSums:
             leave them their digits, (1 + groups, L, F).
         """
         xp, L = namespace(per_trial), len(self.lags)
-        first = rows.at(self.lags[0])
         shape = (per_trial.shape[1], L - 1, self.n_features)
         if by_row is None:
             at_first = [xp.broadcast_to(_double(xp.sum(a, axis=0)), shape[::2])[:, None, :] for a in (first, first**2)]
         else:
             at_first = [_double(by_row.T @ a)[:, None, :] for a in (first, first**2)]
         (sums, power), carried = at_first, at_first[1]
-        if L > 1:
-            enter, leave = (edge(self.lags[:-1]) for edge in (rows.before_first, rows.last))
-            times, gained = per_trial.T, enter**2
-            steps, grown, lost = (_double(xp.reshape(times @ a, shape)) for a in (enter - leave, gained, leave**2))
+        if edges:
+            times, (enter, leave) = per_trial.T, edges
+            steps, grown, lost = (_double(xp.reshape(times @ a, shape)) for a in (enter - leave, enter**2, leave**2))
             sums = xp.concat([sums, sums + xp.cumulative_sum(steps, axis=1)], axis=1)
             carried = power + xp.sum(grown + lost, axis=1, keepdims=True)
             power = xp.concat([power, power + xp.cumulative_sum(grown - lost, axis=1)], axis=1)
@@ -212,7 +217,7 @@ class BlockSums:
         xp, F = namespace(self.xx), self.n_features
         edges, times = (xp.concat(part) for part in zip(*self.edges, strict=True))
         self.xx[F:, F:] += _double((edges * times).T @ edges)
-        self.edges = []
+        self.edges, self.edge_rows = [], 0
 
     def _add_means(self) -> None:
         """Add what it makes that sums of blocks were taken about other means than those of all blocks."""

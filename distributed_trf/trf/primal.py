@@ -38,10 +38,15 @@ class Scaling:
         return Scaling(self.mean, self.inverse * factor)
 
     @property
+    def n_varying(self) -> int:
+        """How many columns are regressors."""
+        xp = namespace(self.inverse)
+        return int(xp.sum(xp.astype(self.inverse != 0, xp.int64)))
+
+    @property
     def n_constant(self) -> int:
         """How many columns never vary."""
-        xp = namespace(self.inverse)
-        return int(xp.sum(xp.astype(self.inverse == 0, xp.int64)))
+        return self.inverse.shape[0] - self.n_varying
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ class KernelFolds:
             for g in range(len(self.groups)):
                 own, held = self._heard(train, g), self._heard(held_out, g)
                 scaling = self._scaling(own if self.scaling == "per_session" else train, factor)
-                values, vectors = eigh_clipped(self._kernel(own, own, scaling), self.record)
+                values, vectors = self._eigen(own, scaling)
                 moved = self._kernel(held, own, scaling) @ vectors  # (held-out rows, k)
                 cross, other = self._responses(own, g), self._responses(held, g)
                 projected = vectors.T @ self._centred(own, g, cross.y_mean)
@@ -98,7 +98,7 @@ class KernelFolds:
         for g, (cross, index) in enumerate(zip(self.responses, best, strict=True)):
             own = self._heard(everything, g)
             scaling = self._scaling(own if self.scaling == "per_session" else everything, factor)
-            values, vectors = eigh_clipped(self._kernel(own, own, scaling), self.record)
+            values, vectors = self._eigen(own, scaling)
             projected = vectors.T @ self._centred(own, g, cross.y_mean)
             dual = vectors @ solve_each(Diagonal(values), projected, cross.n, index, penalties)
             xp = namespace(dual)
@@ -140,6 +140,15 @@ class KernelFolds:
             inverses.append(xp.where(alive, inverse, xp.zeros_like(inverse)))
         scaling = Scaling(xp.concat(means), xp.concat(inverses))
         return scaling if factor is None else scaling.times(factor)
+
+    def _eigen(self, own: Trials, scaling: Scaling) -> tuple[Array, Array]:
+        """Eigenvalues and eigenvectors of the kernel, ascending, without those that are zero because columns are few.
+
+        Responses have parts along them that a small penalty makes large, and only rounding keeps from the weights.
+        """
+        values, vectors = eigh_clipped(self._kernel(own, own, scaling), self.record)
+        zero = max(values.shape[0] - max(scaling.n_varying, 1), 0)
+        return values[zero:], vectors[:, zero:]
 
     @timed("moments")
     def _kernel(self, a: Trials, b: Trials, scaling: Scaling) -> Array:
