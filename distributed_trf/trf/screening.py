@@ -100,23 +100,30 @@ class SinglePrecision:
         xp = namespace(v.target)
         self._v, self._alphas, self._unit_block = v, alphas, unit_block
         self.base = v.base
-        # H over its largest element and w times the root of it: no room in single precision for extreme sizes.
-        size = float(xp.max(xp.linalg.diagonal(v.quadratic))) or 1.0
-        quadratic, projected = v.quadratic / size, v.projected / size**0.5
-        inverse = xp.stack([size / (solver.values + v.n * alpha) for alpha in alphas])
-        diagonal = xp.linalg.diagonal(quadratic)
-        root = xp.sqrt(xp.where(diagonal > 0, diagonal, xp.ones_like(diagonal)))
-        rho = float(xp.max(xp.sum(xp.abs(quadratic) / root[None, :], axis=1) / root))
-        own = [inverse**2 @ (diagonal[:, None] * projected[:, b] ** 2) for b in blocks(v.base.shape[0], unit_block)]
-        of_diagonal = xp.concat(own, axis=1)  # what the diagonal alone adds to the form
+        # H with a unit diagonal, and w over the root of what the diagonal alone adds to its form: no element is larger
+        # than 1, whatever the sizes of features, responses and penalties.
+        diagonal = xp.linalg.diagonal(v.quadratic)
+        root = xp.sqrt(xp.maximum(diagonal, xp.zeros_like(diagonal)))
+        over_root = xp.where(root > 0, 1 / xp.where(root > 0, root, xp.ones_like(root)), xp.zeros_like(root))
+        quadratic, projected = v.quadratic * (over_root[:, None] * over_root[None, :]), root[:, None] * v.projected
+        inverse = xp.stack([solver.inverse(v.n * alpha) for alpha in alphas])
+        rho = float(xp.max(xp.sum(xp.abs(quadratic), axis=1)))
+        own = [inverse**2 @ projected[:, b] ** 2 for b in blocks(v.base.shape[0], unit_block)]
+        of_diagonal = xp.concat(own, axis=1)
         self._error = 8 * (2 * quadratic.shape[0]) ** 0.5 * SINGLE * rho * of_diagonal
-        self._linear = linear_parts(v, solver.values, alphas, unit_block)
-        self._quadratic, self._projected, self._inverse = (
-            xp.astype(a, xp.float32) for a in (quadratic, projected, inverse)
+        size, sizes = xp.max(inverse, axis=1), xp.max(xp.abs(projected), axis=0)
+        size, sizes = (xp.where(a > 0, a, xp.ones_like(a)) for a in (size, sizes))
+        inverse, projected = inverse / size[:, None], projected / sizes[None, :]
+        norm = xp.sqrt(of_diagonal) / size[:, None] / sizes[None, :]
+        shrink = xp.where(norm > 0, 1 / xp.where(norm > 0, norm, xp.ones_like(norm)), xp.zeros_like(norm))
+        self._quadratic, self._projected, self._inverse, self._shrink = (
+            xp.astype(a, xp.float32) for a in (quadratic, projected, inverse, shrink)
         )
-        self._removed = None if v.removed is None else xp.astype(v.removed / size**0.5, xp.float32)
-        sizes = replace(v, projected=xp.abs(v.projected), target=xp.abs(v.target))
-        self._rounding = SLACK * linear_parts(sizes, solver.values, alphas, unit_block)
+        self._removed = None if v.removed is None else xp.astype(over_root[:, None] * v.removed, xp.float32)
+        self._of_diagonal = of_diagonal
+        self._linear = linear_parts(v, solver, alphas, unit_block)
+        absolute = replace(v, projected=xp.abs(v.projected), target=xp.abs(v.target))
+        self._rounding = SLACK * linear_parts(absolute, solver, alphas, unit_block)
         self.upper = self._linear - self._linear**2 / (4 * (1 - v.base)) + self._rounding
         self.guess = self._linear - of_diagonal
 
@@ -127,8 +134,10 @@ class SinglePrecision:
         for a in range(single):
             units, forms = xp.nonzero(wanted[a, :])[0], []
             for block in blocks(units.shape[0], self._unit_block):
-                w = xp.take(self._projected, units[block], axis=1) * self._inverse[a, :][:, None]
-                forms.append(form_of(self._quadratic, w, self._removed))
+                chosen = units[block]
+                w = xp.take(self._projected, chosen, axis=1) * self._inverse[a, :][:, None]
+                form = form_of(self._quadratic, w * xp.take(self._shrink[a, :], chosen), self._removed)
+                forms.append(form * xp.take(self._of_diagonal[a, :], chosen))
             form = xp.concat(forms) if forms else self.base[:0]
             rows.append(self._linear[a, :] - scatter(form, wanted[a, :]))
         exact = gains_where(self._v, self._alphas[single:], wanted[single:, :], self._unit_block)

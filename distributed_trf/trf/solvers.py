@@ -49,8 +49,18 @@ class Diagonal:
     def at(self, shift: float) -> Apply:
         """Return the function that applies the inverse of ``M + shift I``."""
         xp = namespace(self.values)
-        inverse = 1 / (self.values + shift)
+        inverse = self.inverse(shift)
         return lambda b: b * xp.astype(inverse, b.dtype, copy=False)[:, None]
+
+    def inverse(self, shift: float) -> Array:
+        """Return the eigenvalues of the inverse of ``M + shift I``, shape (k,).
+
+        A shift that is lost beside the rounding of M counts as that rounding: along directions in which M has nothing
+        a smaller one would only magnify it.
+        """
+        xp = namespace(self.values)
+        rounding = float(xp.finfo(self.values.dtype).eps) * xp.max(self.values)
+        return 1 / (self.values + xp.where(rounding > shift, rounding, shift))
 
     def product(self, z: Array) -> Array:
         """Multiply M with vectors, shape (k, U)."""

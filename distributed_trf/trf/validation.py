@@ -72,7 +72,7 @@ def gains(v: Validation, alphas: Sequence[float], unit_block: int) -> Array:
     """
     xp = namespace(v.target)
     shared, single = SharedForms(v), n_unshared(v, alphas)
-    linear = linear_parts(v, v.solver.values, alphas, unit_block) if isinstance(v.solver, Diagonal) else None
+    linear = linear_parts(v, v.solver, alphas, unit_block) if isinstance(v.solver, Diagonal) else None
     rows = []
     for a, alpha in enumerate(alphas):
         shift, parts = v.n * alpha, []
@@ -109,10 +109,10 @@ def n_unshared(v: Validation, alphas: Sequence[float]) -> int:
     return sum(v.n * alpha < limit for alpha in alphas)
 
 
-def linear_parts(v: Validation, values: Array, alphas: Sequence[float], unit_block: int) -> Array:
+def linear_parts(v: Validation, solver: Diagonal, alphas: Sequence[float], unit_block: int) -> Array:
     """``2 w'X'y`` for all penalties at once, shape (A, U): a small product, where the solver is diagonal."""
     xp = namespace(v.target)
-    inverse = xp.stack([2 / (values + v.n * alpha) for alpha in alphas])
+    inverse = xp.stack([2 * solver.inverse(v.n * alpha) for alpha in alphas])
     parts = [inverse @ (v.projected[:, block] * v.target[:, block]) for block in blocks(v.base.shape[0], unit_block)]
     return xp.astype(xp.concat(parts, axis=1), xp.float64, copy=False)
 

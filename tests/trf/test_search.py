@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import array_api_strict as strict
 import numpy as np
 import pytest
@@ -196,3 +198,20 @@ def test_backend__search_never_leaves_its_device(screen):
         assert array.device == device
         home = np.asarray(array.to_device(strict.Device("CPU_DEVICE")))
         np.testing.assert_allclose(home, getattr(expected, name), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize(("size", "duplicates", "standardize"), [(1.0, 2, True), (1e20, 0, False), (1e-20, 2, False)])
+def test_screening__of_extreme_penalties_and_features_overflows_nowhere(size, duplicates, standardize):
+    """Penalties lost beside the rounding of X'X count as that rounding, and single precision sees no extreme size."""
+    rng = np.random.default_rng(1)
+    X = features(rng, 6, 5, 40, duplicates=duplicates)
+    folds = folds_of([size * x for x in X], hard_units(rng, X, 12))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        full, screened = (
+            fit_moments(folds, np.logspace(-300, 300, 31), standardize=standardize, solver="eigh", all_scores=a)
+            for a in (True, False)
+        )
+    np.testing.assert_array_equal(screened.alpha, full.alpha)
+    assert np.isfinite(full.cv_scores).all()
+    assert np.isnan(screened.cv_scores).any()

@@ -248,3 +248,13 @@ def test_backend__solvers_never_leave_their_device():
             home = np.asarray(found.to_device(strict.Device("CPU_DEVICE")))
             np.testing.assert_allclose(home, expected, rtol=1e-9)
     assert record == []
+
+
+@pytest.mark.parametrize("shift", [1e-15, 1e-60, 1e-300])
+def test_diagonal__a_shift_lost_beside_rounding_magnifies_nothing_where_the_matrix_is_zero(shift):
+    """In exact arithmetic the right-hand side has nothing there; by rounding it has 1e-16 of what it has elsewhere."""
+    values = np.array([0.0, 1.0, 100.0])
+    z = Diagonal(values).at(shift)(np.array([[1e-16], [1.0], [1.0]]))
+    np.testing.assert_allclose(z[1:], [[1.0], [0.01]], rtol=1e-12)
+    assert abs(z[0, 0]) < 0.01
+    np.testing.assert_allclose(Diagonal(values).at(1e-10)(np.ones((3, 1)))[0], 1e10, rtol=1e-12)
