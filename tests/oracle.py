@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 
-def lag_matrix(x: np.ndarray, lags, lead_in: int) -> np.ndarray:
-    """Rows (T, L * F) of one trial, zeros outside it; column ``lag_index * F + feature``."""
+def lag_matrix(x: np.ndarray, lags, lead_in: int, outside=0.0) -> np.ndarray:
+    """Rows (T, L * F) of one trial, (F,) values or zeros outside it; column ``lag_index * F + feature``."""
     n_bins, n_features = x.shape[0] - lead_in, x.shape[1]
-    rows = np.zeros((n_bins, len(lags) * n_features))
+    rows = np.zeros((n_bins, len(lags), n_features)) + outside
+    rows = rows.reshape(n_bins, -1)
     for t in range(n_bins):
         for k, lag in enumerate(lags):
             source = lead_in + t - lag
@@ -17,9 +18,9 @@ def lag_matrix(x: np.ndarray, lags, lead_in: int) -> np.ndarray:
     return rows
 
 
-def lag_rows(X, lags, lead_in: int) -> np.ndarray:
+def lag_rows(X, lags, lead_in: int, outside=0.0) -> np.ndarray:
     """Rows of several trials, one after another."""
-    return np.concatenate([lag_matrix(x, lags, lead_in) for x in X])
+    return np.concatenate([lag_matrix(x, lags, lead_in, outside) for x in X])
 
 
 def explicit_moments(rows: np.ndarray, y: np.ndarray) -> dict[str, np.ndarray]:

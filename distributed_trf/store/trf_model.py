@@ -77,7 +77,10 @@ def load_trf(path: str | Path) -> TRF:
         attrs = attributes(group)
         found: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in attrs["plain"].items()}
         found |= {name: np.asarray(member(group, name)[...]) for name in attrs["arrays"]}
-        trf = TRF(**{f.name: found.pop(f.name) for f in fields(TRF)})
+        chosen = [
+            f.name for f in fields(TRF) if f.name in found or f.name != "padding"
+        ]  # which is newer than the format
+        trf = TRF(**{name: found.pop(name) for name in chosen})
     except Exception as error:
         raise StoreError(f"{path}: this saved TRF is damaged ({error}); fit it again and save it anew") from error
     for name, value in found.items():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, field
+from functools import reduce
+from operator import add
 
 from distributed_trf.arrays import Array, wait_for
 from distributed_trf.timing import timed
@@ -18,6 +20,7 @@ from distributed_trf.trf.choice import (
 )
 from distributed_trf.trf.crossval import Folds, check_heard
 from distributed_trf.trf.moment_folds import MomentFolds
+from distributed_trf.trf.padding import FeatureMeans, outside_of, with_outside
 from distributed_trf.trf.stream import MomentStream
 from distributed_trf.trf.trial_folds import KernelFolds, Trials
 
@@ -33,6 +36,7 @@ def collect_trials(
     scaling: ScalingRule = "shared",
     solver: SolverName = "auto",
     precision: Precision = "float64",
+    pad_with_mean: bool = False,
 ) -> Folds:
     """Bring trials that are in memory to moments or kernels, ready for ``fit_folds``.
 
@@ -50,6 +54,9 @@ def collect_trials(
         As in ``fit_moments``.
     solver
         ``eigh``, ``cholesky`` or ``dual``, or ``auto`` for the rule of ``choose_solver``.
+    pad_with_mean
+        Let the mean of the training rows, in cross-validation that of each fold's, stand outside trials instead of
+        zeros.
 
     Raises
     ------
@@ -69,6 +76,7 @@ def collect_trials(
         scaling=scaling,
         solver=solver,
         precision=precision,
+        centre=FeatureMeans.of([x for fold in folds for x in fold.X]).mean if pad_with_mean else None,
     )
     rows, n_features = sum(fold.n_rows for fold in folds), folds[0].X[0].shape[1]
     collector.choose(rows, n_features, n_alphas, device=device_kind(y), free=usable_memory(y))
@@ -92,6 +100,8 @@ class FoldCollector:
         Number of units in each group of units that hear the same trials.
     standardize, scaling, solver, precision
         As in ``collect_trials``; ``auto`` is settled by ``choose``, and otherwise means moments.
+    centre
+        To pad with the mean of the training rows: something near it, shape (F,); None pads with zeros.
     """
 
     lags: Sequence[int]
@@ -103,17 +113,22 @@ class FoldCollector:
     scaling: ScalingRule = "shared"
     solver: SolverName = "auto"
     precision: Precision = "float64"
+    centre: Array | None = None
     _trials: list[Trials] = field(init=False)
     _streams: list[MomentStream] = field(init=False)
     _heard: list[list[int]] = field(init=False)
+    _means: list[list[FeatureMeans]] = field(init=False)
 
     def __post_init__(self) -> None:
         check_choice(self.solver, self.precision, self.scaling)
         self._heard = [[0] * len(self.groups) for _ in range(self.n_folds)]
         self._trials = [Trials([], [], []) for _ in range(self.n_folds)]
+        outside = None if self.centre is None else outside_of(self.centre)
         self._streams = [
-            MomentStream(self.lags, self.lead_in, groups=self.groups, dtype=self.precision) for _ in range(self.n_folds)
+            MomentStream(self.lags, self.lead_in, groups=self.groups, dtype=self.precision, outside=outside)
+            for _ in range(self.n_folds)
         ]
+        self._means = [[] for _ in range(self.n_folds)]
 
     def choose(self, rows: int, n_features: int, n_alphas: int, *, device: str, free: float) -> None:
         """Settle between moments and kernels by the rule of ``choose_solver``, before the first trial."""
@@ -136,10 +151,13 @@ class FoldCollector:
         """Add a trial to a fold; arguments as in ``MomentStream.add``."""
         heard = [True] * len(self.groups) if heard is None else heard
         self._heard[fold] = [n + bool(h) for n, h in zip(self._heard[fold], heard, strict=True)]
-        if self.solver != "dual":
-            self._streams[fold].add(x, y, heard=heard)
-        else:
+        if self.solver == "dual":
             self._trials[fold] = self._trials[fold] + Trials([x], [y], [heard])
+            return
+        if self.centre is not None:
+            x = with_outside(x, self.centre)
+            self._means[fold].append(FeatureMeans.of([x[:, :-1]]))
+        self._streams[fold].add(x, y, heard=heard)
 
     @timed("moments")
     def folds(self) -> Folds:
@@ -153,8 +171,16 @@ class FoldCollector:
         check_heard(self._heard)
         if self.solver == "dual":
             return KernelFolds(
-                self._trials, self.lags, self.lead_in, self.groups, self.standardize, self.scaling, self.precision
+                self._trials,
+                self.lags,
+                self.lead_in,
+                self.groups,
+                self.standardize,
+                self.scaling,
+                self.precision,
+                self.centre is not None,
             )
         sums = [stream.moments() for stream in self._streams]
         wait_for(sums[0].gram.xx)
-        return MomentFolds(sums, self.standardize, self.scaling, self.solver, self.precision)
+        means = [] if self.centre is None else [reduce(add, fold) for fold in self._means]
+        return MomentFolds(sums, self.standardize, self.scaling, self.solver, self.precision, self.centre, means)

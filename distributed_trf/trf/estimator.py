@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Literal, Self, get_args
 
 import numpy as np
 
@@ -16,11 +16,14 @@ from distributed_trf.trf.collect import collect_trials
 from distributed_trf.trf.crossval import Fit, assign_folds, check_alphas, fit_folds
 from distributed_trf.trf.evaluation import PairedSums, bootstrap_r
 from distributed_trf.trf.lags import lag_samples
+from distributed_trf.trf.padding import FeatureMeans
 from distributed_trf.trf.parameters import Parameters
 from distributed_trf.trf.predict import drive
 from distributed_trf.trf.shares import band_drives, variance_shares
 from distributed_trf.trf.trial_folds import Trials
 from distributed_trf.trf.trials import check_features, check_folds, check_responses
+
+Padding = Literal["zero", "mean"]
 
 
 @dataclass(eq=False)
@@ -45,7 +48,7 @@ class TRF(Parameters):
         Folds of trials that choose the penalty, by mean R^2 per unit, ties to the smaller.
     lead_in
         Rows at the start of every trial of X that have no row in Y: sound (or silence) before the first response, so
-        that early lags see it. Whatever lies before a trial's first row counts as zero.
+        that early lags see it. What lies outside a trial's rows counts as ``padding`` says.
     standardize
         Z-score each lagged column with the training rows' mean and (population standard deviation + 1e-6).
     seed
@@ -65,6 +68,12 @@ class TRF(Parameters):
         264:119728. By default all features share one.
     candidates
         With bands: how many weights of the bands to try, drawn from ``seed``; the first is plain ridge.
+    padding
+        What stands before a trial's first and after its last row: ``zero``, or the ``mean`` of each feature over the
+        training rows (in cross-validation over those of each fold's training trials), which predictions use as well.
+        It matters for features that are not near zero when nothing is heard, such as spectrograms in dB, where the
+        lead-in is shorter than the longest lag: beside an offset of many deviations the steps from and to zero are all
+        that a lagged column holds. With the mean, predictions do not depend on an offset.
 
     Attributes
     ----------
@@ -77,6 +86,8 @@ class TRF(Parameters):
     coef_ : array of shape (U, F, L)
         Weights in the units of the raw features; zero for a unit that never varies.
     intercept_ : array of shape (U,)
+    padding_ : array of shape (F,), or None
+        The mean that stands outside a trial; None for zeros.
     lags_ : array of shape (L,)
         Seconds.
     n_constant_ : int
@@ -116,6 +127,7 @@ class TRF(Parameters):
     all_scores: bool = True
     bands: Sequence[int] | None = None
     candidates: int = 100
+    padding: Padding = "zero"
 
     def fit(self, X: Sequence[Array], Y: Sequence[Array], folds: Sequence[Sequence[int]] | None = None) -> Self:
         """Fit all units.
@@ -138,6 +150,8 @@ class TRF(Parameters):
         """
         if self.lead_in < 0:
             raise ConfigError(f"lead_in={self.lead_in} must be 0 or more rows")
+        if self.padding not in get_args(Padding):
+            raise ConfigError(f"padding={self.padding!r} must be one of {', '.join(get_args(Padding))}")
         alphas = check_alphas(self.alphas)
         lags = lag_samples(self.tmin, self.tmax, self.sfreq)
         n_features = check_features(X, lead_in=self.lead_in)
@@ -159,6 +173,7 @@ class TRF(Parameters):
             standardize=self.standardize,
             solver=self.solver,
             precision=self.precision,
+            pad_with_mean=self.padding == "mean",
         )
         result: Fit | BandedFit
         if self.bands is None:
@@ -174,6 +189,7 @@ class TRF(Parameters):
         self.cv_scores_ = result.cv_scores
         self.coef_ = xp.permute_dims(by_lag, (2, 1, 0))
         self.intercept_ = result.intercept
+        self.padding_ = FeatureMeans.of(X).mean if self.padding == "mean" else None
         self.lags_ = like(lags, result.weights) / self.sfreq
         self.n_constant_ = int(xp.sum(xp.astype(xp.isnan(result.alpha), xp.int64)))
         self.solver_, self.fallbacks_ = result.solver, result.fallbacks
@@ -243,7 +259,7 @@ class TRF(Parameters):
             raise ConfigError("bands=None: there are no bands to share the explained variance; give their widths")
         check_responses(X, Y, lead_in=self.lead_in, repeats=True)
         weights, lags = self._weights(X)
-        parts = band_drives(X, weights, lags, self.lead_in, self.bands)
+        parts = band_drives(X, weights, lags, self.lead_in, self.bands, self._outside)
         return variance_shares(namespace(*Y).concat(list(Y), axis=-2), parts)[1]
 
     def _weights(self, X: Sequence[Array]) -> tuple[Array, tuple[int, ...]]:
@@ -257,7 +273,12 @@ class TRF(Parameters):
 
     def _drive(self, X: Sequence[Array]) -> Array:
         weights, lags = self._weights(X)
-        return drive(X, weights, lags, self.lead_in)
+        return drive(X, weights, lags, self.lead_in, self._outside)
+
+    @property
+    def _outside(self) -> Array | None:
+        """What stands outside a trial; nothing says so in a fit that was saved before there was a choice."""
+        return getattr(self, "padding_", None)
 
     def _by_trial(self, X: Sequence[Array], predicted: Array) -> list[Array]:
         borders = np.cumsum([0] + [x.shape[0] - self.lead_in for x in X]).tolist()

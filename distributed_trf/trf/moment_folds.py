@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import reduce
+from operator import add
 from typing import Literal
 
 import numpy as np
 
-from distributed_trf.arrays import Array
+from distributed_trf.arrays import Array, namespace
 from distributed_trf.errors import ConfigError
 from distributed_trf.trf.choice import (
     Precision,
@@ -22,6 +24,7 @@ from distributed_trf.trf.choice import (
 from distributed_trf.trf.crossval import UNIT_BLOCK, Fit, check_heard, distinct, fit_folds, solve_each
 from distributed_trf.trf.downdate import without
 from distributed_trf.trf.moments import Cross, Gram, Moments, leave_one_out, merge
+from distributed_trf.trf.padding import FeatureMeans, padded
 from distributed_trf.trf.primal import Primal, Scaling
 from distributed_trf.trf.solvers import Solver
 from distributed_trf.trf.validation import Validation
@@ -87,6 +90,10 @@ class MomentFolds:
     scaling: ScalingRule = "shared"
     solver: SolverName = "auto"
     precision: Precision = "float64"
+    centre: Array | None = None
+    """What the trials are padded about, shape (F,), if they are padded with the mean of the training rows."""
+    means: Sequence[FeatureMeans] = ()
+    """With a centre: of each fold, about it."""
     record: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -120,7 +127,11 @@ class MomentFolds:
 
     def validations(self, n_alphas: int, factor: Array | None = None) -> Iterator[list[Validation]]:
         """For each fold what scoring it takes."""
-        for train, held_out in zip(leave_one_out(self.folds), self.folds, strict=True):
+        for k, (train, held_out) in enumerate(zip(leave_one_out(self.folds), self.folds, strict=True)):
+            if self.centre is not None:
+                means = reduce(add, [m for j, m in enumerate(self.means) if j != k])
+                train = padded(train, means.mean, means.constant)
+                held_out = padded(held_out, means.mean, namespace(means.mean).full_like(means.mean, np.nan))
             found: list[Validation] = []
             quadratic: tuple[Primal, Array] | None = None
             coordinates = self._coordinates(train, self.choose(n_alphas), factor)
@@ -141,12 +152,18 @@ class MomentFolds:
         method = self.choose(n_chosen)
         if self.solver == "auto":
             method = choose_factorisation(n_chosen, device_kind(self._everything.gram.xx))
-        solved = []
-        for (cross, primal, solver), index in zip(
-            self._coordinates(self._everything, method, factor), best, strict=True
-        ):
+        solved, everything = [], self._everything
+        if self.centre is not None:
+            means = reduce(add, self.means)
+            everything = padded(everything, means.mean, means.constant)
+        for (cross, primal, solver), index in zip(self._coordinates(everything, method, factor), best, strict=True):
             z = solve_each(solver, primal.project(cross.xy), cross.n, index, penalties)
-            solved.append((primal.weights(z), primal.scaling))
+            scaling = primal.scaling
+            if self.centre is not None:
+                xp, mean = namespace(self.centre), scaling.mean
+                raw = xp.reshape(xp.reshape(mean, (-1, self.centre.shape[0])) + self.centre, (-1,))
+                scaling = replace(scaling, mean=raw, outside=self.centre + means.mean)
+            solved.append((primal.weights(z), scaling))
         return solved
 
     def _coordinates(

@@ -51,16 +51,16 @@ class Gram:
         xx = self.xx - part.xx - _square(n * part.n / self.n, dx)
         xp = namespace(xx)
         kept = _remains(xp.linalg.diagonal(xx), xp.linalg.diagonal(self.xx))
-        return Gram(n, mean, xx, xp.where(kept, xp.nan, mean))._without_rounding()
+        return Gram(n, mean, xx, xp.where(kept, xp.nan, mean)).without_rounding()
 
     def without(self, rows: Array, constant: Array) -> Gram:
         """Take explicit lagged rows, shape (r, d), away, knowing which columns are constant in the others, (d,)."""
         rest = self - Gram.of_rows(rows)
         xp = namespace(constant)
         mean = xp.where(xp.isnan(constant), rest.x_mean, constant)
-        return Gram(rest.n, mean, rest.xx, constant)._without_rounding()
+        return Gram(rest.n, mean, rest.xx, constant).without_rounding()
 
-    def _without_rounding(self) -> Gram:
+    def without_rounding(self) -> Gram:
         """Set the products of constant columns, of which a subtraction leaves rounding, to zero."""
         xp = namespace(self.xx)
         varies = xp.isnan(self.constant)

@@ -8,7 +8,7 @@ from distributed_trf.arrays import Array, namespace
 from distributed_trf.trf.lags import LaggedRows
 
 
-def drive(X: Sequence[Array], weights: Array, lags: Sequence[int], lead_in: int) -> Array:
+def drive(X: Sequence[Array], weights: Array, lags: Sequence[int], lead_in: int, outside: Array | None = None) -> Array:
     """Apply the weights of lagged features, without an intercept.
 
     Parameters
@@ -21,6 +21,8 @@ def drive(X: Sequence[Array], weights: Array, lags: Sequence[int], lead_in: int)
         Lags in samples.
     lead_in
         Rows of X before the first response.
+    outside
+        What stands outside a trial, shape (F,); by default zeros.
 
     Returns
     -------
@@ -28,7 +30,7 @@ def drive(X: Sequence[Array], weights: Array, lags: Sequence[int], lead_in: int)
         The trials one after another.
     """
     xp = namespace(weights, *X)
-    rows = LaggedRows([xp.astype(x, xp.float64, copy=False) for x in X], lead_in)
+    rows = LaggedRows([xp.astype(x, xp.float64, copy=False) for x in X], lead_in, outside)
     width = X[0].shape[1]
     total: Array = 0.0
     for k, lag in enumerate(lags):

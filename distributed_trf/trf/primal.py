@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from distributed_trf.arrays import Array, namespace
@@ -22,6 +22,8 @@ class Scaling:
     """Shape (d,)."""
     inverse: Array
     """One over each column's scale, shape (d,); zero for a column that never varies, whose weight is then zero."""
+    outside: Array | None = None
+    """What the trials are padded with before they are lagged, shape (F,); None for zeros."""
 
     @classmethod
     def of(cls, gram: Gram, *, standardize: bool) -> Scaling:
@@ -35,7 +37,7 @@ class Scaling:
 
     def times(self, factor: Array) -> Scaling:
         """Scale each column further, by ``factor`` of shape (d,): its penalty is divided by the factor's square."""
-        return Scaling(self.mean, self.inverse * factor)
+        return replace(self, inverse=self.inverse * factor)
 
     @property
     def n_varying(self) -> int:

@@ -11,7 +11,14 @@ from distributed_trf.errors import DataError
 from distributed_trf.trf.predict import drive
 
 
-def band_drives(X: Sequence[Array], weights: Array, lags: Sequence[int], lead_in: int, widths: Sequence[int]) -> Array:
+def band_drives(
+    X: Sequence[Array],
+    weights: Array,
+    lags: Sequence[int],
+    lead_in: int,
+    widths: Sequence[int],
+    outside: Array | None = None,
+) -> Array:
     """Predict from each band alone, without an intercept, shape (B, sum of T_i, U).
 
     Parameters
@@ -24,6 +31,8 @@ def band_drives(X: Sequence[Array], weights: Array, lags: Sequence[int], lead_in
         Lags in samples; rows of X before the first response.
     widths
         Number of features of each band.
+    outside
+        What stands outside a trial, shape (sum of widths,); by default zeros.
     """
     if sum(widths) != X[0].shape[1]:
         raise DataError(f"bands have {sum(widths)} features together, but X has {X[0].shape[1]}")
@@ -33,7 +42,8 @@ def band_drives(X: Sequence[Array], weights: Array, lags: Sequence[int], lead_in
     drives = []
     for end, width in zip(ends, widths, strict=True):
         own = xp.reshape(by_lag[:, end - width : end, :], (len(lags) * width, -1))
-        drives.append(drive([x[:, end - width : end] for x in X], own, lags, lead_in))
+        beyond = None if outside is None else outside[end - width : end]
+        drives.append(drive([x[:, end - width : end] for x in X], own, lags, lead_in, beyond))
     return xp.stack(drives)
 
 

@@ -13,6 +13,7 @@ from distributed_trf.trf.correlation import centred
 from distributed_trf.trf.crossval import check_heard, solve_each
 from distributed_trf.trf.lags import LaggedRows
 from distributed_trf.trf.moments import Responses
+from distributed_trf.trf.padding import FeatureMeans
 from distributed_trf.trf.primal import STD_FLOOR, Scaling
 from distributed_trf.trf.solvers import Diagonal, eigh_clipped
 from distributed_trf.trf.validation import Validation
@@ -54,6 +55,8 @@ class KernelFolds:
     standardize: bool = True
     scaling: ScalingRule = "shared"
     precision: Precision = "float64"
+    pad_with_mean: bool = False
+    """Pad trials with the mean of the training rows instead of zeros."""
     record: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -129,8 +132,9 @@ class KernelFolds:
     def _scaling(self, trials: Trials, factor: Array | None) -> Scaling:
         """Mean and inverse scale of each lagged column over the rows of some trials."""
         xp = namespace(*trials.X)
+        outside = FeatureMeans.of(trials.X).mean if self.pad_with_mean else None
         means, inverses = [], []
-        for columns in self._shifted(trials):
+        for columns in self._shifted(trials, outside):
             mean, moved = centred(columns)
             power = xp.sum(moved * moved, axis=0)
             alive = xp.any(moved != 0, axis=0)
@@ -138,7 +142,7 @@ class KernelFolds:
             inverse = 1 / (std + STD_FLOOR) if self.standardize else xp.ones_like(std)
             means.append(mean)
             inverses.append(xp.where(alive, inverse, xp.zeros_like(inverse)))
-        scaling = Scaling(xp.concat(means), xp.concat(inverses))
+        scaling = Scaling(xp.concat(means), xp.concat(inverses), outside)
         return scaling if factor is None else scaling.times(factor)
 
     def _eigen(self, own: Trials, scaling: Scaling) -> tuple[Array, Array]:
@@ -161,14 +165,14 @@ class KernelFolds:
     def _lagged(self, trials: Trials, scaling: Scaling) -> Iterator[Array]:
         """Scaled columns of each lag, shape (rows, F)."""
         xp = namespace(*trials.X)
-        for a, columns in enumerate(self._shifted(trials)):
+        for a, columns in enumerate(self._shifted(trials, scaling.outside)):
             block = slice(a * columns.shape[1], (a + 1) * columns.shape[1])
             z = (columns - scaling.mean[block]) * scaling.inverse[block]
             yield xp.astype(z, getattr(xp, self.precision), copy=False)
 
-    def _shifted(self, trials: Trials) -> Iterator[Array]:
+    def _shifted(self, trials: Trials, outside: Array | None) -> Iterator[Array]:
         xp = namespace(*trials.X)
-        rows = LaggedRows([xp.astype(x, xp.float64, copy=False) for x in trials.X], self.lead_in)
+        rows = LaggedRows([xp.astype(x, xp.float64, copy=False) for x in trials.X], self.lead_in, outside)
         return (rows.at(lag) for lag in self.lags)
 
 
