@@ -18,7 +18,7 @@ from distributed_trf.recordings.time_grid import WHOLE_STIMULUS, rows
 from distributed_trf.store.analyses import unit_coords, write_analysis
 from distributed_trf.store.study_store import StudyStore
 
-REVISION = 1
+REVISION = 2
 """Raise when this code gives other numbers than before, so that old ones become stale."""
 
 
