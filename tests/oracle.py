@@ -68,6 +68,9 @@ def correlation(a: np.ndarray, b: np.ndarray) -> float:
 def fit_and_score(X, Y, X_test, Y_test, *, lags, lead_in, alphas, folds, standardize, unheard=None):
     """Cross-validate, refit each unit at its own penalty and test it.
 
+    R^2 is the mean over folds, but pooled over them for units that vary within fewer than two, or where one is a single
+    bin.
+
     ``unheard`` holds for each fold the trials that were not heard but take part in centring and scaling the columns of
     the training sets that the fold belongs to.
 
@@ -79,7 +82,8 @@ def fit_and_score(X, Y, X_test, Y_test, *, lags, lead_in, alphas, folds, standar
     rows = [lag_matrix(x, lags, lead_in) for x in X]
     extra = [[lag_matrix(x, lags, lead_in) for x in fold] for fold in unheard or [[] for _ in folds]]
     n_units = Y[0].shape[1]
-    scores = np.zeros((len(alphas), n_units), dtype=np.longdouble)
+    scores, errors = (np.zeros((len(alphas), n_units), dtype=np.longdouble) for _ in range(2))
+    around, varying = np.zeros(n_units), np.zeros(n_units, dtype=int)
     for k, fold in enumerate(folds):
         train = [i for i in range(len(X)) if i not in set(fold)]
         scale_rows = np.concatenate([rows[i] for i in train] + sum(extra[:k] + extra[k + 1 :], []))
@@ -88,6 +92,11 @@ def fit_and_score(X, Y, X_test, Y_test, *, lags, lead_in, alphas, folds, standar
         for a, alpha in enumerate(alphas):
             predict, intercept = solve_ridge(train_rows, train_y, alpha, standardize=standardize, scale_rows=scale_rows)
             scores[a] += r_squared(held_y, predict(held_rows), intercept) / len(folds)
+            errors[a] += ((held_y - predict(held_rows) - intercept).astype(np.longdouble) ** 2).sum(axis=0)
+        around += ((held_y - train_y.mean(axis=0)) ** 2).sum(axis=0)
+        varying += np.ptp(held_y, axis=0) > 0
+    pooled = (varying < 2) | any(sum(len(Y[i]) for i in fold) == 1 for fold in folds)
+    scores = np.where(pooled & (around > 0), 1 - errors / np.where(around > 0, around, 1), scores)
     best = scores.argmax(axis=0)
     all_rows, all_y = np.concatenate(rows), np.concatenate(Y)
     scale_rows = np.concatenate(rows + sum(extra, []))

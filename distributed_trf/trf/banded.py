@@ -12,7 +12,8 @@ from distributed_trf.arrays import Array, like, namespace
 from distributed_trf.errors import ConfigError, DataError
 from distributed_trf.timing import timed
 from distributed_trf.trf.correlation import varies
-from distributed_trf.trf.crossval import UNIT_BLOCK, Folds, check_alphas, distinct
+from distributed_trf.trf.crossval import UNIT_BLOCK, Folds, distinct
+from distributed_trf.trf.parameters import check_alphas, whole
 from distributed_trf.trf.search import search
 
 CONCENTRATIONS = (0.1, 1.0)
@@ -33,6 +34,8 @@ class BandedFit:
     """Of the raw lagged columns, shape (d, U)."""
     intercept: Array
     """Shape (U,)."""
+    inverse: Array
+    """One over the scales of the lagged columns, without the bands' weights, shape (d,): see ``drive_rounding``."""
     solver: str
     """How the penalties were searched: ``eigh``, ``cholesky`` or ``dual``."""
     fallbacks: tuple[str, ...]
@@ -50,8 +53,7 @@ def band_candidates(n_bands: int, n: int, seed: int) -> np.ndarray:
     >>> band_candidates(2, 1, seed=0).tolist()
     [[1.0, 1.0]]
     """
-    if n_bands < 1 or n < 1:
-        raise ConfigError(f"{n} candidates for {n_bands} bands; both must be 1 or more")
+    n_bands, n, seed = whole("bands", n_bands, 1), whole("candidates", n, 1), whole("seed", seed, 0)
     rng = np.random.default_rng(seed)
     rows = [np.full(n_bands, 1 / n_bands)]
     if n_bands > 1:
@@ -62,10 +64,16 @@ def band_candidates(n_bands: int, n: int, seed: int) -> np.ndarray:
     return n_bands * found / found.sum(axis=1, keepdims=True)
 
 
+def check_bands(widths: Sequence[int]) -> list[int]:
+    """Return the number of features of each band, or raise ConfigError where one is no whole number from 1 up."""
+    if isinstance(widths, (str, bytes)) or not hasattr(widths, "__len__") or len(widths) == 0:
+        raise ConfigError(f"bands={widths!r} must be a list: the number of features of each band")
+    return [whole(f"bands[{b}]", width, 1) for b, width in enumerate(widths)]
+
+
 def lagged_bands(widths: Sequence[int], n_lags: int) -> np.ndarray:
     """Return the band of each lagged column, given the number of features of each band, shape (sum of widths * L,)."""
-    if not widths or min(widths) < 1:
-        raise ConfigError(f"bands have {list(widths)} features; each must have at least 1")
+    widths = check_bands(widths)
     return np.tile(np.repeat(np.arange(len(widths)), widths), n_lags)
 
 
@@ -140,6 +148,7 @@ def fit_banded(
         cv_scores=xp.where(alive, cv_scores, xp.nan),
         weights=w,
         intercept=xp.concat([c.y_mean for c in groups]) - xp.sum(solved[1] * w, axis=0),
+        inverse=solved[2],
         solver=folds.choose(len(penalties)),
         fallbacks=tuple(folds.record),
     )
@@ -148,13 +157,13 @@ def fit_banded(
 @timed("solve")
 def _solve(
     folds: Folds, penalties: list[float], alpha: Array, candidate: Array, factors: list[Array]
-) -> tuple[Array, Array]:
-    """Weights of the raw columns and the columns' means of each unit at its own choice, both (d, U)."""
+) -> tuple[Array, Array, Array]:
+    """Weights of the raw columns and the columns' means of each unit at its own choice, both (d, U); their inverses."""
     xp = namespace(alpha)
     sizes = [c.yy.shape[0] for c in folds.responses]
     starts = np.cumsum([0, *sizes]).tolist()
     best = [alpha[a:b] for a, b in zip(starts, starts[1:], strict=False)]
-    weights = means = None
+    weights = means = inverse = None
     for k in distinct(candidate):
         found = folds.solve(best, penalties, factors[k])
         w = xp.concat([w for w, _ in found], axis=1)
@@ -162,12 +171,16 @@ def _solve(
             [xp.broadcast_to(s.mean[:, None], (s.mean.shape[0], n)) for (_, s), n in zip(found, sizes, strict=True)],
             axis=1,
         )
+        if inverse is None:
+            kept = factors[k] > 0
+            inverse = xp.where(kept, found[0][1].inverse / xp.where(kept, factors[k], xp.ones_like(factors[k])), 0.0)
         chosen = candidate == k
         weights = w if weights is None else xp.where(chosen, w, weights)
         means = mean if means is None else xp.where(chosen, mean, means)
     assert weights is not None  # for the type checker: there is a unit, and it has chosen
     assert means is not None
-    return weights, means
+    assert inverse is not None
+    return weights, means, inverse
 
 
 def _factor(weights: np.ndarray, bands: np.ndarray, reference: Array) -> Array:

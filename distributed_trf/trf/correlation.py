@@ -16,7 +16,7 @@ def varies(power: Array, mean: Array, n: float, epsilon: float = EPSILON) -> Arr
     return power > n * (4 * epsilon * mean) ** 2
 
 
-def pearson(y_true: Array, y_pred: Array) -> Array:
+def pearson(y_true: Array, y_pred: Array, rounding: Array | float = 0.0) -> Array:
     """Correlate each unit's prediction with what was recorded.
 
     ``r = sum(a b) / sqrt(sum(a^2) sum(b^2))`` over centred ``a``, ``b``, in float64.
@@ -25,11 +25,13 @@ def pearson(y_true: Array, y_pred: Array) -> Array:
     ----------
     y_true, y_pred
         Shape (T, U).
+    rounding
+        Sum over bins of the square of what rounding may have added to predictions, shape (U,): see ``drive_rounding``.
 
     Returns
     -------
     array of shape (U,)
-        NaN where either never varies.
+        NaN where either never varies, the prediction by more than rounding.
 
     Examples
     --------
@@ -48,7 +50,7 @@ def pearson(y_true: Array, y_pred: Array) -> Array:
     (mean_true, a), (mean_pred, b) = centred(y_true), centred(y_pred)
     power_a, power_b = xp.sum(a * a, axis=0), xp.sum(b * b, axis=0)
     n = y_true.shape[0]
-    defined = varies(power_a, mean_true, n) & varies(power_b, mean_pred, n)
+    defined = varies(power_a, mean_true, n) & varies(power_b, mean_pred, n) & (power_b > rounding)
     one = xp.ones_like(power_a)
     # Two roots, not the root of a product: powers of weights shrunk by a penalty of 1e15 would underflow.
     norm = xp.sqrt(xp.where(defined, power_a, one)) * xp.sqrt(xp.where(defined, power_b, one))
@@ -63,7 +65,7 @@ def centred(y: Array) -> tuple[Array, Array]:
     return y[0, :] + mean, moved - mean
 
 
-def mean_over_repeats(y_true: Array, y_pred: Array) -> Array:
+def mean_over_repeats(y_true: Array, y_pred: Array, rounding: Array | float = 0.0) -> Array:
     """Correlate a prediction with each repeat, then average.
 
     Parameters
@@ -72,6 +74,8 @@ def mean_over_repeats(y_true: Array, y_pred: Array) -> Array:
         Shape (R, T, U): repeats of the same stimuli.
     y_pred
         Shape (T, U).
+    rounding
+        As in ``pearson``.
 
     Returns
     -------
@@ -80,7 +84,7 @@ def mean_over_repeats(y_true: Array, y_pred: Array) -> Array:
         as it does in the normaliser; NaN for a unit that varies in none, and for a prediction that never varies.
     """
     xp = namespace(y_true, y_pred)
-    r = xp.stack([pearson(y_true[repeat, :, :], y_pred) for repeat in range(y_true.shape[0])])
+    r = xp.stack([pearson(y_true[repeat, :, :], y_pred, rounding) for repeat in range(y_true.shape[0])])
     defined = ~xp.isnan(r)
     mean = xp.mean(xp.where(defined, r, xp.zeros_like(r)), axis=0)
     return xp.where(xp.any(defined, axis=0), mean, xp.nan * mean)

@@ -13,6 +13,7 @@ from distributed_trf.errors import ConfigError, DataError
 from distributed_trf.timing import timed
 from distributed_trf.trf.correlation import varies
 from distributed_trf.trf.moments import Responses
+from distributed_trf.trf.parameters import check_alphas, whole
 from distributed_trf.trf.primal import Scaling
 from distributed_trf.trf.search import Scores, search
 from distributed_trf.trf.solvers import Solver
@@ -55,8 +56,8 @@ class Fit:
     alpha: Array
     """Chosen penalty, shape (U,); NaN for a unit that never varies."""
     cv_scores: Array
-    """Mean held-out R^2 over folds, shape (A, U); NaN for a unit that never varies, and where screening ruled a penalty
-    out."""
+    """Held-out R^2, mean over folds or pooled over them (see ``pooled_power``), shape (A, U); NaN for a unit that never
+    varies, and where screening ruled a penalty out."""
     weights: Array
     """Of the raw lagged columns, shape (d, U); zero for a unit that never varies."""
     intercept: Array
@@ -68,6 +69,11 @@ class Fit:
     fallbacks: tuple[str, ...]
     """Factorisations that failed their check and what was done instead."""
 
+    @property
+    def inverse(self) -> Array:
+        """One over the scales of the lagged columns, of the first group, shape (d,): see ``drive_rounding``."""
+        return self.scalings[0].inverse
+
 
 def assign_folds(n_trials: int, n_folds: int, seed: int) -> list[np.ndarray]:
     """Deal trials into folds: shuffled, blocks of ``n_trials // n_folds``, the last fold takes the rest.
@@ -77,8 +83,14 @@ def assign_folds(n_trials: int, n_folds: int, seed: int) -> list[np.ndarray]:
     list of np.ndarray
         Sorted trial indices of each fold. The rule is that of Ahmed et al. (2025), with a seed.
     """
-    if not 2 <= n_folds <= n_trials:
-        raise ConfigError(f"n_folds={n_folds} does not fit {n_trials} training trials; choose 2 to {n_trials} folds")
+    n_folds, seed = whole("n_folds", n_folds, 2), whole("seed", seed, 0)
+    if n_folds > n_trials:
+        fewer = f"choose 2 to {n_trials} folds, or " if n_trials > 1 else ""
+        trials = "trial" if n_trials == 1 else "trials"
+        raise ConfigError(
+            f"n_folds={n_folds} does not fit {n_trials} training {trials}: whole trials are held out; {fewer}cut the "
+            f"recording into {n_folds} trials or more"
+        )
     order = np.random.default_rng(seed).permutation(n_trials)
     borders = [k * (n_trials // n_folds) for k in range(1, n_folds)]
     return [np.sort(fold) for fold in np.split(order, borders)]
@@ -130,19 +142,23 @@ def gather(
     )
 
 
+def at_edges(alpha: Array, penalties: Sequence[float]) -> tuple[int, int]:
+    """Count the units, or fits, that chose the first and the last of several penalties.
+
+    Examples
+    --------
+    >>> at_edges(np.array([1.0, 0.1, np.nan, 10.0, 10.0]), [0.1, 1.0, 10.0])
+    (1, 2)
+    """
+    xp = namespace(alpha)
+    first, last = (abs(alpha / edge - 1) < 1e-9 for edge in (penalties[0], penalties[-1]))
+    return int(xp.sum(xp.astype(first, xp.int64))), int(xp.sum(xp.astype(last, xp.int64)))
+
+
 def distinct(indices: Array) -> list[int]:
     """List the values that an array of integers holds, ascending."""
     values = namespace(indices).unique_values(indices)
     return sorted(int(values[i]) for i in range(values.shape[0]))
-
-
-def check_alphas(alphas: Sequence[float] | np.ndarray) -> list[float]:
-    """Return the penalties as floats, or raise ConfigError if they are not positive and ascending."""
-    values = np.atleast_1d(np.asarray(alphas, dtype=np.float64))
-    usable = values.ndim == 1 and values.size > 0 and np.isfinite(values).all()
-    if not usable or (values <= 0).any() or (np.diff(values) <= 0).any():
-        raise ConfigError(f"alphas={values.tolist()} must be a list of positive numbers in ascending order")
-    return values.tolist()
 
 
 def check_heard(heard: Sequence[Sequence[float]]) -> None:

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Self, get_args
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 
 from distributed_trf.arrays import Array, like, namespace
 from distributed_trf.errors import ConfigError, DataError
-from distributed_trf.trf.banded import BandedFit, band_candidates, fit_banded, lagged_bands
+from distributed_trf.trf.banded import BandedFit, band_candidates, check_bands, fit_banded, lagged_bands
 from distributed_trf.trf.choice import Precision, SolverName
 from distributed_trf.trf.collect import collect_trials
-from distributed_trf.trf.crossval import Fit, assign_folds, check_alphas, fit_folds
+from distributed_trf.trf.crossval import Fit, assign_folds, at_edges, fit_folds
 from distributed_trf.trf.evaluation import PairedSums, bootstrap_r
 from distributed_trf.trf.lags import lag_samples
 from distributed_trf.trf.padding import FeatureMeans
-from distributed_trf.trf.parameters import Parameters
-from distributed_trf.trf.predict import drive
+from distributed_trf.trf.parameters import Parameters, check_alphas, whole
+from distributed_trf.trf.predict import drive, drive_rounding
 from distributed_trf.trf.shares import band_drives, variance_shares
 from distributed_trf.trf.trial_folds import Trials
-from distributed_trf.trf.trials import check_features, check_folds, check_responses
+from distributed_trf.trf.trials import as_features, as_responses, check_folds, check_lags
 
 Padding = Literal["zero", "mean"]
 
@@ -45,7 +45,10 @@ class TRF(Parameters):
         Penalties to choose from, positive and ascending. mTRFpy's ``lambda`` corresponds to
         ``alpha = lambda * sfreq * n_trials / m`` with ``standardize=False``.
     n_folds
-        Folds of trials that choose the penalty, by mean R^2 per unit, ties to the smaller.
+        Folds of trials that choose the penalty, by mean R^2 per unit, ties to the smaller. A fold in which a unit never
+        varies counts as R^2 = 0. Units that vary within fewer than two folds, and all units where a fold is a single
+        bin, have an R^2 pooled over folds instead: 1 - (squared errors of all folds) / (their squares around the mean
+        of the bins outside the fold).
     lead_in
         Rows at the start of every trial of X that have no row in Y: sound (or silence) before the first response, so
         that early lags see it. What lies outside a trial's rows counts as ``padding`` says.
@@ -79,8 +82,11 @@ class TRF(Parameters):
     ----------
     alpha_ : array of shape (U,)
         Chosen penalty of each unit; NaN for a unit that never varies.
+    n_at_edges_ : tuple of int
+        How many units chose the first and the last of ``alphas``: where many did, the grid may be too narrow.
     cv_scores_ : array of shape (A, U)
-        Held-out R^2 of each penalty, mean over folds; with bands, at the chosen weights of the bands.
+        Held-out R^2 of each penalty, mean or pooled over folds (see ``n_folds``); with bands, at the bands' chosen
+        weights.
     band_weights_ : array of shape (B, U)
         With bands: their chosen weights, mean 1; band b of a unit is penalised by ``alpha_ / band_weights_[b]``.
     coef_ : array of shape (U, F, L)
@@ -90,6 +96,10 @@ class TRF(Parameters):
         The mean that stands outside a trial; None for zeros.
     lags_ : array of shape (L,)
         Seconds.
+    unreached_lags_ : tuple of float
+        Lags in seconds that are longer than every trial, so that no response sees sound there; their weights are 0.
+    x_inverse_ : array of shape (F * L,)
+        One over the scales of the lagged columns, lag by lag; zero for a column that never varies.
     n_constant_ : int
         How many units never vary on the training trials.
     solver_ : str
@@ -99,8 +109,9 @@ class TRF(Parameters):
 
     Notes
     -----
-    Numpy and cupy arrays are both taken; results live where the data do. The method is that of Ahmed et al. (2025),
-    PLoS Comput Biol 21(8): e1013334.
+    Arrays of numpy, cupy and torch are taken as they are, integers or floats of any precision, and results live where
+    the data do. Lists of numbers, pandas DataFrames and xarray DataArrays become numpy arrays; ``trials.as_array`` says
+    what is checked and what is refused. The method is that of Ahmed et al. (2025), PLoS Comput Biol 21(8): e1013334.
 
     Examples
     --------
@@ -129,7 +140,7 @@ class TRF(Parameters):
     candidates: int = 100
     padding: Padding = "zero"
 
-    def fit(self, X: Sequence[Array], Y: Sequence[Array], folds: Sequence[Sequence[int]] | None = None) -> Self:
+    def fit(self, X: Sequence[Any], Y: Sequence[Any], folds: Sequence[Sequence[int]] | None = None) -> Self:
         """Fit all units.
 
         Parameters
@@ -144,23 +155,25 @@ class TRF(Parameters):
         Raises
         ------
         DataError
-            If trials do not fit together, or hold NaN or Inf.
+            If trials do not fit together, or hold anything but finite real numbers.
         ConfigError
-            If a parameter cannot be used.
+            If a parameter cannot be used, or no lag reaches sound in any trial.
         """
-        if self.lead_in < 0:
-            raise ConfigError(f"lead_in={self.lead_in} must be 0 or more rows")
+        lead_in = whole("lead_in", self.lead_in, 0)
         if self.padding not in get_args(Padding):
             raise ConfigError(f"padding={self.padding!r} must be one of {', '.join(get_args(Padding))}")
         alphas = check_alphas(self.alphas)
         lags = lag_samples(self.tmin, self.tmax, self.sfreq)
-        n_features = check_features(X, lead_in=self.lead_in)
-        if self.bands is not None and sum(self.bands) != n_features:
+        X = as_features(X, lead_in=lead_in)
+        n_features = X[0].shape[1]
+        bands = None if self.bands is None else check_bands(self.bands)
+        if bands is not None and sum(bands) != n_features:
             raise ConfigError(
-                f"bands={list(self.bands)} have {sum(self.bands)} features together, but X has {n_features}; give the "
+                f"bands={bands} have {sum(bands)} features together, but X has {n_features}; give the "
                 "number of features of each band, in the order in which they stand side by side"
             )
-        check_responses(X, Y, lead_in=self.lead_in)
+        Y = as_responses(X, Y, lead_in=lead_in)
+        unreached = check_lags(lags, X, lead_in, self.sfreq)
         if folds is None:
             dealt = [fold.tolist() for fold in assign_folds(len(X), self.n_folds, self.seed)]
         else:
@@ -168,7 +181,7 @@ class TRF(Parameters):
         collected = collect_trials(
             [Trials([X[i] for i in fold], [Y[i] for i in fold]) for fold in dealt],
             lags,
-            self.lead_in,
+            lead_in,
             len(alphas),
             standardize=self.standardize,
             solver=self.solver,
@@ -176,28 +189,32 @@ class TRF(Parameters):
             pad_with_mean=self.padding == "mean",
         )
         result: Fit | BandedFit
-        if self.bands is None:
+        if bands is None:
             result = fit_folds(collected, alphas, all_scores=self.all_scores)
         else:
-            candidates = band_candidates(len(self.bands), self.candidates, self.seed)
-            result = fit_banded(collected, alphas, lagged_bands(self.bands, len(lags)), candidates)
+            candidates = band_candidates(len(bands), self.candidates, self.seed)
+            result = fit_banded(collected, alphas, lagged_bands(bands, len(lags)), candidates)
             self.band_weights_ = result.band_weights
 
         xp = namespace(result.weights)
         by_lag = xp.reshape(result.weights, (len(lags), n_features, -1))
+        self.x_inverse_ = result.inverse
         self.alpha_ = result.alpha
+        self.n_at_edges_ = at_edges(result.alpha, alphas)
         self.cv_scores_ = result.cv_scores
         self.coef_ = xp.permute_dims(by_lag, (2, 1, 0))
         self.intercept_ = result.intercept
         self.padding_ = FeatureMeans.of(X).mean if self.padding == "mean" else None
         self.lags_ = like(lags, result.weights) / self.sfreq
+        self.unreached_lags_ = tuple(lag / self.sfreq for lag in unreached)
         self.n_constant_ = int(xp.sum(xp.astype(xp.isnan(result.alpha), xp.int64)))
         self.solver_, self.fallbacks_ = result.solver, result.fallbacks
         return self
 
     def predict(self, X: Sequence[Array]) -> list[Array]:
         """Predict the responses to features, one array of shape (T_i, U) per trial."""
-        return self._by_trial(X, self._drive(X) + self.intercept_)
+        X = self._features(X)
+        return self._by_trial(X, drive(X, *self._weights(), self._outside) + self.intercept_)
 
     def score(
         self,
@@ -227,12 +244,15 @@ class TRF(Parameters):
         Returns
         -------
         array of shape (U,)
-            Pearson r; NaN for a unit that never varies, and where its prediction does not.
+            Pearson r; NaN for a unit that never varies, or whose prediction varies by no more than rounding.
         """
-        check_responses(X, Y, lead_in=self.lead_in, repeats=True)
+        X = self._features(X)
+        Y = as_responses(X, Y, lead_in=self.lead_in, repeats=True)
         # Without the intercept, beside which heavily shrunk weights would be rounded away.
-        predicted = self._by_trial(X, self._drive(X))
-        sums = PairedSums.of([y if y.ndim == 3 else y[None, :, :] for y in Y], predicted)
+        weights, lags, lead_in = self._weights()
+        predicted = self._by_trial(X, drive(X, weights, lags, lead_in, self._outside))
+        rounding = drive_rounding(X, weights, len(lags), self._scales)
+        sums = PairedSums.of([y if y.ndim == 3 else y[None, :, :] for y in Y], predicted, rounding)
         return bootstrap_r(
             sums, sums.n_bins, percent_duration=percent_duration, n_repeats=n_repeats, draws=1, seed=seed
         )[0, :]
@@ -257,23 +277,31 @@ class TRF(Parameters):
         """
         if self.bands is None:
             raise ConfigError("bands=None: there are no bands to share the explained variance; give their widths")
-        check_responses(X, Y, lead_in=self.lead_in, repeats=True)
-        weights, lags = self._weights(X)
-        parts = band_drives(X, weights, lags, self.lead_in, self.bands, self._outside)
-        return variance_shares(namespace(*Y).concat(list(Y), axis=-2), parts)[1]
+        X = self._features(X)
+        Y = as_responses(X, Y, lead_in=self.lead_in, repeats=True)
+        weights, lags, lead_in = self._weights()
+        parts = band_drives(X, weights, lags, lead_in, self.bands, self._outside)
+        xp = namespace(*Y)
+        rounding = xp.sum(drive_rounding(X, weights, len(lags), self._scales), axis=0)
+        return variance_shares(xp.concat(Y, axis=-2), parts, rounding)[1]
 
-    def _weights(self, X: Sequence[Array]) -> tuple[Array, tuple[int, ...]]:
-        """Weights of the lagged columns, shape (d, U), and the lags in samples, after a look at what they will meet."""
+    def _features(self, X: Sequence[Any]) -> list[Array]:
+        """Features that the weights can meet."""
         if not hasattr(self, "coef_"):
             raise DataError("this TRF is not fitted yet; call fit(X, Y) first")
-        check_features(X, lead_in=self.lead_in, n_features=self.coef_.shape[1])
+        return as_features(X, lead_in=self.lead_in, n_features=self.coef_.shape[1])
+
+    def _weights(self) -> tuple[Array, tuple[int, ...], int]:
+        """Weights of the lagged columns, shape (d, U), the lags in samples, and the lead-in."""
         xp = namespace(self.coef_)
         weights = xp.reshape(xp.permute_dims(self.coef_, (2, 1, 0)), (-1, self.coef_.shape[0]))
-        return weights, lag_samples(self.tmin, self.tmax, self.sfreq)
+        return weights, lag_samples(self.tmin, self.tmax, self.sfreq), int(self.lead_in)
 
-    def _drive(self, X: Sequence[Array]) -> Array:
-        weights, lags = self._weights(X)
-        return drive(X, weights, lags, self.lead_in, self._outside)
+    @property
+    def _scales(self) -> Array:
+        """One over the scales of the lagged columns; ones in a fit that was saved before they were kept."""
+        xp = namespace(self.coef_)
+        return getattr(self, "x_inverse_", xp.reshape(xp.ones_like(self.coef_[0, :, :]), (-1,)))
 
     @property
     def _outside(self) -> Array | None:
@@ -281,5 +309,5 @@ class TRF(Parameters):
         return getattr(self, "padding_", None)
 
     def _by_trial(self, X: Sequence[Array], predicted: Array) -> list[Array]:
-        borders = np.cumsum([0] + [x.shape[0] - self.lead_in for x in X]).tolist()
+        borders = np.cumsum([0] + [x.shape[0] - int(self.lead_in) for x in X]).tolist()
         return [predicted[start:stop, :] for start, stop in zip(borders, borders[1:], strict=False)]

@@ -39,9 +39,11 @@ class PairedSums:
     """Centred sums of squares, shape (S, U)."""
     product: Array
     """Centred sums of recorded times predicted, shape (S, R, U)."""
+    rounding: Array
+    """Of the predicted power, shape (S, U)."""
 
     @classmethod
-    def of(cls, recorded: Sequence[Array], predicted: Sequence[Array]) -> PairedSums:
+    def of(cls, recorded: Sequence[Array], predicted: Sequence[Array], rounding: Array | None = None) -> PairedSums:
         """Sum up the responses to test stimuli.
 
         Parameters
@@ -51,6 +53,9 @@ class PairedSums:
         predicted
             One array of shape (T_i, U) per stimulus. Without an intercept: beside it the digits of weights shrunk by a
             penalty of 1e15 would be lost, and no correlation depends on it.
+        rounding
+            What it may have added to each stimulus's sum of squares of the prediction, shape (S, U): see
+            ``drive_rounding``. By default nothing.
 
         Raises
         ------
@@ -65,7 +70,10 @@ class PairedSums:
             mean_pred, b = _centred(y_pred)
             power_true, power_pred = xp.sum(a * a, axis=-2), xp.sum(b * b, axis=-2)
             sums.append((mean_true, power_true, mean_pred, power_pred, xp.sum(a * b[None, :, :], axis=-2)))
-        return cls(tuple(y_pred.shape[0] for y_pred in predicted), *map(xp.stack, zip(*sums, strict=True)))
+        n_bins = tuple(y_pred.shape[0] for y_pred in predicted)
+        mean_true, power_true, mean_pred, power_pred, product = map(xp.stack, zip(*sums, strict=True))
+        rounding = xp.zeros_like(mean_pred) if rounding is None else rounding
+        return cls(n_bins, mean_true, power_true, mean_pred, power_pred, product, rounding)
 
     def r(self, stimulus_counts: Counts | None = None, repeat_counts: Counts | None = None) -> Array:
         """Correlate per repeat over the stimuli one after another, then average over repeats.
@@ -82,7 +90,8 @@ class PairedSums:
         array of shape (U,)
             Pearson r, mean over the repeats. One in which the unit does not vary, such as a repeat without a spike,
             counts as r = 0, as it does in the normaliser, whatever is drawn: means over draws approach the r of all.
-            NaN for a unit that varies in no repeat of all stimuli, and where the prediction never varies.
+            NaN for a unit that varies in no repeat of all stimuli, and where the prediction varies by no more
+            than rounding.
 
         Raises
         ------
@@ -150,7 +159,8 @@ class PairedSums:
             power_pred += _mix(pairs, b * b)
             product += _mix(pairs, a * b[:, None, :])
         true_varies = varies(power_true, _mix(share, self.recorded_mean), total[:, :, None])
-        pred_varies = varies(power_pred, _mix(share, self.predicted_mean), total)[:, None, :]
+        pred_varies = varies(power_pred, _mix(share, self.predicted_mean), total)
+        pred_varies = (pred_varies & (power_pred > _mix(times, self.rounding)))[:, None, :]
         defined = true_varies & pred_varies
         one = xp.ones_like(product)
         # Two roots, not the root of a product: of two small powers it would underflow.

@@ -10,6 +10,10 @@ from array_api_compat import device as device_of
 
 from distributed_trf.arrays import Array, namespace
 from distributed_trf.errors import ConfigError
+from distributed_trf.trf.parameters import number
+
+MOST_LAGS = 1_000_000
+"""More than any recording could tell apart: the unit was mistaken."""
 
 
 def lag_samples(tmin: float, tmax: float, sfreq: float) -> tuple[int, ...]:
@@ -22,10 +26,16 @@ def lag_samples(tmin: float, tmax: float, sfreq: float) -> tuple[int, ...]:
     >>> lag_samples(0.0, 0.2, sfreq=20.0)
     (0, 1, 2, 3, 4)
     """
-    if not (np.isfinite([tmin, tmax, sfreq]).all() and sfreq > 0):
-        raise ConfigError(f"tmin={tmin}, tmax={tmax} and sfreq={sfreq} must be finite, and sfreq positive")
+    tmin, tmax, sfreq = number("tmin", tmin, "seconds"), number("tmax", tmax, "seconds"), number("sfreq", sfreq, "Hz")
+    if sfreq <= 0:
+        raise ConfigError(f"sfreq={sfreq} Hz must be positive: the bins per second")
     if tmax < tmin:
         raise ConfigError(f"tmax={tmax} s is before tmin={tmin} s; tmax must be the later lag")
+    if (tmax - tmin) * sfreq > MOST_LAGS:
+        raise ConfigError(
+            f"tmin={tmin} s to tmax={tmax} s at sfreq={sfreq} Hz are more than {MOST_LAGS} lags; tmin and tmax are in "
+            "seconds, sfreq in bins per second"
+        )
     return tuple(range(round(tmin * sfreq), round(tmax * sfreq) + 1))
 
 

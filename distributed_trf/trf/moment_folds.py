@@ -27,7 +27,7 @@ from distributed_trf.trf.moments import Cross, Gram, Moments, leave_one_out, mer
 from distributed_trf.trf.padding import FeatureMeans, padded
 from distributed_trf.trf.primal import Primal, Scaling
 from distributed_trf.trf.solvers import Solver
-from distributed_trf.trf.validation import Validation
+from distributed_trf.trf.validation import Validation, pooled_power
 
 
 def fit_moments(
@@ -127,6 +127,7 @@ class MomentFolds:
 
     def validations(self, n_alphas: int, factor: Array | None = None) -> Iterator[list[Validation]]:
         """For each fold what scoring it takes."""
+        pooled = [pooled_power(group) for group in zip(*(fold.cross for fold in self.folds), strict=True)]
         for k, (train, held_out) in enumerate(zip(leave_one_out(self.folds), self.folds, strict=True)):
             if self.centre is not None:
                 means = reduce(add, [m for j, m in enumerate(self.means) if j != k])
@@ -135,13 +136,13 @@ class MomentFolds:
             found: list[Validation] = []
             quadratic: tuple[Primal, Array] | None = None
             coordinates = self._coordinates(train, self.choose(n_alphas), factor)
-            for (cross, primal, solver), held in zip(coordinates, held_out.cross, strict=True):
+            for (cross, primal, solver), held, power in zip(coordinates, held_out.cross, pooled, strict=True):
                 mean = primal.scaling.mean
                 if quadratic is None or quadratic[0] is not primal:
                     quadratic = primal, primal.quadratic(held_out.gram.around(mean))
                 projected = primal.project(cross.xy), primal.project(held.around(mean, cross.y_mean))
                 removed = None if held.missing is None else primal.project_rows(held.missing)
-                found.append(Validation.of(solver, cross, held, projected, quadratic[1], removed))
+                found.append(Validation.of(solver, cross, held, projected, quadratic[1], removed, power))
             yield found
 
     def solve(

@@ -1,10 +1,14 @@
-"""An estimator's parameters in scikit-learn's manner, without scikit-learn."""
+"""An estimator's parameters in scikit-learn's manner, without scikit-learn, and what kinds of value they take."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
+import numpy as np
+
+from distributed_trf.arrays import to_numpy
 from distributed_trf.errors import ConfigError
 
 
@@ -30,3 +34,58 @@ class Parameters:
                 raise ConfigError(f"{type(self).__name__} has no parameter {name!r}; it has {', '.join(sorted(known))}")
             setattr(self, name, value)
         return self
+
+
+def whole(name: str, value: object, least: int) -> int:
+    """Return a whole number, whether Python's, numpy's or a float such as 7.0.
+
+    Raises
+    ------
+    ConfigError
+        If it is none, or below ``least``.
+    """
+    found = _numbers(value)
+    if found is None or found.ndim or not np.isfinite(found) or found != np.floor(found) or found < least:
+        raise ConfigError(f"{name}={value!r} must be a whole number, {least} or more")
+    return int(found)
+
+
+def number(name: str, value: object, unit: str) -> float:
+    """Return a finite number.
+
+    Raises
+    ------
+    ConfigError
+        If it is none.
+    """
+    found = _numbers(value)
+    if found is None or found.ndim or not np.isfinite(found):
+        raise ConfigError(f"{name}={value!r} must be a finite number, in {unit}")
+    return float(found)
+
+
+def check_alphas(alphas: Sequence[float] | np.ndarray) -> list[float]:
+    """Return the penalties as floats, or raise ConfigError if they are not positive and ascending."""
+    found = _numbers(alphas)
+    values = None if found is None else np.atleast_1d(found.astype(np.float64))
+    if values is None or values.ndim != 1 or values.size == 0 or not np.isfinite(values).all():
+        raise ConfigError(f"alphas={_short(alphas)} must be a list of finite, real numbers")
+    if (values <= 0).any() or (np.diff(values) <= 0).any():
+        raise ConfigError(f"alphas={values.tolist()} must be a list of positive numbers in ascending order")
+    return values.tolist()
+
+
+def _numbers(value: object) -> np.ndarray | None:
+    """Return host integers or floats of any kind as an array; None of any other."""
+    if isinstance(value, np.ma.MaskedArray):
+        return None
+    try:
+        found = to_numpy(value)
+    except (TypeError, ValueError):  # lists of lists of different lengths, for one
+        return None
+    return found if found.dtype.kind in "iuf" else None
+
+
+def _short(value: object) -> str:
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 200 else f"{text[:200]}..."

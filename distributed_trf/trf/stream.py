@@ -9,6 +9,7 @@ from distributed_trf.errors import DataError
 from distributed_trf.trf.block_sums import BlockSums
 from distributed_trf.trf.lags import LaggedRows
 from distributed_trf.trf.moments import Cross, Moments
+from distributed_trf.trf.trials import as_features, as_responses
 
 BLOCK_ROWS = 2048
 """Rows that are summed at once: enough for fast products, few enough to stay small beside X'X."""
@@ -142,7 +143,14 @@ def moments_of(
         As in ``MomentStream``.
     weights
         How often each trial counts; by default once.
+
+    Raises
+    ------
+    DataError
+        If trials do not fit together, or hold anything but finite real numbers.
     """
+    X = as_features(X, lead_in=lead_in)
+    Y = as_responses(X, Y, lead_in=lead_in)
     stream = MomentStream(lags, lead_in)
     for x, y, weight in zip(X, Y, [1.0] * len(X) if weights is None else weights, strict=True):
         stream.add(x, y, weight=float(weight))

@@ -16,7 +16,7 @@ from distributed_trf.trf.moments import Responses
 from distributed_trf.trf.padding import FeatureMeans
 from distributed_trf.trf.primal import STD_FLOOR, Scaling
 from distributed_trf.trf.solvers import Diagonal, eigh_clipped
-from distributed_trf.trf.validation import Validation
+from distributed_trf.trf.validation import Validation, pooled_power
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,10 @@ class KernelFolds:
 
     def validations(self, n_alphas: int, factor: Array | None = None) -> Iterator[list[Validation]]:
         """For each fold what scoring it takes."""
+        pooled = [
+            pooled_power([self._responses(self._heard(fold, g), g) for fold in self.folds])
+            for g in range(len(self.groups))
+        ]
         for k, held_out in enumerate(self.folds):
             train = _join([*self.folds[:k], *self.folds[k + 1 :]])
             found = []
@@ -90,7 +94,8 @@ class KernelFolds:
                 cross, other = self._responses(own, g), self._responses(held, g)
                 projected = vectors.T @ self._centred(own, g, cross.y_mean)
                 target = moved.T @ self._centred(held, g, cross.y_mean)
-                found.append(Validation.of(Diagonal(values), cross, other, (projected, target), moved.T @ moved, None))
+                sums = projected, target
+                found.append(Validation.of(Diagonal(values), cross, other, sums, moved.T @ moved, None, pooled[g]))
             yield found
 
     def solve(

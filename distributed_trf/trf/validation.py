@@ -45,11 +45,16 @@ class Validation:
         projected: tuple[Array, Array],
         quadratic: Array,
         removed: Array | None,
+        pooled: Array,
     ) -> Validation:
-        """Derive the scores' scale: a unit that never varies on the held-out rows has R^2 = 0, as in scikit-learn."""
+        """Derive the scores' scale: a unit that never varies on the held-out rows has R^2 = 0, as in scikit-learn.
+
+        ``pooled`` (U,) are the units' ``pooled_power``.
+        """
         xp = namespace(held_out.yy)
-        alive = varies(held_out.yy, held_out.y_mean, held_out.n)
-        power = xp.where(alive, held_out.yy, xp.ones_like(held_out.yy))
+        alone = xp.isnan(pooled)
+        alive = varies(held_out.yy, held_out.y_mean, held_out.n) | ~alone
+        power = xp.where(alive, xp.where(alone, held_out.yy, pooled), xp.ones_like(held_out.yy))
         base = 1 - held_out.power_around(train.y_mean) / power
         root = xp.where(alive, 1 / xp.sqrt(power), xp.zeros_like(power))
         scaled, target = (a * xp.astype(root, a.dtype, copy=False) for a in projected)
@@ -60,6 +65,38 @@ class Validation:
         xp = namespace(self.base)
         projected, target = (xp.take(a, units, axis=1) for a in (self.projected, self.target))
         return replace(self, projected=projected, target=target, base=xp.take(self.base, units))
+
+
+def pooled_power(folds: Sequence[Responses]) -> Array:
+    """Return what the scores of units that have no R^2 of single folds are scaled by.
+
+    Those are units that vary within fewer than two folds, of which one alone could not choose: without it nothing is
+    learnt of them. And all units where a fold is a single bin. Their R^2 is pooled:
+
+    ``R^2 = 1 - sum_k sum_{t in k} (y(t) - p_k(t))^2 / sum_k sum_{t in k} (y(t) - m_k)^2``,
+
+    with ``p_k`` the prediction and ``m_k`` the mean of the rows outside fold k.
+
+    Parameters
+    ----------
+    folds
+        Of the same units on each fold's rows.
+
+    Returns
+    -------
+    array of shape (U,)
+        The lower sum over the number of folds, so that the mean over folds of what is scaled by it is the pooled R^2;
+        NaN for a unit whose R^2 is that of each fold, mean over folds.
+    """
+    first = folds[0].y_mean
+    xp = namespace(first)
+    n = sum(fold.n for fold in folds)
+    mean = first + sum((fold.n / n) * (fold.y_mean - first) for fold in folds[1:])
+    # m_k is as far on the other side of the mean as the fold's own mean weighs.
+    total = sum(fold.power_around(mean - (fold.y_mean - mean) * (fold.n / (n - fold.n))) for fold in folds)
+    within = sum(xp.astype(varies(fold.yy, fold.y_mean, fold.n), xp.int64) for fold in folds)
+    pooled = (within < 2) | (min(fold.n for fold in folds) <= 1)
+    return xp.where(pooled & varies(total, mean, n), total / len(folds), xp.nan)
 
 
 def gains(v: Validation, alphas: Sequence[float], unit_block: int) -> Array:

@@ -183,7 +183,7 @@ def test_bad_bands__are_named():
         fit_banded(folds, ALPHAS, bands, np.ones((1, 1)))
     with pytest.raises(ConfigError, match="1 or more"):
         band_candidates(2, 0, seed=0)
-    with pytest.raises(ConfigError, match="at least 1"):
+    with pytest.raises(ConfigError, match=r"bands\[1\]=0 must be a whole number, 1 or more"):
         lagged_bands([2, 0], 3)
     with pytest.raises(DataError, match="bands have 3 features together, but X has 4"):
         band_drives(X, np.zeros((12, 1)), LAGS, 2, [2, 1])

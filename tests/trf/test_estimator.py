@@ -8,7 +8,7 @@ from pathlib import Path
 import array_api_strict as strict
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.linear_model import Ridge
@@ -67,6 +67,55 @@ def test_fit__equals_the_explicit_lag_matrix(
     np.testing.assert_array_equal(trf.alpha_, alpha)
     np.testing.assert_allclose(np.concatenate(trf.predict(X_test)), predicted, rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(trf.score(X_test, Y_test), r, rtol=1e-9, atol=1e-9)
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    lengths=st.lists(st.integers(1, 3), min_size=4, max_size=9) | st.just([2, 3, 2, 3, 2]),
+    solver=st.sampled_from(["eigh", "cholesky", "dual"]),
+    all_scores=st.booleans(),
+    banded=st.booleans(),
+)
+@settings(max_examples=25)
+def test_score__is_pooled_over_folds_where_units_hardly_vary_within_them(seed, lengths, solver, all_scores, banded):
+    """A trial a fold, of one bin or a few; units vary within all that can, none, only the first, the first two."""
+    rng = np.random.default_rng(seed)
+    X = [rng.normal(size=(t, 2)) for t in lengths]
+    Y = [np.c_[x[:, 0] + rng.normal(size=len(x)), np.full((len(x), 3), x[0, 1] + rng.normal())] for x in X]
+    Y[0][:, 2:] += rng.normal(size=(lengths[0], 2))
+    Y[1][:, 3] += rng.normal(size=lengths[1])
+    folds, alphas = [[i] for i in range(len(X))], [1e-6, 1e-2, 1e0, 1e2]
+    alpha, scores, _, predicted = fit_and_score(
+        X, Y, X, [y[None] for y in Y], lags=[0], lead_in=0, alphas=alphas, folds=folds, standardize=False
+    )
+    bands = {"bands": [2], "candidates": 1} if banded else {}
+    trf = TRF(0, 0, 1, alphas=alphas, standardize=False, solver=solver, all_scores=all_scores, **bands)
+    trf.fit(X, Y, folds=folds)
+    np.testing.assert_array_equal(trf.alpha_, alpha)
+    known = ~np.isnan(trf.cv_scores_)
+    assert known.any(axis=0).all()
+    np.testing.assert_allclose(trf.cv_scores_[known], scores[known], rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(np.concatenate(trf.predict(X)), predicted, rtol=1e-9, atol=1e-9)
+
+
+def test_unit_of_spikes_in_one_fold__has_no_penalty_by_default():
+    """Without that fold nothing is learnt of it, in the others nothing is recorded: every R^2 of a fold is 0."""
+    rng = np.random.default_rng(12)
+    X = [rng.normal(size=(40, 20)) for _ in range(6)]
+    Y = [np.zeros((40, 1)) for _ in X]
+    Y[2][[3, 17, 30]] = 1
+    trf = TRF(0, 0, 1).fit(X, Y)
+    assert trf.alpha_[0] > 1e3
+    assert abs(np.concatenate(trf.predict(X)) - 3 / 240).max() < 0.01
+
+
+def test_one_row_trials__choose_a_penalty_that_predicts():
+    rng = np.random.default_rng(11)
+    X = [rng.normal(size=(1, 40)) for _ in range(60)]
+    Y = [x[:, :1] + 3 * rng.normal(size=(1, 1)) for x in X]
+    for all_scores in (True, False):
+        trf = TRF(0, 0, 1, n_folds=60, alphas=np.logspace(-5, 15, 21), all_scores=all_scores).fit(X, Y)
+        assert 1e-2 < trf.alpha_[0] < 1e2
 
 
 def test_fit__equals_sklearn_at_the_chosen_penalty():
@@ -234,11 +283,36 @@ def test_bad_trials__are_named(X, Y, message):
     ("parameters", "message"),
     [
         ({"tmin": 0.3}, "tmax=0.2 s is before tmin=0.3"),
-        ({"sfreq": 0}, "sfreq positive"),
+        ({"sfreq": 0}, "sfreq=0.0 Hz must be positive"),
+        ({"sfreq": "20"}, "sfreq='20' must be a finite number, in Hz"),
+        ({"tmin": None}, "tmin=None must be a finite number, in seconds"),
+        ({"tmax": np.nan}, "tmax=nan must be a finite number, in seconds"),
+        ({"tmax": 1e9}, "more than 1000000 lags; tmin and tmax are in seconds"),
         ({"alphas": [1.0, 0.1]}, "ascending"),
         ({"alphas": [0.0]}, "positive"),
-        ({"n_folds": 5}, "n_folds=5 does not fit 4 training trials"),
-        ({"lead_in": -1}, "lead_in=-1"),
+        ({"alphas": [1.0, 1j]}, r"alphas=\[1.0, 1j\] must be a list of finite, real numbers"),
+        ({"alphas": ["1", "2"]}, r"alphas=\['1', '2'\] must be a list of finite"),
+        ({"alphas": [1.0, np.nan]}, "alphas=.* must be a list of finite"),
+        ({"alphas": [[1.0, 2.0]]}, "alphas=.* must be a list of finite"),
+        ({"alphas": [[1.0], [2.0, 3.0]]}, "alphas=.* must be a list of finite"),
+        ({"alphas": np.ma.masked_less([1.0, 2.0], 2)}, "alphas=.* must be a list of finite"),
+        ({"alphas": []}, r"alphas=\[\] must be"),
+        ({"alphas": [True]}, r"alphas=\[True\] must be"),
+        ({"seed": True}, "seed=True must be a whole number"),
+        (
+            {"n_folds": 5},
+            "n_folds=5 does not fit 4 training trials: .* choose 2 to 4 folds, or cut .* into 5 trials or more",
+        ),
+        ({"n_folds": 2.5}, "n_folds=2.5 must be a whole number, 2 or more"),
+        ({"n_folds": True}, "n_folds=True must be a whole number"),
+        ({"seed": "a"}, "seed='a' must be a whole number, 0 or more"),
+        ({"lead_in": -1}, "lead_in=-1 must be a whole number, 0 or more"),
+        ({"lead_in": 0.5}, "lead_in=0.5 must be a whole number"),
+        ({"lead_in": "1"}, "lead_in='1' must be a whole number"),
+        ({"bands": [1, 1.5]}, r"bands\[1\]=1.5 must be a whole number, 1 or more"),
+        ({"bands": "11"}, "bands='11' must be a list"),
+        ({"bands": 2}, "bands=2 must be a list"),
+        ({"bands": [1, 1], "candidates": 0}, "candidates=0 must be a whole number, 1 or more"),
     ],
 )
 def test_bad_parameters__are_named(parameters, message):
@@ -246,9 +320,50 @@ def test_bad_parameters__are_named(parameters, message):
         TRF(**parameters).fit(GOOD_X, GOOD_Y)
 
 
-def test_folds__must_hold_every_trial_once():
-    with pytest.raises(DataError, match=r"each of 0\.\.3 once"):
-        TRF().fit(GOOD_X, GOOD_Y, folds=[[0, 1], [1, 2]])
+def test_parameters__may_be_whole_floats_and_numpys_numbers():
+    rng = np.random.default_rng(9)
+    X, Y = trials(rng, 6, 3, 2, 2)
+    plain = TRF(0.0, 0.2, 10.0, lead_in=2, bands=[2, 1], candidates=4).fit(X, Y)
+    other = TRF(
+        np.float32(0),
+        np.float64(0.2),
+        np.int64(10),
+        n_folds=np.int8(3),
+        lead_in=2.0,
+        bands=np.array([2, 1]),
+        candidates=np.uint8(4),
+        seed=np.int64(0),
+    )
+    np.testing.assert_array_equal(other.fit(X, Y).coef_, plain.coef_)
+    np.testing.assert_array_equal(other.score(X, Y), plain.score(X, Y))
+
+
+@pytest.mark.parametrize("folds", [[[0, 1], [1, 2]], [[0.5, 1], [2, 3]], [["0", "1"], ["2", "3"]], [0, 1], "01", 3])
+def test_folds__must_hold_every_trial_once(folds):
+    with pytest.raises(DataError, match=r"each of 0\.\.3 once|must be lists of the indices"):
+        TRF().fit(GOOD_X, GOOD_Y, folds=folds)
+
+
+def test_one_trial__says_into_how_many_to_cut_it():
+    with pytest.raises(
+        ConfigError, match="n_folds=3 does not fit 1 training trial: .* cut the recording into 3 trials"
+    ):
+        TRF().fit(GOOD_X[:1], GOOD_Y[:1])
+
+
+def test_lags__that_no_trial_is_long_enough_for_are_told():
+    rng = np.random.default_rng(10)
+    X = [rng.normal(size=(t, 2)) for t in (3, 4, 2, 1)]
+    Y = [rng.normal(size=(t - 1, 1)) for t in (3, 4, 2, 2)]
+    Y[3], X[3] = rng.normal(size=(1, 1)), rng.normal(size=(2, 2))
+    assert TRF(-0.2, 0.2, 20.0, lead_in=1, solver="dual").fit(X, Y).unreached_lags_ == (-0.2, -0.15, 0.2)
+    for tmin, tmax in ((0.2, 0.4), (-0.9, -0.15)):
+        with pytest.raises(
+            ConfigError, match=r"no lag can reach sound, as the longest trial of X lasts 0\.2 s \(4 rows"
+        ):
+            TRF(tmin, tmax, 20.0, lead_in=1).fit(X, Y)
+    with pytest.raises(ConfigError, match="to tmax=200 s: only 4 of 4001 lags can reach sound.* are in seconds"):
+        TRF(0, 200, 20.0, lead_in=1).fit(X, Y)
 
 
 def test_unfitted__says_so():
