@@ -124,7 +124,8 @@ class SinglePrecision:
         self._linear = linear_parts(v, solver, alphas, unit_block)
         absolute = replace(v, projected=xp.abs(v.projected), target=xp.abs(v.target))
         self._rounding = SLACK * linear_parts(absolute, solver, alphas, unit_block)
-        self.upper = self._linear - self._linear**2 / (4 * (1 - v.base)) + self._rounding
+        rest = xp.where(v.base < 1, 1 - v.base, xp.ones_like(v.base))  # none is left where y is the training mean
+        self.upper = self._linear - self._linear**2 / (4 * rest) + self._rounding
         self.guess = self._linear - of_diagonal
 
     def gains(self, wanted: Array) -> tuple[Array, Array]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from distributed_trf.arrays import Array, namespace
 from distributed_trf.errors import DataError
+from distributed_trf.trf.correlation import centred, varies
 from distributed_trf.trf.predict import drive
 
 
@@ -47,7 +48,7 @@ def band_drives(
     return xp.stack(drives)
 
 
-def variance_shares(y: Array, contributions: Array) -> tuple[Array, Array]:
+def variance_shares(y: Array, contributions: Array, rounding: Array | float = 0.0) -> tuple[Array, Array]:
     """Split the explained variance over bands by the product measure.
 
     ``R^2_b = sum_t p_b (2 y - p) / sum_t y^2`` with ``p = sum_b p_b`` and all centred, so that the R^2 of the bands add
@@ -59,23 +60,27 @@ def variance_shares(y: Array, contributions: Array) -> tuple[Array, Array]:
         Responses, shape (T, U), or (R, T, U), which are averaged over repeats.
     contributions
         What each band predicts, shape (B, T, U).
+    rounding
+        Of the sum of squares of their sum, shape (U,): see ``drive_rounding``.
 
     Returns
     -------
     r2 : array of shape (B, U)
         NaN where the unit never varies.
     share : array of shape (B, U)
-        ``R^2_b`` over their sum; NaN where nothing is explained (the sum is not positive).
+        ``R^2_b`` over their sum; NaN where nothing is explained (the sum is not positive, or the prediction is flat).
     """
     xp = namespace(y, contributions)
     y = xp.astype(y, xp.float64)
     y = xp.mean(y, axis=0) if y.ndim == 3 else y
     if contributions.ndim != 3 or tuple(contributions.shape[1:]) != tuple(y.shape):
         raise DataError(f"contributions have shape {tuple(contributions.shape)}; expected (bands, *{tuple(y.shape)})")
-    y = y - xp.mean(y, axis=0)
+    mean, y = centred(y)
     p = contributions - xp.mean(contributions, axis=1, keepdims=True)
-    rest = 2 * y - xp.sum(p, axis=0)
+    whole = xp.sum(p, axis=0)
+    rest = 2 * y - whole
     power = xp.sum(y * y, axis=0)
-    r2 = xp.sum(p * rest[None, :, :], axis=1) / xp.where(power > 0, power, xp.nan)
+    r2 = xp.sum(p * rest[None, :, :], axis=1) / xp.where(varies(power, mean, y.shape[0]), power, xp.nan)
     total = xp.sum(r2, axis=0)
-    return r2, r2 / xp.where(total > 0, total, xp.nan)
+    explained = (total > 0) & (xp.sum(whole * whole, axis=0) > rounding)
+    return r2, r2 / xp.where(explained, total, xp.nan)

@@ -20,11 +20,12 @@ from distributed_trf.store.analyses import unit_coords, write_analysis
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.timing import timed
 from distributed_trf.trf.correlation import mean_over_repeats
+from distributed_trf.trf.crossval import Fit as Solution
 from distributed_trf.trf.crossval import assign_folds, fit_folds
 from distributed_trf.trf.draws import draw_generator, draw_stimuli
 from distributed_trf.trf.evaluation import PairedSums, bootstrap_r
 from distributed_trf.trf.moment_folds import fit_moments
-from distributed_trf.trf.predict import drive
+from distributed_trf.trf.predict import drive, drive_rounding
 from distributed_trf.trf.stream import MomentStream
 
 REVISION = 2
@@ -69,13 +70,16 @@ def bootstrap_training(item: BootstrapTraining, study: StudySettings, store: Stu
             if len(times) < study.ridge.n_folds:
                 too_few += 1
                 continue
-            weights, chosen = _fit_drawn(times, features, trials, data, study, device)
+            solution = _fit_drawn(times, features, trials, data, study, device)
+            chosen, start = to_numpy(solution.alpha), 0
             with timed("test"):
-                predicted, start = drive(test, weights, data.lags, data.lead_in), 0
+                predicted = drive(test, solution.weights, data.lags, data.lead_in)
+                rounding = drive_rounding(test, solution.weights, len(data.lags), solution.inverse).sum(axis=0)
                 for session in sessions:
                     columns = slice(start, start + data.counts[session].train.shape[1])
                     units = data.units[session]
-                    r[draw, units] = to_numpy(mean_over_repeats(data.recorded(session), predicted[:, columns]))
+                    recorded = data.recorded(session)
+                    r[draw, units] = to_numpy(mean_over_repeats(recorded, predicted[:, columns], rounding[columns]))
                     alpha[draw, units] = chosen[columns]
                     start = columns.stop
     ds = xr.Dataset({"r": (("draw", UNIT), r), "alpha": (("draw", UNIT), alpha)}, attrs={"seed": settings.seed})
@@ -104,9 +108,11 @@ def bootstrap_test(item: BootstrapTest, study: StudySettings, store: StudyStore,
         solution = fit_folds(folds, ridge.penalties, all_scores=False, unit_block=ridge.unit_block)
         with timed("test"):
             predicted = drive(test, solution.weights, data.lags, data.lead_in)
+            rounding = drive_rounding(test, solution.weights, len(data.lags), solution.inverse)
             for session, columns in cohort.columns().items():
                 recorded = data.recorded(session)
-                sums = PairedSums.of([recorded[:, cut, :] for cut in cuts], [predicted[cut, columns] for cut in cuts])
+                parts = [recorded[:, cut, :] for cut in cuts], [predicted[cut, columns] for cut in cuts]
+                sums = PairedSums.of(*parts, rounding[:, columns])
                 for p, percent in enumerate(settings.test_percent):
                     for k, n_repeats in enumerate(settings.n_repeats):
                         drawn = bootstrap_r(
@@ -134,8 +140,8 @@ def _fit_drawn(
     data: LayerData,
     study: StudySettings,
     device: str,
-) -> tuple[Array, np.ndarray]:
-    """Fit on stimuli that count as often as they were drawn; weights (d, U) and the chosen penalties (U,)."""
+) -> Solution:
+    """Fit on stimuli that count as often as they were drawn."""
     ridge, drawn = study.ridge, list(times)
     folds = []
     for fold in assign_folds(len(drawn), ridge.n_folds, ridge.seed):
@@ -144,7 +150,7 @@ def _fit_drawn(
             for stimulus in (drawn[i] for i in fold):
                 stream.add(features[stimulus], to_device(trials[stimulus], device), weight=float(times[stimulus]))
             folds.append(stream.moments())
-    solution = fit_moments(
+    return fit_moments(
         folds,
         ridge.penalties,
         standardize=ridge.standardize,
@@ -153,7 +159,6 @@ def _fit_drawn(
         all_scores=False,
         unit_block=ridge.unit_block,
     )
-    return solution.weights, to_numpy(solution.alpha)
 
 
 def _heard_alike(data: LayerData) -> Iterator[list[str]]:

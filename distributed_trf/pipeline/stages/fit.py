@@ -20,8 +20,8 @@ from distributed_trf.timing import timed
 from distributed_trf.trf.collect import FoldCollector
 from distributed_trf.trf.correlation import mean_over_repeats
 from distributed_trf.trf.crossval import Fit as Solution
-from distributed_trf.trf.crossval import Folds, fit_folds
-from distributed_trf.trf.predict import drive
+from distributed_trf.trf.crossval import Folds, at_edges, fit_folds
+from distributed_trf.trf.predict import drive, drive_rounding
 
 REVISION = 3
 """Raise when this code gives other numbers than before, so that old ones become stale."""
@@ -61,7 +61,7 @@ def fit_units(
         for name, by_session in _test(cohort, solution, test, data).items():
             for session, column in by_session.items():
                 results[name][data.units[session]] = column
-    return results, solved, _summary(results, data, left_out, [solution for _, solution in solved])
+    return results, solved, _summary(results, data, study, left_out, [solution for _, solution in solved])
 
 
 def collect(
@@ -119,10 +119,12 @@ def _test(
 ) -> dict[str, dict[str, np.ndarray]]:
     """Correlate predictions with each session's repeats; results by variable and session."""
     predicted = drive(test, solution.weights, data.lags, data.lead_in)
+    rounding = drive_rounding(test, solution.weights, len(data.lags), solution.inverse).sum(axis=0)
     alpha, best = to_numpy(solution.alpha), np.max(_nothing_is_worst(to_numpy(solution.cv_scores)), axis=0)
     found: dict[str, dict[str, np.ndarray]] = {"r": {}, "alpha": {}, "cv_score": {}}
     for session, columns in cohort.columns().items():
-        found["r"][session] = to_numpy(mean_over_repeats(data.recorded(session), predicted[:, columns]))
+        r = mean_over_repeats(data.recorded(session), predicted[:, columns], rounding[columns])
+        found["r"][session] = to_numpy(r)
         found["alpha"][session] = alpha[columns]
         found["cv_score"][session] = np.where(np.isnan(alpha[columns]), np.nan, best[columns])
     return found
@@ -134,16 +136,27 @@ def _nothing_is_worst(scores: np.ndarray) -> np.ndarray:
 
 
 def _summary(
-    results: dict[str, np.ndarray], data: LayerData, left_out: dict[str, str], solutions: Sequence[Solution]
+    results: dict[str, np.ndarray],
+    data: LayerData,
+    study: StudySettings,
+    left_out: dict[str, str],
+    solutions: Sequence[Solution],
 ) -> dict[str, Any]:
     """What the receipt tells of the fit."""
     r = np.concatenate([results["r"][data.units[s]] for s in data.counts if s not in left_out])
     return {
         "units": int(r.size),
         "constant_units": int(np.isnan(r).sum()),
+        **edges(results["alpha"], study),
         "constant_columns": max((scaling.n_constant for s in solutions for scaling in s.scalings), default=0),
         "median_r": float(np.nanmedian(r)) if np.isfinite(r).any() else None,
         "solver": sorted({s.solver for s in solutions}),
         "fallbacks": [line for s in solutions for line in s.fallbacks],
         "left_out": left_out,
     }
+
+
+def edges(alpha: np.ndarray, study: StudySettings) -> dict[str, int]:
+    """How many units chose the first and the last penalty of the grid, for a receipt."""
+    first, last = at_edges(alpha, study.ridge.penalties)
+    return {"units_at_first_alpha": first, "units_at_last_alpha": last}

@@ -14,13 +14,14 @@ from distributed_trf.features.table import NetworkTable, chosen_layers
 from distributed_trf.names import LAYER, UNIT
 from distributed_trf.pipeline.items import FitTogether
 from distributed_trf.pipeline.stages.extract import network_settings
-from distributed_trf.pipeline.stages.fit import collect
+from distributed_trf.pipeline.stages.fit import collect, edges
 from distributed_trf.pipeline.stages.layer_data import LayerData
 from distributed_trf.store.analyses import unit_coords, write_analysis
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.timing import timed
 from distributed_trf.trf.banded import band_candidates, fit_banded, lagged_bands
 from distributed_trf.trf.correlation import mean_over_repeats
+from distributed_trf.trf.predict import drive_rounding
 from distributed_trf.trf.shares import band_drives, variance_shares
 
 REVISION = 2
@@ -59,12 +60,13 @@ def fit_together(
         fallbacks += fit.fallbacks
         with timed("test"):
             parts = band_drives(test, fit.weights, data.lags, data.lead_in, data.widths)
+            rounding = drive_rounding(test, fit.weights, len(data.lags), fit.inverse).sum(axis=0)
             alpha, scores, weights = (to_numpy(a) for a in (fit.alpha, fit.cv_scores, fit.band_weights))
             for session, columns in cohort.columns().items():
                 units, recorded, own = data.units[session], data.recorded(session), parts[:, :, columns]
-                of_unit["r"][units] = to_numpy(mean_over_repeats(recorded, own.sum(axis=0)))
+                of_unit["r"][units] = to_numpy(mean_over_repeats(recorded, own.sum(axis=0), rounding[columns]))
                 of_unit["alpha"][units], of_unit["cv_score"][units] = alpha[columns], scores.max(axis=0)[columns]
-                of_layer["share"][:, units] = to_numpy(variance_shares(recorded, own)[1])
+                of_layer["share"][:, units] = to_numpy(variance_shares(recorded, own, rounding[columns])[1])
                 of_layer["band_weight"][:, units] = weights[:, columns]
     ds = xr.Dataset(
         {name: (UNIT, column) for name, column in of_unit.items()}
@@ -83,6 +85,7 @@ def fit_together(
     return {
         "layers": ids,
         "median_r": float(np.nanmedian(r)) if np.isfinite(r).any() else None,
+        **edges(of_unit["alpha"], study),
         "fallbacks": fallbacks,
         "left_out": left_out,
     }

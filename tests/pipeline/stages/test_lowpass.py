@@ -83,7 +83,11 @@ def test_changed_cut__fits_what_is_new_and_nothing_else(write_study):
     assert [(p.state, p.reason) for p in stale] == [("stale", "changed: ridge")] * 2
     assert all(cost.flops > 0 and cost.written > 0 for p, cost in Study.load("study.yaml").plan() if p in stale)
     receipt = Path("study/receipts/analyse/lowpass-timit-mel_whisper-fixed-00-50ms-100ms.json")
-    assert json.loads(receipt.read_text())["details"]["units"] == 6
+    details = json.loads(receipt.read_text())["details"]
+    assert details["units"] == 6
+    alpha = open_lowpass("study").alpha.sel(lowpass_bin=100).values
+    assert details["units_at_first_alpha"] == np.isclose(alpha, 1e-5, rtol=1e-6).sum()
+    assert details["units_at_last_alpha"] == np.isclose(alpha, 1e15, rtol=1e-6).sum()
 
 
 @pytest.mark.parametrize(
