@@ -14,6 +14,7 @@ from distributed_trf.cli.results_folder import RESULTS, results_folder, say_what
 from distributed_trf.results.open import open_results
 from distributed_trf.results.responses.known_rates import ceiling_distance
 from distributed_trf.results.tables.layer_table import layer_table
+from distributed_trf.results.tables.penalty_edges import in_words, penalty_edges
 from distributed_trf.results.tables.reliability_table import reliability_table
 from distributed_trf.results.tables.save import SUFFIXES, save_table
 from distributed_trf.store.study_store import StudyStore
@@ -46,6 +47,8 @@ def show_results(
             f"{row['normaliser']:.3f}[/]; tuned by the shift test {row['tuned']} at p < 0.05, {row['tuned_bh']} at a "
             f"false discovery rate of 0.05; {row['highly_tuned']} highly tuned (delta 0.5)"
         )
+    for _, row in penalty_edges(ds).iterrows():
+        out.print(f"[italic]{row['stimuli']}, {row['bin_width']:g} ms bins:[/] {in_words(row)}")
     for (stimuli, bin_width), rows in table.groupby(["stimuli", "bin_width"], sort=False):
         fewest, most = rows["n"].min(), rows["n"].max()
         units = f"{most} units" if fewest == most else f"{fewest} to {most} units"

@@ -40,6 +40,10 @@ def test_failed_session__ends_with_1_and_is_listed(dtrf, write_study, workplace)
     assert f"failed read timit-{session.name}: " in status.stdout
     results = dtrf("results", "study.yaml")
     assert "timit, 50 ms bins, 3 units" in results.stdout
+    penalties = (
+        "timit, 50 ms bins: chosen penalties: the smallest (1e-05) in 0.0%, the largest (1e+15) in 0.0% of 3 fits"
+    )
+    assert penalties in " ".join(results.stdout.split())
     assert results.stderr == ""
     assert dtrf("figures", "study.yaml", "--only", "controls", "--format", "svg").exit_code == 0
     assert (workplace / "study/figures/figure_controls.svg").exists()

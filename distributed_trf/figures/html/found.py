@@ -12,6 +12,7 @@ from distributed_trf.errors import DataError, NothingToDrawError
 from distributed_trf.figures.html.table import Table, decimal, numbers, p_value, words
 from distributed_trf.results.shown import Shown, show
 from distributed_trf.results.tables.best_layers import LayerTestTable, best_layer_table, layer_test_table
+from distributed_trf.results.tables.penalty_edges import in_words, penalty_edges
 
 
 @dataclass(frozen=True)
@@ -24,10 +25,13 @@ class Found:
     tests: Table | None
     about_tests: str
     """How layers were tested, or why none was."""
+    penalties: str
+    """How many fits of a unit chose the smallest and the largest; empty if that is not known."""
 
 
 def found(ds: xr.Dataset, delta: float) -> Iterator[Found]:
     """Write what was found at each stimulus set and bin width, one after another."""
+    edges = {(row["stimuli"], row["bin_width"]): in_words(row) for _, row in penalty_edges(ds).iterrows()}
     for stimuli in map(str, ds[names.STIMULI].values):
         for bin_width in map(float, ds[names.BIN_WIDTH].values):
             try:
@@ -36,7 +40,8 @@ def found(ds: xr.Dataset, delta: float) -> Iterator[Found]:
                 continue
             tests, about = _tests(of)
             heading, units = f"{stimuli}, {bin_width:g} ms bins", f"{of.n} {of.units}"
-            yield Found(heading, f"{units}; {of.note}" if of.note else units, _best(of), tests, about)
+            units = f"{units}; {of.note}" if of.note else units
+            yield Found(heading, units, _best(of), tests, about, edges.get((stimuli, bin_width), ""))
 
 
 def _best(of: Shown) -> Table:

@@ -27,6 +27,7 @@ from distributed_trf.figures.html.picture import in_words, picture
 from distributed_trf.figures.html.study_report import write_report
 from distributed_trf.figures.style import new_figure, note
 from distributed_trf.pipeline.watch.events import ItemEnded
+from distributed_trf.results.tables.penalty_edges import penalty_edges
 from distributed_trf.results.tables.reliability_table import reliability_table
 from distributed_trf.store.results import lay_results
 from distributed_trf.store.study_store import StudyStore
@@ -180,6 +181,8 @@ def test_report__of_a_study_tells_settings_failures_and_runs(write_study, workpl
     assert "bin widths 50 ms, 100 ms" in page.text
     assert "network small_whisper all layers; weights trained" in page.text
     assert "21 penalties from 1e-05 to 1e+15" in page.text
+    for _, row in penalty_edges(open_results("study")).iterrows():
+        assert f"Chosen penalties: the smallest (1e-05) in {row['first'] / row['n']:.1%}, the largest" in page.text
     found = re.search(r"<pre[^>]*>(.*?)</pre>", (workplace / "study/report.html").read_text(), re.DOTALL)
     assert yaml.safe_load(found[1].replace("&#39;", "'")) == study.settings.model_dump(mode="json")
     assert "numpy " + np.__version__ in page.text
