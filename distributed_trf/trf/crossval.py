@@ -151,7 +151,7 @@ def at_edges(alpha: Array, penalties: Sequence[float]) -> tuple[int, int]:
     (1, 2)
     """
     xp = namespace(alpha)
-    first, last = (abs(alpha / edge - 1) < 1e-9 for edge in (penalties[0], penalties[-1]))
+    first, last = (abs(alpha - edge) <= 1e-9 * edge for edge in (penalties[0], penalties[-1]))
     return int(xp.sum(xp.astype(first, xp.int64))), int(xp.sum(xp.astype(last, xp.int64)))
 
 
