@@ -42,7 +42,8 @@ RELIABILITY = {
         "inter-trial correlation",
         "1",
         "mean over random pairings of presentations of each test stimulus of Pearson r over the concatenated stimuli, "
-        "0 where a side has no spike; NaN, here and below, where not computed or where the unit never varies",
+        "0 where a side has no spike, weighted so that silence costs it as much as r; NaN, here and below, where not "
+        "computed or where the unit never varies",
     ),
     "normaliser_expected": Variable(
         "inter-trial correlation in closed form",

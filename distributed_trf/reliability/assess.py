@@ -8,7 +8,7 @@ import numpy as np
 
 from distributed_trf.arrays import Array, namespace, to_numpy
 from distributed_trf.reliability.ceilings import ccmax, signal_power, single_repeat_ceiling, split_half_ceiling
-from distributed_trf.reliability.distributions import inter_trial_distributions
+from distributed_trf.reliability.distributions import inter_trial_distributions, silence_weight, silent_repeats
 from distributed_trf.reliability.inter_trial import Null, expected_r
 from distributed_trf.reliability.pairs import PairTables
 from distributed_trf.reliability.selection import draws_above_null_p
@@ -65,7 +65,7 @@ def assess(
     found = {
         "normaliser": true.mean(axis=0),
         "normaliser_median": np.median(true, axis=0),
-        "normaliser_expected": expected_r(tables),
+        "normaliser_expected": expected_r(tables) * silence_weight(tables),
         "null_mean": shifted.mean(axis=0),
         "null_median": np.median(shifted, axis=0),
         "null_std": shifted.std(axis=0),
@@ -78,16 +78,10 @@ def assess(
     }
     varies = to_numpy(tables.vary())
     measured = {name: np.where(varies, to_numpy(values), np.nan) for name, values in found.items()}
-    return measured | {"silent_repeats": to_numpy(silent_repeats(repeated))}
+    return measured | {"silent_repeats": to_numpy(silent_repeats(tables))}
 
 
 def repeated_counts(trials: Sequence[Array]) -> Array:
     """Put the stimuli one after another in as many repeats as all of them have, the earliest ones: (R, T, U)."""
     repeats = min(trial.shape[0] for trial in trials)
     return namespace(*trials).concat([trial[:repeats, :, :] for trial in trials], axis=1)
-
-
-def silent_repeats(repeated: Array) -> Array:
-    """Return the fraction of repeats without a spike, shape (R, T, U) to (U,)."""
-    xp = namespace(repeated)
-    return xp.mean(xp.astype(xp.all(repeated == 0, axis=1), xp.float64), axis=0)

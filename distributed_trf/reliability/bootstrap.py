@@ -48,8 +48,8 @@ def bootstrap_normaliser(
     Returns
     -------
     array of shape (draws, U)
-        A pairing of which a side does not vary, such as one without a spike, counts as 0; NaN for a unit that never
-        varies at all.
+        A pairing of which a side does not vary, such as one without a spike, counts as 0, unweighted (see
+        ``silence_weight``): repeats are drawn several times. NaN for a unit that never varies at all.
 
     Raises
     ------

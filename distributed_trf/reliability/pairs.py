@@ -119,6 +119,10 @@ class PairTables:
         xp = namespace(self.counts)
         return xp.max(self.counts, axis=0) > xp.min(self.counts, axis=0)
 
+    def silent(self) -> list[Array]:
+        """Tell which presentations of each stimulus have no spike, shape (R, U) each."""
+        return [sums[:, self.n_units :] == 0 for sums in self.sums]
+
     def cross(self, pairs: Pairs, stimuli: np.ndarray) -> Array:
         """``sum(a b)`` over the bins of each draw, shape (draws, U)."""
         rows = pairs.first * self.repeats[stimuli] + pairs.second
