@@ -102,13 +102,15 @@ def test_prune__leaves_what_the_study_asks_for_alone_and_valid(studied, write_st
 
 
 def test_two_study_files__with_one_output_find_their_work_done(workplace, write_study):
+    """Whether a driver or an element of a job array looks for it."""
     one = write_study(networks=[MEL], bin_widths=[50], reliability=None).read_text()
     other = write_study(networks=[WHISPER], bin_widths=[50, 100], reliability=QUICK).read_text()
     shown = {}
     for turn in range(2):
         for name, text in (("one", one), ("other", other)):
             (workplace / "study.yaml").write_text(text)
-            assert bool(run()) == (turn == 0)
+            report = Study.load("study.yaml").run("local", item="1/1") if turn else Study.load("study.yaml").run(None)
+            assert bool(report.folder) == (turn == 0)
             assert turn == 0 or numbers().identical(shown[name])
             shown[name] = numbers()
 
