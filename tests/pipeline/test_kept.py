@@ -11,6 +11,7 @@ import xarray as xr
 import yaml
 
 from distributed_trf import Study, open_models, open_results
+from distributed_trf.store.results import filled_places
 
 MEL, WHISPER = {"name": "mel_librosa"}, {"name": "mel_whisper"}
 SMALL = {"name": "small_whisper", "weights": ["reset"], "layers": [0, 2]}
@@ -166,3 +167,12 @@ def test_lost_results__take_the_receipts_of_kept_fits_with_them(studied, write_s
     write_study(networks=[MEL, WHISPER], reliability=None)
     assert run() == {"fit": 1}
     xr.testing.assert_identical(numbers(), before)
+
+
+def test_fit_without_a_receipt__is_not_kept(studied, write_study):
+    """A process was killed before it wrote the receipt."""
+    studied(networks=[MEL, WHISPER], reliability=None)
+    Path("study/receipts/fit/timit-mel_whisper-fixed-00-50ms.json").unlink()
+    write_study(networks=[MEL], reliability=None)
+    assert run() == {}
+    assert filled_places(Path("study/results.zarr")) == {("timit", "mel_librosa", "fixed", 0, 50.0)}
