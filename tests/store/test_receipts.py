@@ -176,3 +176,20 @@ def test_receipt_digest__follows_the_fingerprint_only():
     receipt = Receipt({"a": "1", "b": "2"}, {"seconds": 1})
     assert receipt.digest == Receipt({"b": "2", "a": "1"}, {"seconds": 9}).digest
     assert receipt.digest != Receipt({"a": "1", "b": "3"}, {"seconds": 1}).digest
+
+
+def test_parts__are_added_to_those_that_are_there_where_the_rest_is_the_same():
+    made = Receipt({"dtype": "a", "layer: 0": "b", "layer: 2": "c"}, {"digests": {"0": "x", "2": "y"}, "seconds": 1})
+    asked = {"dtype": "a", "layer: 2": "c"}
+    assert made.covers(asked)
+    assert made.lacks(asked) == []
+    assert made.lacks(asked | {"layer: 7": "d"}) == ["layer: 7"]
+    for other in ({"dtype": "z"}, {"layer: 2": "z"}, {"batch": "new"}):
+        assert not made.covers(asked | other)
+        assert made.lacks(asked | other | {"layer: 7": "d"}) == []  # all of it is to be made anew
+    assert not made.covers({"layer: 2": "c"})  # the dtype counts no more, so nothing tells
+    whole = made.with_parts(Receipt(asked | {"layer: 7": "d"}, {"digests": {"7": "z"}, "seconds": 2}))
+    assert whole.covers(asked | {"layer: 0": "b", "layer: 7": "d"})
+    assert whole.details == {"digests": {"0": "x", "2": "y", "7": "z"}, "seconds": 2}
+    assert whole.only(["0"]) == Receipt({"dtype": "a", "layer: 0": "b"}, {"digests": {"0": "x"}, "seconds": 2})
+    assert Receipt({"lags": "a"}, {}).only([]) == Receipt({"lags": "a"}, {})
