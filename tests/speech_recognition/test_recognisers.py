@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -92,6 +94,13 @@ def test_whisper__generates_as_transformers_does_one_by_one(folders):
     assert any(found)
 
 
+def test_wav2vec2__hears_as_its_folder_says(folders, tmp_path):
+    folder = shutil.copytree(folders["wav2vec2"], tmp_path / "w")
+    (folder / "preprocessor_config.json").write_text('{"do_normalize": false}')
+    soft = [0.01 * sound for sound in SOUNDS]  # of louder ones the first norm leaves no difference
+    assert opened("wav2vec2", folder)(soft) != opened("wav2vec2", folders["wav2vec2"])(soft)
+
+
 def test_greedy_ctc__drops_repeats_and_blanks():
     symbols = [3, 0, 0, 3, 1, 1, 3, 1, 2, 2, 3]
     assert greedy_ctc(np.eye(4)[symbols], "ab _", 3) == "abb "
@@ -118,8 +127,6 @@ def test_gpu_that_is_not_there__is_refused(folders):
 
 
 def test_folder_without_vocabulary__is_named(folders, tmp_path):
-    import shutil
-
     folder = shutil.copytree(folders["wav2vec2"], tmp_path / "w")
     for file in ("vocab.json", "tokenizer_config.json"):
         (folder / file).unlink()
@@ -128,8 +135,6 @@ def test_folder_without_vocabulary__is_named(folders, tmp_path):
 
 
 def test_folder_without_head__is_named(folders, tmp_path):
-    import shutil
-
     from safetensors.torch import load_file, save_file
 
     folder = shutil.copytree(folders["wav2vec2"], tmp_path / "w")
