@@ -37,7 +37,8 @@ class ModuleConfig(Settings):
 class OwnModule(OwnNetwork):
     """Networks whose table names a class of ``torch.nn.Module`` that hears samples of shape (sound, sample).
 
-    A change to the file of the class makes what it gave stale; what that file imports is not looked at.
+    The class is imported and run, so a table of this family is as trustworthy as a script. A change to the file of the
+    class makes what it gave stale; what that file imports is not looked at.
 
     Examples
     --------
