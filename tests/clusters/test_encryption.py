@@ -8,7 +8,7 @@ import pytest
 from distributed import Security
 from distributed.comm import connect, listen
 
-from distributed_trf.clusters.keys import keys, temporary_security
+from distributed_trf.clusters.keys import keys
 from distributed_trf.clusters.recipe_machines import ExistingRecipe, SshRecipe
 from distributed_trf.clusters.start_existing import _security
 from distributed_trf.clusters.start_ssh import worker_specs
@@ -33,7 +33,7 @@ def over_ssh(held):
 
 OF = {
     "in files": (lambda held: held, ("scheduler", "worker", "client")),
-    "in memory": (lambda held: temporary_security(), ("scheduler", "worker", "client")),
+    "in memory": (lambda held: Security.temporary(), ("scheduler", "worker", "client")),
     "of a scheduler that runs": (existing, ("client",)),
     "of workers over ssh": (over_ssh, ("worker",)),
 }
