@@ -14,7 +14,16 @@ from distributed_trf.features.weights.hub import weights_folder
 from tests.conftest import SMALL_WHISPER
 
 TABLE = NetworkTable.model_validate(SMALL_WHISPER)
-BESIDE = ["config.json", "README.md", "modeling.py", "preprocessor_config.json", "training_args.bin", "optimizer.pt"]
+BESIDE = [
+    "config.json",
+    "README.md",
+    "modeling.py",
+    "preprocessor_config.json",
+    "vocab.json",
+    "training_args.bin",
+    "optimizer.pt",
+]
+CONFIGURATIONS = ["config.json", "preprocessor_config.json"]
 SAFE = ["model.safetensors", "model-00001-of-00002.safetensors", "model.safetensors.index.json"]
 PICKLED = ["pytorch_model.bin"]
 UNUSED = ["adapter.safetensors", "flax_model.msgpack", "tf_model.h5"]
@@ -32,7 +41,7 @@ def hub(tmp_path, monkeypatch):
             self.asked.append((source, revision))
             for name in self.files:
                 if any(fnmatch(name, pattern) for pattern in allow_patterns):
-                    (tmp_path / name).write_text("")
+                    (tmp_path / name).write_text("{}")
             return str(tmp_path)
 
         def fetched(self, **options):
@@ -44,22 +53,20 @@ def hub(tmp_path, monkeypatch):
     return hub
 
 
-def test_hub__configuration_and_safe_weights_alone_are_fetched(hub):
+def test_hub__configurations_and_safe_weights_alone_are_fetched(hub):
     hub.files = [*BESIDE, *SAFE, *PICKLED, *UNUSED]
-    assert hub.fetched() == sorted(["config.json", *SAFE])
+    assert hub.fetched() == sorted([*CONFIGURATIONS, *SAFE])
     assert hub.asked == [("someone/small-whisper", "0" * 40)]
 
 
 def test_hub__files_that_are_asked_for_beside_are_fetched_too(hub):
     hub.files = [*BESIDE, *SAFE]
-    assert hub.fetched(beside=["preprocessor_config.json"]) == sorted(
-        ["config.json", "preprocessor_config.json", *SAFE]
-    )
+    assert hub.fetched(beside=["vocab.json"]) == sorted([*CONFIGURATIONS, "vocab.json", *SAFE])
 
 
 def test_hub__pickled_weights_come_where_there_are_no_others(hub):
     hub.files = [*BESIDE, *PICKLED, "tf_model.h5"]
-    assert hub.fetched(beside=["preprocessor_config.json"]) == ["config.json", "preprocessor_config.json", *PICKLED]
+    assert hub.fetched(beside=["vocab.json"]) == sorted([*CONFIGURATIONS, "vocab.json", *PICKLED])
 
 
 def test_hub__that_does_not_answer_is_an_error_with_the_remedy(hub, monkeypatch):
