@@ -81,14 +81,16 @@ class BlockSums:
         if self.edge_rows >= EDGE_ROWS:
             self._add_edges()
         if len(self.means) >= EDGE_ROWS:
-            self._add_means()
+            self.own, self.means = self._half(), []
+            self._add_moves()
 
     def moments(self) -> tuple[Gram, list[tuple[float, Array, Array, Array, Array, Array]]]:
         """Return the Gram, and each group's sums in the order of ``Cross``."""
         if self.edges:
             self._add_edges()
-        if self.means:
-            self._add_means()
+        if self.moves:
+            self._add_moves()
+        half = self._half()
         xp, F, L = namespace(self.xx), self.n_features, len(self.lags)
         blocks = [slice(a * F, (a + 1) * F) for a in range(L)]
         xx = xp.asarray(self.xx, copy=True)
@@ -98,8 +100,8 @@ class BlockSums:
         for a in range(L):
             for b in range(a, L):
                 above = xx[blocks[a], blocks[b]]
-                if self.own is not None:
-                    above += self.own[blocks[a], blocks[b]] + self.own[blocks[b], blocks[a]].T
+                if half is not None:
+                    above += half[blocks[a], blocks[b]] + half[blocks[b], blocks[a]].T
                 if a == b:
                     xx[blocks[a], blocks[a]] = (above + above.T) / 2
                 else:
@@ -219,15 +221,21 @@ class BlockSums:
         self.xx[F:, F:] += _double((edges * times).T @ edges)
         self.edges, self.edge_rows = [], 0
 
-    def _add_means(self) -> None:
-        """Add what it makes that sums of blocks were taken about other means than those of all blocks."""
+    def _half(self) -> Array | None:
+        """Half of what X'X gains beside the lag structure, what the blocks' own means make included, shape (d, d)."""
+        if not self.means:
+            return self.own
         xp = namespace(self.xx)
         means, times = xp.stack([m for m, _ in self.means]), like([t / 2 for _, t in self.means], self.xx)
         half = (means * times[:, None]).T @ means
-        self.own = half if self.own is None else self.own + half
+        return half if self.own is None else self.own + half
+
+    def _add_moves(self) -> None:
+        """Take X'Y of each block, summed about its own centre, about the origin."""
+        xp = namespace(self.xx)
         moves, y_sums = (xp.stack(part) for part in zip(*self.moves, strict=True))
         self.xy += moves.T @ y_sums
-        self.means, self.moves = [], []
+        self.moves = []
 
 
 def _double(array: Array) -> Array:

@@ -54,7 +54,10 @@ class Gram:
         return Gram(n, mean, xx, xp.where(kept, xp.nan, mean)).without_rounding()
 
     def without(self, rows: Array, constant: Array) -> Gram:
-        """Take explicit lagged rows, shape (r, d), away, knowing which columns are constant in the others, (d,)."""
+        """Take explicit lagged rows, shape (r, d), away, knowing which columns are constant in the others, (d,).
+
+        A column that varies in the others by a small part of what it does in these rows keeps as many digits less.
+        """
         rest = self - Gram.of_rows(rows)
         xp = namespace(constant)
         mean = xp.where(xp.isnan(constant), rest.x_mean, constant)
