@@ -9,7 +9,16 @@ import numpy as np
 import pytest
 import torch
 
-from distributed_trf.arrays import TRIANGLE, cholesky_solver, like, namespace, strict_linalg, to_device, to_numpy
+from distributed_trf.arrays import (
+    TRIANGLE,
+    cholesky_solver,
+    like,
+    namespace,
+    scatter,
+    strict_linalg,
+    to_device,
+    to_numpy,
+)
 from distributed_trf.errors import DataError, DeviceError
 
 
@@ -93,3 +102,13 @@ def test_cholesky__solves_as_numpy_does_whatever_the_number_of_blocks(k, xp):
 def test_cholesky__of_a_matrix_that_is_not_positive_definite_raises():
     with pytest.raises(np.linalg.LinAlgError):
         cholesky_solver(np.diag([1.0, -1.0]))
+
+
+@pytest.mark.parametrize("xp", [np, strict])
+@pytest.mark.parametrize("shape", [(), (2,), (2, 3)])
+@pytest.mark.parametrize("mask", [[False, True, True, False], [True, False, False, False], [False] * 4])
+def test_scatter__puts_rows_where_the_mask_is_true(xp, shape, mask):
+    values = 1.0 + np.arange(sum(mask) * int(np.prod(shape))).reshape(sum(mask), *shape)
+    expected = np.zeros((4, *shape))
+    expected[mask] = values
+    np.testing.assert_array_equal(to_numpy(scatter(xp.asarray(values), xp.asarray(mask))), expected)
