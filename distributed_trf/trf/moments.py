@@ -56,11 +56,13 @@ class Gram:
     def without(self, rows: Array, constant: Array) -> Gram:
         """Take explicit lagged rows, shape (r, d), away, knowing which columns are constant in the others, (d,).
 
-        A column that varies in the others by a small part of what it does in these rows keeps as many digits less.
+        A column that varies in the others by a small part of what it does in these rows keeps as many digits less; one
+        that keeps none counts as constant.
         """
         rest = self - Gram.of_rows(rows)
         xp = namespace(constant)
-        mean = xp.where(xp.isnan(constant), rest.x_mean, constant)
+        varies = xp.isnan(constant)
+        mean, constant = xp.where(varies, rest.x_mean, constant), xp.where(varies, rest.constant, constant)
         return Gram(rest.n, mean, rest.xx, constant).without_rounding()
 
     def without_rounding(self) -> Gram:

@@ -44,7 +44,8 @@ class FeatureMeans:
 def with_outside(x: Array, centre: Array) -> Array:
     """Move a trial by the centre and put the feature beside it that tells inside from outside, shape (rows, F + 1)."""
     xp = namespace(x, centre)
-    return xp.concat([xp.astype(x, xp.float64, copy=False) - centre, xp.zeros_like(centre[:1] * x[:, :1])], axis=1)
+    moved = xp.astype(x, xp.float64, copy=False) - centre
+    return xp.concat([moved, xp.zeros_like(moved[:, :1])], axis=1)
 
 
 def outside_of(centre: Array) -> Array:

@@ -121,3 +121,21 @@ def test_backend__follows_the_data_and_never_leaves_its_device(solver):
 def test_padding__that_does_not_exist_is_named():
     with pytest.raises(ConfigError, match="padding='edge' must be one of zero, mean"):
         TRF(padding="edge").fit([np.ones((9, 1))] * 4, [np.ones((9, 1))] * 4)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_feature__that_varies_only_in_held_out_trials_has_no_weight_in_that_fold(solver):
+    """Far from the mean of all trials it is constant in the others, and so it is where it is padded."""
+    rng = np.random.default_rng(3)
+    X, Y = trials(rng, [9] * 6, 3, 0, 0.0)
+    for i, x in enumerate(X):
+        x[:, -1] = 1e3 if i else rng.normal(size=9)
+    folds, lags, scores = [[0, 1, 2], [3, 4, 5]], [0, 1, 2], []
+    for held, train in (folds, folds[::-1]):
+        mean = np.concatenate([X[i] for i in train]).mean(axis=0)
+        rows, other = (lag_rows([X[i] for i in some], lags, 0, mean) for some in (train, held))
+        y, held_y = (np.concatenate([Y[i] for i in some]) for some in (train, held))
+        predict, intercept = solve_ridge(rows, y, 1e-3, standardize=True)
+        scores.append(r_squared(held_y, predict(other), intercept))
+    trf = TRF(0.0, 0.2, 10.0, [1e-3], solver=solver, padding="mean").fit(X, Y, folds=folds)
+    np.testing.assert_allclose(trf.cv_scores_[0], np.mean(scores, axis=0).astype(float), rtol=1e-8)
