@@ -3,6 +3,35 @@
 from __future__ import annotations
 
 from pathlib import Path
+from reprlib import Repr
+
+_SHORT = Repr()
+_SHORT.maxlevel, _SHORT.maxstring, _SHORT.maxlong, _SHORT.maxother = 3, 100, 100, 100
+_SHORT.maxdict = _SHORT.maxlist = _SHORT.maxtuple = 12
+
+
+def shown(value: object, length: int = 80, *, quoted: bool = True) -> str:
+    """Write a value as messages show it, in a bounded time and length however large it is.
+
+    Parameters
+    ----------
+    value
+        What was found.
+    length
+        Characters at most.
+    quoted
+        Whether text is put in quotes; of text without them, what cannot be printed is escaped alike.
+
+    Examples
+    --------
+    >>> shown([50, "a"]), shown("x" * 500, 10), shown("name", quoted=False)
+    ("[50, 'a']", "'xxxxxx...", 'name')
+    """
+    if isinstance(value, str) and not quoted:
+        text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in value[: length + 1])
+    else:
+        text = _SHORT.repr(value)
+    return text if len(text) <= length else f"{text[: length - 3]}..."
 
 
 class DistributedTRFError(Exception):

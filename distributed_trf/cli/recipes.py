@@ -61,7 +61,7 @@ def show_recipe(
     """Print a recipe as it stands in its file, or the script of its jobs."""
     path = locate(recipe, FOLDER)
     if not script:
-        typer.echo(path.read_text(), nl=False)
+        typer.echo(path.read_text(encoding="utf-8"), nl=False)
         return
     settings = load_recipe(path)
     if not isinstance(settings, JobRecipe):
@@ -80,5 +80,5 @@ def _workers(recipe: Recipe) -> str:
 
 def _first_comment(path: Path) -> str:
     """Return what a file says of itself in its first line."""
-    first = path.read_text().partition("\n")[0]
+    first = path.read_text(encoding="utf-8").partition("\n")[0]
     return first.removeprefix("#").strip() if first.startswith("#") else ""

@@ -24,5 +24,5 @@ def end_of_log(folder: Path, job: str) -> str:
     if not written:
         return f"it left no log in {folder}"
     newest = max(written, key=lambda f: f.stat().st_mtime_ns)
-    lines = [line for line in newest.read_text(errors="replace").splitlines() if line.strip()]
+    lines = [line for line in newest.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
     return f"its log {newest} ends with:\n" + "\n".join(f"  {line}" for line in lines[-SHOWN:])

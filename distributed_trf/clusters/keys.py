@@ -41,7 +41,9 @@ def keys(folder: Path) -> Iterator[Any]:
     made = _private_folder(folder)
     try:
         for name, content in ((CERTIFICATE, temporary.tls_ca_file), (KEY, temporary.tls_worker_key)):
-            with os.fdopen(os.open(made / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            with os.fdopen(
+                os.open(made / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
+            ) as file:
                 file.write(content)
         yield security_from(made)
     finally:

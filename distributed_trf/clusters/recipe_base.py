@@ -6,9 +6,9 @@ import re
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ByteSize, Field
+from pydantic import AfterValidator, BeforeValidator, ByteSize, Field
 
 from distributed_trf.config.fields import AbsolutePath, Duration
 from distributed_trf.config.load import Settings
@@ -19,7 +19,21 @@ STATE = Path("~/.local/state/distributed_trf")
 Device = Literal["cpu", "cuda"]
 Count = Annotated[int, Field(ge=1)]
 Gpu = Annotated[int, Field(ge=0)]
-HostMemory = Annotated[ByteSize, Field(ge=1 << 20)]
+
+
+def _short(value: Any) -> Any:
+    if isinstance(value, str) and len(value) > 30:  # pydantic would make an infinite number of so many digits
+        raise ValueError("expected a number of bytes, such as 16 GiB")
+    return value
+
+
+def _a_mebibyte(value: ByteSize) -> ByteSize:
+    if value < 1 << 20:
+        raise ValueError("expected 1 MiB at least; a number without a unit is bytes, so write 16 GiB or the like")
+    return value
+
+
+HostMemory = Annotated[ByteSize, BeforeValidator(_short), AfterValidator(_a_mebibyte)]
 _WORD = r"^[^\s'\"`;&|<>]+$"
 Word = Annotated[str, Field(pattern=_WORD)]
 """One word of a job script's command line; variables such as $TMPDIR are left to the shell of the job."""

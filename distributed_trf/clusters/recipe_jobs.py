@@ -53,7 +53,7 @@ class JobRecipe(RemoteRecipe):
     @classmethod
     def _a_minute(cls, walltime: float) -> float:
         if walltime < 60:
-            raise ValueError("expected a minute at least")
+            raise ValueError("expected a minute at least; a number without a unit is seconds, so write 4 h or the like")
         return walltime
 
     @model_validator(mode="after")

@@ -65,7 +65,7 @@ def _address(recipe: ExistingRecipe) -> str:
     """Read the address from the file that the scheduler wrote."""
     assert recipe.scheduler_file is not None
     try:
-        return str(json.loads(recipe.scheduler_file.read_text())["address"])
+        return str(json.loads(recipe.scheduler_file.read_text(encoding="utf-8"))["address"])
     except FileNotFoundError:
         raise ConfigError(
             f"scheduler_file = {recipe.scheduler_file}: no such file; start one with: "

@@ -150,7 +150,7 @@ def _model(device: str) -> str:
         import cupy
 
         return cupy.cuda.runtime.getDeviceProperties(0)["name"].decode()
-    found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
     return found[1] if found else os.uname().machine
 
 
@@ -161,5 +161,5 @@ def _driver(device: str) -> str | None:
 
     newest = cupy.cuda.runtime.driverGetVersion()
     told = Path("/proc/driver/nvidia/version")
-    found = re.search(r"\d+\.\d+(\.\d+)?", told.read_text()) if told.is_file() else None
+    found = re.search(r"\d+\.\d+(\.\d+)?", told.read_text(encoding="utf-8")) if told.is_file() else None
     return f"{found[0] if found else 'unknown'} (CUDA {newest // 1000}.{newest % 1000 // 10})"

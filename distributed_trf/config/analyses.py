@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from distributed_trf.config.fields import Name, Percent
+from distributed_trf.config.fields import Milliseconds, Name, Percent
 from distributed_trf.config.load import Settings
 from distributed_trf.config.weights import Weights
 
@@ -30,8 +30,8 @@ class LowpassSettings(Settings):
     network: Name
     layer: Annotated[int, Field(ge=0)]
     weights: Weights
-    lowpass_bins: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)]
-    """Milliseconds. Features go through bins of each width, and are then fitted at every bin width of the study."""
+    lowpass_bins: Annotated[list[Milliseconds], Field(min_length=1)]
+    """Features go through bins of each width, and are then fitted at every bin width of the study."""
 
 
 class BootstrapSettings(Settings):

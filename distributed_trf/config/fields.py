@@ -2,25 +2,78 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+LONGEST_NAME = 255
+"""Bytes that file systems take."""
+LONGEST_TIME = 60.0
+"""Seconds."""
+LOWEST_RATE = 100.0
+"""Hertz."""
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
 """Names become folders, so only plain ones are taken."""
 
-AbsolutePath = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
+
+def _absolute(path: Path) -> Path:
+    if "\0" in str(path) or any(len(os.fsencode(part)) > LONGEST_NAME for part in path.parts):
+        raise ValueError(f"no file can be called that; expected names of up to {LONGEST_NAME} bytes")
+    try:
+        return path.expanduser().absolute()
+    except (RuntimeError, OSError) as error:  # a user that this machine does not know, a working directory that is gone
+        raise ValueError(f"{error}; write the whole path") from error
+
+
+AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 """Fixed when the file is read: workers may run in another folder."""
 
 Source = Annotated[
-    str,
-    AfterValidator(lambda source: str(path.absolute()) if (path := Path(source).expanduser()).exists() else source),
+    str, AfterValidator(lambda text: str(path) if os.path.lexists(path := _absolute(Path(text))) else text)
 ]
 """Folder or file, made absolute, or hub id of trained weights."""
 
-Percent = Annotated[float, Field(gt=0, le=100)]
+
+def _in_seconds(value: float) -> float:
+    if abs(value) > LONGEST_TIME:
+        raise ValueError(f"expected seconds, {LONGEST_TIME:g} at most; {value:g} ms is {value / 1000:g}")
+    return value
+
+
+def _in_milliseconds(value: float) -> float:
+    if not value >= 1:
+        raise ValueError(f"expected milliseconds (ms), 1 at least; {value:g} s is {value * 1000:g}")
+    if value > LONGEST_TIME * 1000:
+        raise ValueError(
+            f"expected milliseconds (ms), {LONGEST_TIME * 1000:g} at most; {value:g} us is {value / 1000:g}"
+        )
+    return value
+
+
+def _in_hertz(value: float) -> float:
+    if value < LOWEST_RATE:
+        raise ValueError(f"expected hertz, {LOWEST_RATE:g} at least; {value:g} kHz is {value * 1000:g}")
+    return value
+
+
+def _in_percent(value: float) -> float:
+    if value < 1:
+        raise ValueError(f"expected percent, 1 at least; the fraction {value:g} is {value * 100:g}")
+    return value
+
+
+Seconds = Annotated[float, AfterValidator(_in_seconds)]
+"""A time next to which sounds are long; one in milliseconds is taken for a mistake."""
+Milliseconds = Annotated[float, Field(gt=0), AfterValidator(_in_milliseconds)]
+"""The width of a bin; one in seconds is taken for a mistake."""
+Hertz = Annotated[float, Field(gt=0), AfterValidator(_in_hertz)]
+"""A sampling rate of sound; one in kilohertz is taken for a mistake."""
+Percent = Annotated[float, Field(gt=0, le=100), AfterValidator(_in_percent)]
+"""One that is a fraction of 1 is taken for a mistake."""
 
 
 def seconds(value: Any) -> Any:
@@ -33,7 +86,7 @@ def seconds(value: Any) -> Any:
     """
     if not isinstance(value, str):
         return value
-    if clock := re.fullmatch(r"(?:(\d+)-)?(\d+):([0-5]\d):([0-5]\d)", value.strip()):
+    if clock := re.fullmatch(r"(?:(\d{1,6})-)?(\d{1,6}):([0-5]\d):([0-5]\d)", value.strip()):
         days, hours, minutes, rest = (int(part or 0) for part in clock.groups())
         return float(((days * 24 + hours) * 60 + minutes) * 60 + rest)
     if amount := re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|min|h|d)?", value.strip()):

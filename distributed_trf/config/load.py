@@ -3,35 +3,16 @@
 from __future__ import annotations
 
 import difflib
-import re
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from distributed_trf.errors import ConfigError
+from distributed_trf.config.yaml_file import read_yaml
+from distributed_trf.errors import ConfigError, shown
 
-
-class _Loader(yaml.SafeLoader):
-    """YAML whose mappings name each field once; by itself the last of two would win silently."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
-        keys = [key.value for key, _ in node.value]
-        doubled = sorted({key for key in keys if keys.count(key) > 1})
-        if doubled:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"{', '.join(doubled)} stands there twice", node.start_mark
-            )
-        return super().construct_mapping(node, deep=deep)
-
-
-# YAML 1.1 reads 12:30:00 as a number in base 60, but 08:30:00 as text.
-_CLOCK = ("tag:yaml.org,2002:str", re.compile(r"^\d+(:\d+)+$"))
-_Loader.yaml_implicit_resolvers = {
-    first: [_CLOCK, *resolvers] if first.isdigit() else resolvers
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
+LISTED = 20
+"""Problems of a file that are told before the rest is counted."""
 
 T = TypeVar("T", bound="Settings")
 
@@ -61,12 +42,7 @@ def read(path: Path) -> dict[str, Any]:
     ConfigError
         If the file is missing, is not YAML or holds something else.
     """
-    try:
-        content = yaml.load(path.read_text(), _Loader)
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not valid YAML: {error}") from error
+    content = read_yaml(path)
     if not isinstance(content, dict):
         raise ConfigError(f"{path}: expected fields and values, found {type(content).__name__}")
     return content
@@ -77,26 +53,41 @@ def validate(content: dict[str, Any], model: type[T], *, source: str) -> T:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        problems = [_describe(problem, model, content) for problem in error.errors()]
+        problems = [_describe(problem, model, content) for problem in error.errors(include_url=False)[:LISTED]]
+        more = error.error_count() - LISTED
+        problems += [f"and {more} more problems"] if more > 0 else []
         raise ConfigError("\n".join(f"{source}: {problem}" for problem in problems)) from None
 
 
 def _describe(problem: Any, model: type[BaseModel], content: Any) -> str:
     value = problem["input"]
-    shown = repr(value) if len(repr(value)) <= 80 else f"{repr(value)[:77]}..."
     field = _field(problem, content)
+    message = _message(problem, model, value)
+    if not field or problem["type"] == "missing":
+        return f"{field}{': ' if field else ''}{message}"
+    return f"{field} = {shown(value)}: {message}"
+
+
+def _message(problem: Any, model: type[BaseModel], value: Any) -> str:
+    """Say what was expected, and where it is known what to write instead."""
     match problem["type"]:
         case "extra_forbidden":
             known = _fields_at(model, problem["loc"][:-1])
-            near = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
+            near = difflib.get_close_matches(str(problem["loc"][-1])[:80], known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"known fields: {', '.join(sorted(known))}"
-            return f"{field} = {shown}: unknown field; {hint}"
+            return f"unknown field; {hint}"
         case "missing":
-            return f"{field}: this field is required"
-        case _:
-            message = problem["msg"].removeprefix("Value error, ")
-            message = f"{message[0].lower()}{message[1:]}"
-            return f"{field} = {shown}: {message}" if field else message
+            return "this field is required"
+        case "list_type" if value is not None and not isinstance(value, dict):
+            return f"expected a list; write [{shown(value, quoted=False)}]"
+        case "model_type":
+            known = _fields_at(model, problem["loc"])
+            hint = f"; write {{name: {value}}}" if isinstance(value, str) and known[0] == "name" else ""
+            return f"expected fields of its own, among {', '.join(known)}{shown(hint, quoted=False)}"
+        case "string_type" if isinstance(value, bool | int | float):
+            return "expected text; put it in quotes"
+    message = shown(problem["msg"].removeprefix("Value error, "), 400, quoted=False)
+    return f"{message[0].lower()}{message[1:]}"
 
 
 def _field(problem: Any, content: Any) -> str:
@@ -104,7 +95,7 @@ def _field(problem: Any, content: Any) -> str:
     parts = []
     for part in problem["loc"]:
         if (isinstance(content, dict) and part in content) or (isinstance(content, list) and isinstance(part, int)):
-            parts.append(str(part))
+            parts.append(shown(str(part), quoted=False))
             content = content[part]
     if problem["type"] == "missing":
         parts.append(str(problem["loc"][-1]))

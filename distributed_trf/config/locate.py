@@ -5,7 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from pathlib import Path
 
-from distributed_trf.errors import ConfigError
+from distributed_trf.errors import ConfigError, shown
 
 PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -33,14 +33,18 @@ def locate(name: str | Path, folder: str) -> Path:
     places = [Path(folder) / file, shipped(folder) / file]
     # A word is a name first: a file of weights may be called like its network.
     places.insert(0 if is_yaml or len(given.parts) > 1 else 2, given)
-    for place in places:
-        if place.is_file():
-            return place
+    try:
+        for place in places:
+            if place.is_file():
+                return place
+    except OSError as error:  # no right to look there, or a name that is none, such as the text of a file
+        raise ConfigError(f"{shown(str(name), quoted=False)}: cannot be looked for: {error.strerror}") from error
     known = sorted(path.stem for path in shipped(folder).glob("*.yaml"))
     searched = ", ".join(str(place) for place in places)
     near = get_close_matches(given.stem, listed(folder), n=1)
     hint = f" Did you mean {near[0]}?" if near else ""
-    raise ConfigError(f"{name}: no such file; looked for {searched}.{hint} Shipped in {folder}/: {', '.join(known)}")
+    found = "is a folder, not a YAML file" if given.is_dir() else "no such file"
+    raise ConfigError(f"{name}: {found}; looked for {searched}.{hint} Shipped in {folder}/: {', '.join(known)}")
 
 
 def listed(folder: str) -> list[str]:

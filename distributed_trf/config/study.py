@@ -15,7 +15,7 @@ from distributed_trf.config.analyses import (
     TogetherSettings,
 )
 from distributed_trf.config.extraction import ExtractionSettings, NetworkSettings
-from distributed_trf.config.fields import AbsolutePath, Name
+from distributed_trf.config.fields import AbsolutePath, Milliseconds, Name, Seconds
 from distributed_trf.config.load import Settings, load
 from distributed_trf.config.locate import locate
 
@@ -32,9 +32,9 @@ class RecordingsSettings(Settings):
 class LagSettings(Settings):
     """Delays from sound to response, in seconds, both ends included; and the silence before each sound."""
 
-    tmin: float = 0.0
-    tmax: float = 0.2
-    lead_in: Annotated[float, Field(ge=0)] = 0.35
+    tmin: Seconds = 0.0
+    tmax: Seconds = 0.2
+    lead_in: Annotated[Seconds, Field(ge=0)] = 0.35
 
     @model_validator(mode="after")
     def _ordered(self) -> LagSettings:
@@ -48,7 +48,7 @@ class AlphaGrid(Settings):
 
     min: Annotated[float, Field(gt=0)] = 1e-5
     max: Annotated[float, Field(gt=0)] = 1e15
-    num: Annotated[int, Field(ge=1)] = 21
+    num: Annotated[int, Field(ge=1, le=1000)] = 21
 
     @model_validator(mode="after")
     def _ordered(self) -> AlphaGrid:
@@ -106,9 +106,8 @@ class StudySettings(Settings):
     output: AbsolutePath
     """Folder of everything the study makes; a relative one is taken from the working directory."""
     stimuli: Annotated[list[Name], Field(min_length=1)] = ["timit"]
-    bin_widths: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)] = [50.0]
-    """Milliseconds."""
-    delay: float = 0.0
+    bin_widths: Annotated[list[Milliseconds], Field(min_length=1)] = [50.0]
+    delay: Seconds = 0.0
     """Seconds after the onset of a sound at which the first bin of its response begins."""
     lags: LagSettings = LagSettings()
     reliability: ReliabilitySettings | None = ReliabilitySettings()

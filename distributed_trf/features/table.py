@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from distributed_trf.config.extraction import NetworkSettings
-from distributed_trf.config.fields import Name, Source
+from distributed_trf.config.fields import Hertz, Name, Source
 from distributed_trf.config.load import Settings, load
 from distributed_trf.config.locate import locate
 from distributed_trf.config.weights import FIXED, TRAINED, Weights
@@ -37,8 +37,8 @@ class NetworkTable(Settings):
     name: Name
     family: str
     """Which code builds it."""
-    sfreq: Annotated[float, Field(gt=0)]
-    """Sampling rate of the sound it hears, in hertz."""
+    sfreq: Hertz
+    """Sampling rate of the sound it hears."""
     source: Source | None = None
     """Hub id, folder or file of its trained weights."""
     revision: str | None = None

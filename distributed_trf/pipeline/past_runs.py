@@ -51,7 +51,7 @@ def past_runs(store: StudyStore) -> list[PastRun]:
 
 def _manifest(store: StudyStore, run: str) -> dict[str, Any]:
     try:
-        found = json.loads((store.runs / run / "manifest.json").read_text())
+        found = json.loads((store.runs / run / "manifest.json").read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -37,7 +37,7 @@ def shared(run: Path) -> Shared:
         If it is not there.
     """
     try:
-        return Shared.model_validate_json((run / FILE).read_text())
+        return Shared.model_validate_json((run / FILE).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise StoreError(
             f"{run / FILE}: not there, so this process does not know the study of its task; let all workers see the "

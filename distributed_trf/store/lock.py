@@ -31,7 +31,7 @@ def run_lock(store: StudyStore) -> Iterator[None]:
         at an item, and does not end.
     """
     path = store.root / "run.lock"
-    with path.open("a+") as file:
+    with path.open("a+", encoding="utf-8") as file:
         if not lock(file, path):
             file.seek(0)
             raise StoreBusyError(
@@ -60,7 +60,7 @@ def element_lock(store: StudyStore) -> Iterator[None]:
         If a driver holds it, naming its host, process and start.
     """
     path = store.root / "run.lock"
-    with path.open("a+") as file:
+    with path.open("a+", encoding="utf-8") as file:
         if not lock(file, path, shared=True):
             file.seek(0)
             raise StoreBusyError(
@@ -74,7 +74,7 @@ def element_lock(store: StudyStore) -> Iterator[None]:
 def laying(store: StudyStore) -> Iterator[None]:
     """Be the one element that lays what all of them write into; others wait for as long as the block runs."""
     path = store.root / "lay.lock"
-    with path.open("a+") as file:
+    with path.open("a+", encoding="utf-8") as file:
         lock(file, path, wait=True)
         yield
 

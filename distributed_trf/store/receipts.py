@@ -88,7 +88,7 @@ def write_failure(store: StudyStore, stage: str, key: str, failure: Receipt) -> 
 
 def _read(path: Path) -> Receipt | None:
     try:
-        found = json.loads(path.read_text())
+        found = json.loads(path.read_text(encoding="utf-8"))
         return Receipt(found["fingerprint"], found["details"])
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None

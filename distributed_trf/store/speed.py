@@ -63,7 +63,7 @@ def folder_speed(folder: Path) -> FolderSpeed:
 
 
 def _locks(path: Path) -> bool:
-    with path.open() as file:
+    with path.open(encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         other = subprocess.run([sys.executable, "-c", ASK, str(path)], capture_output=True, check=False)
     return other.returncode != 0

@@ -47,7 +47,7 @@ class StudyStore:
         if not root.is_dir():
             raise StoreError(f"{root}: there is no study folder here; run the study first: dtrf run STUDY")
         try:
-            found = json.loads(marker.read_text())
+            found = json.loads(marker.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise StoreError(
                 f"{root}: no store.json, so this is not the folder of a study; choose another output"

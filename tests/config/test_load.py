@@ -78,7 +78,7 @@ def test_misspelt_field__is_named_with_its_value_and_the_nearest_known_one(probl
         ({"bin_widths": [float("inf")]}, "bin_widths.0", "inf", "finite number"),
         ({"lags": {"tmax": float("nan")}}, "lags.tmax", "nan", "finite number"),
         ({"lags": {"lead_in": -0.1}}, "lags.lead_in", "-0.1", "greater than or equal to 0"),
-        ({"lags": 0.2}, "lags", "0.2", "LagSettings"),
+        ({"lags": 0.2}, "lags", "0.2", "expected fields of its own, among tmin, tmax, lead_in"),
         ({"ridge": {"n_folds": 1}}, "ridge.n_folds", "1", "greater than or equal to 2"),
         ({"networks": []}, "networks", "[]", "at least 1 item"),
         ({"networks": [{"name": "mel_whisper", "layers": "some"}]}, "networks.0.layers", "'some'", "'all'"),
@@ -353,7 +353,9 @@ def test_chosen_weights__default_to_trained_and_for_a_spectrogram_to_fixed():
 def test_load__a_field_that_stands_there_twice_is_named(tmp_path):
     path = tmp_path / "study.yaml"
     path.write_text("name: one\nridge: {seed: 1, seed: 2}\n")
-    with pytest.raises(ConfigError, match=r"(?s)study\.yaml: not valid YAML: seed stands there twice.*line 2"):
+    with pytest.raises(
+        ConfigError, match=r"study\.yaml: not valid YAML: line 2, .*seed stands there twice; the first is on line 2"
+    ):
         load_study(path)
 
 

@@ -235,7 +235,7 @@ def test_nwb__a_column_that_hides_an_attribute_warns_of_nothing(path: Path) -> N
 @pytest.mark.parametrize(
     ("content", "match"),
     [
-        ("nwb: [", "not a readable YAML file"),
+        ("nwb: [", "not valid YAML: line 1, "),
         ("", "holds None; expected one field, nwb"),
         ("nwb: trials", "holds nwb; expected one field, nwb, with fields of its own"),
         ("nwb: {}\nmatlab: {}", "holds nwb, matlab; expected one field, nwb"),

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-import yaml
-
-from distributed_trf.errors import RecordingError
+from distributed_trf.config.yaml_file import read_yaml
+from distributed_trf.errors import ConfigError, RecordingError, shown
 
 MAPPING_FILE = "recordings.yaml"
 
@@ -40,13 +39,11 @@ def read_mapping(path: Path) -> NwbMapping:
     if not file.is_file():
         return NwbMapping()
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RecordingError(
-            f"{file}: not a readable YAML file ({' '.join(str(error).split())}). Correct it"
-        ) from error
+        content = read_yaml(file)
+    except ConfigError as error:
+        raise RecordingError(f"{error}. Correct the file") from error
     if not isinstance(content, dict) or set(content) != {"nwb"} or not isinstance(content["nwb"], dict):
-        found = ", ".join(map(str, content)) if isinstance(content, dict) else repr(content)
+        found = shown(", ".join(content), quoted=False) if isinstance(content, dict) else shown(content)
         raise RecordingError(
             f"{file}: holds {found}; expected one field, nwb, with fields of its own in it. Correct the file"
         )
@@ -54,8 +51,9 @@ def read_mapping(path: Path) -> NwbMapping:
     for name, value in content["nwb"].items():
         if name not in names:
             raise RecordingError(
-                f"{file}: field nwb.{name} is unknown; expected some of {', '.join(names)}. Correct the file"
+                f"{file}: field nwb.{shown(name, quoted=False)} is unknown; expected some of {', '.join(names)}. "
+                "Correct the file"
             )
         if not (isinstance(value, str) and value) and not (value is None and name not in ("stimulus", "onset")):
-            raise RecordingError(f"{file}: field nwb.{name} is {value!r}; expected a name. Correct the file")
+            raise RecordingError(f"{file}: field nwb.{name} is {shown(value)}; expected a name. Correct the file")
     return NwbMapping(**content["nwb"])

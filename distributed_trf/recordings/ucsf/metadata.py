@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from distributed_trf.errors import RecordingError
+from distributed_trf.config.yaml_file import read_yaml
+from distributed_trf.errors import ConfigError, RecordingError, shown
 from distributed_trf.recordings.recording_set import UNKNOWN
 
 METADATA_FILE = "sessions_metadata.yml"
@@ -42,13 +41,9 @@ def read_site_table(path: Path) -> SiteTable:
         If it is missing or damaged, or a field is missing or is not what it should be.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise RecordingError(f"{path}: there is no such file. Copy it again from the published recordings") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RecordingError(
-            f"{path}: not a readable YAML file ({' '.join(str(error).split())}). Copy it again"
-        ) from error
+        content = read_yaml(path)
+    except ConfigError as error:
+        raise RecordingError(f"{error}. Copy it again from the published recordings") from error
     if not isinstance(content, dict):
         raise RecordingError(
             f"{path}: holds {type(content).__name__}, expected fields such as bad_sessions. Copy it again"
@@ -70,7 +65,7 @@ def _field(content: dict[str, Any], name: str, kind: type, path: Path) -> Any:
     if value is None and name in content:
         return kind()  # a YAML key with nothing after it
     if not isinstance(value, kind):
-        found = f"is {value!r}" if name in content else "is missing"
+        found = f"is {shown(value)}" if name in content else "is missing"
         expected = "a list of sessions" if kind is list else "a mapping"
         raise RecordingError(f"{path}: field {name} {found}; expected {expected}, which may be empty. Correct the file")
     return value
@@ -80,5 +75,5 @@ def _pair(session: Any, value: Any, path: Path) -> tuple[float, float]:
     if isinstance(value, list) and len(value) == 2 and all(isinstance(v, int | float) for v in value):
         return float(value[0]), float(value[1])
     raise RecordingError(
-        f"{path}: field session_coordinates of session {session} is {value!r}; expected [x, y]. Correct the file"
+        f"{path}: field session_coordinates of session {session} is {shown(value)}; expected [x, y]. Correct the file"
     )
