@@ -55,8 +55,8 @@ class Commands(TyperGroup):
             with interruptible():
                 return super().invoke(ctx)
         except DistributedTRFError as error:
-            err.print("[bold red]error:[/]", end=" ")
-            err.print(str(error), markup=False, highlight=False, soft_wrap=True)
+            err.print("error:", style="bold red", end=" ")
+            err.print(str(error), soft_wrap=True)
             raise typer.Exit(CANNOT_BEGIN) from None
 
 

@@ -43,14 +43,14 @@ def doctor(
     ):
         wrong += _show(heading, findings)
     if wrong:
-        out.print(f"[bold red]{wrong} {'thing is' if wrong == 1 else 'things are'} wrong[/]")
+        out.print(f"{wrong} {'thing is' if wrong == 1 else 'things are'} wrong", style="bold red")
         raise typer.Exit(SOMETHING_WRONG)
     out.print("nothing is wrong")
 
 
 def _show(heading: str, findings: Iterable[Finding]) -> int:
     """Print the findings of a check; return how many are wrong."""
-    out.print(f"[bold]{heading}[/]")
+    out.print(heading, style="bold")
     table = Table.grid(padding=(0, 1))
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)

@@ -48,13 +48,13 @@ def draw_figures(
             continue
         at = "" if bin_width is None else f"_{bin_width:g}ms"
         for file in save_figure(figure, folder / "figures", f"figure_{drawing.name}{at}", endings, dpi=dpi):
-            out.print(f"figure: {file}", soft_wrap=True, markup=False)
+            out.print(f"figure: {file}", soft_wrap=True)
         for text in notes_of(figure):
-            out.print(f"note: {text}", markup=False)
+            out.print(f"note: {text}")
     if left_out and (wanted is not None or len(left_out) == len(FIGURES)):
         raise NothingToDrawError("; ".join(f"figure {name}: {reason}" for name, reason in left_out.items()))
     for name, reason in left_out.items():
-        out.print(f"no figure {name}: {reason}", markup=False)
+        out.print(f"no figure {name}: {reason}")
 
 
 def _check(folder: Path) -> None:

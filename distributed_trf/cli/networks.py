@@ -47,7 +47,7 @@ def _overview(networks: list[tuple[NetworkTable, NetworkSettings]]) -> None:
     for table, settings in networks:
         weights = weights_at_hand(table, settings)
         numbers = (_range(layer.width for layer in table.layers), _range(layer.rate for layer in table.layers))
-        labels = (Text(table.name), Text(table.family), str(len(table.layers)))
+        labels = (table.name, table.family, str(len(table.layers)))
         view.add_row(*labels, *numbers, f"{table.sfreq / 1000:g}", _parameters(table), weights.place)
         if weights.place is not Place.FIXED:
             notes.append(f"{table.name}: {weights.told}")
@@ -59,7 +59,7 @@ def _overview(networks: list[tuple[NetworkTable, NetworkSettings]]) -> None:
 
 def _list(title: str, lines: list[str]) -> None:
     if lines:
-        out.print(f"\n[italic]{title}")
+        out.print(f"\n{title}", style="italic")
     for line in lines:
         out.print(Padding(Text(line, overflow="fold"), (0, 0, 0, 2), expand=False))
 
@@ -84,7 +84,7 @@ def _layers(networks: list[tuple[NetworkTable, NetworkSettings]]) -> None:
             view.add_column(column, justify="right", no_wrap=True)
         for layer in table.layers:
             field = "-" if layer.receptive_field is None else f"{layer.receptive_field:g}"
-            view.add_row(str(layer.id), Text(layer.name), layer.type, str(layer.width), f"{layer.rate:g}", field)
+            view.add_row(str(layer.id), layer.name, layer.type, str(layer.width), f"{layer.rate:g}", field)
         out.print(view)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import getpass
 from typing import Self
 
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -15,6 +14,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 from distributed_trf.cli.console import out
 from distributed_trf.pipeline.items import LABELS
@@ -43,9 +43,12 @@ class Bars:
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
+            TextColumn("{task.fields[failed]}", style="red"),
             console=out,
         )
         self._bar: TaskID | None = None
+        self._failed = 0
+        """Of the items of the bar."""
 
     def __enter__(self) -> Self:
         return self
@@ -65,19 +68,23 @@ class Bars:
                 total = sum(p.state is not State.WAITING for p in planned)
                 done = sum(p.state is State.DONE for p in planned)
                 self._finish()
-                self._bar = self._progress.add_task(LABELS[stage], total=total, completed=done)
+                self._bar = self._progress.add_task(LABELS[stage], total=total, completed=done, failed="")
+                self._failed = 0
                 self._progress.advance(self._bar, 0)  # so that one with nothing to do counts as finished
             case ItemEnded(outcome):
                 assert self._bar is not None
-                self._progress.advance(self._bar)
-                if not outcome.ok:
-                    out.print(f"[red]failed[/] {outcome.item.stage} {outcome.item.key}", soft_wrap=True)
+                if outcome.ok:
+                    self._progress.advance(self._bar)
+                else:  # a bar that is full says that all is done
+                    self._failed += 1
+                    self._progress.update(self._bar, failed=f"{self._failed} failed")
+                    _say("failed", "red", f"{outcome.item.stage} {outcome.item.key}")
             case WorkerLeft(worker, host, left):
-                out.print(f"[yellow]worker left[/] {worker} on {escape(host)}, {left} remain", soft_wrap=True)
+                _say("worker left", "yellow", f"{worker} on {host}, {left} remain")
             case ClusterTold():
-                out.print(f"[yellow]cluster[/] {escape(event.words)}", soft_wrap=True)
+                _say("cluster", "yellow", event.words)
             case Waits(words):
-                out.print(words, soft_wrap=True, markup=False)
+                out.print(words, soft_wrap=True)
             case RunEnded():
                 self._stop()
 
@@ -90,6 +97,10 @@ class Bars:
         self._finish()
         if self._progress.live.is_started:
             self._progress.stop()
+
+
+def _say(word: str, style: str, told: str) -> None:
+    out.print(Text.assemble((word, style), f" {told}"), soft_wrap=True)
 
 
 def _show(dashboard: Dashboard) -> None:

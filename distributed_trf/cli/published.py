@@ -90,4 +90,4 @@ def _recordings(folder: Path | None) -> RecordingSet | None:
 
 
 def _say(line: str) -> None:
-    out.print(line, soft_wrap=True, markup=False)
+    out.print(line, soft_wrap=True)

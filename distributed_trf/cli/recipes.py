@@ -41,8 +41,7 @@ def list_recipes(context: typer.Context) -> None:
             unusable.append(str(error))
             continue
         yours = "" if path.resolve().parent == shipped(FOLDER).resolve() else "(yours) "
-        told = Text(f"{yours}{_first_comment(path)}")
-        view.add_row(Text(name), recipe.kind, _workers(recipe), recipe.device, told)
+        view.add_row(name, recipe.kind, _workers(recipe), recipe.device, f"{yours}{_first_comment(path)}")
     out.print(view)
     for problem in unusable:
         out.print(Text(f"cannot be used: {problem}", overflow="fold"))

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import typer
 import xarray as xr
-from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -48,11 +47,11 @@ def list_recordings(
     name, recordings = (fmt, open_recordings(fmt, folder)) if fmt else guess_format(folder)
     if raster is not None:
         raster_figure(recordings, *raster, stimuli=stimuli).savefig(file, dpi=dpi)
-        out.print(f"figure: {file}", soft_wrap=True, markup=False)
+        out.print(f"figure: {file}", soft_wrap=True)
         return
 
     held = inventory(recordings)
-    out.print(f"{folder} ({name})", soft_wrap=True, markup=False)
+    out.print(f"{folder} ({name})", soft_wrap=True)
     for stimulus_set in held["stimuli"].values:
         _print_set(held.sel(stimuli=stimulus_set))
     problems = [
@@ -62,7 +61,7 @@ def list_recordings(
     ]
     for title, lines in (("notes", recordings.notes), ("problems", problems)):
         if lines:
-            out.print(f"\n[italic]{title}")
+            out.print(f"\n{title}", style="italic")
         for line in lines:
             out.print(Padding(Text(line, overflow="fold"), (0, 0, 0, 2), expand=False))
     if (held["heard"] & held["n_trials"].isnull()).any():
@@ -76,7 +75,7 @@ def _print_set(of_set: xr.Dataset) -> None:
         for kind, word in (("train", "training"), ("test", "test"))
     )
     out.print()
-    out.print(f"[italic]{escape(of_set['stimuli'].item())}: {sounds}")
+    out.print(f"{of_set['stimuli'].item()}: {sounds}", style="italic")
     view = Table(box=None, pad_edge=False)
     for k, column in enumerate(COLUMNS):
         is_text = k < N_TEXT
@@ -86,7 +85,7 @@ def _print_set(of_set: xr.Dataset) -> None:
         place = heard.sel(session=session)
         fewest, most = _number(place["repeats_min"]), _number(place["repeats_max"])
         view.add_row(
-            *(escape(str(place[name].item())) for name in COLUMNS[:N_TEXT]),
+            *(str(place[name].item()) for name in COLUMNS[:N_TEXT]),
             *(_number(place[n]) for n in ("n_units", "n_trials", "train_stimuli", "missing", "test_stimuli")),
             fewest if fewest == most else f"{fewest}-{most}",
         )

@@ -43,8 +43,8 @@ def show_results(
     table = layer_table(ds)
     for _, row in reliability_table(ds).iterrows():
         out.print(
-            f"[italic]{row['stimuli']}, {row['bin_width']:g} ms bins: {row['n']} units, median normaliser "
-            f"{row['normaliser']:.3f}[/]; tuned by the shift test {row['tuned']} at p < 0.05, {row['tuned_bh']} at a "
+            f"{row['stimuli']}, {row['bin_width']:g} ms bins: {row['n']} units, median normaliser "
+            f"{row['normaliser']:.3f}; tuned by the shift test {row['tuned']} at p < 0.05, {row['tuned_bh']} at a "
             f"false discovery rate of 0.05; {row['highly_tuned']} highly tuned (delta 0.5)"
         )
     for _, row in penalty_edges(ds).iterrows():
@@ -52,7 +52,7 @@ def show_results(
     for (stimuli, bin_width), rows in table.groupby(["stimuli", "bin_width"], sort=False):
         fewest, most = rows["n"].min(), rows["n"].max()
         units = f"{most} units" if fewest == most else f"{fewest} to {most} units"
-        out.print(f"[italic]{stimuli}, {bin_width:g} ms bins, {units}")
+        out.print(f"{stimuli}, {bin_width:g} ms bins, {units}", style="italic")
         view = Table("network", "weights", "layer", "module", "median r", "quartiles", box=None, pad_edge=False)
         for _, row in rows.iterrows():
             labels = [str(row[name]) for name in ("network", "weights", "layer")]

@@ -6,7 +6,6 @@ from collections import Counter
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from distributed_trf.cli.console import duration, out, size, work
@@ -53,7 +52,7 @@ def plan(study: str = STUDY, *, cluster: str = CLUSTER) -> None:
         table.add_row(LABELS[s.stage], f"{s.todo}/{s.items}", *sizes, str(s.files), work(s.flops), *peaks, took)
     out.print(table)
     memory = "" if recipe.worker_bytes is None else f" of {size(recipe.worker_bytes)} each"
-    out.print(f"{recipe.n_workers} workers{memory}; output in {loaded.output}")
+    out.print(f"{recipe.n_workers} workers{memory}; output in {loaded.output}", soft_wrap=True)
     if any(p.state is not State.DONE for p, _ in planned):
         out.print(_of_time(forecast, recipe))
     if context.not_extractable:
@@ -118,7 +117,7 @@ def status(
     told += [p for p in planned if p.state in (State.PENDING, State.WAITING)] if every else []
     shown = told if every else told[:SHOWN]
     for p in shown:
-        reason = f": {escape(p.reason)}" if p.reason else ""
+        reason = f": {p.reason}" if p.reason else ""
         out.print(f"{p.state} {p.item.stage} {p.item.key}{reason}", soft_wrap=True)
     if len(told) > len(shown):
         out.print(f"... and {len(told) - len(shown)} more; see them with --all")
@@ -128,7 +127,7 @@ def repair(study: str = STUDY) -> None:
     """Check all that is done against its checksums; what is damaged is made anew by the next run."""
     found = Study.load(study).repair()
     for item, damage in found.items():
-        out.print(f"damaged {item.stage} {item.key}: {escape(damage)}", soft_wrap=True)
+        out.print(f"damaged {item.stage} {item.key}: {damage}", soft_wrap=True)
     out.print(f"{len(found)} items are to be done again: dtrf run {study}" if found else "nothing is damaged")
 
 
@@ -146,11 +145,11 @@ def _summarise(report: Report) -> None:
         out.print(f"{report.constant_units} units never vary; their r is NaN")
     for key, notes in list(report.notes.items())[:1]:
         rest = f" (and {len(report.notes) - 1} more such lines in its manifest.json)" if len(report.notes) > 1 else ""
-        out.print(f"left out while reading {key}: {escape('; '.join(notes))}{rest}", soft_wrap=True)
+        out.print(f"left out while reading {key}: {'; '.join(notes)}{rest}", soft_wrap=True)
     for what in report.removed:
         out.print(f"{what}, which this study does not ask for, were of other settings and are gone", soft_wrap=True)
     for session, reason in report.left_out.items():
-        out.print(f"session {session} was left out of fits: {escape(reason)}", soft_wrap=True)
+        out.print(f"session {session} was left out of fits: {reason}", soft_wrap=True)
     if report.heard_in_parts:
         out.print(IN_PARTS.format(report.heard_in_parts), soft_wrap=True)
     if report.fallbacks:
@@ -159,13 +158,13 @@ def _summarise(report: Report) -> None:
         )
     for kind, items in (("failed", report.failed), ("not begun", report.blocked)):
         if items:
-            out.print(f"[bold red]{len(items)} items {kind}[/]")
+            out.print(f"{len(items)} items {kind}", style="bold red")
         by_reason: dict[str, list[str]] = {}
         for key, message in items.items():
             by_reason.setdefault(message, []).append(key)
         for message, (first, *others) in list(by_reason.items())[:SHOWN]:
             more = f" and {len(others)} more" if others else ""
-            out.print(f"  {first}{more}: {escape(message)}", soft_wrap=True)
+            out.print(f"  {first}{more}: {message}", soft_wrap=True)
         if len(by_reason) > SHOWN:
             out.print(f"  ... and others for {len(by_reason) - SHOWN} more reasons; see them with dtrf status --all")
     out.print(f"record of this run: {report.folder}", soft_wrap=True)
