@@ -22,15 +22,15 @@ def prune(
     loaded = Study.load(study)
     beside = loaded.beside()
     if not beside:
-        out.print(f"nothing to remove: all that is in {loaded.output} is asked for", soft_wrap=True, markup=False)
+        out.print(f"nothing to remove: all that is in {loaded.output} is asked for", soft_wrap=True)
         return
     for stage, n in beside.counted.items():
         out.print(f"{LABELS[stage]}: {n} items")
     if beside.failures:
         out.print(f"failures: {len(beside.failures)}")
     if beside.networks:
-        out.print(f"fits are of {', '.join(sorted(beside.networks))}", soft_wrap=True, markup=False)
-    out.print(f"{kept(beside)}, {size(beside.n_bytes)}, in {loaded.output}", soft_wrap=True, markup=False)
+        out.print(f"fits are of {', '.join(sorted(beside.networks))}", soft_wrap=True)
+    out.print(f"{kept(beside)}, {size(beside.n_bytes)}, in {loaded.output}", soft_wrap=True)
     if not dry_run:
         if not yes:
             typer.confirm("Remove them for good?", abort=True)

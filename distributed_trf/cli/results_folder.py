@@ -39,5 +39,5 @@ def say_what_they_are_of(folder: Path, study: StudySettings | None) -> FitState 
     """Print what a reader of the results must know: fits of other settings, fits that failed or are missing."""
     state = fit_state(StudyStore.open(folder), study)
     for line in state.lines() if state is not None else ():
-        out.print(f"note: {line}", soft_wrap=True, markup=False)
+        out.print(f"note: {line}", soft_wrap=True)
     return state

@@ -17,7 +17,9 @@ def show_word_errors(
     """Let networks recognise speech benchmarks and print their word error rates."""
     settings = load_word_errors(config)
     tasks: dict[tuple[str, str], TaskID] = {}
-    with Progress(TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), console=err) as bars:
+    with Progress(
+        TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), console=err
+    ) as bars:
 
         def heard(network: str, benchmark: str, done: int, total: int) -> None:
             key = network, benchmark

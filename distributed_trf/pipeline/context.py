@@ -61,9 +61,22 @@ class Context:
         context = cls(study, StudyStore.at(study.output), recordings, tables)
         for stimuli in context.stimuli.values():
             assign_folds(sum(not s.is_test for s in stimuli), study.ridge.n_folds, study.ridge.seed)
+        context._check_lags()
         context._check_rates()
         context._check_analyses()
         return context
+
+    def _check_lags(self) -> None:
+        """Check that each lag begins within a sound; one beyond it is most likely a number of milliseconds."""
+        for name, stimuli in self.stimuli.items():
+            longest = max((s.duration for s in stimuli), default=0.0)
+            for field in ("tmin", "tmax"):
+                lag = getattr(self.study.lags, field)
+                if abs(lag) > longest:
+                    raise ConfigError(
+                        f"lags.{field} = {lag:g} s is beyond the longest sound of {name}, which lasts {longest:.3g} s; "
+                        f"lags are in seconds, so that {lag:g} ms is {lag / 1000:g}"
+                    )
 
     def _check_rates(self) -> None:
         """Check that what is kept of a layer's frames is enough for the bins."""

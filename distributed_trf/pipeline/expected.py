@@ -101,7 +101,9 @@ class Expectations:
         self._context = context
         self._done: dict[Item, Receipt | None] = {}
         self._expected: dict[Item, Fingerprint] = {}
-        self._weights: dict[tuple[str, str], Any] = {}
+        self._networks: dict[tuple[str, str], dict[str, Any]] = {}
+        """What the extractions of a network with some weights have in common."""
+        self._extractions: dict[tuple[str, str, str], list[Receipt] | Waiting] = {}
         self._whole: dict[Path, bool] = {}
 
     def of(self, item: Item) -> Fingerprint:
@@ -232,32 +234,49 @@ class Expectations:
     def _extract(self, item: Extract) -> dict[str, Any]:
         context, study = self._context, self._context.study
         sounds = self._require(ReadSounds(item.stimuli)).details
-        batches = context.batches(item.stimuli)
-        first = sum(batches[: item.batch])
-        last = first + batches[item.batch]
-        settings = extract.network_settings(study, item.network)
-        table = context.tables[item.network]
-        if (item.network, item.weights) not in self._weights:
-            self._weights[item.network, item.weights] = weights_identity(table, settings, item.weights)
+        size = study.extraction.batch
+        first = item.batch * size
+        last = min(first + size, len(context.stimuli[item.stimuli]))
+        if (item.network, item.weights) not in self._networks:
+            self._networks[item.network, item.weights] = self._network(item)
         return {
             "sounds": [[sounds[what][k] for what in ("ids", "digests")] for k in range(first, last)]
             + [sounds["sfreq"]],
-            "weights": self._weights[item.network, item.weights],
-            "network": [table.family, table.sfreq],
-            **{layer_part(layer.id): layer.model_dump() for layer in context.layers(settings)},
+            **self._networks[item.network, item.weights],
             **extraction_settings(study, item.batch),
+        }
+
+    def _network(self, item: Extract) -> dict[str, Any]:
+        settings = extract.network_settings(self._context.study, item.network)
+        table, layers = self._context.tables[item.network], self._context.layers(settings)
+        return {
+            "weights": weights_identity(table, settings, item.weights),
+            "network": [table.family, table.sfreq],
+            **{layer_part(layer.id): layer.model_dump() for layer in layers},
             "versions": [extract.REVISION, versions(table, item.weights)],
         }
 
     def _fit(self, item: Fit | Analysis, layers: Sequence[int], revision: int) -> dict[str, Any]:
-        context, study = self._context, self._context.study
-        batches = range(len(context.batches(item.stimuli)))
-        extractions = [self._require(Extract(item.stimuli, item.network, item.weights, k)) for k in batches]
+        study, extractions = self._context.study, self._extracted(item)
         return {
             "features": [e.details["digests"][str(layer)] for e in extractions for layer in layers],
             "responses": self._responses(item),
             **fit_settings(study, item, revision),
         }
+
+    def _extracted(self, item: Fit | Analysis) -> list[Receipt]:
+        """Return the receipts of all batches of an item's network, looked up once for all its layers."""
+        place = (item.stimuli, item.network, item.weights)
+        if place not in self._extractions:
+            batches = range(len(self._context.batches(item.stimuli)))
+            try:
+                self._extractions[place] = [self._require(Extract(*place, batch)) for batch in batches]
+            except Waiting as waiting:
+                self._extractions[place] = waiting
+        found = self._extractions[place]
+        if isinstance(found, Waiting):
+            raise Waiting(str(found))
+        return found
 
     def _responses(self, item: Fit | Analysis) -> dict[str, Any]:
         """Digests of the sessions' counts, and what units are called; a session that failed for good is left out."""

@@ -51,7 +51,14 @@ class FeatureLayout:
 
     def slot(self, layer: StoredLayer) -> int:
         """Rows of one chunk: frames of the longest batch. Every batch has a chunk of its own, padded with NaN."""
-        return max(sum(layer.frames[a:b]) for a, b in self.batch_borders)
+        if layer.id not in self._slots:
+            self._slots[layer.id] = max(sum(layer.frames[a:b]) for a, b in self.batch_borders)
+        return self._slots[layer.id]
+
+    @cached_property
+    def _slots(self) -> dict[int, int]:
+        """What ``slot`` has found, by the layer's id: whoever counts all batches asks for each of them."""
+        return {}
 
     def first_rows(self, layer: StoredLayer) -> list[int]:
         """First row of each stimulus in the layer's array."""
@@ -64,7 +71,7 @@ class FeatureLayout:
         ends = np.cumsum(self.batches).tolist()
         return tuple(zip([0, *ends[:-1]], ends, strict=True))
 
-    @property
+    @cached_property
     def bytes(self) -> int:
         """Size on disk before compression."""
         return sum(4 * len(self.batches) * self.slot(layer) * layer.width for layer in self.layers)

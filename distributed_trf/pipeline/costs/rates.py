@@ -6,7 +6,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +35,7 @@ class Rates:
 
     def seconds(self, cost: Cost) -> float:
         """Return how long an item takes."""
-        arithmetic = sum(n / rate for n, rate in zip(astuple(cost.operations), astuple(self.operations), strict=True))
+        arithmetic = sum(n / rate for n, rate in zip(cost.operations.kinds, self.operations.kinds, strict=True))
         return arithmetic + cost.read / self.read + cost.written / self.write + cost.files * self.file
 
 

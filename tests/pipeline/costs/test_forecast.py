@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from distributed_trf import Study
 from distributed_trf.clusters.recipe import load_recipe
 from distributed_trf.errors import ConfigError
 from distributed_trf.pipeline.context import Context
+from distributed_trf.pipeline.costs.cost import cost
 from distributed_trf.pipeline.costs.memory import CUDA_CONTEXT_BYTES, check_memory, process_bytes
 from distributed_trf.pipeline.costs.operations import Cost, Operations
 from distributed_trf.pipeline.costs.rates import Rates, measure_rates
@@ -47,6 +50,28 @@ def test_plan__counts_the_files_and_bytes_that_a_run_writes(write_study):
     expected = sum(cost.files for p, cost in planned if p.item.stage != "fit")
     assert others - len([f for f in written if f.parts[-2:-1] == ("fit",)]) == pytest.approx(expected, rel=0.1)
     assert fits
+
+
+def test_plan__takes_work_in_proportion_to_the_batches(write_study):
+    """Calls are counted, as times vary: four times the batches take four times the calls and not sixteen."""
+    study = Study.load(write_study(networks=[{"name": "mel_whisper"}], extraction={"batch": 1})).settings
+
+    def calls(n):
+        context = Context.open(study)
+        some = [replace(s, id=f"{s.id}-{k}") for k in range(n) for s in context.stimuli["timit"][:10]]
+        context.__dict__["stimuli"] = {"timit": tuple(some)}
+        counted = Counter()
+        sys.setprofile(lambda _frame, event, _arg: counted.update([event]))
+        try:
+            planned = [(p, cost(context, p.item)) for p in survey_all(context)]
+        finally:
+            sys.setprofile(None)
+        assert len(planned) > 10 * n
+        return counted["call"]
+
+    calls(1)  # what is loaded at the first use
+    few, many = calls(5), calls(20)
+    assert many < 4.2 * few
 
 
 def test_forecast__learns_from_items_that_are_done(write_study):
