@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from importlib import import_module
 from typing import Annotated, Any
@@ -9,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from distributed_trf.cli.console import err
+from distributed_trf.cli.console import err, out
 from distributed_trf.cli.interrupt import interruptible
 from distributed_trf.errors import DistributedTRFError
 
@@ -32,6 +33,24 @@ COMMANDS = {
     "doctor": "doctor.doctor",
 }
 """Where each command is, beside this module; it is loaded when somebody asks for it, as loading all takes seconds."""
+BEGINS = {
+    "plan": "looking at the study and its recordings",
+    "run": "looking at the study and its recordings",
+    "status": "looking at the study and its recordings",
+    "repair": "reading all that is done",
+    "figures": "reading results",
+    "report": "reading results",
+    "import-results": "reading published results",
+    "export-csv": "reading results",
+    "recordings": "reading recordings",
+    "simulate": "preparing recordings",
+    "wer": "preparing networks",
+    "doctor": "looking at this machine",
+}
+"""What commands that take their time say at once; the others answer within a second or two, and print what they were
+asked for alone."""
+REFUSALS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG)
+"""Errors of files and folders that are a user's to mend; any other is shown with where it came from."""
 CANNOT_BEGIN = 2
 """Exit code of a command that could not begin; a run of which some items failed ends with 1."""
 
@@ -49,15 +68,29 @@ class Commands(TyperGroup):
             self.commands[cmd_name] = _load(cmd_name)
         return self.commands.get(cmd_name)
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find a command, and say what it begins with: to load what it needs takes seconds on a busy machine."""
+        if args and args[0] in BEGINS and not {"--help"} & {*args}:
+            out.print(f"{BEGINS[args[0]]} ...")
+        return super().resolve_command(ctx, args)
+
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""
         try:
             with interruptible():
                 return super().invoke(ctx)
         except DistributedTRFError as error:
-            err.print("error:", style="bold red", end=" ")
-            err.print(str(error), soft_wrap=True)
-            raise typer.Exit(CANNOT_BEGIN) from None
+            _say(str(error))
+        except OSError as error:
+            if error.errno not in REFUSALS or error.filename is None:
+                raise
+            _say(f"{error.filename}: {error.strerror}; see who may read and write there, or name another place")
+        raise typer.Exit(CANNOT_BEGIN)
+
+
+def _say(problem: str) -> None:
+    err.print("error:", style="bold red", end=" ")
+    err.print(problem, soft_wrap=True)
 
 
 def _load(name: str) -> Any:

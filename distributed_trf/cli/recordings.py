@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from distributed_trf.cli.console import out
+from distributed_trf.errors import ConfigError
 from distributed_trf.figures.raster import raster_figure
 from distributed_trf.figures.save import FORMATS
 from distributed_trf.recordings.formats import guess_format, open_recordings
@@ -41,9 +42,7 @@ def list_recordings(
         raise typer.BadParameter("needs --raster", param_hint="--stimuli" if stimuli else "--output")
     file = output or Path("_".join(["raster", *(re.sub(r"[^\w.-]+", "-", part) for part in raster or ())]) + ".png")
     if file.suffix.removeprefix(".") not in FORMATS or not file.parent.is_dir():
-        raise typer.BadParameter(
-            f"{file} is not a file ending in {', '.join(FORMATS)} in a folder that exists", param_hint="--output"
-        )
+        raise ConfigError(f"--output: {file} is not a file ending in {', '.join(FORMATS)} in a folder that exists")
     name, recordings = (fmt, open_recordings(fmt, folder)) if fmt else guess_format(folder)
     if raster is not None:
         raster_figure(recordings, *raster, stimuli=stimuli).savefig(file, dpi=dpi)

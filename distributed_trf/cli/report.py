@@ -10,6 +10,7 @@ import typer
 
 from distributed_trf.cli.console import out
 from distributed_trf.cli.results_folder import RESULTS, results_folder, say_what_they_are_of
+from distributed_trf.errors import ConfigError
 from distributed_trf.figures.html.session_report import write_session_report
 from distributed_trf.figures.html.study_report import write_report
 
@@ -29,7 +30,7 @@ def report(
     folder, settings = results_folder(study)
     path = folder / _file_name(session) if output is None else output
     if path.is_dir():
-        raise typer.BadParameter(f"{path} is a folder; name a file", param_hint="--output")
+        raise ConfigError(f"--output: {path} is a folder; name a file")
     if session is None:
         write_report(folder, path, study=settings)
     else:

@@ -7,7 +7,9 @@ from pathlib import Path
 import typer
 
 from distributed_trf.cli.console import out
+from distributed_trf.config.locate import listed
 from distributed_trf.config.study import StudySettings, load_study
+from distributed_trf.errors import ConfigError
 from distributed_trf.pipeline.fit_state import FitState, fit_state
 from distributed_trf.store.study_store import StudyStore
 
@@ -31,6 +33,10 @@ def results_folder(study: str) -> tuple[Path, StudySettings | None]:
     folder = Path(study)
     if (folder / "store.json").is_file():
         return folder, None
+    if folder.is_dir() and study not in listed("configs"):
+        near = sorted(str(marker.parent) for marker in folder.glob("*/store.json"))
+        hint = f"; did you mean {near[0]}?" if near else "; name a study file, or the output folder of a study"
+        raise ConfigError(f"{study}: is a folder without store.json, so it holds no results{hint}")
     settings = load_study(study)
     return settings.output, settings
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from distributed_trf.store.atomic import make_folder
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -42,7 +44,7 @@ def save_figure(figure: Figure, folder: Path, name: str, formats: Sequence[str],
     """
     from matplotlib import rc_context
 
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     _settle(figure, dpi)
     files = []
     for ending in formats:

@@ -13,6 +13,7 @@ from typing import Any
 
 from distributed_trf.config.locate import PACKAGE
 from distributed_trf.config.study import StudySettings
+from distributed_trf.store.atomic import make_folder
 
 LIBRARIES = (
     "numpy",
@@ -50,7 +51,8 @@ def provenance(study: StudySettings) -> dict[str, Any]:
 def new_run(runs: Path) -> Path:
     """Make the folder of a new run; its name sorts by time."""
     path = runs / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{os.getpid()}"
-    path.mkdir(parents=True)
+    make_folder(path.parent)
+    path.mkdir()
     return path
 
 

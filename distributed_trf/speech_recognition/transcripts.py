@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from distributed_trf.store.atomic import make_folder
+
 
 @dataclass(frozen=True)
 class Transcript:
@@ -42,7 +44,7 @@ class TranscriptFile:
 
     def append(self, transcripts: Iterable[Transcript]) -> None:
         """Add transcripts; they are on disk when this returns."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self.path.parent)
         with self.path.open("ab+") as file:
             file.seek(0)
             file.truncate(file.read().rfind(b"\n") + 1)

@@ -12,7 +12,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from distributed_trf.errors import StoreError
 from distributed_trf.store.disk_full import room_for
+
+REFUSALS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG)
+"""Errors of making a folder that are still there at the next attempt."""
 
 REPLACED = ".replaced-"
 """Marks an old folder while a new one takes its place; ``sweep`` puts it back if the new one never did."""
@@ -31,10 +35,44 @@ def write_text(path: Path, text: str) -> None:
         file.write_text(text, encoding="utf-8")
 
 
+def check_folder(path: Path) -> None:
+    """Check that a folder can be made, with its parents, or written to where it is there; nothing is made.
+
+    Raises
+    ------
+    StoreError
+        If something stands in the way, with what it is.
+    """
+    there = next(place for place in (path, *path.absolute().parents) if os.path.lexists(place))
+    if not there.is_dir():
+        raise StoreError(f"{path}: cannot be written to: {there} is no folder; choose another output")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise StoreError(
+            f"{path}: cannot be written to: you may not write in {there}; choose another output, or get the right to"
+        )
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder with its parents, if it is not there.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be made or written to, with the reason.
+    """
+    check_folder(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if error.errno not in REFUSALS:
+            raise
+        raise StoreError(f"{path}: cannot be made: {error.strerror}; choose another output") from error
+
+
 @contextmanager
 def new_file(path: Path) -> Iterator[Path]:
     """Yield a file to write: it takes the place of ``path`` when the block ends well, and is removed otherwise."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     beside = _beside(path)
     try:
         with room_for(path):
@@ -48,7 +86,7 @@ def new_file(path: Path) -> Iterator[Path]:
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """Yield a folder to fill: it takes the place of ``path`` when the block ends well, and is removed otherwise."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     beside = _beside(path)
     try:
         with room_for(path):

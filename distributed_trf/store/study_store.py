@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from distributed_trf.errors import StoreError
-from distributed_trf.store.atomic import TEMPORARY, write_json
+from distributed_trf.store.atomic import TEMPORARY, check_folder, write_json
 
 FORMAT = "distributed_trf study"
 FORMAT_VERSION = 4
@@ -26,12 +26,14 @@ class StudyStore:
         Raises
         ------
         StoreError
-            If the folder holds something else, or a store of another format version.
+            If the folder holds something else, or a store of another format version, or cannot be made or written to.
         """
         root = root.resolve()
         if _is_new(root):
             write_json(root / "store.json", {"format": FORMAT, "format_version": FORMAT_VERSION})
-        return cls.open(root)
+        store = cls.open(root)
+        check_folder(root)
+        return store
 
     @classmethod
     def open(cls, root: Path) -> StudyStore:
@@ -44,6 +46,8 @@ class StudyStore:
         """
         root = root.resolve()
         marker = root / "store.json"
+        if root.exists() and not root.is_dir():
+            raise StoreError(f"{root}: is a file, not the folder of a study; choose another output")
         if not root.is_dir():
             raise StoreError(f"{root}: there is no study folder here; run the study first: dtrf run STUDY")
         try:
@@ -68,7 +72,10 @@ class StudyStore:
     @classmethod
     def at(cls, root: Path) -> StudyStore:
         """Open the folder of a study, and only name its place if it is missing or empty; nothing is made."""
-        return cls(root.resolve()) if _is_new(root) else cls.open(root)
+        if not _is_new(root):
+            return cls.open(root)
+        check_folder(root)
+        return cls(root.resolve())
 
     @property
     def receipts(self) -> Path:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from distributed_trf.clusters.doctor.finding import Finding
+from distributed_trf.errors import StoreError
+from distributed_trf.store.atomic import check_folder
 from distributed_trf.store.speed import folder_speed
 
 SLOW = 20e6
@@ -18,6 +20,11 @@ LITTLE = 1 << 30
 
 def check_store(folder: Path) -> Iterator[Finding]:
     """Write, read, rename and lock in a folder, in which nothing stays."""
+    try:
+        check_folder(folder)
+    except StoreError as error:
+        yield Finding("folder", str(error), "choose another --output")
+        return
     there = folder.resolve()
     while not there.is_dir():
         there = there.parent

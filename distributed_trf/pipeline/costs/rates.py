@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -50,8 +49,10 @@ def measure_rates(folder: Path, threads: int) -> Rates:
         operations = Operations(single=_single(rng), double=_double(rng), eigh=_eigh(rng), transform=_transform(rng))
     while not folder.is_dir():
         folder = folder.parent
-    usable = folder if os.access(folder, os.W_OK) else Path(tempfile.gettempdir())
-    disk = folder_speed(usable)
+    try:
+        disk = folder_speed(folder)
+    except OSError:
+        disk = folder_speed(Path(tempfile.gettempdir()))
     return Rates(operations, disk.read, disk.write, disk.small_file)
 
 

@@ -17,6 +17,7 @@ from distributed_trf.recordings.simulation.stimulus_set import StimulusSet
 from distributed_trf.recordings.simulation.truth import TruthWriter, open_truth
 from distributed_trf.recordings.simulation.ucdavis.layout import UCDavisLayout
 from distributed_trf.recordings.simulation.ucsf.layout import UCSFLayout
+from distributed_trf.store.atomic import make_folder
 
 GENERATOR_VERSION = 2
 """Raise it when the same arguments make other recordings."""
@@ -85,7 +86,7 @@ def simulate(
     plan = Plan(sessions, channels, sentences, calls, seed, bin_width)
     layout = LAYOUTS[format](plan)
 
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     with TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as scratch:
         built = Path(scratch, path.name)  # not the scratch folder itself, which only its owner may read
         built.mkdir()
