@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from distributed_trf.cli.console import err, out
+from distributed_trf.cli.console import LOGS, err, out
 from distributed_trf.cli.interrupt import interruptible
 from distributed_trf.errors import DistributedTRFError
 
@@ -118,8 +118,7 @@ def main(
     *, verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show what the libraries log.")] = False
 ) -> None:
     """Set up logging; only the command line does, never the library."""
-    handler = logging.StreamHandler()
-    handler.setLevel(logging.INFO if verbose else logging.ERROR)
-    logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", handlers=[handler])
+    LOGS.setLevel(logging.INFO if verbose else logging.ERROR)
+    logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", handlers=[LOGS])
     # Bokeh raises when a browser leaves the dashboard before its page is complete; that is no news for the user.
     logging.getLogger("tornado.application").setLevel(logging.CRITICAL)

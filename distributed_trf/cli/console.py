@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
+import logging
+
 from rich.console import Console
 
 # Text is printed as it is: what stands in brackets or between colons may be part of a path. Styles are given as such.
 out = Console(highlight=False, markup=False, emoji=False)
 err = Console(stderr=True, highlight=False, markup=False, emoji=False)
+
+
+LOGS = logging.StreamHandler()
+"""For what libraries log; ``dtrf --verbose`` shows more of it."""
+
+
+def quieten_dask() -> None:
+    """Leave out what Dask logs where the user did not ask for it.
+
+    While workers go, or are slow on a busy machine, that is tracebacks; what a user can do something about is told as
+    events of the run. To be called before a cluster starts.
+    """
+    if LOGS.level < logging.WARNING:
+        return
+    import distributed  # noqa: F401  which gives its loggers their levels
+
+    for name in [*logging.root.manager.loggerDict]:
+        if name.partition(".")[0] in ("distributed", "tornado", "asyncio", "bokeh"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def size(n_bytes: float) -> str:

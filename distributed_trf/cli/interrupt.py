@@ -11,8 +11,8 @@ import typer
 
 from distributed_trf.cli.console import err
 
-SIGNALS = (signal.SIGTERM, signal.SIGHUP)
-"""Of the system or a batch system, and of a terminal that is gone. Ctrl-C raises KeyboardInterrupt by itself."""
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Of a user's Ctrl-C, of the system or a batch system, and of a terminal that is gone."""
 
 
 class Told(SystemExit):
@@ -42,6 +42,8 @@ def interruptible() -> Iterator[None]:
 def _end(number: int, _: FrameType | None) -> None:
     for each in SIGNALS:
         signal.signal(each, signal.SIG_IGN)  # a second one must not break off what the first one began
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
     raise Told(128 + number)
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from distributed_trf.cli.console import duration, out, size, work
+from distributed_trf.cli.console import duration, out, quieten_dask, size, work
 from distributed_trf.cli.progress import Bars
 from distributed_trf.cli.prune import kept
 from distributed_trf.clusters.recipe import Recipe, load_recipe
@@ -86,6 +86,8 @@ def run(
 ) -> None:
     """Do everything of a study that is not done yet."""
     loaded = Study.load(study)
+    if item is None:
+        quieten_dask()
     with Bars() as bars:
         report = loaded.run(cluster, item=item, watcher=bars)
     _summarise(report)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from distributed_trf.clusters.recipe import Recipe
@@ -52,6 +53,9 @@ OF_SCHEDULER = {
 def dask_settings(recipe: Recipe) -> dict[str, Any]:
     """Return what Dask is told before the scheduler of a recipe starts."""
     environment = {f"distributed.nanny.pre-spawn-environ.{name}": value for name, value in ENVIRONMENT.items()}
+    if isinstance(recipe, LocalRecipe | LocalCudaRecipe):  # on the same terminal, so that they log as this process does
+        level = logging.getLevelName(logging.getLogger("distributed").getEffectiveLevel())
+        environment["distributed.nanny.pre-spawn-environ.DASK_LOGGING__DISTRIBUTED"] = level.lower()
     return {
         **OF_SCHEDULER,
         **OF_WORKERS,

@@ -5,9 +5,14 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import re
+import signal
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
+from pathlib import Path
 from typing import Any
 
 from distributed_trf.clusters.recipe_local import LocalCudaRecipe, LocalRecipe
@@ -17,6 +22,7 @@ from distributed_trf.errors import ConfigError, MissingExtraError, WorkersLostEr
 logger = logging.getLogger(__name__)
 
 GUARD = 'let it start them below `if __name__ == "__main__":`'
+OF_TERMINAL = (signal.SIGINT, signal.SIGHUP)
 PATIENCE = 20.0
 """Seconds for workers to end by themselves."""
 
@@ -49,7 +55,7 @@ def start_local(recipe: LocalRecipe | LocalCudaRecipe) -> Iterator[Any]:
     environment = dict(os.environ)
     set_by_nannies: set[str] = set()
     try:
-        with _ended(_cluster(recipe, security)) as cluster, Client(cluster) as client:
+        with _deaf_loop() as loop, _ended(_cluster(recipe, security, loop)) as cluster, Client(cluster) as client:
             # Nannies set thread variables in this process, where a second cluster would inherit them: when they
             # start a worker, and again when they start another in its place.
             set_by_nannies = {name for name in os.environ if os.environ[name] != environment.get(name)}
@@ -83,8 +89,31 @@ def _ended(cluster: Any) -> Iterator[Any]:
             cluster.status = Status.closed  # or it would wait once more when this process ends
 
 
-def _cluster(recipe: LocalRecipe | LocalCudaRecipe, security: Any) -> Any:
+@contextmanager
+def _deaf_loop() -> Iterator[Any]:
+    """Yield a running event loop of which all processes are deaf to the terminal, from their first instruction.
+
+    A terminal sends Ctrl-C, and that it closes, to workers as well, which would die with tracebacks while this process
+    puts things in order, and ends them. What a thread blocks is blocked in the processes that it starts.
+    """
+    from distributed.utils import LoopRunner
+
+    resource_tracker.ensure_running()  # by itself it starts with the first process, and unblocks signals in its thread
+    runner = LoopRunner()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, OF_TERMINAL)
+    try:
+        runner.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    try:
+        yield runner.loop
+    finally:
+        runner.stop()
+
+
+def _cluster(recipe: LocalRecipe | LocalCudaRecipe, security: Any, loop: Any) -> Any:
     options = {
+        "loop": loop,
         "threads_per_worker": 1,
         "memory_limit": recipe.worker_bytes,
         "host": "127.0.0.1",
@@ -115,10 +144,21 @@ def _explained() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
+        script = f" If your script starts them, {GUARD}, for workers import it." if _is_imported() else ""
         raise WorkersLostError(
-            f"the workers cannot start: {error} What ended one may be told above. If a script of your own starts them, "
-            f"{GUARD}, for workers import it."
+            f"the workers cannot start: {error} What ended one may be told above: another process, or too little "
+            f"memory.{script}"
         ) from error
+
+
+def _is_imported() -> bool:
+    """Tell whether workers would run what starts them once more: it is a script, and has no guard."""
+    main = sys.modules["__main__"]
+    spec, file = getattr(main, "__spec__", None), getattr(main, "__file__", None)
+    if (spec is not None and spec.name.endswith("__main__")) or file is None or not Path(file).is_file():
+        return False
+    text = Path(file).read_text(encoding="utf-8", errors="replace")
+    return re.search(r"""__name__\s*==\s*['"]__main__['"]""", text) is None
 
 
 def _restore(environment: Mapping[str, str], names: Iterable[str]) -> None:
