@@ -36,6 +36,7 @@ COMMANDS = {
 BEGINS = {
     "plan": "looking at the study and its recordings",
     "run": "looking at the study and its recordings",
+    "results": "reading results",
     "status": "looking at the study and its recordings",
     "repair": "reading all that is done",
     "figures": "reading results",
@@ -47,8 +48,9 @@ BEGINS = {
     "wer": "preparing networks",
     "doctor": "looking at this machine",
 }
-"""What commands that take their time say at once; the others answer within a second or two, and print what they were
-asked for alone."""
+"""What commands say at once to who watches them, as loading what they need takes seconds."""
+TOLD_ALWAYS = ("plan", "run")
+"""Commands that say it in their output too; that of the others is what was asked for alone."""
 REFUSALS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG)
 """Errors of files and folders that are a user's to mend; any other is shown with where it came from."""
 CANNOT_BEGIN = 2
@@ -70,8 +72,11 @@ class Commands(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find a command, and say what it begins with: to load what it needs takes seconds on a busy machine."""
-        if args and args[0] in BEGINS and not {"--help"} & {*args}:
-            out.print(f"{BEGINS[args[0]]} ...")
+        if args and args[0] in BEGINS and "--help" not in args:
+            if args[0] in TOLD_ALWAYS:
+                out.print(f"{BEGINS[args[0]]} ...")
+            elif err.is_terminal:
+                err.print(f"{BEGINS[args[0]]} ...")
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:

@@ -146,8 +146,8 @@ def _explained() -> Iterator[None]:
     except RuntimeError as error:
         script = f" If your script starts them, {GUARD}, for workers import it." if _is_imported() else ""
         raise WorkersLostError(
-            f"the workers cannot start: {error} What ended one may be told above: another process, or too little "
-            f"memory.{script}"
+            f"the workers cannot start: {error} One ended before it had started, or was ended, as by the system where "
+            f"memory is short; what it logged may be told above, and by dtrf --verbose.{script}"
         ) from error
 
 

@@ -47,7 +47,7 @@ class StudyStore:
         root = root.resolve()
         marker = root / "store.json"
         if root.exists() and not root.is_dir():
-            raise StoreError(f"{root}: is a file, not the folder of a study; choose another output")
+            raise StoreError(f"{root}: there is no study folder here but a file; choose another output")
         if not root.is_dir():
             raise StoreError(f"{root}: there is no study folder here; run the study first: dtrf run STUDY")
         try:

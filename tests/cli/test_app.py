@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import logging
 import subprocess
 import sys
 
 import pytest
+from rich.table import Table
 
-from distributed_trf.cli.app import COMMANDS
+from distributed_trf.cli.app import BEGINS, COMMANDS
+from distributed_trf.cli.console import LOGS, err, out, quieten_dask
+from distributed_trf.clusters.dask_settings import dask_settings
+from distributed_trf.clusters.recipe import load_recipe
 
 SLOW = {"scipy", "pandas", "xarray", "zarr", "dask", "distributed", "matplotlib", "torch"}
 """To import; ``recipes`` needs none of them."""
@@ -27,6 +33,67 @@ def test_command__is_where_it_is_looked_for(dtrf, name):
     done = dtrf(name, "--help")
     assert done.exit_code == 0
     assert f" {name} [OPTIONS]" in done.stdout
+
+
+@pytest.mark.parametrize("name", BEGINS)
+@pytest.mark.parametrize("watched", [False, True])
+def test_command__says_something_before_it_is_loaded(dtrf, monkeypatch, name, watched):
+    """What it needs takes seconds to load on a busy machine."""
+    monkeypatch.setattr(err, "_force_terminal", watched)
+
+    def load(_):
+        raise SystemExit(9)
+
+    monkeypatch.setattr("distributed_trf.cli.app._load", load)
+    done = dtrf(name, "something")
+    assert done.exit_code == 9
+    said = f"{BEGINS[name]} ...\n"
+    is_told = name in ("plan", "run")
+    assert (done.stdout, done.stderr) == (said if is_told else "", said if watched and not is_told else "")
+
+
+def test_refused_file__is_one_message_and_any_other_error_is_not_hidden(dtrf, monkeypatch):
+    def load(_):
+        raise error
+
+    monkeypatch.setattr("distributed_trf.cli.app._load", load)
+    error = PermissionError(errno.EACCES, "Permission denied", "x[/y]")
+    done = dtrf("results", "something")
+    assert done.exit_code == 2
+    assert done.stderr.startswith("error: x[/y]: Permission denied; ")
+    error = OSError(errno.EIO, "Input/output error", "file")
+    with pytest.raises(OSError, match="Input/output error"):
+        dtrf("results", "something")
+
+
+@pytest.mark.parametrize("console", [out, err])
+def test_text__is_printed_as_it_is(console):
+    text = "[old]/x[/y] [red]:smile:[/red] [bold]"
+    table = Table(text, box=None, pad_edge=False)
+    table.add_row(text)
+    with console.capture() as printed:
+        console.print(text)
+        console.print(table)
+    assert [line.rstrip() for line in printed.get().splitlines()] == [text] * 3
+
+
+def test_dask__is_quiet_unless_asked(monkeypatch):
+    import distributed  # noqa: F401
+
+    names = ["distributed", "distributed.client", "tornado.application", "asyncio"]
+    before = {name: logging.getLogger(name).level for name in names}
+    try:
+        monkeypatch.setattr(LOGS, "level", logging.INFO)
+        quieten_dask()
+        assert {name: logging.getLogger(name).level for name in names} == before
+        monkeypatch.setattr(LOGS, "level", logging.ERROR)
+        quieten_dask()
+        assert {logging.getLogger(name).level for name in names} == {logging.CRITICAL}
+        of_workers = dask_settings(load_recipe("local"))
+        assert of_workers["distributed.nanny.pre-spawn-environ.DASK_LOGGING__DISTRIBUTED"] == "critical"
+    finally:
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)
 
 
 def test_unknown_command__names_the_nearest(dtrf):

@@ -9,6 +9,8 @@ import sys
 
 import pytest
 
+from tests.small_results import write_small_study
+
 MEL = [{"name": "mel_librosa"}]
 
 
@@ -65,6 +67,56 @@ def test_mistake__is_one_message_and_ends_with_2(dtrf, write_study, arguments, s
     done = dtrf(*arguments)
     assert done.exit_code == 2
     assert said in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        ("file", "file: there is no study folder here but a file; choose another output"),
+        ("file/x", "file is no folder; choose another output"),
+    ],
+)
+@pytest.mark.parametrize("command", ["plan", "run", "status"])
+def test_output_that_cannot_be_made__is_told_with_the_reason(dtrf, write_study, workplace, command, output, said):
+    (workplace / "file").write_text("")
+    write_study(networks=MEL, output=output)
+    done = dtrf(command, "study.yaml")
+    assert done.exit_code == 2
+    assert said in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["results", "[x]"], "[x]: is a folder without store.json, so it holds no results; did you mean [x]/study?"),
+        (
+            ["report", "[x]/empty"],
+            "[x]/empty: is a folder without store.json, so it holds no results; name a study",
+        ),
+        (["run", "[x]"], "[x]: is a folder, not a YAML file"),
+        (["run", "x" * 5000], "cannot be looked for: File name too long"),
+        (["results", "[x]/study", "--save", "file/x.csv"], "file is no folder"),
+        (["report", "[x]/study", "--output", "file/x[/y].html"], "file is no folder"),
+        (["report", "[x]/study", "--output", "[x]"], "--output: [x] is a folder; name a file"),
+        (["figures", "[x]/study"], "[x]/study/figures: cannot be written to: [x]/study/figures is no folder"),
+        (["simulate", "file/x[/y]"], "file is no folder"),
+        (["recordings", ".", "--raster", "a", "b", "c", "--output", "x[/y].png"], "--output: x[/y].png is not a file"),
+    ],
+)
+def test_place_that_does_not_fit__is_told_as_it_is_written(dtrf, tmp_path, monkeypatch, arguments, said):
+    monkeypatch.chdir(tmp_path)
+    write_small_study(tmp_path / "[x]/study")
+    (tmp_path / "[x]/empty").mkdir()
+    (tmp_path / "[x]/study/figures").write_text("")
+    (tmp_path / "file").write_text("")
+    done = dtrf(*arguments)
+    assert done.exit_code == 2
+    assert said in done.stderr
+
+
+def test_doctor__tells_of_an_output_that_cannot_be_made(dtrf, tmp_path):
+    (tmp_path / "file").write_text("")
+    assert "is no folder" in " ".join(dtrf("doctor", "--output", str(tmp_path / "file")).stdout.split())
 
 
 @pytest.mark.skipif(shutil.which("nvidia-smi") is not None, reason="a GPU may be here")

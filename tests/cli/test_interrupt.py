@@ -23,6 +23,7 @@ def test_signal__ends_a_command_with_what_to_do_and_its_own_code(tmp_path, numbe
         assert process.poll() is None
         time.sleep(0.02)
     process.send_signal(number)
+    process.send_signal(number)  # an impatient user's, who presses it again, breaks off nothing
     out, err = process.communicate(timeout=60)
     assert process.returncode == 128 + number
     assert err == "interrupted; what is done is kept: run the same command again\n"

@@ -91,7 +91,7 @@ def test_export_csv__writes_draws_of_bootstraps_as_well(tmp_path, monkeypatch):
         (["import-results", "in", "--output", "in"], "something is there that is no import of published results"),
         (["import-results", "in", "--output", "out", "--recordings", "in"], "expected sessions_metadata.yml"),
         (["import-results", "in", "--output", "out", "--sessions-metadata", "m.yml"], "m.yml: there is no such file"),
-        (["export-csv", "in", "--output", "csv"], "in: no such file; looked for"),
+        (["export-csv", "in", "--output", "csv"], "in: is a folder without store.json, so it holds no results"),
         (["export-csv", "example", "--output", "csv"], "there is no study folder here"),
     ],
 )

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from urllib.error import HTTPError
 from urllib.request import urlopen
+from importlib.machinery import ModuleSpec
+from types import ModuleType
 
 import psutil
 import pytest
@@ -127,6 +130,35 @@ def test_nanny_that_waits_for_ever__does_not_hold_up_the_end(monkeypatch):
         nanny.process.running.clear()
     psutil.wait_procs([psutil.Process(pid)] if psutil.pid_exists(pid) else [], timeout=10)
     assert not psutil.pid_exists(pid)
+
+
+def test_workers__are_deaf_to_the_terminal():
+    """Which sends Ctrl-C to all that runs in it; this process hears it, and ends them."""
+    with start_cluster("local", workers=1, dashboard="127.0.0.1:0") as client:
+        (pid,) = client.run(os.getpid).values()
+        for number in (signal.SIGINT, signal.SIGHUP):
+            os.kill(pid, number)
+        assert client.submit(os.getpid).result() == pid
+        assert client.run(signal.pthread_sigmask, signal.SIG_BLOCK, []).popitem()[1] >= {signal.SIGINT, signal.SIGHUP}
+    assert not signal.pthread_sigmask(signal.SIG_BLOCK, []) & {signal.SIGINT, signal.SIGHUP}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "is_imported"),
+    [
+        (None, "start()", True),
+        (None, 'if __name__ == "__main__":\n    start()', False),
+        (None, "if __name__=='__main__': start()", False),
+        ("script", "start()", True),
+        ("distributed_trf.__main__", "start()", False),
+    ],
+)
+def test_guard__is_asked_only_of_a_script_that_has_none(tmp_path, monkeypatch, name, text, is_imported):
+    main = ModuleType("__main__")
+    main.__file__, main.__spec__ = str(tmp_path / "script.py"), None if name is None else ModuleSpec(name, None)
+    (tmp_path / "script.py").write_text(text)
+    monkeypatch.setitem(sys.modules, "__main__", main)
+    assert start_local._is_imported() == is_imported
 
 
 def test_script_without_a_guard__is_told_so_at_once(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -95,6 +96,68 @@ def test_misspelt_field__is_named_with_its_value_and_the_nearest_known_one(probl
 def test_value_that_cannot_be_used__is_named_with_what_was_expected(problems, changes, field, value, expected):
     found = problems(**changes)
     assert any(line.startswith(f"{field} = {value}: ") and expected in line for line in found), found
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"bin_widths": 50}, r"bin_widths = 50: expected a list; write \[50\]"),
+        ({"stimuli": "timit"}, r"stimuli = 'timit': expected a list; write \[timit\]"),
+        ({"networks": ["a"]}, "networks.0 = 'a': expected fields of its own, among name, .*; write {name: a}"),
+        ({"name": 5}, "name = 5: expected text; put it in quotes"),
+        ({"bin_widths": [0.05]}, r"bin_widths.0 = 0.05: expected milliseconds \(ms\), 1 at least; 0.05 s is 50"),
+        (
+            {"bin_widths": [60001]},
+            r"bin_widths.0 = 60001: expected milliseconds \(ms\), 60000 at most; .*us is 60.001",
+        ),
+        ({"lags": {"tmax": 200}}, "lags.tmax = 200: expected seconds, 60 at most; 200 ms is 0.2"),
+        ({"lags": {"tmin": -200}}, "lags.tmin = -200: expected seconds, 60 at most; -200 ms is -0.2"),
+        ({"lags": {"lead_in": 350}}, "lags.lead_in = 350: expected seconds, 60 at most; 350 ms is 0.35"),
+        ({"delay": 100}, "delay = 100: expected seconds, 60 at most; 100 ms is 0.1"),
+        (
+            {"lowpass": [{"network": "a", "layer": 0, "weights": "fixed", "lowpass_bins": [0.1]}]},
+            r"lowpass.0.lowpass_bins.0 = 0.1: expected milliseconds .* 0.1 s is 100",
+        ),
+        (
+            {"reliability": {"bootstrap": {"n_repeats": [2], "percent_duration": [0.2]}}},
+            "reliability.bootstrap.percent_duration.0 = 0.2: expected percent, 1 at least; the fraction 0.2 is 20",
+        ),
+        ({"output": "~nobody.here/x"}, "output = .* write the whole path"),
+        ({"output": "x" * 256}, "output = .* expected names of up to 255 bytes"),
+        (
+            {"networks": [{"name": "a", "source": "a\0b"}]},
+            r"networks.0.source = 'a\\x00b': no file can be called that.*",
+        ),
+    ],
+)
+def test_another_unit_or_shape__is_told_with_what_to_write(problems, changes, problem):
+    (found,) = problems(**changes)
+    assert re.fullmatch(problem, found)
+
+
+def test_limits__are_taken_themselves(folder):
+    changes = {"bin_widths": [1, 60_000], "lags": {"tmin": -60, "tmax": 60, "lead_in": 60}, "delay": -60}
+    (folder / "study.yaml").write_text(yaml.safe_dump({**MINIMAL, **changes, "output": "x" * 255}))
+    assert load_study("study.yaml").bin_widths == [1, 60_000]
+
+
+def test_units_of_tables_and_recipes__are_told_alike(folder):
+    (folder / "net.yaml").write_text(yaml.safe_dump({**TABLE, "sfreq": 16}))
+    with pytest.raises(ConfigError, match="sfreq = 16: expected hertz, 100 at least; 16 kHz is 16000"):
+        load_table("net.yaml")
+    for memory in (16, "9" * 400 + " GB"):
+        with pytest.raises(ConfigError, match=r"memory = .*: expected .* 16 GiB"):
+            load_recipe("local", memory=memory)
+    with pytest.raises(ConfigError, match=r"walltime = 4: .* seconds, so write 4 h"):
+        load_recipe("slurm", walltime=4)
+    with pytest.raises(ConfigError, match="walltime = .*: expected a duration"):
+        load_recipe("slurm", walltime="9" * 400 + "-00:00:00")
+
+
+def test_hundreds_of_problems__are_counted(problems):
+    found = problems(bin_widths=[-1] * 500)
+    assert len(found) == 21
+    assert found[-1] == "and 480 more problems"
 
 
 def test_missing_field__is_named(folder, problems):

@@ -116,6 +116,12 @@ def test_nan_in_stored_features__is_found_before_a_fit(studied, write_study):
         ({"networks": [{"name": "small_whisper", "weights": ["fixed"]}]}, ConfigError, "fixed is for spectrograms"),
         ({"stimuli": ["mvocs"]}, ConfigError, "stimuli: mvocs is not .* offers: timit; no mvocs: .*MonkVocs"),
         ({"networks": MEL, "ridge": {"n_folds": 40}}, ConfigError, "n_folds"),
+        (
+            {"networks": MEL, "lags": {"tmax": 20}},
+            ConfigError,
+            r"lags.tmax = 20 s is beyond the longest sound of timit, which lasts \d.\d+ s; .* 20 ms is 0.02",
+        ),
+        ({"networks": MEL, "lags": {"tmin": -20}}, ConfigError, "lags.tmin = -20 s is beyond the longest sound"),
     ],
 )
 def test_unusable_study__writes_nothing(write_study, workplace, changes, error, message):

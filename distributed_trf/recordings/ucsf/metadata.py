@@ -40,6 +40,8 @@ def read_site_table(path: Path) -> SiteTable:
     RecordingError
         If it is missing or damaged, or a field is missing or is not what it should be.
     """
+    if not path.exists():
+        raise RecordingError(f"{path}: there is no such file. Copy it again from the published recordings")
     try:
         content = read_yaml(path)
     except ConfigError as error:
