@@ -13,6 +13,7 @@ from distributed_trf.cli.results_folder import RESULTS, results_folder, say_what
 from distributed_trf.errors import ConfigError
 from distributed_trf.figures.html.session_report import write_session_report
 from distributed_trf.figures.html.study_report import write_report
+from distributed_trf.store.atomic import check_folder
 
 
 def report(
@@ -31,6 +32,7 @@ def report(
     path = folder / _file_name(session) if output is None else output
     if path.is_dir():
         raise ConfigError(f"--output: {path} is a folder; name a file")
+    check_folder(path.parent)  # before minutes are spent on figures
     if session is None:
         write_report(folder, path, study=settings)
     else:
