@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import logging
+import sys
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Annotated, Any
 
 import typer
@@ -122,7 +124,9 @@ app = typer.Typer(
 def main(
     *, verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show what the libraries log.")] = False
 ) -> None:
-    """Set up logging; only the command line does, never the library."""
+    """Set up logging and output; only the command line does, never the library."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files that the terminal has no letters for
     LOGS.setLevel(logging.INFO if verbose else logging.ERROR)
     logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", handlers=[LOGS])
     # Bokeh raises when a browser leaves the dashboard before its page is complete; that is no news for the user.

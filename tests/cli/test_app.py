@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import subprocess
 import sys
 
@@ -64,6 +65,19 @@ def test_refused_file__is_one_message_and_any_other_error_is_not_hidden(dtrf, mo
     error = OSError(errno.EIO, "Input/output error", "file")
     with pytest.raises(OSError, match="Input/output error"):
         dtrf("results", "something")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8:strict", "ascii:strict"])
+def test_name_without_letters_on_the_terminal__is_escaped(tmp_path, encoding):
+    (tmp_path / "cluster").mkdir()
+    (tmp_path / "cluster" / os.fsdecode(b"[\xff].yaml")).write_text(
+        "# \u017f\nkind: local\nworkers: 1\n", encoding="utf-8"
+    )
+    environment = {**os.environ, "PYTHONIOENCODING": encoding, "COLUMNS": "200"}
+    command = [sys.executable, "-m", "distributed_trf", "recipes"]
+    done = subprocess.run(command, capture_output=True, env=environment, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"[\\udcff] " in done.stdout
 
 
 @pytest.mark.parametrize("console", [out, err])
