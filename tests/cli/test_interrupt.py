@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -10,6 +11,9 @@ import time
 from pathlib import Path
 
 import pytest
+import typer
+
+from distributed_trf.cli.interrupt import interruptible
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -23,7 +27,6 @@ def test_signal__ends_a_command_with_what_to_do_and_its_own_code(tmp_path, numbe
         assert process.poll() is None
         time.sleep(0.02)
     process.send_signal(number)
-    process.send_signal(number)  # an impatient user's, who presses it again, breaks off nothing
     out, err = process.communicate(timeout=60)
     assert process.returncode == 128 + number
     assert err == "interrupted; what is done is kept: run the same command again\n"
@@ -40,6 +43,23 @@ def test_nohup__stays_deaf_to_its_terminal(tmp_path):
     assert not is_handled(process.pid, signal.SIGHUP)
     process.terminate()
     assert process.wait(timeout=60) == 128 + signal.SIGTERM
+
+
+def test_second_interrupt__breaks_nothing_off():
+    put_in_order = []
+
+    def work():
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(10)
+        finally:
+            os.kill(os.getpid(), signal.SIGINT)
+            put_in_order.append(True)
+
+    with pytest.raises(typer.Exit), interruptible():
+        work()
+    assert put_in_order
+    assert signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
 
 
 def is_handled(pid, number):

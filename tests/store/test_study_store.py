@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -123,3 +125,24 @@ def test_all_features__are_found_by_what_they_are(tmp_path):
         store.features(*key).mkdir(parents=True)
     found = store.all_features()
     assert found == {key: store.features(*key) for key in [("mvocs", "net", "trained"), ("timit", "net", "reset")]}
+
+
+def test_folder_without_the_right_to_write__may_be_read_and_is_not_run_in(tmp_path, monkeypatch):
+    StudyStore.create(tmp_path / "study")
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert StudyStore.at(tmp_path / "study").root == tmp_path / "study"
+    with pytest.raises(StoreError, match=r"study: cannot be written to: you may not write in .*study; choose another"):
+        StudyStore.create(tmp_path / "study")
+    with pytest.raises(StoreError, match=r"new: cannot be written to: you may not write in"):
+        StudyStore.at(tmp_path / "new")
+
+
+@pytest.mark.parametrize(("number", "error"), [(errno.EROFS, StoreError), (errno.EIO, OSError)])
+def test_folder_that_is_refused__is_told_and_what_may_pass_is_raised_as_it_is(tmp_path, monkeypatch, number, error):
+    def mkdir(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, "mkdir", mkdir)
+    with pytest.raises(error, match=os.strerror(number)) as caught:
+        StudyStore.create(tmp_path / "new")
+    assert isinstance(caught.value, StoreError) == (error is StoreError)
