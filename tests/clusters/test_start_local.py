@@ -7,10 +7,10 @@ import os
 import signal
 import subprocess
 import sys
-from urllib.error import HTTPError
-from urllib.request import urlopen
 from importlib.machinery import ModuleSpec
 from types import ModuleType
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import psutil
 import pytest
