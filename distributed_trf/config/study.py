@@ -19,6 +19,9 @@ from distributed_trf.config.fields import AbsolutePath, Milliseconds, Name, Seco
 from distributed_trf.config.load import Settings, load
 from distributed_trf.config.locate import locate
 
+Training = Literal["first", "mean", "all"]
+"""Presentations of a training sound that are fitted."""
+
 
 class RecordingsSettings(Settings):
     """Which recordings."""
@@ -109,6 +112,9 @@ class StudySettings(Settings):
     bin_widths: Annotated[list[Milliseconds], Field(min_length=1)] = [50.0]
     delay: Seconds = 0.0
     """Seconds after the onset of a sound at which the first bin of its response begins."""
+    training: Training = "first"
+    """Which responses are fitted where a training sound was presented several times: the first, their mean, or all,
+    each presentation then being a trial of its own (in the fold of its sound)."""
     lags: LagSettings = LagSettings()
     reliability: ReliabilitySettings | None = ReliabilitySettings()
     """None measures no reliability."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.config.study import StudySettings
 from distributed_trf.config.weights import Weights
-from distributed_trf.errors import ConfigError
+from distributed_trf.errors import ConfigError, RecordingError
 from distributed_trf.features.families.known import FAMILIES
 from distributed_trf.features.planning import check_weights, frame_rate, is_known
 from distributed_trf.features.resample import FINEST_BIN, KEPT_RATE
@@ -127,6 +129,20 @@ class Context:
     def stimuli(self) -> dict[str, tuple[Stimulus, ...]]:
         """The sounds of each stimulus set."""
         return {name: self.recordings.stimuli(name) for name in self.study.stimuli}
+
+    @cached_property
+    def training_trials(self) -> dict[str, dict[str, int]]:
+        """How many trials each training stimulus of each set makes in the session where it makes most.
+
+        That is known of sessions whose trials can be read.
+        """
+        found = {name: {s.id: 1 for s in stimuli if not s.is_test} for name, stimuli in self.stimuli.items()}
+        for name, times in found.items() if self.study.training == "all" else ():
+            for session in self.recordings.heard(name):
+                with suppress(RecordingError, OSError):
+                    presented = Counter(self.recordings.trials(session, name).stimulus)
+                    times.update({i: max(n, presented[i]) for i, n in times.items()})
+        return found
 
     @cached_property
     def expected_features(self) -> dict[tuple[str, str, Weights], tuple[FeatureLayout, list[int]]]:

@@ -279,13 +279,18 @@ class Expectations:
         return found
 
     def _responses(self, item: Fit | Analysis) -> dict[str, Any]:
-        """Digests of the sessions' counts, and what units are called; a session that failed for good is left out."""
-        found = {}
+        """Digests of the sessions' counts, and what units are called; a session that failed for good is left out.
+
+        ``training`` matters to sessions alone in which a training sound was presented several times.
+        """
+        found, training = {}, self._context.study.training
         for session in self._context.recordings.heard(item.stimuli):
             counts = ReadSession(item.stimuli, session.name)
             receipt = self.receipt(counts)
             if receipt is not None:
-                found[session.name] = [receipt.details["digests"][f"{item.bin_width:g}"], *session.channels]
+                several = [training] if training != "first" and receipt.details["further"] else []
+                digest = receipt.details["digests"][f"{item.bin_width:g}"]
+                found[session.name] = [digest, *several, *session.channels]
             elif not self.unreadable(counts):
                 raise Waiting(f"waits for {counts.stage} {counts.key}")
         if not found:

@@ -34,20 +34,28 @@ class Counts:
     """How often each test stimulus was presented."""
     bins: dict[str, int]
     """Number of bins of each stimulus of the set, heard or not."""
+    presentations: tuple[int, ...]
+    """How often each training stimulus was presented."""
+    further: np.ndarray
+    """Counts of the presentations of training stimuli beyond the first, in the order of ``test``: shape (sum over
+    training stimuli of such presentations x bins, units)."""
 
     @cached_property
     def train_trials(self) -> dict[str, np.ndarray]:
-        """Responses by training stimulus, each of shape (bins, units)."""
-        borders = np.cumsum([self.bins[i] for i in self.train_ids])[:-1]
-        return dict(zip(self.train_ids, np.split(self.train, borders), strict=True))
+        """Responses to the first presentation by training stimulus, each of shape (bins, units)."""
+        return {
+            i: trials[0] for i, trials in self._trials(self.train, self.train_ids, (1,) * len(self.train_ids)).items()
+        }
+
+    @cached_property
+    def further_trials(self) -> dict[str, np.ndarray]:
+        """Responses to further presentations by training stimulus, each of shape (such presentations, bins, units)."""
+        return self._trials(self.further, self.train_ids, tuple(n - 1 for n in self.presentations))
 
     @cached_property
     def test_trials(self) -> dict[str, np.ndarray]:
         """All responses by test stimulus, each of shape (its repeats, bins, units)."""
-        shapes = {i: (n, self.bins[i], self.test.shape[1]) for i, n in zip(self.test_ids, self.repeats, strict=True)}
-        borders = np.cumsum([n * bins for n, bins, _ in shapes.values()])[:-1]
-        rows = np.split(self.test, borders)
-        return {i: row.reshape(shape) for (i, shape), row in zip(shapes.items(), rows, strict=True)}
+        return self._trials(self.test, self.test_ids, self.repeats)
 
     @cached_property
     def repeated(self) -> np.ndarray:
@@ -56,6 +64,12 @@ class Counts:
         Shape (repeats, test bins, units).
         """
         return np.concatenate([trials[: min(self.repeats)] for trials in self.test_trials.values()], axis=1)
+
+    def _trials(self, rows: np.ndarray, ids: tuple[str, ...], times: tuple[int, ...]) -> dict[str, np.ndarray]:
+        """Cut rows at the borders of stimuli, each presented some times; shapes (times, bins, units)."""
+        shapes = [(n, self.bins[i], rows.shape[1]) for i, n in zip(ids, times, strict=True)]
+        borders = np.cumsum([n * bins for n, bins, _ in shapes])[:-1]
+        return {i: part.reshape(s) for i, part, s in zip(ids, np.split(rows, borders), shapes, strict=True)}
 
 
 def bin_spikes(
@@ -79,7 +93,7 @@ def bin_spikes(
     Returns
     -------
     Counts
-        Training stimuli keep their first presentation, test stimuli all of theirs.
+        All presentations of training and test stimuli.
 
     Raises
     ------
@@ -106,11 +120,16 @@ def bin_spikes(
             "Leave the session out (`bad_sessions` in ucsf, `use` in the sessions.csv of generic)"
         )
 
-    kept = [presented[i][0] for i in train_ids] + [trial for i in test_ids for trial in presented[i]]
-    counts = count_trials(spikes, kept, stimuli, bin_width, delay=delay)
-    n_train = sum(bins[i] for i in train_ids)
-    repeats = tuple(len(presented[i]) for i in test_ids)
-    return Counts(train_ids, test_ids, counts[:n_train], counts[n_train:], repeats, bins)
+    parts = (
+        [presented[i][0] for i in train_ids],
+        [trial for i in test_ids for trial in presented[i]],
+        [trial for i in train_ids for trial in presented[i][1:]],
+    )
+    counts = count_trials(spikes, sum(parts, []), stimuli, bin_width, delay=delay)
+    borders = np.cumsum([sum(bins[spikes.stimulus[trial]] for trial in part) for part in parts])[:-1]
+    train, test, further = np.split(counts, borders)
+    repeats, presentations = (tuple(len(presented[i]) for i in ids) for ids in (test_ids, train_ids))
+    return Counts(train_ids, test_ids, train, test, repeats, bins, presentations, further)
 
 
 def count_trials(

@@ -15,11 +15,14 @@ from distributed_trf.results.units import unit_keys
 
 MUST_AGREE = {
     "delay": None,
+    "training": None,
     "lags": None,
     "ridge": ("alphas", "n_folds", "seed", "standardize", "scaling", "folds", "precision"),
     "reliability": ("draws", "null_shift", "shifts", "splits", "seed"),
 }
 """Settings of a study that decide what its numbers mean; of some only these fields."""
+UNSAID = {"training": "first"}
+"""What holds of results made before there was such a setting."""
 
 
 def combine_results(*datasets: xr.Dataset) -> xr.Dataset:
@@ -40,8 +43,9 @@ def combine_results(*datasets: xr.Dataset) -> xr.Dataset:
     Raises
     ------
     DataError
-        If lags, delay, folds, penalties or the measure of reliability differ, or if two have other numbers for the same
-        fit or the same unit's reliability, as they would of other recordings; the first such setting or place is named.
+        If lags, delay, trials, folds, penalties or the measure of reliability differ, or if two have other numbers for
+        the same fit or the same unit's reliability, as they would of other recordings; the first such setting or place
+        is named.
 
     Notes
     -----
@@ -81,7 +85,7 @@ def _settings(ds: xr.Dataset) -> dict[str, Any]:
 
 def _check_settings(first: dict[str, Any], other: dict[str, Any], k: int) -> None:
     for field, parts in MUST_AGREE.items():
-        a, b = first.get(field), other.get(field)
+        a, b = (of.get(field, UNSAID.get(field)) for of in (first, other))
         if field == "reliability" and (a is None or b is None):
             continue
         if parts is not None:

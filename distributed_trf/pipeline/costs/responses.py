@@ -13,8 +13,9 @@ REPEATS = 12
 
 
 def training_bins(context: Context, stimuli: str, bin_width: float) -> int:
-    """Count the bins of all training stimuli of a set."""
-    return sum(stimulus_bins(s.duration, bin_width) for s in context.stimuli[stimuli] if not s.is_test)
+    """Count the bins of all training stimuli of a set, as often as each is a trial."""
+    times = context.training_trials[stimuli]
+    return sum(times[s.id] * stimulus_bins(s.duration, bin_width) for s in context.stimuli[stimuli] if not s.is_test)
 
 
 def test_bins(context: Context, stimuli: str, bin_width: float) -> int:

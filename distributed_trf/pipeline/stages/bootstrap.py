@@ -10,10 +10,11 @@ import xarray as xr
 
 from distributed_trf.arrays import Array, to_device, to_numpy
 from distributed_trf.config.analyses import BootstrapSettings
-from distributed_trf.config.study import StudySettings
+from distributed_trf.config.study import StudySettings, Training
 from distributed_trf.errors import DataError
 from distributed_trf.names import UNIT
 from distributed_trf.pipeline.items import BootstrapTest, BootstrapTraining
+from distributed_trf.pipeline.stages.cohort import training_times, training_trials
 from distributed_trf.pipeline.stages.fit import collect
 from distributed_trf.pipeline.stages.layer_data import LayerData
 from distributed_trf.store.analyses import unit_coords, write_analysis
@@ -60,9 +61,12 @@ def bootstrap_training(item: BootstrapTraining, study: StudySettings, store: Stu
     r = np.full((settings.draws, data.n_units), np.nan)
     alpha = np.full_like(r, np.nan)
     too_few = 0
-    for sessions in _heard_alike(data):
+    for sessions in _heard_alike(data, study.training):
         ids = data.counts[sessions[0]].train_ids
-        trials = {i: np.hstack([data.counts[s].train_trials[i] for s in sessions]) for i in ids}
+        trials = {
+            i: np.concatenate([training_trials(data.counts[s], i, study.training) for s in sessions], axis=2)
+            for i in ids
+        }
         durations = [data.bins[i] for i in ids]
         for draw in range(settings.draws):
             rng = draw_generator(settings.seed, "training", item.percent_duration, draw)
@@ -141,14 +145,18 @@ def _fit_drawn(
     study: StudySettings,
     device: str,
 ) -> Solution:
-    """Fit on stimuli that count as often as they were drawn."""
+    """Fit on stimuli that count as often as they were drawn.
+
+    ``trials`` are of shape (trials, bins, U); one drawn stimulus is all of its trials.
+    """
     ridge, drawn = study.ridge, list(times)
     folds = []
     for fold in assign_folds(len(drawn), ridge.n_folds, ridge.seed):
         with timed("moments"):
             stream = MomentStream(data.lags, data.lead_in, dtype=ridge.precision)
             for stimulus in (drawn[i] for i in fold):
-                stream.add(features[stimulus], to_device(trials[stimulus], device), weight=float(times[stimulus]))
+                for y in trials[stimulus]:
+                    stream.add(features[stimulus], to_device(y, device), weight=float(times[stimulus]))
             folds.append(stream.moments())
     return fit_moments(
         folds,
@@ -161,8 +169,8 @@ def _fit_drawn(
     )
 
 
-def _heard_alike(data: LayerData) -> Iterator[list[str]]:
-    """Sessions that heard the same training stimuli.
+def _heard_alike(data: LayerData, presented: Training) -> Iterator[list[str]]:
+    """Sessions that heard the same training stimuli, and each in as many trials.
 
     Raises
     ------
@@ -171,9 +179,9 @@ def _heard_alike(data: LayerData) -> Iterator[list[str]]:
     """
     if not data.counts:
         raise DataError("none of the sessions asked for was read; see `sessions` in bootstraps")
-    alike: dict[tuple[str, ...], list[str]] = {}
+    alike: dict[tuple[tuple[str, int], ...], list[str]] = {}
     for session, counts in data.counts.items():
-        alike.setdefault(counts.train_ids, []).append(session)
+        alike.setdefault(tuple(training_times(counts, presented).items()), []).append(session)
     yield from alike.values()
 
 

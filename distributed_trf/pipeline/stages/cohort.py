@@ -1,4 +1,8 @@
-"""Sessions that are fitted together: they share folds, and those that heard the same stimuli form a group."""
+"""Sessions that are fitted together: they share folds, and those that heard the same stimuli form a group.
+
+Where every presentation of a training stimulus is a trial, stimuli count as often as a session heard them, so that only
+sessions that heard each equally often share their sums; what a session did not hear counts once, as elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +12,21 @@ from itertools import groupby
 
 import numpy as np
 
-from distributed_trf.config.study import RidgeSettings
+from distributed_trf.config.study import RidgeSettings, Training
 from distributed_trf.recordings.binning import Counts
 from distributed_trf.trf.crossval import assign_folds
 
 
 @dataclass(frozen=True)
 class Cohort:
-    """Sessions with one deal of the training stimuli into folds."""
+    """Sessions with one deal of the training stimuli into folds, to which each stimulus was presented equally often."""
 
     fold_of: dict[str, int]
     """Fold of every training stimulus of the set."""
+    times: dict[str, int]
+    """How many trials every training stimulus of the set makes."""
+    presented: Training
+    """Which presentations of it those are."""
     sessions: dict[str, Counts]
     """Ordered so that those that heard the same training stimuli stand together."""
 
@@ -33,22 +41,39 @@ class Cohort:
         return {s: slice(end - c.train.shape[1], end) for (s, c), end in zip(self.sessions.items(), ends, strict=True)}
 
     def responses(self, stimulus: str, bins: int) -> tuple[np.ndarray, list[bool]]:
-        """Responses of all units to a training stimulus, shape (bins, U), and which groups heard it.
+        """Responses of all units to a training stimulus, shape (its trials, bins, U), and which groups heard it.
 
         Units that did not hear it have zeros.
         """
         blocks = [
-            c.train_trials[stimulus] if stimulus in c.train_trials else np.zeros((bins, c.train.shape[1]), np.uint16)
+            training_trials(c, stimulus, self.presented)
+            if stimulus in c.train_trials
+            else np.zeros((self.times[stimulus], bins, c.train.shape[1]), np.uint16)
             for c in self.sessions.values()
         ]
-        return np.hstack(blocks), [stimulus in group[0].train_trials for group in self._groups()]
+        return np.concatenate(blocks, axis=2), [stimulus in group[0].train_trials for group in self._groups()]
 
     def _groups(self) -> list[list[Counts]]:
         return [list(group) for _, group in groupby(self.sessions.values(), key=lambda c: c.train_ids)]
 
 
+def training_trials(counts: Counts, stimulus: str, presented: Training) -> np.ndarray:
+    """Return the responses to a training stimulus that are fitted, shape (trials, bins, units)."""
+    first = counts.train_trials[stimulus][np.newaxis]
+    if presented == "first":
+        return first
+    every = np.concatenate([first, counts.further_trials[stimulus]])
+    return every if presented == "all" else every.mean(axis=0, keepdims=True)
+
+
+def training_times(counts: Counts, presented: Training) -> dict[str, int]:
+    """Return how many trials each training stimulus that a session heard makes."""
+    times = counts.presentations if presented == "all" else (1,) * len(counts.train_ids)
+    return dict(zip(counts.train_ids, times, strict=True))
+
+
 def cohorts(
-    counts: Mapping[str, Counts], training: Sequence[str], ridge: RidgeSettings
+    counts: Mapping[str, Counts], training: Sequence[str], ridge: RidgeSettings, presented: Training = "first"
 ) -> tuple[list[Cohort], dict[str, str]]:
     """Deal stimuli into folds and put sessions with the same deal together.
 
@@ -62,6 +87,8 @@ def cohorts(
         With ``folds: shared`` the set's stimuli are dealt once, and each session has those of each fold that it heard.
         With ``per_session``, and where the common deal would leave a session's fold empty, its own stimuli are dealt;
         what it did not hear stays where the common deal puts it.
+    presented
+        Which presentations of a training stimulus are fitted.
 
     Returns
     -------
@@ -69,7 +96,7 @@ def cohorts(
         ``left_out`` says by session why it cannot be cross-validated.
     """
     common = _deal(training, ridge)
-    deals: dict[tuple[int, ...], dict[str, Counts]] = {}
+    deals: dict[tuple[tuple[int, int], ...], dict[str, Counts]] = {}
     left_out = {}
     for session, c in counts.items():
         if len(c.train_ids) < ridge.n_folds:
@@ -78,12 +105,14 @@ def cohorts(
         deal = common
         if ridge.folds == "per_session" or len({common[i] for i in c.train_ids}) < ridge.n_folds:
             deal = common | _deal(c.train_ids, ridge)
-        deals.setdefault(tuple(deal[i] for i in training), {})[session] = c
+        times = training_times(c, presented)
+        deals.setdefault(tuple((deal[i], times.get(i, 1)) for i in training), {})[session] = c
     found = []
-    for folds, sessions in deals.items():
+    for dealt, sessions in deals.items():
         first_seen = {ids: k for k, ids in reversed(list(enumerate(c.train_ids for c in sessions.values())))}
         together = sorted(sessions.items(), key=lambda item: first_seen[item[1].train_ids])
-        found.append(Cohort(dict(zip(training, folds, strict=True)), dict(together)))
+        fold_of, times = (dict(zip(training, column, strict=True)) for column in zip(*dealt, strict=True))
+        found.append(Cohort(fold_of, times, presented, dict(together)))
     return found, left_out
 
 

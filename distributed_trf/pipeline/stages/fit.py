@@ -61,7 +61,9 @@ def fit_units(
         for name, by_session in _test(cohort, solution, test, data).items():
             for session, column in by_session.items():
                 results[name][data.units[session]] = column
-    return results, solved, _summary(results, data, study, left_out, [solution for _, solution in solved])
+    details = _summary(results, data, study, left_out, [solution for _, solution in solved])
+    details["unused_presentations"] = data.further if study.training == "first" else 0
+    return results, solved, details
 
 
 def collect(
@@ -79,7 +81,7 @@ def collect(
     RecordingError
         If no session is left.
     """
-    found, left_out = cohorts(data.counts, data.training, study.ridge)
+    found, left_out = cohorts(data.counts, data.training, study.ridge, study.training)
     if not found:
         raise RecordingError(f"no session can be fitted: {'; '.join(f'{s}: {why}' for s, why in left_out.items())}")
     collectors = [_collector(cohort, data, study, device) for cohort in found]
@@ -89,8 +91,9 @@ def collect(
             test[stimulus] = x
             continue
         for cohort, collector in zip(found, collectors, strict=True):
-            y, heard = cohort.responses(stimulus, data.bins[stimulus])
-            collector.add(cohort.fold_of[stimulus], x, to_device(y, device), heard)
+            trials, heard = cohort.responses(stimulus, data.bins[stimulus])
+            for y in trials:
+                collector.add(cohort.fold_of[stimulus], x, to_device(y, device), heard)
     sums = [collector.folds() for collector in collectors]
     return list(zip(found, sums, strict=True)), [test[i] for i in data.test_ids], left_out
 
@@ -108,7 +111,7 @@ def _collector(cohort: Cohort, data: LayerData, study: StudySettings, device: st
         solver=ridge.solver,
         precision=ridge.precision,
     )
-    rows = sum(data.bins[i] for i in data.training)
+    rows = sum(data.bins[i] * cohort.times[i] for i in data.training)
     collector.choose(rows, sum(data.widths), len(ridge.penalties), device=device, free=float("inf"))
     return collector
 

@@ -99,6 +99,11 @@ class LayerData:
         return [i for i in self._stored.layout.stimuli if i not in self.test_ids]
 
     @property
+    def further(self) -> int:
+        """Presentations of training stimuli beyond the first of each, in all sessions."""
+        return sum(sum(c.presentations) - len(c.presentations) for c in self.counts.values())
+
+    @property
     def widths(self) -> list[int]:
         """Number of features of each layer."""
         return [self._stored.layer(layer).width for layer in self._layers]

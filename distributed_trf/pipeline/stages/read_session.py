@@ -6,6 +6,7 @@ large and slow to parse.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
 from typing import Any
 
@@ -21,7 +22,7 @@ from distributed_trf.store.study_store import StudyStore
 from distributed_trf.store.zarr_arrays import attributes, member, open_group, read, write_group
 from distributed_trf.timing import timed
 
-REVISION = 4
+REVISION = 5
 """Raise when this code gives other numbers than before, so that old ones become stale."""
 OF_SPIKES = ("recording files", "recording format", "stimuli", "versions")
 """What in an item's fingerprint the spikes depend on; the counts depend on all of it."""
@@ -46,11 +47,20 @@ def read_session(
             "test_ids": counts.test_ids,
             "repeats": counts.repeats,
             "bins": counts.bins,
+            "presentations": counts.presentations,
         }
-        path = store.counts(item.stimuli, bin_width, item.session)
-        write_group(path, {"train": counts.train, "test": counts.test}, attrs)
-        digests[f"{bin_width:g}"] = digest([attrs, digest_array(counts.train), digest_array(counts.test)])
-    return {"digests": digests, "notes": spikes.notes, "units": len(spikes.times), "trials": len(spikes.stimulus)}
+        arrays = {"train": counts.train, "test": counts.test, "further": counts.further}
+        write_group(store.counts(item.stimuli, bin_width, item.session), arrays, attrs)
+        digests[f"{bin_width:g}"] = digest([attrs, *(digest_array(array) for array in arrays.values())])
+    presented = Counter(spikes.stimulus)
+    further = sum(presented[s.id] - 1 for s in stimuli if not s.is_test and presented[s.id])
+    return {
+        "digests": digests,
+        "notes": spikes.notes,
+        "units": len(spikes.times),
+        "trials": len(spikes.stimulus),
+        "further": further,
+    }
 
 
 @timed("load")
@@ -58,9 +68,11 @@ def load_counts(store: StudyStore, stimuli: str, bin_width: float, session: str)
     """Read the binned responses of one session from the study's folder."""
     group = open_group(store.counts(stimuli, bin_width, session))
     attrs = attributes(group)
-    train, test = (read(member(group, name)) for name in ("train", "test"))
-    ids = (tuple(attrs["train_ids"]), tuple(attrs["test_ids"]))
-    return Counts(*ids, train, test, tuple(attrs["repeats"]), attrs["bins"])
+    train, test, further = (read(member(group, name)) for name in ("train", "test", "further"))
+    train_ids, test_ids, repeats, presentations = (
+        tuple(attrs[name]) for name in ("train_ids", "test_ids", "repeats", "presentations")
+    )
+    return Counts(train_ids, test_ids, train, test, repeats, attrs["bins"], presentations, further)
 
 
 def _spikes(item: ReadSession, recordings: RecordingSet, store: StudyStore, fingerprint: dict[str, str]) -> SpikeTrials:

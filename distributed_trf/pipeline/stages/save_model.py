@@ -30,7 +30,7 @@ def save_model(store: StudyStore, item: Fit, study: StudySettings, fitted: Seque
         for session, columns in cohort.columns().items():
             weights[:, units[session]] = solved[0][:, columns]
             intercept[units[session]], alpha[units[session]] = solved[1][columns], solved[2][columns]
-    mean, scale = _scaling(study, [solution for _, solution in fitted])
+    mean, scale = _scaling(study, fitted)
     one = next(iter(fitted[0][0].sessions.values()))
     return write_model(
         store.model(*item.place),
@@ -45,14 +45,19 @@ def save_model(store: StudyStore, item: Fit, study: StudySettings, fitted: Seque
         ],
         units=unit_labels(store.results),
         bins=one.bins,
-        settings={"lags": study.lags.model_dump(), "ridge": study.ridge.model_dump(exclude={"unit_block"})},
+        settings={
+            "lags": study.lags.model_dump(),
+            "ridge": study.ridge.model_dump(exclude={"unit_block"}),
+            "training": study.training,
+        },
     )
 
 
-def _scaling(study: StudySettings, solutions: Sequence[Solution]) -> tuple[np.ndarray, np.ndarray]:
+def _scaling(study: StudySettings, fitted: Sequence[tuple[Cohort, Solution]]) -> tuple[np.ndarray, np.ndarray]:
     """Mean and scale of each lagged column, shape (d,); NaN where sessions have their own."""
-    scalings = [scaling for solution in solutions for scaling in solution.scalings]
+    scalings = [scaling for _, solution in fitted for scaling in solution.scalings]
     mean, inverse = to_numpy(scalings[0].mean), to_numpy(scalings[0].inverse)
-    if study.ridge.scaling == "per_session" and len(scalings) > 1:
+    counted_alike = all(cohort.times == fitted[0][0].times for cohort, _ in fitted)
+    if not counted_alike or (study.ridge.scaling == "per_session" and len(scalings) > 1):
         return np.full_like(mean, np.nan), np.full_like(mean, np.nan)
     return mean, np.where(inverse == 0, 0, 1 / np.where(inverse == 0, 1, inverse))

@@ -1,0 +1,177 @@
+"""Training sounds that were presented several times: the first presentation, the mean, or each a trial of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from scipy.io import wavfile
+from scipy.signal import resample
+
+from distributed_trf import Study, open_features, open_results
+from distributed_trf.pipeline.context import Context
+from distributed_trf.pipeline.costs.responses import training_bins
+from distributed_trf.pipeline.stages.read_session import load_counts
+from distributed_trf.results.analyses import open_bootstraps, open_lowpass, open_together
+from distributed_trf.store.study_store import StudyStore
+from distributed_trf.store.zarr_arrays import open_group
+from distributed_trf.trf.crossval import assign_folds
+from distributed_trf.trf.draws import draw_generator, draw_stimuli
+from tests.oracle import fit_and_score
+from tests.recordings.generic_files import write_csv_session
+
+TRAIN, TEST = [f"a{k}" for k in range(1, 8)], ["t1", "t2"]
+SECONDS = {i: 0.5 + 0.1 * k for k, i in enumerate(TRAIN + TEST)}
+ORDERS = {"many": "1112345677", "once": "7654321", "other": "1112345677", "some": "11224567"}
+"""Training sounds of each session; two heard each sound equally often, the last one lacks a sound."""
+ALPHAS = np.logspace(-2, 4, 7)
+PLACE = {"stimuli": "tones", "network": "mel_librosa", "weights": "fixed", "bin_width": 50}
+
+
+@pytest.fixture
+def write(tmp_path, monkeypatch):
+    """Recordings of four sessions; the function writes a study of them and runs it."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(5)
+    for part, ids in (("train", TRAIN), ("test", TEST)):
+        folder = Path("mine/stimuli/tones") / part
+        folder.mkdir(parents=True)
+        for i in ids:
+            noise = rng.normal(size=round(16000 * SECONDS[i])) * rng.uniform(0.01, 0.2)
+            wavfile.write(folder / f"{i}.wav", 16000, noise.astype(np.float32))
+    for session, order in ORDERS.items():
+        heard = [f"a{k}" for k in order] + TEST * 2
+        onsets = np.cumsum([0] + [SECONDS[i] + 0.1 for i in heard[:-1]])
+        spikes = [(f"u{u}", t) for u in range(2) for t in np.sort(rng.uniform(0, onsets[-1] + 1, size=40 * (u + 5)))]
+        write_csv_session(Path("mine"), session, [("tones", i, t) for i, t in zip(heard, onsets, strict=True)], spikes)
+
+    def do(**changes):
+        study = {
+            "name": "repeats",
+            "recordings": {"format": "generic", "path": "mine"},
+            "output": "study",
+            "stimuli": ["tones"],
+            "lags": {"tmax": 0.05, "lead_in": 0.1},
+            "networks": [{"name": "mel_librosa"}],
+            "ridge": {"alphas": ALPHAS.tolist()},
+            "reliability": None,
+        }
+        Path("study.yaml").write_text(yaml.safe_dump(study | changes))
+        report = Study.load("study.yaml").run(recipe=None)
+        assert report.ok
+        return report
+
+    return do
+
+
+def explicit(session, how, scaling, *, times=None):
+    """Alpha, best score and r of a session, its trials stacked; ``times`` says how often each sound was drawn."""
+    counts = load_counts(StudyStore.open(Path("study")), "tones", 50.0, session)
+    features = open_features("study")["tones", "mel_librosa", "fixed"]
+    X = {i: resample(x.astype(float), 2 + counts.bins[i], axis=0) for i, x in features.iterate(0)}
+    deal = {TRAIN[i]: k for k, fold in enumerate(assign_folds(len(TRAIN), 3, 0)) for i in fold}
+    if times is not None:
+        drawn = [i for i in counts.train_ids if times[i]]
+        deal = {drawn[i]: k for k, fold in enumerate(assign_folds(len(drawn), 3, 0)) for i in fold}
+    trials = []
+    for i in counts.train_ids:
+        every = [counts.train_trials[i], *counts.further_trials[i]]
+        used = {"first": every[:1], "mean": [np.mean(every, axis=0)], "all": every}[how]
+        trials += [(i, y) for _ in range(1 if times is None else times[i]) for y in used]
+    absent = [i for i in TRAIN if i not in counts.train_ids] if times is None and scaling == "shared" else []
+    alpha, scores, r, _ = fit_and_score(
+        [X[i] for i, _ in trials],
+        [y for _, y in trials],
+        [X[i] for i in TEST],
+        [counts.test_trials[i] for i in TEST],
+        lags=range(2),
+        lead_in=2,
+        alphas=ALPHAS,
+        folds=[[j for j, (i, _) in enumerate(trials) if deal[i] == k] for k in range(3)],
+        standardize=True,
+        unheard=[[X[i] for i in absent if deal[i] == k] for k in range(3)],
+    )
+    return alpha, scores.max(axis=0), r
+
+
+def agree(found, expected):
+    alpha, score, r = expected
+    np.testing.assert_array_equal(found.alpha, alpha)
+    np.testing.assert_allclose(found.cv_score, score, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(found.r, r, rtol=1e-9, atol=1e-9)
+
+
+def of_session(ds, session):
+    return ds.isel(unit=ds.session.values == session)
+
+
+@pytest.mark.parametrize(
+    ("how", "solver", "scaling"),
+    [
+        ("first", "dual", "per_session"),
+        ("mean", "eigh", "shared"),
+        ("all", "eigh", "shared"),
+        ("all", "dual", "per_session"),
+    ],
+)
+def test_fits__equal_the_explicit_solution_of_stacked_or_averaged_trials(write, how, solver, scaling):
+    write(training=how, ridge={"alphas": ALPHAS.tolist(), "solver": solver, "scaling": scaling}, save_models=True)
+    ds = open_results("study").sel(PLACE).sel(layer=0)
+    for session in ORDERS:
+        agree(of_session(ds, session), explicit(session, how, scaling))
+    one_scaling = how != "all" and scaling == "shared"
+    mean = open_group(StudyStore.open(Path("study")).model("tones", "mel_librosa", "fixed", 0, 50.0))["x_mean"][:]
+    assert bool(np.isfinite(mean).all()) == one_scaling
+
+
+@pytest.mark.parametrize("how", ["mean", "all"])
+def test_analyses__take_the_same_trials(write, how):
+    same = {"network": "mel_librosa", "layer": 0, "weights": "fixed"}
+    write(
+        training=how,
+        together=[{"network": "mel_librosa", "bands": "none"}],
+        lowpass=[{**same, "lowpass_bins": [50]}],
+        bootstraps=[{**same, "training_percent": [100], "draws": 2, "seed": 4}],
+    )
+    one_model, drawn = open_together("study").sel(PLACE), open_bootstraps("study", of="training")
+    low = open_lowpass("study").sel(PLACE).sel(layer=0, lowpass_bin=50)  # bins of the fit itself change nothing
+    drawn = drawn.sel(PLACE).sel(layer=0, training_percent=100)
+    for session in ("many", "some"):
+        expected = explicit(session, how, "shared")
+        agree(of_session(one_model, session), expected)
+        np.testing.assert_allclose(of_session(low, session).r, expected[2], rtol=1e-6)
+        counts = load_counts(StudyStore.open(Path("study")), "tones", 50.0, session)
+        for draw in range(2):
+            rng = draw_generator(4, "training", 100, draw)
+            n = draw_stimuli([counts.bins[i] for i in counts.train_ids], 100, rng)
+            alpha, _, r = explicit(session, how, "shared", times=dict(zip(counts.train_ids, n, strict=True)))
+            found = of_session(drawn.sel(draw=draw), session)
+            np.testing.assert_array_equal(found.alpha, alpha)
+            np.testing.assert_allclose(found.r, r, rtol=1e-8, atol=1e-9)
+
+
+def test_training__changed_makes_the_fits_stale_and_nothing_else(write):
+    assert write().unused_presentations == 3 + 3 + 2
+    report = write(training="mean")
+    assert {k: n for k, n in report.done.items() if n} == {"fit": 1}
+    assert report.unused_presentations == 0
+    assert write().done["fit"] == 1
+    for session in ("many", "other", "some"):
+        (Path("mine/sessions") / session).rename(session)
+    assert write().done["fit"] == 1
+    assert write(training="all").done == {}  # nothing was presented twice any more
+
+
+def test_plan__counts_a_row_for_each_trial(write):
+    write()
+    bins = {
+        how: training_bins(
+            Context.open(Study.load("study.yaml").settings.model_copy(update={"training": how})), "tones", 50
+        )
+        for how in ("first", "mean", "all")
+    }
+    assert bins["first"] == bins["mean"]
+    counts = load_counts(StudyStore.open(Path("study")), "tones", 50.0, "many")
+    assert bins["all"] == bins["first"] + counts.further.shape[0] + counts.bins["a2"]
