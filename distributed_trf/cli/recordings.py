@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from math import isnan
 from pathlib import Path
+from typing import Annotated
 
 import typer
 import xarray as xr
@@ -16,9 +18,11 @@ from distributed_trf.errors import ConfigError
 from distributed_trf.figures.raster import raster_figure
 from distributed_trf.figures.save import FORMATS
 from distributed_trf.recordings.formats import guess_format, open_recordings
-from distributed_trf.recordings.inventory import inventory
+from distributed_trf.recordings.inventory import OF_SPIKES, inventory
+from distributed_trf.recordings.recording_set import unusable_sessions
 
 SOME_UNREADABLE = 1
+CLOCK = ("session", "sounds (s)", "spikes (s)", "spikes/s", "in sounds")
 COLUMNS = ("session", "area", "subject", "units", "trials", "train", "missing", "test", "repeats")
 N_TEXT = 3
 """Columns of text before those of numbers."""
@@ -31,6 +35,7 @@ def list_recordings(
     raster: tuple[str, str, str] | None = typer.Option(
         None, metavar="SESSION UNIT STIMULUS", help="Draw the spikes of one unit in all repeats of one sound instead."
     ),
+    spikes: Annotated[bool, typer.Option(help="Read the spikes too, and see whether they fit the trials.")] = True,
     stimuli: str | None = typer.Option(None, help="Of --raster: stimulus set, where several have such a sound."),
     output: Path | None = typer.Option(
         None, help=f"Of --raster: file to draw into ({', '.join(FORMATS)}); by default named after the three."
@@ -49,25 +54,36 @@ def list_recordings(
         out.print(f"figure: {file}", soft_wrap=True)
         return
 
-    held = inventory(recordings)
+    held = inventory(recordings, spikes=spikes)
     out.print(f"{folder} ({name})", soft_wrap=True)
     for stimulus_set in held["stimuli"].values:
-        _print_set(held.sel(stimuli=stimulus_set))
+        _print_set(held.sel(stimuli=stimulus_set), spikes=spikes)
     problems = [
         f"{stimulus_set}, session {session}: {held['problem'].sel(stimuli=stimulus_set, session=session).item()}"
         for stimulus_set in held["stimuli"].values
         for session in held["session"].values[held["problem"].sel(stimuli=stimulus_set) != ""]
     ]
-    for title, lines in (("notes", recordings.notes), ("problems", problems)):
+    for title, lines in (("notes", [*recordings.notes, *_of_training(held)]), ("problems", problems)):
         if lines:
             out.print(f"\n{title}", style="italic")
         for line in lines:
             out.print(Padding(Text(line, overflow="fold"), (0, 0, 0, 2), expand=False))
-    if (held["heard"] & held["n_trials"].isnull()).any():
+    unread = held["n_trials"].isnull() | ((held["n_trials"] > 0) & held["rate"].isnull() & spikes)
+    if unusable_sessions(recordings) or (held["heard"] & unread).any():
         raise typer.Exit(SOME_UNREADABLE)
 
 
-def _print_set(of_set: xr.Dataset) -> None:
+def _of_training(held: xr.Dataset) -> list[str]:
+    """Say in which stimulus sets training stimuli were presented several times."""
+    totals = [(name, int(held["further"].sel(stimuli=name).sum())) for name in held["stimuli"].values]
+    return [
+        f"{name}: {n} presentations of training stimuli beyond the first; `training: mean` or `all` in a study uses them"
+        for name, n in totals
+        if n
+    ]
+
+
+def _print_set(of_set: xr.Dataset, *, spikes: bool) -> None:
     """Print one stimulus set: a row per session that heard it, and their sum."""
     sounds = ", ".join(
         f"{_number(of_set[f'n_{kind}'])} {word} sounds ({of_set[f'{kind}_seconds'].item():.1f} s)"
@@ -89,8 +105,26 @@ def _print_set(of_set: xr.Dataset) -> None:
             fewest if fewest == most else f"{fewest}-{most}",
         )
     out.print(view)
+    if spikes:
+        _print_clock(heard)
     of_all = "" if heard.sizes["session"] == of_set.sizes["session"] else f" of {of_set.sizes['session']}"
     out.print(f"{heard.sizes['session']}{of_all} sessions, {_number(heard['n_units'].sum())} units")
+
+
+def _print_clock(heard: xr.Dataset) -> None:
+    """Print where sounds and spikes of each session begin and end, and how often units fire."""
+    view = Table(box=None, pad_edge=False)
+    for k, column in enumerate(CLOCK):
+        view.add_column(column, justify="right" if k else "left", no_wrap=bool(k), overflow="fold")
+    for session in heard["session"].values:
+        of = {name: heard[name].sel(session=session).item() for name in OF_SPIKES}
+        ends = (f"{_short(of[f'{what}_first'])} to {_short(of[f'{what}_last'])}" for what in ("onset", "spike"))
+        view.add_row(escape(str(session)), *ends, _short(of["rate"]), _short(of["in_sounds"], ".0%"))
+    out.print(view)
+
+
+def _short(value: float, how: str = ".4g") -> str:
+    return "-" if isnan(value) else f"{value:{how if abs(value) < 1e4 else '.6g'}}"
 
 
 def _number(value: xr.DataArray) -> str:

@@ -29,6 +29,11 @@ IN_PARTS = (
     "`extraction.batch` spares the attempts"
 )
 
+UNUSED = (
+    "{} presentations of training stimuli are not used, for the first of each counts; `training: mean` or `training: "
+    "all` in the study uses them"
+)
+
 STUDY = typer.Argument(help="Study file, or the name of one in configs/.", show_default=False)
 CLUSTER = typer.Option(
     "local", metavar="RECIPE", help="Where workers come from: a recipe file, or the name of one in cluster/."
@@ -139,6 +144,7 @@ def _summarise(report: Report) -> None:
         out.print(f"{kept(report.beside)}; dtrf prune removes them", soft_wrap=True)
     if report.folder is None:
         out.print(f"nothing to do: all {before} items were done before")
+        _tell_of_recordings(report)
         return
     seconds = ", ".join(f"{stage} {spent:.1f} s" for stage, spent in report.seconds.items())
     elsewhere = f", {sum(report.elsewhere.values())} by other elements" if report.elsewhere else ""
@@ -150,6 +156,8 @@ def _summarise(report: Report) -> None:
         out.print(f"left out while reading {key}: {'; '.join(notes)}{rest}", soft_wrap=True)
     for what in report.removed:
         out.print(f"{what}, which this study does not ask for, were of other settings and are gone", soft_wrap=True)
+    if report.unused_presentations:
+        out.print(UNUSED.format(report.unused_presentations), soft_wrap=True)
     for session, reason in report.left_out.items():
         out.print(f"session {session} was left out of fits: {reason}", soft_wrap=True)
     if report.heard_in_parts:
@@ -158,6 +166,7 @@ def _summarise(report: Report) -> None:
         out.print(
             f"{report.fallbacks} factorisations failed their check and were repeated; see `fallbacks` in receipts"
         )
+    _tell_of_recordings(report)
     for kind, items in (("failed", report.failed), ("not begun", report.blocked)):
         if items:
             out.print(f"{len(items)} items {kind}", style="bold red")
@@ -170,3 +179,15 @@ def _summarise(report: Report) -> None:
         if len(by_reason) > SHOWN:
             out.print(f"  ... and others for {len(by_reason) - SHOWN} more reasons; see them with dtrf status --all")
     out.print(f"record of this run: {report.folder}", soft_wrap=True)
+
+
+def _tell_of_recordings(report: Report) -> None:
+    """Say which sessions look wrong, and which could not be used."""
+    doubts = {key: "; ".join(told) for key, told in report.doubts.items()}
+    for title, lines in (("look wrong", doubts), ("cannot be used; leave out those that are bad", report.unusable)):
+        if lines:
+            out.print(f"[bold red]{len(lines)} sessions {title}[/]")
+        for session, reason in list(lines.items())[:SHOWN]:
+            out.print(f"  {escape(session)}: {escape(reason)}", soft_wrap=True)
+        if len(lines) > SHOWN:
+            out.print(f"  ... and {len(lines) - SHOWN} more; see them with dtrf recordings")

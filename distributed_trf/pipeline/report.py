@@ -24,6 +24,12 @@ class Report:
     """Units that never vary, in the fit that has most of them."""
     notes: dict[str, list[str]] = field(default_factory=dict)
     """What was left out of sessions while reading them, by stimulus set and session."""
+    doubts: dict[str, list[str]] = field(default_factory=dict)
+    """What in recordings does not fit together, such as spikes in milliseconds, by stimulus set and session."""
+    unused_presentations: int = 0
+    """Presentations of training stimuli beyond the first that fits leave out, in the fit that leaves out most."""
+    unusable: dict[str, str] = field(default_factory=dict)
+    """Sessions of which nothing was used for what their own files say, and why."""
     left_out: dict[str, str] = field(default_factory=dict)
     """Sessions that heard too little to be cross-validated, and why."""
     heard_in_parts: int = 0
@@ -41,5 +47,5 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether every item of the study is done."""
-        return not self.failed and not self.blocked
+        """Whether every item of the study is done, and every session of the recordings could be used."""
+        return not self.failed and not self.blocked and not self.unusable

@@ -19,7 +19,7 @@ from distributed_trf.pipeline.beside import find_beside
 from distributed_trf.pipeline.context import Context
 from distributed_trf.pipeline.costs.memory import check_memory
 from distributed_trf.pipeline.execute import Outcome
-from distributed_trf.pipeline.items import STAGES, ReadSession
+from distributed_trf.pipeline.items import STAGES, Item, ReadSession
 from distributed_trf.pipeline.lay import gather_reliability, lay_result_grid
 from distributed_trf.pipeline.manifest import new_run, now, provenance
 from distributed_trf.pipeline.prepare import prepare, tasks
@@ -31,8 +31,10 @@ from distributed_trf.pipeline.watch.board import Board
 from distributed_trf.pipeline.watch.event_log import EventLog
 from distributed_trf.pipeline.watch.events import Dashboard, Event, ItemEnded, RunEnded, RunStarted, StageBegan, Watcher
 from distributed_trf.pipeline.watch.feed import Feed
+from distributed_trf.recordings.recording_set import unusable_sessions
 from distributed_trf.store.atomic import sweep, write_json
 from distributed_trf.store.lock import run_lock
+from distributed_trf.store.receipts import read_receipt
 from distributed_trf.store.study_store import StudyStore
 
 
@@ -58,7 +60,21 @@ def nothing_to_do(context: Context, planned: Sequence[Planned]) -> Report | None
     if len(done) < len(planned) or lay_result_grid(context, done):
         return None
     gather_reliability(context, done)
-    return Report(skipped=dict(Counter(item.stage for item in done)), beside=str(find_beside(context) or ""))
+    return Report(
+        skipped=dict(Counter(item.stage for item in done)),
+        beside=str(find_beside(context) or ""),
+        **_of_recordings(context, done),
+    )
+
+
+def _of_recordings(context: Context, done: Sequence[Item]) -> dict[str, Any]:
+    """Return what looks wrong in the recordings, as far as they were read before."""
+    doubts = {}
+    for item in done:
+        receipt = read_receipt(context.store, item.stage, item.key) if isinstance(item, ReadSession) else None
+        if receipt is not None and receipt.details["doubts"]:
+            doubts[item.key] = receipt.details["doubts"]
+    return {"doubts": doubts, "unusable": unusable_sessions(context.recordings)}
 
 
 class Run:
@@ -70,7 +86,8 @@ class Run:
         self.context = context
         self.recipe = recipe
         self.folder = new_run(context.store.runs)
-        self.report = Report(folder=self.folder)
+        done = [p.item for p in planned if p.state is State.DONE]
+        self.report = Report(folder=self.folder, **_of_recordings(context, done))
         self.client: Any = None
         self.board = Board(planned, _layers(context))
         self._watchers: list[Watcher] = [self.board] if watcher is None else [self.board, watcher]
@@ -144,6 +161,9 @@ class Run:
         report, details = self.report, outcome.details
         if isinstance(outcome.item, ReadSession) and details["notes"]:
             report.notes[outcome.item.key] = details["notes"]
+        if isinstance(outcome.item, ReadSession) and details["doubts"]:
+            report.doubts[outcome.item.key] = details["doubts"]
+        report.unused_presentations = max(report.unused_presentations, details.get("unused_presentations", 0))
         report.constant_units = max(report.constant_units, details.get("constant_units", 0))
         report.left_out |= details.get("left_out", {})
         report.heard_in_parts += details.get("heard_in_parts", 1) > 1
@@ -184,6 +204,9 @@ class Run:
             "blocked": report.blocked,
             "constant_units": report.constant_units,
             "notes": report.notes,
+            "doubts": report.doubts,
+            "unused_presentations": report.unused_presentations,
+            "unusable": report.unusable,
             "left_out": report.left_out,
             "heard_in_parts": report.heard_in_parts,
             "fallbacks": report.fallbacks,

@@ -1,4 +1,4 @@
-"""What a recording set holds: which session heard how much of which stimulus set; no spike is read."""
+"""What a recording set holds: which session heard how much of which stimulus set, and whether its spikes fit that."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import xarray as xr
 from distributed_trf.errors import RecordingError
 from distributed_trf.names import COORDS, STIMULI, Variable
 from distributed_trf.recordings.find import some_of
+from distributed_trf.recordings.plausibility import extent_of, in_sounds, mean_rate, told
 from distributed_trf.recordings.recording_set import RecordingSet, Session, Stimulus, Trials
 
 SESSION = "session"
@@ -27,16 +28,28 @@ COUNTED = {
     "test_stimuli": Variable("test stimuli that were presented", "1"),
     "repeats_min": Variable("presentations of the test stimulus that was presented least", "1", "may be 0"),
     "repeats_max": Variable("presentations of the test stimulus that was presented most", "1"),
+    "further": Variable("presentations of training stimuli beyond the first", "1", "used if `training` is mean or all"),
 }
 """Numbers of one session and stimulus set."""
+OF_SPIKES = {
+    "onset_first": Variable("first onset of a sound", "s", "on the session's clock"),
+    "onset_last": Variable("end of the last sound", "s", "on the session's clock"),
+    "spike_first": Variable(
+        "first spike of any unit", "s", "in the session's files; what a format tells of trials only"
+    ),
+    "spike_last": Variable("last spike of any unit", "s", "in the session's files; what a format tells of trials only"),
+    "rate": Variable("mean firing rate of the units", "1/s", "over the span of spikes"),
+    "in_sounds": Variable("part of the spikes that come while a sound of the set is heard", "1"),
+}
+"""Numbers that need the spikes of a session."""
 HEARD = Variable("whether the session is known to have heard the set", "1")
 PROBLEM = Variable(
     "what is wrong", "", "why the session could not be read, or what stands in the way of an analysis; empty where fine"
 )
 
 
-def inventory(recordings: RecordingSet) -> xr.Dataset:
-    """Count what every session heard of every stimulus set.
+def inventory(recordings: RecordingSet, *, spikes: bool = True) -> xr.Dataset:
+    """Count what every session heard of every stimulus set, and see whether its spikes fit that.
 
     A session that cannot be read does not stop the others: its numbers are NaN and ``problem`` says why.
 
@@ -44,13 +57,18 @@ def inventory(recordings: RecordingSet) -> xr.Dataset:
     ----------
     recordings
         What ``open_recordings`` returns.
+    spikes
+        Whether spikes are read, as ``problem`` then tells of those on another clock than the onsets. It takes as long
+        as reading them for a study; without, their numbers are NaN.
 
     Returns
     -------
     xr.Dataset
         Over (stimuli, session): ``heard`` (bool), the text ``problem``, and as float64 ``n_trials``,
-        ``train_stimuli``, ``missing``, ``test_stimuli``, ``repeats_min`` and ``repeats_max``, NaN where the session
-        did not hear the set or cannot be read (and the repeats also where the set has no test stimulus). Over stimuli:
+        ``train_stimuli``, ``missing``, ``test_stimuli``, ``repeats_min``, ``repeats_max`` and ``further``, and in
+        seconds ``onset_first``, ``onset_last``, ``spike_first`` and ``spike_last``, ``rate`` and ``in_sounds``, NaN
+        where the session did not hear the set or cannot be read (and the repeats also where the set has no test
+        stimulus). Over stimuli:
         ``n_train``, ``n_test``, and in seconds ``train_seconds`` and ``test_seconds``. Over session: ``n_units``, and
         the coordinates ``area``, ``subject``, ``x`` and ``y``. The recording set's notes are in ``attrs``, one a line.
 
@@ -65,7 +83,7 @@ def inventory(recordings: RecordingSet) -> xr.Dataset:
             f"{recordings.path}: the files of no stimulus set are there; {'; '.join(recordings.notes) or 'add them'}"
         )
     shape = (len(sets), len(sessions))
-    counted = {name: np.full(shape, np.nan) for name in COUNTED}
+    counted = {name: np.full(shape, np.nan) for name in COUNTED | OF_SPIKES}
     heard, problem = np.zeros(shape, dtype=bool), np.full(shape, "", dtype=object)
     of_stimuli: dict[str, list[float]] = {name: [] for name in OF_STIMULI}
     for i, stimulus_set in enumerate(sets):
@@ -76,14 +94,18 @@ def inventory(recordings: RecordingSet) -> xr.Dataset:
         for j, session in enumerate(sessions):
             heard[i, j] = session.name in hearers
             if heard[i, j]:
-                numbers, problem[i, j] = _count(recordings, session, stimulus_set, stimuli)
+                numbers, problems = _count(recordings, session, stimulus_set, stimuli)
+                if spikes and numbers.get("n_trials"):
+                    of_spikes, doubts = _of_spikes(recordings, session, stimulus_set, stimuli)
+                    numbers, problems = numbers | of_spikes, [*problems, *doubts]
+                problem[i, j] = "; ".join(problems)
                 for name, value in numbers.items():
                     counted[name][i, j] = value
 
     both = (STIMULI, SESSION)
     variables = {
         "heard": (both, heard, HEARD.attrs),
-        **{name: (both, values, COUNTED[name].attrs) for name, values in counted.items()},
+        **{name: (both, values, (COUNTED | OF_SPIKES)[name].attrs) for name, values in counted.items()},
         "problem": (both, problem.astype(str), PROBLEM.attrs),
         **{name: (STIMULI, np.array(values), OF_STIMULI[name].attrs) for name, values in of_stimuli.items()},
         "n_units": (SESSION, np.array([len(s.channels) for s in sessions]), OF_SESSION["n_units"].attrs),
@@ -108,12 +130,12 @@ def _extent(stimuli: tuple[Stimulus, ...]) -> dict[str, float]:
 
 def _count(
     recordings: RecordingSet, session: Session, stimulus_set: str, stimuli: tuple[Stimulus, ...]
-) -> tuple[dict[str, float], str]:
+) -> tuple[dict[str, float], list[str]]:
     """Numbers of a session that heard a stimulus set, none where it cannot be read, and its problems."""
     try:
         trials = recordings.trials(session, stimulus_set)
     except (RecordingError, OSError) as error:
-        return {}, " ".join(str(error).split())
+        return {}, [" ".join(str(error).split())]
     presented = Counter(trials.stimulus)
     train = [presented[s.id] for s in stimuli if not s.is_test]
     test = [presented[s.id] for s in stimuli if s.is_test]
@@ -124,8 +146,28 @@ def _count(
         "test_stimuli": len(test) - test.count(0),
         "repeats_min": min(test, default=np.nan),
         "repeats_max": max(test, default=np.nan),
+        "further": sum(n - 1 for n in train if n),
     }
-    return numbers, "; ".join(_problems(trials, stimuli))
+    return numbers, _problems(trials, stimuli)
+
+
+def _of_spikes(
+    recordings: RecordingSet, session: Session, stimulus_set: str, stimuli: tuple[Stimulus, ...]
+) -> tuple[dict[str, float], tuple[str, ...]]:
+    """Where trials and spikes begin and end, how many there are and fit, as in ``OF_SPIKES``; and what looks wrong."""
+    try:
+        spikes = told(recordings.spikes(session, stimulus_set), stimuli, session)
+    except (RecordingError, OSError) as error:
+        return {}, (" ".join(str(error).split()),)
+    durations, extent = {s.id: s.duration for s in stimuli}, extent_of(spikes)
+    ends = spikes.onset + np.array([durations.get(i, 0.0) for i in spikes.stimulus])
+    fired = extent.n > 0
+    first, last = extent.first[fired].min(initial=np.inf), extent.last[fired].max(initial=-np.inf)
+    inside = in_sounds(spikes, durations).sum() / extent.n.sum() if fired.any() else np.nan
+    found = (spikes.onset.min(), ends.max(), first, last, mean_rate(extent).mean(), inside)
+    return {
+        name: float(x) if np.isfinite(x) else np.nan for name, x in zip(OF_SPIKES, found, strict=True)
+    }, spikes.doubts
 
 
 def _problems(trials: Trials, stimuli: tuple[Stimulus, ...]) -> list[str]:

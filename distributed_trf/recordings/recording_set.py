@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 
@@ -51,6 +52,31 @@ class Trials:
 
 
 @dataclass(frozen=True)
+class Extent:
+    """What a session's files hold of each unit's spikes, before they are put into trials; shapes are (units,)."""
+
+    n: np.ndarray
+    """Number of spikes."""
+    first: np.ndarray
+    """Earliest time on the session's clock, in what the files call seconds; NaN without a spike."""
+    last: np.ndarray
+    """Latest time."""
+    twins: np.ndarray
+    """Number of spikes at the very time of an earlier one."""
+    whole: np.ndarray
+    """Whether all times are whole numbers."""
+
+    @classmethod
+    def of(cls, times: Sequence[np.ndarray]) -> Self:
+        """Look at the times of each unit, in any order."""
+        n = np.array([t.size for t in times])
+        ends = ((t.min(), t.max()) if t.size else (np.nan, np.nan) for t in times)
+        first, last = np.array(list(ends), dtype=np.float64).reshape(-1, 2).T
+        twins = np.array([t.size - np.unique(t).size for t in times])
+        return cls(n, first, last, twins, np.array([t.size > 0 and bool((t == np.round(t)).all()) for t in times]))
+
+
+@dataclass(frozen=True)
 class SpikeTrials(Trials):
     """Spike times of one session and stimulus set, trial by trial."""
 
@@ -59,7 +85,12 @@ class SpikeTrials(Trials):
     trial: tuple[np.ndarray, ...]
     """Per channel, the trial of each spike as an index into ``stimulus``, shape (n_spikes,)."""
     notes: tuple[str, ...] = ()
-    """What was left out while reading and how much of it, such as ``3 spikes before the recording began``."""
+    """What was left out while reading and how much of it, such as ``3 spikes before the recording began``, and what
+    does not fit together."""
+    doubts: tuple[str, ...] = ()
+    """Those notes that tell of what does not fit together, as spikes and onsets on different clocks."""
+    extent: Extent | None = None
+    """What the files hold beside; None where the format does not tell."""
 
 
 class RecordingSet(Protocol):
@@ -83,6 +114,13 @@ class RecordingSet(Protocol):
     def notes(self) -> tuple[str, ...]:
         """What is there and not used, such as sessions that are known to be bad; one line each."""
 
+    @property
+    def unusable(self) -> Mapping[str, str]:
+        """Why nothing is used of a session, by its name, where its own files say so; not of those known to be bad.
+
+        A format of another package may do without; nothing counts as unusable then.
+        """
+
     def heard(self, stimulus_set: str) -> tuple[Session, ...]:
         """Return the sessions that are known to have heard a stimulus set; cheap, no spike is read."""
 
@@ -103,3 +141,8 @@ class RecordingSet(Protocol):
 
     def session_files(self, session: Session) -> tuple[Path, ...]:
         """The files that ``spikes`` reads for a session."""
+
+
+def unusable_sessions(recordings: RecordingSet) -> dict[str, str]:
+    """Return why nothing is used of a session that is not known to be bad, by its name."""
+    return dict(getattr(recordings, "unusable", {}))

@@ -10,6 +10,8 @@ from distributed_trf.cli import recordings as command
 from distributed_trf.cli.app import app
 from tests.hand_made import HandMade
 
+CLOCK = ("session", "sounds", "(s)", "spikes", "(s)", "spikes/s", "in", "sounds")
+
 
 @pytest.fixture
 def dtrf(monkeypatch):
@@ -40,8 +42,10 @@ def test_recordings__prints_a_table_of_80_columns(dtrf, workplace):
     assert lines[3].split() == ["session", "area", "subject", "units", "trials", "train", "missing", "test", "repeats"]
     assert lines[4].split() == ["180413", "non-primary", "b_RH", "3", "124", "14", "0", "10", "11"]
     assert lines[5].split() == ["180501", "core", "b_RH", "3", "124", "14", "0", "10", "11"]
-    assert lines[6] == "2 sessions, 6 units"
-    assert [line.rstrip() for line in lines[7:]] == [
+    assert lines[6].split() == ["session", "sounds", "(s)", "spikes", "(s)", "spikes/s", "in", "sounds"]
+    assert [line.split()[0] for line in lines[7:9]] == ["180413", "180501"]
+    assert lines[9] == "2 sessions, 6 units"
+    assert [line.rstrip() for line in lines[10:]] == [
         "",
         "notes",
         "  bad sessions left out: 200617",
@@ -57,12 +61,16 @@ def test_recordings__one_block_per_stimulus_set_then_notes_and_problems(dtrf, by
     words, calls, notes, problems = done.stdout.split("\n\n")[1:]
     head, _, *rows, last = words.splitlines()
     assert head == "words: 3 training sounds (1.8 s), 2 test sounds (0.5 s)"
-    assert [row.split() for row in rows] == [["s1", "A1", "mia", "2", "7", "2", "1", "2", "1-4"]]
+    assert [row.split() for row in rows] == [
+        ["s1", "A1", "mia", "2", "7", "2", "1", "2", "1-4"],
+        list(CLOCK),
+        ["s1", *["10", "to", "22.2", "9.985", "to", "22.1", "1.156", "50%"]],
+    ]
     assert last == "1 of 2 sessions, 2 units"
     head, _, *rows, last = calls.splitlines()
     assert head == "calls: 1 training sounds (0.4 s), 2 test sounds (1.0 s)"
-    assert [row.split()[0] for row in rows] == ["s1", "s2"]
-    assert [row.split()[-1] for row in rows] == ["2-3", "1-2"]
+    assert [row.split()[0] for row in rows] == ["s1", "s2", "session", "s1", "s2"]
+    assert [row.split()[-1] for row in rows[:2]] == ["2-3", "1-2"]
     assert last == "2 sessions, 3 units"
     assert notes == "notes\n  session s0 left out: [noise] only"
     assert [line.rstrip() for line in problems.splitlines()] == [
@@ -82,7 +90,9 @@ def test_recordings__long_names_are_folded_not_cut(dtrf, by_hand):
     by_hand(recordings)
     table = dtrf("anywhere").stdout.split("\n\n")[1].splitlines()
     assert max(map(len, table)) <= 80
-    assert "".join(line.split()[0] for line in table[2:-1]) == name
+    where = [k for k, line in enumerate(table) if line.startswith("session  ")]
+    for rows in (table[where[0] + 1 : where[1]], table[where[1] + 1 : -1]):
+        assert "".join(line.split()[0] for line in rows) == name
     assert table[2].split()[-6:] == ["1", "1500", "3", "0", "2", "300"]
 
 

@@ -91,7 +91,7 @@ def test_inventory__of_recordings_on_disk_with_a_damaged_file_and_fewer_sentence
         codes[np.flatnonzero(codes == 12)[:4]] = 0
 
     rewrite(next(fewer.glob("*Ch1_*")), skip_two)
-    ds = inventory(open_recordings("ucsf", copy)).sel(stimuli="timit")
+    ds = inventory(open_recordings("ucsf", copy), spikes=False).sel(stimuli="timit")
     assert "Ch1_MUspk.mat: " in ds["problem"].values[0]
     assert np.isnan(ds["n_trials"].values[0])
     last = ds.sel(session=fewer.name)
@@ -100,10 +100,28 @@ def test_inventory__of_recordings_on_disk_with_a_damaged_file_and_fewer_sentence
     assert last["problem"].item() == ""
 
 
-def test_inventory__reads_no_spike(copy: Path) -> None:
+def test_inventory__reads_no_spike_if_not_asked_to(copy: Path) -> None:
     for file in (copy / "sessions").rglob("*Ch[23]_*"):
         file.write_bytes(b"not read")
-    assert (inventory(open_recordings("ucsf", copy))["n_trials"] == 114).all()
+    ds = inventory(open_recordings("ucsf", copy), spikes=False)
+    assert (ds["n_trials"] == 114).all()
+    assert ds["rate"].isnull().all()
+    assert (ds["problem"] == "").all()
+    ds = inventory(open_recordings("ucsf", copy))
+    assert (ds["n_trials"] == 114).all()
+    assert ds["rate"].isnull().all()
+    assert all("Ch2_MUspk.mat" in problem for problem in ds["problem"].values.ravel())
+
+
+def test_inventory__tells_where_sounds_and_spikes_begin_and_end() -> None:
+    """Of hand-made sessions: onsets from 10 s on, 2 s apart, and in trial i spikes at 10 (i + 1) ms and -15 ms."""
+    ds = inventory(HandMade()).sel(stimuli="words", session="s1")
+    assert (ds["onset_first"], ds["onset_last"]) == (10, 22.2)
+    np.testing.assert_allclose([ds["spike_first"], ds["spike_last"]], [9.985, 22.1])
+    np.testing.assert_allclose(ds["rate"], 14 / (22.1 - 9.985))
+    assert ds["in_sounds"] == 0.5
+    assert ds["further"] == 0
+    assert inventory(HandMade({("s1", "words"): "aaabtu"}))["further"].sel(stimuli="words", session="s1") == 2
 
 
 def test_inventory__needs_the_sounds(copy: Path) -> None:

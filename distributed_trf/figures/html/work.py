@@ -51,11 +51,16 @@ def undone(stages: Sequence[Standing]) -> list[Undone]:
 
 
 def left_out(runs: Sequence[PastRun]) -> list[tuple[str, str]]:
-    """Say what was left out while reading sessions, and which were left out of fits, as the latest run that did it."""
+    """Say what was left out of sessions and which could not be fitted, as the latest run that did it; and what looks
+    wrong in the recordings, as the latest run.
+    """
     notes: dict[str, str] = {}
     for run in runs:
         notes |= {key: "; ".join(told) for key, told in _mapping(run, "notes").items()}
         notes |= {f"{session}, in fits": str(why) for session, why in _mapping(run, "left_out").items()}
+    for run in runs[-1:]:
+        notes |= {f"{key}, looks wrong": "; ".join(told) for key, told in _mapping(run, "doubts").items()}
+        notes |= {f"{session}, unusable": str(why) for session, why in _mapping(run, "unusable").items()}
     return sorted(notes.items())
 
 

@@ -16,6 +16,7 @@ from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import StoreError
 from distributed_trf.pipeline.items import ReadSession, bins_part
 from distributed_trf.recordings.binning import Counts, bin_spikes
+from distributed_trf.recordings.plausibility import told
 from distributed_trf.recordings.recording_set import RecordingSet, SpikeTrials
 from distributed_trf.store.fingerprint import digest, digest_array
 from distributed_trf.store.study_store import StudyStore
@@ -56,7 +57,8 @@ def read_session(
     further = sum(presented[s.id] - 1 for s in stimuli if not s.is_test and presented[s.id])
     return {
         "digests": digests,
-        "notes": spikes.notes,
+        "notes": [note for note in spikes.notes if note not in spikes.doubts],
+        "doubts": spikes.doubts,
         "units": len(spikes.times),
         "trials": len(spikes.stimulus),
         "further": further,
@@ -87,14 +89,15 @@ def _spikes(item: ReadSession, recordings: RecordingSet, store: StudyStore, fing
             return kept[0]
     session = next(s for s in recordings.sessions if s.name == item.session)
     with timed("load"):
-        spikes = recordings.spikes(session, item.stimuli)
+        spikes = told(recordings.spikes(session, item.stimuli), recordings.stimuli(item.stimuli), session)
     arrays = {
         "times": np.concatenate(spikes.times),
         "trial": np.concatenate(spikes.trial).astype(np.int32),
         "n_spikes": np.array([times.size for times in spikes.times]),
         "onset": spikes.onset,
     }
-    write_group(path, arrays, {"stimulus": spikes.stimulus, "notes": spikes.notes, "fingerprint": fingerprint})
+    attrs = {"stimulus": spikes.stimulus, "notes": spikes.notes, "doubts": spikes.doubts, "fingerprint": fingerprint}
+    write_group(path, arrays, attrs)
     return spikes
 
 
@@ -109,5 +112,6 @@ def _load(store: StudyStore, item: ReadSession) -> tuple[SpikeTrials, dict[str, 
         tuple(np.split(times, borders)),
         tuple(np.split(trial, borders)),
         tuple(attrs["notes"]),
+        tuple(attrs["doubts"]),
     )
     return spikes, attrs["fingerprint"]

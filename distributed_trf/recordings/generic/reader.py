@@ -30,7 +30,8 @@ from distributed_trf.recordings.generic.presentations import Contents, Presentat
 from distributed_trf.recordings.generic.session_index import read_contents, read_sessions
 from distributed_trf.recordings.generic.session_table import Site, read_session_table
 from distributed_trf.recordings.generic.sounds import SoundHeader, read_headers, read_sound
-from distributed_trf.recordings.recording_set import UNKNOWN, Session, SpikeTrials, Stimulus, Trials
+from distributed_trf.recordings.plausibility import told
+from distributed_trf.recordings.recording_set import UNKNOWN, Extent, Session, SpikeTrials, Stimulus, Trials
 from distributed_trf.recordings.trials import spikes_in_trials
 
 
@@ -71,7 +72,7 @@ class GenericRecordings:
         RecordingError
             If none is left.
         """
-        contents, notes = self._read
+        contents, notes, _ = self._read
         if not contents:
             raise RecordingError(
                 f"{self.path / SESSIONS}: no session to use; expected a folder or NWB file per session. "
@@ -83,6 +84,11 @@ class GenericRecordings:
     def notes(self) -> tuple[str, ...]:
         """Sessions that are left out and why, and how many trials of sounds that are not there."""
         return self._read[1]
+
+    @property
+    def unusable(self) -> dict[str, str]:
+        """Sessions whose files are damaged or have no trial of a known sound, and why; none that is ``use: no``."""
+        return self._read[2]
 
     def heard(self, stimulus_set: str) -> tuple[Session, ...]:
         """Sessions with at least one trial of the stimulus set."""
@@ -120,10 +126,11 @@ class GenericRecordings:
         """
         presentations, chosen, end = self._windows(session, stimulus_set)
         onset = presentations.onset[chosen]
-        source = self._source(session.name)
-        cut = [spikes_in_trials(times, onset, end) for times in source.spike_times(session.channels)]
-        stimulus = tuple(presentations.stimulus[k] for k in chosen)
-        return SpikeTrials(stimulus, onset, tuple(times for times, _ in cut), tuple(trial for _, trial in cut))
+        found = self._source(session.name).spike_times(session.channels)
+        cut = [spikes_in_trials(times, onset, end) for times in found]
+        stimulus, (times, trial) = tuple(presentations.stimulus[k] for k in chosen), zip(*cut, strict=True)
+        spikes = SpikeTrials(stimulus, onset, times, trial, extent=Extent.of(found))
+        return told(spikes, self.stimuli(stimulus_set), session)
 
     def sound_files(self, stimulus_set: str) -> tuple[Path, ...]:
         """One wav file per stimulus, in the order of ``stimuli``."""
@@ -134,7 +141,7 @@ class GenericRecordings:
         return self._source(session.name).files
 
     @cached_property
-    def _read(self) -> tuple[dict[str, Contents], tuple[str, ...]]:
+    def _read(self) -> tuple[dict[str, Contents], tuple[str, ...], dict[str, str]]:
         return read_sessions(list(find_sessions(self.path)), self._sites, self._source, self._sound_files)
 
     def _source(self, name: str) -> SessionSource:

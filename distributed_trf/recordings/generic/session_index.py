@@ -18,7 +18,7 @@ Sounds = Mapping[str, Mapping[str, SoundFile]]
 
 def read_sessions(
     names: list[str], sites: Mapping[str, Site], source: Callable[[str], SessionSource], sounds: Sounds
-) -> tuple[dict[str, Contents], tuple[str, ...]]:
+) -> tuple[dict[str, Contents], tuple[str, ...], dict[str, str]]:
     """Read what the files of all sessions but the bad ones say, apart from spikes.
 
     Parameters
@@ -34,15 +34,16 @@ def read_sessions(
 
     Returns
     -------
-    contents, notes
-        Contents by session, without those that cannot be read; and a line on each thing that is not used.
+    contents, notes, unusable
+        Contents by session, without those that cannot be used; a line on each thing that is not used; and of sessions
+        that cannot be used, by name, why.
     """
     bad = [name for name in names if not sites.get(name, Site()).use]
     absent = [name for name in sites if name not in names]
     notes = [f"bad sessions left out: {', '.join(bad)}"] if bad else []
     if absent:
         notes.append(f"sessions.csv names sessions without files: {', '.join(absent)}")
-    contents = {}
+    contents, unusable = {}, {}
     for name in names:
         if name in bad:
             continue
@@ -51,9 +52,10 @@ def read_sessions(
             of_session = (*_unknown_sounds(contents[name], sounds), *contents[name].notes)
         except RecordingError as error:
             contents.pop(name, None)
+            unusable[name] = str(error)
             of_session = (f"left out: {error}",)
         notes += [f"session {name}: {line}" for line in of_session]
-    return contents, tuple(notes)
+    return contents, tuple(notes), unusable
 
 
 def read_contents(source: SessionSource) -> Contents:

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from distributed_trf.errors import ConfigError, RecordingError
-from distributed_trf.recordings.recording_set import UNKNOWN, Session, SpikeTrials, Stimulus, Trials
+from distributed_trf.recordings.plausibility import told
+from distributed_trf.recordings.recording_set import UNKNOWN, Extent, Session, SpikeTrials, Stimulus, Trials
 from distributed_trf.recordings.trials import spikes_in_trials
 from distributed_trf.recordings.ucdavis.layout import DATA_FOLDER, SET_FILES, check_folder, session_files
 from distributed_trf.recordings.ucdavis.presentations import Presentations, read_presentations
@@ -65,6 +66,11 @@ class UCDavisRecordings:
             *(f"no {name}: {files} not there" for name, files in missing.items() if files),
         )
 
+    @property
+    def unusable(self) -> dict[str, str]:
+        """Sessions whose files cannot be read, and why."""
+        return self._scan[1]
+
     def heard(self, stimulus_set: str) -> tuple[Session, ...]:
         """All sessions with an experiment of the stimulus set."""
         self._check_stimulus_set(stimulus_set)
@@ -105,13 +111,15 @@ class UCDavisRecordings:
             "spikes before the recording began": n_before,
             "spikes of no unit, with codes of 0 or less": file.n_unsorted,
         }
-        return SpikeTrials(
+        spikes = SpikeTrials(
             presented.trials.stimulus,
             onset,
             tuple(times for times, _ in cut),
             tuple(trial for _, trial in cut),
             tuple(f"{n} {what}" for what, n in left_out.items() if n),
+            extent=Extent.of(tuple(file.spikes.values())),
         )
+        return told(spikes, self.stimuli(stimulus_set), session)
 
     def sound_files(self, stimulus_set: str) -> tuple[Path, ...]:
         """The stimulus set's list and the files of its sounds."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from distributed_trf.errors import ConfigError, RecordingError
 from distributed_trf.recordings.matlab import read_mat
+from distributed_trf.recordings.plausibility import told
 from distributed_trf.recordings.recording_set import MVOCS, TIMIT, Session, SpikeTrials, Stimulus, Trials
 from distributed_trf.recordings.ucsf.layout import (
     CACHE_FILE,
@@ -88,6 +89,11 @@ class UCSFRecordings:
                 notes.append(f"no {stimulus_set}: {' and '.join(missing)} not there")
         return tuple(notes)
 
+    @property
+    def unusable(self) -> dict[str, str]:
+        """None: a session that cannot be read fails when it is."""
+        return {}
+
     def heard(self, stimulus_set: str) -> tuple[Session, ...]:
         """All sessions, for ``mvocs`` without the two in which no vocalisations were played."""
         self._check_stimulus_set(stimulus_set)
@@ -138,7 +144,8 @@ class UCSFRecordings:
             trials.append(found[1])
             n_before += found[2]
         notes = (f"{n_before} spikes before the first trial",) if n_before else ()
-        return SpikeTrials(heard.stimulus, heard.onset, tuple(times), tuple(trials), notes)
+        spikes = SpikeTrials(heard.stimulus, heard.onset, tuple(times), tuple(trials), notes)
+        return told(spikes, self.stimuli(stimulus_set), session)
 
     def sound_files(self, stimulus_set: str) -> tuple[Path, ...]:
         """The sentence file, or the code file and the wav file of the vocalisations."""
