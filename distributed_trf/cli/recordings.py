@@ -77,7 +77,7 @@ def _of_training(held: xr.Dataset) -> list[str]:
     """Say in which stimulus sets training stimuli were presented several times."""
     totals = [(name, int(held["further"].sel(stimuli=name).sum())) for name in held["stimuli"].values]
     return [
-        f"{name}: {n} presentations of training stimuli beyond the first; `training: mean` or `all` in a study uses them"
+        f"{name}: {n} further presentations of training stimuli; a study with `training: mean` or `all` uses them"
         for name, n in totals
         if n
     ]

@@ -75,6 +75,11 @@ class Spans:
         return float(np.mean((self.onset >= self.first - margin) & (self.onset <= self.last + margin)))
 
     @property
+    def apart(self) -> bool:
+        """Whether all spikes come before the first trial or after the last."""
+        return self.first > self.end or self.last < self.onset.min()
+
+    @property
     def is_long(self) -> bool:
         """Whether spikes span so much more than trials, so thinly, that another unit explains it best."""
         return self.ratio > LONG_SPAN and self.n < self.last - self.first and self.unit() != ""
@@ -95,14 +100,13 @@ class Spans:
 
     def cause(self) -> str:
         """Say what would explain that these do not fit."""
-        begin = float(self.onset.min())
-        later, apart = self.first - begin, self.first > self.end or self.last < begin
+        later = self.first - float(self.onset.min())
         if self.unit():
             return self.unit()
         if not 1 / SAME_SPAN <= self.ratio <= SAME_SPAN:
             return "another clock or unit, or recorded in part"
         how = f"spikes start {abs(later):.6g} s {'later' if later > 0 else 'earlier'} than trials"
-        return f"another clock{'' if apart else ', or recorded in part'}: {how}"
+        return f"another clock{'' if self.apart else ', or recorded in part'}: {how}"
 
 
 def told(spikes: SpikeTrials, stimuli: Sequence[Stimulus], session: Session) -> SpikeTrials:
@@ -206,7 +210,11 @@ def _of_clocks(
         and not together.unit()
     ):
         cause = "whole numbers, as samples and milliseconds are"
-    elif lies == 0 or (not some and odd.any()) or (n >= FEWEST_SPIKES and together.covered() < FEWEST_ONSETS):
+    elif (
+        (lies == 0 and (n >= FEWEST_SPIKES or together.apart))
+        or (not some and odd.any())
+        or (n >= FEWEST_SPIKES and together.covered() < FEWEST_ONSETS)
+    ):
         cause = together.cause()
     else:
         return found

@@ -55,6 +55,122 @@ def test_sound__of_24_bits(file: Path) -> None:
     assert read_headers([file])[0].n_samples == 2
 
 
+SAMPLES = [-(2**15), 0, 2**14, 100, 0x4C49]  # the last one begins with "LI"
+DATA = np.array(SAMPLES, "<i2").tobytes()
+EXPECTED = [s / 2**15 for s in SAMPLES]
+GUID = bytes.fromhex("000000001000800000aa00389b71")
+
+
+def extensible(tag: int, bits: int, valid: int, order: str = "<") -> bytes:
+    plain = struct.pack(f"{order}HHIIHH", 0xFFFE, 1, 8000, 1000 * bits, bits // 8, bits)
+    guid = struct.pack(f"{order}IHH", tag, 0, 0x10) + GUID[-8:]
+    content = plain + struct.pack(f"{order}HHI", 22, valid, 4) + guid
+    return b"fmt " + struct.pack(f"{order}I", len(content)) + content
+
+
+def sized(name: bytes, size: int, content: bytes) -> bytes:
+    return name + struct.pack("<I", size) + content
+
+
+@pytest.mark.parametrize("size", [0, 0x7FFFF000, 0x80000000, 0xFFFFFFFF])
+@pytest.mark.parametrize("riff", [0, 0xFFFFFFFF, 0x7FFFF024])
+def test_sound__that_a_pipe_wrote_reaches_to_the_end_of_the_file(file: Path, size: int, riff: int) -> None:
+    content = b"WAVE" + chunk(b"LIST", b"INFOISFT") + PCM16 + sized(b"data", size, DATA)
+    file.write_bytes(sized(b"RIFF", riff, content))
+    assert read_sound(file).tolist() == EXPECTED
+    assert read_headers([file])[0].n_samples == len(EXPECTED)
+
+
+def test_sound__that_is_empty_before_other_parts_is_not_read_from_them(file: Path) -> None:
+    for more in (b"", chunk(b"LIST", b"INFO")):
+        file.write_bytes(wav(PCM16, sized(b"data", 0, more)))
+        with pytest.raises(RecordingError, match="has 0 samples"):
+            read_headers([file])
+
+
+BIG16 = b"fmt " + struct.pack(">IHHIIHH", 16, 1, 1, 8000, 16000, 2, 16)
+FLOAT32 = chunk(b"fmt ", struct.pack("<HHIIHH", 3, 1, 8000, 32000, 4, 32))
+DS64 = chunk(b"ds64", struct.pack("<QQQI", 0, len(DATA), 5, 0))
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (
+            b"RIFX" + struct.pack(">I", 46) + b"WAVE" + BIG16 + b"data" + struct.pack(">I", 4) + b"\x40\0\x80\0",
+            [0.5, -1],
+        ),
+        (
+            sized(
+                b"RF64", 0xFFFFFFFF, b"WAVE" + DS64 + PCM16 + sized(b"data", 0xFFFFFFFF, DATA + chunk(b"LIST", b"ab"))
+            ),
+            EXPECTED,
+        ),
+        (wav(extensible(1, 16, 16), chunk(b"data", DATA)), EXPECTED),
+        (wav(extensible(3, 32, 32), chunk(b"data", np.array([0.5, -2], "<f4").tobytes())), [0.5, -2]),
+        (wav(extensible(1, 32, 24), chunk(b"data", np.array([2**30], "<i4").tobytes())), [0.5]),
+        (
+            b"RIFX"
+            + struct.pack(">I", 0)
+            + b"WAVE"
+            + extensible(1, 24, 24, ">")
+            + b"data"
+            + struct.pack(">I", 3)
+            + b"\x40\0\0",
+            [0.5],
+        ),
+        (wav(chunk(b"note", b"odd") + b"\0", PCM16, chunk(b"data", DATA)), EXPECTED),  # padded, as it should be
+        (wav(chunk(b"note", b"odd"), PCM16, chunk(b"data", DATA)), EXPECTED),  # and as some write it
+        (wav(PCM16, chunk(b"data", DATA), sized(b"LIST", 100, b"cut")), EXPECTED),  # cut short after the samples
+        (wav(PCM16, chunk(b"data", DATA), bytes(512)), EXPECTED),
+        (wav(FLOAT32, chunk(b"fact", bytes(4)), chunk(b"data", np.array([15.9], "<f4").tobytes())), [np.float32(15.9)]),
+    ],
+)
+def test_sound__of_other_makes_is_read_as_it_is_meant(file: Path, content: bytes, expected: list[float]) -> None:
+    file.write_bytes(content)
+    assert read_sound(file).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "match"),
+    [
+        (
+            wav(PCM16, chunk(b"data", DATA), chunk(b"data", DATA)),
+            "it has 2 parts of samples, of 10 and 10 bytes.*as one sound",
+        ),
+        (2 * wav(PCM16, chunk(b"data", DATA)), r"another wav file begins at byte 54\)\. Save them as two files"),
+        (wav(PCM16, chunk(b"data", DATA[:4]) + DATA + bytes([200] * 9)), "follow its samples that are no part of it"),
+        (wav(PCM16, chunk(b"data", DATA[:5])), "its 5 bytes of samples end within one, of 2 bytes"),
+        (wav(PCM16, sized(b"data", 0xFFFFFFFF, DATA[:5])), "its 5 bytes of samples end within one"),
+        (wav(chunk(b"data", DATA)), "its format are not there"),
+        (wav(PCM16), "its samples are not there"),
+        (wav(chunk(b"fmt ", struct.pack("<HHIIHH", 7, 1, 8000, 8000, 1, 8)), chunk(b"data", DATA)), "mu-law of 8 bits"),
+        (wav(extensible(0x55, 16, 16), chunk(b"data", DATA)), "MP3 of 16 bits"),
+        (
+            wav(chunk(b"fmt ", struct.pack("<HHIIHH", 1, 1, 8000, 8000, 4, 24)), chunk(b"data", DATA)),
+            "PCM of 24 bits in 4",
+        ),
+        (wav(chunk(b"fmt ", struct.pack("<HHIIHH", 1, 0, 8000, 8000, 0, 16)), chunk(b"data", DATA)), "for 0 channels"),
+        (wav(b"\xff" * 30, PCM16, chunk(b"data", DATA)), "byte 12 begins no part of a wav file"),
+    ],
+)
+def test_sound__that_leaves_open_what_it_is_is_refused(file: Path, content: bytes, match: str) -> None:
+    file.write_bytes(content)
+    with pytest.raises(RecordingError, match=rf"one\.wav: its \d+ bytes are no complete wav file.*{match}"):
+        read_headers([file])
+
+
+def test_sound__of_floats_on_the_scale_of_integers_is_refused(file: Path) -> None:
+    wavfile.write(file, 8000, np.array([0, -3000, 2000], np.float32))
+    with pytest.raises(
+        RecordingError, match=r"floats of up to 3000; expected \[-1, 1\].*of 16 bits, divide them by 32768"
+    ):
+        read_sound(file)
+    wavfile.write(file, 8000, np.array([0, 16.1, 2], np.float32))
+    with pytest.raises(RecordingError, match="none above 16. .*of 8 bits"):
+        read_sound(file)
+
+
 def test_sound__notes_of_a_recorder_are_passed_over(file: Path) -> None:
     file.write_bytes(wav(chunk(b"bext", b"room"), PCM16, chunk(b"data", b"\0\x40"), b"x"))
     assert read_sound(file).tolist() == [0.5]

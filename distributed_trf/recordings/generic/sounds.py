@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy.io import wavfile
 
 from distributed_trf.errors import RecordingError
+from distributed_trf.recordings.wav import WavFile, open_wav
 
-HARMLESS = r"Chunk \(non-data\) not understood|Incomplete chunk ID"
-"""What scipy warns of when a recorder added notes of its own to a file; the sound is complete."""
+HIGHEST_PEAK = 16.0
+"""Largest float sample that is taken for one of a waveform of full scale 1: 24 dB above it, or in pascal 115 dB."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class SoundHeader:
 
 
 def read_headers(paths: Iterable[Path]) -> tuple[SoundHeader, ...]:
-    """Read lengths and the one sampling rate of a set of sounds; no samples, but those of 24 bits.
+    """Read lengths and the one sampling rate of a set of sounds; no samples.
 
     Raises
     ------
@@ -40,13 +39,13 @@ def read_headers(paths: Iterable[Path]) -> tuple[SoundHeader, ...]:
     """
     headers: dict[Path, SoundHeader] = {}
     for path in paths:
-        sfreq, samples = _open(path)
-        headers[path] = SoundHeader(samples.shape[0], float(sfreq))
+        wav = _open(path)
+        headers[path] = SoundHeader(wav.n_frames, float(wav.sfreq))
         first, header = next(iter(headers.items()))
-        if sfreq != header.sfreq:
+        if wav.sfreq != header.sfreq:
             raise RecordingError(
-                f"{path}: has {sfreq} samples per second, but {first} has {header.sfreq:g}; expected one sampling rate "
-                "for all sounds of a stimulus set. Resample one of them"
+                f"{path}: has {wav.sfreq} samples per second, but {first} has {header.sfreq:g}; expected one sampling "
+                "rate for all sounds of a stimulus set. Resample one of them"
             )
     return tuple(headers.values())
 
@@ -59,46 +58,36 @@ def read_sound(path: Path) -> np.ndarray:
     Raises
     ------
     RecordingError
-        If the file is damaged, empty or not mono, or a sample is not finite.
+        If the file is damaged, empty or not mono, or a sample is not finite, or one of floats on the scale of integers.
     """
-    samples = _open(path)[1]
+    samples = _open(path).read()
     if samples.dtype.kind == "u":
         return (samples.astype(np.float64) - 128) / 128  # wav files of 8 bits, the only unsigned ones
     if samples.dtype.kind == "i":
-        return samples / 2.0 ** (8 * samples.dtype.itemsize - 1)
+        return np.asarray(samples / 2.0 ** (8 * samples.dtype.itemsize - 1))
     bad = np.count_nonzero(~np.isfinite(samples))
     if bad:
         raise RecordingError(
             f"{path}: {bad} of its {samples.size} samples are not finite; expected a waveform. Write the file again"
         )
+    peak = float(np.abs(samples).max())
+    if peak > HIGHEST_PEAK:
+        bits = next((n for n in (8, 16, 24, 32) if peak <= 2 ** (n - 1)), 32)
+        raise RecordingError(
+            f"{path}: its samples are floats of up to {peak:g}; expected [-1, 1], as other files have, and none above "
+            f"{HIGHEST_PEAK:g}. If they were integers of {bits} bits, divide them by {2 ** (bits - 1)}, or save them "
+            "as integers"
+        )
     return np.array(samples, dtype=np.float64)
 
 
-def _open(path: Path) -> tuple[int, np.ndarray]:
-    """Sampling rate and samples, these mapped into memory where the file's type allows that."""
-    try:
-        try:
-            sfreq, samples = _read(path, mmap=True)
-        except ValueError:  # 24 bits, or a file cut short, which the next line tells apart
-            sfreq, samples = _read(path, mmap=False)
-    except Exception as error:  # scipy raises whatever the damaged bytes lead it into
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
+def _open(path: Path) -> WavFile:
+    """Read the header of a sound."""
+    wav = open_wav(path)
+    if wav.n_channels != 1:
+        raise RecordingError(f"{path}: has {wav.n_channels} channels; expected a mono sound. Mix it down to one")
+    if not wav.n_frames or wav.sfreq < 1:
         raise RecordingError(
-            f"{path}: its {path.stat().st_size} bytes are no complete wav file of plain samples "
-            f"({type(error).__name__}: {error}). Copy it again, or save it as PCM or float"
-        ) from error
-    if samples.ndim != 1:
-        raise RecordingError(f"{path}: has {samples.shape[1]} channels; expected a mono sound. Mix it down to one")
-    if not samples.size or sfreq < 1:
-        raise RecordingError(
-            f"{path}: has {samples.size} samples at {sfreq} per second; expected a sound. Write the file again"
+            f"{path}: has {wav.n_frames} samples at {wav.sfreq} per second; expected a sound. Write the file again"
         )
-    return sfreq, samples
-
-
-def _read(path: Path, *, mmap: bool) -> tuple[int, np.ndarray]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", wavfile.WavFileWarning)  # such as a file that ends before its samples do
-        warnings.filterwarnings("ignore", HARMLESS, wavfile.WavFileWarning)
-        return wavfile.read(path, mmap=mmap)
+    return wav

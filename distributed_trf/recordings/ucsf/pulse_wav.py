@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
 import numpy as np
-from scipy.io import wavfile
 
 from distributed_trf.errors import RecordingError
+from distributed_trf.recordings.wav import open_wav
 
 MARK_SPACING = 0.02
 """Seconds within which a pulse that follows another belongs to it. The first sound has three pulses 10 ms apart."""
@@ -37,24 +36,14 @@ def open_pulse_wav(path: Path) -> tuple[np.ndarray, float]:
     """
     if not path.is_file():
         raise RecordingError(f"{path}: there is no such file. Copy it again from the published recordings")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", wavfile.WavFileWarning)  # unknown chunks beside the samples
-            rate, samples = wavfile.read(path, mmap=True)
-    except Exception as error:  # scipy raises whatever the damaged bytes lead it into
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
+    wav = open_wav(path)
+    samples = wav.read()
+    if wav.n_channels != 2 or samples.dtype != np.int16 or wav.sfreq <= 0:
         raise RecordingError(
-            f"{path}: its {path.stat().st_size} bytes are no complete wav file ({type(error).__name__}: {error}). "
-            "Copy it again"
-        ) from error
-    n_channels = 1 if samples.ndim == 1 else samples.shape[1]
-    if n_channels != 2 or samples.dtype != np.int16 or rate <= 0:
-        raise RecordingError(
-            f"{path}: {n_channels} channels of {samples.dtype} at {rate} Hz; expected 2 channels, sound and pulses, "
-            "of int16. Copy it again"
+            f"{path}: {wav.n_channels} channels of {samples.dtype} at {wav.sfreq} Hz; expected 2 channels, sound and "
+            "pulses, of int16. Copy it again"
         )
-    return samples, float(rate)
+    return samples, float(wav.sfreq)
 
 
 def pulse_starts(pulses: np.ndarray, rate: float) -> np.ndarray:

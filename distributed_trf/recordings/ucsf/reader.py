@@ -145,7 +145,7 @@ class UCSFRecordings:
             n_before += found[2]
         notes = (f"{n_before} spikes before the first trial",) if n_before else ()
         spikes = SpikeTrials(heard.stimulus, heard.onset, tuple(times), tuple(trials), notes)
-        return told(spikes, self.stimuli(stimulus_set), session)
+        return told(spikes, self.stimuli(stimulus_set) if heard.stimulus else (), session)
 
     def sound_files(self, stimulus_set: str) -> tuple[Path, ...]:
         """The sentence file, or the code file and the wav file of the vocalisations."""
