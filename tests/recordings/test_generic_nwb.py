@@ -142,16 +142,70 @@ def test_nwb__stimuli_may_be_numbers(tmp_path: Path) -> None:
     assert heard(tmp_path) == [("12", 1.0), ("1", 2.0)]
 
 
-def test_nwb__no_column_of_sets_needs_one_set(path: Path) -> None:
+def test_nwb__no_column_of_sets_means_the_one_set(path: Path) -> None:
     write_nwb_session(path, "a", PLAIN, columns=("stimulus", "start_time"))
-    assert "column stimulus_set of trials is missing; found start_time, stimulus, stop_time." in reason(path)
-    assert "or say nwb.stimulus_set: null there" in reason(path)
+    assert heard(path) == PLAIN
     (path / "recordings.yaml").write_text("nwb: {stimulus_set: null}")
     assert heard(path) == PLAIN
+    (path / "recordings.yaml").write_text("nwb: {stimulus_set: corpus}")  # a column that was asked for must be there
+    assert "column corpus of trials is missing; found start_time, stimulus, stop_time." in reason(path)
+    assert "or say nwb.stimulus_set: null there" in reason(path)
+    assert reason(path).endswith("expected corpus, stimulus, start_time")
+    (path / "recordings.yaml").unlink()
     write_sounds(path, "calls", {"x": 0.2}, {"y": 0.2})
+    assert "column stimulus_set of trials is missing" in reason(path)
+    (path / "recordings.yaml").write_text("nwb: {stimulus_set: null}")
     assert "recordings.yaml: field nwb.stimulus_set is null, but there are 2 stimulus sets, calls, words" in reason(
         path
     )
+
+
+@pytest.mark.parametrize(
+    ("ends", "match"),
+    [
+        ([4, 3, 7], "holds 3 in row 1 after 4; expected ends that ascend"),
+        ([3, 5, 6], "ends at 6, but spike_times has 7 values; expected all of them to be of a row"),
+        ([3, 5, 8], "ends at 8, but spike_times has 7 values"),
+        ([3.0, 5.0, 7.0], "is float64 of shape"),
+    ],
+)
+def test_nwb__an_index_must_ascend_to_the_end_of_its_column(path: Path, ends: list[Any], match: str) -> None:
+    spikes = [("a", 1.0), ("a", 2.0), ("a", 3.0), ("b", 1.0), ("b", 2.0), ("c", 1.0), ("c", 2.0)]
+    file = write_nwb_session(path, "a", spikes=spikes)
+    with h5py.File(file, "r+") as content:
+        attrs = dict(content["units/spike_times_index"].attrs)
+        del content["units/spike_times_index"]
+        content["units"].create_dataset("spike_times_index", data=np.array(ends)).attrs.update(attrs)
+    recordings = GenericRecordings(path)
+    with pytest.raises(RecordingError, match=rf"a\.nwb: spike_times_index of units .*{match}"):
+        recordings.spikes(recordings.sessions[0], "words")
+
+
+def test_nwb__the_index_of_observed_intervals_is_looked_at_as_well(path: Path) -> None:
+    file = write_nwb_session(path, "a", observed=[[(0.0, 3.0), (3.4, 9.0)], [(0.0, 6.0)]])
+    edit(file, "units/obs_intervals_index", [2, 1])
+    assert "obs_intervals_index of units holds 1 in row 1 after 2" in reason(path)
+
+
+def test_nwb__a_label_that_is_not_there_is_an_error(path: Path) -> None:
+    write_nwb_session(path, "a", label="unit_id", spikes=[(7.0, 1.0), (np.nan, 1.0)])
+    assert "column unit_id of units holds NaN in row 1; expected a label" in reason(path)
+    write_nwb_session(path, "a", [(np.nan, 1.0), (1.0, 2.0)], columns=("stimulus", "start_time"))
+    assert "column stimulus of trials holds NaN in row 0" in reason(path)
+
+
+def test_nwb__a_column_of_lists_names_no_stimulus(path: Path) -> None:
+    import pynwb
+
+    file = write_nwb_session(path, "a")
+    with pynwb.NWBHDF5IO(file, "a") as io:
+        nwb = io.read()
+        nwb.trials.add_column("sounds", "several", data=[["s1"], ["t1"], ["s10"], ["s3"], ["t1"]], index=True)
+        io.write(nwb)
+    (path / "recordings.yaml").write_text("nwb: {stimulus: sounds}")
+    assert "column sounds of trials has lists; expected one value for each of its 5 rows" in reason(path)
+    (path / "recordings.yaml").write_text("nwb: {onset: stimulus}")
+    assert "column stimulus of trials holds object, such as 's1'; expected numbers" in reason(path)
 
 
 def test_nwb__trials_without_a_stimulus_are_counted(path: Path) -> None:

@@ -263,6 +263,7 @@ def test_generic__a_session_of_unknown_sounds_only_is_left_out(path: Path) -> No
             "missing; found stimulus_set;stimulus;onset. Expected the columns",
         ),
         ("stimulus_set,onset,name\nwords,1,s1\n", "column stimulus is missing; found stimulus_set, onset, name."),
+        ("stimulus_set,sound,onset\nwords,s1,1\n", "Expected the columns stimulus_set (optional), stimulus, onset,"),
         ("stimulus_set,stimulus,onset\nwords,s1,1\n\nwords,s2,soon\n", "column onset holds 'soon' in row 4; expected"),
         ("stimulus_set,stimulus,onset\nwords,s1,True\n", "column onset holds 'True' in row 2"),
         (
@@ -285,6 +286,25 @@ def test_generic__bad_trials_leave_the_session_out(path: Path, content: str, mat
     assert str(table(path, "trials")) in reason(path)
 
 
+def test_generic__trials_of_the_one_set_need_not_name_it(path: Path) -> None:
+    table(path, "trials").write_text("stimulus,onset\ns1,1\nt1,2\n")
+    recordings = GenericRecordings(path)
+    assert recordings.trials(recordings.sessions[0], "words").stimulus == ("s1", "t1")
+    write_sounds(path, "calls", {"x": 0.2}, {"y": 0.2})
+    assert "column stimulus_set is missing; found stimulus, onset. Expected the columns stimulus_set, " in reason(path)
+
+
+def test_generic__what_its_own_files_leave_out_is_unusable_but_for_bad_sessions(path: Path) -> None:
+    write_csv_session(path, "c")
+    for session in ("a", "c"):
+        table(path, "trials", session).write_text("sound,onset\ns1,1\n")
+    recordings = GenericRecordings(path)
+    assert list(recordings.unusable) == ["a", "c"]
+    assert f"{table(path, 'trials')}: column stimulus is missing" in recordings.unusable["a"]
+    (path / "sessions.csv").write_text("session,use\na,no\nc,yes\n")
+    assert list(GenericRecordings(path).unusable) == ["c"]
+
+
 def test_generic__tables_may_have_a_byte_order_mark_spaces_and_further_columns(path: Path) -> None:
     table(path, "trials").write_text(
         "\ufeffstimulus_set , block,onset,stimulus,,\n words,1, 2.5,s1 ,,\n\n", encoding="utf-8"
@@ -299,7 +319,7 @@ def test_generic__tables_may_have_a_byte_order_mark_spaces_and_further_columns(p
     [
         ("", "is empty"),
         ("unit,time\n", "holds no unit"),
-        ("channel,time\n1,1\n", "column unit is missing; found channel, time"),
+        ("channel,time\n1,1\n", "column unit is missing; found channel, time. Expected the columns unit, time"),
         ("unit,time\n1,1\n,2\n", "column unit holds nothing in row 3"),
     ],
 )
@@ -388,7 +408,10 @@ def test_generic__without_a_usable_session_all_reasons_are_told(path: Path) -> N
 @pytest.mark.parametrize(
     ("content", "match"),
     [
-        ("name\na\n", "column session is missing; found name"),
+        (
+            "name\na\n",
+            r"column session is missing; found name\. Expected the columns session, subject \(optional\), area",
+        ),
         ("session\na\nb\na\n", "session a is there again in row 4"),
         ("session,use\na,perhaps\n", "column use holds 'perhaps' in row 2; expected yes, no or nothing"),
         ("session,x\na,left\n", "column x holds 'left' in row 2"),

@@ -13,12 +13,17 @@ from distributed_trf.recordings.generic.csv_table import finite, read_table, tex
 from distributed_trf.recordings.generic.layout import natural, table_file
 from distributed_trf.recordings.generic.presentations import Contents, Presentations, in_order
 
+TRIALS, SPIKES = ("stimulus_set", "stimulus", "onset"), ("unit", "time")
+"""Columns of the tables."""
+
 
 @dataclass(frozen=True)
 class CsvSession:
     """The folder of a session, with ``trials.csv``, ``spikes.csv`` and perhaps ``units.csv`` in it."""
 
     folder: Path
+    stimulus_sets: tuple[str, ...]
+    """Stimulus sets of the recording set; where there is one, ``trials.csv`` need not name it."""
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -48,7 +53,7 @@ class CsvSession:
             If a spike has no time, no unit, or a unit that is not among ``units``.
         """
         path = self.files[1]
-        frame = read_table(path, ("unit", "time"), numeric=("time",))
+        frame = read_table(path, SPIKES, numeric=("time",))
         labels = text(frame, "unit", path)
         unit = pd.Index(units).get_indexer(pd.Index(labels))
         if (unit < 0).any():
@@ -64,14 +69,18 @@ class CsvSession:
 
     def _presentations(self) -> Presentations:
         path = self.files[0]
-        frame = read_table(path, ("stimulus_set", "stimulus", "onset"), numeric=("onset",))
-        stimulus_set, stimulus = (text(frame, name, path).tolist() for name in ("stimulus_set", "stimulus"))
-        return in_order(stimulus_set, stimulus, finite(frame, "onset", path), frame.index.tolist(), path)
+        one_set = self.stimulus_sets if len(self.stimulus_sets) == 1 else ()
+        may_lack = ("stimulus_set",) if one_set else ()
+        frame = read_table(path, TRIALS, may_lack=may_lack, numeric=("onset",))
+        stimulus = text(frame, "stimulus", path).tolist()
+        named = text(frame, "stimulus_set", path).tolist() if "stimulus_set" in frame else [*one_set] * len(stimulus)
+        return in_order(named, stimulus, finite(frame, "onset", path), frame.index.tolist(), path)
 
     def _units(self) -> tuple[str, ...]:
         _, spikes, *listed = self.files
         path = listed[0] if listed else spikes
-        labels = text(read_table(path, ("unit",)), "unit", path)
+        columns, may_lack = (("unit",), ()) if listed else (SPIKES, ("time",))  # times are read with the spikes
+        labels = text(read_table(path, columns, may_lack=may_lack, numeric=("time",)), "unit", path)
         if labels.empty:
             raise RecordingError(
                 f"{path}: holds no unit; expected at least one. A unit without spikes can be listed in units.csv"

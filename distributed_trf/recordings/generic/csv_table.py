@@ -17,7 +17,7 @@ _SURPLUS = "(surplus)"
 
 
 def read_table(
-    path: Path, columns: tuple[str, ...], *, optional: tuple[str, ...] = (), numeric: tuple[str, ...] = ()
+    path: Path, columns: tuple[str, ...], *, may_lack: tuple[str, ...] = (), numeric: tuple[str, ...] = ()
 ) -> pd.DataFrame:
     """Read some columns of ``.csv`` or ``.csv.gz``; others are passed over, and so are rows that are blank.
 
@@ -25,8 +25,10 @@ def read_table(
     ----------
     path
         The file: UTF-8, separated by commas, the names of the columns in its first row.
-    columns, optional
-        Columns that must be and that may be there.
+    columns
+        Columns that are read.
+    may_lack
+        Those of them that need not be there.
     numeric
         Those of them that ``finite`` is to read; the others are kept as text, so that a label ``01`` stays one.
 
@@ -41,13 +43,14 @@ def read_table(
         If the file is empty, damaged, lacks a column, or a row has more values than there are columns.
     """
     header = [str(name).strip() for name in _read(path, nrows=0).columns]
-    missing = [name for name in columns if name not in header]
+    missing = [name for name in columns if name not in (*header, *may_lack)]
     if missing:
+        listed = ", ".join(f"{name} (optional)" if name in may_lack else name for name in columns)
         raise RecordingError(
             f"{path}: column {', '.join(missing)} is missing; found {', '.join(header)}. Expected the columns "
-            f"{', '.join(columns)}, separated by commas and named in the first row. Correct the file"
+            f"{listed}, separated by commas and named in the first row. Correct the file"
         )
-    wanted = [name for name in header if name in columns + optional]
+    wanted = [name for name in header if name in columns]
     frame = _read(
         path,
         header=None,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from distributed_trf.errors import RecordingError
-from distributed_trf.recordings.generic.nwb_file import opened, word
+from distributed_trf.recordings.generic.nwb_file import numbers, opened, stretches, word, words
 from distributed_trf.recordings.generic.nwb_mapping import MAPPING_FILE, NwbMapping
 from distributed_trf.recordings.generic.presentations import Contents, Presentations, in_order
 
@@ -55,7 +55,7 @@ class NwbSession:
                 presentations,
                 subject=subject,
                 area=areas.pop() if len(areas) == 1 else None,
-                notes=_unobserved(units, presentations.onset),
+                notes=_unobserved(units, presentations.onset, self.file),
             )
 
     def spike_times(self, units: tuple[str, ...]) -> tuple[np.ndarray, ...]:
@@ -72,9 +72,7 @@ class NwbSession:
             table = self._units(nwb)
             if "spike_times" not in table.colnames:
                 raise self._without(table, "units", "spike_times")
-            index = table["spike_times"]  # ends of the units' stretches in one long column
-            times = np.asarray(index.target.data[:], dtype=np.float64)
-            found = tuple(np.split(times, np.asarray(index.data[:], dtype=np.int64)[:-1]))
+            found = tuple(of_unit.astype(np.float64) for of_unit in stretches(table, "spike_times", self.file))
         for label, of_unit in zip(units, found, strict=True):
             bad = np.count_nonzero(~np.isfinite(of_unit))
             if bad:
@@ -88,20 +86,22 @@ class NwbSession:
         tables = {t.name: t for t in (nwb.trials, nwb.epochs, *nwb.intervals.values()) if t is not None}
         name = self._intervals_name(tables)
         table = tables[name]
-        columns = [c for c in (self.mapping.stimulus_set, self.mapping.stimulus, self.mapping.onset) if c is not None]
-        for column in columns:
-            if column not in table.colnames:
+        set_column = self.mapping.stimulus_set
+        if set_column == NwbMapping.stimulus_set and set_column not in table.colnames and len(self.stimulus_sets) == 1:
+            set_column = None  # what nobody named may be missing where there is no choice
+        for column in (set_column, self.mapping.stimulus, self.mapping.onset):
+            if column is not None and column not in table.colnames:
                 raise self._without(table, name, column)
-        stimulus = [word(value) for value in table[self.mapping.stimulus][:]]
-        onset = np.asarray(table[self.mapping.onset][:], dtype=np.float64)
+        stimulus = words(table, self.mapping.stimulus, self.file)
+        onset = numbers(table, self.mapping.onset, self.file)
         bad = np.flatnonzero(~np.isfinite(onset))
         if bad.size:
             raise RecordingError(
                 f"{self.file}: column {self.mapping.onset} of {name} holds {onset[bad[0]]} in row {bad[0]}; expected "
                 "seconds on the session's clock. Write the file again"
             )
-        if self.mapping.stimulus_set is not None:
-            stimulus_set = [word(value) for value in table[self.mapping.stimulus_set][:]]
+        if set_column is not None:
+            stimulus_set = words(table, set_column, self.file)
         elif len(self.stimulus_sets) == 1:
             stimulus_set = list(self.stimulus_sets) * len(stimulus)
         else:
@@ -140,8 +140,7 @@ class NwbSession:
         if self.mapping.unit is not None and self.mapping.unit not in table.colnames:
             raise self._without(table, "units", self.mapping.unit)
         column = self.mapping.unit or next((c for c in ("unit_name", "unit_id") if c in table.colnames), "id")
-        values = table.id[:] if column == "id" else table[column][:]
-        labels = tuple(word(value) for value in values)
+        labels = tuple(map(word, table.id[:])) if column == "id" else tuple(words(table, column, self.file))
         repeated = sorted({label for label in labels if not label or labels.count(label) > 1})
         if repeated:
             raise RecordingError(
@@ -151,21 +150,24 @@ class NwbSession:
         return labels
 
     def _without(self, table: Any, name: str, column: str) -> RecordingError:
+        of_trials = (self.mapping.stimulus_set, self.mapping.stimulus, self.mapping.onset)
+        expected = ", ".join(filter(None, (self.mapping.unit, "spike_times") if name == "units" else of_trials))
         remedy = f"Name it in {MAPPING_FILE}"
         if column == self.mapping.stimulus_set:
             remedy += ", or say nwb.stimulus_set: null there if all trials are of one stimulus set"
         return RecordingError(
-            f"{self.file}: column {column} of {name} is missing; found {', '.join(sorted(table.colnames))}. {remedy}"
+            f"{self.file}: column {column} of {name} is missing; found {', '.join(sorted(table.colnames))}. {remedy}; "
+            f"expected {expected}"
         )
 
 
-def _unobserved(units: Any, onset: np.ndarray) -> tuple[str, ...]:
+def _unobserved(units: Any, onset: np.ndarray, file: Path) -> tuple[str, ...]:
     """A note on units that were not observed at the onset of every trial, where the file says when they were."""
     if "obs_intervals" not in units.colnames:
         return ()
     partly = 0
-    for intervals in units["obs_intervals"][:]:
-        start, stop = np.reshape(np.asarray(intervals, dtype=np.float64), (-1, 2)).T[:, :, np.newaxis]
+    for intervals in stretches(units, "obs_intervals", file):
+        start, stop = np.reshape(intervals.astype(np.float64), (-1, 2)).T[:, :, np.newaxis]
         seen = ((start <= onset) & (onset <= stop)).any(axis=0)
         partly += not seen.all()
     if not partly:

@@ -51,3 +51,87 @@ def word(value: Any) -> str:
     if isinstance(value, float | np.floating) and float(value).is_integer():
         return str(int(value))
     return str(value).strip()
+
+
+def words(table: Any, column: str, file: Path) -> list[str]:
+    """Return a column of labels as text.
+
+    Raises
+    ------
+    RecordingError
+        If one is NaN, or the column has lists or other than one value for each row.
+    """
+    found = [word(value) for value in _plain(table, column, file)]
+    missing = [row for row, label in enumerate(found) if label == "nan"]
+    if missing:
+        raise RecordingError(
+            f"{file}: column {column} of {table.name} holds NaN in row {missing[0]}"
+            f"{f' and {len(missing) - 1} others' if len(missing) > 1 else ''}; expected a label. Write the file again"
+        )
+    return found
+
+
+def numbers(table: Any, column: str, file: Path) -> np.ndarray:
+    """Return a column of numbers, float64 of shape (rows,).
+
+    Raises
+    ------
+    RecordingError
+        If it holds something else, or has other than one value for each row.
+    """
+    found = np.asarray(_plain(table, column, file))
+    if found.dtype.kind not in "iuf":
+        raise RecordingError(
+            f"{file}: column {column} of {table.name} holds {found.dtype}, such as {found.flat[0]!r}; expected "
+            "numbers. Name another column, or write the file again"
+        )
+    return found.astype(np.float64)
+
+
+def stretches(table: Any, column: str, file: Path) -> list[np.ndarray]:
+    """Return each row's part of a column of lists, which an index of their ends tells apart.
+
+    Raises
+    ------
+    RecordingError
+        If there is no index, or it does not ascend to the end of the column, with one value for each row.
+    """
+    index = table[column]
+    if not hasattr(index, "target"):
+        raise RecordingError(
+            f"{file}: column {column} of {table.name} has one value for each row; expected a list, told apart by "
+            f"{column}_index. Write the file again"
+        )
+    values, ends = np.asarray(index.target.data[:]), np.asarray(index.data[:])
+    name = f"{file}: {column}_index of {table.name}"
+    if ends.dtype.kind not in "iu" or ends.ndim != 1 or len(ends) != len(table.id):
+        raise RecordingError(
+            f"{name} is {ends.dtype} of shape {ends.shape}; expected a whole number for each of the {len(table.id)} "
+            "rows. Write the file again"
+        )
+    ends = ends.astype(np.int64)
+    steps = np.diff(ends, prepend=0)
+    if (steps < 0).any():
+        row = int(np.argmax(steps < 0))
+        raise RecordingError(
+            f"{name} holds {ends[row]} in row {row} after {ends[row - 1] if row else 0}; expected ends that ascend. "
+            "Write the file again"
+        )
+    if ends[-1] != len(values):
+        raise RecordingError(
+            f"{name} ends at {ends[-1]}, but {column} has {len(values)} values; expected all of them to be of a row. "
+            "Write the file again"
+        )
+    return np.split(values, ends[:-1])
+
+
+def _plain(table: Any, column: str, file: Path) -> Any:
+    """Return the values of a column with one for each row."""
+    values = None if hasattr(table[column], "target") else table[column][:]
+    if values is None or np.ndim(values) != 1 or len(values) != len(table.id):
+        shape = "lists" if values is None else f"values of shape {np.shape(values)}"
+        raise RecordingError(
+            f"{file}: column {column} of {table.name} has {shape}; expected one value for each of its {len(table.id)} "
+            "rows. Name another column, or write the file again"
+        )
+    return values

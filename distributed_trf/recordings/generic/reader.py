@@ -152,7 +152,9 @@ class GenericRecordings:
                 "expected a folder or an NWB file. Keep one of them"
             )
         (file,) = found
-        return CsvSession(file) if file.is_dir() else NwbSession(file, self._mapping, self.stimulus_sets)
+        if file.is_dir():
+            return CsvSession(file, self.stimulus_sets)
+        return NwbSession(file, self._mapping, self.stimulus_sets)
 
     def _session(self, name: str, contents: Contents) -> Session:
         site = self._sites.get(name, Site())

@@ -12,6 +12,8 @@ from distributed_trf.errors import RecordingError
 from distributed_trf.recordings.generic.csv_table import finite, read_table, text
 from distributed_trf.recordings.generic.layout import table_file
 
+MAY_LACK = ("subject", "area", "x", "y", "use")
+"""Columns that need not be there."""
 YES, NO = ("yes", "true", "1"), ("no", "false", "0")
 
 
@@ -39,7 +41,7 @@ def read_session_table(path: Path) -> dict[str, Site]:
     file = table_file(path, "sessions")
     if file is None:
         return {}
-    frame = read_table(file, ("session",), optional=("subject", "area", "x", "y", "use"), numeric=("x", "y"))
+    frame = read_table(file, ("session", *MAY_LACK), may_lack=MAY_LACK, numeric=("x", "y"))
     names = text(frame, "session", file)
     twice = names[names.duplicated()]
     if len(twice):
