@@ -103,6 +103,8 @@ class Spans:
         later = self.first - float(self.onset.min())
         if self.unit():
             return self.unit()
+        if self.covered() >= FEWEST_ONSETS:
+            return "units that fire between sounds only, or another clock by less than shows"
         if not 1 / SAME_SPAN <= self.ratio <= SAME_SPAN:
             return "another clock or unit, or recorded in part"
         how = f"spikes start {abs(later):.6g} s {'later' if later > 0 else 'earlier'} than trials"

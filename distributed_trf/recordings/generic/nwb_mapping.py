@@ -18,7 +18,7 @@ class NwbMapping:
     intervals: str | None = None
     """Table of the presentations; without it ``trials``, or else the only one with a column of stimuli."""
     stimulus_set: str | None = "stimulus_set"
-    """Column of stimulus sets; None where all presentations are of the only set there. A column of this very name may be
+    """Column of stimulus sets; None where all presentations are of the only set there. A column of this name may be
     missing where there is one set."""
     stimulus: str = "stimulus"
     """Column of stimulus ids."""
