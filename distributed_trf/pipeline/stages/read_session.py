@@ -58,7 +58,7 @@ def read_session(
     return {
         "digests": digests,
         "notes": [note for note in spikes.notes if note not in spikes.doubts],
-        "doubts": spikes.doubts,
+        "doubts": list(spikes.doubts),
         "units": len(spikes.times),
         "trials": len(spikes.stimulus),
         "further": further,

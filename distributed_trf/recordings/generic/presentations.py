@@ -124,6 +124,7 @@ def window_ends(
         row, after = presentations.row[chosen[k]], presentations.row[chosen[k] + 1]
         raise RecordingError(
             f"{path}: the sound of row {row} ends at {end[k]:g} s, but that of row {after} begins at "
-            f"{following[k]:g} s; expected one sound at a time. Correct the onsets or the sound files"
+            f"{following[k]:g} s, and so it is with {overlapping.size} of {chosen.size} trials; expected one sound "
+            "at a time. Correct the onsets, which are in seconds, or the sound files, whose sampling rate may be wrong"
         )
     return np.minimum(end + AFTER, following - 2 * ROUNDING)

@@ -6,8 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
-from scipy.io import wavfile
 from scipy.signal import resample
 
 from distributed_trf import Study, open_features, open_results
@@ -20,50 +18,9 @@ from distributed_trf.store.zarr_arrays import open_group
 from distributed_trf.trf.crossval import assign_folds
 from distributed_trf.trf.draws import draw_generator, draw_stimuli
 from tests.oracle import fit_and_score
-from tests.recordings.generic_files import write_csv_session
+from tests.small_recordings import ALPHAS, ORDERS, TEST, TRAIN
 
-TRAIN, TEST = [f"a{k}" for k in range(1, 8)], ["t1", "t2"]
-SECONDS = {i: 0.5 + 0.1 * k for k, i in enumerate(TRAIN + TEST)}
-ORDERS = {"many": "1112345677", "once": "7654321", "other": "1112345677", "some": "11224567"}
-"""Training sounds of each session; two heard each sound equally often, the last one lacks a sound."""
-ALPHAS = np.logspace(-2, 4, 7)
 PLACE = {"stimuli": "tones", "network": "mel_librosa", "weights": "fixed", "bin_width": 50}
-
-
-@pytest.fixture
-def write(tmp_path, monkeypatch):
-    """Recordings of four sessions; the function writes a study of them and runs it."""
-    monkeypatch.chdir(tmp_path)
-    rng = np.random.default_rng(5)
-    for part, ids in (("train", TRAIN), ("test", TEST)):
-        folder = Path("mine/stimuli/tones") / part
-        folder.mkdir(parents=True)
-        for i in ids:
-            noise = rng.normal(size=round(16000 * SECONDS[i])) * rng.uniform(0.01, 0.2)
-            wavfile.write(folder / f"{i}.wav", 16000, noise.astype(np.float32))
-    for session, order in ORDERS.items():
-        heard = [f"a{k}" for k in order] + TEST * 2
-        onsets = np.cumsum([0] + [SECONDS[i] + 0.1 for i in heard[:-1]])
-        spikes = [(f"u{u}", t) for u in range(2) for t in np.sort(rng.uniform(0, onsets[-1] + 1, size=40 * (u + 5)))]
-        write_csv_session(Path("mine"), session, [("tones", i, t) for i, t in zip(heard, onsets, strict=True)], spikes)
-
-    def do(**changes):
-        study = {
-            "name": "repeats",
-            "recordings": {"format": "generic", "path": "mine"},
-            "output": "study",
-            "stimuli": ["tones"],
-            "lags": {"tmax": 0.05, "lead_in": 0.1},
-            "networks": [{"name": "mel_librosa"}],
-            "ridge": {"alphas": ALPHAS.tolist()},
-            "reliability": None,
-        }
-        Path("study.yaml").write_text(yaml.safe_dump(study | changes))
-        report = Study.load("study.yaml").run(recipe=None)
-        assert report.ok
-        return report
-
-    return do
 
 
 def explicit(session, how, scaling, *, times=None):
@@ -116,8 +73,8 @@ def of_session(ds, session):
         ("all", "dual", "per_session"),
     ],
 )
-def test_fits__equal_the_explicit_solution_of_stacked_or_averaged_trials(write, how, solver, scaling):
-    write(training=how, ridge={"alphas": ALPHAS.tolist(), "solver": solver, "scaling": scaling}, save_models=True)
+def test_fits__equal_the_explicit_solution_of_stacked_or_averaged_trials(run_generic, how, solver, scaling):
+    run_generic(training=how, ridge={"alphas": ALPHAS.tolist(), "solver": solver, "scaling": scaling}, save_models=True)
     ds = open_results("study").sel(PLACE).sel(layer=0)
     for session in ORDERS:
         agree(of_session(ds, session), explicit(session, how, scaling))
@@ -127,9 +84,9 @@ def test_fits__equal_the_explicit_solution_of_stacked_or_averaged_trials(write, 
 
 
 @pytest.mark.parametrize("how", ["mean", "all"])
-def test_analyses__take_the_same_trials(write, how):
+def test_analyses__take_the_same_trials(run_generic, how):
     same = {"network": "mel_librosa", "layer": 0, "weights": "fixed"}
-    write(
+    run_generic(
         training=how,
         together=[{"network": "mel_librosa", "bands": "none"}],
         lowpass=[{**same, "lowpass_bins": [50]}],
@@ -152,20 +109,20 @@ def test_analyses__take_the_same_trials(write, how):
             np.testing.assert_allclose(found.r, r, rtol=1e-8, atol=1e-9)
 
 
-def test_training__changed_makes_the_fits_stale_and_nothing_else(write):
-    assert write().unused_presentations == 3 + 3 + 2
-    report = write(training="mean")
+def test_training__changed_makes_the_fits_stale_and_nothing_else(run_generic):
+    assert run_generic().unused_presentations == 3 + 3 + 2
+    report = run_generic(training="mean")
     assert {k: n for k, n in report.done.items() if n} == {"fit": 1}
     assert report.unused_presentations == 0
-    assert write().done["fit"] == 1
+    assert run_generic().done["fit"] == 1
     for session in ("many", "other", "some"):
         (Path("mine/sessions") / session).rename(session)
-    assert write().done["fit"] == 1
-    assert write(training="all").done == {}  # nothing was presented twice any more
+    assert run_generic().done["fit"] == 1
+    assert run_generic(training="all").done == {}  # nothing was presented twice any more
 
 
-def test_plan__counts_a_row_for_each_trial(write):
-    write()
+def test_plan__counts_a_row_for_each_trial(run_generic):
+    run_generic()
     bins = {
         how: training_bins(
             Context.open(Study.load("study.yaml").settings.model_copy(update={"training": how})), "tones", 50
