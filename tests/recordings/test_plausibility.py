@@ -52,6 +52,12 @@ def test_unit__of_spikes_or_of_onsets_is_recognised(n: int, unit: str, scale: fl
     assert f"spike times look like {unit}" in doubts([scale * even(n, 0, 200)])  # the recording went on after them
 
 
+def test_unit__is_recognised_where_all_trials_lie_within_the_span_and_some_spikes_in_sounds() -> None:
+    early = 1000 * np.concatenate([[0.005, 0.0102], even(600, 10, 69)])
+    assert doubts([early]).startswith("1 of 602 spikes lie in a trial, and 100% of the trials begin while")
+    assert "spike times look like milliseconds" in doubts([early])
+
+
 def test_unit__is_told_with_both_spans() -> None:
     assert doubts([1000 * even(600, 10, 69)]) == (
         "none of the 600 spikes lies in a trial, and 0% of the trials begin while there are spikes: spikes are from "
@@ -67,6 +73,12 @@ def test_clock__that_starts_elsewhere_is_told_with_the_difference(n: int, offset
     way = "later" if offset > 0 else "earlier"
     assert f"another clock: spikes start {how}" in doubts(spikes).replace(".03", "").replace("3599.97", "3600")
     assert f"s {way} than trials" in doubts(spikes)
+
+
+def test_clock__of_few_spikes_is_not_stretched_over_the_trials() -> None:
+    """Of 20 spikes in 59 s, that begin when the last trial ends: 20 intervals between them would reach to the first."""
+    assert "0% of the trials begin while there are spikes" in doubts([even(20, 84, 143)])
+    assert "another clock: spikes start 74.0317 s later" in doubts([even(20, 84, 143)])
 
 
 def test_trials__in_part_outside_the_recording_are_told_from_the_limit_on() -> None:
