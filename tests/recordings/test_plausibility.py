@@ -77,7 +77,7 @@ def test_clock__that_starts_elsewhere_is_told_with_the_difference(n: int, offset
 
 def test_clock__of_few_spikes_is_not_stretched_over_the_trials() -> None:
     """Of 20 spikes in 59 s, that begin when the last trial ends: 20 intervals between them would reach to the first."""
-    assert "0% of the trials begin while there are spikes" in doubts([even(20, 84, 143)])
+    assert ", and 0% of the trials begin while there are spikes" in doubts([even(20, 84, 143)])
     assert "another clock: spikes start 74.0317 s later" in doubts([even(20, 84, 143)])
 
 
