@@ -164,6 +164,7 @@ def test_nwb__no_column_of_sets_means_the_one_set(path: Path) -> None:
     ("ends", "match"),
     [
         ([4, 3, 7], "holds 3 in row 1 after 4; expected ends that ascend"),
+        ([-2, 5, 7], "holds -2 in row 0 after 0; expected ends that ascend"),
         ([3, 5, 6], "ends at 6, but spike_times has 7 values; expected all of them to be of a row"),
         ([3, 5, 8], "ends at 8, but spike_times has 7 values"),
         ([3.0, 5.0, 7.0], "is float64 of shape"),
