@@ -6,7 +6,7 @@ touched, or extracting features again that come out the same, leaves everything 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +78,20 @@ def fit_settings(study: StudySettings, item: Fit | Analysis, revision: int) -> d
         "ridge": study.ridge.model_dump(exclude={"unit_block"}),
         "versions": [revision, library_versions("numpy", "scipy")],
     }
+
+
+def training_setting(study: StudySettings, read: Iterable[Receipt | None]) -> str:
+    """Return the study's ``training``, or the default where no session heard a training stimulus several times.
+
+    Parameters
+    ----------
+    study
+        The study.
+    read
+        Receipts of the sessions' responses.
+    """
+    several = any(receipt is not None and receipt.details.get("further") for receipt in read)
+    return study.training if several else "first"
 
 
 class Waiting(Exception):  # noqa: N818  nothing is wrong
@@ -261,6 +275,7 @@ class Expectations:
         return {
             "features": [e.details["digests"][str(layer)] for e in extractions for layer in layers],
             "responses": self._responses(item),
+            "training": training_setting(study, map(self.receipt, self._read(item))),
             **fit_settings(study, item, revision),
         }
 
@@ -278,19 +293,17 @@ class Expectations:
             raise Waiting(str(found))
         return found
 
-    def _responses(self, item: Fit | Analysis) -> dict[str, Any]:
-        """Digests of the sessions' counts, and what units are called; a session that failed for good is left out.
+    def _read(self, item: Fit | Analysis) -> list[ReadSession]:
+        return [ReadSession(item.stimuli, session.name) for session in self._context.recordings.heard(item.stimuli)]
 
-        ``training`` matters to sessions alone in which a training sound was presented several times.
-        """
-        found, training = {}, self._context.study.training
+    def _responses(self, item: Fit | Analysis) -> dict[str, Any]:
+        """Digests of the sessions' counts, and what units are called; a session that failed for good is left out."""
+        found = {}
         for session in self._context.recordings.heard(item.stimuli):
             counts = ReadSession(item.stimuli, session.name)
             receipt = self.receipt(counts)
             if receipt is not None:
-                several = [training] if training != "first" and receipt.details["further"] else []
-                digest = receipt.details["digests"][f"{item.bin_width:g}"]
-                found[session.name] = [digest, *several, *session.channels]
+                found[session.name] = [receipt.details["digests"][f"{item.bin_width:g}"], *session.channels]
             elif not self.unreadable(counts):
                 raise Waiting(f"waits for {counts.stage} {counts.key}")
         if not found:

@@ -19,7 +19,13 @@ from distributed_trf import names
 from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import ConfigError, StoreError
 from distributed_trf.features.table import NetworkTable, chosen_layers, chosen_weights, load_table
-from distributed_trf.pipeline.expected import extraction_settings, fit_settings, reliability_settings, session_settings
+from distributed_trf.pipeline.expected import (
+    extraction_settings,
+    fit_settings,
+    reliability_settings,
+    session_settings,
+    training_setting,
+)
 from distributed_trf.pipeline.items import ANALYSE, ASSESS, EXTRACT, FIT, READ, Assess, Extract, Fit, ReadSession
 from distributed_trf.pipeline.past_runs import PastRun, past_runs
 from distributed_trf.pipeline.shared import shared
@@ -152,6 +158,7 @@ class _Expected:
     def __init__(self, store: StudyStore, study: StudySettings) -> None:
         self._store, self._study = store, study
         self._upstream: dict[tuple[str, ...], list[str]] = {}
+        self._training: dict[str, str] = {}
 
     def changed(self, item: Fit, receipt: Receipt) -> list[str]:
         """Name the settings of a fit, of its features and of its responses that are not those of the study."""
@@ -165,6 +172,10 @@ class _Expected:
             read = [ReadSession(item.stimuli, session).key for session in sessions]
             expected = session_settings(self._study)
             self._upstream[item.stimuli,] = sorted({n for key in read for n in self._differ(READ, key, expected)})
+            self._training[item.stimuli] = training_setting(
+                self._study, (read_receipt(self._store, READ, key) for key in read)
+            )
+        own |= fingerprint({"training": self._training[item.stimuli]})
         mine = [name for name, digest in own.items() if receipt.fingerprint.get(name) != digest]
         return [*mine, *self._upstream[features], *self._upstream[item.stimuli,]]
 

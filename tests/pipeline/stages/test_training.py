@@ -11,6 +11,7 @@ from scipy.signal import resample
 from distributed_trf import Study, open_features, open_results
 from distributed_trf.pipeline.context import Context
 from distributed_trf.pipeline.costs.responses import training_bins
+from distributed_trf.pipeline.fit_state import fit_state
 from distributed_trf.pipeline.stages.read_session import load_counts
 from distributed_trf.results.analyses import open_bootstraps, open_lowpass, open_together
 from distributed_trf.store.study_store import StudyStore
@@ -109,8 +110,16 @@ def test_analyses__take_the_same_trials(run_generic, how):
             np.testing.assert_allclose(found.r, r, rtol=1e-8, atol=1e-9)
 
 
+def seen(training):
+    """How the fits in the folder look to a study with another setting, without its recordings."""
+    study = Study.load("study.yaml").settings.model_copy(update={"training": training})
+    return fit_state(StudyStore.open(Path("study")), study)
+
+
 def test_training__changed_makes_the_fits_stale_and_nothing_else(run_generic):
     assert run_generic().unused_presentations == 3 + 3 + 2
+    assert dict(seen("mean").other_settings) == {"changed: training": 1}
+    assert not seen("first").other_settings
     report = run_generic(training="mean")
     assert {k: n for k, n in report.done.items() if n} == {"fit": 1}
     assert report.unused_presentations == 0
@@ -118,6 +127,7 @@ def test_training__changed_makes_the_fits_stale_and_nothing_else(run_generic):
     for session in ("many", "other", "some"):
         (Path("mine/sessions") / session).rename(session)
     assert run_generic().done["fit"] == 1
+    assert not seen("all").other_settings
     assert run_generic(training="all").done == {}  # nothing was presented twice any more
 
 
