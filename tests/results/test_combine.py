@@ -69,6 +69,7 @@ def test_sessions_and_stimulus_sets__of_two_studies_become_one_dataset(whole):
     [
         ({"lags": {"tmax": 0.3}}, "lags is .*'tmax': 0.2.* in the first study and .*'tmax': 0.3.* in study 2"),
         ({"delay": 0.1}, "delay is 0.0 in the first study and 0.1"),
+        ({"training": "mean"}, "training is first in the first study and mean in study 2"),
         ({"ridge": {"n_folds": 5}}, "ridge is .*'n_folds': 3"),
         ({"ridge": {"alphas": [1.0]}}, r"ridge is .*'alphas': \[1.0\].* in study 2"),
         ({"ridge": {"seed": 1}}, "ridge is .*'seed': 1.* in study 2"),
@@ -87,6 +88,8 @@ def test_other_settings__are_refused(whole, changes, message):
 def test_settings_that_change_no_number__may_differ(whole):
     other = whole.assign_attrs(study=study(ridge={"unit_block": 7, "solver": "eigh"}, reliability=None, name="b"))
     same(whole, combine_results(whole, other))
+    before = {name: value for name, value in study().items() if name != "training"}  # as earlier versions wrote it
+    same(whole, combine_results(whole, whole.assign_attrs(study=before)))
     known = {"alphas", "n_folds", "seed", "standardize", "unit_block", "scaling", "folds", "solver", "precision"}
     assert set(RidgeSettings.model_fields) == known  # a new one must be sorted into those that must agree, or not
 
