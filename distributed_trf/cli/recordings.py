@@ -119,7 +119,7 @@ def _print_clock(heard: xr.Dataset) -> None:
     for session in heard["session"].values:
         of = {name: heard[name].sel(session=session).item() for name in OF_SPIKES}
         ends = (f"{_short(of[f'{what}_first'])} to {_short(of[f'{what}_last'])}" for what in ("onset", "spike"))
-        view.add_row(escape(str(session)), *ends, _short(of["rate"]), _short(of["in_sounds"], ".0%"))
+        view.add_row(str(session), *ends, _short(of["rate"]), _short(of["in_sounds"], ".0%"))
     out.print(view)
 
 

@@ -48,7 +48,7 @@ def show_results(
             f"false discovery rate of 0.05; {row['highly_tuned']} highly tuned (delta 0.5)"
         )
     for _, row in penalty_edges(ds).iterrows():
-        out.print(f"[italic]{row['stimuli']}, {row['bin_width']:g} ms bins:[/] {in_words(row)}")
+        out.print(f"{row['stimuli']}, {row['bin_width']:g} ms bins: {in_words(row)}")
     for (stimuli, bin_width), rows in table.groupby(["stimuli", "bin_width"], sort=False):
         fewest, most = rows["n"].min(), rows["n"].max()
         units = f"{most} units" if fewest == most else f"{fewest} to {most} units"

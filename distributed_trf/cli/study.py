@@ -186,8 +186,8 @@ def _tell_of_recordings(report: Report) -> None:
     doubts = {key: "; ".join(told) for key, told in report.doubts.items()}
     for title, lines in (("look wrong", doubts), ("cannot be used; leave out those that are bad", report.unusable)):
         if lines:
-            out.print(f"[bold red]{len(lines)} sessions {title}[/]")
+            out.print(f"{len(lines)} sessions {title}", style="bold red")
         for session, reason in list(lines.items())[:SHOWN]:
-            out.print(f"  {escape(session)}: {escape(reason)}", soft_wrap=True)
+            out.print(f"  {session}: {reason}", soft_wrap=True)
         if len(lines) > SHOWN:
             out.print(f"  ... and {len(lines) - SHOWN} more; see them with dtrf recordings")
