@@ -18,7 +18,7 @@ from distributed import Client, Security, Status
 
 from distributed_trf import start_cluster
 from distributed_trf.clusters import start_local
-from distributed_trf.clusters.recipe_local import LocalRecipe
+from distributed_trf.clusters.recipe_local import LocalCudaRecipe, LocalRecipe
 
 
 def test_workers__keep_memory_that_arrays_come_back_for():
@@ -90,6 +90,8 @@ def test_local_cluster__ends_with_an_error_in_the_block():
 
 def test_local_cluster__takes_only_who_holds_its_keys():
     """Others who are logged in to this machine reach the ports."""
+    assert LocalRecipe(kind="local").tls
+    assert LocalCudaRecipe(kind="local_cuda").tls
     with start_cluster("local", workers=1, dashboard="127.0.0.1:0") as client:
         (worker,) = client.run(os.getpid)
         assert client.submit(sum, [1, 2]).result() == 3
