@@ -238,6 +238,23 @@ def test_features_that_vary_only_in_missing_trials__disturb_nobody(solver, scali
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
+def test_feature_that_hardly_varies_in_missing_trials_alone__has_exactly_no_weight_per_session(solver):
+    """Beside an offset of 1e6 rounding is as large as what it does there: only its values tell that it is constant."""
+    rng = np.random.default_rng(6)
+    recording = Recording.of(
+        rng, lacking(3, 4, set(), {(0, 1), (2, 3)}), lengths=[8, 9], n_features=3, groups=[2, 2], lags=[0, 1], lead_in=1
+    )
+    for k, fold in enumerate(recording.X):
+        for i, x in enumerate(fold):
+            x[:, 1] = 1e6 + 0.1
+            if (k, i) in {(0, 1), (2, 3)}:
+                x[:, 1] += 1e-7 * rng.normal(size=len(x))
+    found = recording.fit(solver=solver, scaling="per_session")
+    assert (found.weights[[0, 3], 2:] != 0).all()
+    np.testing.assert_array_equal(found.weights[[1, 4], 2:], 0)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
 def test_screening__chooses_the_same_where_trials_are_missing(solver):
     recording = Recording.of(
         np.random.default_rng(3),

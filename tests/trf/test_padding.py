@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from distributed_trf import load_trf, save_trf
 from distributed_trf.errors import ConfigError
 from distributed_trf.trf.estimator import TRF
+from distributed_trf.trf.padding import FeatureMeans, outside_of, padded, with_outside
+from distributed_trf.trf.stream import MomentStream
 from tests.oracle import lag_rows, r_squared, solve_ridge
 
 SOLVERS = ["eigh", "cholesky", "dual"]
@@ -139,3 +141,18 @@ def test_feature__that_varies_only_in_held_out_trials_has_no_weight_in_that_fold
         scores.append(r_squared(held_y, predict(other), intercept))
     trf = TRF(0.0, 0.2, 10.0, [1e-3], solver=solver, padding="mean").fit(X, Y, folds=folds)
     np.testing.assert_allclose(trf.cv_scores_[0], np.mean(scores, axis=0).astype(float), rtol=1e-8)
+
+
+def test_padded_products__are_symmetric_to_the_last_bit():
+    rng = np.random.default_rng(4)
+    X, Y = trials(rng, [9, 12, 7], 8, 0, 16.0)
+    fill = rng.normal(size=8)
+    means = FeatureMeans.of(X)
+    stream = MomentStream([0, 1, 2], 0, outside=outside_of(means.mean))
+    for x, y in zip(X, Y, strict=True):
+        stream.add(with_outside(x, means.mean), y)
+    xx = padded(stream.moments(), fill, np.full(8, np.nan)).gram.xx
+    np.testing.assert_array_equal(xx, xx.T)
+    rows = lag_rows(X, [0, 1, 2], 0, means.mean + fill)
+    moved = rows - rows.mean(axis=0)
+    np.testing.assert_allclose(xx, moved.T @ moved, rtol=1e-9, atol=1e-11)
