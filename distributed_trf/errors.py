@@ -74,12 +74,16 @@ class DamagedError(StoreError):
     message
         What a user reads.
     path
-        The group of arrays, or the one array in it, that is damaged.
+        The file, array or group of arrays that is damaged.
     """
 
     def __init__(self, message: str, path: Path) -> None:
         super().__init__(message)
         self.path = path
+
+    def __reduce__(self) -> tuple[type[DamagedError], tuple[str, Path]]:
+        """Say how a copy is made, as where a worker hands it over."""
+        return DamagedError, (str(self), self.path)
 
 
 class StoreBusyError(StoreError):

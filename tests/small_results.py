@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from distributed_trf import names
-from distributed_trf.store.results import Grid, lay_results, write_fit, write_reliability
+from distributed_trf.store.results import Grid, lay_results, vouch_for_all, write_fit, write_reliability
 from distributed_trf.store.study_store import StudyStore
 
 NAN = np.nan
@@ -73,4 +73,5 @@ def write_small_study(root: Path) -> Path:
         fit = {"r": r, "alpha": np.where(np.isnan(r), np.nan, 10.0), "cv_score": np.full(3, np.nan)}
         write_fit(store.results, place, fit)
     write_reliability(store.results, "timit", 50.0, {name: np.array(values) for name, values in RELIABILITY.items()})
+    vouch_for_all(store.results)
     return store.root

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import typer
 
 from distributed_trf.cli.console import out
@@ -14,10 +12,8 @@ from distributed_trf.figures.gallery import FIGURES, chosen, draw
 from distributed_trf.figures.inputs import Inputs
 from distributed_trf.figures.save import FORMATS, save_figure
 from distributed_trf.figures.style import notes_of
-from distributed_trf.results.open import open_results
+from distributed_trf.results.tree import open_tree
 from distributed_trf.speech_recognition.word_errors import TABLE
-from distributed_trf.store.study_store import StudyStore
-from distributed_trf.store.zarr_arrays import check_group
 
 
 def draw_figures(
@@ -38,7 +34,7 @@ def draw_figures(
     wanted = None if only is None else only.split(",")
     chosen(wanted)  # a misspelt name is found before anything is drawn
     folder, settings = results_folder(study)
-    _check(folder)
+    open_tree(folder)  # checks all that figures are drawn from
     say_what_they_are_of(folder, settings)
     table = None if word_errors is None else load_word_errors(word_errors).output / TABLE
     left_out = {}
@@ -55,20 +51,3 @@ def draw_figures(
         raise NothingToDrawError("; ".join(f"figure {name}: {reason}" for name, reason in left_out.items()))
     for name, reason in left_out.items():
         out.print(f"no figure {name}: {reason}")
-
-
-def _check(folder: Path) -> None:
-    """Read the analyses that figures are drawn from; the results are checked when they are read.
-
-    Raises
-    ------
-    StoreError
-        If there are no results.
-    DamagedError
-        If some of them are damaged.
-    """
-    open_results(folder)
-    store = StudyStore.open(folder)
-    for kind in ("lowpass", "together"):
-        for found in sorted((store.root / "analyses").glob(f"{kind}-*.zarr")):
-            check_group(found)

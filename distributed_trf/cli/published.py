@@ -15,8 +15,6 @@ from distributed_trf.results.open import open_results
 from distributed_trf.results.published.export_csv import write_published_csv
 from distributed_trf.results.published.import_csv import import_published_csv
 from distributed_trf.results.published.units import UCSF
-from distributed_trf.store.study_store import StudyStore
-from distributed_trf.store.zarr_arrays import check_group
 
 RECORDINGS = typer.Option(
     None, help="UCSF recordings that the results are of, for the labels of their channels.", show_default=False
@@ -70,7 +68,6 @@ def export_csv(
     """Write correlations as CSV files in the layout of Ahmed et al. (2025)."""
     folder, settings = results_folder(study)
     ds = open_results(folder)
-    check_group(StudyStore.open(folder).results)
     say_what_they_are_of(folder, settings)
     files = write_published_csv(
         ds,

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-import xarray as xr
 from rich.table import Table
 
 from distributed_trf.cli.console import out
@@ -17,8 +16,6 @@ from distributed_trf.results.tables.layer_table import layer_table
 from distributed_trf.results.tables.penalty_edges import in_words, penalty_edges
 from distributed_trf.results.tables.reliability_table import reliability_table
 from distributed_trf.results.tables.save import SUFFIXES, save_table
-from distributed_trf.store.study_store import StudyStore
-from distributed_trf.store.zarr_arrays import check_group
 
 
 def show_results(
@@ -35,7 +32,7 @@ def show_results(
 ) -> None:
     """Print the median test correlation of every network and layer."""
     folder, settings = results_folder(study)
-    ds = _results(folder)
+    ds = open_results(folder)
     if save is not None:
         out.print(f"table: {save} ({save_table(ds, save)} rows)", soft_wrap=True)
         say_what_they_are_of(folder, settings)
@@ -69,16 +66,3 @@ def show_results(
             f"(which drives the units) reaches {known.r:.3f} (median distance {known.distance:.3f}); units of pure "
             f"noise stay within |r| = {known.noise:.3f}"
         )
-
-
-def _results(folder: Path) -> xr.Dataset:
-    """Read the results.
-
-    Raises
-    ------
-    DamagedError
-        If some of them are damaged.
-    """
-    ds = open_results(folder)
-    check_group(StudyStore.open(folder).results)
-    return ds

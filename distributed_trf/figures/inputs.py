@@ -15,8 +15,6 @@ from distributed_trf.errors import DamagedError, NothingToDrawError, StoreError
 from distributed_trf.results.analyses import open_lowpass, open_together
 from distributed_trf.results.open import open_results
 from distributed_trf.results.rho import with_rho
-from distributed_trf.store.study_store import StudyStore
-from distributed_trf.store.zarr_arrays import check_group
 
 
 @dataclass(frozen=True)
@@ -40,8 +38,6 @@ class Inputs:
         DamagedError
             If some of them are damaged.
         """
-        open_results(self.folder)  # says what to do where there are none
-        check_group(StudyStore.open(self.folder).results)
         return with_rho(open_results(self.folder).drop_vars("rho").load())  # sooner than the lazy rho of every fit
 
     @cached_property

@@ -14,15 +14,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from distributed_trf.errors import StoreError
 from distributed_trf.pipeline.context import Context
 from distributed_trf.pipeline.items import ANALYSE, ASSESS, EXTRACT, FIT, READ, STAGES, Extract, Fit
-from distributed_trf.pipeline.lay import gather_reliability, result_grid
+from distributed_trf.pipeline.lay import follow, gather_reliability, is_well, result_grid
 from distributed_trf.pipeline.survey import State, items, survey
 from distributed_trf.store.features import drop_layers, stored_layers
+from distributed_trf.store.laid import forget_laid, laid_if_any
 from distributed_trf.store.lock import run_lock
-from distributed_trf.store.receipts import read_receipt, revoke_receipt, write_receipt
-from distributed_trf.store.results import filled_places, fit_chunks, lay_results, stored_grid, withheld_places
-from distributed_trf.store.zarr_arrays import attributes, is_whole, open_group
+from distributed_trf.store.receipts import SPIKES, read_receipt, revoke_receipt, write_receipt
+from distributed_trf.store.results import filled_places, fit_chunks, lay_results, said_of, stored_grid, withheld_places
+from distributed_trf.store.vouched import REMEDY
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def find_beside(context: Context) -> Beside:
     ]
     fits = {item.place for item in asked[FIT].values() if isinstance(item, Fit)}
     chunks, networks = [], set()
-    if any(stage == FIT for stage, _ in done) and is_whole(store.results):
+    if any(stage == FIT for stage, _ in done) and laid_if_any(store.root, store.results) is not None:
         for place in filled_places(store.results) - fits:
             chunks += fit_chunks(store.results, place)
             networks.add(place[1])
@@ -112,15 +114,19 @@ def prune_study(context: Context) -> Beside:
         beside = find_beside(context)
         for stage, key in beside.items:
             revoke_receipt(store, stage, key)
+            if stage == READ:
+                revoke_receipt(store, SPIKES, key)
         _forget_parts(context)
         for path, layer in beside.layers:
-            drop_layers(path, [layer])
+            drop_layers(store, path, [layer])
         for path in beside.outputs:
+            forget_laid(store.root, path)
             shutil.rmtree(path, ignore_errors=True)
             _remove_empty(path.parent, store.root)
         for failure in beside.failures:
             failure.unlink(missing_ok=True)
-        if is_whole(store.results) and (beside.fits or stored_grid(store.results) != result_grid(context)):
+        known = laid_if_any(store.root, store.results) is not None
+        if known and (beside.fits or stored_grid(store.results) != result_grid(context)):
             _lay_asked(context)
     return beside
 
@@ -129,8 +135,12 @@ def _lay_asked(context: Context) -> None:
     """Lay the results anew with the fits that are asked for alone, done or not."""
     store, fits = context.store, {item.place for item in items(context, FIT) if isinstance(item, Fit)}
     kept, withheld = filled_places(store.results) & fits, withheld_places(store.results) & fits
-    attrs = attributes(open_group(store.results))
-    lay_results(store.results, result_grid(context), kept, attrs, withheld=withheld)
+    damaged = [place for place in kept if read_receipt(store, FIT, Fit(*place).key) and not is_well(store, place)]
+    if damaged:
+        raise StoreError(f"{store.results}: the fit of {damaged[0]} is damaged, and {len(damaged) - 1} more; {REMEDY}")
+    kept = {place for place in kept if is_well(store, place)}
+    attrs, grid = said_of(store.results), result_grid(context)
+    lay_results(store.results, grid, kept, attrs, withheld=withheld & kept, moved=follow(store))
     assessed = [p.item for p in survey(context, ASSESS) if p.state is State.DONE]
     gather_reliability(context, assessed)
 
@@ -162,7 +172,7 @@ def _layers(context: Context) -> Iterator[tuple[Path, int]]:
             asked = {layer.id for layer in context.layers(network)}
             for weights in context.weights(network):
                 path = context.store.features(stimuli, network.name, weights)
-                yield from ((path, layer.id) for layer in stored_layers(path) if layer.id not in asked)
+                yield from ((path, layer.id) for layer in stored_layers(context.store, path) if layer.id not in asked)
 
 
 def _forget_parts(context: Context) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from distributed_trf.config.study import ReliabilitySettings, StudySettings
+from distributed_trf.errors import DamagedError
 from distributed_trf.features.families.known import versions
 from distributed_trf.features.weights.source import weights_identity
 from distributed_trf.pipeline.context import Context
@@ -40,9 +41,10 @@ from distributed_trf.pipeline.stages import (
     together,
 )
 from distributed_trf.store.fingerprint import file_stamps, fingerprint, library_versions
-from distributed_trf.store.models import model_digest
-from distributed_trf.store.receipts import Receipt, read_failure, read_receipt
-from distributed_trf.store.zarr_arrays import is_whole
+from distributed_trf.store.laid import ROOT, read_laid
+from distributed_trf.store.receipts import SPIKES, Receipt, read_failure, read_receipt
+from distributed_trf.store.study_store import StudyStore
+from distributed_trf.store.vouched import check_files
 
 Fingerprint = dict[str, str]
 
@@ -118,7 +120,7 @@ class Expectations:
         self._networks: dict[tuple[str, str], dict[str, Any]] = {}
         """What the extractions of a network with some weights have in common."""
         self._extractions: dict[tuple[str, str, str], list[Receipt] | Waiting] = {}
-        self._whole: dict[Path, bool] = {}
+        self._laid: dict[Path, DamagedError | None] = {}
 
     def of(self, item: Item) -> Fingerprint:
         """Return the fingerprint an item's receipt must carry.
@@ -172,43 +174,40 @@ class Expectations:
         return failure is not None and failure.fingerprint == self.of(item)
 
     def gone(self, item: Item, receipt: Receipt) -> str:
-        """Say what is not there of that which an item wrote; nothing if it is all there.
+        """Say what of that which an item wrote is damaged or gone, as far as metadata tells; nothing if it is well.
 
-        A model is no part of the fingerprint, since it changes no number. It is missed only where the study asks for
-        it, and known by the digest that the fit left in its receipt.
+        Numbers are checked where they are read, and by a repair. A model is no part of the fingerprint, since it
+        changes no number. It is missed only where the study asks for it.
         """
-        for output in self.outputs(item):
-            if not self._is_whole(output):
-                return f"its output is {'damaged' if output.is_dir() else 'gone'}"
-        if isinstance(item, Fit) and self._context.study.save_models:
-            written = receipt.details.get("model")
-            if written is None:
-                return "its model was not saved"
-            if written != model_digest(self._context.store.model(*item.place)):
-                return "its model is gone"
+        store = self._context.store
+        model, asked = store.model(*item.place) if isinstance(item, Fit) else None, self._context.study.save_models
+        if model is not None and asked and store.name(model) not in receipt.files:
+            return "its model was not saved"
+        if isinstance(item, ReadSession) and read_receipt(store, SPIKES, item.key) is None:
+            return "the receipt of its spikes is damaged or gone"
+        for group, files in receipt.files.items():
+            path = store.root / group
+            if path == model and not asked:
+                continue
+            try:
+                if isinstance(item, Extract | Fit) and path in (store.results, _features(store, item)):
+                    self._check_laid(path)
+                check_files(path, {key: digest for key, digest in files.items() if key.endswith(ROOT)})
+            except DamagedError as error:
+                return f"its output is {'damaged' if path.is_dir() else 'gone'} ({store.name(error.path)})"
         return ""
 
-    def _is_whole(self, output: Path) -> bool:
-        if output not in self._whole:
-            self._whole[output] = is_whole(output)
-        return self._whole[output]
-
-    def outputs(self, item: Item) -> list[Path]:
-        """Return the stores that an item writes to and later ones read."""
-        store = self._context.store
-        match item:
-            case ReadSounds():
-                return [store.sounds(item.stimuli)]
-            case ReadSession():
-                return [store.counts(item.stimuli, width, item.session) for width in self._context.study.bin_widths]
-            case Assess():
-                return [store.reliability(item.stimuli, item.bin_width, item.session)]
-            case Extract():
-                return [store.features(item.stimuli, item.network, item.weights)]
-            case Fit():
-                return [store.results]
-            case FitTogether() | BootstrapTraining() | BootstrapTest() | FitLowpass():
-                return [store.analysis(item.key)]
+    def _check_laid(self, path: Path) -> None:
+        """Make sure that what a driver made for items to write into is as it was made."""
+        if path not in self._laid:
+            try:
+                check_files(path, read_laid(self._context.store.root, path).files)
+                self._laid[path] = None
+            except DamagedError as error:
+                self._laid[path] = error
+        damaged = self._laid[path]
+        if damaged is not None:
+            raise damaged
 
     def _require(self, item: Item) -> Receipt:
         receipt = self.receipt(item)
@@ -309,3 +308,7 @@ class Expectations:
         if not found:
             raise Waiting("no session could be read")
         return found
+
+
+def _features(store: StudyStore, item: Extract | Fit) -> Path:
+    return store.features(item.stimuli, item.network, item.weights)

@@ -6,10 +6,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from distributed_trf.config.weights import Weights
+from distributed_trf.store.receipts import ANALYSE as ANALYSE
+from distributed_trf.store.receipts import ASSESS as ASSESS
+from distributed_trf.store.receipts import EXTRACT as EXTRACT
+from distributed_trf.store.receipts import FIT as FIT
 from distributed_trf.store.receipts import PART
+from distributed_trf.store.receipts import READ as READ
 from distributed_trf.store.results import Place
 
-READ, ASSESS, EXTRACT, FIT, ANALYSE = "read", "assess", "extract", "fit", "analyse"
 STAGES = (READ, ASSESS, EXTRACT, FIT, ANALYSE)
 """In the order they run: each reads what those before wrote."""
 LABELS = {

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from distributed_trf import names
-from distributed_trf.errors import DamagedError
+from distributed_trf.errors import DamagedError, StoreError
 from distributed_trf.pipeline.context import Context
 from distributed_trf.pipeline.expected import Expectations, Waiting
 from distributed_trf.pipeline.items import ANALYSE, ASSESS, EXTRACT, FIT, Assess, Extract, Fit, Item, ReadSounds
@@ -17,8 +19,10 @@ from distributed_trf.pipeline.manifest import provenance
 from distributed_trf.pipeline.stages.extract import feature_layout
 from distributed_trf.pipeline.survey import items
 from distributed_trf.store.claims import claim
-from distributed_trf.store.features import add_layers, create_features, has_layout, stored_layers
-from distributed_trf.store.receipts import read_receipt, revoke_receipt
+from distributed_trf.store.feature_layout import FeatureLayout
+from distributed_trf.store.features import lay_features, stored_layers
+from distributed_trf.store.laid import laid_if_any
+from distributed_trf.store.receipts import read_receipt, revoke_receipt, vouched_files, write_receipt
 from distributed_trf.store.results import (
     ANALYSES_ATTR,
     Grid,
@@ -28,25 +32,31 @@ from distributed_trf.store.results import (
     filled_places,
     has_grid,
     lay_results,
+    located,
     session_units,
+    stored_grid,
     write_reliability,
 )
 from distributed_trf.store.study_store import StudyStore
-from distributed_trf.store.zarr_arrays import is_whole, member, open_group, read
+from distributed_trf.store.vouched import check_files
+from distributed_trf.store.zarr_arrays import member, open_group, read
 
 
-def lay_feature_arrays(context: Context) -> list[str]:
-    """Make the arrays that extractions write into, where they are missing or laid out otherwise.
+def lay_feature_arrays(context: Context) -> tuple[list[str], set[str]]:
+    """Make the arrays that extractions write into, where they are missing, damaged or laid out otherwise.
 
     Those of other layers stay beside them, unless these are laid out otherwise. Receipts of extractions into an array
     that is made anew are taken back first.
 
     Returns
     -------
-    list of str
-        What of it was there that the study does not ask for, and is gone.
+    gone, mended
+        What of it was there that the study does not ask for, and is gone. Names of the groups that were damaged: what
+        extractions wrote into them may be as well.
     """
-    store, gone = context.store, []
+    store = context.store
+    gone: list[str] = []
+    mended: set[str] = set()
     for stimuli in context.study.stimuli:
         sounds = read_receipt(store, ReadSounds.stage, ReadSounds(stimuli).key)
         if sounds is None:
@@ -58,15 +68,26 @@ def lay_feature_arrays(context: Context) -> list[str]:
             for weights in context.weights(network):
                 layout = feature_layout(context.study, table, weights, layers, sounds.details, durations, batches)
                 path = store.features(stimuli, network.name, weights)
-                if not has_layout(path, layout) and not add_layers(path, layout):
-                    left = {layer.id for layer in stored_layers(path)} - {layer.id for layer in layers}
-                    if left:
-                        listed = ", ".join(map(str, sorted(left)))
-                        gone.append(f"features of {stimuli}, {network.name}, {weights}, layers {listed}")
-                    for batch in range(len(batches)):
-                        revoke_receipt(store, EXTRACT, Extract(stimuli, network.name, weights, batch).key)
-                    create_features(path, layout)
-    return gone
+                extractions = [Extract(stimuli, network.name, weights, batch) for batch in range(len(batches))]
+                if lay_features(store, path, layout, _losing(store, extractions, path, layout, gone)):
+                    mended.add(store.name(path))
+    return gone, mended
+
+
+def _losing(
+    store: StudyStore, extractions: Sequence[Extract], path: Path, layout: FeatureLayout, gone: list[str]
+) -> Callable[[], None]:
+    """Return what takes back receipts of extractions, and adds the layers that are not asked for to ``gone``."""
+
+    def lose() -> None:
+        left = {layer.id for layer in stored_layers(store, path)} - {layer.id for layer in layout.layers}
+        if left:
+            of, listed = extractions[0], ", ".join(map(str, sorted(left)))
+            gone.append(f"features of {of.stimuli}, {of.network}, {of.weights}, layers {listed}")
+        for item in extractions:
+            revoke_receipt(store, EXTRACT, item.key)
+
+    return lose
 
 
 def lay_result_grid(context: Context, done: Sequence[Item]) -> bool:
@@ -85,7 +106,7 @@ def lay_result_grid(context: Context, done: Sequence[Item]) -> bool:
     of = _Fits(context, done)
     lost = False
     if has_grid(store.results, grid):
-        describe_results(store.results, grid, _attrs(context), of.kept)
+        describe_results(store.results, grid, result_attrs(context), of.kept)
     else:
         lost = _lay(context, of)
     for key, place in of.others().items():
@@ -113,7 +134,7 @@ class _Fits:
         self._expectations = Expectations(context)
         self._receipts = {receipt.stem for receipt in store.receipts.glob(f"{FIT}/*.json")}
         self.done = {item.key: item.place for item in done if isinstance(item, Fit)}
-        filled = filled_places(store.results) if is_whole(store.results) else set()
+        filled = filled_places(store.results) if laid_if_any(store.root, store.results) is not None else set()
         self._places = {Fit(*place).key: place for place in (*filled, *store.all_models())}
         self.kept = {
             place for place in filled if (key := Fit(*place).key) not in self.done and self._outlasts(key, place)
@@ -143,20 +164,45 @@ class _Fits:
 
 
 def _lay(context: Context, of: _Fits) -> bool:
-    store, damaged = context.store, []
-
-    def lose(place: Place) -> None:
-        damaged.append(place)
-        revoke_receipt(store, FIT, Fit(*place).key)
-
-    for key in of.others():
-        revoke_receipt(store, FIT, key)
+    store = context.store
     kept = [*of.done.values(), *of.kept]
-    lay_results(store.results, result_grid(context), kept, _attrs(context), withheld=of.kept, lose=lose)
+    damaged = {place for place in kept if not is_well(store, place)}
+    for key in (*of.others(), *(Fit(*place).key for place in damaged)):
+        revoke_receipt(store, FIT, key)
+    well = [place for place in kept if place not in damaged]
+    withheld, grid = of.kept - damaged, result_grid(context)
+    lay_results(store.results, grid, well, result_attrs(context), withheld=withheld, moved=follow(store))
     return not of.kept.issuperset(damaged)
 
 
-def _attrs(context: Context) -> dict[str, Any]:
+def is_well(store: StudyStore, place: Place) -> bool:
+    """Tell whether the numbers of a fit are those that it wrote."""
+    try:
+        files = vouched_files(store, FIT, Fit(*place).key, store.results)
+        here = located(stored_grid(store.results).axes, files)
+        check_files(store.results, here)
+    except StoreError:
+        return False
+    return len(here) == len(files) > 0
+
+
+def follow(store: StudyStore) -> Callable[[Place, dict[str, str]], None]:
+    """Return what lets the receipt of a fit hold for its numbers where they are and where they are about to be."""
+    group = store.name(store.results)
+
+    def moved(place: Place, files: dict[str, str]) -> None:
+        key = Fit(*place).key
+        receipt = read_receipt(store, FIT, key)
+        if receipt is not None and receipt.files[group] != files:
+            was = receipt.files[group]
+            both = {name: " ".join(dict.fromkeys([new, *was[name].split()])) for name, new in files.items()}
+            details = {**receipt.details, "files": {**receipt.files, group: both}}
+            write_receipt(store, FIT, key, replace(receipt, details=details))
+
+    return moved
+
+
+def result_attrs(context: Context) -> dict[str, Any]:
     """Return what the results say of themselves."""
     return {**provenance(context.study), ANALYSES_ATTR: [item.key for item in items(context, ANALYSE)]}
 
@@ -191,7 +237,8 @@ def _assessed(store: StudyStore, item: Assess) -> dict[str, np.ndarray]:
         If it is damaged; it is not done any more then.
     """
     try:
-        group = open_group(store.reliability(item.stimuli, item.bin_width, item.session))
+        path = store.reliability(item.stimuli, item.bin_width, item.session)
+        group = open_group(path, vouched_files(store, ASSESS, item.key, path))
         return {name: read(member(group, name)) for name in names.RELIABILITY}
     except DamagedError as error:
         revoke_receipt(store, ASSESS, item.key)

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from distributed_trf.errors import DamagedError
+from distributed_trf.pipeline.shared import FILE
+from distributed_trf.store.record import read_record
 from distributed_trf.store.study_store import StudyStore
+from distributed_trf.store.vouched import check_files
+
+MANIFEST = "manifest.json"
+REMEDY = "no number depends on it: delete the folder of that run"
 
 
 @dataclass(frozen=True)
@@ -18,10 +25,14 @@ class PastRun:
     """Of its folder; names sort by time."""
     manifest: Mapping[str, Any]
     """What ``Run`` wrote at its start, and again at its end; empty if it was killed before."""
+    damage: str = ""
+    """What is damaged of it, and what to do."""
 
     @property
     def state(self) -> str:
-        """``finished``, ``interrupted`` by an error, or what is known of a run that did not say how it ended."""
+        """``finished``, ``interrupted`` by an error, damaged, or what is known of one that did not say how it ended."""
+        if self.damage:
+            return self.damage
         state = str(self.manifest.get("state", "running"))
         return "at work, or killed" if state == "running" else state
 
@@ -46,12 +57,13 @@ class PastRun:
 def past_runs(store: StudyStore) -> list[PastRun]:
     """Return the runs of a study, the oldest first; none where the results were not made by runs."""
     folders = sorted(path for path in store.runs.glob("*") if path.is_dir())
-    return [PastRun(folder.name, _manifest(store, folder.name)) for folder in folders]
+    return [_past_run(store, folder) for folder in folders]
 
 
-def _manifest(store: StudyStore, run: str) -> dict[str, Any]:
+def _past_run(store: StudyStore, folder: Path) -> PastRun:
     try:
-        found = json.loads((store.runs / run / "manifest.json").read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+        manifest = read_record(folder / MANIFEST, store.root, REMEDY) or {}
+        check_files(folder, {name: d for name, d in manifest.get("files", {}).items() if name == FILE})
+    except DamagedError as error:
+        return PastRun(folder.name, {}, f"{error.path}: damaged; {REMEDY}")
+    return PastRun(folder.name, manifest)

@@ -9,11 +9,19 @@ from distributed_trf.pipeline.context import Context
 from distributed_trf.pipeline.execute import Task
 from distributed_trf.pipeline.expected import Expectations
 from distributed_trf.pipeline.items import ASSESS, EXTRACT, FIT
-from distributed_trf.pipeline.lay import gather_reliability, lay_feature_arrays, lay_result_grid
+from distributed_trf.pipeline.lay import (
+    gather_reliability,
+    lay_feature_arrays,
+    lay_result_grid,
+    result_attrs,
+    result_grid,
+)
+from distributed_trf.pipeline.repair import take_back_damaged
 from distributed_trf.pipeline.shared import Shared, share
 from distributed_trf.pipeline.survey import Planned, State, survey
 from distributed_trf.store.claims import claim
 from distributed_trf.store.receipts import revoke_receipt
+from distributed_trf.store.results import mend_results
 
 
 def prepare(context: Context, stage: str, removed: list[str]) -> list[Planned]:
@@ -22,7 +30,12 @@ def prepare(context: Context, stage: str, removed: list[str]) -> list[Planned]:
     What the study does not ask for and could not be kept is added to ``removed``.
     """
     if stage == EXTRACT:
-        removed += lay_feature_arrays(context)
+        gone, mended = lay_feature_arrays(context)
+        removed += gone
+        take_back_damaged(context.store, mended)
+    results = context.store.results
+    if stage == FIT and mend_results(results, result_grid(context), result_attrs(context)):
+        take_back_damaged(context.store, {context.store.name(results)})
     planned = survey(context, stage)
     _withdraw_stale(context, planned)
     if stage == FIT and planned:

@@ -1,102 +1,108 @@
 """What is damaged on disk loses its receipt, so that the next run makes it anew.
 
-Chunks carry checksums: damage never reads back as other numbers, it is an error. Whoever meets one cannot tell whether
-others are at work with the rest, so the items that wrote it are found before the next run begins.
+Receipts hold digests of all files: damage never reads back as other numbers, it is an error. Whoever meets one cannot
+tell whether others are at work with the rest, so the items that wrote it are found before the next run begins.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
-import numpy as np
-
-from distributed_trf import names
 from distributed_trf.errors import DamagedError
 from distributed_trf.pipeline.context import Context
-from distributed_trf.pipeline.expected import Expectations
-from distributed_trf.pipeline.items import FIT, STAGES, Extract, Fit, Item
-from distributed_trf.pipeline.lay import lay_anew
-from distributed_trf.pipeline.survey import Planned, State, survey
-from distributed_trf.store.features import NetworkFeatures
+from distributed_trf.pipeline.items import FIT, STAGES
+from distributed_trf.pipeline.lay import result_attrs, result_grid
+from distributed_trf.pipeline.past_runs import REMEDY, past_runs
+from distributed_trf.pipeline.survey import Planned, State
+from distributed_trf.store.laid import read_laid
 from distributed_trf.store.lock import run_lock
-from distributed_trf.store.receipts import read_failure, read_receipt, revoke_receipt
-from distributed_trf.store.results import read_fit
+from distributed_trf.store.receipts import SPIKES, read_failure, revoke_receipt, whole_receipt
+from distributed_trf.store.results import located, mend_results, stored_grid
 from distributed_trf.store.study_store import StudyStore
-from distributed_trf.store.zarr_arrays import check_group
+from distributed_trf.store.vouched import check_files
 
 
-def repair_study(context: Context) -> dict[Item, str]:
-    """Read all that is done, and take back the receipts of what is damaged; what is wrong with each.
+class Damaged(NamedTuple):
+    """What wrote something that is damaged."""
+
+    stage: str
+    """Of a work item; or ``laid``, ``runs``."""
+    key: str
+
+
+def repair_study(context: Context) -> dict[Damaged, str]:
+    """Read all that was written, and take back the receipts of what is damaged; what is wrong with each.
 
     Raises
     ------
     StoreBusyError
         If a run is at work in the folder.
     """
-    found, store = {}, context.store
+    store = context.store
     with run_lock(store):
-        for stage in STAGES:
-            done = [p.item for p in survey(context, stage) if p.state is State.DONE]
-            for item in done:
-                damage = _damage(context, item)
-                if damage:
-                    revoke_receipt(store, item.stage, item.key)
-                    found[item] = damage
-            if stage == FIT and done and not _labels_are_well(store):
-                lay_anew(context, [item for item in done if item not in found])
-    return found
+        beside = dict(_damaged_beside(store))
+        mend_results(store.results, result_grid(context), result_attrs(context))  # tells where numbers of fits are
+        found = dict(_damaged_items(store))
+        for damaged in found:
+            revoke_receipt(store, *damaged)
+        return found | beside
 
 
 def take_back_met_damage(context: Context, planned: Sequence[Planned]) -> None:
     """Take back the receipts of items that wrote what others failed on because it is damaged."""
-    met = set()
+    store, met = context.store, set()
     for p in planned:
-        failure = read_failure(context.store, p.item.stage, p.item.key) if p.state is not State.DONE else None
+        failure = read_failure(store, p.item.stage, p.item.key) if p.state is not State.DONE else None
         if failure is not None and "damaged" in failure.details:
-            met.add(Path(failure.details["damaged"]))
-    if not met:
-        return
-    expectations = Expectations(context)
-    for p in planned:
-        for path in expectations.outputs(p.item) if p.state is State.DONE else ():
-            arrays = {damaged.name for damaged in met if damaged.parent == path}
-            if path in met or any(_damage(context, p.item, only=name) for name in arrays):
-                revoke_receipt(context.store, p.item.stage, p.item.key)
+            met.add(store.name(Path(failure.details["damaged"])))
+    take_back_damaged(store, met)
 
 
-def _damage(context: Context, item: Item, *, only: str | None = None) -> str:
-    """Say what is damaged of all that an item wrote, or of one array; nothing if it is all well."""
-    store = context.store
-    try:
-        if isinstance(item, Extract):
-            features = NetworkFeatures(store.features(item.stimuli, item.network, item.weights))
-            receipt = read_receipt(store, item.stage, item.key)
-            made = receipt.details["digests"] if receipt is not None else ()
-            for layer in made if only is None else [only]:
-                for _ in features.batch(int(layer), item.batch):
-                    pass
-        elif isinstance(item, Fit):
-            r, receipt = read_fit(store.results, item.place)["r"], read_receipt(store, item.stage, item.key)
-            if receipt is not None and receipt.details["median_r"] is not None and np.isnan(r).all():
-                return f"{store.results}: there are no numbers of it"
-            model = store.model(*item.place)
-            if model.is_dir():
-                check_group(model)
-        else:
-            for path in Expectations(context).outputs(item):
-                check_group(path, only)
-    except DamagedError as error:
-        return str(error)
-    return ""
+def take_back_damaged(store: StudyStore, met: set[str]) -> None:
+    """Take back the receipts of items of which something is damaged in files, arrays or groups of these names."""
+    for damaged, _ in [*_damaged_items(store, met)] if met else ():
+        revoke_receipt(store, *damaged)
 
 
-def _labels_are_well(store: StudyStore) -> bool:
-    """Tell whether what the results hold beside the fits can be read: labels, and measures of reliability."""
-    try:
-        for array in sorted(p.parent.name for p in store.results.glob("*/zarr.json")):
-            if array not in names.RESULTS:
-                check_group(store.results, array)
-    except DamagedError:
-        return False
-    return True
+def _damaged_items(store: StudyStore, met: set[str] | None = None) -> Iterator[tuple[Damaged, str]]:
+    """Find items of which something is damaged, and say what; of all files, or only of those at or below ``met``."""
+    for stage in (*STAGES, SPIKES):
+        for path in sorted((store.receipts / stage).glob("*.json")):
+            try:
+                receipt = whole_receipt(store, stage, path.stem)
+                for name, digest in _files(store, stage, receipt.files if receipt is not None else {}).items():
+                    if met is None or any(name == part or name.startswith(f"{part}/") for part in met):
+                        check_files(store.root, {name: digest})
+            except DamagedError as error:
+                yield Damaged(stage, path.stem), str(error)
+
+
+def _files(store: StudyStore, stage: str, groups: dict[str, dict[str, str]]) -> dict[str, str]:
+    """Return the digests that a receipt holds, by where in the study's folder each file is."""
+    found: dict[str, str] = {}
+    for group, files in groups.items():
+        if stage == FIT and group == store.name(store.results):
+            files = located(stored_grid(store.results).axes, files)
+        found |= {f"{group}/{key}": digest for key, digest in files.items()}
+    return found
+
+
+def _damaged_beside(store: StudyStore) -> Iterator[tuple[Damaged, str]]:
+    """Find what is damaged of what items share, which a run puts right by itself, and of the records of runs."""
+    known = {(store.root / r.relative_to(store.laid)).with_suffix(".zarr") for r in store.laid.rglob("*.json")}
+    for path in sorted(known.union(store.root.glob("features/*/*/*.zarr"), store.root.glob(store.results.name))):
+        try:
+            laid = read_laid(store.root, path)
+            check_files(path, laid.files | laid.gathered)
+        except DamagedError as error:
+            yield Damaged("laid", store.name(path.with_suffix(""))), str(error)
+    for run in past_runs(store):
+        try:
+            check_files(store.runs / run.name, run.manifest.get("files", {}))
+        except DamagedError as error:
+            run = replace(run, damage=f"{error.path}: damaged; {REMEDY}")
+        if run.damage:
+            yield Damaged("runs", run.name), run.damage

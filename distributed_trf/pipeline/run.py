@@ -22,9 +22,11 @@ from distributed_trf.pipeline.execute import Outcome
 from distributed_trf.pipeline.items import STAGES, Item, ReadSession
 from distributed_trf.pipeline.lay import gather_reliability, lay_result_grid
 from distributed_trf.pipeline.manifest import new_run, now, provenance
+from distributed_trf.pipeline.past_runs import MANIFEST
 from distributed_trf.pipeline.prepare import prepare, tasks
 from distributed_trf.pipeline.repair import take_back_met_damage
 from distributed_trf.pipeline.report import Report
+from distributed_trf.pipeline.shared import FILE
 from distributed_trf.pipeline.submit import ended_by_scheduler, run_here, run_on
 from distributed_trf.pipeline.survey import Planned, State, survey_all
 from distributed_trf.pipeline.watch.board import Board
@@ -32,10 +34,14 @@ from distributed_trf.pipeline.watch.event_log import EventLog
 from distributed_trf.pipeline.watch.events import Dashboard, Event, ItemEnded, RunEnded, RunStarted, StageBegan, Watcher
 from distributed_trf.pipeline.watch.feed import Feed
 from distributed_trf.recordings.recording_set import unusable_sessions
-from distributed_trf.store.atomic import sweep, write_json
+from distributed_trf.store.atomic import sweep
+from distributed_trf.store.fingerprint import digest_file
 from distributed_trf.store.lock import run_lock
 from distributed_trf.store.receipts import read_receipt
+from distributed_trf.store.record import write_record
 from distributed_trf.store.study_store import StudyStore
+
+EVENTS = "events.jsonl"
 
 
 def run_study(
@@ -99,7 +105,7 @@ class Run:
         """Do every stage and report; what is done when an error ends the run is kept."""
         self._write_manifest("running")
         state = "interrupted"
-        with EventLog(self.folder / "events.jsonl") as log, ExitStack() as workers:
+        with EventLog(self.folder / EVENTS) as log, ExitStack() as workers:
             self._watchers.insert(0, log)
             try:
                 workers.enter_context(self._workers())
@@ -215,9 +221,14 @@ class Run:
             HEARD: {stimuli: self.context.heard(stimuli) for stimuli in self.context.study.stimuli},
             SOUNDS: {name: len(stimuli) for name, stimuli in self.context.stimuli.items()},
             "updated": now(),
+            "files": {} if state == "running" else self._files(),
             **provenance(self.context.study),
         }
-        write_json(self.folder / "manifest.json", content)
+        write_record(self.folder / MANIFEST, self.context.store.root, content)
+
+    def _files(self) -> dict[str, str]:
+        """Digests of what the run wrote beside its manifest, once it writes no more."""
+        return {name: digest_file(self.folder / name) for name in (EVENTS, FILE) if (self.folder / name).exists()}
 
     def _tell(self, event: Event) -> None:
         with self._telling:  # workers come and go in another thread

@@ -9,7 +9,7 @@ from distributed_trf.config.load import Settings
 from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import StoreError
 from distributed_trf.features.table import NetworkTable
-from distributed_trf.store.atomic import write_json
+from distributed_trf.store.record import read_record, write_record
 
 FILE = "study.json"
 
@@ -24,7 +24,7 @@ class Shared(Settings):
 
 def share(run: Path, content: Shared) -> None:
     """Keep in a run's folder what its tasks need."""
-    write_json(run / FILE, content.model_dump(mode="json"))
+    write_record(run / FILE, _root(run), {"shared": content.model_dump(mode="json")})
 
 
 @lru_cache(maxsize=4)
@@ -34,12 +34,17 @@ def shared(run: Path) -> Shared:
     Raises
     ------
     StoreError
-        If it is not there.
+        If it is not there, or damaged.
     """
-    try:
-        return Shared.model_validate_json((run / FILE).read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    found = read_record(run / FILE, _root(run), "run again")
+    if found is None:
         raise StoreError(
             f"{run / FILE}: not there, so this process does not know the study of its task; let all workers see the "
             "study's folder under one path, and run again"
-        ) from None
+        )
+    return Shared.model_validate(found["shared"])
+
+
+def _root(run: Path) -> Path:
+    """Return the study's folder, in which a run has one."""
+    return run.parent.parent

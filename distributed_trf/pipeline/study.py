@@ -13,8 +13,7 @@ from distributed_trf.pipeline.context import Context
 from distributed_trf.pipeline.costs.cost import cost
 from distributed_trf.pipeline.costs.forecast import Forecast
 from distributed_trf.pipeline.costs.operations import Cost
-from distributed_trf.pipeline.items import Item
-from distributed_trf.pipeline.repair import repair_study
+from distributed_trf.pipeline.repair import Damaged, repair_study
 from distributed_trf.pipeline.report import Report
 from distributed_trf.pipeline.run import run_study
 from distributed_trf.pipeline.survey import Planned, survey_all
@@ -112,13 +111,13 @@ class Study:
             return run_element(self.settings, Element.parse(item), recipe or "local", watcher=watcher)
         return run_study(self.settings, recipe, watcher=watcher)
 
-    def repair(self) -> dict[Item, str]:
+    def repair(self) -> dict[Damaged, str]:
         """Read all that is done, and take back what is damaged, so that the next run makes it anew.
 
         Returns
         -------
         dict
-            What is wrong, by work item.
+            What is wrong, by stage and key of the work item that wrote it.
 
         Raises
         ------

@@ -28,7 +28,7 @@ from distributed_trf.pipeline.items import (
     ReadSounds,
 )
 from distributed_trf.store.claims import Holder
-from distributed_trf.store.receipts import read_failure, read_receipt
+from distributed_trf.store.receipts import has_receipt, read_failure, read_receipt
 
 
 class State(StrEnum):
@@ -153,4 +153,6 @@ def _place(context: Context, expectations: Expectations, item: Item) -> Planned:
         changed = receipt.changed(expected)
         reason = f"changed: {', '.join(changed)}" if changed else expectations.gone(item, receipt)
         return Planned(item, State.STALE, reason, expected)
+    if has_receipt(store, item.stage, item.key):
+        return Planned(item, State.STALE, "its receipt is damaged", expected)
     return Planned(item, State.PENDING, "", expected)

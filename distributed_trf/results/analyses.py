@@ -13,15 +13,13 @@ import xarray as xr
 
 from distributed_trf import names
 from distributed_trf.errors import StoreError
-from distributed_trf.pipeline.items import ANALYSE
 from distributed_trf.results.attributes import portable, study_of
 from distributed_trf.results.rho import with_rho
 from distributed_trf.results.units import unit_keys
-from distributed_trf.store.analyses import open_analysis, unit_coords
-from distributed_trf.store.receipts import read_receipt
-from distributed_trf.store.results import ANALYSES_ATTR, asked_grid, open_grid, session_units
+from distributed_trf.store.analyses import laid_analyses, open_analysis, unit_coords
+from distributed_trf.store.receipts import ANALYSE, ASSESS, written_by
+from distributed_trf.store.results import ANALYSES_ATTR, asked_grid, has_results, open_grid, said_of, session_units
 from distributed_trf.store.study_store import StudyStore
-from distributed_trf.store.zarr_arrays import attributes, open_group
 
 DRAWN = "normaliser_drawn"
 """Variable of an assessment: the normaliser of drawn stimuli and repeats."""
@@ -49,6 +47,8 @@ def open_bootstraps(path: str | Path, of: str) -> xr.Dataset:
     ------
     StoreError
         If there are none.
+    DamagedError
+        If a file of them is not what was written.
     """
     if of == "normaliser":
         return _open_normalisers(Path(path))
@@ -70,6 +70,8 @@ def open_together(path: str | Path) -> xr.Dataset:
     ------
     StoreError
         If there are none.
+    DamagedError
+        If a file of them is not what was written.
     """
     return _open(Path(path), "together", "together")
 
@@ -88,6 +90,8 @@ def open_lowpass(path: str | Path) -> xr.Dataset:
     ------
     StoreError
         If there are none.
+    DamagedError
+        If a file of them is not what was written.
     """
     return _open(Path(path), "lowpass", "lowpass")
 
@@ -105,33 +109,33 @@ def has_bootstraps(path: str | Path, of: str) -> bool:
 def _open_normalisers(path: Path) -> xr.Dataset:
     """Put the drawn normalisers of all sessions on the unit axis of the results."""
     store = StudyStore.open(path)
-    places = session_units(store.results) if store.results.is_dir() else {}
+    places = session_units(store.results) if has_results(store) else {}
     found = []
-    for file in _assessed(store):
-        ds = open_analysis(file)
-        if DRAWN in ds and file.stem in places:
+    for file, files in _assessed(store).items():
+        ds = open_analysis(file, files) if file.stem in places else xr.Dataset()
+        if DRAWN in ds:
             units = range(places[file.stem].start, places[file.stem].stop)
             found.append(ds[[DRAWN]].squeeze("session", drop=True).assign_coords({names.UNIT: units}))
     if not found:
         raise StoreError(
             f"{store.root}: no normaliser was drawn; ask for it under `reliability: {{bootstrap: ...}}` in the study"
         )
-    merged = xr.combine_by_coords(found, combine_attrs="drop_conflicts")
+    merged = xr.combine_by_coords(found, join="outer", combine_attrs="drop_conflicts")
     assert isinstance(merged, xr.Dataset)
     labels = unit_coords(store.results).sel({names.UNIT: merged[names.UNIT]})
     return portable(merged.rename({DRAWN: "normaliser"}).assign_coords(labels.coords))
 
 
-def _assessed(store: StudyStore) -> list[Path]:
+def _assessed(store: StudyStore) -> dict[Path, dict[str, str]]:
     """List the assessments that the study asks for, with drawn normalisers if it asks for those."""
-    if not store.results.is_dir():
-        return []
+    if not has_results(store):
+        return {}
     results = open_grid(store.results)
     if not ((study_of(results) or {}).get("reliability") or {}).get("bootstrap"):
-        return []
+        return {}
     axes = asked_grid(store.results).axes
-    folders = [store.reliability(s, w, "").parent for s in axes[names.STIMULI] for w in axes[names.BIN_WIDTH]]
-    return [file for folder in folders for file in sorted(folder.glob("*.zarr"))]
+    folders = {store.reliability(s, w, "").parent for s in axes[names.STIMULI] for w in axes[names.BIN_WIDTH]}
+    return {path: files for path, files in written_by(store, ASSESS).items() if path.parent in folders}
 
 
 def _open(path: Path, kind: str, field: str) -> xr.Dataset:
@@ -142,7 +146,7 @@ def _open(path: Path, kind: str, field: str) -> xr.Dataset:
         raise StoreError(f"{store.root}: no {kind} analysis is in store; ask for it under `{field}` in the study")
     results, units = open_grid(store.results), unit_coords(store.results)
     merged = xr.merge(
-        [_on_units(open_analysis(p), units) for p in found],
+        [_on_units(open_analysis(p, files), units) for p, files in found.items()],
         join="outer",
         compat="no_conflicts",
         combine_attrs="drop_conflicts",
@@ -162,10 +166,8 @@ def _on_units(ds: xr.Dataset, units: xr.Dataset) -> xr.Dataset:
     return ds.assign_coords(units.coords)
 
 
-def _stored(store: StudyStore, kind: str) -> list[Path]:
-    """List the analyses of a kind that the study asks for and that are done; all of an import."""
-    found = sorted((store.root / "analyses").glob(f"{kind}-*.zarr"))
-    asked = attributes(open_group(store.results)).get(ANALYSES_ATTR) if store.results.is_dir() else None
-    if asked is None:
-        return found
-    return [p for p in found if p.stem in asked and read_receipt(store, ANALYSE, p.stem) is not None]
+def _stored(store: StudyStore, kind: str) -> dict[Path, dict[str, str]]:
+    """Return the analyses of a kind that the study asks for and that are done, all of an import, with their digests."""
+    asked = said_of(store.results).get(ANALYSES_ATTR) if has_results(store) else None
+    done = {p: files for p, files in written_by(store, ANALYSE, f"{kind}-").items() if asked is None or p.stem in asked}
+    return done | laid_analyses(store, f"{kind}-")

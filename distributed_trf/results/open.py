@@ -10,7 +10,7 @@ from distributed_trf import names
 from distributed_trf.errors import StoreError
 from distributed_trf.results.attributes import portable
 from distributed_trf.results.rho import with_rho
-from distributed_trf.store.results import open_grid
+from distributed_trf.store.results import has_results, open_grid
 from distributed_trf.store.study_store import StudyStore
 
 
@@ -36,6 +36,8 @@ def open_results(path: str | Path) -> xr.Dataset:
     ------
     StoreError
         If there is no study, or it has no results yet.
+    DamagedError
+        If a file of them is not what was written; all are read once now, and checked again when they are read later.
 
     Examples
     --------
@@ -43,7 +45,7 @@ def open_results(path: str | Path) -> xr.Dataset:
     >>> ds.r.sel(network="whisper_tiny", weights="reset").median("unit")  # doctest: +SKIP
     """
     store = StudyStore.open(Path(path))
-    if not store.results.is_dir():
+    if not has_results(store):
         raise StoreError(f"{store.root}: no results yet; run the study first: dtrf run STUDY")
     ds = open_grid(store.results)
     # A task for each network, not for each of thousands of fits: it is overhead that takes time.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import xarray as xr
 
-from distributed_trf.errors import StoreError
+from distributed_trf.errors import DamagedError, StoreError
 from distributed_trf.results.analyses import open_bootstraps, open_lowpass, open_together
 from distributed_trf.results.open import open_results
 
@@ -38,11 +38,15 @@ def open_tree(path: str | Path) -> xr.DataTree:
     ------
     StoreError
         If there is no study, or it has no results yet.
+    DamagedError
+        If a file of what it found is not what was written.
     """
     found = {"fits": open_results(path)}
     for name, opened in BRANCHES.items():
         try:
             found[name] = opened(path)
+        except DamagedError:
+            raise
         except StoreError:  # the study did not ask for it
             continue
     return xr.DataTree.from_dict(found)

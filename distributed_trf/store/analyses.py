@@ -10,7 +10,10 @@ import xarray as xr
 
 from distributed_trf import names
 from distributed_trf.store.atomic import new_folder
+from distributed_trf.store.laid import Laid, read_laid, write_laid
 from distributed_trf.store.results import asked_grid
+from distributed_trf.store.study_store import StudyStore
+from distributed_trf.store.vouched import digest_files, open_vouched
 from distributed_trf.store.zarr_arrays import codecs
 from distributed_trf.timing import timed
 
@@ -19,18 +22,49 @@ PLACE = "place"
 
 
 @timed("write")
-def write_analysis(path: Path, ds: xr.Dataset, place: Mapping[str, Any]) -> None:
-    """Write a dataset in place of what was there; it appears whole or not at all."""
+def write_analysis(path: Path, ds: xr.Dataset, place: Mapping[str, Any]) -> dict[str, str]:
+    """Write a dataset in place of what was there; it appears whole or not at all. Returns digests of its files."""
     encoding = {name: {**v.encoding, "compressors": codecs()} for name, v in ds.variables.items()}
     with new_folder(path) as folder:
         ds.assign_attrs({PLACE: dict(place)}).to_zarr(
-            folder, mode="w", zarr_format=3, consolidated=False, encoding=encoding
+            folder, mode="w", zarr_format=3, consolidated=False, encoding=encoding, write_empty_chunks=True
         )
+        return digest_files(folder)
 
 
-def open_analysis(path: Path) -> xr.Dataset:
-    """Open an analysis lazily, with its place as dimensions of length one."""
-    ds = xr.open_zarr(path, consolidated=False, chunks=None, zarr_format=3)
+def store_analysis(store: StudyStore, key: str, ds: xr.Dataset, place: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """Write what the item of an analysis found, with the labels of units; digests of its files, by group."""
+    path = store.analysis(key)
+    return {store.name(path): write_analysis(path, ds.merge(unit_coords(store.results)), place)}
+
+
+def lay_analysis(store: StudyStore, key: str, ds: xr.Dataset, place: Mapping[str, Any]) -> None:
+    """Write an analysis that no work item made, such as a published one."""
+    path = store.analysis(key)
+    write_laid(store.root, path, Laid({}, write_analysis(path, ds, place)))
+
+
+def laid_analyses(store: StudyStore, start: str) -> dict[Path, dict[str, str]]:
+    """Return the analyses that no work item made, whose keys begin with ``start``, with the digests of their files.
+
+    Raises
+    ------
+    DamagedError
+        If the record of one is damaged.
+    """
+    keys = [path.stem for path in sorted((store.laid / store.analysis("").parent.name).glob(f"{start}*.json"))]
+    return {store.analysis(key): read_laid(store.root, store.analysis(key)).files for key in keys}
+
+
+def open_analysis(path: Path, files: Mapping[str, str]) -> xr.Dataset:
+    """Open an analysis, of whose files these are the digests, with its place as dimensions of length one.
+
+    Raises
+    ------
+    DamagedError
+        If one of them is not what was written.
+    """
+    ds = open_vouched(path, files)
     place = ds.attrs.pop(PLACE)
     return ds.expand_dims({dim: [label] for dim, label in place.items()})
 

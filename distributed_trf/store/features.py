@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -23,77 +23,124 @@ from distributed_trf.errors import DamagedError, StoreError
 from distributed_trf.store.atomic import new_folder, sync_file
 from distributed_trf.store.disk_full import room_for
 from distributed_trf.store.feature_layout import FeatureLayout, StoredLayer
+from distributed_trf.store.fingerprint import digest_file
+from distributed_trf.store.laid import Laid, is_intact, laid_if_any, make_in_place, read_laid, write_laid
+from distributed_trf.store.receipts import EXTRACT, receipts
 from distributed_trf.store.study_store import StudyStore
-from distributed_trf.store.zarr_arrays import REMEDY, attributes, codecs, is_whole, member, open_group, read
+from distributed_trf.store.vouched import REMEDY, digest_files
+from distributed_trf.store.zarr_arrays import attributes, codecs, member, open_group, read
 from distributed_trf.timing import timed
 
 
-def has_layout(path: Path, layout: FeatureLayout) -> bool:
-    """Tell whether a network's arrays are there, whole, with this layout, perhaps among those of other layers."""
-    stored = _stored_layout(path)
-    return stored is not None and stored == layout.with_layers(stored)
+def lay_features(store: StudyStore, path: Path, layout: FeatureLayout, lose: Callable[[], None]) -> bool:
+    """Make the arrays of a network where they are missing, laid out otherwise or damaged; other layers stay beside.
+
+    Parameters
+    ----------
+    store, path
+        The study's folder, and the network's group in it.
+    layout
+        How the layers that are asked for are laid out.
+    lose
+        Called before features that are there are lost, as where they are laid out otherwise.
+
+    Returns
+    -------
+    bool
+        Whether they were damaged: then frames may be as well.
+    """
+    record = laid_if_any(store.root, path)
+    old = _as_layout(_layout_there(path) if record is None else record.about)
+    whole = None if old is None else layout.with_layers(old)
+    if whole is None:
+        lose()
+        write_laid(store.root, path, Laid(_attrs(layout)["layout"], create_features(path, layout)))
+        return False
+    damaged = record is None or not is_intact(path, record)
+    if damaged or whole != old:
+        _lay_in_place(store, path, whole)
+    return damaged
 
 
-def stored_layers(path: Path) -> tuple[StoredLayer, ...]:
+def stored_layers(store: StudyStore, path: Path) -> tuple[StoredLayer, ...]:
     """Return the layers of which a network has arrays."""
-    stored = _stored_layout(path)
+    record = laid_if_any(store.root, path)
+    stored = None if record is None else _as_layout(record.about)
     return () if stored is None else stored.layers
 
 
-def add_layers(path: Path, layout: FeatureLayout) -> bool:
-    """Make empty arrays of layers beside those of others; False if these are not there, or laid out otherwise."""
-    stored = _stored_layout(path)
-    whole = None if stored is None else layout.with_layers(stored)
-    if stored is None or whole is None:
-        return False
-    group = zarr.open_group(path, mode="r+")
-    for layer in whole.layers:
-        if layer not in stored.layers:
-            _create(group, whole, layer)
-    group.attrs.update(_attrs(whole))
-    return True
-
-
-def drop_layers(path: Path, layers: Collection[int]) -> None:
+def drop_layers(store: StudyStore, path: Path, layers: Collection[int]) -> None:
     """Remove layers of a network, arrays last."""
-    stored = NetworkFeatures(path).layout
-    left = replace(stored, layers=tuple(layer for layer in stored.layers if layer.id not in layers))
-    zarr.open_group(path, mode="r+").attrs.update(_attrs(left))
+    stored = _as_layout(read_laid(store.root, path).about)
+    assert stored is not None
+    left = tuple(layer for layer in stored.layers if layer.id not in layers)
+    _lay_in_place(store, path, replace(stored, layers=left))
     for layer in layers:
         shutil.rmtree(path / str(layer), ignore_errors=True)
 
 
-def create_features(path: Path, layout: FeatureLayout) -> None:
-    """Make the empty arrays of a network, in place of what was there."""
+def create_features(path: Path, layout: FeatureLayout) -> dict[str, str]:
+    """Make the empty arrays of a network, in place of what was there; digests of their files."""
     with new_folder(path) as folder:
-        group = zarr.create_group(folder, attributes=_attrs(layout))
-        for layer in layout.layers:
-            _create(group, layout, layer)
+        _make(folder, layout)
+        return digest_files(folder)
+
+
+def _lay_in_place(store: StudyStore, path: Path, layout: FeatureLayout) -> None:
+    make_in_place(store.root, path, _attrs(layout)["layout"], lambda folder: _make(folder, layout))
+
+
+def _make(folder: Path, layout: FeatureLayout) -> None:
+    group = zarr.create_group(folder, attributes=_attrs(layout))
+    for layer in layout.layers:
+        _create(group, layout, layer)
+
+
+def _layout_there(path: Path) -> Any:
+    """Return what a group says of its layout, whether that is what was written or not; None if it says nothing."""
+    try:
+        return json.loads((path / "zarr.json").read_bytes())["attributes"]["layout"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _as_layout(stored: Any) -> FeatureLayout | None:
+    """Return a layout from what JSON gives back of it; None if that is none."""
+    try:
+        of = _tuples(stored)
+        return FeatureLayout(**{**of, "layers": tuple(StoredLayer(**_tuples(layer)) for layer in of["layers"])})
+    except (TypeError, AttributeError, KeyError):
+        return None
 
 
 @timed("write")
-def write_batch(path: Path, batch: int, features: Mapping[int, Sequence[np.ndarray]]) -> None:
+def write_batch(
+    path: Path, batch: int, features: Mapping[int, Sequence[np.ndarray]], files: Mapping[str, str] | None = None
+) -> dict[str, str]:
     """Write one batch: for each layer id the frames of the batch's stimuli, each of shape (frames, width).
 
-    Each layer is one whole chunk written in one step, and is on disk when this returns.
+    Each layer is one whole chunk written in one step, and is on disk when this returns. Digests of the chunks are
+    returned; ``files`` are those of the metadata, against which it is checked.
 
     Raises
     ------
     StoreError
         If the disk is full. Layers before are in store then, and nothing of this one.
     """
-    group = open_group(path, mode="r+")
+    group, written = open_group(path, files, mode="r+"), {}
     for layer, stimuli in features.items():
         array = member(group, str(layer))
         slot = array.chunks[0]
         block = np.full((slot, array.shape[1]), np.nan, dtype=np.float32)
         rows = np.concatenate(stimuli)
         block[: rows.shape[0]] = rows
-        chunk = path / str(layer) / "c" / str(batch) / "0"
+        chunk = f"{layer}/c/{batch}/0"
         with room_for(path / str(layer), block.nbytes):
             array[batch * slot : (batch + 1) * slot] = block
-            if rows.shape[0]:  # zarr stores no chunk that is NaN throughout
-                sync_file(chunk)
+            if slot:
+                sync_file(path / chunk)
+                written[chunk] = digest_file(path / chunk)
+    return written
 
 
 class NetworkFeatures:
@@ -103,11 +150,18 @@ class NetworkFeatures:
     ----------
     path
         Its zarr group in the study's folder.
+    files
+        Digests of what is read, as ``feature_files`` gives them.
+
+    Raises
+    ------
+    DamagedError
+        If the layout is damaged; reading frames that are damaged raises it as well.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, files: Mapping[str, str] | None = None) -> None:
         self.path = path
-        self._group = open_group(path)
+        self._group = open_group(path, files)
         stored = _tuples(attributes(self._group)["layout"])
         layers = tuple(StoredLayer(**_tuples(layer)) for layer in stored["layers"])
         self.layout = FeatureLayout(**{**stored, "layers": layers})
@@ -198,11 +252,26 @@ class NetworkFeatures:
         )
 
 
+def feature_files(store: StudyStore, stimuli: str, network: str, weights: str) -> dict[str, str]:
+    """Return the digests of the files of a network's features that were extracted, and of their layout.
+
+    Raises
+    ------
+    DamagedError
+        If a record or receipt that has them is damaged.
+    """
+    path = store.features(stimuli, network, weights)
+    files, group = dict(read_laid(store.root, path).files), store.name(path)
+    for _, receipt in receipts(store, EXTRACT, f"{stimuli}-{network}-{weights}-"):
+        files |= receipt.files.get(group, {})
+    return files
+
+
 class Features:
     """Every network's features in a study's folder: ``features[stimuli, network, weights]``."""
 
     def __init__(self, store: StudyStore) -> None:
-        self._paths = store.all_features()
+        self._store, self._paths = store, store.all_features()
 
     def keys(self) -> list[tuple[str, str, str]]:
         """List (stimuli, network, weights) of all that is in store."""
@@ -212,7 +281,7 @@ class Features:
         if key not in self._paths:
             known = "; ".join(", ".join(k) for k in self._paths) or "nothing yet"
             raise StoreError(f"no features of {', '.join(key)}; in store: {known}")
-        return NetworkFeatures(self._paths[key])
+        return NetworkFeatures(self._paths[key], feature_files(self._store, *key))
 
     def sel(
         self, *, network: str, layer: int, stimulus: str, weights: str = "fixed", stimuli: str = "timit"
@@ -255,12 +324,7 @@ def _create(group: zarr.Group, layout: FeatureLayout, layer: StoredLayer) -> Non
         compressors=codecs(),
         dimension_names=("frame", "feature"),
         attributes={"first_row": layout.first_rows(layer), "row_count": list(layer.frames)},
-        overwrite=True,  # a killed process may have left it
     )
-
-
-def _stored_layout(path: Path) -> FeatureLayout | None:
-    return NetworkFeatures(path).layout if is_whole(path) else None
 
 
 def _tuples(stored: dict[str, Any]) -> dict[str, Any]:

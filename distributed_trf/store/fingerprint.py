@@ -18,7 +18,7 @@ DIGITS = 16
 def digest(content: Any) -> str:
     """Hash anything JSON can hold; equal content gives equal digests on every machine."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:DIGITS]
+    return digest_bytes(text.encode())
 
 
 def fingerprint(parts: Mapping[str, Any]) -> dict[str, str]:
@@ -32,6 +32,11 @@ def digest_array(array: np.ndarray) -> str:
     hashed = hashlib.sha256(f"{array.dtype.str}{array.shape}".encode())
     hashed.update(array.data)
     return hashed.hexdigest()[:DIGITS]
+
+
+def digest_bytes(content: bytes | memoryview) -> str:
+    """Hash bytes."""
+    return hashlib.sha256(content).hexdigest()[:DIGITS]
 
 
 def digest_file(path: Path) -> str:

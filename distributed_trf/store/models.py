@@ -14,7 +14,6 @@ import zarr
 from distributed_trf import names
 from distributed_trf.errors import DataError, StoreError
 from distributed_trf.store.atomic import new_folder
-from distributed_trf.store.fingerprint import digest, digest_array
 from distributed_trf.store.model_layout import (
     FORMAT,
     FORMAT_VERSION,
@@ -26,7 +25,8 @@ from distributed_trf.store.model_layout import (
 )
 from distributed_trf.store.results import Place, asked_grid
 from distributed_trf.store.stored_model import StoredModel
-from distributed_trf.store.zarr_arrays import codecs
+from distributed_trf.store.vouched import digest_files
+from distributed_trf.store.zarr_arrays import WRITE_ALL, codecs
 
 
 def write_model(
@@ -42,7 +42,7 @@ def write_model(
     units: Mapping[str, Sequence[str]],
     bins: Mapping[str, int],
     settings: Mapping[str, Any],
-) -> str:
+) -> dict[str, str]:
     """Write the model of one fit in place of what was there; it appears whole or not at all.
 
     Parameters
@@ -69,8 +69,8 @@ def write_model(
 
     Returns
     -------
-    str
-        Digest of the content. It goes into the receipt of the fit as ``model``: a receipt vouches for that model alone.
+    dict
+        Digest of each file, by its path in the group.
 
     Raises
     ------
@@ -102,10 +102,8 @@ def write_model(
         "versions": {name: version(name) for name in ("distributed_trf", "numpy", "scipy", "zarr")},
     }
     text = {name: [*map(str, label)] for name, label in labels.items()}
-    hashed = [digest_array(column) for column in (*columns.values(), arrays[LAG])]
-    content_digest = digest([attrs, text, [*bins.items()], hashed])
     with new_folder(path) as folder:
-        group = zarr.create_group(folder, attributes={**attrs, "digest": content_digest})
+        group = zarr.create_group(folder, attributes=attrs)
         for name, array in arrays.items():
             dims, variable = VARIABLES[name]
             first = units_per_chunk(text["session"], array[0].nbytes) if name == "coef" else array.shape[0]
@@ -117,29 +115,22 @@ def write_model(
                 compressors=codecs(),
                 dimension_names=dims,
                 attributes={**variable.attrs, **coords},
+                config=WRITE_ALL,
             )
-    return content_digest
+        return digest_files(folder)
 
 
-def open_model(path: Path) -> StoredModel:
-    """Open the model of one fit.
+def open_model(path: Path, files: Mapping[str, str] | None = None) -> StoredModel:
+    """Open the model of one fit, of whose files these are the digests.
 
     Raises
     ------
     StoreError
-        If there is none, or it is of another format version.
+        If there is none, or it is damaged or of another format version.
     """
-    if not path.is_dir():
+    if not path.is_dir() and not files:
         raise StoreError(f"{path}: no model is in store here; set save_models: true in the study and run it again")
-    return StoredModel(path)
-
-
-def model_digest(path: Path) -> str | None:
-    """Return the digest of the model that lies here, None if there is none that can be opened."""
-    try:
-        return open_model(path).digest
-    except StoreError:
-        return None
+    return StoredModel(path, files)
 
 
 def unit_labels(results: Path) -> dict[str, list[str]]:

@@ -1,20 +1,28 @@
-"""Receipts: a work item is done when its receipt is there, and only then."""
+"""Receipts: a work item is done when its receipt is there, and only then.
+
+A receipt vouches for all that its item wrote: it holds a digest of each file.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from distributed_trf.store.atomic import write_json
+from distributed_trf.errors import DamagedError, StoreError
 from distributed_trf.store.fingerprint import digest
+from distributed_trf.store.record import read_record, write_record
 from distributed_trf.store.study_store import StudyStore
 
 PART = ": "
 """In the name of what only a part of an item's output depends on, such as ``layer: 3``; the part's digest is known by
 what follows. Parts are added to those that are there, which stay when a study does not ask for them any more."""
+READ, ASSESS, EXTRACT, FIT, ANALYSE = "read", "assess", "extract", "fit", "analyse"
+"""Stages, each with a folder of receipts."""
+SPIKES = "spikes"
+"""Receipts of spikes, which are kept where a session is binned anew."""
+REMEDY = "`dtrf run STUDY` does its item again"
 
 
 @dataclass(frozen=True)
@@ -25,6 +33,15 @@ class Receipt:
     """Digest of each thing the item depends on."""
     details: dict[str, Any]
     """What was measured or found, or the reason of a failure."""
+
+    @property
+    def files(self) -> dict[str, dict[str, str]]:
+        """Digest of each file that the item wrote, by group of arrays and by path in the group.
+
+        Two digests with a space between them are of a file that was about to be replaced.
+        """
+        found: dict[str, dict[str, str]] = self.details.get("files", {})
+        return found
 
     @property
     def digest(self) -> str:
@@ -49,7 +66,8 @@ class Receipt:
     def with_parts(self, new: Receipt) -> Receipt:
         """Return a receipt for parts that were made before, and for others of the same item that were made now."""
         digests = {**self.details["digests"], **new.details["digests"]}
-        return Receipt({**self.fingerprint, **new.fingerprint}, {**new.details, "digests": digests})
+        files = {g: {**self.files.get(g, {}), **new.files.get(g, {})} for g in {**self.files, **new.files}}
+        return Receipt({**self.fingerprint, **new.fingerprint}, {**new.details, "digests": digests, "files": files})
 
     def only(self, parts: Collection[str]) -> Receipt:
         """Return a receipt for some parts alone, given what follows ``PART`` in their names; others have no parts."""
@@ -57,42 +75,124 @@ class Receipt:
         if left == self.fingerprint:
             return self
         digests = {part: found for part, found in self.details["digests"].items() if part in parts}
-        return Receipt(left, {**self.details, "digests": digests})
+        files = {
+            group: {key: digest for key, digest in of.items() if _part(group, key) in {None, *parts}}
+            for group, of in self.files.items()
+        }
+        files = {group: of for group, of in files.items() if of}
+        return Receipt(left, {**self.details, "digests": digests, "files": files})
 
 
 def read_receipt(store: StudyStore, stage: str, key: str) -> Receipt | None:
-    """Return the receipt of an item, or None if it has none; a torn file is no receipt."""
-    return _read(store.receipts / stage / f"{key}.json")
+    """Return the receipt of an item, or None if it has none; a damaged file is no receipt."""
+    try:
+        return whole_receipt(store, stage, key)
+    except DamagedError:
+        return None
+
+
+def whole_receipt(store: StudyStore, stage: str, key: str) -> Receipt | None:
+    """Return the receipt of an item, or None if it has none.
+
+    Raises
+    ------
+    DamagedError
+        If it is damaged.
+    """
+    return _read(store, _path(store, stage, key))
+
+
+def has_receipt(store: StudyStore, stage: str, key: str) -> bool:
+    """Tell whether an item has a receipt, be it damaged or not."""
+    return _path(store, stage, key).exists()
+
+
+def vouched_files(store: StudyStore, stage: str, key: str, path: Path) -> dict[str, str]:
+    """Return the digests of the files of a group, by path in it, that the receipt of an item has.
+
+    Raises
+    ------
+    StoreError
+        If the item has no receipt, or one without them.
+    DamagedError
+        If it is damaged.
+    """
+    receipt = whole_receipt(store, stage, key)
+    files = None if receipt is None else receipt.files.get(store.name(path))
+    if files is None:
+        raise StoreError(f"{path}: {stage} {key} is not done; run the study: dtrf run STUDY")
+    return files
+
+
+def receipts(store: StudyStore, stage: str, start: str = "") -> Iterator[tuple[str, Receipt]]:
+    """Read the receipts of a stage, with their keys, which begin with ``start``.
+
+    Raises
+    ------
+    DamagedError
+        If one is damaged.
+    """
+    for path in sorted((store.receipts / stage).glob("*.json")):
+        receipt = _read(store, path) if path.stem.startswith(start) else None
+        if receipt is not None:
+            yield path.stem, receipt
+
+
+def written_by(store: StudyStore, stage: str, start: str = "") -> dict[Path, dict[str, str]]:
+    """Return the groups that items of a stage wrote, each with the digests of its files.
+
+    Raises
+    ------
+    DamagedError
+        If a receipt is damaged.
+    """
+    return {
+        store.root / group: files
+        for _, receipt in receipts(store, stage, start)
+        for group, files in receipt.files.items()
+    }
 
 
 def write_receipt(store: StudyStore, stage: str, key: str, receipt: Receipt) -> None:
     """Say that an item is done; the last thing that its task does. An earlier failure is forgotten."""
-    _write(store.receipts / stage / f"{key}.json", receipt)
+    _write(store, _path(store, stage, key), receipt)
     (store.failures / stage / f"{key}.json").unlink(missing_ok=True)
 
 
 def revoke_receipt(store: StudyStore, stage: str, key: str) -> None:
     """Take back a receipt before anything that it vouches for is overwritten."""
-    (store.receipts / stage / f"{key}.json").unlink(missing_ok=True)
+    _path(store, stage, key).unlink(missing_ok=True)
 
 
 def read_failure(store: StudyStore, stage: str, key: str) -> Receipt | None:
     """Return why an item failed, or None if it did not."""
-    return _read(store.failures / stage / f"{key}.json")
+    try:
+        return _read(store, store.failures / stage / f"{key}.json")
+    except DamagedError:
+        return None
 
 
 def write_failure(store: StudyStore, stage: str, key: str, failure: Receipt) -> None:
     """Remember why an item failed for good."""
-    _write(store.failures / stage / f"{key}.json", failure)
+    _write(store, store.failures / stage / f"{key}.json", failure)
 
 
-def _read(path: Path) -> Receipt | None:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        return Receipt(found["fingerprint"], found["details"])
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
-        return None
+def _path(store: StudyStore, stage: str, key: str) -> Path:
+    return store.receipts / stage / f"{key}.json"
 
 
-def _write(path: Path, receipt: Receipt) -> None:
-    write_json(path, {"fingerprint": receipt.fingerprint, "details": receipt.details})
+def _read(store: StudyStore, path: Path) -> Receipt | None:
+    found = read_record(path, store.root, REMEDY)
+    return None if found is None else Receipt(found["fingerprint"], found["details"])
+
+
+def _write(store: StudyStore, path: Path, receipt: Receipt) -> None:
+    write_record(path, store.root, {"fingerprint": receipt.fingerprint, "details": receipt.details})
+
+
+def _part(group: str, key: str) -> str | None:
+    """Return which part of its item's output a file belongs to; None if to all of it."""
+    kind, *place = group.split("/")
+    if kind == "features":
+        return key.split("/")[0]
+    return place[1].removesuffix("ms") if kind == "counts" else None

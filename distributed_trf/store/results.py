@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,23 @@ import numpy as np
 import xarray as xr
 
 from distributed_trf import names
-from distributed_trf.errors import StoreError
-from distributed_trf.store.atomic import new_folder, sync_file
+from distributed_trf.errors import DamagedError
+from distributed_trf.store.atomic import new_folder, sync_file, write_text
 from distributed_trf.store.disk_full import room_for
-from distributed_trf.store.zarr_arrays import attributes, codecs, is_whole, member, open_group, read
+from distributed_trf.store.fingerprint import digest_bytes, digest_file
+from distributed_trf.store.laid import (
+    ROOT,
+    Laid,
+    is_intact,
+    laid_if_any,
+    make_in_place,
+    read_laid,
+    write_laid,
+)
+from distributed_trf.store.receipts import FIT, receipts
+from distributed_trf.store.study_store import StudyStore
+from distributed_trf.store.vouched import VouchedStore, check_files, digest_files, read_vouched
+from distributed_trf.store.zarr_arrays import codecs, open_array, open_group, read
 from distributed_trf.timing import timed
 
 Place = tuple[str, str, str, int, float]
@@ -102,13 +115,50 @@ class Grid:
 
 
 def has_grid(path: Path, grid: Grid) -> bool:
-    """Tell whether the results store is there, whole, with these axes, perhaps among others."""
-    return is_whole(path) and stored_grid(path).holds(grid)
+    """Tell whether the results store is there with these axes, perhaps among others, its metadata and labels whole."""
+    laid = laid_if_any(path.parent, path)
+    return laid is not None and Grid.of_stored(laid.about).holds(grid) and is_intact(path, laid)
 
 
 def describe_results(path: Path, grid: Grid, attrs: Mapping[str, Any], withheld: Iterable[Place] = ()) -> None:
-    """Say anew what made the results, and what of them is asked for."""
-    open_group(path, mode="r+").attrs.update({**attrs, ASKED_ATTR: _asked(grid, withheld)})
+    """Say anew what made the results and what of them is asked for, unless only where and when have changed."""
+    old = read_laid(path.parent, path)
+    content = json.loads(read_vouched(path / ROOT, old.files[ROOT]))
+    said, new = content["attributes"], {**attrs, ASKED_ATTR: _asked(grid, withheld)}
+    content["attributes"] = json.loads(json.dumps({**said, **new}))
+    if {**content["attributes"], **{name: said[name] for name in ("host", "written") if name in said}} == said:
+        return
+    text = json.dumps(content, indent=2)
+    laid = replace(old, files={**old.files, ROOT: digest_bytes(text.encode())})
+    write_laid(path.parent, path, laid, before=old)
+    write_text(path / ROOT, text)
+    write_laid(path.parent, path, laid)
+
+
+def mend_results(path: Path, grid: Grid, attrs: Mapping[str, Any]) -> bool:
+    """Make metadata and labels of the results again where they are damaged; all numbers stay.
+
+    Where it is not known any more which fits are shown, none of those that are in store is, until they are described
+    anew.
+
+    Returns
+    -------
+    bool
+        Whether they were damaged: then numbers may be as well.
+    """
+    old = laid_if_any(path.parent, path)
+    about = _grid_there(path) if old is None else old.about
+    if about is None or (old is None and not Grid.of_stored(about).holds(grid)):
+        return False  # nothing tells what the numbers are of
+    if old is not None and is_intact(path, old):
+        return False
+    stored = Grid.of_stored(about)
+    try:
+        said = said_of(path)
+    except DamagedError:
+        said = {**attrs, ASKED_ATTR: _asked(grid, _filled(path, stored))}
+    make_in_place(path.parent, path, about, lambda folder: _make(folder, stored, said))
+    return True
 
 
 def lay_results(
@@ -118,49 +168,91 @@ def lay_results(
     attrs: Mapping[str, Any],
     *,
     withheld: Iterable[Place] = (),
-    lose: Callable[[Place], None] | None = None,
+    moved: Callable[[Place, dict[str, str]], None] | None = None,
 ) -> None:
     """Make the results store, or lay it anew because the study's axes have changed, with the fits in ``kept``.
 
     ``grid`` is what is asked for; fits in ``kept`` may lie outside it, and stay in store with all their units. The
     caller revokes the receipts of all other fits first. Units that are new have no part in those that are kept.
-    ``lose`` is told of a fit whose numbers are damaged or gone, before the new store takes its place. ``withheld`` are
-    fits that are kept inside the grid though nobody asks for them.
+    ``moved`` is told of the digests of the files of each before the new store takes its place: they are others where
+    there are other units. ``withheld`` are fits that are kept inside the grid though nobody asks for them.
 
     Raises
     ------
     StoreError
-        If numbers of a fit are damaged and nobody is to be told; the store is left as it was.
+        If numbers of a fit are damaged; the store is left as it was.
     """
-    old, kept = stored_grid(path) if is_whole(path) else None, list(kept)
+    before, kept = laid_if_any(path.parent, path), list(kept)
+    old = None if before is None else Grid.of_stored(before.about)
     whole = grid if old is None else grid.spanning(old, [p for p in kept if p in old and _beside(p, grid, withheld)])
     with new_folder(path) as folder:
-        labels = whole.coords()
-        encoding = {name: {**v.encoding, "compressors": codecs()} for name, v in labels.variables.items()}
-        labels.to_zarr(folder, mode="w", zarr_format=3, consolidated=False, encoding=encoding)
-        group = open_group(folder, mode="r+")
-        as_stored = json.loads(json.dumps(asdict(whole)))
-        group.attrs.update({**attrs, GRID_ATTR: as_stored, ASKED_ATTR: _asked(grid, withheld)})
-        of_units = " ".join(whole.units)
-        for name, variable in names.RESULTS.items():
-            _create(group, name, variable, names.RESULT_DIMS, whole, f"{of_units} layer_name layer_type")
-        for name, variable in names.RELIABILITY.items():
-            _create(group, name, variable, names.RELIABILITY_DIMS, whole, of_units)
+        _make(folder, whole, {**attrs, ASKED_ATTR: _asked(grid, withheld)})
+        new = Laid(_as_stored(whole), digest_files(folder))
         were = {} if old is None else {label: k for k, label in enumerate(_unit_names(old.units))}
         both = [(k, were[label]) for k, label in enumerate(_unit_names(whole.units)) if label in were]
         here, there = [k for k, _ in both], [k for _, k in both]
         for place in kept:
-            try:
-                values = _read_whole(path, place)
-            except (StoreError, ValueError):
-                if lose is None:
-                    raise
-                lose(place)
-                continue
+            values = _read_whole(path, place)
             columns = {name: np.full(whole.n_units, np.nan) for name in values}
             for name, column in columns.items():
                 column[here] = values[name][there]
-            write_fit(folder, place, columns)
+            files = _write(folder, whole, place, columns)
+            if moved is not None:
+                moved(place, files)
+        write_laid(path.parent, path, new, before=before)
+    write_laid(path.parent, path, new)
+
+
+def _make(folder: Path, grid: Grid, attrs: Mapping[str, Any]) -> None:
+    """Make the labels, and arrays of NaN for all numbers."""
+    labels = grid.coords()
+    encoding = {name: {**v.encoding, "compressors": codecs()} for name, v in labels.variables.items()}
+    labels.to_zarr(folder, mode="w", zarr_format=3, consolidated=False, encoding=encoding, write_empty_chunks=True)
+    group = open_group(folder, mode="r+")
+    group.attrs.update({**attrs, GRID_ATTR: _as_stored(grid)})
+    of_units = " ".join(grid.units)
+    for name, variable in names.RESULTS.items():
+        _create(group, name, variable, names.RESULT_DIMS, grid, f"{of_units} layer_name layer_type")
+    for name, variable in names.RELIABILITY.items():
+        _create(group, name, variable, names.RELIABILITY_DIMS, grid, of_units)
+
+
+def vouch_for_all(path: Path) -> None:
+    """Hold on to the digests of all that is in a results store: for one that is made at once, without work items."""
+    write_laid(path.parent, path, replace(read_laid(path.parent, path), files=digest_files(path)))
+
+
+def has_results(store: StudyStore) -> bool:
+    """Tell whether a driver made the results store, damaged or not."""
+    return store.results.is_dir() or any(store.laid.glob(f"{store.results.stem}.json"))
+
+
+def result_files(store: StudyStore) -> dict[str, str]:
+    """Return the digests of all files of the results: of labels, of reliability, and of the fits that are done.
+
+    Raises
+    ------
+    DamagedError
+        If a record or receipt that has them is damaged.
+    """
+    path = store.results
+    laid, group = read_laid(store.root, path), store.name(path)
+    files, axes = laid.files | laid.gathered, laid.about["axes"]
+    for _, receipt in receipts(store, FIT):
+        files |= located(axes, receipt.files.get(group, {}))
+    return files
+
+
+def located(axes: Mapping[str, Sequence[Any]], files: Mapping[str, str]) -> dict[str, str]:
+    """Return the digests that the receipt of a fit has by where the files are; nothing of a place that is not there."""
+    places = [{_text(label): k for k, label in enumerate(axes[dim])} for dim in names.GRID]
+    found = {}
+    for key, digest in files.items():
+        name, *labels = key.split("/")
+        index = [axis[label] for axis, label in zip(places, labels, strict=True) if label in axis]
+        if len(index) == len(places):
+            found[_chunk(name, tuple(index))] = digest
+    return found
 
 
 def open_grid(path: Path, *, chunks: dict[Any, Any] | None = None) -> xr.Dataset:
@@ -172,13 +264,25 @@ def open_grid(path: Path, *, chunks: dict[Any, Any] | None = None) -> xr.Dataset
         The results store.
     chunks
         Of dask arrays, by dimension; by default variables are no dask arrays, but where fits are withheld.
+
+    Raises
+    ------
+    DamagedError
+        If a file is not what was written; all are read once now, and checked again when they are read later.
     """
+    files = result_files(StudyStore(path.parent))
+    check_files(path, files)
     stored, asked, withheld = stored_grid(path), asked_grid(path), withheld_places(path)
     if withheld and chunks is None:
         chunks = {}
     labels = list(names.COORDS)
     ds = xr.open_zarr(
-        path, consolidated=False, chunks=chunks, zarr_format=3, decode_cf=False, drop_variables=labels
+        VouchedStore(path, files),
+        consolidated=False,
+        chunks=chunks,
+        zarr_format=3,
+        decode_cf=False,
+        drop_variables=labels,
     ).drop_encoding()
     for attr in (GRID_ATTR, ASKED_ATTR, ANALYSES_ATTR, "coordinates"):
         ds.attrs.pop(attr, None)
@@ -203,18 +307,22 @@ def open_grid(path: Path, *, chunks: dict[Any, Any] | None = None) -> xr.Dataset
 
 def filled_places(path: Path) -> set[Place]:
     """List the places that have a chunk of any variable, asked for or not."""
-    axes, places = stored_grid(path).axes, set()
+    return _filled(path, stored_grid(path))
+
+
+def _filled(path: Path, grid: Grid) -> set[Place]:
+    places = set()
     for name in names.RESULTS:
         for chunk in (path / name / "c").glob("/".join("*" * len(names.RESULT_DIMS))):
             index = [int(part) for part in chunk.parts[-len(names.RESULT_DIMS) : -1]]
-            places.add(tuple(axes[dim][i] for dim, i in zip(names.GRID, index, strict=True)))
+            places.add(tuple(grid.axes[dim][i] for dim, i in zip(names.GRID, index, strict=True)))
     return places
 
 
 def fit_chunks(path: Path, place: Place) -> list[Path]:
     """Return the files that hold the results of one fit."""
-    index = _index(path, place)
-    return [chunk for name in names.RESULTS if (chunk := _chunk(path, name, index)).exists()]
+    index = _index(stored_grid(path), place)
+    return [chunk for name in names.RESULTS if (chunk := path / _chunk(name, index)).exists()]
 
 
 def empty_fit(path: Path, place: Place) -> None:
@@ -225,26 +333,61 @@ def empty_fit(path: Path, place: Place) -> None:
 
 
 @timed("write")
-def write_fit(path: Path, place: Place, values: Mapping[str, np.ndarray]) -> None:
-    """Write the results of one fit, each variable of shape (units,), the units asked for; on disk when this returns."""
-    group, index = open_group(path, mode="r+"), _index(path, place)
+def write_fit(path: Path, place: Place, values: Mapping[str, np.ndarray]) -> dict[str, str]:
+    """Write the results of one fit, each variable of shape (units,), the units asked for; on disk when this returns.
+
+    Returns
+    -------
+    dict
+        Digest of the file of each variable, by its name and the place of the fit.
+    """
+    laid = read_laid(path.parent, path)
+    return _write(path, Grid.of_stored(laid.about), place, values, laid.files)
+
+
+def _write(
+    path: Path,
+    grid: Grid,
+    place: Place,
+    values: Mapping[str, np.ndarray],
+    files: Mapping[str, str] | None = None,
+) -> dict[str, str]:
+    index, written = _index(grid, place), {}
     for name, column in values.items():
-        array = member(group, name)
-        with room_for(path / name, column.nbytes):
-            array[index] = _widened(column, array.shape[-1])
-            chunk = _chunk(path, name, index)
-            if chunk.exists():  # zarr stores no chunk that is NaN throughout
-                sync_file(chunk)
+        written["/".join((name, *map(_text, place)))] = _put(path, name, index, _widened(column, grid.n_units), files)
+    return written
+
+
+def _put(path: Path, name: str, index: tuple[int, ...], column: np.ndarray, files: Mapping[str, str] | None) -> str:
+    """Write one chunk, given the digests of the metadata; digest of the chunk, which is on disk then."""
+    chunk = path / _chunk(name, index)
+    with room_for(path / name, column.nbytes):
+        open_array(path, name, files, mode="r+")[index] = column
+        sync_file(chunk)
+    return digest_file(chunk)
 
 
 def write_reliability(path: Path, stimuli: str, bin_width: float, values: Mapping[str, np.ndarray]) -> None:
-    """Write the reliability of the units at one stimulus set and bin width, each variable of shape (units,)."""
-    group, axes = open_group(path, mode="r+"), stored_grid(path).axes
-    index = (axes[names.STIMULI].index(stimuli), axes[names.BIN_WIDTH].index(bin_width))
-    for name, column in values.items():
-        array = member(group, name)
-        with room_for(path / name, column.nbytes):
-            array[index] = _widened(column, array.shape[-1])
+    """Write the reliability of the units at one stimulus set and bin width, each variable of shape (units,).
+
+    What is there already is left alone.
+    """
+    laid = read_laid(path.parent, path)
+    grid = Grid.of_stored(laid.about)
+    index = (grid.axes[names.STIMULI].index(stimuli), grid.axes[names.BIN_WIDTH].index(bin_width))
+    files, gathered = laid.files | laid.gathered, {}
+    for name, narrow in values.items():
+        chunk, column = _chunk(name, index), _widened(narrow, grid.n_units)
+        try:
+            there = chunk in files and np.array_equal(
+                read(open_array(path, name, files), index), column, equal_nan=True
+            )
+        except DamagedError:
+            there = False
+        if not there:
+            gathered[chunk] = _put(path, name, index, column, laid.files)
+    if gathered:
+        write_laid(path.parent, path, replace(laid, gathered=laid.gathered | gathered))
 
 
 def read_fit(path: Path, place: Place) -> dict[str, np.ndarray]:
@@ -265,15 +408,27 @@ def stored_grid(path: Path) -> Grid:
     Raises
     ------
     DamagedError
-        If it is missing or unreadable.
+        If nothing says what they are.
     """
-    return Grid.of_stored(attributes(open_group(path))[GRID_ATTR])
+    return Grid.of_stored(read_laid(path.parent, path).about)
+
+
+def said_of(path: Path) -> dict[str, Any]:
+    """Return what a results store says of itself.
+
+    Raises
+    ------
+    DamagedError
+        If that is damaged.
+    """
+    said: dict[str, Any] = json.loads(read_vouched(path / ROOT, read_laid(path.parent, path).files[ROOT]))["attributes"]
+    return said
 
 
 def asked_grid(path: Path) -> Grid:
     """Return what of the results store is asked for."""
-    attrs = attributes(open_group(path))
-    asked, units = attrs[ASKED_ATTR], attrs[GRID_ATTR]["units"]
+    said = said_of(path)
+    asked, units = said[ASKED_ATTR], said[GRID_ATTR]["units"]
     return Grid.of_stored({**asked, "units": {name: column[: asked["units"]] for name, column in units.items()}})
 
 
@@ -285,7 +440,7 @@ def shown_fits(path: Path) -> Callable[[Place], bool]:
 
 def withheld_places(path: Path) -> set[Place]:
     """Return the places inside what is asked for whose fits are kept and not shown."""
-    return {(s, n, w, layer, width) for s, n, w, layer, width in attributes(open_group(path))[ASKED_ATTR]["withheld"]}
+    return {(s, n, w, layer, width) for s, n, w, layer, width in said_of(path)[ASKED_ATTR]["withheld"]}
 
 
 def _create(
@@ -319,15 +474,14 @@ def _beside(place: Place, grid: Grid, withheld: Iterable[Place]) -> bool:
     return place not in grid or place in withheld
 
 
-def _index(path: Path, place: Place) -> tuple[int, ...]:
-    axes = stored_grid(path).axes
-    return tuple(axes[dim].index(label) for dim, label in zip(names.GRID, place, strict=True))
+def _index(grid: Grid, place: Place) -> tuple[int, ...]:
+    return tuple(grid.axes[dim].index(label) for dim, label in zip(names.GRID, place, strict=True))
 
 
 def _read_whole(path: Path, place: Place) -> dict[str, np.ndarray]:
     """Read the results of one fit, each variable over all units in store."""
-    group, index = open_group(path), _index(path, place)
-    return {name: read(member(group, name), index) for name in names.RESULTS}
+    index = _index(stored_grid(path), place)
+    return {name: read(open_array(path, name), index) for name in names.RESULTS}
 
 
 def _widened(column: np.ndarray, n_units: int) -> np.ndarray:
@@ -335,9 +489,28 @@ def _widened(column: np.ndarray, n_units: int) -> np.ndarray:
     return np.concatenate([column, np.full(n_units - column.size, np.nan)])
 
 
-def _chunk(path: Path, name: str, index: tuple[int, ...]) -> Path:
-    """Return the file of one fit's values of one variable; zarr has none where all are NaN."""
-    return path / name / "c" / "/".join(str(i) for i in (*index, 0))
+def _chunk(name: str, index: tuple[int, ...]) -> str:
+    """Return the file of one place's values of one variable, by its path in the group."""
+    return "/".join(map(str, (name, "c", *index, 0)))
+
+
+def _text(label: Any) -> str:
+    """Write a label of an axis."""
+    return f"{label:g}" if isinstance(label, float) else str(label)
+
+
+def _grid_there(path: Path) -> Any:
+    """Return what a results store says of its axes, whether that is what was written or not; None if nothing."""
+    try:
+        return json.loads((path / ROOT).read_bytes())["attributes"][GRID_ATTR]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _as_stored(grid: Grid) -> dict[str, Any]:
+    """Return a grid as JSON gives it back."""
+    stored: dict[str, Any] = json.loads(json.dumps(asdict(grid)))
+    return stored
 
 
 def _unit_names(units: Mapping[str, Sequence[Any]]) -> list[tuple[str, str]]:

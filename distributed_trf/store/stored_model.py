@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -22,6 +22,8 @@ class StoredModel:
     ----------
     path
         Its zarr group in the study's folder.
+    files
+        Digests of its files, against which they are checked as they are read.
 
     Attributes
     ----------
@@ -29,13 +31,11 @@ class StoredModel:
         Stimulus set, network, weights, layer and bin width in ms.
     settings, versions : dict
         What made it.
-    digest : str
-        Of the content; the receipt of its fit carries the same.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._group = open_group(path)
+    def __init__(self, path: Path, files: Mapping[str, str] | None = None) -> None:
+        self.path, self.files = path, files
+        self._group = open_group(path, files)
         attrs = attributes(self._group)
         found = (attrs.get("format"), attrs.get("format_version"))
         if found != (FORMAT, FORMAT_VERSION):
@@ -45,7 +45,7 @@ class StoredModel:
             )
         stimuli, network, weights, layer, bin_width = (attrs["place"][dim] for dim in names.GRID)
         self.place: Place = (stimuli, network, weights, layer, bin_width)
-        self.settings, self.versions, self.digest = attrs["settings"], attrs["versions"], attrs["digest"]
+        self.settings, self.versions = attrs["settings"], attrs["versions"]
 
     @cached_property
     def lags(self) -> np.ndarray:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from distributed_trf.errors import StoreError
 from distributed_trf.store.atomic import TEMPORARY, check_folder, write_json
 
 FORMAT = "distributed_trf study"
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
+CONTENT = {"format": FORMAT, "format_version": FORMAT_VERSION}
+MARKER, LAID = "store.json", "laid"
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class StudyStore:
         """
         root = root.resolve()
         if _is_new(root):
-            write_json(root / "store.json", {"format": FORMAT, "format_version": FORMAT_VERSION})
+            write_json(root / MARKER, CONTENT)
         store = cls.open(root)
         check_folder(root)
         return store
@@ -45,27 +48,29 @@ class StudyStore:
             If there is none, or it is of another format version.
         """
         root = root.resolve()
-        marker = root / "store.json"
+        marker = root / MARKER
         if root.exists() and not root.is_dir():
             raise StoreError(f"{root}: there is no study folder here but a file; choose another output")
         if not root.is_dir():
             raise StoreError(f"{root}: there is no study folder here; run the study first: dtrf run STUDY")
+        # Folders of this version have one that older ones lack: then it is this small file alone that is damaged.
+        lost = f"; put back what it held: {json.dumps(CONTENT)}" if (root / LAID).is_dir() else ""
         try:
-            found = json.loads(marker.read_text(encoding="utf-8"))
+            found = json.loads(marker.read_bytes())
         except FileNotFoundError:
             raise StoreError(
-                f"{root}: no store.json, so this is not the folder of a study; choose another output"
+                f"{root}: no {MARKER}, so this is not the folder of a study; choose another output{lost}"
             ) from None
-        except ValueError as error:
+        except (ValueError, RecursionError, OSError) as error:
             raise StoreError(
-                f"{marker}: not valid JSON ({error}); restore it or choose another output folder"
+                f"{marker}: not valid JSON ({error}); restore it or choose another output folder{lost}"
             ) from error
         if not isinstance(found, dict) or found.get("format") != FORMAT:
-            raise StoreError(f"{marker}: format is not {FORMAT!r}; this is not the folder of a study")
-        if found.get("format_version") != FORMAT_VERSION:
+            raise StoreError(f"{marker}: format is not {FORMAT!r}; this is not the folder of a study{lost}")
+        if found != CONTENT:
             raise StoreError(
                 f"{marker}: format_version is {found.get('format_version')!r}, but this distributed_trf reads "
-                f"{FORMAT_VERSION}; use the version that wrote it, or choose another output folder and run again"
+                f"{FORMAT_VERSION}; use the version that wrote it, or choose another output folder and run again{lost}"
             )
         return cls(root)
 
@@ -77,10 +82,19 @@ class StudyStore:
         check_folder(root)
         return cls(root.resolve())
 
+    def name(self, path: Path) -> str:
+        """Name a place in the folder, whatever lies above it."""
+        return path.relative_to(self.root).as_posix()
+
     @property
     def receipts(self) -> Path:
         """One small file per finished work item."""
         return self.root / "receipts"
+
+    @property
+    def laid(self) -> Path:
+        """One small file for all arrays of a group that a driver makes and workers write into."""
+        return self.root / LAID
 
     @property
     def failures(self) -> Path:
@@ -129,8 +143,9 @@ class StudyStore:
 
     def all_features(self) -> dict[tuple[str, str, str], Path]:
         """Every network's features in store, by (stimuli, network, weights)."""
-        found = sorted((self.root / "features").glob("*/*/*.zarr"))
-        return {(path.parent.parent.name, path.parent.name, path.stem): path for path in found}
+        found = sorted((self.laid / "features").glob("*/*/*.json"))
+        keys = [(path.parent.parent.name, path.parent.name, path.stem) for path in found]
+        return {key: self.features(*key) for key in keys}
 
     def analysis(self, key: str) -> Path:
         """What an analysis beside the grid of fits found; ``key`` is that of its work item."""
@@ -142,11 +157,17 @@ class StudyStore:
 
     def all_models(self) -> dict[tuple[str, str, str, int, float], Path]:
         """Every fit's weights in store, by (stimuli, network, weights, layer, bin width in ms)."""
+        return self.places(self.name(path) for path in (self.root / "models").glob("*/*/*/*ms.zarr"))
+
+    def places(self, groups: Iterable[str]) -> dict[tuple[str, str, str, int, float], Path]:
+        """Return the place of the fit of each group that is a model, by its name in the folder."""
         found = {}
-        for path in (self.root / "models").glob("*/*/*/*ms.zarr"):
-            stimuli, network, weights = path.parts[-4:-1]
-            layer, _, bin_width = path.stem.removesuffix("ms").partition("-")
-            found[stimuli, network, weights, int(layer), float(bin_width)] = path
+        for group in groups:
+            kind, *place = PurePosixPath(group).parts
+            if kind == "models":
+                stimuli, network, weights, file = place
+                layer, _, bin_width = file.removesuffix("ms.zarr").partition("-")
+                found[stimuli, network, weights, int(layer), float(bin_width)] = self.root / group
         return dict(sorted(found.items()))
 
 

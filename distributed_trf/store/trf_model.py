@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import fields
 from importlib.metadata import version
 from pathlib import Path
@@ -12,10 +14,11 @@ import zarr
 
 from distributed_trf.arrays import to_numpy
 from distributed_trf.errors import DataError, StoreError
+from distributed_trf.store.fingerprint import digest, digest_array
 from distributed_trf.store.zarr_arrays import attributes, member, write_group
 from distributed_trf.trf.estimator import TRF
 
-FORMAT, FORMAT_VERSION = "distributed_trf TRF", 1
+FORMAT, FORMAT_VERSION = "distributed_trf TRF", 2
 
 
 def save_trf(trf: TRF, path: str | Path) -> None:
@@ -58,6 +61,7 @@ def save_trf(trf: TRF, path: str | Path) -> None:
         "format_version": FORMAT_VERSION,
         "arrays": sorted(arrays),
         "plain": plain,
+        "digest": _digest(plain, arrays),
         "versions": {name: version(name) for name in ("distributed_trf", "numpy")},
     }
     write_group(path, arrays, attrs)
@@ -77,10 +81,9 @@ def load_trf(path: str | Path) -> TRF:
         attrs = attributes(group)
         found: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in attrs["plain"].items()}
         found |= {name: np.asarray(member(group, name)[...]) for name in attrs["arrays"]}
-        chosen = [
-            f.name for f in fields(TRF) if f.name in found or f.name != "padding"
-        ]  # which is newer than the format
-        trf = TRF(**{name: found.pop(name) for name in chosen})
+        if _digest(attrs["plain"], {name: found[name] for name in attrs["arrays"]}) != attrs["digest"]:
+            raise StoreError("its numbers are not those that were saved")
+        trf = TRF(**{f.name: found.pop(f.name) for f in fields(TRF)})
     except Exception as error:
         raise StoreError(f"{path}: this saved TRF is damaged ({error}); fit it again and save it anew") from error
     for name, value in found.items():
@@ -101,6 +104,11 @@ def _open(path: Path) -> zarr.Group:
             "the version of distributed_trf that wrote it"
         )
     return group
+
+
+def _digest(plain: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
+    """Hash all numbers: zarr fills a chunk that is lost."""
+    return digest([json.dumps(plain, sort_keys=True), {name: digest_array(array) for name, array in arrays.items()}])
 
 
 def _check_replaceable(path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -14,9 +13,11 @@ from zarr.storage import LocalStore
 
 from distributed_trf.errors import DamagedError
 from distributed_trf.store.atomic import new_folder
+from distributed_trf.store.vouched import REMEDY, VouchedStore, digest_files
 from distributed_trf.timing import timed
 
-REMEDY = "`dtrf repair STUDY` finds all that is damaged, and `dtrf run STUDY` then makes it anew"
+WRITE_ALL: Any = {"write_empty_chunks": True}
+"""Chunks of fill values are written too, so that one that is not there is known to be lost."""
 
 
 def codecs() -> list[Any]:
@@ -25,16 +26,26 @@ def codecs() -> list[Any]:
 
 
 @timed("write")
-def write_group(path: Path, arrays: Mapping[str, np.ndarray], attrs: Mapping[str, Any]) -> None:
-    """Write arrays and attributes as a new zarr group, which appears whole or not at all."""
+def write_group(path: Path, arrays: Mapping[str, np.ndarray], attrs: Mapping[str, Any]) -> dict[str, str]:
+    """Write arrays and attributes as a new zarr group, which appears whole or not at all; digests of its files."""
     with new_folder(path) as folder:
         group = zarr.create_group(folder, attributes=dict(attrs))
         for name, array in arrays.items():
-            group.create_array(name, data=array, chunks=_chunks(array), compressors=codecs())
+            group.create_array(name, data=array, chunks=_chunks(array), compressors=codecs(), config=WRITE_ALL)
+        return digest_files(folder)
 
 
-def open_group(path: Path, *, mode: Literal["r", "r+"] = "r") -> zarr.Group:
+def open_group(path: Path, files: Mapping[str, str] | None = None, *, mode: Literal["r", "r+"] = "r") -> zarr.Group:
     """Open a zarr group, for reading or (``r+``) for writing into arrays that exist.
+
+    Parameters
+    ----------
+    path
+        Its folder.
+    files
+        Digest of each of its files, against which they are checked as they are read; None where nothing has any.
+    mode
+        How.
 
     Raises
     ------
@@ -42,21 +53,30 @@ def open_group(path: Path, *, mode: Literal["r", "r+"] = "r") -> zarr.Group:
         If it is missing or unreadable.
     """
     try:
-        return zarr.open_group(path, mode=mode)
-    except (FileNotFoundError, ValueError, OSError) as error:
+        return zarr.open_group(_store(path, files, mode), mode=mode)
+    except DamagedError:
+        raise
+    except Exception as error:  # zarr has many for what is not as it should be
         raise DamagedError(f"{path}: cannot be opened as a zarr group ({error}); {REMEDY}", path) from error
 
 
-def is_whole(path: Path) -> bool:
-    """Tell whether a zarr group and its arrays are there and say in readable files what they are."""
+def open_array(
+    path: Path, name: str, files: Mapping[str, str] | None = None, *, mode: Literal["r", "r+"] = "r"
+) -> zarr.Array[Any]:
+    """Open one array of a group, whose own metadata is not read; see ``open_group``.
+
+    Raises
+    ------
+    DamagedError
+        If it is missing or unreadable.
+    """
     try:
-        json.loads((path / "zarr.json").read_bytes())
-        for array in path.iterdir():
-            if array.is_dir():
-                json.loads((array / "zarr.json").read_bytes())
-    except (FileNotFoundError, ValueError):
-        return False
-    return True
+        array = zarr.open_array(_store(path, files, mode), path=name, mode=mode)
+    except DamagedError:
+        raise
+    except Exception as error:
+        raise DamagedError(f"{path}: array {name} cannot be opened ({error}); {REMEDY}", path) from error
+    return array.with_config(WRITE_ALL)
 
 
 def member(group: zarr.Group, name: str) -> zarr.Array[Any]:
@@ -69,13 +89,15 @@ def member(group: zarr.Group, name: str) -> zarr.Array[Any]:
     """
     try:
         array = group.get(name)
-    except ValueError as error:
+    except DamagedError:
+        raise
+    except Exception as error:
         raise DamagedError(
             f"{_path(group)}: array {name} cannot be opened ({error}); {REMEDY}", _path(group)
         ) from error
     if not isinstance(array, zarr.Array):
         raise DamagedError(f"{_path(group)}: array {name} is missing; {REMEDY}", _path(group))
-    return array
+    return array.with_config(WRITE_ALL)
 
 
 def attributes(group: zarr.Group) -> dict[str, Any]:
@@ -93,21 +115,17 @@ def read(array: zarr.Array[Any], selection: Any = ...) -> np.ndarray:
     """
     try:
         return np.asarray(array[selection])
+    except DamagedError:
+        raise
     except Exception as error:
         raise DamagedError(f"{_path(array)}: a chunk cannot be read ({error}); {REMEDY}", _path(array)) from error
 
 
-def check_group(path: Path, only: str | None = None) -> None:
-    """Read every array of a group, or only one.
-
-    Raises
-    ------
-    DamagedError
-        If one cannot be read.
-    """
-    group = open_group(path)
-    for name in [only] if only is not None else sorted(p.parent.name for p in path.glob("*/zarr.json")):
-        read(member(group, name))
+def _store(path: Path, files: Mapping[str, str] | None, mode: str) -> LocalStore:
+    if not path.is_dir():
+        raise FileNotFoundError(f"there is no folder {path.name}")
+    read_only = mode == "r"
+    return LocalStore(path, read_only=read_only) if files is None else VouchedStore(path, files, read_only=read_only)
 
 
 def _path(node: zarr.Group | zarr.Array[Any]) -> Path:

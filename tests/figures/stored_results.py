@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from distributed_trf import names
-from distributed_trf.store.results import Grid, lay_results, write_fit, write_reliability
+from distributed_trf.store.results import Grid, lay_results, vouch_for_all, write_fit, write_reliability
 from distributed_trf.store.study_store import StudyStore
 
 
@@ -26,6 +26,7 @@ def store_results(ds: xr.Dataset, root: Path, attrs: dict) -> Path:
             of = ds.sel({names.STIMULI: stimuli, names.BIN_WIDTH: bin_width})
             measured = {name: of[name].values for name in names.RELIABILITY if name in ds}
             write_reliability(store.results, str(stimuli), float(bin_width), measured)
+    vouch_for_all(store.results)
     return store.root
 
 

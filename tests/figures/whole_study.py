@@ -9,8 +9,8 @@ import xarray as xr
 
 from distributed_trf import names, simulate_results
 from distributed_trf.figures.spectrogram_boxes import PUBLISHED
-from distributed_trf.store.analyses import write_analysis
-from distributed_trf.store.results import Grid, lay_results, write_reliability
+from distributed_trf.store.analyses import lay_analysis
+from distributed_trf.store.results import Grid, lay_results, vouch_for_all, write_reliability
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.store.zarr_arrays import open_group
 from tests.figures.low_passed import low_passed
@@ -48,6 +48,7 @@ def write_results(root: Path, ds: xr.Dataset) -> StudyStore:
             of = ds.sel(stimuli=stimuli, bin_width=bin_width)
             values = {name: of[name].values for name in names.RELIABILITY if name in ds}
             write_reliability(store.results, str(stimuli), float(bin_width), values)
+    vouch_for_all(store.results)
     return store
 
 
@@ -76,4 +77,4 @@ def write_whole_study(root: Path) -> Path:
 def _write(store: StudyStore, key: str, ds: xr.Dataset) -> None:
     """Write an analysis of one place."""
     place = {dim: ds[dim].values.item() for dim in ds.r.dims if dim != names.UNIT}
-    write_analysis(store.analysis(key), ds.isel(dict.fromkeys(place, 0), drop=True), place)
+    lay_analysis(store, key, ds.isel(dict.fromkeys(place, 0), drop=True), place)

@@ -15,13 +15,15 @@ from distributed_trf.pipeline.expected import Expectations
 from distributed_trf.pipeline.items import Fit, ReadSession
 from distributed_trf.pipeline.stages.read_session import load_counts
 from distributed_trf.pipeline.survey import State
-from distributed_trf.store.models import model_digest, write_model
+from distributed_trf.store.models import write_model
 from distributed_trf.store.receipts import Receipt, read_receipt, write_receipt
 from distributed_trf.store.study_store import StudyStore
+from distributed_trf.store.vouched import digest_files
 
 MEL = [{"name": "mel_whisper"}]
 NETWORKS = [{"name": "small_whisper", "weights": ["reset"], "layers": [0, 2]}, *MEL]
 FIT = Fit("timit", "mel_whisper", "fixed", 0, 50.0)
+GONE = "models/timit/mel_whisper/fixed/00-50ms.zarr/alpha/zarr.json"
 
 
 def run():
@@ -124,9 +126,9 @@ def test_session_that_could_not_be_read__is_nan_in_the_model(write_study, workpl
 
 
 def test_second_run__with_models_does_nothing(study):
-    before = model_digest(store().model(*FIT.place))
+    before = digest_files(store().model(*FIT.place))
     assert run() == {}
-    assert model_digest(store().model(*FIT.place)) == before
+    assert digest_files(store().model(*FIT.place)) == before
 
 
 def test_saving_models__switched_on_fits_again_and_off_does_not(studied, write_study):
@@ -148,23 +150,23 @@ def test_saving_models__switched_on_fits_again_and_off_does_not(studied, write_s
 
 def test_deleted_model__is_made_again_alone(study):
     path = store().model(*FIT.place)
-    before = model_digest(path)
+    before = digest_files(path)
     shutil.rmtree(path)
-    assert state() == (State.STALE, "its model is gone")
+    assert state() == (State.STALE, f"its output is gone ({GONE})")
     assert run() == {"fit": 1}
-    assert model_digest(path) == before
+    assert digest_files(path) == before
 
 
 def test_model_of_earlier_settings__is_not_taken_for_that_of_later_ones(study, write_study):
     """Saved, then fitted otherwise without saving, then asked for again."""
-    old = model_digest(store().model(*FIT.place))
+    old = digest_files(store().model(*FIT.place))
     write_study(networks=NETWORKS, ridge={"alphas": [1e-9]})
     assert run() == {"fit": 3}
     assert open_models("study").keys() == []
     write_study(networks=NETWORKS, ridge={"alphas": [1e-9]}, save_models=True)
     assert state() == (State.STALE, "its model was not saved")
     assert run() == {"fit": 3}
-    assert model_digest(store().model(*FIT.place)) != old
+    assert digest_files(store().model(*FIT.place)) != old
     assert (open_models("study")[FIT.place].to_dataset().alpha == 1e-9).all()
 
 
@@ -176,8 +178,9 @@ def done(studied, write_study):
     """A study that was run without saving models; its fit given a model by hand."""
     studied(networks=MEL)
     receipt = read_receipt(store(), FIT.stage, FIT.key)
-    digest = write_model(
-        store().model(*FIT.place),
+    path = store().model(*FIT.place)
+    files = write_model(
+        path,
         FIT.place,
         weights=np.ones((2, 1)),
         intercept=np.ones(1),
@@ -189,7 +192,9 @@ def done(studied, write_study):
         bins={"12": 3},
         settings={},
     )
-    with_model = Receipt(receipt.fingerprint, {**receipt.details, "model": digest})
+    with_model = Receipt(
+        receipt.fingerprint, {**receipt.details, "files": {**receipt.files, store().name(path): files}}
+    )
     write_receipt(store(), FIT.stage, FIT.key, with_model)
     write_study(networks=MEL, save_models=True)
     return with_model
@@ -212,17 +217,18 @@ def test_expectations__without_its_model_a_fit_is_stale_where_models_are_saved(d
     write_receipt(store(), FIT.stage, FIT.key, Receipt(done.fingerprint, {}))
     assert receipt_now() is None
     assert state() == (State.STALE, "its model was not saved")
-    write_receipt(store(), FIT.stage, FIT.key, Receipt(done.fingerprint, {"model": "another"}))
-    assert state() == (State.STALE, "its model is gone")
+    another = {group: dict.fromkeys(files, "another") for group, files in done.files.items() if group in GONE}
+    write_receipt(store(), FIT.stage, FIT.key, Receipt(done.fingerprint, {"files": another}))
+    assert state()[0] is State.STALE
     write_receipt(store(), FIT.stage, FIT.key, done)
     metadata = store().model(*FIT.place) / "zarr.json"
     content = metadata.read_text()
     metadata.write_text(content[:100])
-    assert state() == (State.STALE, "its model is gone")
+    assert state() == (State.STALE, f"its output is damaged ({GONE.replace('alpha/', '')})")
     metadata.write_text(content)
     assert receipt_now() == done
     shutil.rmtree(metadata.parent)
-    assert state() == (State.STALE, "its model is gone")
+    assert state() == (State.STALE, f"its output is gone ({GONE})")
 
 
 def test_expectations__the_fingerprint_does_not_know_of_models(done, write_study):

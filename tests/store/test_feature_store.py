@@ -13,18 +13,18 @@ import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distributed_trf.errors import StoreError
+from distributed_trf.errors import DamagedError, StoreError
 from distributed_trf.store.feature_layout import FeatureLayout, StoredLayer
 from distributed_trf.store.features import (
     NetworkFeatures,
-    add_layers,
     create_features,
     drop_layers,
-    has_layout,
+    lay_features,
     open_features,
     stored_layers,
     write_batch,
 )
+from distributed_trf.store.receipts import Receipt, write_receipt
 from distributed_trf.store.study_store import StudyStore
 from tests.store_damage import flip_a_bit
 
@@ -87,7 +87,6 @@ def test_features__any_frames_and_batches_come_back_bit_by_bit(layout, random):
             write_batch(path, batch, batch_of(layout, features, batch))
         stored = NetworkFeatures(path)
         assert stored.layout == layout
-        assert has_layout(path, layout)
         for layer in layout.layers:
             for (stimulus, frames), expected in zip(stored.iterate(layer.id), features[layer.id], strict=True):
                 assert frames.dtype == np.float32
@@ -158,7 +157,6 @@ def test_stimuli__are_found_by_any_reader_of_zarr(written):
         *(
             replace(LAYOUT, layers=(replace(LAYOUT.layers[0], **change), LAYOUT.layers[1]))
             for change in (
-                {"id": 1},
                 {"name": "other"},
                 {"type": "rnn"},
                 {"rate": 50.0},
@@ -169,43 +167,66 @@ def test_stimuli__are_found_by_any_reader_of_zarr(written):
         ),
     ],
 )
-def test_has_layout__notices_any_difference(written, other):
-    path, _ = written
-    assert has_layout(path, LAYOUT)
-    assert not has_layout(path, other)
-    assert not has_layout(path.with_name("gone.zarr"), LAYOUT)
+def test_lay_features__of_another_layout_loses_what_was_there_and_says_so_first(study, other):
+    store, lost = StudyStore.open(study), []
+    path = store.features("timit", "mel", "fixed")
+    lay_features(store, path, LAYOUT, lambda: lost.append("same"))
+    assert lost == []
+    assert len(list(path.rglob("c/*/0"))) == 4
+    lay_features(store, path, other, lambda: lost.append(len(list(path.rglob("c/*/0")))))
+    assert lost == [4]
+    assert NetworkFeatures(path).layout == other
+    assert not list(path.rglob("c/*/0"))
 
 
-def test_layers__are_added_beside_those_that_are_there_and_taken_away(written):
-    path, features = written
-    first, second = LAYOUT.layers
+@pytest.mark.parametrize("record", [True, False])
+def test_lay_features__damaged_metadata_is_made_again_and_no_frame_is_lost(study, record):
+    store, key = StudyStore.open(study), ("timit", "mel", "fixed")
+    path = store.features(*key)
+    before = {f: f.read_bytes() for f in study.rglob("*") if f.is_file()}
+    flip_a_bit(path / "4/zarr.json", 40)
+    if record:
+        flip_a_bit(path / "zarr.json", 40)
+    else:
+        (store.laid / "features/timit/mel/fixed.json").unlink()
+    lay_features(store, path, LAYOUT, lambda: pytest.fail("nothing is to be lost"))
+    assert {f: f.read_bytes() for f in study.rglob("*") if f.is_file()} == before
+
+
+def test_open_features__a_chunk_that_is_lost_or_lies_in_the_wrong_place_is_named(study):
+    path = StudyStore.open(study).features("timit", "mel", "fixed")
+    right = path / "0/c/0/0"
+    right.write_bytes((path / "0/c/1/0").read_bytes())
+    with pytest.raises(DamagedError, match=r"fixed\.zarr/0/c/0/0: damaged, .*`dtrf repair STUDY`"):
+        open_features(study)["timit", "mel", "fixed"].frames(0, "a")
+    right.unlink()
+    with pytest.raises(DamagedError, match=r"fixed\.zarr/0/c/0/0: cannot be read \(No such file"):
+        open_features(study)["timit", "mel", "fixed"].frames(0, "a")
+
+
+def test_layers__are_added_beside_those_that_are_there_and_taken_away(study):
+    store, (first, second) = StudyStore.open(study), LAYOUT.layers
+    path, features = store.features("timit", "mel", "fixed"), random_features(LAYOUT)
     new = replace(second, id=7, name="new")
-    assert has_layout(path, replace(LAYOUT, layers=(second,)))
-    assert has_layout(path, replace(LAYOUT, layers=(second, first)))
-    assert not has_layout(path, replace(LAYOUT, layers=(new,)))
-    assert not add_layers(path, replace(LAYOUT, layers=(new,), lead_in=0.5))
-    assert not add_layers(path, replace(LAYOUT, layers=(new, replace(first, width=7))))
-    assert not add_layers(path.with_name("gone.zarr"), LAYOUT)
-    assert add_layers(path, replace(LAYOUT, layers=(new,)))
-    assert [layer.id for layer in stored_layers(path)] == [first.id, second.id, 7]
-    assert has_layout(path, replace(LAYOUT, layers=(new, second)))
-    for k, stimulus in enumerate(LAYOUT.stimuli[:2]):
-        np.testing.assert_array_equal(NetworkFeatures(path).frames(first.id, stimulus), features[first.id][k])
+    assert not lay_features(store, path, replace(LAYOUT, layers=(second,)), lambda: pytest.fail("is there"))
+    assert not lay_features(store, path, replace(LAYOUT, layers=(new,)), lambda: pytest.fail("is beside"))
+    assert [layer.id for layer in stored_layers(store, path)] == [first.id, second.id, 7]
+    of = open_features(study)["timit", "mel", "fixed"]
+    for k, stimulus in enumerate(LAYOUT.stimuli):
+        np.testing.assert_array_equal(of.frames(first.id, stimulus), features[first.id][k])
     with pytest.raises(StoreError, match="is not in store"):
-        NetworkFeatures(path).frames(7, "a")
-    drop_layers(path, [first.id])
-    assert [layer.id for layer in stored_layers(path)] == [second.id, 7]
+        of.frames(7, "a")
+    drop_layers(store, path, [first.id])
+    assert [layer.id for layer in stored_layers(store, path)] == [second.id, 7]
     assert not (path / str(first.id)).exists()
-    assert [*NetworkFeatures(path).iterate(second.id)][0][0] == "a"
-    create_features(path, LAYOUT)
-    assert stored_layers(path) == LAYOUT.layers
+    assert [*open_features(study)["timit", "mel", "fixed"].iterate(second.id)][0][0] == "a"
 
 
 def test_create_features__replaces_what_was_there(written):
     path, _ = written
     create_features(path, replace(LAYOUT, batches=(1, 2)))
     assert not list(path.rglob("c/*"))
-    assert has_layout(path, replace(LAYOUT, batches=(1, 2)))
+    assert NetworkFeatures(path).layout == replace(LAYOUT, batches=(1, 2))
 
 
 def test_batch_that_was_not_written__is_missing_and_not_nan(tmp_path):
@@ -272,9 +293,10 @@ def study(tmp_path):
     store = StudyStore.create(tmp_path / "study")
     for key, seed in ((("timit", "mel", "fixed"), 0), (("timit", "net", "reset"), 1)):
         path, features = store.features(*key), random_features(LAYOUT, seed)
-        create_features(path, LAYOUT)
+        lay_features(store, path, LAYOUT, lambda: None)
         for batch in range(2):
-            write_batch(path, batch, batch_of(LAYOUT, features, batch))
+            files = {store.name(path): write_batch(path, batch, batch_of(LAYOUT, features, batch))}
+            write_receipt(store, "extract", f"{'-'.join(key)}-{batch:04d}", Receipt({}, {"files": files}))
     return store.root
 
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distributed_trf.errors import DataError, StoreError
-from distributed_trf.store.models import model_digest, open_model, unit_labels, write_model
+from distributed_trf.store.models import open_model, unit_labels, write_model
 from distributed_trf.store.study_store import StudyStore
 from tests.small_results import GRID, write_small_study
 from tests.store_damage import flip_a_bit
@@ -176,34 +176,6 @@ def test_write_model__shapes_that_do_not_fit_are_named(tmp_path, changes, messag
     assert list(tmp_path.iterdir()) == []
 
 
-def test_digest__is_that_of_the_content_and_kept_with_it(path, tmp_path):
-    kept = model_digest(path)
-    assert kept == write_model(tmp_path / "same.zarr", PLACE, **fitted()) == open_model(path).digest
-    nudged = fitted()["weights"]
-    nudged[0, 0] = np.nextafter(nudged[0, 0], 9)
-    others = [
-        ("weights", nudged),
-        *((name, fitted()[name] + 1) for name in ("intercept", "alpha", "x_mean", "x_scale")),
-        ("lags_seconds", [0.0, 0.1]),
-        ("units", {"session": ["s"] * 6, "channel": list("123456")}),
-        ("bins", {"12": 41, "a b": 3, "308": 51}),
-        ("settings", {"lags": {"lead_in": 0.3}}),
-    ]
-    found = [write_model(tmp_path / "o.zarr", PLACE, **{**fitted(), name: value}) for name, value in others]
-    found.append(write_model(tmp_path / "o.zarr", (*PLACE[:3], 3, 50.0), **fitted()))
-    assert len({kept, *found}) == 1 + len(found)
-
-
-def test_model_digest__is_none_where_no_model_can_be_opened(path, tmp_path):
-    assert model_digest(tmp_path / "gone.zarr") is None
-    text = (path / "zarr.json").read_text()
-    for torn in (text[: len(text) // 2], ""):
-        (path / "zarr.json").write_text(torn)
-        assert model_digest(path) is None
-    (path / "zarr.json").unlink()
-    assert model_digest(path) is None
-
-
 def test_open_model__missing_says_which_setting_makes_one(tmp_path):
     with pytest.raises(StoreError, match=r"gone\.zarr: no model is in store here; set save_models: true in the study"):
         open_model(tmp_path / "gone.zarr")
@@ -218,7 +190,6 @@ def test_model_of_another_format__is_refused_with_a_remedy(path, change):
         StoreError, match=r"zarr: format and version are .*expected \('distributed_trf model', 1\); delete"
     ):
         open_model(path)
-    assert model_digest(path) is None
 
 
 def test_model__is_a_labelled_dataset_to_anyone(path):

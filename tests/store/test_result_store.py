@@ -9,7 +9,9 @@ import pytest
 import xarray as xr
 
 from distributed_trf import names
-from distributed_trf.errors import StoreError
+from distributed_trf.errors import DamagedError, StoreError
+from distributed_trf.results.open import open_results
+from distributed_trf.store.laid import Laid, read_laid, write_laid
 from distributed_trf.store.results import (
     Grid,
     asked_grid,
@@ -18,14 +20,19 @@ from distributed_trf.store.results import (
     filled_places,
     has_grid,
     lay_results,
+    located,
+    mend_results,
     open_grid,
     read_fit,
     session_units,
     stored_grid,
+    vouch_for_all,
     withheld_places,
     write_fit,
     write_reliability,
 )
+from distributed_trf.store.vouched import digest_files
+from tests.small_results import write_small_study
 from tests.store_damage import flip_a_bit
 
 NET = {str(k): (f"m{k}", "conv") for k in range(3)}
@@ -138,11 +145,13 @@ def test_lay_results__keeps_fits_that_are_not_asked_for_beside_the_grid(laid):
     assert_fit(laid, MEL, 1)
     assert filled_places(laid) == {SECOND, MEL}
     assert asked_grid(laid) == ONE
+    vouch_for_all(laid)
     ds = open_grid(laid)
     assert dict(ds.sizes) == {"stimuli": 1, "network": 1, "weights": 1, "layer": 2, "bin_width": 1, "unit": 3}
     np.testing.assert_array_equal(ds.r.sel(layer=2).squeeze(), fit(2)["r"])
     assert has_grid(laid, GRID)  # which holds no label but of these two
     describe_results(laid, GRID, ATTRS)
+    vouch_for_all(laid)
     np.testing.assert_array_equal(open_grid(laid).r.sel(network="mel", weights="fixed", layer=0).squeeze(), fit(1)["r"])
 
 
@@ -151,10 +160,13 @@ def test_lay_results__other_units_leave_kept_fits_whole(laid):
     units = {name: column[2:] for name, column in GRID.units.items()}
     lay_results(laid, replace(ONE, units=units), [MEL, SECOND], ATTRS)
     assert session_units(laid) == {"s2": slice(0, 1)}
+    vouch_for_all(laid)
     assert open_grid(laid).session.values.tolist() == ["s2"]
+    vouch_for_all(laid)
     np.testing.assert_array_equal(open_grid(laid).r.sel(layer=2).squeeze(), fit(2)["r"][2])
     write_fit(laid, SECOND, {name: np.array([0.5]) for name in names.RESULTS})
     write_reliability(laid, "timit", 50.0, {"normaliser": np.array([0.25])})
+    vouch_for_all(laid)
     assert open_grid(laid).normaliser.values.tolist() == [[[0.25]]]
     lay_results(laid, GRID, [MEL, SECOND], ATTRS)
     assert_fit(laid, MEL, 1)
@@ -164,11 +176,13 @@ def test_lay_results__other_units_leave_kept_fits_whole(laid):
 def test_open_grid__does_not_show_what_is_withheld(laid):
     describe_results(laid, GRID, ATTRS, withheld=[MEL, ("timit", "gone", "reset", 0, 50.0)])
     assert withheld_places(laid) == {MEL}
+    vouch_for_all(laid)
     shown = open_grid(laid)
     assert shown.r.sel(network="mel").isnull().all()
     np.testing.assert_array_equal(shown.r.sel(network="net", weights="reset", layer=2).squeeze(), fit(2)["r"])
     assert shown.alpha.attrs == names.RESULTS["alpha"].attrs
     describe_results(laid, GRID, ATTRS)
+    vouch_for_all(laid)
     np.testing.assert_array_equal(open_grid(laid).r.sel(network="mel", weights="fixed", layer=0).squeeze(), fit(1)["r"])
 
 
@@ -212,17 +226,72 @@ def test_lay_results__damaged_old_fit_leaves_the_store_as_it_was(laid):
     with pytest.raises(StoreError, match=r"results\.zarr/r: a chunk cannot be read"):
         lay_results(laid, replace(GRID, axes={**GRID.axes, "layer": (0, 1, 2)}), [MEL, SECOND], ATTRS)
     assert_fit(laid, SECOND, 2)
-    assert [p.name for p in laid.parent.iterdir()] == [laid.name]
+    assert [p.name for p in laid.parent.iterdir() if p.name != "laid"] == [laid.name]
 
 
-def test_lay_results__tells_of_damaged_fits_and_keeps_the_others(laid):
-    flip_a_bit(laid / "r/c/0/0/0/0/0/0", 5)
-    lost = []
-    grid = replace(GRID, axes={**GRID.axes, "layer": (0, 1, 2)})
-    lay_results(laid, grid, [MEL, SECOND], ATTRS, lose=lost.append)
-    assert lost == [MEL]
-    assert is_empty(laid, MEL)
-    assert_fit(laid, SECOND, 2)
+def test_lay_results__tells_of_the_digests_of_what_it_moves(laid):
+    moved = {}
+    lay_results(laid, GRID, [MEL], ATTRS, moved=moved.__setitem__)
+    written = write_fit(laid, MEL, fit(1))
+    assert moved == {MEL: written}
+    units = {**GRID.units, "session": ("s1", "s2", "s2")}
+    lay_results(laid, replace(GRID, units=units), [MEL], ATTRS, moved=moved.__setitem__)
+    assert moved[MEL].keys() == written.keys()
+    assert all(moved[MEL][name] != written[name] for name in written)
+    assert located(stored_grid(laid).axes, moved[MEL]).items() <= digest_files(laid).items()
+
+
+@pytest.mark.parametrize("file", ["zarr.json", "alpha/zarr.json", "session/c/0", "session/zarr.json", "bin_width/c/0"])
+@pytest.mark.parametrize("kill", [False, True])
+def test_mend_results__makes_labels_and_metadata_again_and_keeps_every_number(laid, file, kill):
+    before = digest_files(laid)
+    if kill:  # the record is damaged too, or of a store that never took its place
+        (laid.parent / "laid/results.json").unlink()
+    if not kill or file != "zarr.json":
+        flip_a_bit(laid / file, 7)
+        assert not has_grid(laid, GRID)
+    mend_results(laid, GRID, ATTRS)
+    assert has_grid(laid, GRID)
+    after = digest_files(laid)
+    if kill or file == "zarr.json":  # what is shown is not known any more: nothing, until a run says it
+        assert withheld_places(laid) == {MEL, SECOND}
+        del before["zarr.json"], after["zarr.json"]
+    assert after == before
+
+
+def test_stored_grid__is_the_old_one_while_the_new_store_is_not_in_its_place(laid):
+    old, new = read_laid(laid.parent, laid), Laid({"axes": "new"}, {"zarr.json": "0"})
+    write_laid(laid.parent, laid, new, before=old)
+    assert read_laid(laid.parent, laid) == old
+    assert_fit(laid, MEL, 1)
+
+
+def test_reliability__is_written_where_it_is_not_there_yet_or_damaged(laid):
+    values = {"normaliser": np.array([0.5, np.nan, 0.25]), "tuned_p": np.full(3, np.nan)}
+    chunks = [laid / f"{name}/c/0/0/0" for name in values]
+    write_reliability(laid, "timit", 50.0, values)
+    whole = [(c.read_bytes(), c.stat().st_ino) for c in chunks]
+    write_reliability(laid, "timit", 50.0, values)
+    assert [(c.read_bytes(), c.stat().st_ino) for c in chunks] == whole
+    flip_a_bit(chunks[0], -1)
+    chunks[1].unlink()
+    write_reliability(laid, "timit", 50.0, values)
+    assert [c.read_bytes() for c in chunks] == [content for content, _ in whole]
+
+
+def test_damage__of_results_is_named_when_they_are_opened(tmp_path):
+    study = write_small_study(tmp_path / "study")
+    whole = study / "results.zarr/r/c/0/0/0/0/1/0"
+    content = whole.read_bytes()
+    for other in (content[:-3], b"", (study / "results.zarr/r/c/0/1/2/0/1/0").read_bytes()):
+        whole.write_bytes(other)
+        with pytest.raises(DamagedError, match=r"results\.zarr/r/c/0/0/0/0/1/0: damaged, .*`dtrf repair STUDY`"):
+            open_results(study)
+    whole.write_bytes(content)
+    ds = open_results(study)
+    whole.unlink()
+    with pytest.raises(DamagedError, match=r"results\.zarr/r/c/0/0/0/0/1/0: cannot be read"):
+        ds.r.load()
 
 
 def test_results__carry_names_units_and_provenance(laid):

@@ -134,8 +134,8 @@ def test_load_trf__one_saved_before_padding_could_be_chosen_is_padded_with_zeros
 def test_load_trf__another_format_or_torn_metadata_is_refused(saved):
     metadata = saved / "zarr.json"
     text = metadata.read_text()
-    metadata.write_text(text.replace('"format_version": 1', '"format_version": 2'))
-    with pytest.raises(StoreError, match=r"format and version are \('distributed_trf TRF', 2\), expected"):
+    metadata.write_text(text.replace('"format_version": 2', '"format_version": 3'))
+    with pytest.raises(StoreError, match=r"format and version are \('distributed_trf TRF', 3\), expected"):
         load_trf(saved)
     metadata.write_text(text[: len(text) // 2])
     with pytest.raises(StoreError, match=r"a1\.zarr: no saved TRF can be opened here"):

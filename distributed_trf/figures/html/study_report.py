@@ -18,6 +18,7 @@ from distributed_trf.pipeline.fit_state import fit_state
 from distributed_trf.pipeline.manifest import now
 from distributed_trf.pipeline.past_runs import past_runs
 from distributed_trf.pipeline.standing import standing
+from distributed_trf.store.results import has_results
 from distributed_trf.store.study_store import StudyStore
 
 
@@ -84,4 +85,4 @@ def results_if_any(store: StudyStore, inputs: Inputs) -> xr.Dataset | None:
     DamagedError
         If some of them are damaged.
     """
-    return inputs.results if store.results.is_dir() else None
+    return inputs.results if has_results(store) else None

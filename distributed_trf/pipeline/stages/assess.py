@@ -57,8 +57,9 @@ def assess_session(item: Assess, study: StudySettings, store: StudyStore, device
     if settings.bootstrap is not None:
         ds = ds.merge(_bootstrap(trials, counts, settings, settings.bootstrap, key))
     place = {names.STIMULI: item.stimuli, names.BIN_WIDTH: item.bin_width, "session": item.session}
-    write_analysis(store.reliability(item.stimuli, item.bin_width, item.session), ds, place)
-    return {"units": counts.test.shape[1], "repeats": counts.repeats}
+    path = store.reliability(item.stimuli, item.bin_width, item.session)
+    files = {store.name(path): write_analysis(path, ds, place)}
+    return {"units": counts.test.shape[1], "repeats": counts.repeats, "files": files}
 
 
 def _bootstrap(

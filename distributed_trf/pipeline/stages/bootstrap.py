@@ -17,7 +17,7 @@ from distributed_trf.pipeline.items import BootstrapTest, BootstrapTraining
 from distributed_trf.pipeline.stages.cohort import training_times, training_trials
 from distributed_trf.pipeline.stages.fit import collect
 from distributed_trf.pipeline.stages.layer_data import LayerData
-from distributed_trf.store.analyses import unit_coords, write_analysis
+from distributed_trf.store.analyses import store_analysis
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.timing import timed
 from distributed_trf.trf.correlation import mean_over_repeats
@@ -88,8 +88,8 @@ def bootstrap_training(item: BootstrapTraining, study: StudySettings, store: Stu
                     start = columns.stop
     ds = xr.Dataset({"r": (("draw", UNIT), r), "alpha": (("draw", UNIT), alpha)}, attrs={"seed": settings.seed})
     place = _place(item) | {"training_percent": item.percent_duration}
-    write_analysis(store.analysis(item.key), ds.merge(unit_coords(store.results)), place)
-    return {"draws": settings.draws, "draws_of_too_few_stimuli": too_few, "seed": settings.seed}
+    files = store_analysis(store, item.key, ds, place)
+    return {"draws": settings.draws, "draws_of_too_few_stimuli": too_few, "seed": settings.seed, "files": files}
 
 
 def bootstrap_test(item: BootstrapTest, study: StudySettings, store: StudyStore, device: str) -> dict[str, Any]:
@@ -133,8 +133,8 @@ def bootstrap_test(item: BootstrapTest, study: StudySettings, store: StudyStore,
         coords={"test_percent": settings.test_percent, "n_repeats": settings.n_repeats},
         attrs={"seed": settings.seed},
     )
-    write_analysis(store.analysis(item.key), ds.merge(unit_coords(store.results)), _place(item))
-    return {"draws": settings.draws, "seed": settings.seed, "left_out": left_out}
+    files = store_analysis(store, item.key, ds, _place(item))
+    return {"draws": settings.draws, "seed": settings.seed, "left_out": left_out, "files": files}
 
 
 def _fit_drawn(

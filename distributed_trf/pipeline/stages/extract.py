@@ -20,6 +20,7 @@ from distributed_trf.store.feature_layout import FeatureLayout, StoredLayer
 from distributed_trf.store.features import NetworkFeatures, write_batch
 from distributed_trf.store.fingerprint import digest
 from distributed_trf.store.fingerprint import digest_array as digest_of
+from distributed_trf.store.laid import read_laid
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.timing import timed
 
@@ -70,7 +71,8 @@ def extract_features(
     settings = network_settings(study, item.network)
     layers = [layer for layer in chosen_layers(table, settings) if parts is None or layer_part(layer.id) in parts]
     path = store.features(item.stimuli, item.network, item.weights)
-    layout = NetworkFeatures(path).layout
+    laid = read_laid(store.root, path).files
+    layout = NetworkFeatures(path, laid).layout
     first, last = layout.batch_borders[item.batch]
     ids = layout.stimuli[first:last]
     with timed("load"):
@@ -91,9 +93,9 @@ def extract_features(
     if network.changed is not None:
         details["parameters_changed"] = network.changed
     with writing_aside(step_aside):
-        write_batch(path, item.batch, features)
+        files = {store.name(path): write_batch(path, item.batch, features, laid)}
         digests = {str(layer): digest([digest_of(f) for f in stimuli]) for layer, stimuli in features.items()}
-    return {"digests": digests, **details}
+    return {"digests": digests, "files": files, **details}
 
 
 def network_settings(study: StudySettings, name: str) -> NetworkSettings:

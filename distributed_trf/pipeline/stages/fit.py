@@ -30,10 +30,10 @@ REVISION = 3
 def fit_layer(item: Fit, study: StudySettings, store: StudyStore, device: str) -> dict[str, Any]:
     """Fit and test all units on one layer, and store r, alpha and cross-validated R^2."""
     results, solved, details = fit_units(LayerData(item, [item.layer], study, store, device), study, device)
-    write_fit(store.results, item.place, results)
+    files = {store.name(store.results): write_fit(store.results, item.place, results)}
     if study.save_models:
-        details["model"] = save_model(store, item, study, solved)
-    return details
+        files |= save_model(store, item, study, solved)
+    return {**details, "files": files}
 
 
 def fit_units(

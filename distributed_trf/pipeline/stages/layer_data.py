@@ -16,8 +16,8 @@ from distributed_trf.pipeline.stages.read_session import load_counts
 from distributed_trf.recordings.binned_features import binned_features
 from distributed_trf.recordings.binning import Counts
 from distributed_trf.recordings.time_grid import lead_in_bins
-from distributed_trf.store.features import NetworkFeatures
-from distributed_trf.store.receipts import read_receipt
+from distributed_trf.store.features import NetworkFeatures, feature_files
+from distributed_trf.store.receipts import whole_receipt
 from distributed_trf.store.results import session_units
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.timing import timed_each
@@ -69,14 +69,15 @@ class LayerData:
         lowpass_bin: float | None = None,
     ) -> None:
         self._layers, self._device, self._lowpass_bin = layers, device, lowpass_bin
-        self._stored = NetworkFeatures(store.features(source.stimuli, source.network, source.weights))
+        of_network = (source.stimuli, source.network, source.weights)
+        self._stored = NetworkFeatures(store.features(*of_network), feature_files(store, *of_network))
         self.units = session_units(store.results)
         """Where the units of each session lie on the results' unit axis."""
         self.counts: dict[str, Counts] = {
             session: load_counts(store, source.stimuli, source.bin_width, session)
             for session in self.units
             if (sessions is None or session in sessions)
-            and read_receipt(store, ReadSession.stage, ReadSession(source.stimuli, session).key)
+            and whole_receipt(store, ReadSession.stage, ReadSession(source.stimuli, session).key)
         }
         self.lags = lag_samples(study.lags.tmin, study.lags.tmax, 1000 / source.bin_width)
         self._bin_width = source.bin_width

@@ -15,7 +15,7 @@ from distributed_trf.pipeline.stages.fit import fit_units
 from distributed_trf.pipeline.stages.layer_data import LayerData
 from distributed_trf.recordings.recording_set import Stimulus
 from distributed_trf.recordings.time_grid import WHOLE_STIMULUS, rows
-from distributed_trf.store.analyses import unit_coords, write_analysis
+from distributed_trf.store.analyses import store_analysis
 from distributed_trf.store.study_store import StudyStore
 
 REVISION = 2
@@ -35,8 +35,7 @@ def fit_lowpass(item: FitLowpass, study: StudySettings, store: StudyStore, devic
         "bin_width": item.bin_width,
         "lowpass_bin": item.lowpass_bin,
     }
-    write_analysis(store.analysis(item.key), ds.merge(unit_coords(store.results)), place)
-    return details
+    return {**details, "files": store_analysis(store, item.key, ds, place)}
 
 
 def check_lowpass(asked: LowpassSettings, study: StudySettings, stimuli: dict[str, tuple[Stimulus, ...]]) -> None:

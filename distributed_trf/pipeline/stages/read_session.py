@@ -8,18 +8,28 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
 from distributed_trf.config.study import StudySettings
-from distributed_trf.errors import StoreError
-from distributed_trf.pipeline.items import ReadSession, bins_part
+from distributed_trf.errors import DamagedError
+from distributed_trf.pipeline.items import READ, ReadSession, bins_part
 from distributed_trf.recordings.binning import Counts, bin_spikes
 from distributed_trf.recordings.plausibility import told
 from distributed_trf.recordings.recording_set import RecordingSet, SpikeTrials
 from distributed_trf.store.fingerprint import digest, digest_array
+from distributed_trf.store.receipts import (
+    SPIKES,
+    Receipt,
+    read_receipt,
+    revoke_receipt,
+    vouched_files,
+    write_receipt,
+)
 from distributed_trf.store.study_store import StudyStore
+from distributed_trf.store.vouched import check_files
 from distributed_trf.store.zarr_arrays import attributes, member, open_group, read, write_group
 from distributed_trf.timing import timed
 
@@ -38,7 +48,7 @@ def read_session(
     parts: Collection[str],
 ) -> dict[str, Any]:
     """Store the responses of one session at bin widths that are in ``parts``; return what later stages need to know."""
-    spikes = _spikes(item, recordings, store, {name: fingerprint[name] for name in OF_SPIKES})
+    spikes, files = _spikes(item, recordings, store, {name: fingerprint[name] for name in OF_SPIKES})
     stimuli = recordings.stimuli(item.stimuli)
     digests = {}
     for bin_width in (width for width in study.bin_widths if bins_part(width) in parts):
@@ -51,7 +61,8 @@ def read_session(
             "presentations": counts.presentations,
         }
         arrays = {"train": counts.train, "test": counts.test, "further": counts.further}
-        write_group(store.counts(item.stimuli, bin_width, item.session), arrays, attrs)
+        path = store.counts(item.stimuli, bin_width, item.session)
+        files[store.name(path)] = write_group(path, arrays, attrs)
         digests[f"{bin_width:g}"] = digest([attrs, *(digest_array(array) for array in arrays.values())])
     presented = Counter(spikes.stimulus)
     further = sum(presented[s.id] - 1 for s in stimuli if not s.is_test and presented[s.id])
@@ -62,13 +73,21 @@ def read_session(
         "units": len(spikes.times),
         "trials": len(spikes.stimulus),
         "further": further,
+        "files": files,
     }
 
 
 @timed("load")
 def load_counts(store: StudyStore, stimuli: str, bin_width: float, session: str) -> Counts:
-    """Read the binned responses of one session from the study's folder."""
-    group = open_group(store.counts(stimuli, bin_width, session))
+    """Read the binned responses of one session from the study's folder.
+
+    Raises
+    ------
+    StoreError
+        If they were not read yet, or are damaged.
+    """
+    path = store.counts(stimuli, bin_width, session)
+    group = open_group(path, vouched_files(store, READ, ReadSession(stimuli, session).key, path))
     attrs = attributes(group)
     train, test, further = (read(member(group, name)) for name in ("train", "test", "further"))
     train_ids, test_ids, repeats, presentations = (
@@ -77,16 +96,17 @@ def load_counts(store: StudyStore, stimuli: str, bin_width: float, session: str)
     return Counts(train_ids, test_ids, train, test, repeats, attrs["bins"], presentations, further)
 
 
-def _spikes(item: ReadSession, recordings: RecordingSet, store: StudyStore, fingerprint: dict[str, str]) -> SpikeTrials:
-    """Read spikes from the study's folder if they are there and still those of the recordings, else from those."""
-    path = store.spikes(item.stimuli, item.session)
-    if path.is_dir():
-        try:
-            kept = _load(store, item)
-        except StoreError:  # damaged: read anew
-            kept = None
-        if kept is not None and kept[1] == fingerprint:
-            return kept[0]
+def _spikes(
+    item: ReadSession, recordings: RecordingSet, store: StudyStore, fingerprint: dict[str, str]
+) -> tuple[SpikeTrials, dict[str, dict[str, str]]]:
+    """Read spikes from the study's folder if they are there and still those of the recordings, else from those.
+
+    They have a receipt of their own, which stays when that of the counts is taken back. Its digests are returned too.
+    """
+    kept = read_receipt(store, SPIKES, item.key)
+    if kept is not None and kept.fingerprint == fingerprint:
+        with suppress(DamagedError):  # then they are read anew
+            return _load(store, item, kept), kept.files
     session = next(s for s in recordings.sessions if s.name == item.session)
     with timed("load"):
         spikes = told(recordings.spikes(session, item.stimuli), recordings.stimuli(item.stimuli), session)
@@ -96,17 +116,23 @@ def _spikes(item: ReadSession, recordings: RecordingSet, store: StudyStore, fing
         "n_spikes": np.array([times.size for times in spikes.times]),
         "onset": spikes.onset,
     }
-    attrs = {"stimulus": spikes.stimulus, "notes": spikes.notes, "doubts": spikes.doubts, "fingerprint": fingerprint}
-    write_group(path, arrays, attrs)
-    return spikes
+    revoke_receipt(store, SPIKES, item.key)
+    path = store.spikes(item.stimuli, item.session)
+    attrs = {"stimulus": spikes.stimulus, "notes": spikes.notes, "doubts": spikes.doubts}
+    files = {store.name(path): write_group(path, arrays, attrs)}
+    write_receipt(store, SPIKES, item.key, Receipt(fingerprint, {"files": files}))
+    return spikes, files
 
 
-def _load(store: StudyStore, item: ReadSession) -> tuple[SpikeTrials, dict[str, str]]:
-    group = open_group(store.spikes(item.stimuli, item.session))
+def _load(store: StudyStore, item: ReadSession, kept: Receipt) -> SpikeTrials:
+    path = store.spikes(item.stimuli, item.session)
+    files = kept.files[store.name(path)]
+    check_files(path, files)
+    group = open_group(path, files)
     attrs = attributes(group)
     times, trial, n_spikes, onset = (read(member(group, name)) for name in ("times", "trial", "n_spikes", "onset"))
     borders = np.cumsum(n_spikes)[:-1]
-    spikes = SpikeTrials(
+    return SpikeTrials(
         tuple(attrs["stimulus"]),
         onset,
         tuple(np.split(times, borders)),
@@ -114,4 +140,3 @@ def _load(store: StudyStore, item: ReadSession) -> tuple[SpikeTrials, dict[str, 
         tuple(attrs["notes"]),
         tuple(attrs["doubts"]),
     )
-    return spikes, attrs["fingerprint"]

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from distributed_trf.features.resample import check_sound
-from distributed_trf.pipeline.items import ReadSounds
+from distributed_trf.pipeline.items import READ, ReadSounds
 from distributed_trf.recordings.recording_set import RecordingSet
 from distributed_trf.store.fingerprint import digest_array
+from distributed_trf.store.receipts import vouched_files
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.store.zarr_arrays import attributes, member, open_group, read, write_group
 from distributed_trf.timing import timed
@@ -39,13 +40,21 @@ def read_sounds(item: ReadSounds, recordings: RecordingSet, store: StudyStore) -
         "digests": [digest_array(wave) for wave in waves],
         "sfreq": sfreq,
     }
-    write_group(store.sounds(item.stimuli), {"sound": np.concatenate(waves)}, details)
-    return details
+    path = store.sounds(item.stimuli)
+    files = write_group(path, {"sound": np.concatenate(waves)}, details)
+    return {**details, "files": {store.name(path): files}}
 
 
 def load_sounds(store: StudyStore, stimuli: str, ids: list[str]) -> tuple[list[np.ndarray], float]:
-    """Read some sounds from the study's folder, and their sampling rate in hertz."""
-    group = open_group(store.sounds(stimuli))
+    """Read some sounds from the study's folder, and their sampling rate in hertz.
+
+    Raises
+    ------
+    StoreError
+        If they were not read yet, or are damaged.
+    """
+    path = store.sounds(stimuli)
+    group = open_group(path, vouched_files(store, READ, ReadSounds(stimuli).key, path))
     attrs = attributes(group)
     ends = dict(zip(attrs["ids"], np.cumsum(attrs["n_samples"]).tolist(), strict=True))
     lengths = dict(zip(attrs["ids"], attrs["n_samples"], strict=True))

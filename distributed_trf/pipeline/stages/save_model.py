@@ -19,8 +19,10 @@ from distributed_trf.trf.lags import lag_samples
 
 
 @timed("write")
-def save_model(store: StudyStore, item: Fit, study: StudySettings, fitted: Sequence[tuple[Cohort, Solution]]) -> str:
-    """Write the weights of all units on one layer, and return their digest."""
+def save_model(
+    store: StudyStore, item: Fit, study: StudySettings, fitted: Sequence[tuple[Cohort, Solution]]
+) -> dict[str, dict[str, str]]:
+    """Write the weights of all units on one layer, and return the digests of their files."""
     units = session_units(store.results)
     n_units, d = max(place.stop for place in units.values()), fitted[0][1].weights.shape[0]
     weights = np.full((d, n_units), np.nan)
@@ -32,8 +34,9 @@ def save_model(store: StudyStore, item: Fit, study: StudySettings, fitted: Seque
             intercept[units[session]], alpha[units[session]] = solved[1][columns], solved[2][columns]
     mean, scale = _scaling(study, fitted)
     one = next(iter(fitted[0][0].sessions.values()))
-    return write_model(
-        store.model(*item.place),
+    path = store.model(*item.place)
+    files = write_model(
+        path,
         item.place,
         weights=weights,
         intercept=intercept,
@@ -51,6 +54,7 @@ def save_model(store: StudyStore, item: Fit, study: StudySettings, fitted: Seque
             "training": study.training,
         },
     )
+    return {store.name(path): files}
 
 
 def _scaling(study: StudySettings, fitted: Sequence[tuple[Cohort, Solution]]) -> tuple[np.ndarray, np.ndarray]:

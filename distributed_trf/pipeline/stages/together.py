@@ -16,7 +16,7 @@ from distributed_trf.pipeline.items import FitTogether
 from distributed_trf.pipeline.stages.extract import network_settings
 from distributed_trf.pipeline.stages.fit import collect, edges
 from distributed_trf.pipeline.stages.layer_data import LayerData
-from distributed_trf.store.analyses import unit_coords, write_analysis
+from distributed_trf.store.analyses import store_analysis
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.timing import timed
 from distributed_trf.trf.banded import band_candidates, fit_banded, lagged_bands
@@ -80,7 +80,7 @@ def fit_together(
         "weights": item.weights,
         "bin_width": item.bin_width,
     }
-    write_analysis(store.analysis(item.key), ds.merge(unit_coords(store.results)), place)
+    files = store_analysis(store, item.key, ds, place)
     r = of_unit["r"]
     return {
         "layers": ids,
@@ -88,4 +88,5 @@ def fit_together(
         **edges(of_unit["alpha"], study),
         "fallbacks": fallbacks,
         "left_out": left_out,
+        "files": files,
     }

@@ -20,7 +20,7 @@ from distributed_trf.results.published.units import UCSF, Names
 from distributed_trf.results.published.write_analyses import write_draws, write_lowpass
 from distributed_trf.store.atomic import new_folder
 from distributed_trf.store.fingerprint import digest_file
-from distributed_trf.store.results import lay_results, write_fit, write_reliability
+from distributed_trf.store.results import lay_results, vouch_for_all, write_fit, write_reliability
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.store.zarr_arrays import attributes, member, open_group
 
@@ -116,11 +116,12 @@ def import_published_csv(
     with new_folder(output) as new:
         store = StudyStore.create(new)
         lay_results(store.results, grid, [], _attrs(chosen, gathered))
-        member(open_group(store.results, mode="r+"), "r").attrs["comment"] = COMMENT
         for place, fit in gathered.fits.items():
             write_fit(store.results, place, fit.values)
         for (stimuli, bin_width), measured in gathered.reliability.items():
             write_reliability(store.results, stimuli, bin_width, measured)
+        member(open_group(store.results, mode="r+"), "r").attrs["comment"] = COMMENT
+        vouch_for_all(store.results)
         write_lowpass(store, gathered)
         write_draws(store, gathered)
     files = tuple(path.name for path in chosen.files)

@@ -11,7 +11,7 @@ import xarray as xr
 from distributed_trf import names
 from distributed_trf.pipeline.items import BootstrapTest, BootstrapTraining, FitLowpass
 from distributed_trf.results.published.gather import Column, Gathered
-from distributed_trf.store.analyses import unit_coords, write_analysis
+from distributed_trf.store.analyses import lay_analysis, unit_coords
 from distributed_trf.store.results import Place
 from distributed_trf.store.study_store import StudyStore
 
@@ -23,7 +23,7 @@ def write_lowpass(store: StudyStore, gathered: Gathered) -> None:
         columns = {**fit.values, "cv_score": np.full(len(units[names.UNIT]), np.nan)}
         ds = xr.Dataset({name: (names.UNIT, column) for name, column in columns.items()})
         key = FitLowpass(*place, lowpass_bin).key
-        write_analysis(store.analysis(key), ds.merge(units), _labels(place) | {"lowpass_bin": lowpass_bin})
+        lay_analysis(store, key, ds.merge(units), _labels(place) | {"lowpass_bin": lowpass_bin})
 
 
 def write_draws(store: StudyStore, gathered: Gathered) -> None:
@@ -47,7 +47,7 @@ def _write_training(
     for (percent, _), values in draws.items():
         ds = xr.Dataset({name: (("draw", names.UNIT), stacked) for name, stacked in values.items()})
         key = BootstrapTraining(*place, percent).key
-        write_analysis(store.analysis(key), ds.merge(units), _labels(place) | {"training_percent": percent})
+        lay_analysis(store, key, ds.merge(units), _labels(place) | {"training_percent": percent})
 
 
 def _write_test(
@@ -62,7 +62,7 @@ def _write_test(
         {"r": (("test_percent", "n_repeats", "draw", names.UNIT), r)},
         coords={"test_percent": percents, "n_repeats": [int(n) for n in repeats]},
     )
-    write_analysis(store.analysis(BootstrapTest(*place).key), ds.merge(units), _labels(place))
+    lay_analysis(store, BootstrapTest(*place).key, ds.merge(units), _labels(place))
 
 
 def _stacked(draws: dict[str, Column], n_draws: int) -> dict[str, np.ndarray]:

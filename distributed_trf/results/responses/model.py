@@ -12,11 +12,12 @@ from distributed_trf.errors import StoreError
 from distributed_trf.pipeline.items import Extract
 from distributed_trf.recordings.binned_features import binned_features
 from distributed_trf.recordings.time_grid import lead_in_bins
-from distributed_trf.store.features import NetworkFeatures
+from distributed_trf.store.features import NetworkFeatures, feature_files
 from distributed_trf.store.fingerprint import digest
 from distributed_trf.store.receipts import Receipt, read_receipt
 from distributed_trf.store.stored_model import StoredModel
 from distributed_trf.store.study_store import StudyStore
+from distributed_trf.store.vouched import open_vouched
 from distributed_trf.trf.predict import drive
 
 LISTED = 20
@@ -123,7 +124,8 @@ class Model:
             ``x_scale`` over (feature, lag): ``coef * x_scale`` are the weights of the scaled columns. ``session`` and
             ``channel`` lie along unit, ``lag`` is in seconds; settings and versions are in ``attrs``.
         """
-        return xr.open_zarr(self.stored.path, consolidated=False, chunks=None, zarr_format=3)
+        assert self.stored.files is not None
+        return open_vouched(self.stored.path, self.stored.files)
 
     def __repr__(self) -> str:
         place = ", ".join(map(str, self.stored.place))
@@ -152,7 +154,8 @@ class Model:
     def _features(self, ids: list[str], *, everything: bool) -> Iterator[tuple[str, np.ndarray]]:
         """Read the features of some stimuli, each of shape (bins, features), those of the silence first."""
         stimuli, network, weights, layer, bin_width = self.stored.place
-        features = NetworkFeatures(self._store.features(stimuli, network, weights))
+        files = feature_files(self._store, stimuli, network, weights)
+        features = NetworkFeatures(self._store.features(stimuli, network, weights), files)
         self._check(features)
         if everything:  # one batch after another, each read once
             return ((i, x) for i, x in binned_features(features, layer, bin_width) if i in self.stored.bins)

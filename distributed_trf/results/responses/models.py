@@ -8,9 +8,10 @@ from distributed_trf.errors import StoreError
 from distributed_trf.pipeline.items import Fit
 from distributed_trf.results.responses.model import Model
 from distributed_trf.store.models import open_model
-from distributed_trf.store.receipts import Receipt, read_receipt
-from distributed_trf.store.results import Place, shown_fits
+from distributed_trf.store.receipts import Receipt, receipts
+from distributed_trf.store.results import Place, has_results, shown_fits
 from distributed_trf.store.study_store import StudyStore
+from distributed_trf.store.vouched import check_files
 
 
 class Models:
@@ -22,11 +23,10 @@ class Models:
     def __init__(self, store: StudyStore) -> None:
         self._store = store
         self._fits: dict[str, tuple[Place, Receipt]] = {}
-        shown = shown_fits(store.results) if store.results.is_dir() else lambda _: True
-        for place in filter(shown, store.all_models()):
-            receipt = read_receipt(store, Fit.stage, _key(place))
-            if receipt is not None and "model" in receipt.details:
-                self._fits[_key(place)] = place, receipt
+        shown = shown_fits(store.results) if has_results(store) else lambda _: True
+        found = dict(receipts(store, Fit.stage))
+        for place in filter(shown, store.places({group for receipt in found.values() for group in receipt.files})):
+            self._fits[_key(place)] = place, found[_key(place)]
 
     def keys(self) -> list[Place]:
         """List (stimuli, network, weights, layer, bin width in ms) of all that can be opened."""
@@ -35,13 +35,10 @@ class Models:
     def __getitem__(self, place: Place) -> Model:
         if _key(place) not in self._fits:
             raise StoreError(f"{self._store.root}: no model of {_words(place)}; in store: {self._nearest(place)}")
-        stored, (_, receipt) = open_model(self._store.model(*place)), self._fits[_key(place)]
-        if stored.digest != receipt.details["model"]:
-            raise StoreError(
-                f"{stored.path}: this is not the model that its fit wrote; run the study again, with "
-                "save_models: true, to make it anew"
-            )
-        return Model(self._store, stored, receipt)
+        (_, receipt), path = self._fits[_key(place)], self._store.model(*place)
+        files = receipt.files[self._store.name(path)]
+        check_files(path, {key: digest for key, digest in files.items() if not key.startswith("coef/c/")})
+        return Model(self._store, open_model(path, files), receipt)
 
     def sel(
         self, *, network: str, layer: int, weights: str = "fixed", stimuli: str = "timit", bin_width: float = 50.0

@@ -29,6 +29,7 @@ from distributed_trf.figures.style import new_figure, note
 from distributed_trf.pipeline.watch.events import ItemEnded
 from distributed_trf.results.tables.penalty_edges import penalty_edges
 from distributed_trf.results.tables.reliability_table import reliability_table
+from distributed_trf.store.receipts import Receipt, write_failure
 from distributed_trf.store.results import lay_results
 from distributed_trf.store.study_store import StudyStore
 from tests.figures.html.parsed import Parsed
@@ -261,9 +262,7 @@ def test_report__shows_names_and_messages_as_text(tmp_path):
     settings = {"name": HOSTILE, "networks": [HOSTILE]}
     grid = type(GRID)(axes, units, layers)
     lay_results(store.results, grid, [], {"study": settings, "source": HOSTILE, HOSTILE: HOSTILE})
-    failure = store.failures / "fit" / "key.json"
-    failure.parent.mkdir(parents=True)
-    failure.write_text('{"fingerprint": {}, "details": {"message": "' + HOSTILE.replace('"', '\\"') + '"}}')
+    write_failure(store, "fit", "key", Receipt({}, {"message": HOSTILE}))
     page = report_of(store.root)
     assert page.images == []
     assert page.handlers == []

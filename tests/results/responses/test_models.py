@@ -14,13 +14,13 @@ import xarray as xr
 from scipy.signal import resample
 
 from distributed_trf import open_models
-from distributed_trf.errors import StoreError
+from distributed_trf.errors import DamagedError, StoreError
 from distributed_trf.pipeline.items import Extract, Fit
 from distributed_trf.store.feature_layout import FeatureLayout, StoredLayer
-from distributed_trf.store.features import create_features, write_batch
+from distributed_trf.store.features import lay_features, write_batch
 from distributed_trf.store.fingerprint import digest
 from distributed_trf.store.models import write_model
-from distributed_trf.store.receipts import Receipt, revoke_receipt, write_receipt
+from distributed_trf.store.receipts import Receipt, read_receipt, revoke_receipt, write_receipt
 from distributed_trf.store.study_store import StudyStore
 from tests.store_damage import flip_a_bit
 
@@ -71,8 +71,9 @@ def save_fit(store: StudyStore, fit: Fit, features: list[str], seed: int) -> dic
     }
     for name in ("weights", "intercept", "alpha"):
         arrays[name][..., 4] = np.nan  # session s3 could not be read
+    path = store.model(*fit.place)
     written = write_model(
-        store.model(*fit.place),
+        path,
         fit.place,
         **arrays,
         lags_seconds=[lag * fit.bin_width / 1000 for lag in LAGS],
@@ -80,7 +81,9 @@ def save_fit(store: StudyStore, fit: Fit, features: list[str], seed: int) -> dic
         bins=BINS[fit.bin_width],
         settings={"lags": {"lead_in": LAYOUT.lead_in}},
     )
-    write_receipt(store, "fit", fit.key, Receipt({"features": digest(features)}, {"model": written}))
+    write_receipt(
+        store, "fit", fit.key, Receipt({"features": digest(features)}, {"files": {store.name(path): written}})
+    )
     return arrays
 
 
@@ -95,11 +98,12 @@ def made(tmp_path) -> Made:
         for x in LAYOUT.layers
     }
     path = store.features("timit", "net", "reset")
-    create_features(path, LAYOUT)
+    lay_features(store, path, LAYOUT, lambda: None)
     for batch, (first, last) in enumerate(LAYOUT.batch_borders):
-        write_batch(path, batch, {layer: list(by.values())[first:last] for layer, by in frames.items()})
-        key = Extract("timit", "net", "reset", batch).key
-        write_receipt(store, "extract", key, Receipt({}, {"digests": {"0": f"conv{batch}", "4": f"block{batch}"}}))
+        of_batch = {layer: list(by.values())[first:last] for layer, by in frames.items()}
+        files = {store.name(path): write_batch(path, batch, of_batch)}
+        details = {"digests": {"0": f"conv{batch}", "4": f"block{batch}"}, "files": files}
+        write_receipt(store, "extract", Extract("timit", "net", "reset", batch).key, Receipt({}, details))
     kinds = {0: ["conv0", "conv1"], 4: ["block0", "block1"]}
     models = {fit: save_fit(store, fit, kinds[fit.layer], seed) for seed, fit in enumerate(FITS)}
     return Made(store.root, frames, models)
@@ -174,13 +178,13 @@ def test_predict__reads_no_chunk_that_it_does_not_need(made):
     for chunk in (0, 2):  # sessions s1 and s3: chunks are of two units here
         flip_a_bit(path / f"coef/c/{chunk}/0/0", -1)
     xr.testing.assert_identical(select(made, FITS[0]).predict(sessions=["s2"]), session)
-    with pytest.raises(StoreError, match="coef: a chunk cannot be read"):
+    with pytest.raises(StoreError, match=r"coef/c/0/0/0: damaged, it is not what was written here"):
         select(made, FITS[0]).predict(sessions=["s1"])
 
     save_fit(made.store, FITS[0], ["conv0", "conv1"], seed=0)
     flip_a_bit(made.store.features("timit", "net", "reset") / "0/c/0/0", -1)  # stimuli 10, 11 and 12
     xr.testing.assert_identical(select(made, FITS[0]).predict(["13"]), stimulus)
-    with pytest.raises(StoreError, match=r"reset\.zarr/0: a chunk cannot be read"):
+    with pytest.raises(StoreError, match=r"reset\.zarr/0/c/0/0: damaged, it is not what was written"):
         select(made, FITS[0]).predict(["12"])
 
 
@@ -203,7 +207,9 @@ def test_predict__refuses_features_that_are_not_those_of_the_fit(made):
     """They were extracted again with another seed, and the fit was not done again."""
     model = select(made, FITS[0])
     key = Extract("timit", "net", "reset", 1).key
-    write_receipt(made.store, "extract", key, Receipt({}, {"digests": {"0": "other", "4": "block1"}}))
+    was = read_receipt(made.store, "extract", key)
+    again = Receipt({}, {**was.details, "digests": {"0": "other", "4": "block1"}})
+    write_receipt(made.store, "extract", key, again)
     message = (
         r"reset\.zarr: the features in store are not those that .*00-50ms\.zarr was fitted on; run the study again"
     )
@@ -265,10 +271,10 @@ def test_model__counts_only_with_the_receipt_of_its_fit(made):
     revoke_receipt(made.store, "fit", FITS[0].key)
     write_receipt(made.store, "fit", FITS[1].key, Receipt({"features": ""}, {}))  # done again without saving
     assert open_models(made.folder).keys() == [FITS[2].place]
-    write_receipt(made.store, "fit", FITS[2].key, Receipt({"features": ""}, {"model": "another"}))
-    with pytest.raises(
-        StoreError, match=r"04-20ms\.zarr: this is not the model that its fit wrote; run the study again"
-    ):
+    path = made.store.model(*FITS[2].place)
+    shutil.rmtree(path)
+    shutil.copytree(made.store.model(*FITS[1].place), path)
+    with pytest.raises(DamagedError, match=r"04-20ms\.zarr/.*: damaged, it is not what was written here"):
         open_models(made.folder).sel(network="net", weights="reset", layer=4, bin_width=20)
 
 
@@ -276,6 +282,10 @@ def test_open_models__without_a_study_or_models_says_what_to_do(made, tmp_path):
     with pytest.raises(StoreError, match="there is no study folder here; run the study first"):
         open_models(tmp_path / "gone")
     shutil.rmtree(made.folder / "models")
+    with pytest.raises(DamagedError, match=r"00-50ms\.zarr/alpha/zarr\.json: cannot be read"):
+        select(made, FITS[0])
+    for fit in FITS:
+        revoke_receipt(made.store, "fit", fit.key)
     assert open_models(made.folder).keys() == []
     with pytest.raises(StoreError, match="in store: nothing yet; set save_models: true in the study and run it"):
         select(made, FITS[0])
