@@ -117,4 +117,4 @@ def test_figures__before_any_fit_are_of_sites_and_tuning_only(tmp_path):
     assert drawn(root) == {"figure_2.png", "figure_S1.png"}
     done = figures(root, "--only", "3")
     assert done.exit_code == 2
-    assert "no fit of timit is in these results; run the study first" in done.output
+    assert "no fit of timit is in these results that has a number; `dtrf results STUDY` says why" in done.output

@@ -69,7 +69,7 @@ def test_worker_that_fails__is_named_takes_no_work_and_explains_why_none_are_lef
     (told,) = [record.message for record in caplog.records if record.name == worker_proof.__name__]
     assert told.startswith("worker tls://127.0.0.1:")
     assert "takes no work: device 'cuda' needs cupy" in told
-    assert str(raised.value).startswith("no worker is left that can work; worker tcp://127.0.0.1:")
+    assert str(raised.value).startswith("no worker is left that can work; worker tls://127.0.0.1:")
     assert "device 'cuda' needs cupy" in str(raised.value)
 
 

@@ -175,7 +175,7 @@ def test_config__unknown_field_is_named():
 def test_weights__of_another_network_are_refused(tmp_path, weights):
     other = {name.replace("conv1.", "layer1."): t for name, t in weights.items()}
     path = save_lightning(other, tmp_path / "net.ckpt")
-    with pytest.raises(FeatureError, match=r"not the weights of Wav2LetterNetwork: 7 missing: conv1\.conv\.weight, "):
+    with pytest.raises(FeatureError, match=r"not the weights of Wav2LetterNetwork: 6 missing: conv1\.conv\.weight, "):
         build_network(SMALL, NetworkSettings(name="w", source=str(path)), "trained", device="cpu")
 
 

@@ -180,7 +180,7 @@ def test_figure_3__compares_with_the_weights_and_the_spectrogram_that_are_asked_
     [
         ({"network": ["cochleagram"]}, {}, "no layer of a network is in these results"),
         ({}, {"networks": ["wav2vec2"]}, "no layer of wav2vec2 is in these results"),
-        ({}, {"stimuli": "songs"}, "no fit of songs is in these results; run the study first"),
+        ({}, {"stimuli": "songs"}, "no fit of songs is in these results that has a number"),
         ({}, {"bin_width": 20.0}, "no fit of timit, mvocs at 20 ms is in these results"),
     ],
 )

@@ -8,6 +8,7 @@ import xarray as xr
 
 from distributed_trf.config.study import RidgeSettings
 from distributed_trf.names import BIN_WIDTH, STIMULI
+from distributed_trf.results.attributes import study_of
 from distributed_trf.trf.crossval import at_edges
 
 
@@ -48,8 +49,7 @@ def in_words(row: pd.Series) -> str:
 
 def _penalties(ds: xr.Dataset) -> list[float]:
     """List the grid's penalties; none of imported results, or of settings that this version does not understand."""
-    study = ds.attrs.get("study")
     try:
-        return RidgeSettings.model_validate(study["ridge"]).penalties if isinstance(study, dict) else []
+        return RidgeSettings.model_validate((study_of(ds) or {})["ridge"]).penalties
     except (KeyError, pydantic.ValidationError):
         return []
