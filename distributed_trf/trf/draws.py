@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from distributed_trf.errors import ConfigError, DataError
+from distributed_trf.trf.parameters import number, whole
 
 ROUNDING = 1e-9
 """Part of a wanted duration by which rounding may miss it without another stimulus being drawn."""
@@ -40,12 +41,11 @@ def draw_generator(seed: int, *key: str | float | None) -> np.random.Generator:
     >>> float(draw_generator(0, "training", 40, 7).random()) == float(draw_generator(0, "training", 40.0, 7).random())
     True
     """
-    if not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise ConfigError(f"seed={seed!r} must be an integer of 0 or more")
+    seed = whole("seed", seed, 0)
     # Hashed, because a spawn key is a row of words in which (1, 23) and (12, 3) of longer words could look alike.
     text = json.dumps([part if part is None or isinstance(part, str) else float(part) for part in key])
     words = np.frombuffer(hashlib.blake2b(text.encode(), digest_size=16).digest(), dtype="<u4")
-    return np.random.default_rng(np.random.SeedSequence(int(seed), spawn_key=tuple(words.tolist())))
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=tuple(words.tolist())))
 
 
 def draw_stimuli(durations: Sequence[float] | np.ndarray, percent: float, rng: np.random.Generator) -> np.ndarray:
@@ -83,7 +83,7 @@ def draw_stimuli(durations: Sequence[float] | np.ndarray, percent: float, rng: n
         raise DataError(f"durations have shape {lengths.shape}; expected one for each of at least one stimulus")
     for i in np.flatnonzero(~(np.isfinite(lengths) & (lengths > 0))):
         raise DataError(f"durations[{i}] is {lengths[i]:g}; every stimulus must last longer than nothing")
-    if not 0 < percent <= 100:
+    if not 0 < number("percent_duration", percent, "per cent") <= 100:
         raise ConfigError(f"percent_duration={percent!r} must be above 0 and at most 100")
     wanted = percent * lengths.sum() / 100 * (1 - ROUNDING)
     counts, heard = np.zeros(lengths.size, dtype=np.int64), 0.0
@@ -116,11 +116,10 @@ def draw_repeats(n_available: int, n_repeats: int, rng: np.random.Generator) -> 
     ConfigError, DataError
         If ``n_repeats`` is, or there are, less than 1.
     """
-    if not isinstance(n_repeats, (int, np.integer)) or n_repeats < 1:
-        raise ConfigError(f"n_repeats={n_repeats!r} must be an integer of 1 or more")
+    n_repeats = whole("n_repeats", n_repeats, 1)
     if n_available < 1:
         raise DataError(f"there are {n_available} repeats to draw from; record at least 1")
-    return np.bincount(rng.integers(n_available, size=int(n_repeats)), minlength=n_available)
+    return np.bincount(rng.integers(n_available, size=n_repeats), minlength=n_available)
 
 
 def draw_tests(

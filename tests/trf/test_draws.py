@@ -94,15 +94,21 @@ def test_draw_generator__whole_numbers_are_one_key_however_written():
     assert len(set(same)) == 1
 
 
-@pytest.mark.parametrize("percent", [0, -1, 100.1, float("nan"), float("inf")])
-def test_percent__outside_its_range_is_named(percent):
-    with pytest.raises(ConfigError, match=re.escape(f"percent_duration={percent!r} must be above 0 and at most 100")):
+@pytest.mark.parametrize(
+    ("percent", "expected"),
+    [
+        *((outside, "above 0 and at most 100") for outside in (0, -1, 100.1)),
+        *((none, "a finite number, in per cent") for none in (float("nan"), float("inf"), "50", None, 1j)),
+    ],
+)
+def test_percent__outside_its_range_is_named(percent, expected):
+    with pytest.raises(ConfigError, match=re.escape(f"percent_duration={percent!r} must be {expected}")):
         draw_stimuli([1.0], percent, draw_generator(0))
 
 
-@pytest.mark.parametrize("n_repeats", [0, -2, 2.5])
+@pytest.mark.parametrize("n_repeats", [0, -2, 2.5, "3"])
 def test_n_repeats__less_than_one_is_named(n_repeats):
-    with pytest.raises(ConfigError, match=f"n_repeats={n_repeats} must be an integer of 1 or more"):
+    with pytest.raises(ConfigError, match=f"n_repeats={n_repeats!r} must be a whole number, 1 or more"):
         draw_repeats(3, n_repeats, draw_generator(0))
 
 
@@ -128,5 +134,5 @@ def test_other_bad_input__is_named():
     with pytest.raises(ConfigError, match="draws=0 must be 1 or more"):
         draw_tests([1.0], 1, percent_duration=50, n_repeats=1, draws=0, seed=0)
     for seed in (-1, 0.5, "0"):
-        with pytest.raises(ConfigError, match=f"seed={seed!r} must be an integer of 0 or more"):
+        with pytest.raises(ConfigError, match=f"seed={seed!r} must be a whole number, 0 or more"):
             draw_generator(seed)
