@@ -1,8 +1,14 @@
-"""Damage done to files on disk."""
+"""Damage done to files on disk, and changes that pass for what was written."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+
+from distributed_trf.store.fingerprint import digest_file
+from distributed_trf.store.laid import read_laid, write_laid
+from distributed_trf.store.receipts import read_receipt, write_receipt
+from distributed_trf.store.study_store import StudyStore
 
 
 def flip_a_bit(path: Path, byte: int) -> None:
@@ -10,3 +16,19 @@ def flip_a_bit(path: Path, byte: int) -> None:
     content = bytearray(path.read_bytes())
     content[byte] ^= 16
     path.write_bytes(content)
+
+
+def vouch_for_changes(store: StudyStore, group: Path) -> None:
+    """Take the files of a group, as a test has changed them, for those that were written."""
+    laid = store.laid / group.relative_to(store.root).with_suffix(".json")
+    if laid.exists():
+        was = read_laid(store.root, group)
+        write_laid(store.root, group, replace(was, files={key: digest_file(group / key) for key in was.files}))
+    for path in store.receipts.glob("*/*.json"):
+        receipt = read_receipt(store, path.parent.name, path.stem)
+        vouched = {} if receipt is None else receipt.files.get(store.name(group), {})
+        if vouched and group != store.results:  # fits call their files by place
+            files = {**receipt.files, store.name(group): {key: digest_file(group / key) for key in vouched}}
+            write_receipt(
+                store, path.parent.name, path.stem, replace(receipt, details={**receipt.details, "files": files})
+            )

@@ -214,7 +214,7 @@ class TRF(Parameters):
     def predict(self, X: Sequence[Array]) -> list[Array]:
         """Predict the responses to features, one array of shape (T_i, U) per trial."""
         X = self._features(X)
-        return self._by_trial(X, drive(X, *self._weights(), self._outside) + self.intercept_)
+        return self._by_trial(X, drive(X, *self._weights(), self.padding_) + self.intercept_)
 
     def score(
         self,
@@ -250,8 +250,8 @@ class TRF(Parameters):
         Y = as_responses(X, Y, lead_in=self.lead_in, repeats=True)
         # Without the intercept, beside which heavily shrunk weights would be rounded away.
         weights, lags, lead_in = self._weights()
-        predicted = self._by_trial(X, drive(X, weights, lags, lead_in, self._outside))
-        rounding = drive_rounding(X, weights, len(lags), self._scales)
+        predicted = self._by_trial(X, drive(X, weights, lags, lead_in, self.padding_))
+        rounding = drive_rounding(X, weights, len(lags), self.x_inverse_)
         sums = PairedSums.of([y if y.ndim == 3 else y[None, :, :] for y in Y], predicted, rounding)
         return bootstrap_r(
             sums, sums.n_bins, percent_duration=percent_duration, n_repeats=n_repeats, draws=1, seed=seed
@@ -280,9 +280,9 @@ class TRF(Parameters):
         X = self._features(X)
         Y = as_responses(X, Y, lead_in=self.lead_in, repeats=True)
         weights, lags, lead_in = self._weights()
-        parts = band_drives(X, weights, lags, lead_in, self.bands, self._outside)
+        parts = band_drives(X, weights, lags, lead_in, self.bands, self.padding_)
         xp = namespace(*Y)
-        rounding = xp.sum(drive_rounding(X, weights, len(lags), self._scales), axis=0)
+        rounding = xp.sum(drive_rounding(X, weights, len(lags), self.x_inverse_), axis=0)
         return variance_shares(xp.concat(Y, axis=-2), parts, rounding)[1]
 
     def _features(self, X: Sequence[Any]) -> list[Array]:
@@ -296,17 +296,6 @@ class TRF(Parameters):
         xp = namespace(self.coef_)
         weights = xp.reshape(xp.permute_dims(self.coef_, (2, 1, 0)), (-1, self.coef_.shape[0]))
         return weights, lag_samples(self.tmin, self.tmax, self.sfreq), int(self.lead_in)
-
-    @property
-    def _scales(self) -> Array:
-        """One over the scales of the lagged columns; ones in a fit that was saved before they were kept."""
-        xp = namespace(self.coef_)
-        return getattr(self, "x_inverse_", xp.reshape(xp.ones_like(self.coef_[0, :, :]), (-1,)))
-
-    @property
-    def _outside(self) -> Array | None:
-        """What stands outside a trial; nothing says so in a fit that was saved before there was a choice."""
-        return getattr(self, "padding_", None)
 
     def _by_trial(self, X: Sequence[Array], predicted: Array) -> list[Array]:
         borders = np.cumsum([0] + [x.shape[0] - int(self.lead_in) for x in X]).tolist()

@@ -113,6 +113,7 @@ def test_standing__counts_receipts_where_a_run_left_no_word(write_study, workpla
     shared.cache_clear()  # another process has not read it before
     found = stands(workplace)
     receipts = Counter(path.parent.name for path in (workplace / "study/receipts").glob("*/*.json"))
+    assert receipts.pop("spikes") == 2  # no items of their own
     assert {stage: s.done for stage, s in found.items()} == receipts
     assert [s.missing for s in found.values()] == [None] * 3  # read, extract, fit
 

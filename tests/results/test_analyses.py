@@ -15,6 +15,7 @@ from distributed_trf.store.analyses import unit_coords, write_analysis
 from distributed_trf.store.receipts import Receipt, write_receipt
 from distributed_trf.store.results import ANALYSES_ATTR, lay_results, write_reliability
 from distributed_trf.store.study_store import StudyStore
+from distributed_trf.store.vouched import digest_files
 from tests.small_results import GRID
 
 PLACE = ("timit", "mel", "fixed", 0, 50.0)
@@ -29,8 +30,9 @@ def store(tmp_path):
         key = FitLowpass(*PLACE, lowpass_bin).key
         ds = xr.Dataset({name: (names.UNIT, lowpass_bin + np.arange(3)) for name in names.RESULTS})
         place = dict(zip(names.GRID, PLACE, strict=True)) | {"lowpass_bin": lowpass_bin}
-        write_analysis(store.analysis(key), ds.merge(unit_coords(store.results)), place)
-        write_receipt(store, ANALYSE, key, Receipt({}, {}))
+        path = store.analysis(key)
+        write_analysis(path, ds.merge(unit_coords(store.results)), place)
+        write_receipt(store, ANALYSE, key, Receipt({}, {"files": {store.name(path): digest_files(path)}}))
     return store
 
 

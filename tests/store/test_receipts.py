@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from hashlib import sha256
 
 import numpy as np
@@ -188,8 +189,17 @@ def test_parts__are_added_to_those_that_are_there_where_the_rest_is_the_same():
         assert not made.covers(asked | other)
         assert made.lacks(asked | other | {"layer: 7": "d"}) == []  # all of it is to be made anew
     assert not made.covers({"layer: 2": "c"})  # the dtype counts no more, so nothing tells
-    whole = made.with_parts(Receipt(asked | {"layer: 7": "d"}, {"digests": {"7": "z"}, "seconds": 2}))
+    group = "features/timit/net/trained.zarr"
+    whole = replace(made, details={**made.details, "files": {group: {"0/c/0": "p", "zarr.json": "q"}}}).with_parts(
+        Receipt(asked | {"layer: 7": "d"}, {"digests": {"7": "z"}, "seconds": 2, "files": {group: {"7/c/0": "r"}}})
+    )
     assert whole.covers(asked | {"layer: 0": "b", "layer: 7": "d"})
-    assert whole.details == {"digests": {"0": "x", "2": "y", "7": "z"}, "seconds": 2}
-    assert whole.only(["0"]) == Receipt({"dtype": "a", "layer: 0": "b"}, {"digests": {"0": "x"}, "seconds": 2})
+    assert whole.details["digests"] == {"0": "x", "2": "y", "7": "z"}
+    assert whole.details["seconds"] == 2
+    assert whole.files == {group: {"0/c/0": "p", "zarr.json": "q", "7/c/0": "r"}}
+    first = whole.only(["0"])
+    assert first.fingerprint == {"dtype": "a", "layer: 0": "b"}
+    assert first.details == {"digests": {"0": "x"}, "seconds": 2, "files": first.files}
+    assert "7/c/0" not in first.files[group]
+    assert first.files[group]["0/c/0"] == "p"
     assert Receipt({"lags": "a"}, {}).only([]) == Receipt({"lags": "a"}, {})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 
 import numpy as np
@@ -119,16 +118,6 @@ def test_load_trf__every_damaged_array_is_noticed(saved):
     shutil.rmtree(saved / "intercept_")
     with pytest.raises(StoreError, match=r"a1\.zarr: this saved TRF is damaged .*intercept_ is missing"):
         load_trf(saved)
-
-
-def test_load_trf__one_saved_before_padding_could_be_chosen_is_padded_with_zeros(fitted, saved):
-    metadata = saved / "zarr.json"
-    content = json.loads(metadata.read_text())
-    for name in ("padding", "padding_"):
-        del content["attributes"]["plain"][name]
-    metadata.write_text(json.dumps(content))
-    X, _ = trials(seed=2)
-    np.testing.assert_array_equal(load_trf(saved).predict(X)[0], fitted.predict(X)[0])
 
 
 def test_load_trf__another_format_or_torn_metadata_is_refused(saved):

@@ -13,6 +13,7 @@ from distributed_trf.errors import StoreError
 from distributed_trf.results.responses.inter_trial_draws import inter_trial_draws
 from distributed_trf.store.study_store import StudyStore
 from tests.small_results import write_small_study
+from tests.store_damage import vouch_for_changes
 
 
 def test_inter_trial_draws__have_the_means_medians_and_spread_that_the_study_stored(saved_study):
@@ -51,6 +52,7 @@ def own_copy(tmp_path, saved_study):
 def test_inter_trial_draws__without_reliability_in_the_study(own_copy):
     group = zarr.open_group(own_copy.results, mode="r+")
     group.attrs.update({"study": {**group.attrs["study"], "reliability": None}})
+    vouch_for_changes(own_copy, own_copy.results)
     session = str(open_results(own_copy.root).session.values[0])
     with pytest.raises(StoreError, match="measured no reliability; set `reliability` and run it"):
         inter_trial_draws(own_copy.root, session, "Ch1")
@@ -61,6 +63,7 @@ def test_inter_trial_draws__of_a_unit_without_a_spike(own_copy):
     session, channel = str(ds.session.values[0]), str(ds.channel.values[0])
     test = zarr.open_group(own_copy.counts("timit", 50.0, session), mode="r+")["test"]
     test[..., 0] = np.zeros_like(test[..., 0])
+    vouch_for_changes(own_copy, own_copy.counts("timit", 50.0, session))
     with pytest.raises(StoreError, match=f"session {session}, channel {channel} never varies in the test stimuli"):
         inter_trial_draws(own_copy.root, session, channel)
 
@@ -70,5 +73,6 @@ def test_inter_trial_draws__of_responses_that_the_results_do_not_follow_from(own
     session, channel = str(ds.session.values[0]), str(ds.channel.values[0])
     test = zarr.open_group(own_copy.counts("timit", 50.0, session), mode="r+")["test"]
     test[:] = test[:][::-1]
+    vouch_for_changes(own_copy, own_copy.counts("timit", 50.0, session))
     with pytest.raises(StoreError, match=f"the normaliser of session {session}, channel {channel} is .*run the study"):
         inter_trial_draws(own_copy.root, session, channel)

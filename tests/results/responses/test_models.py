@@ -282,7 +282,7 @@ def test_open_models__without_a_study_or_models_says_what_to_do(made, tmp_path):
     with pytest.raises(StoreError, match="there is no study folder here; run the study first"):
         open_models(tmp_path / "gone")
     shutil.rmtree(made.folder / "models")
-    with pytest.raises(DamagedError, match=r"00-50ms\.zarr/alpha/zarr\.json: cannot be read"):
+    with pytest.raises(DamagedError, match=r"00-50ms\.zarr/.*: cannot be read"):
         select(made, FITS[0])
     for fit in FITS:
         revoke_receipt(made.store, "fit", fit.key)

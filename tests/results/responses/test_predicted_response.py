@@ -14,6 +14,7 @@ from distributed_trf.pipeline.stages.read_session import load_counts
 from distributed_trf.recordings.binning import bin_spikes
 from distributed_trf.results.responses.predicted_response import predicted_response
 from distributed_trf.store.study_store import StudyStore
+from tests.store_damage import vouch_for_changes
 
 MEL = {"network": "mel_librosa", "layer": 0, "weights": "fixed"}
 
@@ -80,8 +81,10 @@ def test_predicted_response__is_the_prediction_and_score_of_the_study(saved_stud
 
 def test_predicted_response__of_a_study_with_a_delay_begins_later(tmp_path, saved_study, best_unit):
     shutil.copytree(saved_study, tmp_path / "study")
-    group = zarr.open_group(StudyStore.open(tmp_path / "study").results, mode="r+")
+    store = StudyStore.open(tmp_path / "study")
+    group = zarr.open_group(store.results, mode="r+")
     group.attrs.update({"study": {**group.attrs["study"], "delay": 0.1}})
+    vouch_for_changes(store, store.results)
     later = predicted_response(tmp_path / "study", *best_unit, **MEL)
     at_once = predicted_response(saved_study, *best_unit, **MEL)
     np.testing.assert_allclose(later.time, at_once.time + 0.1)
