@@ -26,7 +26,7 @@ from distributed_trf.pipeline.shared import Shared, share
 from distributed_trf.pipeline.submit import run_on
 from distributed_trf.pipeline.survey import items
 from distributed_trf.pipeline.watch.events import ItemEnded, RunStarted
-from distributed_trf.store.receipts import Receipt, write_receipt
+from distributed_trf.store.receipts import SPIKES, Receipt, write_receipt
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.store.zarr_arrays import write_group
 
@@ -210,7 +210,8 @@ def _details(context: Context, item: Item) -> dict[str, Any]:
     if isinstance(item, ReadSession):
         for width in study.bin_widths:
             write_group(store.counts(item.stimuli, width, item.session), {}, {})
-        return {"digests": {f"{width:g}": "0" for width in study.bin_widths}, "notes": []}
+        write_receipt(store, SPIKES, item.key, Receipt({}, {}))
+        return {"digests": {f"{width:g}": "0" for width in study.bin_widths}, "notes": [], "doubts": [], "further": 0}
     if isinstance(item, Extract):
         return {"digests": {str(layer.id): "0" for layer in context.tables[item.network].layers}}
     return {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,3 +33,13 @@ def vouch_for_changes(store: StudyStore, group: Path) -> None:
             write_receipt(
                 store, path.parent.name, path.stem, replace(receipt, details={**receipt.details, "files": files})
             )
+
+
+def forget_models(store: StudyStore) -> None:
+    """Leave a study as one that saved no models."""
+    for path in store.receipts.glob("fit/*.json"):
+        receipt = read_receipt(store, "fit", path.stem)
+        assert receipt is not None
+        files = {group: of for group, of in receipt.files.items() if not group.startswith("models/")}
+        write_receipt(store, "fit", path.stem, replace(receipt, details={**receipt.details, "files": files}))
+    shutil.rmtree(store.root / "models")

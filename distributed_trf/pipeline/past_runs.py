@@ -9,6 +9,7 @@ from typing import Any
 
 from distributed_trf.errors import DamagedError
 from distributed_trf.pipeline.shared import FILE
+from distributed_trf.store.atomic import TEMPORARY
 from distributed_trf.store.record import read_record
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.store.vouched import check_files
@@ -62,7 +63,11 @@ def past_runs(store: StudyStore) -> list[PastRun]:
 
 def _past_run(store: StudyStore, folder: Path) -> PastRun:
     try:
-        manifest = read_record(folder / MANIFEST, store.root, REMEDY) or {}
+        manifest = read_record(folder / MANIFEST, store.root, REMEDY)
+        if manifest is None:
+            others = any(TEMPORARY not in path.name for path in folder.iterdir())  # a run writes them after it
+            gone = f"{folder / MANIFEST}: not there, though the run wrote more; {REMEDY}" if others else ""
+            return PastRun(folder.name, {}, gone)
         check_files(folder, {name: d for name, d in manifest.get("files", {}).items() if name == FILE})
     except DamagedError as error:
         return PastRun(folder.name, {}, f"{error.path}: damaged; {REMEDY}")

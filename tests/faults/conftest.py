@@ -76,9 +76,9 @@ class Place:
         return {f"{p.item.stage} {p.item.key}": p.state for p in self.study.status()}
 
     def receipts(self, stage="*"):
-        """Time of writing of every receipt."""
+        """Time of writing of the receipt of every item."""
         files = self.folder.glob(f"receipts/{stage}/*.json")
-        return {f"{f.parent.name}/{f.name}": f.stat().st_mtime_ns for f in files}
+        return {f"{f.parent.name}/{f.name}": f.stat().st_mtime_ns for f in files if f.parent.name != "spikes"}
 
     def assert_never_wrong(self):
         """What is done has the numbers of an undisturbed run; what is not has the same, or none; the rest is whole."""

@@ -13,7 +13,9 @@ from distributed_trf.figures.prediction import draw_example, example_prediction
 from distributed_trf.figures.style import new_figure
 from distributed_trf.results.responses.best_predicted import Example
 from distributed_trf.results.responses.predicted_response import predicted_response
+from distributed_trf.store.study_store import StudyStore
 from tests.small_results import write_small_study
+from tests.store_damage import forget_models
 
 FIT = {"network": "mel_librosa", "layer": 0, "weights": "fixed"}
 
@@ -85,7 +87,7 @@ def test_example_prediction__without_saved_models_says_how_to_save_them(tmp_path
     with pytest.raises(NothingToDrawError, match="no model was saved, .*`save_models: true` in the study and run it"):
         example_prediction(write_small_study(tmp_path / "small"), Example("s1", "1", "net", 0, "trained"))
     shutil.copytree(saved_study, tmp_path / "study")
-    shutil.rmtree(tmp_path / "study/models")
+    forget_models(StudyStore.open(tmp_path / "study"))
     with pytest.raises(NothingToDrawError, match="save_models: true"):
         example_prediction(tmp_path / "study", example)
 

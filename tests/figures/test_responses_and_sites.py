@@ -18,6 +18,7 @@ from distributed_trf.results.responses.best_predicted import Example, best_predi
 from distributed_trf.results.units import select_units
 from distributed_trf.store.study_store import StudyStore
 from tests.small_results import write_small_study
+from tests.store_damage import forget_models
 
 
 def titles(figure):
@@ -57,7 +58,7 @@ def test_figure_2__shows_the_examples_it_is_given(saved_study):
 
 def test_figure_2__without_models_draws_the_maps_and_says_so(tmp_path, saved_study):
     shutil.copytree(saved_study, tmp_path / "study")
-    shutil.rmtree(tmp_path / "study/models")
+    forget_models(StudyStore.open(tmp_path / "study"))
     figure = figure_2(Inputs(tmp_path / "study"))
     (text,) = notes_of(figure)
     assert text.startswith("A: ")

@@ -20,12 +20,23 @@ from distributed_trf.pipeline.context import Context
 from distributed_trf.pipeline.costs.cost import cost
 from distributed_trf.pipeline.costs.memory import process_bytes
 from distributed_trf.pipeline.execute import Task, execute
-from distributed_trf.pipeline.items import Assess, Extract, Fit, FitLowpass, FitTogether, ReadSession, ReadSounds
+from distributed_trf.pipeline.items import (
+    Assess,
+    Extract,
+    Fit,
+    FitLowpass,
+    FitTogether,
+    ReadSession,
+    ReadSounds,
+    bins_part,
+    layer_part,
+)
 from distributed_trf.pipeline.lay import lay_feature_arrays, lay_result_grid
 from distributed_trf.pipeline.manifest import new_run
 from distributed_trf.pipeline.shared import Shared, share
 from distributed_trf.recordings.simulation.simulate import simulate
 from distributed_trf.store.features import NetworkFeatures, write_batch
+from distributed_trf.store.receipts import Receipt, write_receipt
 from distributed_trf.store.study_store import StudyStore
 
 pytestmark = pytest.mark.slow
@@ -93,7 +104,10 @@ class Bench:
         return table["name"]
 
     def task(self, item):
-        fingerprint = dict.fromkeys(("recording files", "recording format", "stimuli", "versions"), "")
+        network = self.context.tables.get(getattr(item, "network", None))
+        parts = [bins_part(width) for width in self.study.bin_widths] if isinstance(item, ReadSession) else []
+        parts += [layer_part(layer.id) for layer in network.layers] if isinstance(item, Extract) else []
+        fingerprint = dict.fromkeys(("recording files", "recording format", "stimuli", "versions", *parts), "")
         return Task(item, fingerprint, self.run, "cpu")
 
     def ready(self, *items):
@@ -113,7 +127,9 @@ class Bench:
                     ]
                     for layer in layout.layers
                 }
-                write_batch(path, batch, made)
+                files = {self.store.name(path): write_batch(path, batch, made)}
+                key = Extract("timit", name, "fixed", batch).key
+                write_receipt(self.store, "extract", key, Receipt({}, {"files": files}))
         lay_result_grid(self.context, [])
 
     def libraries(self):
