@@ -8,7 +8,9 @@ import numpy as np
 import xarray as xr
 
 from distributed_trf import names
-from distributed_trf.store.results import Grid, lay_results, vouch_for_all, write_fit, write_reliability
+from distributed_trf.store.result_grid import Grid
+from distributed_trf.store.result_laying import lay_results, vouch_for_all
+from distributed_trf.store.results import write_fit, write_reliability
 from distributed_trf.store.study_store import StudyStore
 
 NAN = np.nan

@@ -12,7 +12,7 @@ from distributed_trf.store.receipts import EXTRACT as EXTRACT
 from distributed_trf.store.receipts import FIT as FIT
 from distributed_trf.store.receipts import PART
 from distributed_trf.store.receipts import READ as READ
-from distributed_trf.store.results import Place
+from distributed_trf.store.result_grid import Place
 
 STAGES = (READ, ASSESS, EXTRACT, FIT, ANALYSE)
 """In the order they run: each reads what those before wrote."""

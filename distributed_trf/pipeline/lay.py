@@ -23,15 +23,12 @@ from distributed_trf.store.feature_layout import FeatureLayout
 from distributed_trf.store.features import lay_features, stored_layers
 from distributed_trf.store.laid import laid_if_any
 from distributed_trf.store.receipts import read_receipt, revoke_receipt, vouched_files, write_receipt
+from distributed_trf.store.result_grid import Grid, Place
+from distributed_trf.store.result_laying import describe_results, has_grid, lay_results
 from distributed_trf.store.results import (
     ANALYSES_ATTR,
-    Grid,
-    Place,
-    describe_results,
     empty_fit,
     filled_places,
-    has_grid,
-    lay_results,
     located,
     session_units,
     stored_grid,

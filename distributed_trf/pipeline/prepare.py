@@ -21,7 +21,7 @@ from distributed_trf.pipeline.shared import Shared, share
 from distributed_trf.pipeline.survey import Planned, State, survey
 from distributed_trf.store.claims import claim
 from distributed_trf.store.receipts import revoke_receipt
-from distributed_trf.store.results import mend_results
+from distributed_trf.store.result_laying import mend_results
 
 
 def prepare(context: Context, stage: str, removed: list[str]) -> list[Planned]:

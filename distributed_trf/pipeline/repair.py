@@ -20,7 +20,8 @@ from distributed_trf.pipeline.survey import Planned, State
 from distributed_trf.store.laid import read_laid
 from distributed_trf.store.lock import run_lock
 from distributed_trf.store.receipts import SPIKES, read_failure, revoke_receipt, whole_receipt
-from distributed_trf.store.results import located, mend_results, stored_grid
+from distributed_trf.store.result_laying import mend_results
+from distributed_trf.store.results import located, stored_grid
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.store.vouched import check_files
 

@@ -14,7 +14,7 @@ from distributed_trf.recordings.simulation.ucsf.sites import sites
 from distributed_trf.results.attributes import portable
 from distributed_trf.results.layers import SPECTROGRAM
 from distributed_trf.results.rho import with_rho
-from distributed_trf.store.results import Grid
+from distributed_trf.store.result_grid import Grid
 
 NETWORKS = ("wav2letter", "wav2vec2", "speech2text", "whisper_tiny", "whisper_base", "deepspeech2")
 """Those of Ahmed et al. (2025), Fig 3."""

@@ -23,7 +23,8 @@ from distributed_trf.store.model_layout import (
     VARIABLES,
     units_per_chunk,
 )
-from distributed_trf.store.results import Place, asked_grid
+from distributed_trf.store.result_grid import Place
+from distributed_trf.store.results import asked_grid
 from distributed_trf.store.stored_model import StoredModel
 from distributed_trf.store.vouched import digest_files
 from distributed_trf.store.zarr_arrays import WRITE_ALL, codecs

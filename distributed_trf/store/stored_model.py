@@ -11,7 +11,7 @@ import numpy as np
 from distributed_trf import names
 from distributed_trf.errors import StoreError
 from distributed_trf.store.model_layout import FORMAT, FORMAT_VERSION, LAG, STIMULUS
-from distributed_trf.store.results import Place
+from distributed_trf.store.result_grid import Place
 from distributed_trf.store.zarr_arrays import attributes, member, open_group, read
 
 

@@ -10,7 +10,9 @@ import xarray as xr
 from distributed_trf import names, simulate_results
 from distributed_trf.figures.spectrogram_boxes import PUBLISHED
 from distributed_trf.store.analyses import lay_analysis
-from distributed_trf.store.results import Grid, lay_results, vouch_for_all, write_reliability
+from distributed_trf.store.result_grid import Grid
+from distributed_trf.store.result_laying import lay_results, vouch_for_all
+from distributed_trf.store.results import write_reliability
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.store.zarr_arrays import open_group
 from tests.figures.low_passed import low_passed

@@ -13,7 +13,8 @@ from distributed_trf.errors import StoreError
 from distributed_trf.pipeline.items import ANALYSE, FitLowpass
 from distributed_trf.store.analyses import unit_coords, write_analysis
 from distributed_trf.store.receipts import Receipt, write_receipt
-from distributed_trf.store.results import ANALYSES_ATTR, lay_results, write_reliability
+from distributed_trf.store.result_laying import lay_results
+from distributed_trf.store.results import ANALYSES_ATTR, write_reliability
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.store.vouched import digest_files
 from tests.small_results import GRID

@@ -12,21 +12,17 @@ from distributed_trf import names
 from distributed_trf.errors import DamagedError, StoreError
 from distributed_trf.results.open import open_results
 from distributed_trf.store.laid import Laid, read_laid, write_laid
+from distributed_trf.store.result_grid import Grid
+from distributed_trf.store.result_laying import describe_results, has_grid, lay_results, mend_results, vouch_for_all
 from distributed_trf.store.results import (
-    Grid,
     asked_grid,
-    describe_results,
     empty_fit,
     filled_places,
-    has_grid,
-    lay_results,
     located,
-    mend_results,
     open_grid,
     read_fit,
     session_units,
     stored_grid,
-    vouch_for_all,
     withheld_places,
     write_fit,
     write_reliability,

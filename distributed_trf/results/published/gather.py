@@ -15,7 +15,7 @@ from distributed_trf.results.published.file_name import FileName, Kind
 from distributed_trf.results.published.folder import Chosen
 from distributed_trf.results.published.read_file import read_file
 from distributed_trf.results.published.units import Names, unit_order
-from distributed_trf.store.results import Place
+from distributed_trf.store.result_grid import Place
 
 VALUES = ("r", "alpha")
 UNIT = "unit"

@@ -10,7 +10,7 @@ from distributed_trf.results.published.file_name import RESET
 from distributed_trf.results.published.gather import Gathered
 from distributed_trf.results.published.networks import STIMULI, in_order, table_of
 from distributed_trf.results.published.units import Names
-from distributed_trf.store.results import Grid
+from distributed_trf.store.result_grid import Grid
 
 
 def grid_of(gathered: Gathered, unit_names: Names) -> Grid:

@@ -20,7 +20,8 @@ from distributed_trf.results.published.units import UCSF, Names
 from distributed_trf.results.published.write_analyses import write_draws, write_lowpass
 from distributed_trf.store.atomic import new_folder
 from distributed_trf.store.fingerprint import digest_file
-from distributed_trf.store.results import lay_results, vouch_for_all, write_fit, write_reliability
+from distributed_trf.store.result_laying import lay_results, vouch_for_all
+from distributed_trf.store.results import write_fit, write_reliability
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.store.zarr_arrays import attributes, member, open_group
 

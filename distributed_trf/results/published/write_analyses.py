@@ -12,7 +12,7 @@ from distributed_trf import names
 from distributed_trf.pipeline.items import BootstrapTest, BootstrapTraining, FitLowpass
 from distributed_trf.results.published.gather import Column, Gathered
 from distributed_trf.store.analyses import lay_analysis, unit_coords
-from distributed_trf.store.results import Place
+from distributed_trf.store.result_grid import Place
 from distributed_trf.store.study_store import StudyStore
 
 

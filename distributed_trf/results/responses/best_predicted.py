@@ -10,7 +10,7 @@ import xarray as xr
 
 from distributed_trf import names
 from distributed_trf.results.layers import spectrograms
-from distributed_trf.store.results import Place
+from distributed_trf.store.result_grid import Place
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from distributed_trf.pipeline.items import Fit
 from distributed_trf.results.responses.model import Model
 from distributed_trf.store.models import open_model
 from distributed_trf.store.receipts import Receipt, receipts
-from distributed_trf.store.results import Place, has_results, shown_fits
+from distributed_trf.store.result_grid import Place
+from distributed_trf.store.results import has_results, shown_fits
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.store.vouched import check_files
 

@@ -30,7 +30,7 @@ from distributed_trf.pipeline.watch.events import ItemEnded
 from distributed_trf.results.tables.penalty_edges import penalty_edges
 from distributed_trf.results.tables.reliability_table import reliability_table
 from distributed_trf.store.receipts import Receipt, write_failure
-from distributed_trf.store.results import lay_results
+from distributed_trf.store.result_laying import lay_results
 from distributed_trf.store.study_store import StudyStore
 from tests.figures.html.parsed import Parsed
 from tests.figures.stored_results import store_results

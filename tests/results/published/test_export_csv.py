@@ -23,7 +23,7 @@ from distributed_trf import (
 )
 from distributed_trf.errors import ResultsFileError
 from distributed_trf.recordings.ucdavis.published_sessions import REPEATS
-from distributed_trf.store.results import Grid
+from distributed_trf.store.result_grid import Grid
 from tests.published_files import LAYERS, TAGS, PublishedFiles, published_size, small_folder
 
 STUDY = {

@@ -1,0 +1,108 @@
+"""Axes of the results: where each fit lies among them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from distributed_trf import names
+
+Place = tuple[str, str, str, int, float]
+"""Where a fit lies: stimulus set, network, weights, layer, bin width in ms."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Axes of the results: every combination has a place, though not every combination is fitted."""
+
+    axes: dict[str, tuple[Any, ...]]
+    """Labels along each of ``names.GRID``."""
+    units: dict[str, tuple[Any, ...]]
+    """Per unit: session, channel, area, subject, x, y; an unknown site is None."""
+    layers: dict[str, dict[str, tuple[str, str]]]
+    """Name and type of each layer, by network and layer id (as text, since JSON keeps it)."""
+
+    @property
+    def n_units(self) -> int:
+        """Units of all sessions."""
+        return len(self.units["session"])
+
+    @classmethod
+    def of_stored(cls, stored: Mapping[str, Any]) -> Grid:
+        """Return a grid from what zarr's JSON gives back of it."""
+        axes, units = ({name: tuple(labels) for name, labels in stored[part].items()} for part in ("axes", "units"))
+        layers = {n: {layer: (of[0], of[1]) for layer, of in table.items()} for n, table in stored["layers"].items()}
+        return cls(axes, units, layers)
+
+    def spanning(self, old: Grid, kept: Collection[Place]) -> Grid:
+        """Return a grid with the labels of some places of another one beside its own, which come first."""
+        if not kept:
+            return self
+        axes = {
+            dim: tuple(dict.fromkeys((*self.axes[dim], *(place[k] for place in kept))))
+            for k, dim in enumerate(names.GRID)
+        }
+        known = set(unit_names(self.units))
+        left = [k for k, name in enumerate(unit_names(old.units)) if name not in known]
+        units = {name: (*column, *(old.units[name][k] for k in left)) for name, column in self.units.items()}
+        layers = {n: {**old.layers.get(n, {}), **self.layers.get(n, {})} for n in axes[names.NETWORK]}
+        return Grid(axes, units, layers)
+
+    def holds(self, other: Grid) -> bool:
+        """Tell whether all labels of another grid are in this one, units in the same order from the first on."""
+        return (
+            all(set(other.axes[dim]) <= set(self.axes[dim]) for dim in names.GRID)
+            and all(self.units[name][: other.n_units] == column for name, column in other.units.items())
+            and all(table.items() <= self.layers.get(network, {}).items() for network, table in other.layers.items())
+        )
+
+    def __contains__(self, place: Place) -> bool:
+        return all(label in self.axes[dim] for dim, label in zip(names.GRID, place, strict=True))
+
+    def coords(self) -> xr.Dataset:
+        """Return the labels as coordinates, described by ``names``; text has a fixed width."""
+        columns: dict[str, tuple[Any, np.ndarray]] = {
+            name: (names.UNIT, _labels(values)) for name, values in self.units.items()
+        }
+        networks, layers = self.axes[names.NETWORK], self.axes[names.LAYER]
+        for k, name in enumerate(("layer_name", "layer_type")):
+            table = [[self.layers[n].get(str(layer), ("", ""))[k] for layer in layers] for n in networks]
+            columns[name] = ((names.NETWORK, names.LAYER), _labels(table))
+        ds = xr.Dataset(coords={**{dim: (dim, _labels(v)) for dim, v in self.axes.items()}, **columns})
+        for name, variable in names.COORDS.items():
+            ds[name].attrs.update(variable.attrs)
+            if ds[name].dtype.kind == "U":
+                ds[name].encoding["dtype"] = object  # text of fixed width has no stable zarr type yet
+        return ds
+
+
+def unit_names(units: Mapping[str, Sequence[Any]]) -> list[tuple[str, str]]:
+    """Return session and channel of each unit."""
+    return list(zip(units["session"], units["channel"], strict=True))
+
+
+def index_of(grid: Grid, place: Place) -> tuple[int, ...]:
+    """Return where on the axes a fit lies."""
+    return tuple(grid.axes[dim].index(label) for dim, label in zip(names.GRID, place, strict=True))
+
+
+def as_stored(grid: Grid) -> dict[str, Any]:
+    """Return a grid as JSON gives it back."""
+    stored: dict[str, Any] = json.loads(json.dumps(asdict(grid)))
+    return stored
+
+
+def label_text(label: Any) -> str:
+    """Write a label of an axis."""
+    return f"{label:g}" if isinstance(label, float) else str(label)
+
+
+def _labels(values: Any) -> np.ndarray:
+    """Return labels as text or numbers; a None among numbers is an unknown one."""
+    array = np.asarray(values)
+    return array.astype(float) if array.dtype == object else array
