@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace, is_cupy_namespace
+from array_api_compat import array_namespace, is_cupy_namespace, is_torch_array
 from array_api_compat import device as device_of
 
 from distributed_trf.errors import DataError, DeviceError
@@ -71,10 +71,10 @@ def to_device(array: np.ndarray, device: str) -> Array:
 
 
 def to_numpy(array: Array) -> np.ndarray:
-    """Copy an array to the host."""
+    """Copy an array of any library and device to the host; what is there already is not copied."""
     if hasattr(array, "get"):  # cupy refuses numpy.asarray
         return array.get()
-    return np.asarray(array)
+    return np.asarray(array.cpu() if is_torch_array(array) else array)  # torch refuses it of a tensor on a device
 
 
 @contextmanager

@@ -52,6 +52,13 @@ def test_to_device__cpu_is_the_array_itself():
     assert to_device(x, "cpu") is x
 
 
+def test_to_numpy__of_a_tensor_brings_it_to_the_host_first():
+    there = torch.arange(6.0).reshape(2, 3)
+    np.testing.assert_array_equal(to_numpy(there), [[0, 1, 2], [3, 4, 5]])
+    with pytest.raises(NotImplementedError, match="Cannot copy out of meta tensor"):  # it is asked of the tensor
+        to_numpy(there.to("meta"))
+
+
 @pytest.mark.skipif(find_spec("cupy") is not None, reason="cupy is installed here")
 def test_to_device__cuda_without_cupy_names_the_extra():
     with pytest.raises(DeviceError, match=r"needs cupy; install it with: pip install 'distributed_trf\[cuda12\]'"):
