@@ -20,17 +20,15 @@ def shown(value: object, length: int = 80, *, quoted: bool = True) -> str:
     length
         Characters at most.
     quoted
-        Whether text is put in quotes; of text without them, what cannot be printed is escaped alike.
+        Whether text is put in quotes. What cannot be printed is escaped either way.
 
     Examples
     --------
     >>> shown([50, "a"]), shown("x" * 500, 10), shown("name", quoted=False)
     ("[50, 'a']", "'xxxxxx...", 'name')
     """
-    if isinstance(value, str) and not quoted:
-        text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in value[: length + 1])
-    else:
-        text = _SHORT.repr(value)
+    text = value[: length + 1] if isinstance(value, str) and not quoted else _SHORT.repr(value)
+    text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
     return text if len(text) <= length else f"{text[: length - 3]}..."
 
 

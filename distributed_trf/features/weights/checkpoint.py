@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from distributed_trf.config.extraction import NetworkSettings
-from distributed_trf.errors import FeatureError
+from distributed_trf.errors import FeatureError, shown
 from distributed_trf.features.table import NetworkTable
-from distributed_trf.features.weights.file_words import read_json, shown, told
+from distributed_trf.features.weights.file_words import read_json, told
 from distributed_trf.features.weights.names import State, as_named_now, unwrapped
 from distributed_trf.features.weights.pickled import read_pickled
 from distributed_trf.features.weights.source import weights_source
@@ -147,4 +147,6 @@ def load_state(model: nn.Module, state: State, source: str | Path) -> None:
 
 
 def _some(keys: list[str]) -> str:
-    return ", ".join(map(shown, keys[:8])) + (f" and {len(keys) - 8} more" if len(keys) > 8 else "")
+    return ", ".join(shown(key, 200, quoted=False) for key in keys[:8]) + (
+        f" and {len(keys) - 8} more" if len(keys) > 8 else ""
+    )

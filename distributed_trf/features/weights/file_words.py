@@ -7,7 +7,7 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
-from distributed_trf.errors import FeatureError
+from distributed_trf.errors import FeatureError, shown
 
 
 def read_json(file: Path, what: str) -> dict[str, Any]:
@@ -30,13 +30,7 @@ def read_json(file: Path, what: str) -> dict[str, Any]:
     return content
 
 
-def shown(text: str) -> str:
-    """Return what a file says as a terminal can show it."""
-    short = text if len(text) <= 200 else f"{text[:200]}..."
-    return short if short.isprintable() else ascii(short)
-
-
 def told(error: Exception) -> str:
     """Return what an error says, of which some say nothing and others repeat the file."""
-    kind, text = type(error).__name__, " ".join(str(error).split())
-    return shown(text) if isinstance(error, UnpicklingError) else f"{kind}: {shown(text)}" if text else kind
+    kind, text = type(error).__name__, shown(" ".join(str(error).split()), 200, quoted=False)
+    return text if isinstance(error, UnpicklingError) else f"{kind}: {text}" if text else kind

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from distributed_trf.config.extraction import NetworkSettings
-from distributed_trf.errors import FeatureError
+from distributed_trf.errors import FeatureError, shown
 from distributed_trf.features.table import NetworkTable
-from distributed_trf.features.weights.file_words import read_json, shown
+from distributed_trf.features.weights.file_words import read_json
 from distributed_trf.features.weights.transformers_class import transformers_class
 
 FILES = ("processor_config.json", "preprocessor_config.json")
@@ -67,13 +67,13 @@ def told_beside(table: NetworkTable, folder: Path) -> dict[str, Any]:
     kind = content.get("feature_extractor_type", name)
     if kind != name:
         raise FeatureError(
-            f"{file}: feature_extractor_type is {shown(repr(kind))}, but {where} prepares sounds with {name}; name the "
+            f"{file}: feature_extractor_type is {shown(kind)}, but {where} prepares sounds with {name}; name the "
             "same, or give the folder of another network as `source`"
         )
     rate = content.get("sampling_rate", table.sfreq)
     if rate != table.sfreq:
         raise FeatureError(
-            f"{file}: sampling_rate is {shown(repr(rate))}, but {where} says sfreq: {table.sfreq:g}; correct the "
+            f"{file}: sampling_rate is {shown(rate)}, but {where} says sfreq: {table.sfreq:g}; correct the "
             "table, or give the folder of another network as `source`"
         )
     by_itself = defaults(name)
@@ -82,9 +82,7 @@ def told_beside(table: NetworkTable, folder: Path) -> dict[str, Any]:
     for key, value in told.items():
         expected = in_table.get(key, by_itself[key])
         if _kind(value) != _kind(expected) and expected is not None:
-            raise FeatureError(
-                f"{file}: {key} is {shown(repr(value))}, expected something like {expected!r}; correct it"
-            )
+            raise FeatureError(f"{file}: {key} is {shown(value)}, expected something like {expected!r}; correct it")
         if key == "dither" and value:
             raise FeatureError(f"{file}: dither is {value!r}, noise that is drawn anew for every sound; set it to 0")
         if value != expected and (key in in_table or table.family in _AS_PUBLISHED):

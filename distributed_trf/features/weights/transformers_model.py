@@ -10,9 +10,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from distributed_trf.errors import ConfigError, FeatureError
+from distributed_trf.errors import ConfigError, FeatureError, shown
 from distributed_trf.features.weights.checkpoint import load_state, read_state, without_prefix
-from distributed_trf.features.weights.file_words import read_json, shown, told
+from distributed_trf.features.weights.file_words import read_json, told
 from distributed_trf.features.weights.names import State, as_named_now, unwrapped
 from distributed_trf.features.weights.transformers_class import transformers_class
 
@@ -102,7 +102,7 @@ def _folder_config(config_class: Any, folder: Path, architecture: Mapping[str, A
     content = read_json(file, "the configuration of a network")
     if content.get("model_type") != config_class.model_type:
         raise FeatureError(
-            f"{file}: model_type is {shown(repr(content.get('model_type')))}, but network {network} is a "
+            f"{file}: model_type is {shown(content.get('model_type'))}, but network {network} is a "
             f"{config_class.model_type!r}; give the folder of its weights as `source` in the study"
         )
     expected = _table_config(config_class, architecture, network)
@@ -111,7 +111,7 @@ def _folder_config(config_class: Any, folder: Path, architecture: Mapping[str, A
     except Exception as error:  # whatever a configuration makes of what it is given
         raise FeatureError(f"{file}: not a configuration of {config_class.__name__}: {told(error)}") from error
     wrong = [
-        f"{key} is {shown(repr(getattr(config, key)))} instead of {getattr(expected, key)}"
+        f"{key} is {shown(getattr(config, key))} instead of {shown(getattr(expected, key))}"
         for key in architecture
         if not key.startswith(_NOT_ARCHITECTURE) and _plain(getattr(config, key)) != _plain(getattr(expected, key))
     ]
