@@ -11,7 +11,7 @@ import numpy as np
 from array_api_compat import array_namespace, is_cupy_namespace, is_torch_array
 from array_api_compat import device as device_of
 
-from distributed_trf.errors import DataError, DeviceError
+from distributed_trf.errors import DataError, DeviceError, is_absent
 
 Array = Any
 """An array of numpy, cupy or any other library that follows the array-API standard."""
@@ -61,9 +61,11 @@ def to_device(array: np.ndarray, device: str) -> Array:
     try:
         import cupy
     except ImportError as error:
-        raise DeviceError(
-            "device 'cuda' needs cupy; install it with: pip install 'distributed_trf[cuda12]' (or [cuda13])"
-        ) from error
+        if is_absent("cupy", error):
+            raise DeviceError(
+                "device 'cuda' needs cupy; install it with: pip install 'distributed_trf[cuda12]' (or [cuda13])"
+            ) from error
+        raise DeviceError(f"device 'cuda' needs cupy, which is installed, but cannot be imported: {error}") from error
     try:
         return cupy.asarray(array)
     except cupy.cuda.runtime.CUDARuntimeError as error:

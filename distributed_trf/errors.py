@@ -105,18 +105,29 @@ class SchedulerLostError(DistributedTRFError, RuntimeError):
 
 
 class MissingExtraError(DistributedTRFError, ImportError):
-    """A feature needs an optional dependency that is not installed.
+    """A feature needs an optional dependency that is not installed, or is but cannot be imported.
 
     Parameters
     ----------
     package
-        The import name of what is missing.
+        The import name of what is needed.
     extra
         The extra of ``distributed_trf`` that brings it.
+    error
+        What importing it raised, if that was tried: a broken installation is told by its own words.
     """
 
-    def __init__(self, package: str, extra: str) -> None:
-        super().__init__(f"{package} is not installed; install it with: pip install 'distributed_trf[{extra}]'")
+    def __init__(self, package: str, extra: str, error: ImportError | None = None) -> None:
+        install = f"pip install 'distributed_trf[{extra}]'"
+        if error is None or is_absent(package, error):
+            super().__init__(f"{package} is not installed; install it with: {install}")
+        else:
+            super().__init__(f"{package} is installed, but cannot be imported: {error}; mend it, or: {install}")
+
+
+def is_absent(package: str, error: ImportError) -> bool:
+    """Tell whether a package could not be imported because it is not there, and not because it is broken."""
+    return isinstance(error, ModuleNotFoundError) and error.name == package
 
 
 class NothingToDrawError(DistributedTRFError, ValueError):

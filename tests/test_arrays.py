@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.util import find_spec
 
 import array_api_strict as strict
@@ -19,7 +20,7 @@ from distributed_trf.arrays import (
     to_device,
     to_numpy,
 )
-from distributed_trf.errors import DataError, DeviceError
+from distributed_trf.errors import DataError, DeviceError, MissingExtraError
 
 
 def test_namespace__follows_the_data():
@@ -119,3 +120,26 @@ def test_scatter__puts_rows_where_the_mask_is_true(xp, shape, mask):
     expected = np.zeros((4, *shape))
     expected[mask] = values
     np.testing.assert_array_equal(to_numpy(scatter(xp.asarray(values), xp.asarray(mask))), expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("from missing_of_cupy import array", "No module named 'missing_of_cupy'"),
+        ("raise ImportError('libcudart.so.12: cannot open shared object file')", "libcudart.so.12: cannot open"),
+    ],
+)
+def test_broken_cupy__is_told_with_its_own_text_and_not_as_missing(tmp_path, monkeypatch, text, said):
+    (tmp_path / "cupy.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "cupy", raising=False)
+    with pytest.raises(DeviceError, match=f"cupy, which is installed, but cannot be imported: {said}"):
+        to_device(np.ones(2), "cuda")
+
+
+def test_broken_extra__is_told_with_its_own_text():
+    absent = ModuleNotFoundError("No module named 'dask_cuda'", name="dask_cuda")
+    assert "is not installed" in str(MissingExtraError("dask_cuda", "cuda12", absent))
+    for error in (ImportError("cannot import name 'bindings' from 'cuda'", name="cuda"), ImportError("libcuda.so.1")):
+        told = str(MissingExtraError("dask_cuda", "cuda12", error))
+        assert f"cannot be imported: {error}; mend it, or: pip install 'distributed_trf[cuda12]'" in told

@@ -104,8 +104,8 @@ def import_jobqueue() -> ModuleType:
     try:
         with patch.object(signal, "signal"):
             import dask_jobqueue
-    except ImportError:
-        raise MissingExtraError("dask_jobqueue", "hpc") from None
+    except ImportError as error:
+        raise MissingExtraError("dask_jobqueue", "hpc", error) from error
     return dask_jobqueue
 
 

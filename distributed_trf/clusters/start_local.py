@@ -129,8 +129,8 @@ def _cluster(recipe: LocalRecipe | LocalCudaRecipe, security: Any, loop: Any) ->
     visible = recipe.visible
     try:
         from dask_cuda import LocalCUDACluster
-    except ImportError:
-        raise MissingExtraError("dask_cuda", "cuda12") from None
+    except ImportError as error:
+        raise MissingExtraError("dask_cuda", "cuda12", error) from error
     # Its own spilling would move results of tasks, which hold nothing of the device.
     with _explained():
         return LocalCUDACluster(

@@ -113,8 +113,8 @@ def _check_hosts(recipe: SshRecipe, certificate: str) -> None:
     """Log in to each host and see whether workers can start there."""
     try:
         import asyncssh
-    except ImportError:
-        raise MissingExtraError("asyncssh", "hpc") from None
+    except ImportError as error:
+        raise MissingExtraError("asyncssh", "hpc", error) from error
     here = version("distributed_trf")
     check = f"{check_worker_host.__name__}({recipe.interface!r}, {certificate!r})"
     code = f"from {check_worker_host.__module__} import {check_worker_host.__name__}; {check}"

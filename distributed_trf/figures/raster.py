@@ -58,7 +58,7 @@ def raster_figure(
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise MissingExtraError("matplotlib", "figures") from error
+        raise MissingExtraError("matplotlib", "figures", error) from error
 
     of_session = find_session(recordings, session)
     index = find_unit(of_session, unit)

@@ -56,7 +56,7 @@ def new_figure(width: float, height: float) -> Figure:
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise MissingExtraError("matplotlib", "figures") from error
+        raise MissingExtraError("matplotlib", "figures", error) from error
     return Figure(figsize=(width, height), layout="constrained")
 
 

@@ -53,7 +53,7 @@ def _decoded(file: Any, name: str, sfreq: float, start: float, end: float | None
     try:
         import soundfile
     except ImportError as error:
-        raise MissingExtraError("soundfile", "wer") from error
+        raise MissingExtraError("soundfile", "wer", error) from error
     try:
         with soundfile.SoundFile(file) as sound:
             sound.seek(min(round(start * sound.samplerate), sound.frames))

@@ -73,7 +73,7 @@ def saved_dataset(folder: Path) -> Iterator[Utterance]:
     try:
         import datasets
     except ImportError as error:
-        raise MissingExtraError("datasets", "wer") from error
+        raise MissingExtraError("datasets", "wer", error) from error
     table = datasets.load_from_disk(str(folder))
     if not isinstance(table, datasets.Dataset):
         raise DataError(f"{folder}: holds the splits {', '.join(table)}; give the folder of one of them as `path`")

@@ -67,7 +67,7 @@ def open_recogniser(table: NetworkTable, network: RecogniserSettings, device: st
     try:
         import torch
     except ImportError as error:
-        raise MissingExtraError("torch", "wer") from error
+        raise MissingExtraError("torch", "wer", error) from error
     if device != "cpu" and not torch.cuda.is_available():
         raise DeviceError(f"device {device!r} was asked for, but torch {torch.__version__} finds no GPU")
     return RECOGNISERS[table.family](table, _settings(network), device)

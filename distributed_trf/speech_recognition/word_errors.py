@@ -73,7 +73,7 @@ def score(transcripts: Sequence[Transcript]) -> dict[str, Any]:
     try:
         import jiwer
     except ImportError as error:
-        raise MissingExtraError("jiwer", "wer") from error
+        raise MissingExtraError("jiwer", "wer", error) from error
     normalise = _normaliser()
     pairs = [(normalise(t.said), normalise(t.understood)) for t in transcripts]
     spoken = [pair for pair in pairs if pair[0]]
@@ -133,5 +133,5 @@ def _normaliser() -> Callable[[str], str]:
     try:
         from whisper_normalizer.english import EnglishTextNormalizer
     except ImportError as error:
-        raise MissingExtraError("whisper-normalizer", "wer") from error
+        raise MissingExtraError("whisper_normalizer", "wer", error) from error
     return EnglishTextNormalizer()

@@ -79,7 +79,7 @@ def _trace(family: OwnNetwork, table_json: str, n_samples: int) -> _Trace:
     try:
         import torch  # noqa: F401
     except ImportError as error:
-        raise MissingExtraError("torch", "models") from error
+        raise MissingExtraError("torch", "models", error) from error
     table = NetworkTable.model_validate_json(table_json)
     try:
         return _traced_on("meta", family, table, table_json, n_samples)

@@ -36,7 +36,7 @@ def check_device(device: str) -> None:
     try:
         import torch
     except ImportError as error:
-        raise MissingExtraError("torch", "models") from error
+        raise MissingExtraError("torch", "models", error) from error
     if device != "cpu" and not torch.cuda.is_available():
         raise DeviceError(f"device {device!r} was asked for, but torch {torch.__version__} finds no GPU")
 

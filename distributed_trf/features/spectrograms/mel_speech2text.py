@@ -22,7 +22,7 @@ def _window_and_filters() -> tuple[np.ndarray, np.ndarray]:
     try:
         from transformers.audio_utils import mel_filter_bank, window_function
     except ImportError as error:
-        raise MissingExtraError("transformers", "models") from error
+        raise MissingExtraError("transformers", "models", error) from error
     filters = mel_filter_bank(
         num_frequency_bins=FFT // 2 + 1,
         num_mel_filters=80,

@@ -22,7 +22,7 @@ def whisper_feature_extractor() -> Any:
     try:
         from transformers import WhisperFeatureExtractor
     except ImportError as error:
-        raise MissingExtraError("transformers", "models") from error
+        raise MissingExtraError("transformers", "models", error) from error
     return WhisperFeatureExtractor()
 
 

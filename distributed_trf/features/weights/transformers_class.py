@@ -20,7 +20,7 @@ def transformers_class(name: str) -> Any:
     try:
         import transformers
     except ImportError as error:
-        raise MissingExtraError("transformers", "models") from error
+        raise MissingExtraError("transformers", "models", error) from error
     try:
         return getattr(transformers, name)
     except AttributeError as error:

@@ -66,7 +66,7 @@ def _svg(figure: Figure) -> bytes:
     try:
         from matplotlib import rc_context
     except ImportError as error:
-        raise MissingExtraError("matplotlib", "figures") from error
+        raise MissingExtraError("matplotlib", "figures", error) from error
     file = io.BytesIO()
     with rc_context({"svg.hashsalt": "distributed_trf", "svg.fonttype": "path"}):
         figure.savefig(file, format="svg", metadata={"Date": None})

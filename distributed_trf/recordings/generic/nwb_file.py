@@ -27,7 +27,7 @@ def opened(file: Path) -> Iterator[Any]:
     try:
         from pynwb import NWBHDF5IO
     except ImportError as error:
-        raise MissingExtraError("pynwb", "nwb") from error
+        raise MissingExtraError("pynwb", "nwb", error) from error
     try:
         with warnings.catch_warnings():
             # Columns of some names cannot be had as attributes of their table, which nobody asks for.

@@ -43,9 +43,10 @@ def save_table(ds: xr.Dataset, path: Path) -> int:
     with new_file(path) as file:
         if suffix == ".parquet":
             try:
-                table.to_parquet(file, index=False, engine="pyarrow")
+                import pyarrow  # noqa: F401  pandas tells a broken one and one that is not there alike
             except ImportError as error:
-                raise MissingExtraError("pyarrow", "parquet") from error
+                raise MissingExtraError("pyarrow", "parquet", error) from error
+            table.to_parquet(file, index=False, engine="pyarrow")
         else:
             table.to_csv(file, index=False, compression="gzip" if suffix.endswith(".gz") else None)
     return len(table)
