@@ -11,6 +11,7 @@ import pandas as pd
 
 from distributed_trf.config.word_errors import BenchmarkSettings, RecogniserSettings, WordErrorSettings
 from distributed_trf.errors import DataError, MissingExtraError
+from distributed_trf.features.float32 import plain_float32
 from distributed_trf.features.table import load_table
 from distributed_trf.speech_recognition.benchmarks import Utterance, read_benchmark
 from distributed_trf.speech_recognition.recognisers import Recogniser, open_recogniser, recogniser_identity
@@ -118,7 +119,8 @@ def _hear(recognise: Recogniser, batch: Sequence[Utterance], sfreq: float) -> li
     sounds = [u.audio.read(sfreq) for u in batch]
     longest = recognise.max_samples
     cut = [longest is not None and sound.shape[0] > longest for sound in sounds]
-    words = recognise([sound[:longest] for sound in sounds])
+    with plain_float32():
+        words = recognise([sound[:longest] for sound in sounds])
     return [Transcript(u.id, u.text, text, is_cut) for u, text, is_cut in zip(batch, words, cut, strict=True)]
 
 

@@ -13,6 +13,7 @@ from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.config.weights import Weights
 from distributed_trf.features.families.torch_family import check_device
 from distributed_trf.features.family import Keep, Work
+from distributed_trf.features.float32 import plain_float32
 from distributed_trf.features.spectrograms.transform import Transform
 from distributed_trf.features.table import Layer, NetworkTable
 from distributed_trf.features.weights.controls import apply_control
@@ -95,7 +96,8 @@ class Projection:
         import torch
 
         stack = self._new()
-        changed = apply_control(stack, weights)
+        with plain_float32():
+            changed = apply_control(stack, weights)
         return ProjectionNetwork(self, stack.to(device=device, dtype=getattr(torch, dtype)), changed)
 
     def _widths(self) -> list[int]:
@@ -137,7 +139,7 @@ class ProjectionNetwork:
         wanted = {layer.id for layer in layers}
         last = max(k for k, layer in enumerate(self.projection.table.layers) if layer.id in wanted)
         first = next(self.stack.parameters())
-        with torch.inference_mode():
+        with torch.inference_mode(), plain_float32():
             for k, sound in enumerate(sounds):
                 frames = torch.from_numpy(self.projection.spectrogram.compute(sound)).to(first.device, first.dtype)
                 if self.projection.is_convolution:

@@ -13,6 +13,7 @@ from distributed_trf.config.weights import TRAINED, Weights, kind_of
 from distributed_trf.errors import DeviceError, MissingExtraError
 from distributed_trf.features.families.torch_network import TorchNetwork
 from distributed_trf.features.family import Network, Work
+from distributed_trf.features.float32 import plain_float32
 from distributed_trf.features.spectrograms.transform import Transform
 from distributed_trf.features.table import Layer, NetworkTable
 from distributed_trf.features.weights.controls import CONTROLS, apply_control
@@ -145,13 +146,11 @@ class TorchFamily(ABC):
         check_device(device)
         import torch
 
-        torch.backends.cudnn.allow_tf32 = (
-            False  # float32 is float32: by default, convolutions on a GPU round to 10 bits
-        )
         kind = kind_of(weights)
         starts_trained = kind == TRAINED or CONTROLS[kind].of_trained
         heard = heard_as(table, settings)
-        model = self.load(table, settings) if starts_trained else self.new(table)
-        changed = None if kind == TRAINED else apply_control(model, weights)
+        with plain_float32():
+            model = self.load(table, settings) if starts_trained else self.new(table)
+            changed = None if kind == TRAINED else apply_control(model, weights)
         model = self.prepare(model, heard).to(device=device, dtype=getattr(torch, dtype)).eval()
         return TorchNetwork(self, table, model, device, changed)

@@ -11,6 +11,7 @@ import numpy as np
 
 from distributed_trf.errors import DeviceError
 from distributed_trf.features.family import Keep
+from distributed_trf.features.float32 import plain_float32
 from distributed_trf.features.hooks import recorded
 from distributed_trf.features.table import Layer, NetworkTable
 
@@ -51,7 +52,7 @@ class TorchNetwork:
         import torch
 
         dtype, self.parts = next(self.model.parameters()).dtype, 1
-        with torch.inference_mode(), _right_convolutions(self.device, dtype):
+        with torch.inference_mode(), plain_float32(), _right_convolutions(self.device, dtype):
             for positions in self.family.batches([sound.shape[0] for sound in sounds]):
                 self._hear([sounds[k] for k in positions], layers, _placed(keep, positions), 0, dtype)
 
