@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array_api_strict
 import numpy as np
 import pytest
 import torch
@@ -10,9 +11,12 @@ from hypothesis import strategies as st
 from scipy.signal import resample
 
 from distributed_trf.config.extraction import NetworkSettings
+from distributed_trf.errors import DataError
+from distributed_trf.features import resample as resampling
 from distributed_trf.features.families import known
+from distributed_trf.features.fourier_matrices import matrices
 from distributed_trf.features.network import extract
-from distributed_trf.features.resample import FINEST_BIN, kept_frames, to_bins
+from distributed_trf.features.resample import FINEST_BIN, each_to_bins, kept_frames, resample_frames, to_bins
 from distributed_trf.recordings.time_grid import rows
 from tests.conv_network import CONV_TABLE, ConvFamily
 
@@ -100,3 +104,47 @@ def test_extract__keeps_as_many_frames_of_each_sound_as_are_asked_for(monkeypatc
         assert found[layer][k].dtype == np.float32
         np.testing.assert_allclose(found[layer][k], expected, rtol=1.3e-7)  # one rounding, to single precision
     np.testing.assert_array_equal(found[1][0], native[1][0])
+
+
+@pytest.mark.parametrize(("width", "n"), [(1, 40), (8, 40), (512, 40), (512, 300)])
+def test_to_bins__is_the_same_by_matrix_and_by_transform(width, n, monkeypatch):
+    """Which of them is taken depends on width and numbers alone."""
+    frames = frames_of(301, width)
+    expected = resample(frames.astype(float), n, axis=0)
+    for limit in (0, resampling.MATRIX_BYTES):
+        monkeypatch.setattr(resampling, "MATRIX_BYTES", limit)
+        np.testing.assert_allclose(to_bins(frames, n), expected, rtol=0, atol=1e-13)
+
+
+def test_resample_frames__in_single_precision_stays_so():
+    frames = frames_of(301, 512)
+    found = resample_frames(frames, 40)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, resample(frames, 40, axis=0), rtol=1e-6)
+
+
+SIZES, BINS, SMOOTH = (30, 31, 7, 64, 30, 1, 12), (12, 31, 11, 13, 60, 3, 7), (5, 6, 7, 9, 4, 1, 30)
+
+
+@pytest.mark.parametrize("steps", [(BINS,), (SMOOTH, BINS), ([1] * 7,)])
+@pytest.mark.parametrize(("library", "limit"), [(np, 1 << 20), (array_api_strict, 1 << 20), (array_api_strict, 20_000)])
+def test_each_to_bins__is_what_to_bins_gives_of_each(library, limit, steps, monkeypatch):
+    """On a device several go through one product, as many as the limit of a matrix allows."""
+    monkeypatch.setattr(resampling, "MATRIX_BYTES", limit)
+    products = []
+    monkeypatch.setattr(resampling, "matrices", lambda *args: products.append(args[0]) or matrices(*args))
+    frames = frames_of(sum(SIZES))
+    found = each_to_bins(library.asarray(frames), SIZES, *steps)
+    assert len(found) == len(SIZES)
+    for k, (x, own) in enumerate(zip(found, np.split(frames.astype(float), np.cumsum(SIZES)[:-1]), strict=True)):
+        for step in steps:
+            own = resample(own, step[k], axis=0)
+        np.testing.assert_allclose(np.asarray(x), own, rtol=0, atol=1e-14)
+    if library is array_api_strict:
+        largest = max(len(old) for old in products)
+        assert largest == 7 if limit == 1 << 20 or steps == ([1] * 7,) else 1 < largest < 7
+
+
+def test_each_to_bins__no_bins_is_an_error():
+    with pytest.raises(DataError, match="cannot resample to 0 bins"):
+        each_to_bins(np.ones((5, 2)), [2, 3], [1, 0])
