@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
@@ -49,6 +49,11 @@ def like(values: Any, reference: Array) -> Array:
 def to_device(array: np.ndarray, device: str) -> Array:
     """Move a host array to ``cpu`` (numpy, as it is) or ``cuda`` (cupy).
 
+    Notes
+    -----
+    Cupy takes the array to pinned memory of its pool and returns while the device still fetches it from there; only
+    when that is done it uses the memory for another one. So nothing waits, and ``array`` may be changed at once.
+
     Raises
     ------
     DeviceError
@@ -70,6 +75,17 @@ def to_device(array: np.ndarray, device: str) -> Array:
         return cupy.asarray(array)
     except cupy.cuda.runtime.CUDARuntimeError as error:
         raise DeviceError(f"device 'cuda' was asked for, but cupy finds no usable GPU: {error}") from error
+
+
+def all_to_device(arrays: Sequence[np.ndarray], device: str) -> list[Array]:
+    """Move host arrays as ``to_device`` does, in one copy: they are views of one array there, and of one type."""
+    if device == "cpu":
+        return list(arrays)
+    flat, start, moved = to_device(np.concatenate([array.ravel() for array in arrays]), device), 0, []
+    for array in arrays:
+        moved.append(flat[start : start + array.size].reshape(array.shape))
+        start += array.size
+    return moved
 
 
 def to_numpy(array: Array) -> np.ndarray:

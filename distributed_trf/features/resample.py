@@ -79,9 +79,9 @@ def resample_frames(frames: Array, n: int) -> Array:
     Raises
     ------
     DataError
-        If ``n`` is below 1.
+        If ``n`` is below 1, or there is no frame.
     """
-    _check_number(n)
+    _check_numbers(frames.shape[0], n)
     if n == frames.shape[0]:
         return frames
     if _is_product(frames, n):
@@ -114,10 +114,9 @@ def each_to_bins(frames: Array, sizes: Sequence[int], *n_bins: Sequence[int]) ->
     Raises
     ------
     DataError
-        If a number of bins is below 1.
+        If a number of bins is below 1, or a sound has no frame.
     """
-    for numbers in n_bins:
-        _check_number(min(numbers))
+    _check_numbers(min(sizes), min(min(numbers) for numbers in n_bins))
     xp, found, start = namespace(frames), [], 0
     for sounds in _groups(sizes, n_bins, frames):
         old, steps = sizes[sounds], [numbers[sounds] for numbers in n_bins]
@@ -135,9 +134,11 @@ def each_to_bins(frames: Array, sizes: Sequence[int], *n_bins: Sequence[int]) ->
     return found
 
 
-def _check_number(n: int) -> None:
-    if n < 1:
-        raise DataError(f"cannot resample to {n} bins; the stimulus is shorter than half a bin")
+def _check_numbers(n_frames: int, n_bins: int) -> None:
+    if n_bins < 1:
+        raise DataError(f"cannot resample to {n_bins} bins; the stimulus is shorter than half a bin")
+    if n_frames < 1:
+        raise DataError("there is no frame to resample; the stimulus is too short for the layer. Leave it out")
 
 
 def _on_host(frames: Array) -> bool:
@@ -149,8 +150,8 @@ def _is_product(frames: Array, n: int) -> bool:
 
     Notes
     -----
-    On a CPU with ``F`` features, nanoseconds by measurement: ``N M (27 / 3 + 0.036 F)`` for the product, the matrix
-    used three times, and ``9 F max(N, M)`` for the transforms; thus the product where ``min(N, M) (1 + 250 / F) < 250``.
+    On a CPU with ``F`` features, nanoseconds by measurement: ``N M (27 / 3 + 0.036 F)`` for the product, its matrix
+    used three times, and ``9 F max(N, M)`` for transforms; the product thus where ``min(N, M) (1 + 250 / F) < 250``.
     On a device transforms make a plan for each number of frames and several launches for each sound.
     """
     old, width = frames.shape

@@ -1,13 +1,16 @@
-"""A layer's features on the time bins of the responses, read from the store one stimulus after another."""
+"""Layers' features on the time bins of the responses, read from the store one batch of stimuli after another."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 
-from distributed_trf.arrays import Array, namespace, to_device
-from distributed_trf.features.resample import to_bins
+from distributed_trf.arrays import Array, like, namespace, to_device
+from distributed_trf.features.resample import each_to_bins
 from distributed_trf.recordings.time_grid import WHOLE_STIMULUS, rows
+from distributed_trf.store.feature_layout import StoredLayer
 from distributed_trf.store.features import NetworkFeatures
+from distributed_trf.store.read_ahead import read_ahead
 
 
 def binned_features(
@@ -19,7 +22,7 @@ def binned_features(
     stimuli: Sequence[str] | None = None,
     device: str = "cpu",
 ) -> Iterator[tuple[str, Array]]:
-    """Read a layer on time bins, one batch of stimuli in memory at a time.
+    """Read a layer on time bins, one batch of stimuli in memory at a time and another one on its way.
 
     Parameters
     ----------
@@ -54,20 +57,70 @@ def binned_features(
     >>> mel = open_features("quickstart/study")["timit", "mel_whisper", "fixed"]  # doctest: +SKIP
     >>> x = dict(binned_features(mel, layer=0, bin_width=50))  # doctest: +SKIP
     """
-    layout, spec = features.layout, features.layer(layer)
-    index = {stimulus: k for k, stimulus in enumerate(layout.stimuli)}
-    read = features.iterate(layer) if stimuli is None else ((i, features.frames(layer, i)) for i in stimuli)
-    for stimulus, frames in read:
-        x, duration = to_device(frames, device), layout.durations[index[stimulus]]
-        if lowpass_bin is not None:
-            x = to_bins(x, rows(duration, layout.lead_in, lowpass_bin))
-        if bin_width == WHOLE_STIMULUS:
-            yield stimulus, _summed(x, spec.native[index[stimulus]])
-        else:
-            yield stimulus, to_bins(x, rows(duration, layout.lead_in, bin_width))
+    if stimuli is None:
+        for batch in binned_batches(features, [layer], bin_width, lowpass_bin=lowpass_bin, device=device):
+            yield from batch.items()
+        return
+    spec = features.layer(layer)
+    for stimulus in stimuli:
+        frames = to_device(features.frames(layer, stimulus), device)
+        (x,) = _on_bins(frames, features, spec, [features.layout.stimuli.index(stimulus)], bin_width, lowpass_bin)
+        yield stimulus, x
 
 
-def _summed(x: Array, native: int) -> Array:
-    """Sum the frames that a network gave, of which fewer may be in store: they have the same mean."""
-    xp = namespace(x)
-    return xp.sum(x, axis=0, dtype=xp.float64, keepdims=True) * (native / x.shape[0])
+def binned_batches(
+    features: NetworkFeatures,
+    layers: Sequence[int],
+    bin_width: float,
+    *,
+    lowpass_bin: float | None = None,
+    device: str = "cpu",
+) -> Iterator[dict[str, Array]]:
+    """Read layers side by side on time bins, a batch of stimuli at a time; arguments as in ``binned_features``.
+
+    While a batch is worked on the next one is read, decompressed and checked. Each layer's frames of a batch go to the
+    device in one copy.
+
+    Yields
+    ------
+    batch
+        By stimulus float64 of shape (bins, sum of widths), on a device views of arrays of the whole batch.
+    """
+    layout, specs = features.layout, [features.layer(layer) for layer in layers]
+    files = ([features.rows(x.id, batch) for x in specs] for batch in range(len(layout.batches)))
+    with closing(read_ahead(files)) as read:
+        for (first, last), frames in zip(layout.batch_borders, read, strict=True):
+            binned = [
+                _on_bins(to_device(of_layer, device), features, spec, range(first, last), bin_width, lowpass_bin)
+                for spec, of_layer in zip(specs, frames, strict=True)
+            ]
+            together = (
+                xs[0] if len(xs) == 1 else namespace(*xs).concat(xs, axis=1) for xs in zip(*binned, strict=True)
+            )
+            yield dict(zip(layout.stimuli[first:last], together, strict=True))
+
+
+def _on_bins(
+    frames: Array,
+    features: NetworkFeatures,
+    spec: StoredLayer,
+    stimuli: Sequence[int],
+    bin_width: float,
+    lowpass_bin: float | None,
+) -> list[Array]:
+    """Bring frames of some stimuli of a layer, by their places one after another, onto bins."""
+    layout = features.layout
+
+    def numbers(width: float) -> list[int]:
+        return [rows(layout.durations[k], layout.lead_in, width) for k in stimuli]
+
+    whole = bin_width == WHOLE_STIMULUS
+    steps = [] if lowpass_bin is None else [numbers(lowpass_bin)]
+    steps.append([1] * len(stimuli) if whole else numbers(bin_width))
+    binned = each_to_bins(frames, [spec.frames[k] for k in stimuli], *steps)
+    if not whole:
+        return binned
+    # Of the frames that a network gave fewer may be in store: they have the same mean, which is what one bin has.
+    means = namespace(*binned).concat(binned)
+    sums = means * like([spec.native[k] for k in stimuli], means)[:, None]
+    return [sums[k : k + 1, :] for k in range(len(stimuli))]

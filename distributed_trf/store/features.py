@@ -202,17 +202,25 @@ class NetworkFeatures:
         stimulus, frames
             Id and float32 array of shape (frames, features).
         """
-        for batch in range(len(self.layout.batches)):
-            yield from self.batch(layer, batch)
+        for batch, (first, last) in enumerate(self.layout.batch_borders):
+            borders = np.cumsum(self.layer(layer).frames[first : last - 1])
+            yield from zip(self.layout.stimuli[first:last], np.split(self.rows(layer, batch), borders), strict=True)
 
-    def batch(self, layer: int, batch: int) -> Iterator[tuple[str, np.ndarray]]:
-        """Read the stimuli of one batch of a layer, as ``iterate`` does those of all."""
+    def rows(self, layer: int, batch: int) -> np.ndarray:
+        """Read the frames of a batch of stimuli, one after another: float32 of shape (sum of frames, features).
+
+        Raises
+        ------
+        StoreError
+            If the layer is unknown, or a stimulus was not extracted yet or is damaged.
+        """
         spec, array = self.layer(layer), member(self._group, str(layer))
-        slot, (first, last) = self.layout.slot(spec), self.layout.batch_borders[batch]
-        rows = read(array, slice(batch * slot, (batch + 1) * slot))
-        borders = np.cumsum((0, *spec.frames[first:last]))
-        for k, stimulus in enumerate(self.layout.stimuli[first:last]):
-            yield stimulus, self._checked(rows[borders[k] : borders[k + 1]], layer, stimulus)
+        first, last = self.layout.batch_borders[batch]
+        start, borders = batch * self.layout.slot(spec), np.cumsum((0, *spec.frames[first:last])).tolist()
+        rows = read(array, slice(start, start + borders[-1]))
+        for stimulus, a, b in zip(self.layout.stimuli[first:last], borders, borders[1:], strict=False):
+            self._checked(rows[a:b], layer, stimulus)
+        return rows
 
     def _checked(self, frames: np.ndarray, layer: int, stimulus: str) -> np.ndarray:
         # Extraction refuses NaN, so NaN means that nothing was written here.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from distributed_trf.arrays import Array, to_device, to_numpy
+from distributed_trf.arrays import Array, all_to_device, to_numpy
 from distributed_trf.config.analyses import BootstrapSettings
 from distributed_trf.config.study import StudySettings, Training
 from distributed_trf.errors import DataError
@@ -56,17 +56,17 @@ def bootstrap_training(item: BootstrapTraining, study: StudySettings, store: Stu
     """
     settings = settings_of(study, item)
     data = LayerData(item, [item.layer], study, store, device, sessions=settings.sessions)
-    features = dict(data.features())
+    features = {i: x for batch in data.batches() for i, x in batch.items()}
     test = [features[i] for i in data.test_ids]
     r = np.full((settings.draws, data.n_units), np.nan)
     alpha = np.full_like(r, np.nan)
     too_few = 0
     for sessions in _heard_alike(data, study.training):
         ids = data.counts[sessions[0]].train_ids
-        trials = {
-            i: np.concatenate([training_trials(data.counts[s], i, study.training) for s in sessions], axis=2)
-            for i in ids
-        }
+        responses = [
+            np.concatenate([training_trials(data.counts[s], i, study.training) for s in sessions], axis=2) for i in ids
+        ]
+        trials = dict(zip(ids, all_to_device(responses, device), strict=True))
         durations = [data.bins[i] for i in ids]
         for draw in range(settings.draws):
             rng = draw_generator(settings.seed, "training", item.percent_duration, draw)
@@ -74,7 +74,7 @@ def bootstrap_training(item: BootstrapTraining, study: StudySettings, store: Stu
             if len(times) < study.ridge.n_folds:
                 too_few += 1
                 continue
-            solution = _fit_drawn(times, features, trials, data, study, device)
+            solution = _fit_drawn(times, features, trials, data, study)
             chosen, start = to_numpy(solution.alpha), 0
             with timed("test"):
                 predicted = drive(test, solution.weights, data.lags, data.lead_in)
@@ -140,10 +140,9 @@ def bootstrap_test(item: BootstrapTest, study: StudySettings, store: StudyStore,
 def _fit_drawn(
     times: dict[str, int],
     features: dict[str, Array],
-    trials: dict[str, np.ndarray],
+    trials: dict[str, Array],
     data: LayerData,
     study: StudySettings,
-    device: str,
 ) -> Solution:
     """Fit on stimuli that count as often as they were drawn.
 
@@ -155,8 +154,8 @@ def _fit_drawn(
         with timed("moments"):
             stream = MomentStream(data.lags, data.lead_in, dtype=ridge.precision)
             for stimulus in (drawn[i] for i in fold):
-                for y in trials[stimulus]:
-                    stream.add(features[stimulus], to_device(y, device), weight=float(times[stimulus]))
+                for k in range(trials[stimulus].shape[0]):
+                    stream.add(features[stimulus], trials[stimulus][k, :, :], weight=float(times[stimulus]))
             folds.append(stream.moments())
     return fit_moments(
         folds,

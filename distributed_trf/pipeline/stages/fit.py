@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from distributed_trf.arrays import Array, to_device, to_numpy
+from distributed_trf.arrays import Array, all_to_device, namespace, to_numpy
 from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import RecordingError
 from distributed_trf.pipeline.items import Fit
@@ -86,14 +86,17 @@ def collect(
         raise RecordingError(f"no session can be fitted: {'; '.join(f'{s}: {why}' for s, why in left_out.items())}")
     collectors = [_collector(cohort, data, study, device) for cohort in found]
     test: dict[str, Array] = {}
-    for stimulus, x in data.features():
-        if stimulus in data.test_ids:
-            test[stimulus] = x
+    for batch in data.batches():
+        # Copies, lest they keep all of a batch in memory.
+        test |= {i: namespace(x).asarray(x, copy=True) for i, x in batch.items() if i in data.test_ids}
+        training = [i for i in batch if i not in test]
+        if not training:
             continue
         for cohort, collector in zip(found, collectors, strict=True):
-            trials, heard = cohort.responses(stimulus, data.bins[stimulus])
-            for y in trials:
-                collector.add(cohort.fold_of[stimulus], x, to_device(y, device), heard)
+            responses, heard = zip(*(cohort.responses(i, data.bins[i]) for i in training), strict=True)
+            for i, trials, groups in zip(training, all_to_device(responses, device), heard, strict=True):
+                for k in range(trials.shape[0]):
+                    collector.add(cohort.fold_of[i], batch[i], trials[k, :, :], groups)
     sums = [collector.folds() for collector in collectors]
     return list(zip(found, sums, strict=True)), [test[i] for i in data.test_ids], left_out
 

@@ -6,14 +6,12 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Protocol
 
-import numpy as np
-
 from distributed_trf.arrays import Array, namespace, to_device
 from distributed_trf.config.study import StudySettings
 from distributed_trf.config.weights import Weights
 from distributed_trf.pipeline.items import ReadSession
 from distributed_trf.pipeline.stages.read_session import load_counts
-from distributed_trf.recordings.binned_features import binned_features
+from distributed_trf.recordings.binned_features import binned_batches
 from distributed_trf.recordings.binning import Counts
 from distributed_trf.recordings.time_grid import lead_in_bins
 from distributed_trf.store.features import NetworkFeatures, feature_files
@@ -114,22 +112,20 @@ class LayerData:
         """Units of all sessions of the study."""
         return max(place.stop for place in self.units.values())
 
-    def features(self) -> Iterator[tuple[str, Array]]:
-        """Read all stimuli, one batch of each layer in memory at a time.
+    def batches(self) -> Iterator[dict[str, Array]]:
+        """Read all stimuli, one batch of each layer in memory at a time and another one on its way.
 
         Yields
         ------
-        stimulus, x
-            Id, and features of shape (lead_in + bins, sum of widths) on the device.
+        batch
+            By stimulus features of shape (lead_in + bins, sum of widths), on the device.
         """
-        of_layers = [
-            binned_features(self._stored, layer, self._bin_width, lowpass_bin=self._lowpass_bin, device=self._device)
-            for layer in self._layers
-        ]
-        for together in timed_each("load", zip(*of_layers, strict=True)):
-            parts = [x for _, x in together]
-            yield together[0][0], namespace(*parts).concat(parts, axis=1)
+        read = binned_batches(
+            self._stored, self._layers, self._bin_width, lowpass_bin=self._lowpass_bin, device=self._device
+        )
+        return timed_each("load", read)
 
     def recorded(self, session: str) -> Array:
         """Test responses of a session, float64 of shape (repeats, bins, units), on the device."""
-        return to_device(self.counts[session].repeated.astype(np.float64), self._device)
+        counts = to_device(self.counts[session].repeated, self._device)
+        return namespace(counts).astype(counts, namespace(counts).float64)
