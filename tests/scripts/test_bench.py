@@ -28,12 +28,6 @@ def bench_trf(peers):
     return importlib.import_module("bench_trf")
 
 
-def test_bench_gpu__runs_whole_on_a_cpu(tables):
-    text = tables("bench_gpu", "--device", "cpu", "--tiny")
-    assert text.count("\n|---|") == 3
-    assert "| all | 4 | both |" in text
-
-
 @pytest.mark.parametrize("shape", [SMALL, [2, 11, 3, 600]])
 def test_bench_trf__times_every_peer(bench_trf, shape):
     assert set(PEERS) == set(bench_trf.METHODS) - {"ours"}
