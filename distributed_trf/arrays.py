@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace, is_cupy_namespace, is_torch_array
+from array_api_compat import array_namespace, is_array_api_obj, is_cupy_namespace, is_numpy_array, is_torch_array
 from array_api_compat import device as device_of
 
 from distributed_trf.errors import DataError, DeviceError, is_absent
@@ -20,6 +19,9 @@ DEVICES = ("cpu", "cuda")
 
 TRIANGLE = 128
 """Rows of the blocks by which triangular matrices are solved."""
+BATCHED_ROWS = 512
+"""Largest matrices of which a GPU factorises several in one call: larger ones keep it busy each by itself, and its
+batched routine, made for many small ones, is the slower. From its documentation; no GPU has been measured."""
 
 
 def namespace(*arrays: Array) -> ModuleType:
@@ -92,19 +94,10 @@ def to_numpy(array: Array) -> np.ndarray:
     """Copy an array of any library and device to the host; what is there already is not copied."""
     if hasattr(array, "get"):  # cupy refuses numpy.asarray
         return array.get()
-    return np.asarray(array.cpu() if is_torch_array(array) else array)  # torch refuses it of a tensor on a device
-
-
-@contextmanager
-def strict_linalg(xp: ModuleType) -> Iterator[None]:
-    """Make a failed factorisation raise: cupy returns garbage silently unless told otherwise."""
-    if is_cupy_namespace(xp):
-        import cupyx
-
-        with cupyx.errstate(linalg="raise"):
-            yield
-    else:
-        yield
+    if is_torch_array(array):
+        return np.asarray(array.cpu())  # torch refuses it of a tensor on a device
+    of_another = is_array_api_obj(array) and not is_numpy_array(array)
+    return np.from_dlpack(array) if of_another else np.asarray(array)
 
 
 def cholesky_solver(matrix: Array) -> Callable[[Array], Array]:
@@ -113,16 +106,27 @@ def cholesky_solver(matrix: Array) -> Callable[[Array], Array]:
     Raises
     ------
     numpy.linalg.LinAlgError
-        If it is not positive definite.
+        If it is not positive definite. A GPU is not waited for: what its solver returns is then no solution.
     """
-    xp = namespace(matrix)
-    with strict_linalg(xp):
-        lower = xp.linalg.cholesky(matrix)
-    if is_cupy_namespace(xp):
-        from cupyx.scipy.linalg import solve_triangular
+    lower = namespace(matrix).linalg.cholesky(matrix)
+    return _triangular(lower) if is_cupy_namespace(namespace(matrix)) else _substitution(lower)
 
-        return lambda b: solve_triangular(lower, solve_triangular(lower, b, lower=True), lower=True, trans="T")
-    return _substitution(lower)
+
+def cholesky_solvers(matrices: Array) -> list[Callable[[Array], Array]]:
+    """Factorise several matrices, shape (n, k, k), on a GPU together where they are small."""
+    xp = namespace(matrices)
+    if is_cupy_namespace(xp) and matrices.shape[0] > 1 and matrices.shape[1] <= BATCHED_ROWS:
+        lower = xp.linalg.cholesky(matrices)
+        return [_triangular(lower[i, :, :]) for i in range(lower.shape[0])]
+    return [cholesky_solver(matrices[i, :, :]) for i in range(matrices.shape[0])]
+
+
+def _triangular(lower: Array) -> Callable[[Array], Array]:
+    """Solve ``L L'z = b`` on a GPU: by L', which has the order that its library wants; L would be copied each time."""
+    from cupyx.scipy.linalg import solve_triangular
+
+    upper = lower.T
+    return lambda b: solve_triangular(upper, solve_triangular(upper, b, trans="T"), overwrite_b=True)
 
 
 def _substitution(lower: Array) -> Callable[[Array], Array]:
@@ -188,12 +192,31 @@ def take_rows(table: Array, rows: np.ndarray) -> Array:
     return xp.take(table, xp.asarray(rows, device=device_of(table)), axis=0)
 
 
-def scatter(values: Array, mask: Array) -> Array:
-    """Put rows where a mask is true, zeros elsewhere: shape (sum of mask, ...) to (n, ...) for a mask of shape (n,)."""
-    xp = namespace(values)
-    shape = (mask.shape[0], *values.shape[1:])
-    if values.shape[0] == 0:
-        return xp.zeros(shape, dtype=values.dtype, device=device_of(values))
-    position = xp.cumulative_sum(xp.astype(mask, xp.int64)) - 1
-    spread = xp.take(values, xp.maximum(position, xp.zeros_like(position)), axis=0)
-    return xp.where(xp.reshape(mask, (-1,) + (1,) * (values.ndim - 1)), spread, xp.zeros_like(spread))
+def take_columns(table: Array, columns: np.ndarray) -> Array:
+    """Look up columns, given by host indices: shape (m, n) and (k,) to (m, k)."""
+    xp = namespace(table)
+    return xp.take(table, xp.asarray(columns, device=device_of(table)), axis=1)
+
+
+def scatter(values: Array, mask: np.ndarray) -> Array:
+    """Put rows where a host mask is true, zeros elsewhere: shape (sum of mask, ...) to (n, ...) for a mask of (n,)."""
+    xp, mask = namespace(values), to_numpy(mask)
+    zero = xp.zeros((1, *values.shape[1:]), dtype=values.dtype, device=device_of(values))
+    return take_rows(xp.concat([values, zero]), np.where(mask, np.cumsum(mask) - 1, values.shape[0]))
+
+
+def to_numpy_together(arrays: Sequence[Array]) -> list[np.ndarray]:
+    """Copy arrays of one dtype that differ in their last axis only to the host, which waits for a GPU once."""
+    borders = np.cumsum([array.shape[-1] for array in arrays])[:-1]
+    return np.split(to_numpy(namespace(*arrays).concat(list(arrays), axis=-1)), borders, axis=-1)
+
+
+def at_once(array: Array, copies: int) -> int:
+    """Return how many pieces of work are best begun together, of which each takes some arrays as large; at least 1.
+
+    A GPU is then waited for once. On a CPU nothing is gained.
+    """
+    xp = namespace(array)
+    if not is_cupy_namespace(xp):
+        return 1
+    return max(int(free_memory(array) / 4 // (copies * array.size * xp.finfo(array.dtype).bits / 8)), 1)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from array_api_compat import device as device_of
 
-from distributed_trf.arrays import Array, like, namespace
+from distributed_trf.arrays import Array, like, namespace, to_numpy
 from distributed_trf.errors import ConfigError, DataError
 from distributed_trf.timing import timed
 from distributed_trf.trf.correlation import varies
-from distributed_trf.trf.crossval import UNIT_BLOCK, Folds, distinct
+from distributed_trf.trf.crossval import UNIT_BLOCK, Folds
 from distributed_trf.trf.parameters import check_alphas, whole
 from distributed_trf.trf.search import search
 
@@ -161,10 +161,10 @@ def _solve(
     """Weights of the raw columns and the columns' means of each unit at its own choice, both (d, U); their inverses."""
     xp = namespace(alpha)
     sizes = [c.yy.shape[0] for c in folds.responses]
-    starts = np.cumsum([0, *sizes]).tolist()
-    best = [alpha[a:b] for a, b in zip(starts, starts[1:], strict=False)]
+    chosen_alpha, chosen_candidate = to_numpy(xp.stack([alpha, candidate]))
+    best = np.split(chosen_alpha, np.cumsum(sizes)[:-1])
     weights = means = inverse = None
-    for k in distinct(candidate):
+    for k in np.unique(chosen_candidate).tolist():
         found = folds.solve(best, penalties, factors[k])
         w = xp.concat([w for w, _ in found], axis=1)
         mean = xp.concat(

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from distributed_trf.arrays import Array, like, namespace
+from distributed_trf.arrays import Array, like, namespace, take_columns, to_numpy_together
 from distributed_trf.errors import ConfigError, DataError
 from distributed_trf.timing import timed
 from distributed_trf.trf.correlation import varies
@@ -44,9 +44,9 @@ class Folds(Protocol):
         """For each fold what scoring it takes, one for each group; columns scaled by ``factor`` (d,)."""
 
     def solve(
-        self, best: Sequence[Array], penalties: Sequence[float], factor: Array | None = None
+        self, best: Sequence[np.ndarray], penalties: Sequence[float], factor: Array | None = None
     ) -> list[tuple[Array, Scaling]]:
-        """Fit all trials with each unit's penalty, given by index: weights of the raw columns, and the scaling."""
+        """Fit all trials with each unit's penalty, given by host index: weights of the raw columns, and the scaling."""
 
 
 @dataclass(frozen=True)
@@ -104,18 +104,19 @@ def fit_folds(
     screen = folds.screens and not all_scores
     scores = search(folds.validations(len(penalties)), penalties, screen=screen, unit_block=unit_block)
     with timed("solve"):
-        solved = folds.solve([s.best for s in scores], penalties)
+        solved = folds.solve(to_numpy_together([s.best for s in scores]), penalties)
     return gather(folds, scores, solved, penalties)
 
 
-def solve_each(solver: Solver, projected: Array, n: float, best: Array, penalties: Sequence[float]) -> Array:
-    """Solve for every unit at its own penalty, given by index; shape (k, U)."""
-    xp = namespace(projected)
-    order, parts = xp.argsort(best), []
-    for a in distinct(best):
-        units = xp.nonzero(best == a)[0]
-        parts.append(solver.at(n * penalties[a])(xp.take(projected, units, axis=1)))
-    return xp.take(xp.concat(parts, axis=1), xp.argsort(order), axis=1)
+def solve_each(solver: Solver, projected: Array, n: float, best: np.ndarray, penalties: Sequence[float]) -> Array:
+    """Solve for every unit at its own penalty, given by host index; shape (k, U)."""
+    order = np.argsort(best, kind="stable")
+    chosen, starts = np.unique(best[order], return_index=True)
+    borders, sorted_units = [*starts.tolist(), len(best)], take_columns(projected, order)
+    parts = []
+    for k, apply in enumerate(solver.each([n * penalties[a] for a in chosen])):
+        parts.append(apply(sorted_units[:, borders[k] : borders[k + 1]]))
+    return take_columns(namespace(projected).concat(parts, axis=1), np.argsort(order))
 
 
 def gather(
@@ -153,12 +154,6 @@ def at_edges(alpha: Array, penalties: Sequence[float]) -> tuple[int, int]:
     xp = namespace(alpha)
     first, last = (abs(alpha - edge) <= 1e-9 * edge for edge in (penalties[0], penalties[-1]))
     return int(xp.sum(xp.astype(first, xp.int64))), int(xp.sum(xp.astype(last, xp.int64)))
-
-
-def distinct(indices: Array) -> list[int]:
-    """List the values that an array of integers holds, ascending."""
-    values = namespace(indices).unique_values(indices)
-    return sorted(int(values[i]) for i in range(values.shape[0]))
 
 
 def check_heard(heard: Sequence[Sequence[float]]) -> None:

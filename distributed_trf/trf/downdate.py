@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
-from distributed_trf.arrays import Array, cholesky_solver, namespace
+from distributed_trf.arrays import Array, at_once, blocks, cholesky_solver, namespace
 from distributed_trf.trf.solvers import (
     Apply,
     Rotated,
     Solver,
-    backward_error,
+    backward_errors,
     eigh_clipped,
-    norm,
     probe_of,
+    residual_norms,
     tiny,
     tolerance,
 )
 
 
 @dataclass(frozen=True)
-class Without:
+class Without(Solver):
     """M minus the products of a few rows, by the Woodbury identity: M itself is not factorised again.
 
     ``(A - V V')^-1 = A^-1 + A^-1 V (I - V' A^-1 V)^-1 V' A^-1`` with ``A = M + shift I``. Where the rows carry nearly
@@ -41,32 +42,43 @@ class Without:
         """Upper bound of the eigenvalues."""
         return self.base.largest
 
-    def at(self, shift: float) -> Apply:
-        """Return the function that applies the inverse of ``M + shift I``."""
+    @cached_property
+    def at_once(self) -> int:
+        """How many shifts are best solved for together: for each the rows' solutions are in memory."""
+        return min(at_once(self.rows, 2), self.base.at_once)
+
+    def each(self, shifts: Sequence[float]) -> Iterator[Apply]:
+        """For each shift yield the function that applies the inverse of ``M + shift I``."""
+        rows = self.rows
+        lost_by = float(namespace(rows).finfo(rows.dtype).eps) ** 0.5
+        for some in (shifts[block] for block in blocks(len(shifts), self.at_once)):
+            solved = [self._corrected(solve) for solve in self.base.each(some)]
+            errors = backward_errors(self, solved, some, rows)
+            left, _, of_rows = residual_norms(self, solved, some, rows @ probe_of(rows.T))
+            for shift, apply, error, lost in zip(some, solved, errors, left / (of_rows + tiny(rows)), strict=True):
+                if error <= tolerance(rows) and lost <= lost_by:
+                    yield apply
+                else:
+                    self.record.append(
+                        f"removing {rows.shape[1]} rows at shift {shift:.3g} has backward error {error:.1e}, "
+                        f"along the rows {lost:.1e}; used eigh"
+                    )
+                    yield self._eigen.at(shift)
+
+    def _corrected(self, solve: Apply) -> Apply:
         xp, rows = namespace(self.rows), self.rows
-        solve = self.base.at(shift)
         inverse_rows = solve(rows)
         eye = xp.eye(rows.shape[1], dtype=rows.dtype, device=rows.device)
         try:
             core = cholesky_solver(eye - rows.T @ inverse_rows)
-
-            def apply(b: Array) -> Array:
-                z = solve(b)
-                return z + inverse_rows @ core(rows.T @ z)
-
-            along = rows @ probe_of(rows.T)
-            z = apply(along)
-            lost = norm(self.product(z) + shift * z - along) / (norm(along) + tiny(rows))
-            error = backward_error(self, apply, shift, rows)
         except np.linalg.LinAlgError:
-            error = lost = np.inf
-        if error <= tolerance(rows) and lost <= float(xp.finfo(rows.dtype).eps) ** 0.5:
-            return lambda b: apply(xp.astype(b, rows.dtype, copy=False))
-        self.record.append(
-            f"removing {rows.shape[1]} rows at shift {shift:.3g} has backward error {error:.1e}, "
-            f"along the rows {lost:.1e}; used eigh"
-        )
-        return self._eigen.at(shift)
+            return lambda b: xp.nan * b
+
+        def apply(b: Array) -> Array:
+            z = solve(xp.astype(b, rows.dtype, copy=False))
+            return z + inverse_rows @ core(rows.T @ z)
+
+        return apply
 
     @cached_property
     def _eigen(self) -> Rotated:

@@ -21,7 +21,7 @@ from distributed_trf.trf.choice import (
     choose_solver,
     device_kind,
 )
-from distributed_trf.trf.crossval import UNIT_BLOCK, Fit, check_heard, distinct, fit_folds, solve_each
+from distributed_trf.trf.crossval import UNIT_BLOCK, Fit, check_heard, fit_folds, solve_each
 from distributed_trf.trf.downdate import without
 from distributed_trf.trf.moments import Cross, Gram, Moments, leave_one_out, merge
 from distributed_trf.trf.padding import FeatureMeans, padded
@@ -146,10 +146,10 @@ class MomentFolds:
             yield found
 
     def solve(
-        self, best: Sequence[Array], penalties: Sequence[float], factor: Array | None = None
+        self, best: Sequence[np.ndarray], penalties: Sequence[float], factor: Array | None = None
     ) -> list[tuple[Array, Scaling]]:
         """Fit all trials."""
-        n_chosen = len({a for index in best for a in distinct(index)})
+        n_chosen = len(np.unique(np.concatenate(best)))
         method = self.choose(n_chosen)
         if self.solver == "auto":
             method = choose_factorisation(n_chosen, device_kind(self._everything.gram.xx))

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
+import numpy as np
 from array_api_compat import device as device_of
 
-from distributed_trf.arrays import Array, blocks, namespace, scatter
+from distributed_trf.arrays import Array, blocks, namespace, scatter, take_columns, to_numpy_together
 from distributed_trf.trf.solvers import Diagonal
-from distributed_trf.trf.validation import Validation, form_of, gains, gains_where, linear_parts, n_unshared
+from distributed_trf.trf.validation import Validation, form_of, forms_where, gains, linear_parts, n_unshared
 
 SINGLE = 2.0**-24
 """Unit roundoff of float32."""
@@ -28,10 +29,10 @@ class Screen(Protocol):
     base: Array
     """R^2 of predicting the training mean, shape (U,)."""
 
-    def gains(self, wanted: Array) -> tuple[Array, Array]:
-        """Return gains where wanted, (A, U), and how far off they may be; elsewhere they mean nothing."""
+    def gains(self, wanted: np.ndarray) -> tuple[Array, Array]:
+        """Return gains where wanted, host bools of (A, U), and how far off they may be; elsewhere they mean nothing."""
 
-    def exact(self, wanted: Array) -> Array:
+    def exact(self, wanted: np.ndarray) -> Array:
         """Return gains in double precision where wanted, (A, U); elsewhere they mean nothing."""
 
 
@@ -42,29 +43,36 @@ def screen_of(v: Validation, alphas: Sequence[float], unit_block: int) -> Screen
     return Exact(gains(v, alphas, unit_block), v.base)
 
 
-def candidates(screens: Sequence[Screen]) -> Array:
-    """Tell which penalties could have the largest gain over all folds, shape (A, U).
+def candidates(groups: Sequence[Sequence[Screen]]) -> list[np.ndarray]:
+    """Tell which penalties could have the largest gain over all folds, for each group host bools of shape (A, U).
 
-    One penalty of each unit is scored first; what cannot reach it is never scored.
+    One penalty of each unit is scored first; what cannot reach it is never scored. What to score next is decided on the
+    host, for all groups at once: a GPU is waited for three times.
     """
-    upper: Array = sum(s.upper for s in screens)
-    guess: Array = sum(s.guess for s in screens)
-    xp = namespace(upper)
-    first = xp.arange(upper.shape[0], device=device_of(upper))[:, None] == xp.argmax(guess, axis=0)[None, :]
-    low, high = _bounds(screens, first)
-    reached = xp.max(low, axis=0)
-    seen = first | ~(upper < reached)  # also where it is not a number
-    more_low, more_high = _bounds(screens, seen & ~first)
-    low, high = xp.where(first, low, more_low), xp.where(first, high, more_high)
-    return seen & ~(high < xp.max(low, axis=0))
+    xp = namespace(groups[0][0].upper)
+    upper: list[Array] = [sum(s.upper for s in screens) for screens in groups]
+    guess = to_numpy_together([xp.argmax(sum(s.guess for s in screens), axis=0) for screens in groups])
+    first = [np.arange(u.shape[0])[:, None] == best[None, :] for u, best in zip(upper, guess, strict=True)]
+    bounds = [_bounds(screens, wanted) for screens, wanted in zip(groups, first, strict=True)]
+    # also where it is not a number
+    seen = to_numpy_together([~(u < xp.max(low, axis=0)) for u, (low, _) in zip(upper, bounds, strict=True)])
+    seen = [reached | wanted for reached, wanted in zip(seen, first, strict=True)]
+    could_win = []
+    for screens, (low, high), reached, wanted in zip(groups, bounds, seen, first, strict=True):
+        scored, more = (xp.asarray(a, device=device_of(low)) for a in (wanted, reached & ~wanted))
+        more_low, more_high = _bounds(screens, reached & ~wanted)
+        low, high = xp.where(scored, low, more_low), xp.where(scored, high, more_high)
+        could_win.append((scored | more) & ~(high < xp.max(low, axis=0)))
+    return to_numpy_together(could_win)
 
 
-def _bounds(screens: Sequence[Screen], wanted: Array) -> tuple[Array, Array]:
+def _bounds(screens: Sequence[Screen], wanted: np.ndarray) -> tuple[Array, Array]:
     """Between what the sum of gains over folds lies where wanted; minus infinity elsewhere."""
-    xp = namespace(wanted)
     parts = [s.gains(wanted) for s in screens]
     gain, error = (sum(found) for found in zip(*parts, strict=True))
-    return xp.where(wanted, gain - error, -xp.inf), xp.where(wanted, gain + error, -xp.inf)
+    xp = namespace(gain)
+    there = xp.asarray(wanted, device=device_of(gain))
+    return xp.where(there, gain - error, -xp.inf), xp.where(there, gain + error, -xp.inf)
 
 
 class Exact:
@@ -74,11 +82,11 @@ class Exact:
         self.upper = self.guess = self._gain = gain
         self.base = base
 
-    def gains(self, wanted: Array) -> tuple[Array, Array]:
+    def gains(self, wanted: np.ndarray) -> tuple[Array, Array]:
         """Return the gains, and no error."""
-        return self._gain, namespace(wanted).zeros_like(self._gain)
+        return self._gain, namespace(self._gain).zeros_like(self._gain)
 
-    def exact(self, wanted: Array) -> Array:
+    def exact(self, wanted: np.ndarray) -> Array:
         """Return the gains."""
         return self._gain
 
@@ -98,7 +106,7 @@ class SinglePrecision:
 
     def __init__(self, v: Validation, solver: Diagonal, alphas: Sequence[float], unit_block: int) -> None:
         xp = namespace(v.target)
-        self._v, self._alphas, self._unit_block = v, alphas, unit_block
+        self._v, self._solver, self._alphas, self._unit_block = v, solver, alphas, unit_block
         self.base = v.base
         # H with a unit diagonal, and w over the root of what the diagonal alone adds to its form: no element is larger
         # than 1, whatever the sizes of features, responses and penalties.
@@ -106,14 +114,14 @@ class SinglePrecision:
         root = xp.sqrt(xp.maximum(diagonal, xp.zeros_like(diagonal)))
         over_root = xp.where(root > 0, 1 / xp.where(root > 0, root, xp.ones_like(root)), xp.zeros_like(root))
         quadratic, projected = v.quadratic * (over_root[:, None] * over_root[None, :]), root[:, None] * v.projected
-        inverse = xp.stack([solver.inverse(v.n * alpha) for alpha in alphas])
-        rho = float(xp.max(xp.sum(xp.abs(quadratic), axis=1)))
-        own = [inverse**2 @ projected[:, b] ** 2 for b in blocks(v.base.shape[0], unit_block)]
+        inverse = solver.inverses([v.n * alpha for alpha in alphas])
+        rho = xp.max(xp.sum(xp.abs(quadratic), axis=1))
+        own = [inverse.T**2 @ projected[:, b] ** 2 for b in blocks(v.base.shape[0], unit_block)]
         of_diagonal = xp.concat(own, axis=1)
         self._error = 8 * (2 * quadratic.shape[0]) ** 0.5 * SINGLE * rho * of_diagonal
-        size, sizes = xp.max(inverse, axis=1), xp.max(xp.abs(projected), axis=0)
+        size, sizes = xp.max(inverse, axis=0), xp.max(xp.abs(projected), axis=0)
         size, sizes = (xp.where(a > 0, a, xp.ones_like(a)) for a in (size, sizes))
-        inverse, projected = inverse / size[:, None], projected / sizes[None, :]
+        inverse, projected = inverse / size[None, :], projected / sizes[None, :]
         norm = xp.sqrt(of_diagonal) / size[:, None] / sizes[None, :]
         shrink = xp.where(norm > 0, 1 / xp.where(norm > 0, norm, xp.ones_like(norm)), xp.zeros_like(norm))
         self._quadratic, self._projected, self._inverse, self._shrink = (
@@ -128,23 +136,22 @@ class SinglePrecision:
         self.upper = self._linear - self._linear**2 / (4 * rest) + self._rounding
         self.guess = self._linear - of_diagonal
 
-    def gains(self, wanted: Array) -> tuple[Array, Array]:
+    def gains(self, wanted: np.ndarray) -> tuple[Array, Array]:
         """Return gains and their errors; where one product serves many penalties they are in double precision."""
-        xp, rows = namespace(wanted), []
-        single = n_unshared(self._v, self._alphas)
-        for a in range(single):
-            units, forms = xp.nonzero(wanted[a, :])[0], []
-            for block in blocks(units.shape[0], self._unit_block):
-                chosen = units[block]
-                w = xp.take(self._projected, chosen, axis=1) * self._inverse[a, :][:, None]
-                form = form_of(self._quadratic, w * xp.take(self._shrink[a, :], chosen), self._removed)
-                forms.append(form * xp.take(self._of_diagonal[a, :], chosen))
-            form = xp.concat(forms) if forms else self.base[:0]
-            rows.append(self._linear[a, :] - scatter(form, wanted[a, :]))
-        exact = gains_where(self._v, self._alphas[single:], wanted[single:, :], self._unit_block)
+        single, forms = n_unshared(self._v, self._alphas), []
+        xp, n_units = namespace(self.base), wanted.shape[1]
+        a, u = np.nonzero(wanted[:single, :])
+        shrink, of_diagonal = (xp.reshape(t, (1, -1)) for t in (self._shrink, self._of_diagonal))
+        for some in blocks(len(a), self._unit_block):
+            pair = a[some] * n_units + u[some]
+            w = take_columns(self._projected, u[some]) * take_columns(self._inverse, a[some])
+            form = form_of(self._quadratic, w * take_columns(shrink, pair), self._removed)
+            forms.append(form * take_columns(of_diagonal, pair)[0, :])
+        form = scatter(xp.concat([self.base[:0], *forms]), wanted[:single, :].reshape(-1))
+        shared = forms_where(self._v, self._solver, self._alphas[single:], wanted[single:, :], self._unit_block)
         error = xp.concat([self._error[:single, :], self._rounding[single:, :]])
-        return xp.concat([xp.stack(rows), exact]) if rows else exact, error
+        return self._linear - xp.concat([xp.reshape(form, (single, n_units)), shared]), error
 
-    def exact(self, wanted: Array) -> Array:
-        """Return gains in double precision where wanted, zero elsewhere."""
-        return gains_where(self._v, self._alphas, wanted, self._unit_block)
+    def exact(self, wanted: np.ndarray) -> Array:
+        """Return gains in double precision where wanted; elsewhere they mean nothing."""
+        return self._linear - forms_where(self._v, self._solver, self._alphas, wanted, self._unit_block)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from array_api_compat import device as device_of
+
 from distributed_trf.arrays import Array, namespace, wait_for
 from distributed_trf.timing import timed
 from distributed_trf.trf.screening import Screen, candidates, screen_of
@@ -48,7 +51,8 @@ def search(
     """
     if screen:
         screens = [[screen_of(v, alphas, unit_block) for v in validations] for validations in folds]
-        scores = [_screened(group) for group in zip(*screens, strict=True)]
+        groups = list(zip(*screens, strict=True))
+        scores = [_screened(group, wins) for group, wins in zip(groups, candidates(groups), strict=True)]
     else:
         scored = ([(gains(v, alphas, unit_block), v.base) for v in validations] for validations in folds)
         totals, n_folds = next(scored), 1
@@ -60,12 +64,12 @@ def search(
     return scores
 
 
-def _screened(folds: Sequence[Screen]) -> Scores:
+def _screened(folds: Sequence[Screen], could_win: np.ndarray) -> Scores:
     """Choose for one group of units among those that could win."""
-    could_win = candidates(folds)
     gain = sum(fold.exact(could_win) for fold in folds)
-    xp = namespace(could_win)
-    return _choose(xp.where(could_win, gain, -xp.inf), sum(fold.base for fold in folds), len(folds))
+    xp = namespace(gain)
+    gain = xp.where(xp.asarray(could_win, device=device_of(gain)), gain, -xp.inf)
+    return _choose(gain, sum(fold.base for fold in folds), len(folds))
 
 
 def _choose(gain: Array, base: Array, n_folds: int) -> Scores:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Protocol
 
 import numpy as np
 
-from distributed_trf.arrays import Array, cholesky_solver, like, namespace, strict_linalg, to_numpy, wait_for
+from distributed_trf.arrays import Array, at_once, blocks, cholesky_solvers, like, namespace, to_numpy, wait_for
 from distributed_trf.errors import DataError
 from distributed_trf.timing import timed
 
@@ -27,40 +27,56 @@ class Solver(Protocol):
     def largest(self) -> float:
         """Upper bound of the eigenvalues."""
 
+    @property
+    def at_once(self) -> int:
+        """How many shifts are best solved for together."""
+
+    def each(self, shifts: Sequence[float]) -> Iterator[Apply]:
+        """For each shift yield the function that applies the inverse of ``M + shift I``."""
+
     def at(self, shift: float) -> Apply:
-        """Return the function that applies the inverse of ``M + shift I``."""
+        """Return that function for one shift."""
+        return next(iter(self.each([shift])))
 
     def product(self, z: Array) -> Array:
         """Multiply M with vectors, shape (k, U)."""
 
 
 @dataclass(frozen=True)
-class Diagonal:
+class Diagonal(Solver):
     """M in the basis of its eigenvectors: every shift costs one division per element."""
 
     values: Array
     """Eigenvalues, shape (k,), none negative."""
+    at_once = 2**31
 
-    @property
+    @cached_property
     def largest(self) -> float:
         """Upper bound of the eigenvalues."""
         return float(namespace(self.values).max(self.values))
 
-    def at(self, shift: float) -> Apply:
-        """Return the function that applies the inverse of ``M + shift I``."""
-        xp = namespace(self.values)
-        inverse = self.inverse(shift)
-        return lambda b: b * xp.astype(inverse, b.dtype, copy=False)[:, None]
+    def each(self, shifts: Sequence[float]) -> Iterator[Apply]:
+        """For each shift yield the function that applies the inverse of ``M + shift I``."""
+        inverses = self.inverses(shifts)
+        for k in range(len(shifts)):
+            yield partial(_times, inverses[:, k : k + 1])
 
-    def inverse(self, shift: float) -> Array:
-        """Return the eigenvalues of the inverse of ``M + shift I``, shape (k,).
+    def inverses(self, shifts: Sequence[float]) -> Array:
+        """Return the eigenvalues of the inverse of ``M + shift I`` for some shifts, shape (k, A)."""
+        kept = like(self._kept(shifts), self.values)
+        return 1 / (self.values[:, None] + namespace(kept).astype(kept, self.values.dtype, copy=False)[None, :])
 
-        A shift that is lost beside the rounding of M counts as that rounding: along directions in which M has nothing
-        a smaller one would only magnify it.
+    def distinct(self, shifts: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+        """Of shifts, ascending, return indices of the first of those that count as the same, and for each which."""
+        _, first, back = np.unique(self._kept(shifts), return_index=True, return_inverse=True)
+        return first, back
+
+    def _kept(self, shifts: Sequence[float]) -> np.ndarray:
+        """A shift that is lost beside the rounding of M counts as that rounding.
+
+        Along directions in which M has nothing a smaller one would only magnify it.
         """
-        xp = namespace(self.values)
-        rounding = float(xp.finfo(self.values.dtype).eps) * xp.max(self.values)
-        return 1 / (self.values + xp.where(rounding > shift, rounding, shift))
+        return np.maximum(shifts, float(namespace(self.values).finfo(self.values.dtype).eps) * self.largest)
 
     def product(self, z: Array) -> Array:
         """Multiply M with vectors, shape (k, U)."""
@@ -68,21 +84,29 @@ class Diagonal:
 
 
 @dataclass(frozen=True)
-class Rotated:
+class Rotated(Solver):
     """M as eigenvalues and eigenvectors, for right-hand sides in another basis."""
 
     values: Array
     vectors: Array
+    at_once = 2**31
+
+    @cached_property
+    def _diagonal(self) -> Diagonal:
+        return Diagonal(self.values)
 
     @property
     def largest(self) -> float:
         """Upper bound of the eigenvalues."""
-        return Diagonal(self.values).largest
+        return self._diagonal.largest
 
-    def at(self, shift: float) -> Apply:
-        """Return the function that applies the inverse of ``M + shift I``."""
-        shrink = Diagonal(self.values).at(shift)
-        return lambda b: self.vectors @ shrink(self.vectors.T @ b)
+    def each(self, shifts: Sequence[float]) -> Iterator[Apply]:
+        """For each shift yield the function that applies the inverse of ``M + shift I``."""
+        for shrink in self._diagonal.each(shifts):
+            yield partial(self._shrunk, shrink)
+
+    def _shrunk(self, shrink: Apply, b: Array) -> Array:
+        return self.vectors @ shrink(self.vectors.T @ b)
 
     def product(self, z: Array) -> Array:
         """Multiply M with vectors, shape (k, U)."""
@@ -90,7 +114,7 @@ class Rotated:
 
 
 @dataclass(frozen=True)
-class Factored:
+class Factored(Solver):
     """M factorised anew for each shift (Cholesky); one that fails or is inaccurate falls back to eigenvectors."""
 
     matrix: Array
@@ -103,24 +127,44 @@ class Factored:
         xp = namespace(self.matrix)
         return float(xp.max(xp.sum(xp.abs(self.matrix), axis=1)))
 
-    def at(self, shift: float) -> Apply:
-        """Return the function that applies the inverse of ``M + shift I``."""
-        if self.largest <= NEGLIGIBLE * shift:
-            return lambda b: (b - self.matrix @ b / shift) / shift
-        xp = namespace(self.matrix)
-        shifted = xp.asarray(self.matrix, copy=True)
-        xp.reshape(shifted, (-1,), copy=False)[:: shifted.shape[0] + 1] += shift
-        wait_for(shifted)  # what a GPU still does of the search is not what factorising takes
+    @cached_property
+    def at_once(self) -> int:
+        """How many shifts are best solved for together: their factors, and what they are made from, are in memory."""
+        return at_once(self.matrix, 2)
+
+    def each(self, shifts: Sequence[float]) -> Iterator[Apply]:
+        """For each shift yield the function that applies the inverse of ``M + shift I``."""
+        negligible = [self.largest <= NEGLIGIBLE * shift for shift in shifts]
+        factorised = self._factorised([shift for shift, small in zip(shifts, negligible, strict=True) if not small])
+        for shift, small in zip(shifts, negligible, strict=True):
+            yield partial(self._nearly, shift) if small else next(factorised)
+
+    def _nearly(self, shift: float, b: Array) -> Array:
+        """Solve where M is negligible."""
+        return (b - self.matrix @ b / shift) / shift
+
+    def _factorised(self, shifts: Sequence[float]) -> Iterator[Apply]:
+        for some in (shifts[block] for block in blocks(len(shifts), self.at_once)):
+            wait_for(self.matrix)  # what a GPU still does of the search is not what factorising takes
+            with timed("factorise"):  # its check brings numbers to the host
+                solved = self._cholesky(some)
+                errors = backward_errors(self, solved, some, self.matrix)
+            for shift, apply, error in zip(some, solved, errors, strict=True):
+                if error <= tolerance(self.matrix):
+                    yield apply
+                else:
+                    self.record.append(f"cholesky at shift {shift:.3g} has backward error {error:.1e}; used eigh")
+                    yield self._eigen.at(shift)
+
+    def _cholesky(self, shifts: Sequence[float]) -> list[Apply]:
+        xp, n = namespace(self.matrix), len(shifts)
+        shifted = xp.tile(self.matrix[None, :, :], (n, 1, 1))
+        added = xp.astype(like(shifts, self.matrix), self.matrix.dtype, copy=False)[:, None]
+        xp.reshape(shifted, (n, -1), copy=False)[:, :: self.matrix.shape[0] + 1] += added
         try:
-            with timed("factorise"):  # its check brings a number to the host
-                apply = cholesky_solver(shifted)
-                error = backward_error(self, apply, shift, self.matrix)
+            return cholesky_solvers(shifted)
         except np.linalg.LinAlgError:
-            error = np.inf
-        if error <= tolerance(self.matrix):
-            return apply
-        self.record.append(f"cholesky at shift {shift:.3g} has backward error {error:.1e}; used eigh")
-        return self._eigen.at(shift)
+            return [lambda b: xp.nan * b] * n
 
     @cached_property
     def _eigen(self) -> Rotated:
@@ -151,8 +195,7 @@ def _eigh_checked(matrix: Array, record: list[str]) -> tuple[Array, Array]:
     for attempt in ("device", "host"):
         try:
             if attempt == "device":
-                with strict_linalg(xp):
-                    values, vectors = xp.linalg.eigh(matrix)
+                values, vectors = xp.linalg.eigh(matrix)
             else:
                 values, vectors = (
                     xp.asarray(a, dtype=matrix.dtype, device=matrix.device)
@@ -160,10 +203,10 @@ def _eigh_checked(matrix: Array, record: list[str]) -> tuple[Array, Array]:
                 )
             probe = probe_of(matrix)
             turned = vectors.T @ probe
-            error = max(
-                norm(matrix @ probe - vectors @ (values[:, None] * turned)) / (norm(matrix) + tiny(matrix)),
-                norm(vectors @ turned - probe),
-            ) / norm(probe)
+            product, orthogonal, size, of_probe = norms(
+                matrix @ probe - vectors @ (values[:, None] * turned), vectors @ turned - probe, matrix, probe
+            )
+            error = max(product / (size + tiny(matrix)), orthogonal) / of_probe
         except np.linalg.LinAlgError:
             error = np.inf
         if error <= tolerance(matrix):
@@ -175,16 +218,30 @@ def _eigh_checked(matrix: Array, record: list[str]) -> tuple[Array, Array]:
     )
 
 
-def backward_error(solver: Solver, apply: Apply, shift: float, reference: Array) -> float:
-    """Return the residual of the normal equations for a probe beside the size of their terms; NaN is infinite.
+def backward_errors(solver: Solver, solved: Sequence[Apply], shifts: Sequence[float], reference: Array) -> list[float]:
+    """Return the residuals of the normal equations for a probe beside the size of their terms; NaN is infinite.
 
     ``|(M + shift I) z - b| / (|M + shift I| |z| + |b|)`` (Higham 2002, Accuracy and Stability, eq. 7.2).
     """
     probe = probe_of(reference)
-    z = apply(probe)
-    residual = norm(solver.product(z) + shift * z - probe)
-    error = residual / ((solver.largest + shift) * norm(z) + norm(probe))
-    return error if error == error else np.inf
+    residuals, sizes, (of_probe, *_) = residual_norms(solver, solved, shifts, probe)
+    errors = residuals / ((solver.largest + np.asarray(shifts)) * sizes + of_probe)
+    return np.where(np.isnan(errors), np.inf, errors).tolist()
+
+
+def residual_norms(
+    solver: Solver, solved: Sequence[Apply], shifts: Sequence[float], b: Array
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Solve for a vector b, shape (k, 1), at each shift: norms of what is left of it, of the solutions, and of b."""
+    xp = namespace(b)
+    z = xp.concat([apply(b) for apply in solved], axis=1)
+    left = solver.product(z) + xp.astype(like(shifts, b), b.dtype, copy=False)[None, :] * z - b
+    found = to_numpy(xp.concat([xp.sqrt(xp.sum(a * a, axis=0)) for a in (left, z, b)]))
+    return found[: len(solved)], found[len(solved) : -1], found[-1:]
+
+
+def _times(inverse: Array, b: Array) -> Array:
+    return b * namespace(b).astype(inverse, b.dtype, copy=False)
 
 
 def tolerance(reference: Array) -> float:
@@ -198,10 +255,10 @@ def probe_of(reference: Array) -> Array:
     return namespace(reference).astype(like(values, reference), reference.dtype)
 
 
-def norm(array: Array) -> float:
-    """Return the root of the sum of squares."""
-    xp = namespace(array)
-    return float(xp.sqrt(xp.sum(array * array)))
+def norms(*arrays: Array) -> list[float]:
+    """Return the roots of the sums of squares, brought to the host together."""
+    xp = namespace(*arrays)
+    return to_numpy(xp.stack([xp.sqrt(xp.sum(a * a)) for a in arrays])).tolist()
 
 
 def tiny(reference: Array) -> float:

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+import numpy as np
+
 from distributed_trf.arrays import Array, namespace
 from distributed_trf.timing import timed
 from distributed_trf.trf.choice import Precision, ScalingRule
@@ -99,7 +101,7 @@ class KernelFolds:
             yield found
 
     def solve(
-        self, best: Sequence[Array], penalties: Sequence[float], factor: Array | None = None
+        self, best: Sequence[np.ndarray], penalties: Sequence[float], factor: Array | None = None
     ) -> list[tuple[Array, Scaling]]:
         """Fit all trials."""
         everything, solved = _join(self.folds), []

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 from array_api_compat import device as device_of
 
-from distributed_trf.arrays import Array, blocks, namespace, scatter
+from distributed_trf.arrays import Array, blocks, like, namespace, scatter, take_columns, take_rows
 from distributed_trf.trf.correlation import varies
 from distributed_trf.trf.moments import Responses
 from distributed_trf.trf.solvers import NEGLIGIBLE, Diagonal, Solver
@@ -60,12 +61,6 @@ class Validation:
         scaled, target = (a * xp.astype(root, a.dtype, copy=False) for a in projected)
         return cls(solver, train.n, scaled, target, quadratic, removed, xp.where(alive, base, xp.zeros_like(base)))
 
-    def take(self, units: Array) -> Validation:
-        """Return the same of only some units, given by index."""
-        xp = namespace(self.base)
-        projected, target = (xp.take(a, units, axis=1) for a in (self.projected, self.target))
-        return replace(self, projected=projected, target=target, base=xp.take(self.base, units))
-
 
 def pooled_power(folds: Sequence[Responses]) -> Array:
     """Return what the scores of units that have no R^2 of single folds are scaled by.
@@ -107,37 +102,75 @@ def gains(v: Validation, alphas: Sequence[float], unit_block: int) -> Array:
     array of shape (A, U)
         What the weights add to R^2: ``R^2 = base + gain``, ``gain = (2 w'X'y - w'X'X w) / y'y`` over held-out rows.
     """
+    if isinstance(v.solver, Diagonal):
+        return linear_parts(v, v.solver, alphas, unit_block) - forms(v, v.solver, alphas, unit_block)
     xp = namespace(v.target)
     shared, single = SharedForms(v), n_unshared(v, alphas)
-    linear = linear_parts(v, v.solver, alphas, unit_block) if isinstance(v.solver, Diagonal) else None
     rows = []
-    for a, alpha in enumerate(alphas):
-        shift, parts = v.n * alpha, []
-        apply = v.solver.at(shift)
+    for a, apply in enumerate(v.solver.each(shifts := [v.n * alpha for alpha in alphas])):
+        parts = []
         for block in blocks(v.target.shape[1], unit_block):
             w = apply(v.projected[:, block])
-            form = form_of(v.quadratic, w, v.removed) if a < single else shared.form(w, shift, block)
-            parts.append((2 * inner(w, v.target[:, block]) if linear is None else linear[a, block]) - form)
+            form = form_of(v.quadratic, w, v.removed) if a < single else shared.form(w, shifts[a], block)
+            parts.append(2 * inner(w, v.target[:, block]) - form)
         rows.append(xp.concat(parts))
     return xp.stack(rows)
 
 
-def gains_where(v: Validation, alphas: Sequence[float], wanted: Array, unit_block: int) -> Array:
-    """Score only some penalties of some units: ``wanted`` (A, U); zero elsewhere."""
-    xp = namespace(v.target)
-    single = n_unshared(v, alphas)
-    together = [slice(a, a + 1) for a in range(single)]
+def forms(v: Validation, solver: Diagonal, alphas: Sequence[float], unit_block: int) -> Array:
+    """``w'Hw`` for all penalties and units, shape (A, U): few units are solved at several penalties at once."""
+    first, back = solver.distinct([v.n * alpha for alpha in alphas])
+    if len(first) < len(alphas):  # to the last bit the same, or ties would be broken by rounding
+        return take_rows(forms(v, solver, [alphas[a] for a in first], unit_block), back)
+    xp, n_units = namespace(v.target), v.base.shape[0]
+    single, inverses = n_unshared(v, alphas), solver.inverses([v.n * alpha for alpha in alphas])
+    rows = []
+    for some in blocks(single, max(unit_block // n_units, 1)):
+        parts = []
+        for block in blocks(n_units, unit_block):
+            w = v.projected[:, None, block] * inverses[:, some, None]
+            form = form_of(v.quadratic, xp.reshape(w, (w.shape[0], -1)), v.removed)
+            parts.append(xp.reshape(form, tuple(w.shape[1:])))
+        rows.append(xp.concat(parts, axis=1))
     if single < len(alphas):
-        together.append(slice(single, len(alphas)))  # one product serves them all
-    found = xp.zeros(wanted.shape, dtype=v.base.dtype, device=device_of(v.base))
-    for some in together:
-        anyone = xp.any(wanted[some, :], axis=0)
-        units = xp.nonzero(anyone)[0]
-        if units.shape[0]:
-            scored = gains(v.take(units), alphas[some], unit_block)
-            spread = xp.stack([scatter(scored[a, :], anyone) for a in range(scored.shape[0])])
-            found[some, :] = xp.where(wanted[some, :], spread, found[some, :])
-    return found
+        rows.append(shared_forms(v, inverses[:, single:], alphas[single:], unit_block))
+    return xp.concat(rows)
+
+
+def shared_forms(
+    v: Validation, inverses: Array, alphas: Sequence[float], unit_block: int, units: np.ndarray | None = None
+) -> Array:
+    """The same at penalties that ``SharedForms`` serves, whose inverses are (k, A), of all or some units."""
+    xp = namespace(inverses)
+    if units is not None:
+        v = replace(v, projected=take_columns(v.projected, units))
+    shared, shifts = SharedForms(v), like([v.n * alpha for alpha in alphas], v.base)[:, None]
+    factors = (2 * xp.astype(shifts.T, inverses.dtype, copy=False) * inverses - 1).T
+    parts = []
+    for block in blocks(v.projected.shape[1], unit_block):
+        parts.append(factors @ (shared.product(block) * v.projected[:, block]))
+    return xp.astype(xp.concat(parts, axis=1), xp.float64, copy=False) / shifts / shifts
+
+
+def forms_where(v: Validation, solver: Diagonal, alphas: Sequence[float], wanted: np.ndarray, unit_block: int) -> Array:
+    """Return forms where wanted, host bools of shape (A, U); elsewhere they mean nothing."""
+    first, back = solver.distinct([v.n * alpha for alpha in alphas])
+    if len(first) < len(alphas):
+        wanted = np.logical_or.reduceat(wanted, first, axis=0)
+        return take_rows(forms_where(v, solver, [alphas[a] for a in first], wanted, unit_block), back)
+    xp = namespace(v.target)
+    single, inverses = n_unshared(v, alphas), solver.inverses([v.n * alpha for alpha in alphas])
+    a, u = np.nonzero(wanted[:single, :])
+    found = [xp.zeros((0,), dtype=v.base.dtype, device=device_of(v.base))]
+    for some in blocks(len(a), unit_block):
+        w = take_columns(v.projected, u[some]) * take_columns(inverses, a[some])
+        found.append(form_of(v.quadratic, w, v.removed))
+    rows = xp.reshape(scatter(xp.concat(found), wanted[:single, :].reshape(-1)), (single, wanted.shape[1]))
+    anyone = np.any(wanted[single:, :], axis=0)
+    if not anyone.any():
+        return xp.concat([rows, xp.zeros_like(xp.broadcast_to(v.base, wanted[single:, :].shape))])
+    shared = shared_forms(v, inverses[:, single:], alphas[single:], unit_block, np.flatnonzero(anyone))
+    return xp.concat([rows, scatter(shared.T, anyone).T])
 
 
 def n_unshared(v: Validation, alphas: Sequence[float]) -> int:
@@ -149,7 +182,7 @@ def n_unshared(v: Validation, alphas: Sequence[float]) -> int:
 def linear_parts(v: Validation, solver: Diagonal, alphas: Sequence[float], unit_block: int) -> Array:
     """``2 w'X'y`` for all penalties at once, shape (A, U): a small product, where the solver is diagonal."""
     xp = namespace(v.target)
-    inverse = xp.stack([2 * solver.inverse(v.n * alpha) for alpha in alphas])
+    inverse = 2 * solver.inverses([v.n * alpha for alpha in alphas]).T
     parts = [inverse @ (v.projected[:, block] * v.target[:, block]) for block in blocks(v.base.shape[0], unit_block)]
     return xp.astype(xp.concat(parts, axis=1), xp.float64, copy=False)
 
@@ -175,11 +208,15 @@ class SharedForms:
 
     def form(self, w: Array, shift: float, block: slice) -> Array:
         """Return ``w'Hw`` of each column for the units of a block, shape (U,)."""
-        b = self._v.projected[:, block]
+        # Divided last: single precision has no room for weights shrunk by 1e15 twice.
+        return inner(self.product(block), 2 * shift * w - self._v.projected[:, block]) / shift / shift
+
+    def product(self, block: slice) -> Array:
+        """Return ``H b`` for the units of a block, shape (k, U)."""
         if block.start not in self._products:
+            b = self._v.projected[:, block]
             product = self._v.quadratic @ b
             if self._v.removed is not None:
                 product -= self._v.removed @ (self._v.removed.T @ b)
             self._products[block.start] = product
-        # Divided last: single precision has no room for weights shrunk by 1e15 twice.
-        return inner(self._products[block.start], 2 * shift * w - b) / shift / shift
+        return self._products[block.start]

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from distributed_trf import arrays
 from distributed_trf.arrays import cholesky_solver
-from distributed_trf.trf import solvers
 from distributed_trf.trf.moment_folds import MomentFolds, fit_moments
 from distributed_trf.trf.screening import screen_of
 from distributed_trf.trf.search import search
@@ -161,7 +161,7 @@ def test_screening__factorises_nothing_twice(monkeypatch):
     X = features(rng, 6, 4, 30)
     folds = folds_of(X, hard_units(rng, X, 12))
     factorised = []
-    monkeypatch.setattr(solvers, "cholesky_solver", lambda m: factorised.append(1) or cholesky_solver(m))
+    monkeypatch.setattr(arrays, "cholesky_solver", lambda m: factorised.append(1) or cholesky_solver(m))
     counts = []
     for all_scores in (True, False):
         factorised.clear()

@@ -140,7 +140,7 @@ def test_factored__an_inaccurate_factorisation_is_noticed_and_repaired(monkeypat
     """A GPU library may return garbage where it should raise."""
     rows, matrix = products(np.random.default_rng(5), 30, 6)
     b, record = np.ones((6, 1)), []
-    monkeypatch.setattr("distributed_trf.trf.solvers.cholesky_solver", lambda m: lambda b: b * np.nan)
+    monkeypatch.setattr("distributed_trf.arrays.cholesky_solver", lambda m: lambda b: b * np.nan)
     found = Factored(matrix, record).at(0.1)(b)
     np.testing.assert_allclose(found, np.linalg.solve(matrix + 0.1 * np.eye(6), b), rtol=1e-9)
     assert record == ["cholesky at shift 0.1 has backward error inf; used eigh"]

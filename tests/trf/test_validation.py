@@ -12,7 +12,7 @@ from distributed_trf.trf.crossval import fit_folds
 from distributed_trf.trf.moment_folds import MomentFolds
 from distributed_trf.trf.solvers import NEGLIGIBLE
 from distributed_trf.trf.trial_folds import Trials
-from distributed_trf.trf.validation import SharedForms, form_of, gains, gains_where
+from distributed_trf.trf.validation import SharedForms, form_of, forms, forms_where, gains
 from tests.hard_units import (
     ALPHAS,
     LAGS,
@@ -109,11 +109,11 @@ def test_shared_forms__are_those_of_each_penalty_over_the_rows_that_the_units_he
     assert v.removed is not None
 
 
-def test_gains_where__are_zero_where_not_wanted():
+def test_forms_where__are_those_of_all_where_wanted():
     rng = np.random.default_rng(5)
     X = features(rng, 6, 3, 30)
     (v, *_) = validations(X, hard_units(rng, X, 9))
     wanted = rng.random((len(ALPHAS), 9)) < 0.3
     wanted[3] = False
-    expected = np.where(wanted, gains(v, ALPHAS, 512), 0)
-    np.testing.assert_allclose(gains_where(v, ALPHAS, wanted, unit_block=2), expected, rtol=1e-11, atol=0)
+    expected, found = forms(v, v.solver, ALPHAS, 512), forms_where(v, v.solver, ALPHAS, wanted, unit_block=2)
+    np.testing.assert_allclose(found[wanted], expected[wanted], rtol=1e-11, atol=0)
