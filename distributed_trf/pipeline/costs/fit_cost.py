@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from distributed_trf.features.fourier_matrices import CACHE_BYTES, matrix_bytes
+from distributed_trf.features.resample import MATRIX_BYTES
 from distributed_trf.pipeline.context import Context
 from distributed_trf.pipeline.costs.operations import EIGH, Cost, Operations
 from distributed_trf.pipeline.costs.responses import REPEATS, response_bytes, test_bins, training_bins
 from distributed_trf.pipeline.items import Analysis, Fit
+from distributed_trf.recordings import time_grid
+from distributed_trf.store.feature_layout import FeatureLayout, StoredLayer
 from distributed_trf.trf.choice import CHOLESKY, FORM, ROTATION, choose_solver
 from distributed_trf.trf.lags import lag_samples
 from distributed_trf.trf.stream import BLOCK_ROWS
+
+MAKING = 7
+"""How many arrays as large as the matrices are alive while these are made."""
 
 
 def fit_cost(context: Context, item: Fit | Analysis, layers: Sequence[int], device: str, *, fits: int = 1) -> Cost:
@@ -48,15 +55,34 @@ def fit_cost(context: Context, item: Fit | Analysis, layers: Sequence[int], devi
         written += d * (units + 2) + 2 * units
         values += 2 * d * units
     responses = response_bytes(context, item.stimuli, item.bin_width, sessions)
-    host = responses + sum(4 * layout.slot(x) * x.width for x in chosen)  # and one batch of features as it is read
+    read, binned = _features_bytes(layout, chosen, item.bin_width, device)
+    host = responses + read
     return Cost(
         read=responses + sum(4 * sum(x.frames) * x.width for x in chosen),
         written=8 * written,
         files=4 if isinstance(item, Fit) else 8,
-        host=host if device != "cpu" else host + 8 * values,
-        device=8 * values if device != "cpu" else 0,
+        host=host if device != "cpu" else host + 8 * values + binned,
+        device=8 * values + binned if device != "cpu" else 0,
         operations=_operations(method, rows, d, width, units, len(ridge.penalties), ridge.n_folds, device) * fits,
     )
+
+
+def _features_bytes(
+    layout: FeatureLayout, layers: Sequence[StoredLayer], bin_width: float, device: str
+) -> tuple[int, int]:
+    """Count what features take on the host as they are read, and as they are brought onto bins where that is done."""
+    bins = [time_grid.rows(seconds, layout.lead_in, bin_width) for seconds in layout.durations]
+    matrices, batches = {(n, m) for x in layers for n, m in zip(x.frames, bins, strict=True)}, layout.batch_borders
+    read = 2 * sum(4 * layout.slot(x) * x.width for x in layers)  # one batch that is worked on, the next one
+    binned = min(8 * sum(n * m for n, m in matrices), CACHE_BYTES)
+    binned += 8 * max(sum(bins[a:b]) for a, b in batches) * sum(x.width for x in layers)
+    if device == "cpu":
+        return read, binned
+    for x in layers:
+        padded = max((b - a) * max(x.frames[a:b]) for a, b in batches)
+        binned += (4 * layout.slot(x) + 12 * padded) * x.width  # as stored; padded, and in float64
+    most = max(matrix_bytes(x.frames[a:b], bins[a:b]) for x in layers for a, b in batches)
+    return read + read // 2, binned + MAKING * min(most, MATRIX_BYTES)  # a batch in pinned memory
 
 
 def _primal_values(rows: int, d: int, width: int, units: int, n_folds: int) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from distributed_trf import names
-from distributed_trf.arrays import to_device, to_numpy
+from distributed_trf.arrays import all_to_device, to_numpy
 from distributed_trf.config.analyses import NormaliserBootstrapSettings
 from distributed_trf.config.study import ReliabilitySettings, StudySettings
 from distributed_trf.errors import RecordingError
@@ -42,7 +42,7 @@ def assess_session(item: Assess, study: StudySettings, store: StudyStore, device
             f"session {item.session}: test stimuli {', '.join(once)} were presented once only, so nothing tells how "
             "well its units repeat themselves; its correlations stay without a normaliser"
         )
-    trials = [to_device(trial, device) for trial in counts.test_trials.values()]
+    trials = all_to_device(list(counts.test_trials.values()), device)
     key = (item.stimuli, item.session, item.bin_width)
     found = assess(
         trials,
