@@ -246,9 +246,12 @@ def _factory(real):
             return args[0]
         _count("kernels", of=real.__name__)
         made = real(*args, **kwargs)
-        if real.__name__ in ("tensor", "as_tensor", "asarray"):
-            return Tensor(torch.empty_like(made)).copy_(made) if made.dim() else Tensor(made)
-        return Tensor(made)
+        there = Tensor(made)
+        if real.__name__ in ("tensor", "as_tensor", "asarray") and made.dim():
+            there = Tensor(torch.empty_like(made))
+            with torch.no_grad():
+                _upload(there, made, False)
+        return there
 
     return make
 
