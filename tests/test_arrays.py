@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 import torch
 
+from distributed_trf import arrays
 from distributed_trf.arrays import (
     TRIANGLE,
+    all_to_device,
     cholesky_solver,
     like,
     namespace,
@@ -135,3 +137,19 @@ def test_broken_extra__is_told_with_its_own_text():
     for error in (ImportError("cannot import name 'bindings' from 'cuda'", name="cuda"), ImportError("libcuda.so.1")):
         told = str(MissingExtraError("dask_cuda", "cuda12", error))
         assert f"cannot be imported: {error}; mend it, or: pip install 'distributed_trf[cuda12]'" in told
+
+
+def test_all_to_device__is_one_copy_of_which_each_is_a_view(monkeypatch):
+    copies = []
+    monkeypatch.setattr(arrays, "to_device", lambda array, device: copies.append((array, device)) or array)
+    given = [np.arange(24, dtype=np.uint16).reshape(2, 3, 4), np.arange(8, dtype=np.uint16).reshape(1, 2, 4)]
+    found = all_to_device(given, "cuda")
+    assert [(array.shape, array.dtype, device) for array, device in copies] == [((32,), np.uint16, "cuda")]
+    for there, here in zip(found, given, strict=True):
+        np.testing.assert_array_equal(there, here, strict=True)
+        assert np.shares_memory(there, copies[0][0])
+
+
+def test_all_to_device__copies_nothing_on_the_cpu():
+    given = [np.zeros(3), np.ones((2, 1))]
+    assert all(there is here for there, here in zip(all_to_device(given, "cpu"), given, strict=True))

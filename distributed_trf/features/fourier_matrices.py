@@ -99,9 +99,8 @@ def _make(old: Sequence[int], new: Sequence[int], reference: Array) -> Array:
         odd = 1 - 2 * turns * turns
         upper = odd if upper is None else xp.where(evens > 0, upper, odd)
     origin = turned == 0
-    below = xp.sin(turned * scale)
-    weights = row * (sine * upper / xp.where(origin, 1.0, below) + cosine)
-    return xp.where(origin, tops, weights)
+    below = xp.where(origin, tops, xp.sin(turned * scale))  # anything but zero
+    return xp.where(origin, tops, row * (sine * upper / below + cosine))
 
 
 def _factors(n: int, m: int) -> tuple[np.ndarray, np.ndarray]:

@@ -148,3 +148,9 @@ def test_each_to_bins__is_what_to_bins_gives_of_each(library, limit, steps, monk
 def test_each_to_bins__no_bins_is_an_error():
     with pytest.raises(DataError, match="cannot resample to 0 bins"):
         each_to_bins(np.ones((5, 2)), [2, 3], [1, 0])
+
+
+def test_each_to_bins__no_frame_is_an_error():
+    for frames in (np.ones((2, 2)), array_api_strict.ones((2, 2))):
+        with pytest.raises(DataError, match="no frame to resample"):
+            each_to_bins(frames, [2, 0], [1, 1])

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+from threading import Event
+
+import array_api_strict
 import numpy as np
 import pytest
 from scipy.signal import resample
@@ -9,6 +13,8 @@ from scipy.signal import resample
 from distributed_trf import binned_features
 from distributed_trf.errors import DataError, StoreError
 from distributed_trf.features.resample import kept_frames, to_bins
+from distributed_trf.recordings import binned_features as binned
+from distributed_trf.recordings.binned_features import binned_batches
 from distributed_trf.store.feature_layout import FeatureLayout, StoredLayer
 from distributed_trf.store.features import NetworkFeatures, create_features, write_batch
 
@@ -116,3 +122,45 @@ def test_what_cannot_be_read__is_named(made):
         next(binned_features(features, 0, 50, stimuli=["z"]))
     with pytest.raises(DataError, match="cannot resample to 0 bins"):
         next(binned_features(features, 0, 50, lowpass_bin=5000))
+
+
+def test_layers_side_by_side__are_those_of_each(made):
+    features, _ = made
+    alone = [dict(binned_features(features, layer, 50)) for layer in (1, 0)]
+    batches = list(binned_batches(features, [1, 0], 50))
+    assert [list(batch) for batch in batches] == [["a", "b"], ["c"]]
+    for batch in batches:
+        for stimulus, x in batch.items():
+            np.testing.assert_array_equal(x, np.concatenate([one[stimulus] for one in alone], axis=1))
+
+
+@pytest.mark.parametrize(("bin_width", "cut"), [(50, None), (20, 100), (1000, None)])
+def test_a_device__gets_each_layer_of_a_batch_in_one_copy(made, monkeypatch, bin_width, cut):
+    features, copies = made[0], []
+    on_host = list(binned_batches(features, [0, 1], bin_width, lowpass_bin=cut))
+
+    def to_device(array, device):
+        copies.append((array.dtype, array.shape))
+        return array_api_strict.asarray(array)
+
+    monkeypatch.setattr(binned, "to_device", to_device)
+    on_device = list(binned_batches(features, [0, 1], bin_width, lowpass_bin=cut, device="cuda"))
+    layers = [features.layer(layer) for layer in (0, 1)]
+    assert copies == [(np.float32, (sum(x.frames[a:b]), 3)) for a, b in features.layout.batch_borders for x in layers]
+    for host, device in zip(on_host, on_device, strict=True):
+        assert list(host) == list(device)
+        for stimulus, x in device.items():
+            assert x.dtype == array_api_strict.float64
+            np.testing.assert_allclose(np.asarray(x), host[stimulus], rtol=0, atol=1e-12 * np.abs(host[stimulus]).max())
+
+
+def test_the_next_batch__is_read_while_one_is_worked_on(made, monkeypatch):
+    features, read = made[0], [Event(), Event()]
+    rows = features.rows
+    monkeypatch.setattr(features, "rows", lambda layer, batch: read[batch].set() or rows(layer, batch))
+    batches = binned_batches(features, [0], 50)
+    assert not read[0].is_set()
+    next(batches)
+    assert read[1].wait(10)
+    batches.close()
+    assert not [t for t in threading.enumerate() if t.name.startswith("read-ahead")]
