@@ -13,8 +13,9 @@ from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.config.weights import Weights
 from distributed_trf.features.table import Layer, NetworkTable
 
-Keep = Callable[[Layer, int, Array], None]
-"""Takes the frames that a layer gave of the sound at a position of the batch, shape (frames, width), on any device."""
+Keep = Callable[[Layer, Sequence[int], Sequence[Array]], None]
+"""Takes what a layer gave of the sounds at some positions of the batch: of each the frames, shape (frames, width), on
+any device, which may be written over when it returns."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ class Network(Protocol):
         """In how many parts the last batch was heard; more than 1 where it did not fit the device's memory."""
 
     def __call__(self, sounds: Sequence[np.ndarray], layers: Sequence[Layer], keep: Keep) -> None:
-        """Hear prepared sounds, each of shape (n_samples,), and hand every layer's frames of each to ``keep``.
+        """Hear prepared sounds, each of shape (n_samples,), and hand what every layer gives of each to ``keep``,
+        of as many at once as are heard at once.
 
         It may do so again for a batch that it must hear anew in halves; the last ones count.
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from distributed_trf.arrays import Array, namespace, to_numpy
+from distributed_trf.arrays import Array
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.config.weights import Weights
 from distributed_trf.errors import DataError, FeatureError
@@ -16,6 +16,7 @@ from distributed_trf.features.family import Network
 from distributed_trf.features.network_cache import NetworkCache
 from distributed_trf.features.resample import check_sound, resample_sound, to_bins
 from distributed_trf.features.table import Layer, NetworkTable
+from distributed_trf.features.transfer import Gathered
 from distributed_trf.features.weights.source import weights_stamps
 
 _BUILT = NetworkCache()
@@ -87,27 +88,34 @@ def extract(
     FeatureError
         If a layer gives too few frames or another width than its table says, or holds NaN or Inf.
     """
-    rule = family(table, weights)
+    rule, gathered = family(table, weights), Gathered()
     found: dict[int, list[np.ndarray]] = {layer.id: [np.empty(0)] * len(sounds) for layer in layers}
 
-    def keep(layer: Layer, k: int, frames: Array) -> None:
-        n = rule.n_frames(table, layer, sounds[k].shape[0])
-        if frames.shape[0] < n or frames.shape[1] != layer.width:
-            raise FeatureError(
-                f"{table.name} layer {layer.id} ({layer.name}) gave {tuple(frames.shape)} for sound {k} of the batch; "
-                f"its table promises ({n}, {layer.width})"
-            )
-        frames = frames[:n]
-        if stored is not None:
-            frames = to_bins(frames, stored(layer, k)) if stored(layer, k) < n else frames
-        # NaN and Inf are in every frame that is made of them.
-        if not bool(namespace(frames).isfinite(frames).all()):
-            raise FeatureError(
-                f"{table.name} layer {layer.id} ({layer.name}) gave NaN or Inf for sound {k} of the batch; "
-                "check the sound and the weights"
-            )
-        # A copy: a module that works in place would write over what it was given.
-        found[layer.id][k] = np.array(to_numpy(frames), dtype=np.float32, order="C")
+    def keep(layer: Layer, positions: Sequence[int], given: Sequence[Array]) -> None:
+        kept = []
+        for k, frames in zip(positions, given, strict=True):
+            n = rule.n_frames(table, layer, sounds[k].shape[0])
+            if frames.shape[0] < n or frames.shape[1] != layer.width:
+                raise FeatureError(
+                    f"{table.name} layer {layer.id} ({layer.name}) gave {tuple(frames.shape)} for sound {k} of the "
+                    f"batch; its table promises ({n}, {layer.width})"
+                )
+            fewer = n if stored is None else min(stored(layer, k), n)
+            kept.append(to_bins(frames[:n], fewer) if fewer < n else frames[:n])
+        for k, frames in zip(positions, gathered.take(kept), strict=True):
+            found[layer.id][k] = frames
 
     network(sounds, layers, keep)
+    if not gathered.seem_finite():
+        _check_finite(table, layers, found)
     return found
+
+
+def _check_finite(table: NetworkTable, layers: Sequence[Layer], found: dict[int, list[np.ndarray]]) -> None:
+    for layer in layers:
+        for k, frames in enumerate(found[layer.id]):
+            if not np.isfinite(frames).all():
+                raise FeatureError(
+                    f"{table.name} layer {layer.id} ({layer.name}) gave NaN or Inf for sound {k} of the batch; "
+                    "check the sound and the weights"
+                )

@@ -15,6 +15,7 @@ from distributed_trf.errors import ConfigError, FeatureError
 from distributed_trf.features.families.torch_family import TorchFamily
 from distributed_trf.features.family import Keep, Network, Work
 from distributed_trf.features.table import Layer, NetworkTable
+from distributed_trf.features.transfer import to_model
 from distributed_trf.features.weights.checkpoint import load_state, read_state, without_prefix
 from distributed_trf.features.weights.names import State
 from distributed_trf.features.weights.source import weights_source
@@ -91,7 +92,7 @@ class Cochlear(TorchFamily):
         """Pass windows through the network. They are float32 in any case: the network goes over to its dtype itself."""
         import torch
 
-        model(torch.from_numpy(np.stack(sounds).astype(np.float32))[:, None].to(device))
+        model(to_model(torch.from_numpy(np.stack(sounds))[:, None], device, torch.float32))
 
     def frames(self, table: NetworkTable, layer: Layer, output: Any, n_samples: Sequence[int]) -> list[torch.Tensor]:
         """Cut what a module gave into one tensor of all frames and the first features per window.
@@ -138,19 +139,21 @@ class WindowedNetwork:
         windows = [(k, i) for k, sound in enumerate(sounds) for i in range(n_windows(sound.shape[0]))]
         heard: dict[tuple[int, int, int], torch.Tensor] = {}
 
-        def keep_window(layer: Layer, at: int, frames: torch.Tensor) -> None:
-            k, i = windows[first + at]
-            heard[layer.id, k, i] = frames[kept_frames(layer, i, sounds[k].shape[0])].clone()  # the rest can go
+        def keep_windows(layer: Layer, positions: Sequence[int], given: Sequence[torch.Tensor]) -> None:
+            whose = [windows[first + at] for at in positions]
+            kept = [f[kept_frames(layer, i, sounds[k].shape[0])] for f, (k, i) in zip(given, whose, strict=True)]
+            copies = torch.cat(kept).split([frames.shape[0] for frames in kept])  # the rest can go
+            heard.update(((layer.id, k, i), frames) for (k, i), frames in zip(whose, copies, strict=True))
 
         self.parts = 1
         for first in range(0, len(windows), WINDOWS):
             now = windows[first : first + WINDOWS]
-            self.network([window(sounds[k], i) for k, i in now], layers, keep_window)
+            self.network([window(sounds[k], i) for k, i in now], layers, keep_windows)
             self.parts = max(self.parts, self.network.parts)
-            for k in (k for k, i in now if i == n_windows(sounds[k].shape[0]) - 1):
-                for layer in layers:
-                    pieces = [heard.pop((layer.id, k, i)) for i in range(n_windows(sounds[k].shape[0]))]
-                    keep(layer, k, torch.cat(pieces))
+            whole = [k for k, i in now if i == n_windows(sounds[k].shape[0]) - 1]
+            for layer in layers if whole else ():
+                pieces = [[heard.pop((layer.id, k, i)) for i in range(n_windows(sounds[k].shape[0]))] for k in whole]
+                keep(layer, whole, [torch.cat(windows_of_one) for windows_of_one in pieces])
 
 
 def n_windows(n_samples: int) -> int:

@@ -20,6 +20,7 @@ from distributed_trf.features.spectrograms.mel_deepspeech2 import (
     mel_deepspeech2_frames,
 )
 from distributed_trf.features.table import Layer, NetworkTable
+from distributed_trf.features.transfer import to_model
 from distributed_trf.features.weights.checkpoint import load_checkpoint
 
 if TYPE_CHECKING:
@@ -65,15 +66,21 @@ class DeepSpeech2(TorchFamily):
         return load_checkpoint(self.new(table), table, settings)
 
     def run(self, model: torch.nn.Module, sounds: Sequence[np.ndarray], device: str, dtype: torch.dtype) -> Any:
-        """Hear a batch, each sound normalised by itself and every layer at each sound's own length."""
+        """Hear a batch, each sound normalised by itself and every layer at each sound's own length.
+
+        The longest sound comes first: a recurrent layer would sort them itself, and ask the device for their order.
+        """
         import torch
 
-        spectrograms = [torch.from_numpy(mel_deepspeech2(sound)) for sound in sounds]
+        order = _longest_first([sound.shape[0] for sound in sounds])
+        spectrograms = [torch.from_numpy(mel_deepspeech2(sounds[k])) for k in order]
         lengths = torch.tensor([spectrogram.shape[0] for spectrogram in spectrograms])
         batch = torch.zeros(len(sounds), 1, N_BANDS, int(lengths.max()), dtype=dtype)
         for k, spectrogram in enumerate(spectrograms):
             batch[k, 0, :, : lengths[k]] = spectrogram.T
-        return model(batch.to(device), lengths)
+        scores, frames = model(to_model(batch, device), lengths)
+        back = np.argsort(order).tolist()
+        return scores[back], frames[back]
 
     def frames(self, table: NetworkTable, layer: Layer, output: Any, n_samples: Sequence[int]) -> list[torch.Tensor]:
         """Unpack what a recurrent layer gives: both directions side by side, before they are summed."""
@@ -81,4 +88,10 @@ class DeepSpeech2(TorchFamily):
 
         if isinstance(output, PackedSequence):
             output, _ = pad_packed_sequence(output, batch_first=True)
-        return super().frames(table, layer, output, n_samples)
+        order = _longest_first(n_samples)
+        pieces = super().frames(table, layer, output, [n_samples[k] for k in order])
+        return [pieces[at] for at in np.argsort(order)]
+
+
+def _longest_first(n_samples: Sequence[int]) -> list[int]:
+    return sorted(range(len(n_samples)), key=lambda k: -n_samples[k])

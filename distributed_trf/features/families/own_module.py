@@ -15,6 +15,7 @@ from distributed_trf.config.load import Settings, validate
 from distributed_trf.errors import ConfigError
 from distributed_trf.features.families.own_network import OwnNetwork
 from distributed_trf.features.table import NetworkTable
+from distributed_trf.features.transfer import to_model
 from distributed_trf.features.weights.checkpoint import load_state, read_state, without_prefix
 from distributed_trf.features.weights.source import weights_source
 from distributed_trf.store.fingerprint import digest_file
@@ -113,7 +114,7 @@ class OwnModule(OwnNetwork):
         """Hear sounds of one length."""
         import torch
 
-        model(torch.from_numpy(np.stack(sounds)).to(device=device, dtype=dtype))
+        model(to_model(torch.from_numpy(np.stack(sounds)), device, dtype))
 
 
 def _config(table: NetworkTable) -> ModuleConfig:

@@ -14,6 +14,7 @@ from distributed_trf.config.load import Settings, validate
 from distributed_trf.errors import ConfigError
 from distributed_trf.features.families.own_network import OwnNetwork
 from distributed_trf.features.table import NetworkTable
+from distributed_trf.features.transfer import to_model
 from distributed_trf.features.weights.hub import weights_folder
 from distributed_trf.features.weights.preprocessor import defaults
 from distributed_trf.features.weights.transformers_class import transformers_class
@@ -101,7 +102,7 @@ class OwnTransformer(OwnNetwork):
         else:
             given = hearing.extractor(list(sounds), sampling_rate=hearing.sfreq, return_tensors="pt")
             prepared = given[hearing.extractor.model_input_names[0]]
-        (model.get_submodule(hearing.run) if hearing.run else model)(prepared.to(device=device, dtype=dtype))
+        (model.get_submodule(hearing.run) if hearing.run else model)(to_model(prepared, device, dtype))
 
 
 @dataclass(frozen=True)

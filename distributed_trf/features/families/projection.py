@@ -16,6 +16,7 @@ from distributed_trf.features.family import Keep, Work
 from distributed_trf.features.float32 import plain_float32
 from distributed_trf.features.spectrograms.transform import Transform
 from distributed_trf.features.table import Layer, NetworkTable
+from distributed_trf.features.transfer import to_model
 from distributed_trf.features.weights.controls import apply_control
 from distributed_trf.features.work import STEP
 
@@ -70,15 +71,15 @@ class Projection:
         return -(-self.spectrogram.count(n_samples) // self._stride(layer))
 
     def work(self, table: NetworkTable, n_samples: Sequence[int]) -> Work:
-        """Count the products of the stack; memory is that of the longest sound: they are heard one by one."""
+        """Count the products of the stack; memory is that of one layer of all sounds, and of one spectrogram."""
         widths, taps = self._widths(), KERNEL if self.is_convolution else 1
         weights = [taps * before * width for before, width in pairwise(widths)]
         frames = [sum(self.n_frames(table, layer, n) for n in n_samples) for layer in table.layers]
         products = sum(n * size for n, size in zip(frames, weights, strict=True))
-        longest = max(n_samples)
-        widest = max(self.n_frames(table, layer, longest) * layer.width for layer in table.layers)
+        widest = max(n * layer.width for n, layer in zip(frames, table.layers, strict=True))
         parameters = sum(weights) + sum(widths[1:])  # and a bias for each feature
-        return Work(2.0 * products, 4 * parameters, self.spectrogram.bytes_per_sample * longest + 4 * STEP * widest)
+        hearing = self.spectrogram.bytes_per_sample * max(n_samples) + 4 * STEP * widest
+        return Work(2.0 * products, 4 * parameters, hearing)
 
     def build(
         self, table: NetworkTable, settings: NetworkSettings, weights: Weights, *, device: str, dtype: str
@@ -133,18 +134,19 @@ class ProjectionNetwork:
         self.n_bytes = sum(p.numel() * p.element_size() for p in stack.parameters())
 
     def __call__(self, sounds: Sequence[np.ndarray], layers: Sequence[Layer], keep: Keep) -> None:
-        """Hear sounds one by one, each at its own length, up to the last layer that is asked for."""
+        """Hear sounds each at its own length, layer by layer up to the last one that is asked for."""
         import torch
 
         wanted = {layer.id for layer in layers}
         last = max(k for k, layer in enumerate(self.projection.table.layers) if layer.id in wanted)
         first = next(self.stack.parameters())
         with torch.inference_mode(), plain_float32():
-            for k, sound in enumerate(sounds):
-                frames = torch.from_numpy(self.projection.spectrogram.compute(sound)).to(first.device, first.dtype)
-                if self.projection.is_convolution:
-                    frames = frames.T
-                for layer, module in zip(self.projection.table.layers[: last + 1], self.stack, strict=False):
-                    frames = module(frames)
-                    if layer.id in wanted:
-                        keep(layer, k, (frames.T if self.projection.is_convolution else frames).float())
+            heard = [torch.from_numpy(self.projection.spectrogram.compute(sound)) for sound in sounds]
+            rows = [spectrogram.shape[0] for spectrogram in heard]
+            given = to_model(torch.cat(heard), str(first.device), first.dtype).split(rows)
+            frames = [one.T if self.projection.is_convolution else one for one in given]
+            for layer, module in zip(self.projection.table.layers[: last + 1], self.stack, strict=False):
+                frames = [module(one) for one in frames]
+                if layer.id in wanted:
+                    found = [one.T if self.projection.is_convolution else one for one in frames]
+                    keep(layer, range(len(sounds)), found)

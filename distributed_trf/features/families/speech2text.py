@@ -17,6 +17,7 @@ from distributed_trf.features.spectrograms.mel_speech2text import (
     mel_speech2text_frames,
 )
 from distributed_trf.features.table import Layer, NetworkTable
+from distributed_trf.features.transfer import to_model
 from distributed_trf.features.weights.hub import weights_folder
 from distributed_trf.features.weights.transformers_model import trained_model, untrained_model
 from distributed_trf.features.work import block_values
@@ -65,33 +66,32 @@ class Speech2Text(TorchFamily):
         """Hear a batch through the encoder."""
         import torch
 
+        from distributed_trf.features.modules.padding import lengths_on, valid_frames
+
         mels = [torch.from_numpy(mel_speech2text(sound)) for sound in sounds]
-        batch = torch.nn.utils.rnn.pad_sequence(mels, batch_first=True).to(device=device, dtype=dtype)
+        batch = to_model(torch.nn.utils.rnn.pad_sequence(mels, batch_first=True), device, dtype)
         lengths = [mel.shape[0] for mel in mels]
         encoder: Any = model.get_submodule("encoder")
         if min(lengths) == max(lengths):
             encoder(batch)
             return
-        valid = torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]
+        frames = [torch.tensor(lengths)]
+        for _ in encoder.conv.conv_layers[1:]:
+            frames.append(_halved(frames[-1]))
+        there, *after = lengths_on(device, *frames)
         with ExitStack() as hooks:
-            frames = lengths
-            for convolution in encoder.conv.conv_layers[1:]:
-                frames = [_halved(n) for n in frames]
-                hooks.callback(convolution.register_forward_pre_hook(_zero_beyond(frames)).remove)
-            encoder(batch, attention_mask=valid.to(device=device, dtype=torch.long))
+            for convolution, n in zip(encoder.conv.conv_layers[1:], after, strict=True):
+                hooks.callback(convolution.register_forward_pre_hook(_zero_beyond(n)).remove)
+            assert there is not None  # they are not all the same
+            encoder(batch, attention_mask=valid_frames(there, max(lengths)).long())
 
 
-def _halved(frames: int) -> int:
+def _halved(frames: Any) -> Any:
     return (frames - 1) // 2 + 1
 
 
-def _zero_beyond(frames: Sequence[int]) -> Any:
+def _zero_beyond(frames: torch.Tensor | None) -> Any:
     """Return a hook that sets a module's input to zero past each sound's own frames."""
+    from distributed_trf.features.modules.padding import without_padding
 
-    def zero(_module: Any, inputs: tuple[torch.Tensor]) -> torch.Tensor:
-        (x,) = inputs
-        for k, n in enumerate(frames):
-            x[k, :, n:] = 0
-        return x
-
-    return zero
+    return lambda _module, inputs: without_padding(inputs[0], frames)

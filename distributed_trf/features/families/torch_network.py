@@ -54,10 +54,10 @@ class TorchNetwork:
         dtype, self.parts = next(self.model.parameters()).dtype, 1
         with torch.inference_mode(), plain_float32(), _right_convolutions(self.device, dtype):
             for positions in self.family.batches([sound.shape[0] for sound in sounds]):
-                self._hear([sounds[k] for k in positions], layers, _placed(keep, positions), 0, dtype)
+                self._hear([sounds[k] for k in positions], layers, keep, positions, dtype)
 
     def _hear(
-        self, sounds: list[np.ndarray], layers: Sequence[Layer], keep: Keep, first: int, dtype: torch.dtype
+        self, sounds: list[np.ndarray], layers: Sequence[Layer], keep: Keep, positions: list[int], dtype: torch.dtype
     ) -> None:
         import torch
 
@@ -67,9 +67,7 @@ class TorchNetwork:
 
         def take(name: str, output: Any) -> None:
             for layer in by_name[name]:
-                pieces = self.family.frames(self.table, layer, output, [s.shape[0] for s in sounds])
-                for k, frames in enumerate(pieces):
-                    keep(layer, first + k, frames.float())
+                keep(layer, positions, self.family.frames(self.table, layer, output, [s.shape[0] for s in sounds]))
 
         try:
             with recorded(self.model, by_name, take, whole=not self._known_to_fire_once.issuperset(by_name)):
@@ -89,8 +87,8 @@ class TorchNetwork:
                     self.device)  # fmt: skip
         if self.device != "cpu":
             torch.cuda.empty_cache()
-        self._hear(sounds[:half], layers, keep, first, dtype)
-        self._hear(sounds[half:], layers, keep, first + half, dtype)
+        self._hear(sounds[:half], layers, keep, positions[:half], dtype)
+        self._hear(sounds[half:], layers, keep, positions[half:], dtype)
 
 
 @contextmanager
@@ -109,10 +107,6 @@ def _right_convolutions(device: str, dtype: torch.dtype) -> Iterator[None]:
         yield
     finally:
         onednn.enabled = before
-
-
-def _placed(keep: Keep, positions: Sequence[int]) -> Keep:
-    return lambda layer, k, frames: keep(layer, positions[k], frames)
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -15,6 +15,7 @@ from distributed_trf.config.load import Settings, validate
 from distributed_trf.errors import ConfigError, FeatureError
 from distributed_trf.features.families.torch_family import TorchFamily
 from distributed_trf.features.table import Layer, NetworkTable
+from distributed_trf.features.transfer import to_model
 from distributed_trf.features.weights.checkpoint import load_checkpoint
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class Wav2Letter(TorchFamily):
         batch = torch.zeros(len(sounds), int(lengths.max()), dtype=dtype)
         for row, sound in zip(batch, sounds, strict=True):
             row[: sound.shape[0]] = torch.from_numpy(sound)
-        return model(batch.to(device), lengths)
+        return model(to_model(batch, device), lengths)
 
 
 def _check_length(n_samples: int) -> None:

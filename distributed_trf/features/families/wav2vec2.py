@@ -12,6 +12,7 @@ from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.errors import FeatureError
 from distributed_trf.features.families.torch_family import TorchFamily
 from distributed_trf.features.table import Layer, NetworkTable
+from distributed_trf.features.transfer import to_model
 from distributed_trf.features.weights.hub import weights_folder
 from distributed_trf.features.weights.transformers_class import transformers_class
 from distributed_trf.features.weights.transformers_model import trained_model, untrained_model
@@ -75,7 +76,7 @@ class Wav2Vec2(TorchFamily):
 
         extractor: Any = model.extractor
         waves = [torch.from_numpy(extractor(s, sampling_rate=extractor.sampling_rate).input_values[0]) for s in sounds]
-        batch = torch.nn.utils.rnn.pad_sequence(waves, batch_first=True).to(device=device, dtype=dtype)
+        batch = to_model(torch.nn.utils.rnn.pad_sequence(waves, batch_first=True), device, dtype)
         lengths = [wave.shape[0] for wave in waves]
         if min(lengths) == max(lengths):
             model(batch)
@@ -85,7 +86,7 @@ class Wav2Vec2(TorchFamily):
         valid = torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]
         handle = first.layer_norm.register_forward_hook(_normalise_alone(frames), prepend=True)
         try:
-            model(batch, attention_mask=valid.to(device=device, dtype=torch.long))
+            model(batch, attention_mask=to_model(valid, device).long())
         finally:
             handle.remove()
 

@@ -17,6 +17,7 @@ from distributed_trf.features.spectrograms.mel_whisper import (
     whisper_feature_extractor,
 )
 from distributed_trf.features.table import Layer, NetworkTable
+from distributed_trf.features.transfer import to_model
 from distributed_trf.features.weights.hub import weights_folder
 from distributed_trf.features.weights.transformers_model import trained_model, untrained_model
 from distributed_trf.features.work import block_values
@@ -60,6 +61,11 @@ class Whisper(TorchFamily):
         return trained_model("WhisperModel", weights_folder(table, settings), table.config, table.name, _HEADS)
 
     def run(self, model: torch.nn.Module, sounds: Sequence[np.ndarray], device: str, dtype: torch.dtype) -> None:
-        """Hear a batch. Whisper pads every sound to 30 s, so a batch gives what each sound gives alone."""
-        mel = whisper_feature_extractor()(list(sounds), sampling_rate=WHISPER_SFREQ, return_tensors="pt").input_features
-        model.get_submodule("encoder")(mel.to(device=device, dtype=dtype))
+        """Hear a batch. Whisper pads every sound to 30 s, so a batch gives what each sound gives alone.
+
+        The spectrogram, which takes a CPU longer than the network takes a GPU, is computed on the device as well.
+        """
+        mel = whisper_feature_extractor()(
+            list(sounds), sampling_rate=WHISPER_SFREQ, return_tensors="pt", device=device
+        ).input_features
+        model.get_submodule("encoder")(to_model(mel, device, dtype))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 from torch import nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from distributed_trf.features.modules.padding import without_padding
+from distributed_trf.features.modules.padding import lengths_on, without_padding
 
 CEILING = 20.0
 """Of the output of the convolutions; the floor is 0."""
@@ -29,12 +29,14 @@ class Convolutions(nn.Module):
     def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Take (sound, 1, band, frame) and give (sound, channel, band, frame) at half the rate.
 
-        ``lengths`` are frames at that rate; what lies beyond them is zero where a convolution would reach it.
+        ``lengths`` are frames at that rate, on the CPU; what lies beyond them is zero where a convolution would reach
+        it.
         """
+        (there,) = lengths_on(x.device, lengths)
         for module in self.seq_module:
             x = module(x)
             if isinstance(module, nn.Hardtanh):
-                x = without_padding(x, lengths)
+                x = without_padding(x, there)
         return x
 
 
@@ -58,13 +60,17 @@ class Recurrent(nn.Module):
         self.batch_norm = PerFrame(nn.BatchNorm1d(inputs)) if normalised else None
         self.rnn = nn.LSTM(inputs, hidden, bidirectional=True)
 
-    def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Take (frame, sound, feature) and give as much, each sound at its own length."""
+    def forward(self, x: PackedSequence) -> PackedSequence:
+        """Take the frames of sounds, each at its own length, and give as much."""
         if self.batch_norm is not None:
-            x = self.batch_norm(x)
-        packed, _ = self.rnn(pack_padded_sequence(x, lengths, enforce_sorted=False))
-        ahead, back = pad_packed_sequence(packed)[0].chunk(2, dim=-1)
-        return ahead + back
+            x = _with_data(x, self.batch_norm.module(x.data))
+        found, _ = self.rnn(x)
+        ahead, back = found.data.chunk(2, dim=-1)
+        return _with_data(x, ahead + back)
+
+
+def _with_data(like: PackedSequence, data: torch.Tensor) -> PackedSequence:
+    return PackedSequence(data, like.batch_sizes)
 
 
 class DeepSpeech2Network(nn.Module):
@@ -99,7 +105,7 @@ class DeepSpeech2Network(nn.Module):
         spectrograms
             Shape (sound, 1, band, frame), zero beyond the end of each sound.
         lengths
-            Frames of each sound, shape (sound,), on the CPU.
+            Frames of each sound, shape (sound,), on the CPU, the longest first.
 
         Returns
         -------
@@ -108,6 +114,7 @@ class DeepSpeech2Network(nn.Module):
         """
         lengths = (lengths + 1) // 2
         x = self.conv(spectrograms, lengths).flatten(1, 2).permute(2, 0, 1)
+        packed = pack_padded_sequence(x, lengths)
         for layer in self.rnns:
-            x = layer(x, lengths)
-        return self.fc(x).transpose(0, 1), lengths
+            packed = layer(packed)
+        return self.fc(pad_packed_sequence(packed)[0]).transpose(0, 1), lengths

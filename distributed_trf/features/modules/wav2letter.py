@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 import torch
 from torch import nn
 
-from distributed_trf.features.modules.padding import without_padding
+from distributed_trf.features.modules.padding import lengths_on, without_padding
 
 CEILING = 20.0
 """Of every block's output; the floor is 0."""
@@ -52,7 +53,7 @@ class Wav2LetterNetwork(nn.Module):
         sounds
             Shape (sound, sample), zero beyond the end of each; amplitudes matter, nothing normalises them.
         lengths
-            Samples of each sound, shape (sound,).
+            Samples of each sound, shape (sound,), on the CPU.
 
         Returns
         -------
@@ -60,7 +61,8 @@ class Wav2LetterNetwork(nn.Module):
             Shape (sound, frame, letter), zero beyond the end of each sound, and frames of each.
         """
         x = sounds[:, None]
-        for block, stride in zip(self.children(), self.strides, strict=True):
-            lengths = -(-lengths // stride)
-            x = without_padding(block(x), lengths)
-        return x.transpose(1, 2), lengths
+        frames = list(accumulate(self.strides, lambda n, stride: -(-n // stride), initial=lengths))[1:]
+        there = lengths_on(x.device, *frames)
+        for block, lengths_there in zip(self.children(), there, strict=True):
+            x = without_padding(block(x), lengths_there)
+        return x.transpose(1, 2), frames[-1]

@@ -58,4 +58,4 @@ class Spectrogram:
         for k, sound in enumerate(sounds):
             bands = self.transform.compute(sound)
             for layer in layers:
-                keep(layer, k, resample_frames(bands.T, layer.width).T)
+                keep(layer, [k], [resample_frames(bands.T, layer.width).T])
