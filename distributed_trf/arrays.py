@@ -85,7 +85,7 @@ def all_to_device(arrays: Sequence[np.ndarray], device: str) -> list[Array]:
         return list(arrays)
     flat, start, moved = to_device(np.concatenate([array.ravel() for array in arrays]), device), 0, []
     for array in arrays:
-        moved.append(flat[start : start + array.size].reshape(array.shape))
+        moved.append(namespace(flat).reshape(flat[start : start + array.size], array.shape))
         start += array.size
     return moved
 
