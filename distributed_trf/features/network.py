@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -21,6 +22,9 @@ from distributed_trf.features.weights.source import weights_stamps
 
 _BUILT = NetworkCache()
 
+PREPARING = 4
+"""Sounds that are prepared at a time for a GPU. Each takes a core: machines have more of them for every GPU."""
+
 
 def build_network(
     table: NetworkTable, settings: NetworkSettings, weights: Weights, *, device: str, dtype: str = "float32"
@@ -30,6 +34,22 @@ def build_network(
     key = (table.model_dump_json(), settings.model_dump_json(), weights, device, dtype, stamps)  # a changed file counts
     expected = 0 if table.is_spectrogram else None if table.parameters is None else 4 * table.parameters
     return _BUILT.get(key, device, expected, lambda: rule.build(table, settings, weights, device=device, dtype=dtype))
+
+
+def make_room(device: str) -> bool:
+    """Let go of the networks that this process keeps; return whether there were any."""
+    return _BUILT.let_go(device)
+
+
+def prepare_sounds(
+    sounds: Sequence[np.ndarray], sfreq: float, table: NetworkTable, lead_in: float, names: Sequence[str], device: str
+) -> list[np.ndarray]:
+    """Prepare sounds (see ``prepare_sound``); for a GPU some at a time, as it waits for them longer than it hears."""
+    jobs = [(sound, sfreq, table, lead_in, name) for sound, name in zip(sounds, names, strict=True)]
+    if device == "cpu" or table.is_spectrogram:
+        return [prepare_sound(*job) for job in jobs]
+    with ThreadPoolExecutor(PREPARING) as threads:
+        return list(threads.map(lambda job: prepare_sound(*job), jobs))
 
 
 def prepare_sound(
@@ -63,6 +83,7 @@ def extract(
     sounds: Sequence[np.ndarray],
     layers: Sequence[Layer],
     stored: Callable[[Layer, int], int] | None = None,
+    names: Sequence[str] | None = None,
 ) -> dict[int, list[np.ndarray]]:
     """Hear prepared sounds.
 
@@ -77,6 +98,8 @@ def extract(
     stored
         Given a layer and the position of a sound, how many frames to keep of those that the layer gives of it, by
         default all. They are resampled on the device of the network.
+    names
+        What errors call the sounds.
 
     Returns
     -------
@@ -91,14 +114,17 @@ def extract(
     rule, gathered = family(table, weights), Gathered()
     found: dict[int, list[np.ndarray]] = {layer.id: [np.empty(0)] * len(sounds) for layer in layers}
 
+    def called(k: int) -> str:
+        return f"sound {k} of the batch" if names is None else names[k]
+
     def keep(layer: Layer, positions: Sequence[int], given: Sequence[Array]) -> None:
         kept = []
         for k, frames in zip(positions, given, strict=True):
             n = rule.n_frames(table, layer, sounds[k].shape[0])
             if frames.shape[0] < n or frames.shape[1] != layer.width:
                 raise FeatureError(
-                    f"{table.name} layer {layer.id} ({layer.name}) gave {tuple(frames.shape)} for sound {k} of the "
-                    f"batch; its table promises ({n}, {layer.width})"
+                    f"{table.name} layer {layer.id} ({layer.name}) gave {tuple(frames.shape)} for {called(k)}; its "
+                    f"table promises ({n}, {layer.width})"
                 )
             fewer = n if stored is None else min(stored(layer, k), n)
             kept.append(to_bins(frames[:n], fewer) if fewer < n else frames[:n])
@@ -107,15 +133,17 @@ def extract(
 
     network(sounds, layers, keep)
     if not gathered.seem_finite():
-        _check_finite(table, layers, found)
+        _check_finite(table, layers, found, called)
     return found
 
 
-def _check_finite(table: NetworkTable, layers: Sequence[Layer], found: dict[int, list[np.ndarray]]) -> None:
+def _check_finite(
+    table: NetworkTable, layers: Sequence[Layer], found: dict[int, list[np.ndarray]], called: Callable[[int], str]
+) -> None:
     for layer in layers:
         for k, frames in enumerate(found[layer.id]):
             if not np.isfinite(frames).all():
                 raise FeatureError(
-                    f"{table.name} layer {layer.id} ({layer.name}) gave NaN or Inf for sound {k} of the batch; "
+                    f"{table.name} layer {layer.id} ({layer.name}) gave NaN or Inf for {called(k)}; "
                     "check the sound and the weights"
                 )

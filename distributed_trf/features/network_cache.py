@@ -54,6 +54,13 @@ class NetworkCache:
             self._kept[key] = network
             return network
 
+    def let_go(self, device: str) -> bool:
+        """Let go of all networks, as for what needs the room more; return whether there were any."""
+        with self._lock:
+            kept = bool(self._kept)
+            self._shrink(-1, device)
+            return kept
+
     def _shrink(self, size: int, device: str) -> None:
         """Let go of networks until the others take no more than a number of bytes; all of them if that is negative."""
         before = len(self._kept)

@@ -68,7 +68,7 @@ class Remembered:
 
     def batches(self, stimuli: str) -> tuple[int, ...]:
         """Number of stimuli in each batch of an extraction."""
-        return batch_sizes(self.n_sounds[stimuli], self.study.extraction.batch)
+        return batch_sizes(self.n_sounds[stimuli], self.study.extraction.stored)
 
     def layers(self, network: NetworkSettings) -> tuple[Layer, ...]:
         """Layers of a network that the study asks for."""

@@ -173,7 +173,7 @@ class Context:
 
     def batches(self, stimuli: str) -> tuple[int, ...]:
         """Number of stimuli in each batch of an extraction."""
-        return batch_sizes(len(self.stimuli[stimuli]), self.study.extraction.batch)
+        return batch_sizes(len(self.stimuli[stimuli]), self.study.extraction.stored)
 
     def heard(self, stimuli: str) -> tuple[str, ...]:
         """Names of the sessions that heard a stimulus set."""

@@ -66,7 +66,7 @@ def extraction_settings(study: StudySettings, batch: int) -> dict[str, Any]:
     """Return the settings that a batch of features depends on, of any network."""
     return {
         "lead-in": study.lags.lead_in,
-        "batch": [batch, study.extraction.batch],
+        "batch": [batch, study.extraction.stored],
         "dtype": study.extraction.dtype,
         "keep": study.extraction.keep,
     }
@@ -247,7 +247,7 @@ class Expectations:
     def _extract(self, item: Extract) -> dict[str, Any]:
         context, study = self._context, self._context.study
         sounds = self._require(ReadSounds(item.stimuli)).details
-        size = study.extraction.batch
+        size = study.extraction.stored
         first = item.batch * size
         last = min(first + size, len(context.stimuli[item.stimuli]))
         if (item.network, item.weights) not in self._networks:

@@ -72,8 +72,18 @@ def test_misspelt_field__is_named_with_its_value_and_the_nearest_known_one(probl
 @pytest.mark.parametrize(
     ("changes", "field", "value", "expected"),
     [
-        ({"extraction": {"batch": 0}}, "extraction.batch", "0", "greater than or equal to 1"),
-        ({"extraction": {"batch": "many"}}, "extraction.batch", "'many'", "valid integer"),
+        (
+            {"extraction": {"batch": 0}},
+            "extraction.batch",
+            "0",
+            "expected a whole number of stimuli, at least 1, or auto",
+        ),
+        (
+            {"extraction": {"batch": "many"}},
+            "extraction.batch",
+            "'many'",
+            "expected a whole number of stimuli, at least 1, or auto",
+        ),
         ({"bin_widths": []}, "bin_widths", "[]", "at least 1 item"),
         ({"bin_widths": [50, -20]}, "bin_widths.1", "-20", "greater than 0"),
         ({"bin_widths": [float("inf")]}, "bin_widths.0", "inf", "finite number"),

@@ -137,7 +137,7 @@ def test_built_networks__leave_memory_when_another_is_built(monkeypatch):
 def test_shared_gpu__is_left_to_torch_and_given_back(monkeypatch):
     """On stand-ins for both libraries, since no GPU is here; on the CPU neither is told anything."""
     told = []
-    pool = SimpleNamespace(free_all_blocks=lambda: told.append("cupy"))
+    pool = SimpleNamespace(free_all_blocks=lambda: told.append("cupy"), free_bytes=lambda: 7)
     monkeypatch.setitem(sys.modules, "cupy", SimpleNamespace(get_default_memory_pool=lambda: pool))
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: told.append("torch"))
     with torch_on("cpu"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,9 +55,12 @@ class Cochlear(TorchFamily):
 
     def work(self, table: NetworkTable, n_samples: Sequence[int]) -> Work:
         """Count by the table for whole windows."""
-        windows = [n_windows(n) for n in n_samples]
+        return counted_work(table, [NEW * n_windows(n) for n in n_samples], self.step_values(table, n_samples))
+
+    def step_values(self, table: NetworkTable, n_samples: Sequence[int]) -> int:
+        """Count as many windows as are heard at once."""
         of_one = WINDOW_BYTES.get(table.config.get("network", ""), max(WINDOW_BYTES.values()))
-        return replace(counted_work(table, [NEW * n for n in windows], 0), hearing=min(sum(windows), WINDOWS) * of_one)
+        return min(sum(n_windows(n) for n in n_samples), WINDOWS) * of_one // 4
 
     def new(self, table: NetworkTable) -> torch.nn.Module:
         """Make the network that the table's configuration names.

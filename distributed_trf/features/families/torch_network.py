@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from distributed_trf.errors import DeviceError
+from distributed_trf.features.device_memory import free_bytes, give_back_cupy_blocks, give_back_torch_blocks
 from distributed_trf.features.family import Keep
 from distributed_trf.features.float32 import plain_float32
 from distributed_trf.features.hooks import recorded
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from distributed_trf.features.families.torch_family import TorchFamily
 
 log = logging.getLogger(__name__)
+
+PASS_SHARE = 0.7
+"""Of the free memory of a GPU, what a pass may take by count; copies of its layers and workspaces take of the rest."""
 
 
 class TorchNetwork:
@@ -45,22 +49,37 @@ class TorchNetwork:
         self.parts = 1
         self._known_to_fire_once: set[str] = set()
         """Modules of a pass that went to its end; later ones end where the last layer is heard."""
+        self._number_bytes = next(model.parameters()).element_size()
         self.n_bytes = sum(t.numel() * t.element_size() for t in (*model.parameters(), *model.buffers()))
 
     def __call__(self, sounds: Sequence[np.ndarray], layers: Sequence[Layer], keep: Keep) -> None:
-        """Hear prepared sounds; a batch that does not fit the device's memory is heard in halves."""
+        """Hear prepared sounds; what does not fit the device's memory after all is heard in halves."""
         import torch
 
         dtype, self.parts = next(self.model.parameters()).dtype, 1
         with torch.inference_mode(), plain_float32(), _right_convolutions(self.device, dtype):
-            for positions in self.family.batches([sound.shape[0] for sound in sounds]):
+            for positions in self._passes([sound.shape[0] for sound in sounds]):
                 self._hear([sounds[k] for k in positions], layers, keep, positions, dtype)
+
+    def _passes(self, n_samples: Sequence[int]) -> Iterator[list[int]]:
+        """Yield the positions of what is heard in one pass: on a GPU as many as its free memory holds, by count."""
+        room = 0 if self.device == "cpu" else PASS_SHARE * free_bytes(self.device)
+        for positions in self.family.batches(n_samples):
+            first = 0
+            while room and self._bytes([n_samples[k] for k in positions[first:]]) > room and first < len(positions) - 1:
+                last = first + 1
+                while self._bytes([n_samples[k] for k in positions[first : last + 1]]) <= room:
+                    last += 1
+                yield positions[first:last]
+                first = last
+            yield positions[first:]
+
+    def _bytes(self, n_samples: Sequence[int]) -> int:
+        return self.family.step_values(self.table, n_samples) * self._number_bytes
 
     def _hear(
         self, sounds: list[np.ndarray], layers: Sequence[Layer], keep: Keep, positions: list[int], dtype: torch.dtype
     ) -> None:
-        import torch
-
         by_name: dict[str, list[Layer]] = {}
         for layer in layers:
             by_name.setdefault(layer.name, []).append(layer)
@@ -77,18 +96,27 @@ class TorchNetwork:
         except (RuntimeError, MemoryError) as error:
             if not _is_out_of_memory(error):
                 raise
-            if len(sounds) == 1:
-                raise DeviceError(
-                    f"{self.table.name}: one sound of {sounds[0].shape[0] / self.table.sfreq:.2f} s does not fit the "
-                    f"memory of {self.device}: {error}"
-                ) from error
+            cupy_kept = give_back_cupy_blocks(self.device)
+            if len(sounds) == 1 and not cupy_kept:
+                raise self._too_long(sounds[0].shape[0], error) from error
+        give_back_torch_blocks(self.device)
+        if cupy_kept:
+            self._hear(sounds, layers, keep, positions, dtype)
+            return
         half, self.parts = len(sounds) // 2, self.parts + 1
         log.warning("%s: %d sounds do not fit the memory of %s; hearing them in halves", self.table.name, len(sounds),
                     self.device)  # fmt: skip
-        if self.device != "cpu":
-            torch.cuda.empty_cache()
         self._hear(sounds[:half], layers, keep, positions[:half], dtype)
         self._hear(sounds[half:], layers, keep, positions[half:], dtype)
+
+    def _too_long(self, n_samples: int, error: Exception) -> DeviceError:
+        halved = "" if self._number_bytes < 4 else "hear in bfloat16 (`extraction.dtype`), which takes half; "
+        return DeviceError(
+            f"{self.table.name}: one sound of {n_samples / self.table.sfreq:.2f} s does not fit the memory of "
+            f"{self.device}: it takes about {self._bytes([n_samples]) / 2**30:.2f} GiB and "
+            f"{free_bytes(self.device) / 2**30:.2f} GiB are free; {halved}cut the stimulus, or choose workers with "
+            f"more memory. The error was: {error}"
+        )
 
 
 @contextmanager
@@ -113,4 +141,6 @@ def _is_out_of_memory(error: Exception) -> bool:
     """Tell whether a device's memory was not enough; on the CPU torch has no error of its own for that."""
     import torch
 
-    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "you tried to allocate" in str(error)
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    return any(words in str(error) for words in ("you tried to allocate", "_STATUS_ALLOC_FAILED"))  # cuBLAS and cuDNN

@@ -49,8 +49,13 @@ class Whisper(TorchFamily):
         convolutions = 2.0 * 3 * (2 * frames * c["num_mel_bins"] * d + frames * d * d)
         blocks = depth * (2.0 * frames * (4 * d * d + 2 * d * ffn) + 4.0 * frames * frames * d)
         weights = c["vocab_size"] * d + 2 * depth * (8 * d * d + 2 * d * ffn)
-        values = n_sounds * frames * (block_values(d, ffn) + 2 * c["num_mel_bins"])  # the spectrogram stays
-        return Work(n_sounds * (convolutions + blocks), 4 * weights, 4 * values)
+        return Work(n_sounds * (convolutions + blocks), 4 * weights, 4 * self.step_values(table, n_samples))
+
+    def step_values(self, table: NetworkTable, n_samples: Sequence[int]) -> int:
+        """Count what a block of the encoder holds, and the spectrogram, which stays."""
+        c = table.config
+        values = block_values(c["d_model"], c["encoder_ffn_dim"]) + 2 * c["num_mel_bins"]
+        return len(n_samples) * c["max_source_positions"] * values
 
     def new(self, table: NetworkTable) -> torch.nn.Module:
         """Make a Whisper of the table's configuration."""

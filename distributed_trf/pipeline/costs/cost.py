@@ -118,7 +118,12 @@ def _extract(context: Context, item: Extract, device: str) -> Cost:
     layout, lengths = context.expected_features[item.stimuli, item.network, item.weights]
     first, last = layout.batch_borders[item.batch]
     table = context.tables[item.network]
+    on_gpu = device != "cpu" and not table.is_spectrogram
     work = expected_work(table, item.weights, lengths[first:last])
+    # A GPU takes what its free memory holds, in as many passes as that needs: at least one sound.
+    at_once = 1 if on_gpu else context.study.extraction.heard(device)
+    passes = [lengths[k : min(k + at_once, last)] for k in range(first, last, at_once)]
+    heard = max(expected_work(table, item.weights, of_one).hearing for of_one in passes)
     # Frames of which fewer go to the store, and their spectrum, in double precision: of the sound that has most.
     resampled = max(
         (
@@ -134,10 +139,9 @@ def _extract(context: Context, item: Extract, device: str) -> Cost:
     written = layout.bytes // len(layout.batches)
     kept = 2 * written + 3 * max(4 * layout.slot(x) * x.width for x in layout.layers)
     loading = work.weights if loads_file(item.weights) else 0  # a file's tensors beside the network's own
-    hearing = work.hearing + resampled
+    hearing = heard + resampled
     samples = sum(lengths[first:last])
     operations = Operations(transform=work.flops) if table.is_spectrogram else Operations(single=work.flops)
-    on_gpu = device != "cpu" and not table.is_spectrogram
     return Cost(
         read=8 * samples + loading,
         written=written,

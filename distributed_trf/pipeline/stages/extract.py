@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
+import numpy as np
+
+from distributed_trf.arrays import blocks
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.config.study import StudySettings
 from distributed_trf.config.weights import Weights
 from distributed_trf.features.device_memory import torch_on
-from distributed_trf.features.network import build_network, extract, prepare_sound
+from distributed_trf.features.network import build_network, extract, prepare_sounds
 from distributed_trf.features.planning import expected_frames, frame_rate
 from distributed_trf.features.resample import kept_frames
 from distributed_trf.features.table import Layer, NetworkTable, chosen_layers
@@ -77,19 +80,27 @@ def extract_features(
     ids = layout.stimuli[first:last]
     with timed("load"):
         waves, sfreq = load_sounds(store, item.stimuli, list(ids))
-        sounds = [
-            prepare_sound(wave, sfreq, table, study.lags.lead_in, f"stimulus {i!r} of {item.stimuli}")
-            for i, wave in zip(ids, waves, strict=True)
-        ]
+        names = [f"stimulus {i!r} of {item.stimuli}" for i in ids]
+        sounds = prepare_sounds(waves, sfreq, table, study.lags.lead_in, names, device)
     frames = {layer.id: layer.frames[first:last] for layer in layout.layers}
+    features: dict[int, list[np.ndarray]] = {layer.id: [] for layer in layers}
+    parts_heard = 1
+
+    def stored_from(start: int) -> Callable[[Layer, int], int]:
+        return lambda layer, k: frames[layer.id][start + k]
+
     with torch_on(device):
         with timed("load"):
             network = build_network(table, settings, item.weights, device=device, dtype=study.extraction.dtype)
         with timed("forward"):  # brings what it found to the host
-            features = extract(
-                network, table, item.weights, sounds, layers, stored=lambda layer, k: frames[layer.id][k]
-            )
-        details = {"heard_in_parts": network.parts}
+            for part in blocks(len(sounds), study.extraction.heard(device)):
+                found = extract(
+                    network, table, item.weights, sounds[part], layers, stored_from(part.start), names[part]
+                )
+                parts_heard = max(parts_heard, network.parts)
+                for layer_id, of_part in found.items():
+                    features[layer_id] += of_part
+        details = {"heard_in_parts": parts_heard}
     if network.changed is not None:
         details["parameters_changed"] = network.changed
     with writing_aside(step_aside):
