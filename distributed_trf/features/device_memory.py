@@ -52,6 +52,16 @@ def network_room(device: str) -> int:
     return torch.cuda.get_device_properties(device).total_memory // 2
 
 
+def is_crowded(device: str) -> bool:
+    """Whether less of a GPU is free than the half that networks leave to others, what cupy keeps unused included."""
+    torch = sys.modules.get("torch")  # without it no network is there
+    if device == "cpu" or torch is None:
+        return False
+    free, total = torch.cuda.mem_get_info(device)
+    cupy = sys.modules.get("cupy")
+    return 2 * (free + (cupy.get_default_memory_pool().free_bytes() if cupy else 0)) < total
+
+
 def free_bytes(device: str) -> int:
     """Return the bytes that torch may still take: of a GPU what is free and what torch itself keeps unused."""
     if device == "cpu":

@@ -42,6 +42,7 @@ from distributed_trf.pipeline.stages.fit import fit_layer
 from distributed_trf.pipeline.stages.lowpass import fit_lowpass
 from distributed_trf.pipeline.stages.read_session import read_session
 from distributed_trf.pipeline.stages.read_sounds import read_sounds
+from distributed_trf.pipeline.stages.room import with_room
 from distributed_trf.pipeline.stages.together import fit_together
 from distributed_trf.recordings.formats import open_recordings
 from distributed_trf.recordings.recording_set import RecordingSet
@@ -184,7 +185,13 @@ def fail(task: Task, message: str, **found: str) -> Outcome:
 
 
 def _run(task: Task, store: StudyStore, step_aside: StepAside, parts: Collection[str]) -> dict[str, Any]:
-    """Do an item, of one that has parts those that are named."""
+    """Do an item, of one that has parts those that are named; on a GPU networks make room for what needs none."""
+    if isinstance(task.item, Extract):
+        return _do(task, store, step_aside, parts)
+    return with_room(task.device, lambda: _do(task, store, step_aside, parts))
+
+
+def _do(task: Task, store: StudyStore, step_aside: StepAside, parts: Collection[str]) -> dict[str, Any]:
     match task.item:
         case ReadSounds():
             return read_sounds(task.item, _recordings(task), store)

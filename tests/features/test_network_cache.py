@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from distributed_trf.config.extraction import NetworkSettings
-from distributed_trf.features.device_memory import network_room, torch_on
+from distributed_trf.features.device_memory import free_bytes, is_crowded, network_room, torch_on
 from distributed_trf.features.families import known
 from distributed_trf.features.network import build_network
 from distributed_trf.features.network_cache import NetworkCache
@@ -153,6 +153,22 @@ def test_shared_gpu__is_left_to_torch_and_given_back(monkeypatch):
     with torch_on("cuda"):  # cupy was never loaded, so it holds nothing
         pass
     assert told[6:] == ["torch"]
+
+
+@pytest.mark.parametrize(("free", "kept", "crowded"), [(40, 0, False), (39, 0, True), (30, 10, False), (30, 9, True)])
+def test_gpu_of_which_less_than_half_is_free__is_crowded(monkeypatch, free, kept, crowded):
+    pool = SimpleNamespace(free_bytes=lambda: kept)
+    monkeypatch.setitem(sys.modules, "cupy", SimpleNamespace(get_default_memory_pool=lambda: pool))
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, 80))
+    assert is_crowded("cuda") is crowded
+    assert not is_crowded("cpu")
+
+
+def test_free_bytes_of_a_gpu__count_what_torch_keeps_unused(monkeypatch):
+    for name, told in (("mem_get_info", (5, 80)), ("memory_reserved", 30), ("memory_allocated", 10)):
+        monkeypatch.setattr(torch.cuda, name, lambda device, told=told: told)
+    assert free_bytes("cuda") == 25
+    assert free_bytes("cpu") > 1 << 20
 
 
 def test_room_on_a_gpu__is_half_of_its_memory(monkeypatch):

@@ -16,7 +16,7 @@ from distributed_trf.cli.app import app
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.errors import DeviceError
 from distributed_trf.features import network
-from distributed_trf.features.families import known
+from distributed_trf.features.families import known, torch_network
 from distributed_trf.features.network import extract
 from tests.conv_network import CONV_NETWORK, CONV_TABLE, ConvFamily
 
@@ -82,6 +82,37 @@ def test_one_sound_that_does_not_fit__is_an_error_that_says_how_long_it_is(monke
         r"GiB are free; hear in bfloat16 \(`extraction\.dtype`\), which takes half; cut the stimulus, or choose work",
         str(caught.value),
     )
+
+
+def test_memory_that_cupy_gives_back__is_tried_before_halves(monkeypatch, sounds):
+    kept = [7]
+    monkeypatch.setattr(torch_network, "give_back_cupy_blocks", lambda device: kept.pop() if kept else 0)
+    with pytest.raises(DeviceError):
+        hear(monkeypatch, sounds[:1], limit=0, error=MemoryError())
+    assert not kept
+    rule = ConvFamily(limit=3, error=MemoryError())
+    monkeypatch.setattr(torch_network, "give_back_cupy_blocks", lambda device: setattr(rule, "limit", 7) or 1)
+    monkeypatch.setitem(known.FAMILIES, "conv_network", rule)
+    built = rule.build(CONV_TABLE, NetworkSettings(name="conv_network"), "reset", device="cpu", dtype="float32")
+    extract(built, CONV_TABLE, "reset", sounds, CONV_TABLE.layers)
+    assert (rule.heard, built.parts) == ([7], 1)
+
+
+@pytest.mark.parametrize(
+    ("fit", "passes"),
+    [(7, [7]), (6, [6, 1]), (3, [3, 3, 1]), (1, [1] * 7), (0.5, [1] * 7)],
+)
+def test_free_memory_of_a_gpu__says_how_many_sounds_are_heard_in_one_pass(monkeypatch, fit, passes):
+    rule = ConvFamily()
+    built = rule.build(CONV_TABLE, NetworkSettings(name="conv_network"), "reset", device="cpu", dtype="bfloat16")
+    of_one = 2 * rule.step_values(CONV_TABLE, [8000])
+    monkeypatch.setattr(torch_network, "free_bytes", lambda device: fit * of_one / torch_network.PASS_SHARE + 1)
+    built.device = "cuda"
+    found = list(built._passes([8000] * 7))
+    assert [len(positions) for positions in found] == passes
+    assert sum(found, []) == list(range(7))
+    built.device = "cpu"
+    assert list(built._passes([8000] * 7)) == [list(range(7))]
 
 
 def test_other_errors__are_not_taken_for_it(monkeypatch, sounds):

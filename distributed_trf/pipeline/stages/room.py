@@ -1,0 +1,29 @@
+"""Room on a GPU for what is no network, on a worker that keeps networks for the extractions to come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from distributed_trf.features.device_memory import give_back_torch_blocks, is_crowded
+from distributed_trf.features.network import make_room
+
+T = TypeVar("T")
+
+
+def with_room(device: str, calculate: Callable[[], T]) -> T:
+    """Calculate, on a GPU after networks were let go where they leave less than half of it.
+
+    Where its memory is not enough all the same and networks can go, they do, and it is calculated once more.
+    """
+    if device == "cpu":
+        return calculate()
+    give_back_torch_blocks(device)
+    if is_crowded(device):
+        make_room(device)
+    try:
+        return calculate()
+    except MemoryError:  # cupy's is one
+        if not make_room(device):
+            raise
+    return calculate()  # out of the handler, which holds what the first try had
