@@ -92,6 +92,10 @@ class DeviceError(DistributedTRFError, RuntimeError):
     """A device was asked for that this machine cannot give."""
 
 
+class DeviceLostError(DistributedTRFError, RuntimeError):
+    """A worker's GPU answers no more: its process must end, and what it was at goes to another worker."""
+
+
 class WorkersLostError(DistributedTRFError, RuntimeError):
     """Every worker of a cluster was lost and none came back."""
 

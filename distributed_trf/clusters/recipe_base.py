@@ -33,7 +33,7 @@ def _a_mebibyte(value: ByteSize) -> ByteSize:
     return value
 
 
-HostMemory = Annotated[ByteSize, BeforeValidator(_short), AfterValidator(_a_mebibyte)]
+Memory = Annotated[ByteSize, BeforeValidator(_short), AfterValidator(_a_mebibyte)]
 _WORD = r"^[^\s'\"`;&|<>]+$"
 Word = Annotated[str, Field(pattern=_WORD)]
 """One word of a job script's command line; variables such as $TMPDIR are left to the shell of the job."""
@@ -58,6 +58,8 @@ class BaseRecipe(Settings):
     """Seconds after which a worker that is still at one item is ended; None for never."""
     worker_ttl: Duration = 1800.0
     """Seconds without a heartbeat after which a worker counts as lost."""
+    device_memory: Memory | None = None
+    """Of the GPU of each worker, for plans; by default those of this machine are asked, and others when they start."""
 
 
 class RemoteRecipe(BaseRecipe):

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from distributed_trf.clusters.recipe_base import STATE, Count, Device, Folder, HostMemory, RemoteRecipe, Word
+from distributed_trf.clusters.recipe_base import STATE, Count, Device, Folder, Memory, RemoteRecipe, Word
 from distributed_trf.config.fields import Duration
 
 _GPUS = re.compile(r"gpu\w*(?:-per-\w+)?(?:[:=][a-z]\w*)?[:= \"]+(?:num=)?(\d+)", re.IGNORECASE)
@@ -31,7 +31,7 @@ class JobRecipe(RemoteRecipe):
     """Each of which is one worker."""
     cores: Count = 1
     """Of a job; BLAS and torch use them all."""
-    memory: HostMemory
+    memory: Memory
     """Of a job, on the host."""
     walltime: Duration
     queue: Word | None = None

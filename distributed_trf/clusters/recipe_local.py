@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
-from distributed_trf.clusters.recipe_base import BaseRecipe, Count, Gpu, HostMemory
+from distributed_trf.clusters.recipe_base import BaseRecipe, Count, Gpu, Memory
 from distributed_trf.errors import DeviceError
 
 
@@ -19,7 +20,7 @@ class LocalRecipe(BaseRecipe):
     workers: Count | Literal["auto"] = "auto"
     threads: Count = 1
     """Of BLAS and torch, in each worker."""
-    memory: HostMemory | Literal["auto"] = "auto"
+    memory: Memory | Literal["auto"] = "auto"
     """Per worker."""
     device: Literal["cpu"] = "cpu"
     tls: bool = True
@@ -52,7 +53,7 @@ class LocalCudaRecipe(BaseRecipe):
     """Indices as nvidia-smi lists them."""
     threads: Count = 1
     """Of BLAS and torch, in each worker."""
-    memory: HostMemory | Literal["auto"] = "auto"
+    memory: Memory | Literal["auto"] = "auto"
     """Of the host, per worker."""
     device: Literal["cuda"] = "cuda"
     tls: bool = True
@@ -104,10 +105,12 @@ def usable_cores() -> int:
 def visible_gpus() -> list[str]:
     """Return the GPUs that this process may use: those of ``CUDA_VISIBLE_DEVICES``, or else all.
 
+    Of a GPU that is cut into slices (MIG) it is the slices, by UUID: a process can use one.
+
     Raises
     ------
     DeviceError
-        If there is none, with the reason.
+        If there is none, or one is named that is not there, with the reason.
     """
     allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
     try:
@@ -118,7 +121,7 @@ def visible_gpus() -> list[str]:
         ) from None
     except (OSError, subprocess.TimeoutExpired) as error:
         raise DeviceError(f"a GPU was asked for, but its driver does not answer: {error}") from error
-    there = [line.split(":")[0].removeprefix("GPU ") for line in listed.stdout.splitlines() if line.startswith("GPU ")]
+    there, names = _listed(listed.stdout)
     if not there:
         told = (listed.stdout + listed.stderr).strip() or "it lists none"
         raise DeviceError(f"a GPU was asked for, but nvidia-smi finds none: {told}")
@@ -126,7 +129,28 @@ def visible_gpus() -> list[str]:
         return there
     if not allowed.strip(", "):
         raise DeviceError("a GPU was asked for, but CUDA_VISIBLE_DEVICES is empty, which hides every GPU")
-    return [gpu.strip() for gpu in allowed.split(",") if gpu.strip()]
+    named = [gpu.strip() for gpu in allowed.split(",") if gpu.strip()]
+    for gpu in named:  # CUDA takes the first characters of a UUID for the whole
+        if gpu not in names and not any(gpu.startswith(("GPU-", "MIG-")) and name.startswith(gpu) for name in names):
+            raise DeviceError(
+                f"a GPU was asked for, but CUDA_VISIBLE_DEVICES={allowed} names {gpu}, which `nvidia-smi -L` does not "
+                f"list here; it lists {', '.join(there)}"
+            )
+    return named
+
+
+def _listed(text: str) -> tuple[list[str], list[str]]:
+    """Return what ``nvidia-smi -L`` lists: what a process can use, and all names of these and of the GPUs."""
+    there: list[str] = []
+    names: list[str] = []
+    for line in text.splitlines():
+        index, uuid = re.match(r"GPU (\d+):", line), re.search(r"\(UUID: (\S+)\)", line)
+        names += [found[1] for found in (index, uuid) if found]
+        if index:
+            there.append(index[1])
+        elif uuid:  # a slice of the GPU above
+            there = [*(there[:-1] if there[-1].isdigit() else there), uuid[1]]
+    return there, names
 
 
 def _share(n_workers: int) -> int:

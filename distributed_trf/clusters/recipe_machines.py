@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from distributed_trf.clusters.recipe_base import BaseRecipe, Count, Device, Gpu, HostMemory, RemoteRecipe, Word
+from distributed_trf.clusters.recipe_base import BaseRecipe, Count, Device, Gpu, Memory, RemoteRecipe, Word
 from distributed_trf.config.fields import AbsolutePath
 from distributed_trf.config.load import Settings
 
@@ -20,7 +20,7 @@ class SshRecipe(RemoteRecipe):
     """On each host, unless there is one per GPU."""
     threads: Count = 1
     """Of BLAS and torch, in each worker."""
-    memory: HostMemory | None = None
+    memory: Memory | None = None
     """Of each worker; by default its host's, divided by cores."""
     device: Device = "cpu"
     gpus: Annotated[list[Gpu], Field(min_length=1)] = [0]
@@ -70,7 +70,7 @@ class ExistingRecipe(BaseRecipe):
     """To wait for before a run begins."""
     threads: Count = 1
     """Of BLAS and torch, in each worker."""
-    memory: HostMemory | None = None
+    memory: Memory | None = None
     """Of each worker, for plans."""
     device: Device = "cpu"
 

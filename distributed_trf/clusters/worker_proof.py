@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
 import socket
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from distributed import Status, Worker, WorkerPlugin
+from distributed import Status, Worker, WorkerPlugin, get_worker
 
-from distributed_trf.arrays import free_memory, to_device, to_numpy
+from distributed_trf.arrays import free_memory, to_device
 from distributed_trf.clusters.all_workers import tell_workers
-from distributed_trf.errors import DeviceError, WorkersLostError
+from distributed_trf.clusters.device_proof import CONTEXT_BYTES, explained, try_libraries
+from distributed_trf.errors import DeviceError, DeviceLostError, WorkersLostError
+from distributed_trf.features.device_memory import give_back_cupy_blocks, give_back_torch_blocks
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +31,8 @@ TOPIC = "distributed_trf"
 FAILURES = "distributed_trf_failures"
 """Of failed proofs once more: a client hears each topic by one handler alone."""
 
-SIZE = 256
+GRACE = 1.0
+"""Seconds in which the scheduler hears of what failed: an item of a worker that is gone it would give to another."""
 JOB_VARIABLES = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID")
 
 
@@ -49,26 +54,78 @@ class Proof:
     """Of the device's memory."""
     problem: str | None = None
     """Why the worker takes no work; None if it does."""
+    gpu: str | None = None
+    """Its GPU, or slice of one, as ``CUDA_VISIBLE_DEVICES`` names it."""
+    held_bytes: int = 0
+    """What other processes hold of the GPU's memory, about."""
+
+    @property
+    def much_is_held(self) -> bool:
+        """Whether other processes hold so much of the GPU's memory that it should be said."""
+        return self.held_bytes > self.free_bytes // 10
 
     def __str__(self) -> str:
         """Name the worker."""
-        return f"worker {self.address} on {self.host}" + (f" (job {self.job})" if self.job else "")
+        named = [f"job {self.job}"] if self.job else []
+        named += [f"GPU {self.gpu}"] if self.gpu else []
+        who = f"worker {self.address}" if self.address else "a process"
+        return f"{who} on {self.host}" + (f" ({', '.join(named)})" if named else "")
 
 
 def prove(device: str) -> Proof:
-    """Allocate on a device, multiply, check the product, and say what the device is."""
-    proof = Proof("", socket.gethostname(), _job(), device, "", None, 0)
+    """Use every library that work on a device needs, and say what the device is, or what is wrong with it."""
+    gpu = os.environ.get("CUDA_VISIBLE_DEVICES", "0").partition(",")[0] if device != "cpu" else None
+    proof = Proof("", socket.gethostname(), _job(), device, "", None, 0, gpu=gpu)
     try:
-        numbers = np.arange(SIZE * SIZE, dtype=np.float64).reshape(SIZE, SIZE) % 7
-        there = to_device(numbers, device)
-        if not np.array_equal(to_numpy(there @ there), numbers @ numbers):  # whole numbers: exact on any device
-            raise DeviceError(f"device {device!r} multiplies wrongly: the product of two known matrices is not theirs")
-        if device == "cuda" and find_spec("torch") is not None:
-            _prove_torch()
-        return replace(proof, model=_model(device), driver=_driver(device), free_bytes=free_memory(there))
+        give_back_cupy_blocks(device)
+        if problem := next((problem for _, problem in try_libraries(device) if problem), None):
+            return replace(proof, problem=problem)
+        give_back_torch_blocks(device)
+        free = free_memory(to_device(np.ones(1), device))
+        proof = replace(proof, model=_model(device), driver=_driver(device), free_bytes=free)
+        return replace(proof, held_bytes=_held(free)) if device != "cpu" else proof
     except Exception as error:  # noqa: BLE001  a broken driver may raise anything
-        reason = str(error) if isinstance(error, DeviceError) else f"{type(error).__name__}: {error}"
-        return replace(proof, problem=reason)
+        return replace(proof, problem=explained(error))
+
+
+def prove_apart(gpus: Sequence[str]) -> list[Proof]:
+    """Prove GPUs of this machine, each in a process of its own: a process keeps what its CUDA context takes of one."""
+    order = {**os.environ, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", f"from {__name__} import *; print(json.dumps(asdict(prove('cuda'))))"],
+            env=order | {"CUDA_VISIBLE_DEVICES": gpu}, stdout=subprocess.PIPE, text=True,
+        )
+        for gpu in gpus
+    ]  # fmt: skip
+    return [_told(process, gpu) for process, gpu in zip(running, gpus, strict=True)]
+
+
+def _told(process: subprocess.Popen[str], gpu: str) -> Proof:
+    said = process.communicate()[0].splitlines()
+    if process.returncode == 0 and said:
+        return Proof(**json.loads(said[-1]))
+    problem = f"the process that tried it ended with exit code {process.returncode}; what it wrote is above"
+    return Proof("", socket.gethostname(), _job(), "cuda", "", None, 0, problem, gpu)
+
+
+def checked(proofs: Iterable[Proof]) -> list[Proof]:
+    """Return proofs of which none failed; that others hold a part of a GPU's memory is logged.
+
+    Raises
+    ------
+    DeviceError
+        If one failed, with what is wrong in each case.
+    """
+    proofs = list(proofs)
+    if failed := [f"{proof}: {proof.problem}" for proof in proofs if proof.problem]:
+        raise DeviceError("\n".join(failed))
+    for proof in proofs:
+        if proof.much_is_held:
+            held, free = proof.held_bytes / 2**30, proof.free_bytes / 2**30
+            logger.warning("%s: other processes hold about %.1f GiB of its GPU's memory; %.1f GiB are free, nvidia-smi "
+                           "lists them", proof, held, free)  # fmt: skip
+    return proofs
 
 
 class WorkerProof(WorkerPlugin):
@@ -84,10 +141,36 @@ class WorkerProof(WorkerPlugin):
         """Prove the worker before the scheduler can give it work."""
         self.proof = replace(prove(self.device), address=worker.address)
         if self.proof.problem:
-            told = f"{self.proof} takes no work: {self.proof.problem}"
-            worker.log_event([TOPIC, FAILURES], {"action": told, "proof": asdict(self.proof)})
-            worker.status = Status.paused
-            worker.loop.add_callback(worker.close_gracefully, restart=False, reason=self.proof.problem)
+            _leave(worker, self.proof, restart=False)
+
+
+def _leave(worker: Worker, proof: Proof, *, restart: bool) -> None:
+    """Have a worker take no more work and go, or let its nanny start it anew; on its event loop."""
+    told = f"{proof} takes no work: {proof.problem}"
+    worker.log_event([TOPIC, FAILURES], {"action": told, "proof": asdict(proof)})
+    worker.status = Status.paused
+    worker.loop.call_later(GRACE, worker.close_gracefully, restart=restart, reason=proof.problem)
+
+
+def check_still_works(device: str, error: str) -> None:
+    """Have the worker that this runs on prove itself once more, after an error that its device may be at fault for.
+
+    After an illegal access, a failed launch or the loss of the GPU, whatever a process asks of CUDA fails: no list of
+    errors tells that as surely as asking. Only an uncorrectable error of the card's memory may leave others at work.
+
+    Raises
+    ------
+    DeviceLostError
+        If it fails. It takes no more work then, its nanny starts it anew, and it proves itself before it works.
+    """
+    problem = prove(device).problem or (error if re.search(r"\bECC|ECCUncorrectable", error) else None)
+    if problem is None:
+        return
+    worker = get_worker()
+    known = _proof_of_worker(worker) or Proof(worker.address, socket.gethostname(), _job(), device, "", None, 0)
+    lost = replace(known, problem=f"{error} (asked again: {problem})")
+    worker.loop.add_callback(_leave, worker, lost, restart=True)
+    raise DeviceLostError(f"{lost}: {lost.problem}")
 
 
 @contextmanager
@@ -99,10 +182,8 @@ def proven(client: Any, device: str) -> Iterator[None]:
     DeviceError
         If a worker that is there already fails, or the run ends for want of workers after some failed.
     """
-    proofs = [replace(p, address=address) for address, p in tell_workers(client, client.run, prove, device).items()]
-    failed = [proof for proof in proofs if proof.problem]
-    if failed:
-        raise DeviceError("\n".join(f"{proof}: {proof.problem}" for proof in failed))
+    checked(replace(p, address=address) for address, p in tell_workers(client, client.run, prove, device).items())
+    failed: list[Proof] = []
 
     def note(event: tuple[Any, dict[str, Any]]) -> None:
         failed.append(proof := Proof(**event[1]["proof"]))
@@ -129,16 +210,11 @@ def _proof_of_worker(dask_worker: Worker) -> Proof | None:
     return plugin.proof if isinstance(plugin, WorkerProof) else None
 
 
-def _prove_torch() -> None:
-    """Make sure that networks can run where the mathematics does."""
-    import torch
+def _held(free: int) -> int:
+    """Return how many bytes are not free, less what one process takes with nothing in hand."""
+    import cupy
 
-    if not torch.cuda.is_available():
-        built = torch.version.cuda or "no CUDA"
-        raise DeviceError(f"cupy can use the GPU, but torch {torch.__version__} (built for {built}) cannot")
-    ones = torch.ones(SIZE, SIZE, device="cuda")
-    if not bool((ones @ ones == SIZE).all()):
-        raise DeviceError("device 'cuda': torch multiplies wrongly")
+    return max(int(cupy.cuda.runtime.memGetInfo()[1]) - free - CONTEXT_BYTES, 0)
 
 
 def _job() -> str | None:

@@ -6,13 +6,14 @@ import logging
 import os
 import shutil
 import time
+from dataclasses import replace
 from importlib.util import find_spec
 
 import pytest
 
 from distributed_trf import start_cluster
-from distributed_trf.clusters import worker_proof
-from distributed_trf.clusters.worker_proof import Proof, WorkerProof, describe_workers, prove
+from distributed_trf.clusters import device_proof, worker_proof
+from distributed_trf.clusters.worker_proof import Proof, WorkerProof, checked, describe_workers, prove
 from distributed_trf.errors import DeviceError, MissingExtraError, WorkersLostError
 
 no_cupy = pytest.mark.skipif(find_spec("cupy") is not None, reason="cupy is installed here")
@@ -32,13 +33,23 @@ def test_device_that_is_not_there__is_a_problem_with_its_reason():
 
 
 def test_device_that_multiplies_wrongly__is_a_problem(monkeypatch):
-    monkeypatch.setattr(worker_proof, "to_numpy", lambda product: product + 1e-9)
-    assert "multiplies wrongly" in prove("cpu").problem
+    monkeypatch.setattr(device_proof, "to_numpy", lambda product: product + 1e-9)
+    assert "numpy calculates wrongly" in prove("cpu").problem
 
 
 def test_proof__names_host_and_job():
     proof = Proof("tcp://a:1", "node7", "123", "cuda", "", None, 0, "broken")
     assert str(proof) == "worker tcp://a:1 on node7 (job 123)"
+
+
+def test_gpu_of_which_others_hold_much__is_told(caplog):
+    proof = Proof("", "node7", None, "cuda", "H100", "580", 30 << 30, gpu="MIG-3", held_bytes=40 << 30)
+    assert checked([proof]) == [proof]
+    assert (
+        "a process on node7 (GPU MIG-3): other processes hold about 40.0 GiB of its GPU's memory; 30.0" in caplog.text
+    )
+    with pytest.raises(DeviceError, match="a process on node7 .*: broken"):
+        checked([proof, replace(proof, problem="broken")])
 
 
 @pytest.mark.parametrize("name", worker_proof.JOB_VARIABLES)
@@ -89,6 +100,16 @@ def listing(tmp_path, monkeypatch):
 
 GPUS = [f"GPU {n}: NVIDIA H100 80GB HBM3 (UUID: GPU-5ca1ab1e-0000-0000-0000-00000000000{n})" for n in range(3)]
 
+SLICES = [f"  MIG 1g.10gb     Device  {n}: (UUID: MIG-3{n}f0c7d2-0000-0000-0000-000000000000)" for n in range(2)]
+
+
+def test_gpu_that_is_cut__is_used_slice_by_slice(listing):
+    from distributed_trf.clusters.recipe import load_recipe
+
+    listing(GPUS[0], *SLICES, GPUS[1])
+    used = [f"MIG-3{n}f0c7d2-0000-0000-0000-000000000000" for n in range(2)]
+    assert load_recipe("local_cuda").visible == [*used, "1"]
+
 
 @pytest.mark.parametrize(
     ("asked", "allowed", "used"),
@@ -98,12 +119,13 @@ GPUS = [f"GPU {n}: NVIDIA H100 80GB HBM3 (UUID: GPU-5ca1ab1e-0000-0000-0000-0000
         ("all", "1,2", ["1", "2"]),
         ("all", "GPU-5ca1ab1e", ["GPU-5ca1ab1e"]),
         ([2], "1,2", ["2"]),
+        ("all", "MIG-3", ["MIG-3"]),
     ],
 )
 def test_gpus_of_this_machine__are_those_asked_for_that_it_may_use(listing, monkeypatch, asked, allowed, used):
     from distributed_trf.clusters.recipe import load_recipe
 
-    listing(*GPUS)
+    listing(*GPUS, SLICES[0] if allowed and "MIG" in allowed else "")
     if allowed is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", allowed)
     recipe = load_recipe("local_cuda", gpus=asked)
@@ -117,6 +139,14 @@ def test_gpus_of_this_machine__are_those_asked_for_that_it_may_use(listing, monk
     [
         (GPUS, [3], None, r"gpus = \[3\]: this process sees no GPU 3, only \['0', '1', '2'\]"),
         (GPUS, [0], "1,2", "sees no GPU 0"),
+        (
+            GPUS,
+            "all",
+            "1,7",
+            "CUDA_VISIBLE_DEVICES=1,7 names 7, which `nvidia-smi -L` does not",
+        ),
+        (GPUS, "all", "MIG-9", "CUDA_VISIBLE_DEVICES=MIG-9 names MIG-9"),
+        (GPUS, "all", "-1", "CUDA_VISIBLE_DEVICES=-1 names -1"),
         (GPUS, "all", "", "CUDA_VISIBLE_DEVICES is empty, which hides every GPU"),
         (["No devices found."], "all", None, "nvidia-smi finds none: No devices found"),
     ],
