@@ -12,9 +12,10 @@ from distributed_trf.cli.console import duration, out, quieten_dask, size, work
 from distributed_trf.cli.progress import Bars
 from distributed_trf.cli.prune import kept
 from distributed_trf.clusters.recipe import Recipe, load_recipe
+from distributed_trf.clusters.recipe_local import LocalCudaRecipe
 from distributed_trf.pipeline.beside import find_beside
 from distributed_trf.pipeline.costs.forecast import Forecast
-from distributed_trf.pipeline.costs.memory import check_memory
+from distributed_trf.pipeline.costs.memory import check_devices, check_memory
 from distributed_trf.pipeline.items import LABELS, STAGES
 from distributed_trf.pipeline.report import Report
 from distributed_trf.pipeline.study import Study
@@ -65,6 +66,10 @@ def plan(study: str = STUDY, *, cluster: str = CLUSTER) -> None:
     if beside := find_beside(context):
         out.print(f"{kept(beside)}, {size(beside.n_bytes)}; dtrf prune removes them", soft_wrap=True)
     check_memory(context, [p for p, _ in planned], recipe)
+    if isinstance(recipe, LocalCudaRecipe) and recipe.device_memory is None:
+        from distributed_trf.clusters.worker_proof import checked, prove_apart
+
+        check_devices(context, [p for p, _ in planned], checked(prove_apart(recipe.visible)))
 
 
 def _of_time(forecast: Forecast, recipe: Recipe) -> str:

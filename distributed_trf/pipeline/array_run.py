@@ -15,16 +15,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
-import numpy as np
-
-from distributed_trf.arrays import to_device
 from distributed_trf.clusters.recipe import Recipe, load_recipe
 from distributed_trf.clusters.recipe_local import LocalCudaRecipe, LocalRecipe
 from distributed_trf.clusters.threads import limited_threads
 from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import ConfigError, StoreBusyError
 from distributed_trf.pipeline.context import Context
-from distributed_trf.pipeline.costs.memory import check_memory
+from distributed_trf.pipeline.costs.memory import check_devices, check_memory
 from distributed_trf.pipeline.execute import Outcome, Task, execute_if_free, fail
 from distributed_trf.pipeline.items import STAGES, Item
 from distributed_trf.pipeline.lay import result_grid
@@ -99,7 +96,10 @@ def run_element(
     settings = _of_this_process(recipe)
     planned = survey_all(context)
     check_memory(context, planned, settings)
-    to_device(np.ones(1), settings.device)  # a process without the GPU says so now
+    if settings.device != "cpu":  # a process without the GPU, or with too small a one, says so now
+        from distributed_trf.clusters.worker_proof import checked, prove
+
+        check_devices(context, planned, checked([prove(settings.device)]))
     StudyStore.create(study.output)
     with limited_threads(settings.threads), element_lock(context.store), _joined(context, element, planned):
         with laying(context.store):

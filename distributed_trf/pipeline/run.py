@@ -17,7 +17,7 @@ from distributed_trf.config.study import StudySettings
 from distributed_trf.pipeline.asked import HEARD, SOUNDS
 from distributed_trf.pipeline.beside import find_beside
 from distributed_trf.pipeline.context import Context
-from distributed_trf.pipeline.costs.memory import check_memory
+from distributed_trf.pipeline.costs.memory import check_devices, check_memory
 from distributed_trf.pipeline.execute import Outcome
 from distributed_trf.pipeline.items import STAGES, Item, ReadSession
 from distributed_trf.pipeline.lay import gather_reliability, lay_result_grid
@@ -95,6 +95,7 @@ class Run:
         done = [p.item for p in planned if p.state is State.DONE]
         self.report = Report(folder=self.folder, **_of_recordings(context, done))
         self.client: Any = None
+        self._at_first = planned
         self.board = Board(planned, _layers(context))
         self._watchers: list[Watcher] = [self.board] if watcher is None else [self.board, watcher]
         self._telling = RLock()
@@ -131,6 +132,10 @@ class Run:
         with ended_by_scheduler(), start_cluster(self.recipe) as self.client:
             from distributed import performance_report
 
+            if self.recipe.device != "cpu":
+                from distributed_trf.clusters.worker_proof import describe_workers
+
+                check_devices(self.context, self._at_first, describe_workers(self.client))
             with Feed(self.client, self.board, self._tell) as feed:
                 dashboard = feed.dashboard(self.recipe.dashboard)
                 self._started(self.recipe.kind, self.recipe.device, feed.workers, dashboard)

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from distributed_trf.clusters.device_proof import CONTEXT_BYTES
 from distributed_trf.clusters.recipe import Recipe
 from distributed_trf.pipeline.context import Context
-from distributed_trf.pipeline.costs.memory import CUDA_CONTEXT_BYTES, process_bytes
+from distributed_trf.pipeline.costs.memory import process_bytes
 from distributed_trf.pipeline.costs.operations import Cost
 from distributed_trf.pipeline.costs.rates import Rates, measure_rates
 from distributed_trf.pipeline.items import STAGES, Extract, Item
@@ -100,7 +101,7 @@ class Forecast:
             files=sum(c.files for _, c in todo),
             flops=sum(c.flops for _, c in todo),
             host=process + max(c.host for _, c in todo) if todo else 0,
-            device=CUDA_CONTEXT_BYTES + device if device else 0,
+            device=CONTEXT_BYTES + device if device else 0,
             # Stages follow one another, and each lasts as long as its longest item at least.
             seconds=max(sum(times) / self._recipe.n_workers, max(times)) if todo else 0.0,
         )

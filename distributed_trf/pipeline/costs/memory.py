@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from math import inf
+from typing import TYPE_CHECKING, Any
 
+from distributed_trf.clusters.device_proof import CONTEXT_BYTES
 from distributed_trf.clusters.recipe import Recipe
 from distributed_trf.errors import ConfigError
 from distributed_trf.features.planning import needs_transformers
 from distributed_trf.pipeline.context import Context
 from distributed_trf.pipeline.costs.cost import cost
-from distributed_trf.pipeline.items import Assess, Extract, Item, ReadSession, ReadSounds
+from distributed_trf.pipeline.items import Assess, Extract, FitTogether, Item, ReadSession, ReadSounds
 from distributed_trf.pipeline.survey import Planned, State
+
+if TYPE_CHECKING:
+    from distributed_trf.clusters.worker_proof import Proof
 
 PROCESS_BYTES = 420 << 20
 """A worker with its libraries loaded and nothing in hand (resident memory); some spectrograms spare torch, a third."""
@@ -18,8 +25,6 @@ TRANSFORMERS_BYTES = 110 << 20
 """What the library of that name adds."""
 CUDA_PROCESS_BYTES = 1536 << 20
 """What CUDA's libraries take of the host's memory (published figures; not measured here)."""
-CUDA_CONTEXT_BYTES = 1024 << 20
-"""What the contexts of torch and cupy, their kernels and workspaces take of a GPU (published; not measured here)."""
 NAMED = 3
 """Of the items that do not fit, so many are named."""
 
@@ -33,7 +38,7 @@ def process_bytes(context: Context, device: str) -> int:
 
 
 def check_memory(context: Context, planned: Sequence[Planned], recipe: Recipe) -> None:
-    """Refuse a study of which an item that is to be done does not fit a worker.
+    """Refuse a study of which an item that is to be done does not fit a worker, or the GPU that its recipe names.
 
     Raises
     ------
@@ -41,22 +46,83 @@ def check_memory(context: Context, planned: Sequence[Planned], recipe: Recipe) -
         Naming the largest items, what they need, what a worker has, and the remedy.
     """
     limit, process = recipe.worker_bytes, process_bytes(context, recipe.device)
+    if recipe.device_memory is not None:
+        there = f"a GPU, which has {_gib(recipe.device_memory)} (`device_memory` in the recipe)"
+        _check_device(context, planned, recipe.device_memory - CONTEXT_BYTES, there)
     if limit is None:
         return
-    todo = [p.item for p in planned if p.state is not State.DONE]
-    peaks = [(process + cost(context, item, recipe.device).host, item) for item in todo]
-    large = sorted(((peak, item) for peak, item in peaks if peak > limit), key=lambda size: size[0], reverse=True)
-    if not large:
+    costs = [(cost(context, item, recipe.device), item) for item in _todo(planned)]
+    if large := _too_large([(process + c.host, item) for c, item in costs], limit):
+        raise ConfigError(
+            f"{_named(large, len(costs), f'a worker, which has {_gib(limit)}')}; give workers more memory (fewer "
+            f"workers, or `memory` in the recipe), or choose {smaller(large[0][1])}"
+        )
+
+
+def check_devices(context: Context, planned: Sequence[Planned], proofs: Sequence[Proof]) -> None:
+    """Refuse a study of which an item that is to be done does not fit each GPU, as they were found.
+
+    Raises
+    ------
+    ConfigError
+        Naming the largest items, what they need, what is free, who holds the rest, and what fits instead.
+    """
+    proof = min((p for p in proofs if p.device != "cpu"), key=lambda p: p.free_bytes, default=None)
+    if proof is None:
         return
-    named = ", ".join(f"{item.stage} {item.key} about {peak / 2**30:.1f} GiB" for peak, item in large[:NAMED])
-    raise ConfigError(
-        f"{len(large)} of {len(todo)} items do not fit a worker, which has {limit / 2**30:.1f} GiB: {named}"
-        f"{', ...' if len(large) > NAMED else ''}; give workers more memory (fewer workers, or `memory` in the "
-        f"recipe), or choose {_remedy(large[0][1])}"
-    )
+    held = f"; other processes hold about {_gib(proof.held_bytes)}, see nvidia-smi" if proof.held_bytes else ""
+    there = f"the {proof.model} of {proof}, where {_gib(proof.free_bytes)} are free{held}"
+    _check_device(context, planned, proof.free_bytes, there)
 
 
-def _remedy(item: Item) -> str:
+def _check_device(context: Context, planned: Sequence[Planned], room: int, there: str) -> None:
+    costs = [(cost(context, item, "cuda").device, item) for item in _todo(planned)]
+    if large := _too_large(costs, room):
+        item = large[0][1]
+        fits = [words for words, ridge in OTHER_FITS.items() if _needs(context, item, ridge) <= room]
+        raise ConfigError(
+            f"{_named(large, len(costs), there)}; "
+            + (f"what fits instead: {' or '.join(fits)}" if fits else f"choose {smaller(item, 'cuda')}")
+        )
+
+
+OTHER_FITS: dict[str, dict[str, Any]] = {
+    "`ridge.unit_block: 64`": {"unit_block": 64},
+    "`ridge.solver: dual`": {"solver": "dual"},
+    "`ridge.solver: cholesky`": {"solver": "cholesky"},
+}
+"""What a study may say of fits that then take less."""
+
+
+def _needs(context: Context, item: Item, ridge: dict[str, Any]) -> float:
+    """Return the bytes of a GPU that a fit takes with other settings; what is no fit is not changed by them."""
+    if isinstance(item, Extract):
+        return inf
+    study = context.study
+    other = study.model_copy(update={"ridge": study.ridge.model_copy(update=ridge)})
+    return cost(replace(context, study=other), item, "cuda").device
+
+
+def _todo(planned: Sequence[Planned]) -> list[Item]:
+    return [p.item for p in planned if p.state is not State.DONE]
+
+
+def _too_large(sizes: Sequence[tuple[int, Item]], limit: int) -> list[tuple[int, Item]]:
+    """Return the items that need more than there is, largest first."""
+    return sorted((pair for pair in sizes if pair[0] > limit), key=lambda pair: pair[0], reverse=True)
+
+
+def _named(large: Sequence[tuple[int, Item]], n: int, there: str) -> str:
+    named = ", ".join(f"{item.stage} {item.key} about {_gib(size)}" for size, item in large[:NAMED])
+    return f"{len(large)} of {n} items do not fit {there}: {named}{', ...' if len(large) > NAMED else ''}"
+
+
+def _gib(size: int) -> str:
+    return f"{size / 2**30:.1f} GiB"
+
+
+def smaller(item: Item, device: str = "cpu") -> str:
+    """Say what makes an item take less memory."""
     match item:
         case Extract():
             return "a smaller `extraction.batch`"
@@ -64,5 +130,9 @@ def _remedy(item: Item) -> str:
             return "fewer `reliability.draws`"
         case ReadSounds() | ReadSession():
             return "recordings in smaller files"
+        case FitTogether():
+            return "fewer layers in each of `together`, or a smaller `ridge.unit_block`"
+        case _ if device != "cpu":
+            return "a smaller `ridge.unit_block`, fewer lags or longer bins, or a GPU with more memory"
         case _:
             return "fewer layers or a smaller `ridge.unit_block`"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -12,14 +13,16 @@ import pytest
 
 from distributed_trf import Study
 from distributed_trf.clusters.recipe import load_recipe
+from distributed_trf.clusters.worker_proof import Proof
 from distributed_trf.errors import ConfigError
 from distributed_trf.pipeline.context import Context
 from distributed_trf.pipeline.costs.cost import cost
-from distributed_trf.pipeline.costs.memory import CUDA_CONTEXT_BYTES, check_memory, process_bytes
+from distributed_trf.pipeline.costs.memory import check_devices, check_memory, process_bytes
 from distributed_trf.pipeline.costs.operations import Cost, Operations
 from distributed_trf.pipeline.costs.rates import Rates, measure_rates
 from distributed_trf.pipeline.survey import survey_all
 
+FAKE_GPU = Path(__file__).parents[2] / "fake_gpu"
 NETWORKS = [{"name": "small_whisper", "weights": ["reset"]}, {"name": "mel_whisper"}]
 RATES = Rates(Operations(single=10.0, double=20.0, eigh=5.0, transform=2.0), read=100.0, write=50.0, file=0.5)
 
@@ -99,7 +102,6 @@ def test_a_gpu__takes_from_the_host_what_it_calculates(write_study):
         assert there.flops > 0 or here.flops == 0
     context = Context.open(study.settings)
     assert process_bytes(context, "cuda") > process_bytes(context, "cpu")
-    assert CUDA_CONTEXT_BYTES > 0
 
 
 def test_what_does_not_fit__is_named_with_the_remedy(write_study):
@@ -112,6 +114,44 @@ def test_what_does_not_fit__is_named_with_the_remedy(write_study):
     assert "items do not fit a worker, which has 0.5 GiB: extract timit-small_whisper-reset-0000 about 0." in message
     assert message.count(" about ") == 3
     assert "a smaller `extraction.batch`" in message
+
+
+def test_what_a_gpu_cannot_hold__is_refused_by_what_is_free_and_what_fits_is_named(write_study):
+    context = Context.open(Study.load(write_study(networks=NETWORKS)).settings)
+    planned = survey_all(context)
+    most = {stage: max(cost(context, p.item, "cuda").device for p in planned if p.item.stage == stage) for stage in
+            ("extract", "fit")}  # fmt: skip
+    proof = Proof("tcp://a:1", "node7", None, "cuda", "H100", "580", max(most.values()), gpu="2")
+    check_devices(context, planned, [proof])
+    check_devices(context, planned, [])
+    assert most["fit"] > most["extract"]
+    with pytest.raises(ConfigError) as told:
+        check_devices(context, planned, [proof, replace(proof, free_bytes=most["fit"] - 1, held_bytes=40 << 30)])
+    for said in (
+        "items do not fit the H100 of worker tcp://a:1 on node7 (GPU 2), where 0.0 GiB are free; other processes hold "
+        "about 40.0 GiB, see nvidia-smi: fit timit-",
+        "what fits instead: `ridge.solver: dual`",
+    ):
+        assert said in str(told.value)
+    with pytest.raises(ConfigError, match="choose a smaller `ridge.unit_block`, fewer lags"):
+        check_devices(context, planned, [replace(proof, free_bytes=1)])
+    check_memory(context, planned, load_recipe("slurm_gpu", device_memory="80 GiB"))
+    with pytest.raises(ConfigError, match=r"a GPU, which has 1.0 GiB \(`device_memory` in the recipe\): fit"):
+        check_memory(context, planned, load_recipe("slurm_gpu", device_memory="1 GiB"))
+
+
+def test_dtrf_plan_on_this_machines_gpu__refuses_by_what_is_free_of_it(write_study):
+    write_study(networks=[{"name": "mel_librosa"}])
+    environment = os.environ | {
+        "PYTHONPATH": str(FAKE_GPU / "path"),
+        "PATH": f"{FAKE_GPU / 'bin'}:{os.environ['PATH']}",
+        "FAKE_GPU_MEMORY": str(1 << 20),
+    }
+    command = [sys.executable, "-m", "distributed_trf", "plan", "study.yaml", "--cluster", "local_cuda"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 2, done.stderr
+    assert "items do not fit the Fake H100 of a process on" in done.stderr
+    assert "1 workers of" in done.stdout
 
 
 def test_dtrf_plan__refuses_with_2_after_the_table(write_study, workplace):
