@@ -9,7 +9,7 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from distributed_trf.errors import SchedulerLostError, WorkersLostError
+from distributed_trf.errors import DeviceLostError, SchedulerLostError, WorkersLostError
 from distributed_trf.pipeline.execute import Outcome, Task, execute, fail
 from distributed_trf.pipeline.items import Extract, Fit, Item
 from distributed_trf.pipeline.on_worker import execute_on_worker
@@ -19,6 +19,8 @@ MORE_MEMORY = (
     "`ridge.unit_block`)"
 )
 
+LOST = 2
+"""GPUs that may be lost at an item before it is taken to be what loses them, unless a third one is."""
 PATIENCE = 10.0
 """Seconds in which a worker hands over an outcome, or is taken to be stopped: others go first then."""
 
@@ -40,7 +42,7 @@ def run_on(client: Any, tasks: Sequence[Task], *, attempts: int, workers: int = 
         What to do.
     attempts
         How often a task that raises is tried before it has failed. A task that worker after worker was lost with has
-        had its chances.
+        had its chances; one whose GPU was lost goes to another worker, ``LOST`` times at most.
     workers
         How many there will be: those that a queue starts may come later than the tasks.
 
@@ -68,6 +70,7 @@ def run_on(client: Any, tasks: Sequence[Task], *, attempts: int, workers: int = 
     address = client.scheduler.address
     waiting = iter(tasks)
     tried: Counter[Item] = Counter()
+    lost: Counter[Item] = Counter()
     running: dict[Any, Task] = {}
 
     def submit(tasks: Sequence[Task]) -> Sequence[Any]:
@@ -104,7 +107,11 @@ def run_on(client: Any, tasks: Sequence[Task], *, attempts: int, workers: int = 
                     f"every worker was lost and none came back, most likely out of memory; {MORE_MEMORY}. What is "
                     "done is kept: run the same command again"
                 )
-            elif tried[task.item] < attempts and not _killed(future):
+            elif isinstance(future.exception(), DeviceLostError) and lost[task.item] < LOST:
+                lost[task.item] += 1
+                following.append(task)
+                continue
+            elif tried[task.item] - lost[task.item] < attempts and not _gave_up(future):
                 following.append(task)
                 continue
             else:
@@ -157,10 +164,15 @@ def _scheduler_lost(address: str) -> SchedulerLostError:
 
 
 def _killed(future: Any) -> bool:
-    """Tell whether a task was given up because worker after worker was lost with it: another try would lose more."""
+    """Tell whether a task was given up because worker after worker was lost with it."""
     from distributed import KilledWorker
 
     return isinstance(future.exception(), KilledWorker)
+
+
+def _gave_up(future: Any) -> bool:
+    """Tell whether another try would only lose more workers."""
+    return _killed(future) or isinstance(future.exception(), DeviceLostError)
 
 
 def _explain(future: Any, tried: int) -> str:
@@ -168,4 +180,6 @@ def _explain(future: Any, tried: int) -> str:
     if _killed(future):
         return f"its workers were lost again and again, most likely out of memory; {MORE_MEMORY}"
     error = future.exception()
+    if isinstance(error, DeviceLostError):
+        return f"{LOST + 1} GPUs were lost at it, one after another: {error}"
     return f"{type(error).__name__}: {error} (tried {tried} times)"

@@ -38,6 +38,8 @@ TRIED = """if True:
                (cupy.linalg, "cholesky"), (cupy.fft, "rfft"), (torch.nn.functional, "conv1d"), (torch.fft, "rfft"),
                (device_proof, "to_device")):
         wrong(*of)
+    cupy.cuda.runtime.memGetInfo = lambda: (30 << 30, 80 << 30)
+    assert (prove("cuda").free_bytes, prove("cuda").held_bytes) == (30 << 30, 49 << 30), prove("cuda")
     def missing(*_, **__):
         raise ImportError('Failure finding "libcusolver.so.12": No such file')
     cupy.linalg.eigh = missing
