@@ -152,12 +152,17 @@ def _substitution(lower: Array) -> Callable[[Array], Array]:
 def free_memory(reference: Array) -> int:
     """Return the bytes that are free where an array lives."""
     if is_cupy_namespace(namespace(reference)):
-        import cupy
-
-        return int(cupy.cuda.runtime.memGetInfo()[0] + cupy.get_default_memory_pool().free_bytes())
+        return free_on_device()
     import psutil  # the mathematics alone needs only numpy
 
     return int(psutil.virtual_memory().available)
+
+
+def free_on_device() -> int:
+    """Return the bytes that are free on the current GPU, those that cupy keeps for its next arrays included."""
+    import cupy
+
+    return int(cupy.cuda.runtime.memGetInfo()[0] + cupy.get_default_memory_pool().free_bytes())
 
 
 def wait_for(array: Array) -> None:
@@ -186,6 +191,14 @@ def block_rows(width: int, reference: Array) -> int:
     return max(8 * size // (width * xp.finfo(reference.dtype).bits), 1)
 
 
+def joined(arrays: Sequence[Array], dtype: Any) -> Array:
+    """Put arrays one after another along their first axis, as one type: with one conversion, where they are of one."""
+    xp = namespace(*arrays)
+    if len({array.dtype for array in arrays}) > 1:
+        arrays = [xp.astype(array, dtype, copy=False) for array in arrays]
+    return xp.astype(xp.concat(arrays), dtype, copy=False)
+
+
 def take_rows(table: Array, rows: np.ndarray) -> Array:
     """Look up rows, given by host indices: shape (n, m) and (k,) to (k, m)."""
     xp = namespace(table)
@@ -193,9 +206,9 @@ def take_rows(table: Array, rows: np.ndarray) -> Array:
 
 
 def take_columns(table: Array, columns: np.ndarray) -> Array:
-    """Look up columns, given by host indices: shape (m, n) and (k,) to (m, k)."""
+    """Look up columns, given by host indices: shape (..., n) and (k,) to (..., k)."""
     xp = namespace(table)
-    return xp.take(table, xp.asarray(columns, device=device_of(table)), axis=1)
+    return xp.take(table, xp.asarray(columns, device=device_of(table)), axis=table.ndim - 1)
 
 
 def scatter(values: Array, mask: np.ndarray) -> Array:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from distributed_trf.arrays import Array, blocks, namespace, scatter
+import numpy as np
+from array_api_compat import device as device_of
+
+from distributed_trf.arrays import Array, blocks, namespace, scatter, take_rows, to_numpy
 from distributed_trf.trf.constant import constants
 from distributed_trf.trf.lags import LaggedRows
 
@@ -20,9 +23,9 @@ class Apart:
     rows: LaggedRows
     lags: Sequence[int]
     by_row: Array | None
-    looked_at: Array
-    """Features whose columns were looked at for constants, because a sum does not tell; bool of shape (F,)."""
-    removed: Array
+    looked_at: np.ndarray
+    """Features whose columns were looked at for constants, because a sum does not tell; host bools of shape (F,)."""
+    removed: np.ndarray
     """Those of them that are taken out of the lag structure."""
     centre: Array
     """Mean of each lagged column looked at, shape (L * r,)."""
@@ -32,17 +35,24 @@ class Apart:
     """As ``constants`` gives it, over the rows of all and of each group, shape (1 + groups, L * r)."""
 
     @classmethod
-    def of(cls, rows: LaggedRows, lags: Sequence[int], clear: Array, by_row: Array | None, n: Sequence[float]) -> Apart:
-        """Look at features that are not ``clear`` (1 + groups, L, F), and take those that are not so for the Gram out.
+    def of(
+        cls,
+        rows: LaggedRows,
+        lags: Sequence[int],
+        looked_at: np.ndarray,
+        removed: np.ndarray,
+        by_row: Array | None,
+        n: Sequence[float],
+    ) -> Apart:
+        """Look at features, and take some of them out.
 
         ``by_row`` (rows, 1 + groups) are the weights of rows, by default 1; ``n`` their sums.
         """
-        xp = namespace(clear)
-        looked_at, removed = ~xp.all(clear, axis=(0, 1)), ~xp.all(clear[0, :, :], axis=0)
-        given = rows.as_given(xp.nonzero(looked_at)[0])
+        given = rows.as_given(np.flatnonzero(looked_at))
         parts: list[list[Array]] = [[], [], []]
         for lag in lags:
             columns = given.at(lag)
+            xp = namespace(columns)
             if by_row is None:
                 value = xp.broadcast_to(constants(columns)[None, :], (len(n), columns.shape[1]))
                 weights = xp.ones_like(columns[:, :1])
@@ -63,11 +73,15 @@ class Apart:
     def replace(self, centre: Array, sums: Array, constant: Array) -> tuple[Array, Array, Array]:
         """Put what is known of these features in the place of what the lag structure gives, (..., d)."""
         xp = namespace(centre)
-        removed, looked_at = (xp.tile(mask, (len(self.lags),)) for mask in (self.removed, self.looked_at))
+        looked_at = np.tile(self.looked_at, len(self.lags))
+        removed, looked = (
+            xp.asarray(np.tile(mask, len(self.lags)), device=device_of(centre))
+            for mask in (self.removed, self.looked_at)
+        )
         return (
             xp.where(removed, scatter(self.centre, looked_at), centre),
             xp.where(removed[None, :], scatter(self.sums.T, looked_at).T, sums),
-            xp.where(looked_at[None, :], scatter(self.constant.T, looked_at).T, constant),
+            xp.where(looked[None, :], scatter(self.constant.T, looked_at).T, constant),
         )
 
     def products(self, weighted: Array) -> tuple[Array, Array] | None:
@@ -84,14 +98,15 @@ class Apart:
             What together with its transpose they add to X'X, shape (d, d), and to X'Y, shape (d, U).
         """
         xp, L = namespace(weighted), len(self.lags)
-        by_feature = xp.reshape(self.constant[0, :], (L, -1))
-        varies = self.removed & scatter(~xp.all(~xp.isnan(by_feature), axis=0), self.looked_at)
-        if not xp.any(varies):
+        constant = np.zeros(self.removed.shape, dtype=bool)
+        constant[self.looked_at] = (~np.isnan(to_numpy(self.constant[0, :]))).reshape(L, -1).all(axis=0)
+        varies = self.removed & ~constant
+        if not varies.any():
             return None
-        columns = xp.tile(varies, (L,))
-        given = self.rows.as_given(xp.nonzero(varies)[0])
-        centre = scatter(self.centre, xp.tile(self.looked_at, (L,)))
-        centre = xp.astype(xp.take(centre, xp.nonzero(columns)[0]), weighted.dtype, copy=False)
+        columns = np.tile(varies, L)
+        given = self.rows.as_given(np.flatnonzero(varies))
+        kept = np.tile(varies[self.looked_at], L)
+        centre = xp.astype(take_rows(self.centre, np.flatnonzero(kept)), weighted.dtype, copy=False)
         half: Array = 0.0
         xy: Array = 0.0
         for some in blocks(self.rows.n_responses, ROWS):
@@ -100,5 +115,5 @@ class Apart:
             left = own if self.by_row is None else own * self.by_row[some, :1]
             half = xp.astype(left.T @ beside, xp.float64, copy=False) + half
             xy = xp.astype(own.T @ weighted[some, :], xp.float64, copy=False) + xy
-        half = xp.where(columns[None, :], half / 2, half)
+        half = xp.where(xp.asarray(columns, device=device_of(half))[None, :], half / 2, half)
         return scatter(half, columns), scatter(xy, columns)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array_api_compat import device as device_of
 
-from distributed_trf.arrays import Array, like, namespace
+from distributed_trf.arrays import Array, like, namespace, to_numpy
 from distributed_trf.trf.apart import Apart
 from distributed_trf.trf.constant import in_both
 from distributed_trf.trf.correlation import varies
@@ -33,6 +33,8 @@ class BlockSums:
         self.moves: list[tuple[Array, Array]] = []
         self.own: Array | None = None
         """With its transpose it belongs to X'X, beside what the lag structure gives."""
+        self.constants = False
+        """Whether any column may never vary."""
         self.started = False
 
     def add(self, rows: LaggedRows, y: Array, lengths: list[int], weights: list[list[float]]) -> None:
@@ -60,9 +62,11 @@ class BlockSums:
         sums, clear = self._at_all_lags(first, edges, by_row, per_trial, n)
         centre = xp.tile(_double(centre), (len(self.lags),))
         constant = xp.full_like(sums, xp.nan)
-        if not xp.all(clear):
-            apart = Apart.of(rows, self.lags, clear, by_row, n)
+        clear = to_numpy(xp.stack([xp.all(clear, axis=(0, 1)), xp.all(clear[0, :, :], axis=0)]))  # waits for a GPU
+        if not clear.all():
+            apart = Apart.of(rows, self.lags, ~clear[0, :], ~clear[1, :], by_row, n)
             centre, sums, constant = apart.replace(centre, sums, constant)
+            self.constants = True
             if (products := apart.products(weighted)) is not None:
                 self.own = products[0] if self.own is None else self.own + products[0]
                 self.xy += products[1]
@@ -94,22 +98,17 @@ class BlockSums:
         xp, F, L = namespace(self.xx), self.n_features, len(self.lags)
         blocks = [slice(a * F, (a + 1) * F) for a in range(L)]
         xx = xp.asarray(self.xx, copy=True)
-        for a in range(L - 1):
-            for b in range(a, L - 1):
-                xx[blocks[a + 1], blocks[b + 1]] += xx[blocks[a], blocks[b]]
+        for a in range(L - 1):  # from lags (a, b) to (a + 1, b + 1), for all b at once
+            xx[blocks[a + 1], (a + 1) * F :] += xx[blocks[a], a * F : (L - 1) * F]
         for a in range(L):
-            for b in range(a, L):
-                above = xx[blocks[a], blocks[b]]
-                if half is not None:
-                    above += half[blocks[a], blocks[b]] + half[blocks[b], blocks[a]].T
-                if a == b:
-                    xx[blocks[a], blocks[a]] = (above + above.T) / 2
-                else:
-                    xx[blocks[b], blocks[a]] = above.T
+            above = xx[blocks[a], a * F :]
+            if half is not None:
+                above += half[blocks[a], a * F :] + half[a * F :, blocks[a]].T
+            above[:, :F] = (above[:, :F] + above[:, :F].T) / 2
+            xx[(a + 1) * F :, blocks[a]] = above[:, F:].T
         means = [self._mean(g) for g in range(len(self.n))]
         alive = xp.isnan(self.constant)
-        all_vary = bool(xp.all(alive))
-        if not all_vary:
+        if self.constants:
             xx = xp.where(alive[0, :, None] & alive[0, None, :], xx, xp.zeros_like(xx))
         gram = Gram(self.n[0], means[0], xx, self.constant[0, :])
 
@@ -118,7 +117,7 @@ class BlockSums:
             units, n = slice(start, start + size), self.n[g] or 1.0
             y = self.y[units]
             xy = self.xy[:, units] - self.x[g, :][:, None] * (y / n)[None, :]
-            xy = xy if all_vary else xp.where(alive[g, :, None], xy, xp.zeros_like(xy))
+            xy = xp.where(alive[g, :, None], xy, xp.zeros_like(xy)) if self.constants else xy
             y_mean = _double(self.y_centre[units]) + y / n
             yy = self.yy[units] - y * y / n
             epsilon = float(xp.finfo(self.y_centre.dtype).eps)

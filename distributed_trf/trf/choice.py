@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Literal, get_args
 
 from array_api_compat import is_cupy_namespace
 
-from distributed_trf.arrays import Array, free_memory, namespace
-from distributed_trf.errors import ConfigError
+from distributed_trf.arrays import Array, free_memory, free_on_device, namespace
+from distributed_trf.errors import ConfigError, DeviceError
 
 SolverName = Literal["auto", "eigh", "cholesky", "dual"]
 Precision = Literal["float64", "float32"]
 ScalingRule = Literal["shared", "per_session"]
 
 EIGH = {"cpu": 6.0, "cuda": 150.0}
-"""Cost of an eigendecomposition in d^3 multiply-adds of a matrix product: it runs slower per operation."""
+"""Cost of an eigendecomposition in d^3 multiply-adds of a matrix product: it runs slower per operation.
+
+These and those of ``CHOLESKY`` are what ``implied_costs`` makes of measured seconds: on a CPU those of
+``scripts/bench_solvers``, on CUDA those that NVIDIA has published of cuSOLVER at d of some thousands in float64; no GPU
+has been measured yet. ``scripts/gpu_check`` prints what they should be.
+"""
 CHOLESKY = {"cpu": (1.0, 1.5), "cuda": (1.0, 4.0)}
 """Cost of one factorisation in d^3 and of solving with it in d^2 U."""
 ROTATION, FORM = 1.6, 0.6
 """Cost of bringing held-out products to eigenvectors in d^3, and of one penalty's quadratic forms in d^2 U."""
 RESERVE = 0.8
 """Fraction of the free memory that a fit may take."""
+REMEDIES = (
+    "take the solver that needs less, fewer features, lags or layers side by side, fewer units at once (unit_block), "
+    "precision float32, whose factors take half as much, or a machine with more memory"
+)
 
 
 def choose_solver(
@@ -74,14 +85,10 @@ def choose_solver(
         + n * n * d
         + k * (train**3 + 1.5 * train**2 * d + (1.5 + n_alphas * FORM) * train**2 * n_units),
     }
-    memory = {method: 8.0 * n for method, n in _doubles(rows, d, n_units, n_folds).items()}
+    memory = bytes_needed(rows, d, n_units, n_folds)
     fitting = [method for method in cost if memory[method] <= free]
     if not fitting:
-        need = min(memory.values())
-        raise ConfigError(
-            f"{rows} rows of {d} lagged features need at least {need / 2**30:.1f} GiB, but {free / 2**30:.1f} GiB may "
-            "be used; take fewer features or lags, fewer units at once, or a machine with more memory"
-        )
+        raise ConfigError(f"{_lacking(memory, rows, d, free)}; {REMEDIES}")
     return min(fitting, key=lambda method: cost[method])
 
 
@@ -117,10 +124,64 @@ def usable_memory(reference: Array) -> float:
     return RESERVE * free_memory(reference)
 
 
-def _doubles(rows: int, d: int, n_units: int, n_folds: int) -> dict[str, float]:
+def bytes_needed(rows: int, d: int, n_units: int, n_folds: int) -> dict[Literal["eigh", "cholesky", "dual"], float]:
+    """Return the bytes that each way to solve takes at most, with the sums; parameters as in ``choose_solver``."""
     primal = (2.5 * n_folds + 5) * float(d) ** 2 + (4 * n_folds + 2) * d * n_units
-    return {
-        "eigh": primal,
-        "cholesky": primal,
-        "dual": 7 * float(rows) ** 2 + (3 * n_folds + 2) * rows * n_units + 2.0 * d * n_units,
-    }
+    dual = 7 * float(rows) ** 2 + (3 * n_folds + 2) * rows * n_units + 2.0 * d * n_units
+    return {"eigh": 8 * primal, "cholesky": 8 * primal, "dual": 8 * dual}
+
+
+def implied_costs(
+    product: float, eigh: float, factorise: float, solve: float, *, d: int, n_units: int
+) -> tuple[float, tuple[float, float]]:
+    """Turn seconds measured on a device into its ``EIGH`` and ``CHOLESKY``.
+
+    Parameters
+    ----------
+    product
+        Of the product of two d x d matrices: d^3 multiply-adds.
+    eigh, factorise
+        Of an eigendecomposition and of a Cholesky factorisation of one.
+    solve
+        With the factor for ``n_units`` right-hand sides: both triangles.
+    d, n_units
+        Size of the matrices, and number of right-hand sides.
+
+    Examples
+    --------
+    >>> implied_costs(1.0, 150.0, 0.8, 0.4, d=2000, n_units=200)
+    (150.0, (0.8, 4.0))
+    """
+    return eigh / product, (factorise / product, solve / product * d / n_units)
+
+
+@contextmanager
+def memory_told(what: str, rows: int, n_features: int, n_lags: int, n_units: int, n_folds: int) -> Iterator[None]:
+    """Say of a GPU that has no room for a fit what was fitted, how much that takes and what takes less.
+
+    ``what`` names the features; ``rows`` are those of the training trials.
+
+    Raises
+    ------
+    DeviceError
+        Instead of cupy's ``OutOfMemoryError``.
+    """
+    try:
+        yield
+    except MemoryError as error:
+        if not type(error).__module__.startswith("cupy"):
+            raise
+        d = n_features * n_lags
+        lacking = _lacking(bytes_needed(rows, d, n_units, n_folds), rows, d, RESERVE * free_on_device())
+        raise DeviceError(
+            f"{what}: the GPU has no room for {n_features} features at {n_lags} lags and {n_units} units ({error}): "
+            f"{lacking}; {REMEDIES}"
+        ) from error
+
+
+def _lacking(memory: Mapping[Literal["eigh", "cholesky", "dual"], float], rows: int, d: int, free: float) -> str:
+    primal, dual = (memory[method] / 2**30 for method in ("eigh", "dual"))
+    return (
+        f"{rows} rows of {d} lagged features need at least {min(primal, dual):.1f} GiB, but {free / 2**30:.1f} GiB may "
+        f"be used (solver eigh or cholesky: {primal:.1f} GiB, dual: {dual:.1f} GiB)"
+    )

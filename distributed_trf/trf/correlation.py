@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from distributed_trf.arrays import Array, namespace
+from distributed_trf.arrays import Array, block_rows, blocks, namespace
 from distributed_trf.errors import DataError
 
 EPSILON = 2.0**-52
@@ -23,14 +23,16 @@ def pearson(y_true: Array, y_pred: Array, rounding: Array | float = 0.0) -> Arra
 
     Parameters
     ----------
-    y_true, y_pred
+    y_true
+        Shape (T, U), or (R, T, U) for several recordings.
+    y_pred
         Shape (T, U).
     rounding
         Sum over bins of the square of what rounding may have added to predictions, shape (U,): see ``drive_rounding``.
 
     Returns
     -------
-    array of shape (U,)
+    array of shape (U,), or (R, U)
         NaN where either never varies, the prediction by more than rounding.
 
     Examples
@@ -40,29 +42,37 @@ def pearson(y_true: Array, y_pred: Array, rounding: Array | float = 0.0) -> Arra
     >>> pearson(y, 1 - 2 * y).round(9).tolist()
     [-1.0, -1.0]
     """
-    if y_true.shape != y_pred.shape:
+    if y_true.shape[-2:] != y_pred.shape or y_true.ndim > 3:
         raise DataError(
             f"recorded responses are {tuple(y_true.shape)} but predictions are {tuple(y_pred.shape)}; "
             "both must be (bins, units) on the same bins"
         )
-    xp = namespace(y_true, y_pred)
-    y_true, y_pred = xp.astype(y_true, xp.float64), xp.astype(y_pred, xp.float64)
-    (mean_true, a), (mean_pred, b) = centred(y_true), centred(y_pred)
-    power_a, power_b = xp.sum(a * a, axis=0), xp.sum(b * b, axis=0)
-    n = y_true.shape[0]
-    defined = varies(power_a, mean_true, n) & varies(power_b, mean_pred, n) & (power_b > rounding)
-    one = xp.ones_like(power_a)
-    # Two roots, not the root of a product: powers of weights shrunk by a penalty of 1e15 would underflow.
-    norm = xp.sqrt(xp.where(defined, power_a, one)) * xp.sqrt(xp.where(defined, power_b, one))
-    return xp.where(defined, xp.sum(a * b, axis=0) / norm, xp.nan * one)
+    xp, n = namespace(y_true, y_pred), y_pred.shape[0]
+    mean_pred, b = centred(xp.astype(y_pred, xp.float64, copy=False))
+    power_b, recordings = xp.sum(b * b, axis=0), y_true if y_true.ndim == 3 else y_true[None, :, :]
+    predicted = varies(power_b, mean_pred, n) & (power_b > rounding)
+    root_b = xp.sqrt(xp.where(predicted, power_b, xp.ones_like(power_b)))
+    found = []
+    for some in blocks(recordings.shape[0], block_rows(b.size, b)):
+        mean_true, a = centred(xp.astype(recordings[some, :, :], xp.float64, copy=False))
+        power_a, product = xp.sum(a * a, axis=1), xp.sum(a * b, axis=1)
+        defined = varies(power_a, mean_true, n) & predicted
+        # Two roots, not the root of a product: powers of weights shrunk by a penalty of 1e15 would underflow.
+        norm = xp.sqrt(xp.where(defined, power_a, xp.ones_like(power_a))) * root_b
+        found.append(xp.where(defined, product / norm, xp.nan))
+    r = xp.concat(found)
+    return r if y_true.ndim == 3 else r[0, :]
 
 
 def centred(y: Array) -> tuple[Array, Array]:
-    """Return each column's mean and the deviations from it, exactly zero for a column that never varies."""
-    xp = namespace(y)
-    moved = y - y[:1, :]
-    mean = xp.mean(moved, axis=0)
-    return y[0, :] + mean, moved - mean
+    """Return each column's mean over rows and the deviations from it, of (..., T, U).
+
+    They are from the first row, so that those of a column that never varies are exactly zero, however long it is.
+    """
+    first = y[..., :1, :]
+    moved = y - first
+    mean = namespace(y).mean(moved, axis=-2, keepdims=True)
+    return (first + mean)[..., 0, :], moved - mean
 
 
 def mean_over_repeats(y_true: Array, y_pred: Array, rounding: Array | float = 0.0) -> Array:
@@ -83,8 +93,7 @@ def mean_over_repeats(y_true: Array, y_pred: Array, rounding: Array | float = 0.
         Mean over all repeats. One in which the unit does not vary, such as a repeat without a spike, counts as r = 0,
         as it does in the normaliser; NaN for a unit that varies in none, and for a prediction that never varies.
     """
-    xp = namespace(y_true, y_pred)
-    r = xp.stack([pearson(y_true[repeat, :, :], y_pred, rounding) for repeat in range(y_true.shape[0])])
+    xp, r = namespace(y_true, y_pred), pearson(y_true, y_pred, rounding)
     defined = ~xp.isnan(r)
     mean = xp.mean(xp.where(defined, r, xp.zeros_like(r)), axis=0)
     return xp.where(xp.any(defined, axis=0), mean, xp.nan * mean)

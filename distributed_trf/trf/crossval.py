@@ -143,7 +143,7 @@ def gather(
     )
 
 
-def at_edges(alpha: Array, penalties: Sequence[float]) -> tuple[int, int]:
+def at_edges(alpha: np.ndarray, penalties: Sequence[float]) -> tuple[int, int]:
     """Count the units, or fits, that chose the first and the last of several penalties.
 
     Examples
@@ -151,9 +151,8 @@ def at_edges(alpha: Array, penalties: Sequence[float]) -> tuple[int, int]:
     >>> at_edges(np.array([1.0, 0.1, np.nan, 10.0, 10.0]), [0.1, 1.0, 10.0])
     (1, 2)
     """
-    xp = namespace(alpha)
     first, last = (abs(alpha - edge) <= 1e-9 * edge for edge in (penalties[0], penalties[-1]))
-    return int(xp.sum(xp.astype(first, xp.int64))), int(xp.sum(xp.astype(last, xp.int64)))
+    return int(first.sum()), int(last.sum())
 
 
 def check_heard(heard: Sequence[Sequence[float]]) -> None:

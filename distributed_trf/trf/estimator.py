@@ -8,7 +8,7 @@ from typing import Any, Literal, Self, get_args
 
 import numpy as np
 
-from distributed_trf.arrays import Array, like, namespace
+from distributed_trf.arrays import Array, like, namespace, to_numpy
 from distributed_trf.errors import ConfigError, DataError
 from distributed_trf.trf.banded import BandedFit, band_candidates, check_bands, fit_banded, lagged_bands
 from distributed_trf.trf.choice import Precision, SolverName
@@ -200,14 +200,15 @@ class TRF(Parameters):
         by_lag = xp.reshape(result.weights, (len(lags), n_features, -1))
         self.x_inverse_ = result.inverse
         self.alpha_ = result.alpha
-        self.n_at_edges_ = at_edges(result.alpha, alphas)
+        chosen = to_numpy(result.alpha)
+        self.n_at_edges_ = at_edges(chosen, alphas)
         self.cv_scores_ = result.cv_scores
         self.coef_ = xp.permute_dims(by_lag, (2, 1, 0))
         self.intercept_ = result.intercept
         self.padding_ = FeatureMeans.of(X).mean if self.padding == "mean" else None
         self.lags_ = like(lags, result.weights) / self.sfreq
         self.unreached_lags_ = tuple(lag / self.sfreq for lag in unreached)
-        self.n_constant_ = int(xp.sum(xp.astype(xp.isnan(result.alpha), xp.int64)))
+        self.n_constant_ = int(np.isnan(chosen).sum())
         self.solver_, self.fallbacks_ = result.solver, result.fallbacks
         return self
 

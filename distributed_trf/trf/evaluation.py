@@ -9,8 +9,9 @@ import numpy as np
 
 from distributed_trf.arrays import Array, like, namespace, to_numpy
 from distributed_trf.errors import DataError
-from distributed_trf.trf.correlation import varies
+from distributed_trf.trf.correlation import centred, varies
 from distributed_trf.trf.draws import draw_tests
+from distributed_trf.trf.trials import not_finite
 
 BLOCK_VALUES = 2**20
 """Correlations (draws x repeats x units) that are computed at once: 8 MiB for each of half a dozen arrays."""
@@ -66,8 +67,7 @@ class PairedSums:
         xp = namespace(*recorded, *predicted)
         sums: list[tuple[Array, ...]] = []
         for y_true, y_pred in zip(recorded, predicted, strict=True):
-            mean_true, a = _centred(y_true)
-            mean_pred, b = _centred(y_pred)
+            (mean_true, a), (mean_pred, b) = (centred(xp.astype(y, xp.float64, copy=False)) for y in (y_true, y_pred))
             power_true, power_pred = xp.sum(a * a, axis=-2), xp.sum(b * b, axis=-2)
             sums.append((mean_true, power_true, mean_pred, power_pred, xp.sum(a * b[None, :, :], axis=-2)))
         n_bins = tuple(y_pred.shape[0] for y_pred in predicted)
@@ -212,19 +212,6 @@ def bootstrap_r(
     return sums.r_of_draws(stimuli, repeats)
 
 
-def _centred(y: Array) -> tuple[Array, Array]:
-    """Return means over time, and what is left without them, of (..., T, U).
-
-    Deviations are from the first bin, so that a unit that never varies is centred to exactly zero, however long.
-    """
-    xp = namespace(y)
-    y = xp.astype(y, xp.float64)
-    first = y[..., :1, :]
-    moved = y - first
-    mean = xp.mean(moved, axis=-2, keepdims=True)
-    return (first + mean)[..., 0, :], moved - mean
-
-
 def _mix(weights: Array, values: Array) -> Array:
     """Sum over stimuli by weight: (draws, S) and (S, ...) to (draws, ...)."""
     xp = namespace(weights)
@@ -256,7 +243,7 @@ def _check(recorded: Sequence[Array], predicted: Sequence[Array]) -> None:
             f"there are {len(recorded)} recorded and {len(predicted)} predicted test stimuli; expected at least one "
             "and as many predictions"
         )
-    xp = namespace(*recorded, *predicted)
+    namespace(*recorded, *predicted)
     for i, (y_true, y_pred) in enumerate(zip(recorded, predicted, strict=True)):
         shape, first = tuple(y_true.shape), tuple(recorded[0].shape)
         if len(shape) != 3 or 0 in shape[:2] or len(first) != 3 or (shape[0], shape[2]) != (first[0], first[2]):
@@ -266,6 +253,6 @@ def _check(recorded: Sequence[Array], predicted: Sequence[Array]) -> None:
             )
         if tuple(y_pred.shape) != shape[1:]:
             raise DataError(f"predicted[{i}] has shape {tuple(y_pred.shape)}; expected {shape[1:]} as recorded")
-        for name, array in (("recorded", y_true), ("predicted", y_pred)):
-            if xp.isdtype(array.dtype, "real floating") and not xp.all(xp.isfinite(array)):
-                raise DataError(f"{name}[{i}] holds NaN or Inf; leave out stimuli without a response")
+    for k in not_finite([*recorded, *predicted])[:1]:
+        name = "recorded" if k < len(recorded) else "predicted"
+        raise DataError(f"{name}[{k % len(recorded)}] holds NaN or Inf; leave out stimuli without a response")

@@ -8,7 +8,7 @@ from copy import copy
 import numpy as np
 from array_api_compat import device as device_of
 
-from distributed_trf.arrays import Array, namespace
+from distributed_trf.arrays import Array, joined, namespace, take_columns, take_rows
 from distributed_trf.errors import ConfigError
 from distributed_trf.trf.parameters import number
 
@@ -50,18 +50,21 @@ class LaggedRows:
         Rows at the start of each trial that have no response.
     outside
         What stands outside a trial, shape (F,); by default zeros.
+    dtype
+        Of what is returned.
 
     Notes
     -----
     Rows are taken by index, so that a device has one thing to do for each lag and not one for each trial.
     """
 
-    def __init__(self, X: Sequence[Array], lead_in: int, outside: Array | None = None) -> None:
+    def __init__(self, X: Sequence[Array], lead_in: int, outside: Array | None = None, dtype: str = "float64") -> None:
         xp = namespace(*X)
+        self._dtype = getattr(xp, dtype)
         if outside is None:
             outside = xp.zeros((X[0].shape[1],), dtype=X[0].dtype, device=device_of(X[0]))
-        self._parts = [*X, xp.astype(outside, X[0].dtype, copy=False)[None, :]]
-        self._table = xp.concat(self._parts)
+        self._parts = [*X, outside[None, :]]
+        self._table = joined(self._parts, self._dtype)
         lengths = np.asarray([x.shape[0] for x in X])
         self._stop = np.cumsum(lengths)
         self._start = self._stop - lengths
@@ -83,16 +86,16 @@ class LaggedRows:
         """Move all rows, and what stands outside the trials with them, by ``centre`` of shape (F,)."""
         self._table -= centre
 
-    def silence(self, features: Array) -> None:
-        """Set features to zero everywhere, outside the trials too; bool of shape (F,)."""
+    def silence(self, features: np.ndarray) -> None:
+        """Set features to zero everywhere, outside the trials too; host bools of shape (F,)."""
         xp = namespace(self._table)
-        self._table = xp.where(features, xp.zeros_like(self._table), self._table)
+        silent = xp.asarray(features, device=device_of(self._table))
+        self._table = xp.where(silent, xp.zeros_like(self._table), self._table)
 
-    def as_given(self, features: Array) -> LaggedRows:
-        """Return only some features, by index, with the values that they came with."""
-        xp = namespace(self._table)
+    def as_given(self, features: np.ndarray) -> LaggedRows:
+        """Return only some features, by host index, with the values that they came with."""
         found = copy(self)
-        found._table = xp.take(xp.concat(self._parts), features, axis=1)
+        found._table = take_columns(joined(self._parts, self._dtype), features)
         return found
 
     def at(self, lag: int, responses: slice = slice(None)) -> Array:
@@ -101,7 +104,7 @@ class LaggedRows:
 
     def matrix(self, lags: Sequence[int], responses: slice = slice(None)) -> Array:
         """Return the lagged matrix of a few responses, shape (rows, F * L)."""
-        return namespace(self._table).concat([self.at(lag, responses) for lag in lags], axis=1)
+        return self._lagged(self._response[responses], self._trial[responses], lags)
 
     def before_first(self, lags: Sequence[int]) -> Array:
         """Return the lagged row just before each trial's first response, shape (trials, F * L)."""
@@ -112,12 +115,15 @@ class LaggedRows:
         return self._edge(self._stop - 1, lags)
 
     def _edge(self, position: np.ndarray, lags: Sequence[int]) -> Array:
-        every = np.arange(len(position))
-        return namespace(self._table).concat([self._take(position - lag, every) for lag in lags], axis=1)
+        return self._lagged(position, np.arange(len(position)), lags)
+
+    def _lagged(self, position: np.ndarray, trial: np.ndarray, lags: Sequence[int]) -> Array:
+        every = (position[:, None] - np.asarray(lags)).reshape(-1)
+        rows = self._take(every, np.repeat(trial, len(lags)))
+        return namespace(rows).reshape(rows, (len(position), -1))
 
     def _take(self, position: np.ndarray, trial: np.ndarray) -> Array:
         """Rows of the table; the last one where a position lies outside its trial."""
-        xp = namespace(self._table)
         inside = (position >= self._start[trial]) & (position < self._stop[trial])
         index = np.where(inside, position, self._table.shape[0] - 1)
-        return xp.take(self._table, xp.asarray(index, device=device_of(self._table)), axis=0)
+        return take_rows(self._table, index)

@@ -33,8 +33,7 @@ def drive(X: Sequence[Array], weights: Array, lags: Sequence[int], lead_in: int,
     array of shape (sum of T_i, U)
         The trials one after another.
     """
-    xp = namespace(weights, *X)
-    rows = LaggedRows([xp.astype(x, xp.float64, copy=False) for x in X], lead_in, outside)
+    rows = LaggedRows(X, lead_in, outside)
     width = X[0].shape[1]
     total: Array = 0.0
     for k, lag in enumerate(lags):

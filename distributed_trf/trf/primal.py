@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 from distributed_trf.arrays import Array, namespace
@@ -39,7 +40,7 @@ class Scaling:
         """Scale each column further, by ``factor`` of shape (d,): its penalty is divided by the factor's square."""
         return replace(self, inverse=self.inverse * factor)
 
-    @property
+    @cached_property
     def n_varying(self) -> int:
         """How many columns are regressors."""
         xp = namespace(self.inverse)

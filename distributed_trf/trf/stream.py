@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from distributed_trf.arrays import Array, namespace
+from array_api_compat import is_cupy_namespace
+
+from distributed_trf.arrays import Array, block_rows, joined, namespace
 from distributed_trf.errors import DataError
 from distributed_trf.trf.block_sums import BlockSums
 from distributed_trf.trf.lags import LaggedRows
@@ -29,7 +31,7 @@ class MomentStream:
     dtype
         Of the products, ``"float64"`` or ``"float32"``; sums over blocks are float64 either way.
     block_rows
-        Trials are collected until they have this many rows, then summed.
+        Trials are collected until they have this many rows, then summed; by default ``BLOCK_ROWS``, on a GPU more.
     outside
         What stands outside a trial, shape (F,); by default zeros.
 
@@ -53,7 +55,7 @@ class MomentStream:
         *,
         groups: Sequence[int] | None = None,
         dtype: str = "float64",
-        block_rows: int = BLOCK_ROWS,
+        block_rows: int | None = None,
         outside: Array | None = None,
     ) -> None:
         self._lags, self._lead_in, self._groups, self._outside = tuple(lags), lead_in, groups, outside
@@ -93,9 +95,9 @@ class MomentStream:
         self._rows += y.shape[0]
         for group, was_heard in enumerate(heard):
             if not was_heard:
-                xp = namespace(x)
-                rows = LaggedRows([xp.astype(x, xp.float64, copy=False)], self._lead_in, self._outside)
+                rows = LaggedRows([x], self._lead_in, self._outside)
                 self._missing[group].append(rows.matrix(self._lags))
+        self._block_rows = self._block_rows or _block_rows(x, y)
         if self._rows >= self._block_rows:
             self._flush()
 
@@ -118,14 +120,21 @@ class MomentStream:
 
     def _flush(self) -> None:
         xp = namespace(*self._x, *self._y)
-        dtype = getattr(xp, self._dtype)
-        X, Y = ([xp.astype(a, dtype, copy=False) for a in arrays] for arrays in (self._x, self._y))
         if self._sums is None:
-            groups = [Y[0].shape[1]] if self._groups is None else list(self._groups)
+            groups = [self._y[0].shape[1]] if self._groups is None else list(self._groups)
             self._sums = BlockSums(self._lags, groups)
-        rows = LaggedRows(X, self._lead_in, self._outside)
-        self._sums.add(rows, xp.concat(Y), [y.shape[0] for y in Y], self._weights)
+        rows = LaggedRows(self._x, self._lead_in, self._outside, self._dtype)
+        y = joined(self._y, getattr(xp, self._dtype))
+        self._sums.add(rows, y, [y.shape[0] for y in self._y], self._weights)
         self._x, self._y, self._weights, self._rows = [], [], [], 0
+
+
+def _block_rows(x: Array, y: Array) -> int:
+    """On a GPU as many as keep it busy, so that it is waited for seldom; half a dozen arrays of them are in memory."""
+    xp = namespace(x)
+    if not is_cupy_namespace(xp):
+        return BLOCK_ROWS
+    return max(BLOCK_ROWS, block_rows(4 * (x.shape[1] + y.shape[1]), xp.zeros((0,), dtype=xp.float64)))
 
 
 def moments_of(

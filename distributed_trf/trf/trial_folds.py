@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from distributed_trf.arrays import Array, namespace
+from distributed_trf.arrays import Array, joined, namespace
 from distributed_trf.timing import timed
 from distributed_trf.trf.choice import Precision, ScalingRule
 from distributed_trf.trf.correlation import centred
@@ -127,13 +127,13 @@ class KernelFolds:
 
     def _responses(self, trials: Trials, group: int) -> Responses:
         xp = namespace(*trials.Y)
-        y = xp.concat([xp.astype(y[:, self._units(group)], xp.float64) for y in trials.Y])
+        y = joined([y[:, self._units(group)] for y in trials.Y], xp.float64)
         mean, moved = centred(y)
         return Responses(float(y.shape[0]), mean, xp.sum(moved * moved, axis=0))
 
     def _centred(self, trials: Trials, group: int, mean: Array) -> Array:
         xp = namespace(*trials.Y)
-        y = xp.concat([xp.astype(y[:, self._units(group)], xp.float64) for y in trials.Y])
+        y = joined([y[:, self._units(group)] for y in trials.Y], xp.float64)
         return xp.astype(y - mean, getattr(xp, self.precision), copy=False)
 
     def _scaling(self, trials: Trials, factor: Array | None) -> Scaling:
@@ -178,8 +178,7 @@ class KernelFolds:
             yield xp.astype(z, getattr(xp, self.precision), copy=False)
 
     def _shifted(self, trials: Trials, outside: Array | None) -> Iterator[Array]:
-        xp = namespace(*trials.X)
-        rows = LaggedRows([xp.astype(x, xp.float64, copy=False) for x in trials.X], self.lead_in, outside)
+        rows = LaggedRows(trials.X, self.lead_in, outside)
         return (rows.at(lag) for lag in self.lags)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from array_api_compat import is_array_api_obj, is_dask_array
 
-from distributed_trf.arrays import Array, namespace
+from distributed_trf.arrays import Array, namespace, to_numpy
 from distributed_trf.errors import ConfigError, DataError
 from distributed_trf.trf.parameters import whole
 
@@ -49,9 +49,9 @@ def as_features(X: Sequence[Any], *, lead_in: int, n_features: int | None = None
         n_features = x.shape[1] if n_features is None else n_features
         if x.shape[1] != n_features or n_features == 0:
             raise DataError(f"X[{i}] has {x.shape[1]} features, expected {n_features or 'at least 1'}")
-        bad = _not_finite(x)
-        if bad:
-            raise DataError(f"X[{i}] holds {bad} values that are NaN or Inf; remove or repair them before fitting")
+    for i in not_finite(arrays)[:1]:
+        bad = int(np.sum(~np.isfinite(to_numpy(arrays[i]))))
+        raise DataError(f"X[{i}] holds {bad} values that are NaN or Inf; remove or repair them before fitting")
     return arrays
 
 
@@ -92,8 +92,8 @@ def as_responses(X: Sequence[Array], Y: Sequence[Any], *, lead_in: int, repeats:
             )
         if 0 in y.shape:
             raise DataError(f"Y[{i}] has shape {tuple(y.shape)}: it holds nothing; expected at least one unit")
-        if _not_finite(y):
-            raise DataError(f"Y[{i}] holds NaN or Inf; leave out trials without a recorded response")
+    for i in not_finite(arrays)[:1]:
+        raise DataError(f"Y[{i}] holds NaN or Inf; leave out trials without a recorded response")
     return arrays
 
 
@@ -201,9 +201,11 @@ def _check_dims(dims: Sequence[Any], name: str) -> None:
         )
 
 
-def _not_finite(array: Array) -> int:
-    xp = namespace(array)
-    if not xp.isdtype(array.dtype, "real floating"):
-        return 0
-    finite = xp.isfinite(array)
-    return 0 if xp.all(finite) else int(xp.sum(xp.astype(~finite, xp.int64)))
+def not_finite(arrays: Sequence[Array]) -> list[int]:
+    """Tell which arrays hold NaN or Inf; a GPU is waited for once."""
+    xp = namespace(*arrays)
+    looked_at = [i for i, array in enumerate(arrays) if xp.isdtype(array.dtype, "real floating")]
+    if not looked_at:
+        return []
+    finite = to_numpy(xp.stack([xp.all(xp.isfinite(arrays[i])) for i in looked_at]))
+    return [i for i, fine in zip(looked_at, finite, strict=True) if not fine]

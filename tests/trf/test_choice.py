@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from distributed_trf.errors import ConfigError
-from distributed_trf.trf.choice import choose_solver, device_kind, usable_memory
+from distributed_trf.errors import ConfigError, DeviceError
+from distributed_trf.trf import choice
+from distributed_trf.trf.choice import choose_solver, device_kind, memory_told, usable_memory
 from distributed_trf.trf.collect import FoldCollector, collect_trials
 from distributed_trf.trf.estimator import TRF
 from distributed_trf.trf.moment_folds import MomentFolds, fit_moments
@@ -57,6 +58,27 @@ def test_rule__says_how_many_gib_are_lacking():
         match=r"50000 rows of 80000 lagged features need at least 1\d\d\.\d GiB, but 1\.9 GiB .*lags",
     ):
         choose_solver(50_000, 80_000, n_alphas=21, n_units=100, n_folds=3, free=2e9)
+
+
+def out_of_memory(module):
+    """An error as one of cupy's: so is its class named where it is defined."""
+    return type("OutOfMemoryError", (MemoryError,), {"__module__": module})("Out of memory allocating 8,000 bytes")
+
+
+def test_memory_told__of_a_gpu_says_what_was_fitted_what_it_takes_and_what_takes_less(monkeypatch):
+    monkeypatch.setattr(choice, "free_on_device", lambda: 10 * 2**30)
+    expected = (
+        r"ast, layer 3: the GPU has no room for 16000 features at 5 lags and 100 units \(Out of memory allocating "
+        r"8,000 bytes\): 2000 rows of 80000 lagged features need at least 0\.3 GiB, but 8\.0 GiB may be used "
+        r"\(solver eigh or cholesky: 596\.9 GiB, dual: 0\.3 GiB\); .*fewer features, lags or layers.*unit_block.*float32"
+    )
+    with pytest.raises(DeviceError, match=expected), memory_told("ast, layer 3", 2000, 16_000, 5, 100, 3):
+        raise out_of_memory("cupy.cuda.memory")
+
+
+def test_memory_told__of_a_cpu_is_its_own_error():
+    with pytest.raises(MemoryError, match="8,000"), memory_told("ast, layer 3", 2000, 16_000, 5, 100, 3):
+        raise out_of_memory("numpy._core._exceptions")
 
 
 def test_memory__is_a_part_of_what_is_free():

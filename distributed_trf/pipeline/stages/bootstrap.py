@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from distributed_trf.arrays import Array, all_to_device, to_numpy
+from distributed_trf.arrays import Array, all_to_device, take_columns, to_numpy
 from distributed_trf.config.analyses import BootstrapSettings
 from distributed_trf.config.study import StudySettings, Training
 from distributed_trf.errors import DataError
@@ -20,7 +20,6 @@ from distributed_trf.pipeline.stages.layer_data import LayerData
 from distributed_trf.store.analyses import store_analysis
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.timing import timed
-from distributed_trf.trf.correlation import mean_over_repeats
 from distributed_trf.trf.crossval import Fit as Solution
 from distributed_trf.trf.crossval import assign_folds, fit_folds
 from distributed_trf.trf.draws import draw_generator, draw_stimuli
@@ -61,31 +60,31 @@ def bootstrap_training(item: BootstrapTraining, study: StudySettings, store: Stu
     r = np.full((settings.draws, data.n_units), np.nan)
     alpha = np.full_like(r, np.nan)
     too_few = 0
-    for sessions in _heard_alike(data, study.training):
-        ids = data.counts[sessions[0]].train_ids
-        responses = [
-            np.concatenate([training_trials(data.counts[s], i, study.training) for s in sessions], axis=2) for i in ids
-        ]
-        trials = dict(zip(ids, all_to_device(responses, device), strict=True))
-        durations = [data.bins[i] for i in ids]
-        for draw in range(settings.draws):
-            rng = draw_generator(settings.seed, "training", item.percent_duration, draw)
-            times = {i: n for i, n in zip(ids, draw_stimuli(durations, item.percent_duration, rng), strict=True) if n}
-            if len(times) < study.ridge.n_folds:
-                too_few += 1
-                continue
-            solution = _fit_drawn(times, features, trials, data, study)
-            chosen, start = to_numpy(solution.alpha), 0
-            with timed("test"):
-                predicted = drive(test, solution.weights, data.lags, data.lead_in)
-                rounding = drive_rounding(test, solution.weights, len(data.lags), solution.inverse).sum(axis=0)
-                for session in sessions:
-                    columns = slice(start, start + data.counts[session].train.shape[1])
-                    units = data.units[session]
-                    recorded = data.recorded(session)
-                    r[draw, units] = to_numpy(mean_over_repeats(recorded, predicted[:, columns], rounding[columns]))
-                    alpha[draw, units] = chosen[columns]
-                    start = columns.stop
+    with data.room_told():
+        for sessions in _heard_alike(data, study.training):
+            ids = data.counts[sessions[0]].train_ids
+            responses = [
+                np.concatenate([training_trials(data.counts[s], i, study.training) for s in sessions], axis=2)
+                for i in ids
+            ]
+            trials = dict(zip(ids, all_to_device(responses, device), strict=True))
+            durations = [data.bins[i] for i in ids]
+            ends = np.cumsum([0, *(data.counts[s].train.shape[1] for s in sessions)]).tolist()
+            columns = {s: slice(*ends[k : k + 2]) for k, s in enumerate(sessions)}
+            for draw in range(settings.draws):
+                rng = draw_generator(settings.seed, "training", item.percent_duration, draw)
+                times = {
+                    i: n for i, n in zip(ids, draw_stimuli(durations, item.percent_duration, rng), strict=True) if n
+                }
+                if len(times) < study.ridge.n_folds:
+                    too_few += 1
+                    continue
+                solution = _fit_drawn(times, features, trials, data, study)
+                with timed("test"):
+                    predicted = drive(test, solution.weights, data.lags, data.lead_in)
+                    rounding = drive_rounding(test, solution.weights, len(data.lags), solution.inverse).sum(axis=0)
+                    found, own, units = data.correlate(columns, predicted, rounding)
+                    r[draw, units], alpha[draw, units] = found, to_numpy(solution.alpha)[own]
     ds = xr.Dataset({"r": (("draw", UNIT), r), "alpha": (("draw", UNIT), alpha)}, attrs={"seed": settings.seed})
     place = _place(item) | {"training_percent": item.percent_duration}
     files = store_analysis(store, item.key, ds, place)
@@ -102,32 +101,34 @@ def bootstrap_test(item: BootstrapTest, study: StudySettings, store: StudyStore,
     """
     settings, ridge = settings_of(study, item), study.ridge
     data = LayerData(item, [item.layer], study, store, device, sessions=settings.sessions)
-    collected, test, left_out = collect(data, study, device)
+    with data.room_told():
+        collected, test, left_out = collect(data, study, device)
     shape = (len(settings.test_percent), len(settings.n_repeats), settings.draws, data.n_units)
     r = np.full(shape, np.nan)
     durations = [data.bins[i] for i in data.test_ids]
     borders = np.cumsum([0, *durations]).tolist()
     cuts = [slice(a, b) for a, b in zip(borders, borders[1:], strict=False)]
-    for cohort, folds in collected:
-        solution = fit_folds(folds, ridge.penalties, all_scores=False, unit_block=ridge.unit_block)
-        with timed("test"):
-            predicted = drive(test, solution.weights, data.lags, data.lead_in)
-            rounding = drive_rounding(test, solution.weights, len(data.lags), solution.inverse)
-            for session, columns in cohort.columns().items():
-                recorded = data.recorded(session)
-                parts = [recorded[:, cut, :] for cut in cuts], [predicted[cut, columns] for cut in cuts]
-                sums = PairedSums.of(*parts, rounding[:, columns])
-                for p, percent in enumerate(settings.test_percent):
-                    for k, n_repeats in enumerate(settings.n_repeats):
-                        drawn = bootstrap_r(
-                            sums,
-                            durations,
-                            percent_duration=percent,
-                            n_repeats=n_repeats,
-                            draws=settings.draws,
-                            seed=settings.seed,
-                        )
-                        r[p, k, :, data.units[session]] = to_numpy(drawn)
+    with data.room_told():
+        for cohort, folds in collected:
+            solution = fit_folds(folds, ridge.penalties, all_scores=False, unit_block=ridge.unit_block)
+            with timed("test"):
+                predicted = drive(test, solution.weights, data.lags, data.lead_in)
+                rounding = drive_rounding(test, solution.weights, len(data.lags), solution.inverse)
+                for recorded, columns, units in data.recorded(cohort.columns()):
+                    own = take_columns(predicted, columns)
+                    parts = [recorded[:, cut, :] for cut in cuts], [own[cut, :] for cut in cuts]
+                    sums = PairedSums.of(*parts, take_columns(rounding, columns))
+                    for p, percent in enumerate(settings.test_percent):
+                        for k, n_repeats in enumerate(settings.n_repeats):
+                            drawn = bootstrap_r(
+                                sums,
+                                durations,
+                                percent_duration=percent,
+                                n_repeats=n_repeats,
+                                draws=settings.draws,
+                                seed=settings.seed,
+                            )
+                            r[p, k][:, units] = to_numpy(drawn)
     ds = xr.Dataset(
         {"r": (("test_percent", "n_repeats", "draw", UNIT), r)},
         coords={"test_percent": settings.test_percent, "n_repeats": settings.n_repeats},

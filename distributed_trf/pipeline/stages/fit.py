@@ -18,7 +18,6 @@ from distributed_trf.store.results import write_fit
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.timing import timed
 from distributed_trf.trf.collect import FoldCollector
-from distributed_trf.trf.correlation import mean_over_repeats
 from distributed_trf.trf.crossval import Fit as Solution
 from distributed_trf.trf.crossval import Folds, at_edges, fit_folds
 from distributed_trf.trf.predict import drive, drive_rounding
@@ -51,16 +50,17 @@ def fit_units(
     RecordingError
         If no session can be fitted.
     """
-    collected, test, left_out = collect(data, study, device)
-    ridge, solved = study.ridge, []
-    while collected:  # each cohort's sums are let go before the next is solved
-        cohort, folds = collected.pop(0)
-        solved.append((cohort, fit_folds(folds, ridge.penalties, all_scores=False, unit_block=ridge.unit_block)))
-    results = {name: np.full(data.n_units, np.nan) for name in ("r", "alpha", "cv_score")}
-    for cohort, solution in solved:
-        for name, by_session in _test(cohort, solution, test, data).items():
-            for session, column in by_session.items():
-                results[name][data.units[session]] = column
+    with data.room_told():
+        collected, test, left_out = collect(data, study, device)
+        ridge, solved = study.ridge, []
+        while collected:  # each cohort's sums are let go before the next is solved
+            cohort, folds = collected.pop(0)
+            solved.append((cohort, fit_folds(folds, ridge.penalties, all_scores=False, unit_block=ridge.unit_block)))
+        results = {name: np.full(data.n_units, np.nan) for name in ("r", "alpha", "cv_score")}
+        for cohort, solution in solved:
+            units, found = _test(cohort, solution, test, data)
+            for name, column in found.items():
+                results[name][units] = column
     details = _summary(results, data, study, left_out, [solution for _, solution in solved])
     details["unused_presentations"] = data.further if study.training == "first" else 0
     return results, solved, details
@@ -122,18 +122,13 @@ def _collector(cohort: Cohort, data: LayerData, study: StudySettings, device: st
 @timed("test")
 def _test(
     cohort: Cohort, solution: Solution, test: Sequence[Array], data: LayerData
-) -> dict[str, dict[str, np.ndarray]]:
-    """Correlate predictions with each session's repeats; results by variable and session."""
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Correlate predictions with sessions' repeats; where units lie on the results' axis, and results by variable."""
     predicted = drive(test, solution.weights, data.lags, data.lead_in)
     rounding = drive_rounding(test, solution.weights, len(data.lags), solution.inverse).sum(axis=0)
-    alpha, best = to_numpy(solution.alpha), np.max(_nothing_is_worst(to_numpy(solution.cv_scores)), axis=0)
-    found: dict[str, dict[str, np.ndarray]] = {"r": {}, "alpha": {}, "cv_score": {}}
-    for session, columns in cohort.columns().items():
-        r = mean_over_repeats(data.recorded(session), predicted[:, columns], rounding[columns])
-        found["r"][session] = to_numpy(r)
-        found["alpha"][session] = alpha[columns]
-        found["cv_score"][session] = np.where(np.isnan(alpha[columns]), np.nan, best[columns])
-    return found
+    r, columns, units = data.correlate(cohort.columns(), predicted, rounding)
+    alpha, best = to_numpy(solution.alpha)[columns], np.max(_nothing_is_worst(to_numpy(solution.cv_scores)), axis=0)
+    return units, {"r": r, "alpha": alpha, "cv_score": np.where(np.isnan(alpha), np.nan, best[columns])}
 
 
 def _nothing_is_worst(scores: np.ndarray) -> np.ndarray:

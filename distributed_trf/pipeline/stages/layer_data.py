@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import Protocol
 
-from distributed_trf.arrays import Array, namespace, to_device
+import numpy as np
+
+from distributed_trf.arrays import (
+    DEVICE_BLOCK_BYTES,
+    Array,
+    namespace,
+    take_columns,
+    to_device,
+    to_numpy_together,
+)
 from distributed_trf.config.study import StudySettings
 from distributed_trf.config.weights import Weights
 from distributed_trf.pipeline.items import ReadSession
@@ -19,6 +29,8 @@ from distributed_trf.store.receipts import whole_receipt
 from distributed_trf.store.results import session_units
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.timing import timed_each
+from distributed_trf.trf.choice import memory_told
+from distributed_trf.trf.correlation import mean_over_repeats
 from distributed_trf.trf.lags import lag_samples
 
 
@@ -78,7 +90,8 @@ class LayerData:
             and whole_receipt(store, ReadSession.stage, ReadSession(source.stimuli, session).key)
         }
         self.lags = lag_samples(study.lags.tmin, study.lags.tmax, 1000 / source.bin_width)
-        self._bin_width = source.bin_width
+        self._bin_width, self._n_folds = source.bin_width, study.ridge.n_folds
+        self._name = f"{source.network}, layer {', '.join(map(str, layers))}"
         self.lead_in = lead_in_bins(study.lags.lead_in, source.bin_width)
         """Bins of silence before each sound."""
 
@@ -112,6 +125,11 @@ class LayerData:
         """Units of all sessions of the study."""
         return max(place.stop for place in self.units.values())
 
+    def room_told(self) -> AbstractContextManager[None]:
+        """While these features are fitted, say what a GPU without room for it lacks, and what takes less."""
+        rows = sum(self.bins[i] for i in self.training)
+        return memory_told(self._name, rows, sum(self.widths), len(self.lags), self.n_units, self._n_folds)
+
     def batches(self) -> Iterator[dict[str, Array]]:
         """Read all stimuli, one batch of each layer in memory at a time and another one on its way.
 
@@ -125,7 +143,53 @@ class LayerData:
         )
         return timed_each("load", read)
 
-    def recorded(self, session: str) -> Array:
-        """Test responses of a session, float64 of shape (repeats, bins, units), on the device."""
-        counts = to_device(self.counts[session].repeated, self._device)
-        return namespace(counts).astype(counts, namespace(counts).float64)
+    def recorded(self, columns: Mapping[str, slice]) -> Iterator[tuple[Array, np.ndarray, np.ndarray]]:
+        """Test responses of sessions, on a GPU of many side by side: those that have as many repeats.
+
+        Parameters
+        ----------
+        columns
+            Where each session's units stand in a fit.
+
+        Yields
+        ------
+        recorded, columns, units
+            Responses, float64 of shape (repeats, bins, units); where those units stand in the fit and on the results'
+            unit axis.
+        """
+        alike: dict[int, list[str]] = {}
+        for session in columns:
+            alike.setdefault(min(self.counts[session].repeats), []).append(session)
+        for repeats, sessions in alike.items():
+            n_units = np.cumsum([self.counts[s].test.shape[1] for s in sessions])
+            width = 8 * repeats * sum(self.bins[i] for i in self.test_ids)
+            which = n_units * width // DEVICE_BLOCK_BYTES if self._device == "cuda" else np.arange(len(sessions))
+            for k in np.unique(which):
+                some = [s for s, block in zip(sessions, which, strict=True) if block == k]
+                counts = to_device(np.concatenate([self.counts[s].repeated for s in some], axis=2), self._device)
+                places = (np.r_[tuple(found[s] for s in some)] for found in (columns, self.units))
+                yield (namespace(counts).astype(counts, namespace(counts).float64), *places)
+
+    def correlate(
+        self, columns: Mapping[str, slice], predicted: Array, rounding: Array
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Correlate predictions with the repeats of sessions' test responses.
+
+        Parameters
+        ----------
+        columns
+            Where each session's units stand in a fit.
+        predicted, rounding
+            Of all units of the fit, shapes (bins, U) and (U,): see ``drive`` and ``drive_rounding``.
+
+        Returns
+        -------
+        r, columns, units
+            Of each unit, and where it stands in the fit and on the results' unit axis.
+        """
+        r, places = [], []
+        for recorded, own, units in self.recorded(columns):
+            r.append(mean_over_repeats(recorded, take_columns(predicted, own), take_columns(rounding, own)))
+            places.append((own, units))
+        own, units = (np.concatenate(part) for part in zip(*places, strict=True))
+        return np.concatenate(to_numpy_together(r)), own, units

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from distributed_trf.arrays import to_numpy
+from distributed_trf.arrays import take_columns, to_numpy
 from distributed_trf.config.analyses import TogetherSettings
 from distributed_trf.config.study import StudySettings
 from distributed_trf.features.table import NetworkTable, chosen_layers
@@ -50,24 +50,26 @@ def fit_together(
     data = LayerData(item, ids, study, store, device)
     bands = lagged_bands(data.widths, len(data.lags))
     candidates = band_candidates(len(ids), settings.candidates if settings.bands == "layer" else 1, settings.seed)
-    collected, test, left_out = collect(data, study, device)
+    with data.room_told():
+        collected, test, left_out = collect(data, study, device)
     of_unit = {name: np.full(data.n_units, np.nan) for name in ("r", "alpha", "cv_score")}
     of_layer = {name: np.full((len(ids), data.n_units), np.nan) for name in ("share", "band_weight")}
     fallbacks: list[str] = []
-    while collected:  # each cohort's sums are let go before the next is solved
-        cohort, folds = collected.pop(0)
-        fit = fit_banded(folds, study.ridge.penalties, bands, candidates, unit_block=study.ridge.unit_block)
-        fallbacks += fit.fallbacks
-        with timed("test"):
-            parts = band_drives(test, fit.weights, data.lags, data.lead_in, data.widths)
-            rounding = drive_rounding(test, fit.weights, len(data.lags), fit.inverse).sum(axis=0)
-            alpha, scores, weights = (to_numpy(a) for a in (fit.alpha, fit.cv_scores, fit.band_weights))
-            for session, columns in cohort.columns().items():
-                units, recorded, own = data.units[session], data.recorded(session), parts[:, :, columns]
-                of_unit["r"][units] = to_numpy(mean_over_repeats(recorded, own.sum(axis=0), rounding[columns]))
-                of_unit["alpha"][units], of_unit["cv_score"][units] = alpha[columns], scores.max(axis=0)[columns]
-                of_layer["share"][:, units] = to_numpy(variance_shares(recorded, own, rounding[columns])[1])
-                of_layer["band_weight"][:, units] = weights[:, columns]
+    with data.room_told():
+        while collected:  # each cohort's sums are let go before the next is solved
+            cohort, folds = collected.pop(0)
+            fit = fit_banded(folds, study.ridge.penalties, bands, candidates, unit_block=study.ridge.unit_block)
+            fallbacks += fit.fallbacks
+            with timed("test"):
+                parts = band_drives(test, fit.weights, data.lags, data.lead_in, data.widths)
+                rounding = drive_rounding(test, fit.weights, len(data.lags), fit.inverse).sum(axis=0)
+                alpha, scores, weights = (to_numpy(a) for a in (fit.alpha, fit.cv_scores, fit.band_weights))
+                for recorded, columns, units in data.recorded(cohort.columns()):
+                    own, off = take_columns(parts, columns), take_columns(rounding, columns)
+                    of_unit["r"][units] = to_numpy(mean_over_repeats(recorded, own.sum(axis=0), off))
+                    of_unit["alpha"][units], of_unit["cv_score"][units] = alpha[columns], scores.max(axis=0)[columns]
+                    of_layer["share"][:, units] = to_numpy(variance_shares(recorded, own, off)[1])
+                    of_layer["band_weight"][:, units] = weights[:, columns]
     ds = xr.Dataset(
         {name: (UNIT, column) for name, column in of_unit.items()}
         | {name: ((LAYER, UNIT), table) for name, table in of_layer.items()},
