@@ -10,13 +10,13 @@ import torch
 from torch.utils._pytree import tree_leaves, tree_map
 
 HOST_ARGUMENTS = {"aten::_pack_padded_sequence", "aten::_pad_packed_sequence", "aten::index", "aten::index_put",
-                  "aten::index_put_", "aten::_index_put_impl_", "aten::copy_", "aten::_to_copy", "aten::lift_fresh",
+                  "aten::index_put_", "aten::_index_put_impl_", "aten::_to_copy", "aten::lift_fresh",
                   "aten::set_"}  # fmt: skip
 """What takes tensors of the CPU beside those of the card."""
 LOOKS = {"aten::_local_scalar_dense": "item", "aten::is_nonzero": "bool", "aten::nonzero": "nonzero",
          "aten::_unique2": "unique", "aten::masked_select": "masked_select", "aten::equal": "equal"}  # fmt: skip
 """What waits for a value of the card."""
-WHOLE = {"lstm", "gru", "rnn_tanh", "rnn_relu", "scaled_dot_product_attention", "multi_head_attention_forward"}
+WHOLE = {"lstm", "gru", "rnn_tanh", "rnn_relu", "scaled_dot_product_attention", "where"}
 """What would go another way in C++ on a device; it runs on the CPU as one kernel."""
 
 
@@ -88,10 +88,14 @@ class Tensor(torch.Tensor):
         kwargs = kwargs or {}
         name = getattr(func, "__name__", "")
         if name in WHOLE:
+            if name in ("where", "scaled_dot_product_attention"):
+                _refuse_mixed(name, tree_leaves((args, kwargs)))
             _count("kernels", of=name)
             return _on_card(func(*tree_map(bare, args), **tree_map(bare, kwargs)))
         if name in ("__getitem__", "__setitem__") and isinstance(args[0], Tensor):
             return _index(name, *args)
+        if name == "copy_":
+            return _copy(*args, **kwargs)
         func = torch.bitwise_not if name == "__invert__" else func  # which C++ would first bring to a device
         with torch._C.DisableTorchFunctionSubclass():
             return func(*args, **kwargs)
@@ -103,13 +107,8 @@ class Tensor(torch.Tensor):
         if name == "aten::to":  # in inference mode; else its parts come here
             return func.decompose(*args, **kwargs)
         given = [x for x in tree_leaves((args, kwargs)) if isinstance(x, torch.Tensor)]
-        for x in given:
-            if not isinstance(x, Tensor) and x.dim() and name not in HOST_ARGUMENTS:
-                raise RuntimeError("Expected all tensors to be on the same device, but found at least two devices, "
-                                   f"cuda:0 and cpu! (when checking argument for {func})")  # fmt: skip
-        if name == "aten::copy_" and not (isinstance(args[0], Tensor) and isinstance(args[1], Tensor)):
-            later = kwargs.get("non_blocking", len(args) > 2 and args[2])
-            return _download(args[1], args[0], later) if isinstance(args[1], Tensor) else _upload(*args[:2], later)
+        if name not in HOST_ARGUMENTS:
+            _refuse_mixed(name, given)
         if name == "aten::_to_copy" and torch.device(kwargs.get("device") or "cuda").type == "cpu":
             later, made = kwargs.get("non_blocking", False), torch.empty_like(args[0]._inner, dtype=kwargs.get("dtype"))
             return _download(args[0], _pinned(made) if later else made, later)
@@ -140,6 +139,13 @@ class Tensor(torch.Tensor):
         if name in ("aten::_pack_padded_sequence", "aten::_pad_packed_sequence"):
             return _on_card(found[0]), found[1]  # numbers of sounds per frame stay on the host
         return tree_map(lambda x: known[id(x)] if id(x) in known else _on_card(x), found)
+
+
+def _refuse_mixed(name: str, given) -> None:
+    for x in given:
+        if isinstance(x, torch.Tensor) and not isinstance(x, Tensor) and x.dim():
+            raise RuntimeError("Expected all tensors to be on the same device, but found at least two devices, cuda:0 "
+                               f"and cpu! (when checking argument for {name})")  # fmt: skip
 
 
 def _on_card(found):
@@ -199,6 +205,18 @@ def _upload(to: Tensor, source: torch.Tensor, later: bool) -> Tensor:
     return to
 
 
+def _copy(to: torch.Tensor, source: torch.Tensor, non_blocking: bool = False) -> torch.Tensor:
+    if not isinstance(to, Tensor):
+        return _download(source, to, non_blocking)
+    if not isinstance(source, Tensor):
+        return _upload(to, source, non_blocking)
+    _count("kernels", of="copy_")
+    if len(card.Stream.every) > 1:
+        card.touch(pool, (_key(source._inner),), (_key(to._inner),))
+    to._inner.copy_(source._inner)
+    return to
+
+
 def _pinned(like: torch.Tensor) -> torch.Tensor:
     """Return a copy in pinned memory."""
     memory = np.empty(max(like.numel() * like.element_size(), 1), np.uint8)
@@ -246,12 +264,10 @@ def _factory(real):
             return args[0]
         _count("kernels", of=real.__name__)
         made = real(*args, **kwargs)
-        there = Tensor(made)
         if real.__name__ in ("tensor", "as_tensor", "asarray") and made.dim():
-            there = Tensor(torch.empty_like(made))
             with torch.no_grad():
-                _upload(there, made, False)
-        return there
+                return _upload(Tensor(torch.empty_like(made)), made, False)
+        return Tensor(made)
 
     return make
 
