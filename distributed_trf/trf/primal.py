@@ -72,9 +72,9 @@ class Primal:
         matrix = xp.astype(xx * (scaling.inverse[:, None] * scaling.inverse[None, :]), getattr(xp, dtype), copy=False)
         if method == "cholesky":
             return cls(scaling, Factored(matrix, record), None, dtype)
-        values, vectors = eigh_clipped(matrix, record)
+        values, vectors, largest = eigh_clipped(matrix, record)
         inverse = xp.astype(scaling.inverse, vectors.dtype, copy=False)
-        return cls(scaling, Diagonal(values), vectors * inverse[:, None], dtype)
+        return cls(scaling, Diagonal(values, largest), vectors * inverse[:, None], dtype)
 
     def project(self, xy: Array) -> Array:
         """Bring X'Y to the coordinates, shape (k, U)."""

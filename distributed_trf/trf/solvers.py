@@ -48,12 +48,14 @@ class Diagonal(Solver):
 
     values: Array
     """Eigenvalues, shape (k,), none negative."""
+    known: float | None = None
+    """The largest of them, where it is known, so that a GPU need not be waited for."""
     at_once = 2**31
 
     @cached_property
     def largest(self) -> float:
         """Upper bound of the eigenvalues."""
-        return float(namespace(self.values).max(self.values))
+        return float(namespace(self.values).max(self.values)) if self.known is None else self.known
 
     def each(self, shifts: Sequence[float]) -> Iterator[Apply]:
         """For each shift yield the function that applies the inverse of ``M + shift I``."""
@@ -89,11 +91,12 @@ class Rotated(Solver):
 
     values: Array
     vectors: Array
+    known: float | None = None
     at_once = 2**31
 
     @cached_property
     def _diagonal(self) -> Diagonal:
-        return Diagonal(self.values)
+        return Diagonal(self.values, self.known)
 
     @property
     def largest(self) -> float:
@@ -144,8 +147,10 @@ class Factored(Solver):
         return (b - self.matrix @ b / shift) / shift
 
     def _factorised(self, shifts: Sequence[float]) -> Iterator[Apply]:
-        for some in (shifts[block] for block in blocks(len(shifts), self.at_once)):
-            wait_for(self.matrix)  # what a GPU still does of the search is not what factorising takes
+        for block in blocks(len(shifts), self.at_once):
+            some = shifts[block]
+            if block.start:  # `largest` has waited before the first
+                wait_for(self.matrix)  # what a GPU still does of the search is not what factorising takes
             with timed("factorise"):  # its check brings numbers to the host
                 solved = self._cholesky(some)
                 errors = backward_errors(self, solved, some, self.matrix)
@@ -175,8 +180,8 @@ class Factored(Solver):
         return self.matrix @ z
 
 
-def eigh_clipped(matrix: Array, record: list[str]) -> tuple[Array, Array]:
-    """Return eigenvalues, those that rounding left below zero set to zero, and eigenvectors of a symmetric matrix.
+def eigh_clipped(matrix: Array, record: list[str]) -> tuple[Array, Array, float]:
+    """Return eigenvalues, those that rounding left below zero set to zero, eigenvectors, and the largest eigenvalue.
 
     Checked with a probe vector; if a device's decomposition is inaccurate the host's is used, which is recorded.
 
@@ -190,7 +195,7 @@ def eigh_clipped(matrix: Array, record: list[str]) -> tuple[Array, Array]:
         return _eigh_checked(matrix, record)
 
 
-def _eigh_checked(matrix: Array, record: list[str]) -> tuple[Array, Array]:
+def _eigh_checked(matrix: Array, record: list[str]) -> tuple[Array, Array, float]:
     xp = namespace(matrix)
     for attempt in ("device", "host"):
         try:
@@ -203,14 +208,14 @@ def _eigh_checked(matrix: Array, record: list[str]) -> tuple[Array, Array]:
                 )
             probe = probe_of(matrix)
             turned = vectors.T @ probe
-            product, orthogonal, size, of_probe = norms(
-                matrix @ probe - vectors @ (values[:, None] * turned), vectors @ turned - probe, matrix, probe
-            )
+            left = matrix @ probe - vectors @ (values[:, None] * turned)
+            norms = [xp.sqrt(xp.sum(a * a)) for a in (left, vectors @ turned - probe, matrix, probe)]
+            product, orthogonal, size, of_probe, largest = to_numpy(xp.stack([*norms, xp.max(values)])).tolist()
             error = max(product / (size + tiny(matrix)), orthogonal) / of_probe
         except np.linalg.LinAlgError:
             error = np.inf
         if error <= tolerance(matrix):
-            return xp.maximum(values, xp.zeros_like(values)), vectors
+            return xp.maximum(values, xp.zeros_like(values)), vectors, max(largest, 0.0)
         record.append(f"eigh on the {attempt} of a {matrix.shape[0]} x {matrix.shape[0]} matrix: error {error:.1e}")
     raise DataError(
         f"the {matrix.shape[0]} x {matrix.shape[0]} matrix of products of the features could not be decomposed "
@@ -253,12 +258,6 @@ def probe_of(reference: Array) -> Array:
     """Return a random vector, the same every time, in the precision and with the rows of an array, shape (k, 1)."""
     values = np.random.default_rng(0).standard_normal((reference.shape[0], 1))
     return namespace(reference).astype(like(values, reference), reference.dtype)
-
-
-def norms(*arrays: Array) -> list[float]:
-    """Return the roots of the sums of squares, brought to the host together."""
-    xp = namespace(*arrays)
-    return to_numpy(xp.stack([xp.sqrt(xp.sum(a * a)) for a in arrays])).tolist()
 
 
 def tiny(reference: Array) -> float:

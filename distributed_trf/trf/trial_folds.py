@@ -91,13 +91,15 @@ class KernelFolds:
             for g in range(len(self.groups)):
                 own, held = self._heard(train, g), self._heard(held_out, g)
                 scaling = self._scaling(own if self.scaling == "per_session" else train, factor)
-                values, vectors = self._eigen(own, scaling)
+                values, vectors, largest = self._eigen(own, scaling)
                 moved = self._kernel(held, own, scaling) @ vectors  # (held-out rows, k)
                 cross, other = self._responses(own, g), self._responses(held, g)
                 projected = vectors.T @ self._centred(own, g, cross.y_mean)
                 target = moved.T @ self._centred(held, g, cross.y_mean)
                 sums = projected, target
-                found.append(Validation.of(Diagonal(values), cross, other, sums, moved.T @ moved, None, pooled[g]))
+                found.append(
+                    Validation.of(Diagonal(values, largest), cross, other, sums, moved.T @ moved, None, pooled[g])
+                )
             yield found
 
     def solve(
@@ -108,9 +110,9 @@ class KernelFolds:
         for g, (cross, index) in enumerate(zip(self.responses, best, strict=True)):
             own = self._heard(everything, g)
             scaling = self._scaling(own if self.scaling == "per_session" else everything, factor)
-            values, vectors = self._eigen(own, scaling)
+            values, vectors, largest = self._eigen(own, scaling)
             projected = vectors.T @ self._centred(own, g, cross.y_mean)
-            dual = vectors @ solve_each(Diagonal(values), projected, cross.n, index, penalties)
+            dual = vectors @ solve_each(Diagonal(values, largest), projected, cross.n, index, penalties)
             xp = namespace(dual)
             parts = [xp.astype(z.T @ dual, xp.float64, copy=False) for z in self._lagged(own, scaling)]
             solved.append((scaling.inverse[:, None] * xp.concat(parts), scaling))
@@ -152,14 +154,14 @@ class KernelFolds:
         scaling = Scaling(xp.concat(means), xp.concat(inverses), outside)
         return scaling if factor is None else scaling.times(factor)
 
-    def _eigen(self, own: Trials, scaling: Scaling) -> tuple[Array, Array]:
+    def _eigen(self, own: Trials, scaling: Scaling) -> tuple[Array, Array, float]:
         """Eigenvalues and eigenvectors of the kernel, ascending, without those that are zero because columns are few.
 
         Responses have parts along them that a small penalty makes large, and only rounding keeps from the weights.
         """
-        values, vectors = eigh_clipped(self._kernel(own, own, scaling), self.record)
+        values, vectors, largest = eigh_clipped(self._kernel(own, own, scaling), self.record)
         zero = max(values.shape[0] - max(scaling.n_varying, 1), 0)
-        return values[zero:], vectors[:, zero:]
+        return values[zero:], vectors[:, zero:], largest
 
     @timed("moments")
     def _kernel(self, a: Trials, b: Trials, scaling: Scaling) -> Array:

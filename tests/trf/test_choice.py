@@ -70,7 +70,7 @@ def test_memory_told__of_a_gpu_says_what_was_fitted_what_it_takes_and_what_takes
     expected = (
         r"ast, layer 3: the GPU has no room for 16000 features at 5 lags and 100 units \(Out of memory allocating "
         r"8,000 bytes\): 2000 rows of 80000 lagged features need at least 0\.3 GiB, but 8\.0 GiB may be used "
-        r"\(solver eigh or cholesky: 596\.9 GiB, dual: 0\.3 GiB\); .*fewer features, lags or layers.*unit_block.*float32"
+        r"\(solver eigh or cholesky: 596\.9 GiB, dual: 0\.3 GiB\); .*fewer features, lags or layers.*float32"
     )
     with pytest.raises(DeviceError, match=expected), memory_told("ast, layer 3", 2000, 16_000, 5, 100, 3):
         raise out_of_memory("cupy.cuda.memory")
