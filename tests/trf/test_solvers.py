@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distributed_trf.errors import DataError
+from distributed_trf.trf.crossval import solve_each
 from distributed_trf.trf.downdate import Without, without
 from distributed_trf.trf.solvers import Diagonal, Factored, Rotated, eigh_clipped
 
@@ -258,3 +259,11 @@ def test_diagonal__a_shift_lost_beside_rounding_magnifies_nothing_where_the_matr
     np.testing.assert_allclose(z[1:], [[1.0], [0.01]], rtol=1e-12)
     assert abs(z[0, 0]) < 0.01
     np.testing.assert_allclose(Diagonal(values).at(1e-10)(np.ones((3, 1)))[0], 1e10, rtol=1e-12)
+
+
+def test_solve_each__solves_every_unit_at_its_own_penalty_and_leaves_it_in_its_place():
+    _, matrix = products(np.random.default_rng(11), 30, 4)
+    b, best, penalties = np.random.default_rng(12).normal(size=(4, 6)), np.array([2, 0, 1, 2, 1, 2]), [0.1, 1.0, 10.0]
+    expected = [np.linalg.solve(matrix + 30 * penalties[a] * np.eye(4), b[:, u]) for u, a in enumerate(best)]
+    found = solve_each(Factored(matrix, []), b, 30, best, penalties)
+    np.testing.assert_allclose(found, np.stack(expected, axis=1), rtol=1e-9)
