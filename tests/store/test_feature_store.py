@@ -333,3 +333,10 @@ def test_open_features__of_a_new_study_has_nothing_yet(tmp_path):
     assert features.keys() == []
     with pytest.raises(StoreError, match="in store: nothing yet"):
         features.sel(network="mel", layer=0, stimulus="a")
+
+
+def test_rows__name_any_stimulus_of_a_batch_that_is_not_in_store(written):
+    path, features = written
+    write_batch(path, 0, {0: [features[0][0], np.full_like(features[0][1], np.nan)]})
+    with pytest.raises(DamagedError, match="stimulus 'b' of layer 0 is not in store"):
+        NetworkFeatures(path).rows(0, 0)
