@@ -10,7 +10,6 @@ import numpy as np
 from distributed_trf import arrays
 from distributed_trf.config.study import StudySettings
 from distributed_trf.pipeline.stages.fit import collect
-from distributed_trf.pipeline.stages.layer_data import LayerData
 from distributed_trf.recordings.binning import Counts
 from distributed_trf.trf.crossval import fit_folds
 
@@ -73,15 +72,3 @@ def test_responses__go_to_the_device_once_for_each_batch_as_they_are_stored(monk
     assert copies == [(np.uint16, units * n) for n in (30, 32 + 33 + 34, 36 + 37)]  # none of the batch of test stimuli
     np.testing.assert_allclose(np.asarray(found.weights), expected.weights, rtol=1e-10, atol=1e-12)
     np.testing.assert_array_equal(np.asarray(found.alpha), expected.alpha)
-
-
-def test_recorded__goes_to_the_device_as_it_is_stored(monkeypatch):
-    sent = []
-    monkeypatch.setattr(
-        "distributed_trf.pipeline.stages.layer_data.to_device", lambda array, device: sent.append(array) or array
-    )
-    counts = counts_of(0, "abc", np.random.default_rng(0))
-    found = LayerData.recorded(SimpleNamespace(counts={"0": counts}, _device="cuda"), "0")
-    assert sent[0].dtype == np.uint16
-    assert found.dtype == np.float64
-    np.testing.assert_array_equal(found, counts.repeated)
