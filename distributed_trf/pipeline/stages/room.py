@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from distributed_trf.errors import DeviceError
 from distributed_trf.features.device_memory import give_back_torch_blocks, is_crowded
 from distributed_trf.features.network import make_room
 
@@ -23,7 +24,9 @@ def with_room(device: str, calculate: Callable[[], T]) -> T:
         make_room(device)
     try:
         return calculate()
-    except MemoryError:  # cupy's is one
+    except (MemoryError, DeviceError) as error:  # cupy's is a MemoryError, and may be told as the cause of the other
+        if not isinstance(error, MemoryError) and not isinstance(error.__cause__, MemoryError):
+            raise
         if not make_room(device):
             raise
     return calculate()  # out of the handler, which holds what the first try had

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from distributed_trf.errors import DeviceError
 from distributed_trf.pipeline.stages import room
 
 
@@ -41,6 +42,21 @@ def test_crowded_gpu__is_cleared_first(told, monkeypatch):
 def test_fit_that_runs_out_of_memory__is_tried_once_more_without_networks(told):
     assert room.with_room("cuda", failing(told, 1)) == 5
     assert told == ["blocks", "fit", "networks", "fit"]
+
+
+def test_fit_that_tells_of_its_memory__is_tried_once_more_and_other_errors_are_not(told):
+    def telling():
+        told.append("fit")
+        if told.count("fit") == 1:
+            raise DeviceError("no room") from MemoryError()
+        raise DeviceError("no GPU")
+
+    with pytest.raises(DeviceError, match="no GPU"):
+        room.with_room("cuda", telling)
+    assert told == ["blocks", "fit", "networks", "fit"]
+    with pytest.raises(DeviceError, match="no GPU"):
+        room.with_room("cuda", telling)
+    assert told[4:] == ["blocks", "fit"]
 
 
 def test_fit_that_does_not_fit_without_networks__fails(told):
