@@ -73,9 +73,12 @@ def to_device(array: np.ndarray, device: str) -> Array:
                 "device 'cuda' needs cupy; install it with: pip install 'distributed_trf[cuda12]' (or [cuda13])"
             ) from error
         raise DeviceError(f"device 'cuda' needs cupy, which is installed, but cannot be imported: {error}") from error
+    there = cupy.cuda.is_available()  # asked once, before anything can become of it
     try:
         return cupy.asarray(array)
     except cupy.cuda.runtime.CUDARuntimeError as error:
+        if there:  # and something became of the GPU: no fault of what is done on it
+            raise
         raise DeviceError(f"device 'cuda' was asked for, but cupy finds no usable GPU: {error}") from error
 
 

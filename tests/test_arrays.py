@@ -153,3 +153,23 @@ def test_all_to_device__is_one_copy_of_which_each_is_a_view(monkeypatch):
 def test_all_to_device__copies_nothing_on_the_cpu():
     given = [np.zeros(3), np.ones((2, 1))]
     assert all(there is here for there, here in zip(all_to_device(given, "cpu"), given, strict=True))
+
+
+STUB = """
+class CUDARuntimeError(RuntimeError): pass
+class cuda:
+    is_available = lambda: {there}
+    class runtime: CUDARuntimeError = CUDARuntimeError
+def asarray(array): raise CUDARuntimeError("cudaErrorLaunchFailure")
+"""
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_to_device__tells_a_gpu_that_is_not_there_from_one_that_something_became_of(tmp_path, monkeypatch, there):
+    (tmp_path / "cupy.py").write_text(STUB.format(there=there))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "cupy", raising=False)
+    with pytest.raises(RuntimeError, match="cudaErrorLaunchFailure") as raised:
+        to_device(np.ones(2), "cuda")
+    assert isinstance(raised.value, DeviceError) != there
+    del sys.modules["cupy"]

@@ -6,8 +6,6 @@ import gc
 import logging
 
 from distributed_trf.clusters.device_proof import out_of_device_memory
-from distributed_trf.clusters.worker_proof import check_still_works
-from distributed_trf.pipeline.costs.memory import smaller
 from distributed_trf.pipeline.execute import Outcome, Task, execute, fail
 
 logger = logging.getLogger(__name__)
@@ -39,6 +37,11 @@ def execute_on_worker(task: Task) -> Outcome:
         for name, seconds in outcome.details.get("timings", {}).items():
             context_meter.digest_metric(name, seconds, "seconds")
         return outcome
+    from distributed_trf.clusters.worker_proof import check_still_works
+    from distributed_trf.pipeline.costs.memory import smaller
+
     gc.collect()  # arrays of the frames that raised: only now does nothing hold them
     check_still_works(task.device, problem)
-    return fail(task, f"{problem}; it does not fit the GPU: choose {smaller(task.item)}" if full else problem)
+    return fail(
+        task, f"{problem}; it does not fit the GPU: choose {smaller(task.item, task.device)}" if full else problem
+    )
