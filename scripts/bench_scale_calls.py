@@ -51,7 +51,7 @@ def _count(sentences: int, units: int, sessions: int) -> dict[str, dict[str, int
         check.one_fit(device, data[:40], 1, solver=solver)  # the first of a process makes what later ones share
         with fake_card.counted() as counts:
             check.one_fit(device, data, sessions, solver=solver)
-        waits = 3 * -(-sentences // check.BATCH)  # the check's own, of its clock
+        waits = 2 * -(-sentences // check.BATCH)  # the check's own, of its clock
         found[solver] = {
             "launches": counts["launches"],
             "waits": counts["syncs"] - waits,
