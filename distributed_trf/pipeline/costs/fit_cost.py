@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from distributed_trf.arrays import DEVICE_BLOCK_BYTES
 from distributed_trf.features.fourier_matrices import CACHE_BYTES, matrix_bytes
 from distributed_trf.features.resample import MATRIX_BYTES
 from distributed_trf.pipeline.context import Context
@@ -12,7 +13,7 @@ from distributed_trf.pipeline.costs.responses import REPEATS, response_bytes, te
 from distributed_trf.pipeline.items import Analysis, Fit
 from distributed_trf.recordings import time_grid
 from distributed_trf.store.feature_layout import FeatureLayout, StoredLayer
-from distributed_trf.trf.choice import CHOLESKY, FORM, ROTATION, choose_solver
+from distributed_trf.trf.choice import CHOLESKY, FORM, ROTATION, Precision, choose_solver
 from distributed_trf.trf.lags import lag_samples
 from distributed_trf.trf.stream import BLOCK_ROWS
 
@@ -46,7 +47,11 @@ def fit_cost(context: Context, item: Fit | Analysis, layers: Sequence[int], devi
         method = choose_solver(
             rows, d, n_alphas=len(ridge.penalties), n_units=units, n_folds=ridge.n_folds, device=device
         )
-    values = (_dual_values if method == "dual" else _primal_values)(rows, d, width, units, ridge.n_folds)
+    block = BLOCK_ROWS if device == "cpu" else max(BLOCK_ROWS, DEVICE_BLOCK_BYTES // (4 * 8 * (width + units)))
+    if method == "dual":
+        values = _dual_values(rows, width, units, ridge.n_folds, ridge.precision)
+    else:
+        values = _primal_values(d, units, ridge.n_folds, ridge.precision) + min(rows, block) * (4 * width + 3 * units)
     largest = max(len(s.channels) for s in sessions)
     values += 4 * (rows if method == "dual" else d) * min(units, ridge.unit_block)
     values += held_out * (width + units + REPEATS * largest)  # test features, predictions, and one session's repeats
@@ -85,15 +90,19 @@ def _features_bytes(
     return read + read // 2, binned + MAKING * min(most, MATRIX_BYTES)  # a batch in pinned memory
 
 
-def _primal_values(rows: int, d: int, width: int, units: int, n_folds: int) -> int:
-    """Count the numbers of the sums of each fold, of the merges, and of what one fold is factorised and scored in."""
-    block = min(rows, BLOCK_ROWS)
-    return 4 * block * width + 3 * block * units + (3 * n_folds + 6) * d * d + (5 * n_folds + 2) * d * units
+def _primal_values(d: int, units: int, n_folds: int, precision: Precision) -> int:
+    """Count the numbers of the sums of each fold, of the merges, and of what one fold is factorised and scored in.
+
+    Only the last are of the precision; all are counted in double.
+    """
+    factors = 6 if precision == "float64" else 3
+    return (3 * n_folds + factors) * d * d + (5 * n_folds + 2) * d * units
 
 
-def _dual_values(rows: int, d: int, width: int, units: int, n_folds: int) -> int:
+def _dual_values(rows: int, width: int, units: int, n_folds: int, precision: Precision) -> int:
     """Count the numbers of all trials, of their columns at one lag as they are scaled, and of kernels between rows."""
-    return 3 * rows * width + 7 * rows * rows + (5 * n_folds + 2) * rows * units
+    kernels = 7 if precision == "float64" else 5
+    return 3 * rows * width + kernels * rows * rows + (5 * n_folds + 2) * rows * units
 
 
 def _operations(

@@ -88,6 +88,7 @@ def _check_device(context: Context, planned: Sequence[Planned], room: int, there
 
 OTHER_FITS: dict[str, dict[str, Any]] = {
     "`ridge.unit_block: 64`": {"unit_block": 64},
+    "`ridge.precision: float32`": {"precision": "float32"},
     "`ridge.solver: dual`": {"solver": "dual"},
     "`ridge.solver: cholesky`": {"solver": "cholesky"},
 }
