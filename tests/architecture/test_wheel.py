@@ -5,15 +5,33 @@ from __future__ import annotations
 import subprocess
 import sys
 import zipfile
+from importlib.metadata import Distribution
 from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_wheel__carries_configs_and_recipes(tmp_path):
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    (wheel,) = tmp_path.glob("*.whl")
+    (made,) = folder.glob("*.whl")
+    return made
+
+
+@pytest.mark.parametrize("major", ["12", "13"])
+def test_gpu_extras__bring_the_libraries_that_cupy_calls(wheel, major):
+    (distribution,) = Distribution.discover(path=[str(wheel)])
+    wanted = [Requirement(text) for text in distribution.requires]
+    of_extra = {r.name: r.extras for r in wanted if r.marker and r.marker.evaluate({"extra": f"cuda{major}"})}
+    assert of_extra == {f"cupy-cuda{major}x": {"ctk"}, "dask-cuda": {f"cu{major}"}}
+
+
+def test_wheel__carries_configs_and_recipes(wheel, tmp_path):
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "site")
     files = {str(p.relative_to(ROOT)) for folder in ("configs", "cluster") for p in (ROOT / folder).rglob("*.*")}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import sys
 import time
 from dataclasses import replace
 from importlib.util import find_spec
@@ -165,8 +166,8 @@ def test_gpus_of_a_machine_without_a_driver__are_an_error():
         start_cluster("local_cuda").__enter__()
 
 
-@pytest.mark.skipif(find_spec("dask_cuda") is not None, reason="dask-cuda is installed here")
-def test_gpus_without_dask_cuda__say_what_to_install(listing):
+def test_gpus_without_dask_cuda__say_what_to_install(listing, monkeypatch):
+    monkeypatch.setitem(sys.modules, "dask_cuda", None)
     listing(*GPUS)
     before = dict(os.environ)
     with pytest.raises(MissingExtraError, match=r"dask_cuda is not installed.*distributed_trf\[cuda12\]"):

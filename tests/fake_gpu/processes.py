@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
 import sys
 from collections import Counter
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from types import ModuleType
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -59,3 +62,13 @@ def reported(folder: Path) -> tuple[Counter, list[str], Counter]:
         notes.update(told["notes"])
         faults += told["faults"]
     return counts, faults, notes
+
+
+def gpu_check() -> ModuleType:
+    """Import the script of that name."""
+    sys.path.insert(0, str(ROOT / "scripts"))
+    loader = SourceFileLoader("gpu_check", str(ROOT / "scripts/gpu_check"))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("gpu_check", loader))
+    sys.modules["gpu_check"] = module
+    loader.exec_module(module)
+    return module

@@ -1,11 +1,8 @@
 """All mathematics on the card against numpy, each case told in a line; started by test_rehearsal.py."""
 
-import importlib.util
 import itertools
-import sys
 import traceback
 from functools import partial
-from importlib.machinery import SourceFileLoader
 
 import cupy
 import fake_card
@@ -20,14 +17,10 @@ from distributed_trf.trf.crossval import assign_folds
 from distributed_trf.trf.estimator import TRF
 from distributed_trf.trf.moment_folds import fit_moments
 from distributed_trf.trf.stream import MomentStream
-from tests.fake_gpu.processes import ROOT, tell
+from tests.fake_gpu import processes
+from tests.fake_gpu.processes import tell
 
-sys.path.insert(0, str(ROOT / "scripts"))
-_loader = SourceFileLoader("gpu_check", str(ROOT / "scripts/gpu_check"))
-gpu_check = importlib.util.module_from_spec(importlib.util.spec_from_loader("gpu_check", _loader))
-sys.modules["gpu_check"] = gpu_check
-_loader.exec_module(gpu_check)
-
+gpu_check = processes.gpu_check()
 CLOSE = {"float64": 1e-9, "float32": 1e-4}
 """Largest difference, beside the largest value."""
 
