@@ -130,7 +130,7 @@ class StudySettings(Settings):
     """Keep the weights of every fit, for ``open_models``; decides what is stored, not which numbers come out."""
     extraction: ExtractionSettings = ExtractionSettings()
     attempts: Annotated[int, Field(ge=1)] = 3
-    """How often a work item is tried before it is given up."""
+    """How often a work item is tried that files or memory failed, or workers that hung; other errors come again."""
 
     @field_validator("networks")
     @classmethod
