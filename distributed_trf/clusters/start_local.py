@@ -17,7 +17,7 @@ from typing import Any
 
 from distributed_trf.clusters.recipe_local import LocalCudaRecipe, LocalRecipe
 from distributed_trf.clusters.this_machine import free_address
-from distributed_trf.errors import ConfigError, MissingExtraError, WorkersLostError
+from distributed_trf.errors import ConfigError, DeviceError, MissingExtraError, WorkersLostError
 
 logger = logging.getLogger(__name__)
 
@@ -129,13 +129,22 @@ def _cluster(recipe: LocalRecipe | LocalCudaRecipe, security: Any, loop: Any) ->
     visible = recipe.visible
     try:
         from dask_cuda import LocalCUDACluster
+        from pynvml import NVMLError
     except ImportError as error:
         raise MissingExtraError("dask_cuda", "cuda12", error) from error
-    # Its own spilling would move results of tasks, which hold nothing of the device.
-    with _explained():
-        return LocalCUDACluster(
-            CUDA_VISIBLE_DEVICES=visible, device_memory_limit=0, local_directory=tempfile.gettempdir(), **options
-        )
+    try:
+        with _explained():
+            return LocalCUDACluster(
+                CUDA_VISIBLE_DEVICES=visible,
+                device_memory_limit=0,  # its own spilling would move results of tasks, which hold nothing of the device
+                local_directory=tempfile.gettempdir(),
+                **options,
+            )
+    except NVMLError as error:
+        raise DeviceError(
+            f"the driver tells dask-cuda nothing of the GPUs ({error}), though nvidia-smi lists them; `dtrf doctor "
+            "--cluster local_cuda` says what works. In a container its libraries must be there too (libnvidia-ml)"
+        ) from error
 
 
 @contextmanager

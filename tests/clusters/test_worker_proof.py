@@ -9,6 +9,7 @@ import sys
 import time
 from dataclasses import replace
 from importlib.util import find_spec
+from types import SimpleNamespace
 
 import pytest
 
@@ -173,3 +174,14 @@ def test_gpus_without_dask_cuda__say_what_to_install(listing, monkeypatch):
     with pytest.raises(MissingExtraError, match=r"dask_cuda is not installed.*distributed_trf\[cuda12\]"):
         start_cluster("local_cuda").__enter__()
     assert dict(os.environ) == before
+
+
+@pytest.mark.skipif(shutil.which("nvidia-smi") is not None, reason="there may be a GPU here")
+def test_driver_that_tells_dask_cuda_nothing__is_an_error_of_the_device(listing, monkeypatch):
+    import pynvml
+
+    asked = SimpleNamespace(LocalCUDACluster=lambda **_: pynvml.nvmlInit())  # what it does first
+    monkeypatch.setitem(sys.modules, "dask_cuda", asked)
+    listing(*GPUS)
+    with pytest.raises(DeviceError, match=r"tells dask-cuda nothing of the GPUs \(NVML Shared Library Not Found\)"):
+        start_cluster("local_cuda").__enter__()
