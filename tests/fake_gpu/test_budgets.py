@@ -12,11 +12,11 @@ FIRST = {"n_sounds": 499, "n_sessions": 5}
 MORE_SESSIONS = {"n_sounds": 499, "n_sessions": 20}
 EIGH = {"n_sounds": 499, "n_sessions": 5, "solver": "eigh", "standardize": False}
 BUDGETS = [
-    (FIRST, {"launches": 2900, "syncs": 29, "h2d": 330, "d2h": 17, "fft_plans": 0, "factor_copies": 0}),
-    (MORE_SESSIONS, {"launches": 2350, "syncs": 29, "h2d": 335, "d2h": 17, "fft_plans": 0, "factor_copies": 0}),
-    (EIGH, {"launches": 2150, "syncs": 29, "h2d": 280, "d2h": 17, "fft_plans": 0, "factor_copies": 0}),
+    (FIRST, {"launches": 2850, "syncs": 23, "h2d": 320, "d2h": 15, "fft_plans": 0, "factor_copies": 0}),
+    (MORE_SESSIONS, {"launches": 2300, "syncs": 23, "h2d": 320, "d2h": 15, "fft_plans": 0, "factor_copies": 0}),
+    (EIGH, {"launches": 2100, "syncs": 23, "h2d": 270, "d2h": 15, "fft_plans": 0, "factor_copies": 0}),
 ]
-"""Of fits one after another in one process, some 15 % above what was counted; the first makes the resampling matrices.
+"""Of fits one after another in one process, about 10 % above what was counted; the first makes the resampling matrices.
 
 A fit of a study of 499 sentences, once 15 000 launches, 900 plans and 230 waits. Neither more sounds nor more sessions
 may bring more waits or plans.
