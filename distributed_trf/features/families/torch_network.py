@@ -78,8 +78,16 @@ class TorchNetwork:
         return self.family.step_values(self.table, n_samples) * self._number_bytes
 
     def _hear(
-        self, sounds: list[np.ndarray], layers: Sequence[Layer], keep: Keep, positions: list[int], dtype: torch.dtype
+        self,
+        sounds: list[np.ndarray],
+        layers: Sequence[Layer],
+        keep: Keep,
+        positions: list[int],
+        dtype: torch.dtype,
+        *,
+        again: bool = False,
     ) -> None:
+        """Hear sounds in one pass, ``again`` after cupy gave back what it kept, or in halves."""
         by_name: dict[str, list[Layer]] = {}
         for layer in layers:
             by_name.setdefault(layer.name, []).append(layer)
@@ -96,12 +104,12 @@ class TorchNetwork:
         except (RuntimeError, MemoryError) as error:
             if not _is_out_of_memory(error):
                 raise
-            cupy_kept = give_back_cupy_blocks(self.device)
+            cupy_kept = 0 if again else give_back_cupy_blocks(self.device)
             if len(sounds) == 1 and not cupy_kept:
                 raise self._too_long(sounds[0].shape[0], error) from error
         give_back_torch_blocks(self.device)
         if cupy_kept:
-            self._hear(sounds, layers, keep, positions, dtype)
+            self._hear(sounds, layers, keep, positions, dtype, again=True)
             return
         half, self.parts = len(sounds) // 2, self.parts + 1
         log.warning("%s: %d sounds do not fit the memory of %s; hearing them in halves", self.table.name, len(sounds),
