@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,23 @@ SMALL_STUDY = {
     "extraction": {"batch": 8},
 }
 """A study of two spectrograms that need no torch, which each new process would take seconds to load."""
+
+
+@pytest.fixture
+def absent(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Return what makes a package look as if it were not installed, to whoever imports any of its modules now."""
+
+    def hide(package: str) -> None:
+        class Absent:
+            def find_spec(self, name: str, *_: Any) -> None:
+                if name.partition(".")[0] == package:
+                    raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+        for name in [name for name in sys.modules if name.partition(".")[0] == package]:
+            monkeypatch.delitem(sys.modules, name)
+        monkeypatch.setattr(sys, "meta_path", [Absent(), *sys.meta_path])
+
+    return hide
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from distributed_trf.errors import MissingExtraError, RecordingError
+from distributed_trf.errors import RecordingError
 from distributed_trf.figures.panels.spectrogram import draw_spectrogram
+from distributed_trf.figures.style import needing_matplotlib
 from distributed_trf.recordings.find import find_session, find_stimulus, find_unit, some_of
 from distributed_trf.recordings.rasters import PSTH_BIN_WIDTH, presentations, psth, raster
 from distributed_trf.recordings.recording_set import RecordingSet
@@ -55,10 +56,8 @@ def raster_figure(
     MissingExtraError
         If matplotlib is not installed.
     """
-    try:
+    with needing_matplotlib():
         from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtraError("matplotlib", "figures", error) from error
 
     of_session = find_session(recordings, session)
     index = find_unit(of_session, unit)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from distributed_trf.errors import MissingExtraError
@@ -45,6 +47,15 @@ SYMBOL = {"rho": "ρ", "r": "r"}
 _NOTES = "distributed_trf notes"
 
 
+@contextmanager
+def needing_matplotlib() -> Iterator[None]:
+    """Say by a MissingExtraError that an import of the block finds no matplotlib."""
+    try:
+        yield
+    except ImportError as error:
+        raise MissingExtraError("matplotlib", "figures", error) from error
+
+
 def new_figure(width: float, height: float) -> Figure:
     """Make an empty figure of a size in inches.
 
@@ -53,10 +64,8 @@ def new_figure(width: float, height: float) -> Figure:
     MissingExtraError
         If matplotlib is not installed.
     """
-    try:
+    with needing_matplotlib():
         from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtraError("matplotlib", "figures", error) from error
     return Figure(figsize=(width, height), layout="constrained")
 
 

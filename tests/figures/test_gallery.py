@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from distributed_trf import open_lowpass, open_results, select_units, simulate_results
-from distributed_trf.errors import ConfigError
+from distributed_trf.errors import ConfigError, MissingExtraError
 from distributed_trf.figures.gallery import FIGURES, chosen, draw
 from distributed_trf.figures.inputs import Inputs
 from distributed_trf.figures.save import FORMATS, save_figure
@@ -43,6 +43,14 @@ def figures(folder, rates):
     assert list(drawn) == [drawing.name for drawing in FIGURES]
     assert not [found for found in drawn.values() if isinstance(found, str)]
     return drawn
+
+
+def test_gallery__without_matplotlib_names_the_extra_for_every_figure(folder, rates, absent):
+    absent("matplotlib")
+    inputs = Inputs(folder, word_errors=rates)
+    for drawing in FIGURES:
+        with pytest.raises(MissingExtraError, match=r"matplotlib is not installed.*distributed_trf\[figures\]"):
+            drawing.draw(inputs)
 
 
 @pytest.mark.parametrize("name", [drawing.name for drawing in FIGURES])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import numpy as np
 import pytest
 
@@ -87,7 +85,7 @@ def test_raster_figure__takes_the_stimulus_set_it_is_told():
     assert "calls a: 1 pres" in raster_figure(HandMade(), "s1", "u1", "a", stimuli="calls").get_suptitle()
 
 
-def test_raster_figure__without_matplotlib_names_the_extra(monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(MissingExtraError, match=r"distributed_trf\[figures\]"):
+def test_raster_figure__without_matplotlib_names_the_extra(absent):
+    absent("matplotlib")
+    with pytest.raises(MissingExtraError, match=r"matplotlib is not installed.*distributed_trf\[figures\]"):
         raster_figure(HandMade(), "s1", "u1", "t")

@@ -7,7 +7,7 @@ import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from distributed_trf.errors import MissingExtraError
+from distributed_trf.figures.style import needing_matplotlib
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -63,10 +63,8 @@ def _line(text: str) -> str:
 
 
 def _svg(figure: Figure) -> bytes:
-    try:
+    with needing_matplotlib():
         from matplotlib import rc_context
-    except ImportError as error:
-        raise MissingExtraError("matplotlib", "figures", error) from error
     file = io.BytesIO()
     with rc_context({"svg.hashsalt": "distributed_trf", "svg.fonttype": "path"}):
         figure.savefig(file, format="svg", metadata={"Date": None})

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 from distributed_trf import names
+from distributed_trf.figures.style import needing_matplotlib
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -70,7 +71,8 @@ def architecture_bar(axis: Axes, layers: Sequence[int], types: Sequence[str]) ->
 
 def architecture_handles(ds: xr.Dataset, networks: Sequence[str]) -> list[Artist]:
     """Return what a legend shows of the kinds of layers of these networks; nothing if the kinds are not known."""
-    from matplotlib.patches import Patch
+    with needing_matplotlib():  # a legend is made before its figure, to know how high it is
+        from matplotlib.patches import Patch
 
     if "layer_type" not in ds.coords:
         return []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import sys
 
 import numpy as np
 import pytest
@@ -242,9 +241,8 @@ def test_report__holds_figures_and_says_why_others_are_not_there(tmp_path, drawi
     assert page.text.count("<b>unit</b>") == 1
 
 
-def test_report__without_matplotlib_has_all_but_figures(tmp_path, monkeypatch, drawings):
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+def test_report__without_matplotlib_has_all_but_figures(tmp_path, absent, drawings):
+    absent("matplotlib")
     page = report_of(write_small_study(tmp_path / "study"))
     assert page.images == []
     assert "Median of every layer matplotlib is not installed; install it with: pip install" in page.text
