@@ -24,9 +24,9 @@ def interruptible() -> Iterator[None]:
     """End a block as an error would when a signal comes, then say how to go on; the exit code is 128 + signal."""
     before = {number: signal.getsignal(number) for number in SIGNALS}
     heeded = [number for number, handler in before.items() if handler is not signal.SIG_IGN]  # nohup ignores SIGHUP
-    for number in heeded:
-        signal.signal(number, _end)
-    try:
+    try:  # from the first of them on, one may come
+        for number in heeded:
+            signal.signal(number, _end)
         yield
     except KeyboardInterrupt:
         _say()
