@@ -23,12 +23,13 @@ def test_signal__ends_a_command_with_what_to_do_and_its_own_code(tmp_path, numbe
     process = subprocess.Popen(
         ["env", "--default-signal=INT,HUP", *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    while not any(tmp_path.iterdir()):  # at work: while libraries are imported some take an exception for theirs
-        assert process.poll() is None
-        time.sleep(0.02)
+    while not is_handled(process.pid, signal.SIGHUP):  # the last of them; soon after, libraries are imported,
+        assert process.poll() is None  # some of which take any exception for theirs
+        time.sleep(0.001)
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
-    assert process.returncode == 128 + number
+    # Where it came while a library executed text, Python ends by the signal after all, which a shell tells alike.
+    assert process.returncode in (128 + number, -number if number == signal.SIGINT else None)
     assert err == "interrupted; what is done is kept: run the same command again\n"
     assert out.strip() == ""
     assert not (tmp_path / "large").exists()
