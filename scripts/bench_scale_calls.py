@@ -42,7 +42,7 @@ def _count(sentences: int, units: int, sessions: int) -> dict[str, dict[str, int
     import fake_card
 
     loader = SourceFileLoader("gpu_check", str(ROOT / "scripts" / "gpu_check"))
-    check: Any = module_from_spec(spec_from_loader("gpu_check", loader))  # type: ignore[arg-type]
+    check: Any = module_from_spec(spec_from_loader("gpu_check", loader))  # type: ignore[arg-type]  # it has a loader
     sys.modules["gpu_check"] = check
     loader.exec_module(check)
     device, found = check.Device("cuda"), {}

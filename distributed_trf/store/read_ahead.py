@@ -21,4 +21,4 @@ def read_ahead(values: Iterable[T]) -> Generator[T, None, None]:
         coming = thread.submit(next, iterator, _END)
         while (value := coming.result()) is not _END:
             coming = thread.submit(next, iterator, _END)
-            yield value  # type: ignore[misc]
+            yield value  # type: ignore[misc]  # what is not the end is a T
