@@ -15,7 +15,7 @@ from typing import Any
 
 from distributed_trf import Study, simulate, start_cluster
 from distributed_trf.config.study import StudySettings
-from distributed_trf.features.table import load_table
+from distributed_trf.features.network_table import load_table
 from distributed_trf.pipeline.context import Context
 from distributed_trf.pipeline.execute import Task
 from distributed_trf.pipeline.expected import Expectations

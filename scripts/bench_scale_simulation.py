@@ -12,7 +12,7 @@ from typing import Any
 from distributed_trf import simulate
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.config.study import load_study
-from distributed_trf.features.planning import expected_work, loads_file
+from distributed_trf.features.families.registry import expected_work, loads_file
 from distributed_trf.pipeline.context import Context
 from distributed_trf.pipeline.costs.cost import cost
 from distributed_trf.pipeline.costs.operations import Cost, Operations

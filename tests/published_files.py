@@ -189,6 +189,6 @@ def small_folder(folder: Path, *, later: bool = True) -> PublishedFiles:
 
 def published_size() -> dict[int, int]:
     """Channels of the 41 published sessions."""
-    from distributed_trf.recordings.ucsf.published_sites import SITES
+    from distributed_trf.recordings.ucsf.metadata import SITES
 
     return {int(site.session): site.channels for site in SITES}

@@ -12,8 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from distributed_trf.cli.console import LOGS, err, out
-from distributed_trf.cli.interrupt import interruptible
+from distributed_trf.cli.console import LOGS, err, interruptible, out
 from distributed_trf.errors import DistributedTRFError
 
 COMMANDS = {
@@ -21,18 +20,18 @@ COMMANDS = {
     "run": "study.run",
     "status": "study.status",
     "repair": "study.repair",
-    "prune": "prune.prune",
+    "prune": "study.prune",
     "results": "results.show_results",
-    "figures": "figures.draw_figures",
-    "report": "report.report",
+    "figures": "results.draw_figures",
+    "report": "results.report",
     "import-results": "published.import_results",
     "export-csv": "published.export_csv",
     "networks": "networks.list_networks",
-    "recipes": "recipes.app",
+    "recipes": "clusters.app",
     "recordings": "recordings.list_recordings",
-    "simulate": "simulate.write_recordings",
-    "wer": "word_errors.show_word_errors",
-    "doctor": "doctor.doctor",
+    "simulate": "recordings.write_recordings",
+    "wer": "networks.show_word_errors",
+    "doctor": "clusters.doctor",
 }
 """Where each command is, beside this module; it is loaded when somebody asks for it, as loading all takes seconds."""
 BEGINS = {

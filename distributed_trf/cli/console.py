@@ -1,9 +1,17 @@
-"""The terminal, and numbers as people read them."""
+"""The terminal, and numbers as people read them.
+
+Commands that are told to end: they put things in order first, so that no worker or job of a queue stays behind.
+"""
 
 from __future__ import annotations
 
 import logging
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
 
+import typer
 from rich.console import Console
 
 # Text is printed as it is: what stands in brackets or between colons may be part of a path. Styles are given as such.
@@ -74,3 +82,43 @@ def _scaled(n: float, base: int, units: tuple[str, ...]) -> str:
     while n >= base and power < len(units) - 1:
         n, power = n / base, power + 1
     return f"{n:.1f} {units[power]}" if n < 10 else f"{n:.0f} {units[power]}"
+
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Of a user's Ctrl-C, of the system or a batch system, and of a terminal that is gone."""
+
+
+class Told(SystemExit):
+    """A signal asked this process to end."""
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """End a block as an error would when a signal comes, then say how to go on; the exit code is 128 + signal."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    heeded = [number for number, handler in before.items() if handler is not signal.SIG_IGN]  # nohup ignores SIGHUP
+    try:  # from the first of them on, one may come
+        for number in heeded:
+            signal.signal(number, _end)
+        yield
+    except KeyboardInterrupt:
+        _say()
+        raise typer.Exit(128 + signal.SIGINT) from None
+    except Told:
+        _say()
+        raise
+    finally:
+        for number in heeded:
+            signal.signal(number, before[number])
+
+
+def _end(number: int, _: FrameType | None) -> None:
+    for each in SIGNALS:
+        signal.signal(each, signal.SIG_IGN)  # a second one must not break off what the first one began
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    raise Told(128 + number)
+
+
+def _say() -> None:
+    err.print("interrupted; what is done is kept: run the same command again")

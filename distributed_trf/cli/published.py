@@ -7,11 +7,11 @@ from pathlib import Path
 import typer
 
 from distributed_trf.cli.console import out
-from distributed_trf.cli.results_folder import RESULTS, results_folder, say_what_they_are_of
+from distributed_trf.cli.results import RESULTS, results_folder, say_what_they_are_of
 from distributed_trf.recordings.formats import open_recordings
 from distributed_trf.recordings.recording_set import RecordingSet
 from distributed_trf.results.analyses import has_bootstraps, has_lowpass, open_bootstraps, open_lowpass
-from distributed_trf.results.open import open_results
+from distributed_trf.results.open_results import open_results
 from distributed_trf.results.published.export_csv import write_published_csv
 from distributed_trf.results.published.import_csv import import_published_csv
 from distributed_trf.results.published.units import UCSF

@@ -1,25 +1,30 @@
-"""``dtrf recordings``."""
+"""``dtrf recordings``.
+
+``dtrf simulate``.
+"""
 
 from __future__ import annotations
 
 import re
 from math import isnan
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, cast
 
 import typer
 import xarray as xr
 from rich.padding import Padding
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from distributed_trf.cli.console import out
+from distributed_trf.cli.console import out, size
 from distributed_trf.errors import ConfigError
 from distributed_trf.figures.raster import raster_figure
-from distributed_trf.figures.save import FORMATS
+from distributed_trf.figures.style import FORMATS
 from distributed_trf.recordings.formats import guess_format, open_recordings
 from distributed_trf.recordings.inventory import OF_SPIKES, inventory
 from distributed_trf.recordings.recording_set import unusable_sessions
+from distributed_trf.recordings.simulation.simulate import simulate
 
 SOME_UNREADABLE = 1
 CLOCK = ("session", "sounds (s)", "spikes (s)", "spikes/s", "in sounds")
@@ -130,3 +135,38 @@ def _short(value: float, how: str = ".4g") -> str:
 def _number(value: xr.DataArray) -> str:
     """Write a whole number, or a dash where it is not known."""
     return "-" if value.isnull() else str(int(value))
+
+
+def write_recordings(
+    folder: Path = typer.Argument(help="New folder of the recording set.", show_default=False),
+    *,
+    format: str = typer.Option("ucsf", help="Published format of the files: ucsf or ucdavis."),
+    sessions: int = typer.Option(3, help="Recording sessions."),
+    channels: str = typer.Option(
+        "8", help="Channels of each session, or 'published'; of several, one is pure noise.", metavar="N|published"
+    ),
+    sentences: int = typer.Option(60, help="Sentences in all, of which some are repeated for testing."),
+    calls: int = typer.Option(0, help="Presentations of monkey calls (ucsf), or different calls (ucdavis)."),
+    seed: int = typer.Option(0, help="Of everything random."),
+) -> None:
+    """Write simulated recordings in a published format, with the truth beside them."""
+    columns = (BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn())
+    left = (TextColumn("left"), TimeRemainingColumn())
+    with Progress(TextColumn("write sessions"), *columns, *left, console=out, transient=True) as progress:
+        bar = progress.add_task("", total=sessions)
+        truth = simulate(
+            folder,
+            format=format,
+            sessions=sessions,
+            channels=int(channels) if channels.isdecimal() else cast(Literal["published"], channels),
+            sentences=sentences,
+            calls=calls,
+            seed=seed,
+            on_session=lambda _: progress.advance(bar),
+        )
+    on_disk = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    out.print(
+        f"{sessions} sessions of {truth.sizes['unit']} units in all, {sentences} sentences, {calls} calls; "
+        f"{size(on_disk)}: {folder.resolve()}",
+        soft_wrap=True,
+    )

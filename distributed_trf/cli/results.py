@@ -1,7 +1,15 @@
-"""``dtrf results``."""
+"""Where the results are that a command is about, and what they are of.
+
+``dtrf results``.
+
+``dtrf figures``.
+
+``dtrf report``.
+"""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -9,13 +17,60 @@ import typer
 from rich.table import Table
 
 from distributed_trf.cli.console import out
-from distributed_trf.cli.results_folder import RESULTS, results_folder, say_what_they_are_of
-from distributed_trf.results.open import open_results
-from distributed_trf.results.responses.known_rates import ceiling_distance
-from distributed_trf.results.tables.layer_table import layer_table
-from distributed_trf.results.tables.penalty_edges import in_words, penalty_edges
-from distributed_trf.results.tables.reliability_table import reliability_table
-from distributed_trf.results.tables.save import SUFFIXES, save_table
+from distributed_trf.config.analyses import load_word_errors
+from distributed_trf.config.load import listed
+from distributed_trf.config.study import StudySettings, load_study
+from distributed_trf.errors import ConfigError, NothingToDrawError
+from distributed_trf.figures.gallery import FIGURES, chosen, draw
+from distributed_trf.figures.html.session_report import write_session_report
+from distributed_trf.figures.html.study_report import write_report
+from distributed_trf.figures.inputs import Inputs
+from distributed_trf.figures.style import FORMATS, notes_of, save_figure
+from distributed_trf.pipeline.fit_state import FitState, fit_state
+from distributed_trf.results.analyses import open_tree
+from distributed_trf.results.best_layers import in_words, layer_table, penalty_edges
+from distributed_trf.results.dataframe import SUFFIXES, save_table
+from distributed_trf.results.inter_trial_draws import ceiling_distance
+from distributed_trf.results.open_results import open_results
+from distributed_trf.results.session_table import reliability_table
+from distributed_trf.speech_recognition.word_errors import TABLE
+from distributed_trf.store.atomic import check_folder
+from distributed_trf.store.study_store import StudyStore
+
+RESULTS = typer.Argument(
+    metavar="STUDY",
+    help="Study file, the name of one in configs/, or a folder with results, such as one of dtrf import-results.",
+    show_default=False,
+)
+
+
+def results_folder(study: str) -> tuple[Path, StudySettings | None]:
+    """Return the folder of a study's results, and the study where its file is named.
+
+    The folder is ``study`` itself if it is such a folder, or else the output of the study.
+
+    Raises
+    ------
+    ConfigError
+        If it is neither that, nor a study file that can be used.
+    """
+    folder = Path(study)
+    if (folder / "store.json").is_file():
+        return folder, None
+    if folder.is_dir() and study not in listed("configs"):
+        near = sorted(str(marker.parent) for marker in folder.glob("*/store.json"))
+        hint = f"; did you mean {near[0]}?" if near else "; name a study file, or the output folder of a study"
+        raise ConfigError(f"{study}: is a folder without store.json, so it holds no results{hint}")
+    settings = load_study(study)
+    return settings.output, settings
+
+
+def say_what_they_are_of(folder: Path, study: StudySettings | None) -> FitState | None:
+    """Print what a reader of the results must know: fits of other settings, fits that failed or are missing."""
+    state = fit_state(StudyStore.open(folder), study)
+    for line in state.lines() if state is not None else ():
+        out.print(f"note: {line}", soft_wrap=True)
+    return state
 
 
 def show_results(
@@ -66,3 +121,70 @@ def show_results(
             f"(which drives the units) reaches {known.r:.3f} (median distance {known.distance:.3f}); units of pure "
             f"noise stay within |r| = {known.noise:.3f}"
         )
+
+
+def draw_figures(
+    study: str = RESULTS,
+    *,
+    only: str | None = typer.Option(None, help="Figures by name with commas between them, such as 3,S2,controls."),
+    formats: str = typer.Option("png", "--format", help="File formats with commas between them: png, pdf, svg."),
+    dpi: int = typer.Option(150, min=30, help="Resolution of png."),
+    delta: float = typer.Option(0.5, help="Of the rule for highly tuned units; S8 to S10 have 1."),
+    bin_width: float | None = typer.Option(None, help="Milliseconds; by default 50, 20 of low-passed features."),
+    word_errors: str | None = typer.Option(None, help="File or name of what `dtrf wer` was given, for S5."),
+) -> None:
+    """Draw all figures that the results allow into the study's figures/ folder; S5 needs --word-errors."""
+    endings = [ending.strip() for ending in formats.split(",")]
+    for ending in endings:
+        if ending not in FORMATS:
+            raise typer.BadParameter(f"{ending!r} is not one of {', '.join(FORMATS)}", param_hint="--format")
+    wanted = None if only is None else only.split(",")
+    chosen(wanted)  # a misspelt name is found before anything is drawn
+    folder, settings = results_folder(study)
+    open_tree(folder)  # checks all that figures are drawn from
+    say_what_they_are_of(folder, settings)
+    table = None if word_errors is None else load_word_errors(word_errors).output / TABLE
+    left_out = {}
+    for drawing, figure in draw(Inputs(folder, delta, bin_width, table), wanted):
+        if isinstance(figure, str):
+            left_out[drawing.name] = figure
+            continue
+        at = "" if bin_width is None else f"_{bin_width:g}ms"
+        for file in save_figure(figure, folder / "figures", f"figure_{drawing.name}{at}", endings, dpi=dpi):
+            out.print(f"figure: {file}", soft_wrap=True)
+        for text in notes_of(figure):
+            out.print(f"note: {text}")
+    if left_out and (wanted is not None or len(left_out) == len(FIGURES)):
+        raise NothingToDrawError("; ".join(f"figure {name}: {reason}" for name, reason in left_out.items()))
+    for name, reason in left_out.items():
+        out.print(f"no figure {name}: {reason}")
+
+
+def report(
+    study: str = RESULTS,
+    *,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.html", help="By default report.html in the study's folder.", show_default=False),
+    ] = None,
+    session: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of one session, on a page.", show_default=False)
+    ] = None,
+) -> None:
+    """Write what a study is and found, with every figure, as one HTML file."""
+    folder, settings = results_folder(study)
+    path = folder / _file_name(session) if output is None else output
+    if path.is_dir():
+        raise ConfigError(f"--output: {path} is a folder; name a file")
+    check_folder(path.parent)  # before minutes are spent on figures
+    if session is None:
+        write_report(folder, path, study=settings)
+    else:
+        write_session_report(folder, session, path)
+    say_what_they_are_of(folder, settings)
+    out.print(f"report: {path}", soft_wrap=True)
+
+
+def _file_name(session: str | None) -> str:
+    """Name a report; the name of a session of imported results may be no name for a file."""
+    return "report.html" if session is None else "report_" + re.sub(r"[^\w.-]", "_", session) + ".html"

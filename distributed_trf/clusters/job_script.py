@@ -9,8 +9,8 @@ from typing import Any
 from unittest.mock import patch
 
 from distributed_trf.clusters.dask_settings import exports
-from distributed_trf.clusters.keys import security_from
 from distributed_trf.clusters.recipe_jobs import JobRecipe, LsfRecipe, PbsRecipe, SgeRecipe, SlurmRecipe
+from distributed_trf.clusters.tls import security_from
 from distributed_trf.errors import ConfigError, MissingExtraError
 
 NAME = "dtrf"

@@ -9,8 +9,7 @@ from typing import Any, get_args
 from distributed_trf.clusters.recipe_jobs import LsfRecipe, PbsRecipe, SgeRecipe, SlurmRecipe
 from distributed_trf.clusters.recipe_local import LocalCudaRecipe, LocalRecipe
 from distributed_trf.clusters.recipe_machines import ExistingRecipe, SshRecipe
-from distributed_trf.config.load import read, validate
-from distributed_trf.config.locate import locate
+from distributed_trf.config.load import locate, read, validate
 from distributed_trf.errors import ConfigError
 
 Recipe = LocalRecipe | LocalCudaRecipe | SlurmRecipe | PbsRecipe | LsfRecipe | SgeRecipe | SshRecipe | ExistingRecipe

@@ -7,15 +7,14 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from distributed_trf.clusters.all_workers import tell_workers
 from distributed_trf.clusters.dask_settings import dask_settings
 from distributed_trf.clusters.recipe import Recipe, load_recipe
 from distributed_trf.clusters.recipe_jobs import JobRecipe
 from distributed_trf.clusters.recipe_machines import ExistingRecipe, SshRecipe
-from distributed_trf.clusters.start_existing import connect
 from distributed_trf.clusters.start_jobs import start_jobs
 from distributed_trf.clusters.start_local import start_local
-from distributed_trf.clusters.start_ssh import start_ssh
+from distributed_trf.clusters.start_machines import connect, start_ssh
+from distributed_trf.clusters.worker_setup import tell_workers
 
 
 @contextmanager

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from distributed_trf.clusters.job_script import NAME, cluster_class, job_options, job_script
-from distributed_trf.clusters.keys import keys
 from distributed_trf.clusters.recipe_jobs import JobRecipe
 from distributed_trf.clusters.this_machine import check_command, check_interface, free_address
+from distributed_trf.clusters.tls import keys
 from distributed_trf.errors import ConfigError
 
 

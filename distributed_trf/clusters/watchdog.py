@@ -12,8 +12,7 @@ from typing import Any
 from distributed import SchedulerPlugin, Status
 from distributed.scheduler import NoWorkerError, Scheduler
 
-from distributed_trf.clusters.job_listing import live_jobs
-from distributed_trf.clusters.job_log import end_of_log
+from distributed_trf.clusters.job_listing import end_of_log, live_jobs
 from distributed_trf.clusters.recipe_jobs import JobRecipe
 from distributed_trf.clusters.worker_proof import TOPIC
 from distributed_trf.errors import SubmissionError, WorkersLostError

@@ -19,10 +19,10 @@ import numpy as np
 from distributed import Status, Worker, WorkerPlugin, get_worker
 
 from distributed_trf.arrays import free_memory, to_device
-from distributed_trf.clusters.all_workers import tell_workers
 from distributed_trf.clusters.device_proof import CONTEXT_BYTES, explained, try_libraries
+from distributed_trf.clusters.worker_setup import tell_workers
 from distributed_trf.errors import DeviceError, DeviceLostError, WorkersLostError
-from distributed_trf.features.device_memory import give_back_cupy_blocks, give_back_torch_blocks
+from distributed_trf.features.device import give_back_cupy_blocks, give_back_torch_blocks
 
 logger = logging.getLogger(__name__)
 

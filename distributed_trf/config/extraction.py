@@ -1,14 +1,74 @@
-"""Which networks a study hears with, and how."""
+"""What a study can ask of a network's weights, as one word such as ``trained`` or ``reset-3``.
+
+=====================  ================================================================================
+``trained``            as published, or from ``source`` in the study
+``fixed``              a spectrogram: there is nothing to train
+``reset``              the architecture with torch's own initial weights, seed 0; ``reset-3`` has seed 3
+``permuted``           trained, the entries of every parameter in random order; seeds as above
+``random``             every parameter drawn from N(0, 1); seeds as above
+``random_uniform``     every parameter drawn from U(0, 1); seeds as above
+``scaled-2.5``         trained, every parameter times 2.5; any factor above 0 but 1
+``projection_linear``  random layers of the same widths on the network's own spectrogram, one for each layer; also
+                       ``projection_conv``, ``projection_linear_gelu``, ``projection_conv_gelu``; seeds as above
+=====================  ================================================================================
+
+Which networks a study hears with, and how.
+"""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, WrapValidator
+from pydantic import AfterValidator, Field, ValidationError, WrapValidator
 
 from distributed_trf.config.fields import Name, Source
 from distributed_trf.config.load import Settings
-from distributed_trf.config.weights import Weights
+
+TRAINED, FIXED, SCALED = "trained", "fixed", "scaled"
+PROJECTIONS = ("projection_linear", "projection_conv", "projection_linear_gelu", "projection_conv_gelu")
+SEEDED = ("reset", "permuted", "random", "random_uniform", *PROJECTIONS)
+"""Kinds that are drawn, so that each seed is another set of weights."""
+
+
+def kind_of(weights: str) -> str:
+    """Return the kind of some weights, without seed or factor."""
+    return weights.split("-")[0]
+
+
+def seed_of(weights: str) -> int:
+    """Return the seed of weights that are drawn; 0 where none is written."""
+    return int(weights.partition("-")[2] or 0)
+
+
+def factor_of(weights: str) -> float:
+    """Return what ``scaled`` weights are multiplied by."""
+    return float(weights.partition("-")[2])
+
+
+def _known(weights: str) -> str:
+    kind, dash, number = weights.partition("-")
+    plain = {TRAINED, FIXED, *SEEDED}
+    if kind in plain and not dash:
+        return weights
+    # One spelling for each: the word names folders and labels results.
+    if kind in SEEDED and number.isascii() and number.isdigit() and number == str(int(number)) and int(number) > 0:
+        return weights
+    if kind == SCALED and _is_factor(number):
+        return weights
+    raise ValueError(
+        f"{weights!r} is not among {', '.join([TRAINED, *SEEDED, 'scaled-FACTOR', FIXED])}; a seed other than 0 is "
+        "written reset-1, a factor (other than 1) scaled-0.5"
+    )
+
+
+def _is_factor(number: str) -> bool:
+    try:
+        return number == f"{float(number):g}" and 0 < float(number) < float("inf") and float(number) != 1
+    except ValueError:
+        return False
+
+
+Weights = Annotated[str, AfterValidator(_known)]
 
 
 class NetworkSettings(Settings):

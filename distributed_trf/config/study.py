@@ -16,8 +16,7 @@ from distributed_trf.config.analyses import (
 )
 from distributed_trf.config.extraction import ExtractionSettings, NetworkSettings
 from distributed_trf.config.fields import AbsolutePath, Milliseconds, Name, Seconds
-from distributed_trf.config.load import Settings, load
-from distributed_trf.config.locate import locate
+from distributed_trf.config.load import Settings, load, locate
 
 Training = Literal["first", "mean", "all"]
 """Presentations of a training sound that are fitted."""

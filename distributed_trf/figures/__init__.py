@@ -7,20 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from distributed_trf.figures.controls import figure_controls
-    from distributed_trf.figures.cutoffs import figure_4
-    from distributed_trf.figures.layer_profiles import figure_3, figure_s4, figure_s7
+    from distributed_trf.figures.layer_profiles import figure_3, figure_s3, figure_s4, figure_s7
+    from distributed_trf.figures.lowpass_cutoffs import figure_4
     from distributed_trf.figures.prediction import example_prediction
     from distributed_trf.figures.preferred_layers import figure_5, figure_s6
     from distributed_trf.figures.raster import raster_figure
-    from distributed_trf.figures.ratios import figure_s3
     from distributed_trf.figures.responses_and_sites import figure_2
-    from distributed_trf.figures.session_map import session_layers
-    from distributed_trf.figures.session_normalisers import session_reliability
-    from distributed_trf.figures.shares import figure_shares
+    from distributed_trf.figures.session_map import session_layers, session_reliability
     from distributed_trf.figures.site_map import recording_sites
     from distributed_trf.figures.spectrogram_boxes import figure_s2
     from distributed_trf.figures.tuned_units import figure_s1
     from distributed_trf.figures.unit_map import figure_map
+    from distributed_trf.figures.variance_shares import figure_shares
     from distributed_trf.figures.word_error_scatter import figure_s5
 
 _HOMES = {

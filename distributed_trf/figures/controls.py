@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING
 import xarray as xr
 
 from distributed_trf import names
-from distributed_trf.config.weights import FIXED, SCALED, SEEDED, TRAINED, kind_of
+from distributed_trf.config.extraction import FIXED, SCALED, SEEDED, TRAINED, kind_of
 from distributed_trf.errors import NothingToDrawError
-from distributed_trf.figures.panels.architecture_bar import architecture_handles
 from distributed_trf.figures.panels.panel_grid import at_left, legend, panels, stacked, wrapped
-from distributed_trf.figures.panels.profile_panel import finish_panel, profile_line, set_limits
+from distributed_trf.figures.panels.profile_panel import architecture_handles, finish_panel, profile_line, set_limits
 from distributed_trf.figures.panels.profile_rows import FEW
 from distributed_trf.figures.style import LINE, NUMBER, PAGE_WIDTH, SMALL, SYMBOL, new_figure, note, tidy
 from distributed_trf.results.layers import layer_profile, spectrograms
-from distributed_trf.results.shown import Shown, has, networks_of, show
+from distributed_trf.results.plotted_units import Shown, has, networks_of, show
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING
 
 from distributed_trf.errors import ConfigError, NothingToDrawError
 from distributed_trf.figures.controls import figure_controls
-from distributed_trf.figures.cutoffs import figure_4
 from distributed_trf.figures.inputs import Inputs
-from distributed_trf.figures.layer_profiles import STRICTER, figure_3, figure_s4, figure_s7
+from distributed_trf.figures.layer_profiles import STRICTER, figure_3, figure_s3, figure_s4, figure_s7
+from distributed_trf.figures.lowpass_cutoffs import figure_4
 from distributed_trf.figures.preferred_layers import figure_5, figure_s6
-from distributed_trf.figures.ratios import figure_s3
 from distributed_trf.figures.responses_and_sites import figure_2
-from distributed_trf.figures.shares import figure_shares
 from distributed_trf.figures.spectrogram_boxes import figure_s2
 from distributed_trf.figures.tuned_units import figure_s1
 from distributed_trf.figures.unit_map import figure_map
+from distributed_trf.figures.variance_shares import figure_shares
 from distributed_trf.figures.word_error_scatter import figure_s5
 
 if TYPE_CHECKING:

@@ -1,4 +1,7 @@
-"""What figures are drawn from: a study's results, and what else its folder holds."""
+"""What figures are drawn from: a study's results, and what else its folder holds.
+
+Which stimulus set and bin width a figure shows unless it is told.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
 from distributed_trf import names
 from distributed_trf.errors import DamagedError, NothingToDrawError, StoreError
 from distributed_trf.results.analyses import open_lowpass, open_together
-from distributed_trf.results.open import open_results
-from distributed_trf.results.rho import with_rho
+from distributed_trf.results.open_results import open_results, with_rho
 
 
 @dataclass(frozen=True)
@@ -96,3 +99,35 @@ def _opened(open_: Callable[[Path], xr.Dataset], folder: Path, reason: str) -> x
         raise
     except StoreError as error:
         raise NothingToDrawError(reason) from error
+
+
+USUAL_BIN_WIDTH = 50.0
+"""Milliseconds; that of most figures of Ahmed et al. (2025)."""
+
+
+def chosen_place(ds: xr.Dataset, stimuli: str | None = None, bin_width: float | None = None) -> tuple[str, float]:
+    """Return a stimulus set and a bin width (ms); by default the first set, and 50 ms or else the first.
+
+    Raises
+    ------
+    NothingToDrawError
+        If one is asked for that the results do not have.
+    """
+    sets = np.atleast_1d(ds[names.STIMULI].values).tolist()
+    widths = np.atleast_1d(ds[names.BIN_WIDTH].values).tolist()
+    if stimuli is None:
+        stimuli = str(sets[0])
+    if bin_width is None:
+        bin_width = USUAL_BIN_WIDTH if USUAL_BIN_WIDTH in widths else float(widths[0])
+    if stimuli not in sets or bin_width not in widths:
+        raise NothingToDrawError(
+            f"{stimuli} at {bin_width:g} ms is not in these results, which have {', '.join(map(str, sets))} at "
+            f"{', '.join(f'{width:g}' for width in widths)} ms"
+        )
+    return stimuli, bin_width
+
+
+def at_place(ds: xr.Dataset, stimuli: str, bin_width: float) -> xr.Dataset:
+    """Select one stimulus set and bin width of results; a dataset that has only one need not have the dimension."""
+    wanted = {names.STIMULI: stimuli, names.BIN_WIDTH: bin_width}
+    return ds.sel({dim: label for dim, label in wanted.items() if dim in ds.dims})

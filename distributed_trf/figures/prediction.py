@@ -9,12 +9,11 @@ import numpy as np
 import xarray as xr
 
 from distributed_trf.errors import NothingToDrawError
-from distributed_trf.figures.panels.spectrogram import draw_spectrogram
+from distributed_trf.figures.panels.panel_grid import draw_spectrogram
 from distributed_trf.figures.style import SMALL, network_style, new_figure, tidy
-from distributed_trf.recordings.time_grid import WHOLE_STIMULUS
-from distributed_trf.results.responses.best_predicted import Example
-from distributed_trf.results.responses.models import Models, open_models
-from distributed_trf.results.responses.predicted_response import predicted_response
+from distributed_trf.recordings.recording_set import WHOLE_STIMULUS
+from distributed_trf.results.best_predicted import Example, predicted_response
+from distributed_trf.results.models import Models, open_models
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,15 +9,15 @@ import numpy as np
 import xarray as xr
 
 from distributed_trf import names
-from distributed_trf.config.weights import TRAINED
+from distributed_trf.config.extraction import TRAINED
 from distributed_trf.errors import NothingToDrawError
-from distributed_trf.figures.panels.histogram_panel import Side, histogram_panel
 from distributed_trf.figures.panels.panel_grid import at_left, legend, panels, stacked, wrapped
 from distributed_trf.figures.panels.profile_panel import MANY
 from distributed_trf.figures.panels.profile_rows import LEGEND
+from distributed_trf.figures.panels.summary_bars import Side, histogram_panel
 from distributed_trf.figures.style import MEDIUM, PAGE_WIDTH, area_colour, new_figure, note, stars, tidy
 from distributed_trf.results.layers import peak_layer
-from distributed_trf.results.shown import Shown, has, networks_of, show
+from distributed_trf.results.plotted_units import Shown, has, networks_of, show
 from distributed_trf.results.statistics.area_tests import AREAS, compare_areas
 
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ def _numbers(of: xr.DataArray, area: str) -> np.ndarray:
 def _finish(figure: Figure, key: SubFigure, two: tuple[str, str], shown: list[Shown], notes: list[str]) -> None:
     from matplotlib.patches import Patch
 
-    from distributed_trf.figures.panels.histogram_panel import HATCHES
+    from distributed_trf.figures.panels.summary_bars import HATCHES
 
     handles: list[Artist] = [
         Patch(facecolor=(area_colour(a, list(two)), 0.35), edgecolor=area_colour(a, list(two)), hatch=h, label=a)

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import xarray as xr
 
 from distributed_trf.errors import DataError, NothingToDrawError
-from distributed_trf.figures.inputs import Inputs
-from distributed_trf.figures.place import chosen_place
+from distributed_trf.figures.inputs import Inputs, chosen_place
 from distributed_trf.figures.prediction import draw_example, example_response, example_title, saved_models
 from distributed_trf.figures.site_map import (
     draw_sites,
@@ -19,7 +18,7 @@ from distributed_trf.figures.site_map import (
     site_table,
 )
 from distributed_trf.figures.style import PAGE_WIDTH, SMALL, network_style, new_figure, note
-from distributed_trf.results.responses.best_predicted import Example, best_predicted
+from distributed_trf.results.best_predicted import Example, best_predicted
 from distributed_trf.results.units import select_units
 
 if TYPE_CHECKING:

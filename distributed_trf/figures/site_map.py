@@ -11,7 +11,7 @@ import xarray as xr
 
 from distributed_trf.errors import NothingToDrawError
 from distributed_trf.figures.style import PAGE_WIDTH, SMALL, area_colour, new_figure, note, tidy
-from distributed_trf.results.attributes import study_of
+from distributed_trf.results.open_results import study_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

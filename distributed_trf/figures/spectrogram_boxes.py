@@ -9,12 +9,11 @@ import numpy as np
 import xarray as xr
 
 from distributed_trf import names
-from distributed_trf.config.weights import FIXED
+from distributed_trf.config.extraction import FIXED
 from distributed_trf.errors import NothingToDrawError
 from distributed_trf.figures.style import NUMBER, PAGE_WIDTH, new_figure, note, tidy
-from distributed_trf.results.layers import spectrograms
-from distributed_trf.results.shown import Shown, has, show
-from distributed_trf.results.statistics.quantiles import quantiles
+from distributed_trf.results.layers import quantiles, spectrograms
+from distributed_trf.results.plotted_units import Shown, has, show
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

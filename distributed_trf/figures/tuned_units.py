@@ -9,10 +9,10 @@ import numpy as np
 import xarray as xr
 
 from distributed_trf.errors import NothingToDrawError, StoreError
-from distributed_trf.figures.place import at_place, chosen_place
+from distributed_trf.figures.inputs import at_place, chosen_place
 from distributed_trf.figures.style import PAGE_WIDTH, SMALL, new_figure, note, tidy
 from distributed_trf.reliability.selection import highly_tuned
-from distributed_trf.results.responses.inter_trial_draws import inter_trial_draws
+from distributed_trf.results.inter_trial_draws import inter_trial_draws
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,14 +9,13 @@ import numpy as np
 import xarray as xr
 
 from distributed_trf import names
-from distributed_trf.config.weights import TRAINED
+from distributed_trf.config.extraction import TRAINED
 from distributed_trf.errors import NothingToDrawError
-from distributed_trf.figures.panels.architecture_bar import architecture_handles
 from distributed_trf.figures.panels.panel_grid import legend, panels, stacked, wrapped
-from distributed_trf.figures.panels.profile_panel import finish_panel
+from distributed_trf.figures.panels.profile_panel import architecture_handles, finish_panel
 from distributed_trf.figures.style import MEDIUM, NUMBER, PAGE_WIDTH, SMALL, new_figure, note
 from distributed_trf.results.layers import peak_layer
-from distributed_trf.results.shown import Shown, has, networks_of, show
+from distributed_trf.results.plotted_units import Shown, has, networks_of, show
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

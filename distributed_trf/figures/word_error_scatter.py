@@ -9,13 +9,13 @@ import pandas as pd
 import xarray as xr
 
 from distributed_trf import names
-from distributed_trf.config.weights import TRAINED
+from distributed_trf.config.extraction import TRAINED
 from distributed_trf.errors import DataError, NothingToDrawError
 from distributed_trf.figures.panels.panel_grid import at_left, key, legend, panels, stacked, wrapped
 from distributed_trf.figures.panels.profile_rows import LEGEND
 from distributed_trf.figures.style import NUMBER, PAGE_WIDTH, SMALL, network_style, new_figure, note, tidy
 from distributed_trf.results.layers import best_layer
-from distributed_trf.results.shown import Shown, has, networks_of, show
+from distributed_trf.results.plotted_units import Shown, has, networks_of, show
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

@@ -17,7 +17,7 @@ from typing import Self
 
 from distributed_trf.clusters.recipe import Recipe, load_recipe
 from distributed_trf.clusters.recipe_local import LocalCudaRecipe, LocalRecipe
-from distributed_trf.clusters.threads import limited_threads
+from distributed_trf.clusters.worker_setup import limited_threads
 from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import ConfigError, StoreBusyError
 from distributed_trf.pipeline.context import Context
@@ -32,10 +32,10 @@ from distributed_trf.pipeline.run import Run, nothing_to_do
 from distributed_trf.pipeline.survey import Planned, State, survey, survey_all
 from distributed_trf.pipeline.watch.events import ItemEnded, Waits, Watcher
 from distributed_trf.store.atomic import sweep
-from distributed_trf.store.claims import claim, holders, is_claimed
 from distributed_trf.store.fingerprint import digest, library_versions
-from distributed_trf.store.lock import ELEMENT, element_lock, laying, wait_for_orphans
+from distributed_trf.store.item_locks import claim, holders, is_claimed
 from distributed_trf.store.receipts import Receipt, read_failure, read_receipt
+from distributed_trf.store.study_lock import ELEMENT, element_lock, laying, wait_for_orphans
 from distributed_trf.store.study_store import StudyStore
 
 FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0

@@ -8,11 +8,10 @@ from typing import Any, Protocol, Self
 
 from pydantic import ValidationError
 
-from distributed_trf.config.extraction import NetworkSettings
+from distributed_trf.config.extraction import NetworkSettings, Weights
 from distributed_trf.config.study import StudySettings
-from distributed_trf.config.weights import Weights
 from distributed_trf.errors import StoreError
-from distributed_trf.features.table import Layer, NetworkTable, chosen_layers, chosen_weights
+from distributed_trf.features.network_table import Layer, NetworkTable, chosen_layers, chosen_weights
 from distributed_trf.pipeline.shared import shared
 from distributed_trf.store.study_store import StudyStore
 

@@ -21,10 +21,10 @@ from distributed_trf.pipeline.lay import follow, gather_reliability, is_well, re
 from distributed_trf.pipeline.survey import State, items, survey
 from distributed_trf.store.features import drop_layers, stored_layers
 from distributed_trf.store.laid import forget_laid, laid_if_any
-from distributed_trf.store.lock import run_lock
 from distributed_trf.store.receipts import SPIKES, read_receipt, revoke_receipt, write_receipt
 from distributed_trf.store.result_laying import lay_results
 from distributed_trf.store.results import filled_places, fit_chunks, said_of, stored_grid, withheld_places
+from distributed_trf.store.study_lock import run_lock
 from distributed_trf.store.vouched import REMEDY
 
 

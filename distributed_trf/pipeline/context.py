@@ -8,14 +8,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
-from distributed_trf.config.extraction import NetworkSettings
+from distributed_trf.config.extraction import NetworkSettings, Weights
 from distributed_trf.config.study import StudySettings
-from distributed_trf.config.weights import Weights
 from distributed_trf.errors import ConfigError, RecordingError
-from distributed_trf.features.families.known import FAMILIES
-from distributed_trf.features.planning import check_weights, frame_rate, is_known
+from distributed_trf.features.families.registry import FAMILIES, check_weights, frame_rate, is_known
+from distributed_trf.features.network_table import Layer, NetworkTable, chosen_layers, chosen_weights, load_table
 from distributed_trf.features.resample import FINEST_BIN, KEPT_RATE
-from distributed_trf.features.table import Layer, NetworkTable, chosen_layers, chosen_weights, load_table
 from distributed_trf.pipeline.asked import batch_sizes
 from distributed_trf.pipeline.stages.extract import feature_layout, heard_lengths
 from distributed_trf.pipeline.stages.lowpass import check_lowpass

@@ -18,7 +18,7 @@ from typing import Any
 
 from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import DamagedError, DistributedTRFError, StoreError
-from distributed_trf.features.table import NetworkTable
+from distributed_trf.features.network_table import NetworkTable
 from distributed_trf.pipeline.expected import Fingerprint
 from distributed_trf.pipeline.hang import limited, where
 from distributed_trf.pipeline.items import (
@@ -46,8 +46,8 @@ from distributed_trf.pipeline.stages.room import with_room
 from distributed_trf.pipeline.stages.together import fit_together
 from distributed_trf.recordings.formats import open_recordings
 from distributed_trf.recordings.recording_set import RecordingSet
-from distributed_trf.store.claims import Claim, Holder, claim
 from distributed_trf.store.fingerprint import digest
+from distributed_trf.store.item_locks import Claim, Holder, claim
 from distributed_trf.store.receipts import Receipt, read_receipt, revoke_receipt, write_failure, write_receipt
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.timing import recording

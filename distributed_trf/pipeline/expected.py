@@ -12,7 +12,7 @@ from typing import Any
 
 from distributed_trf.config.study import ReliabilitySettings, StudySettings
 from distributed_trf.errors import DamagedError
-from distributed_trf.features.families.known import versions
+from distributed_trf.features.families.registry import versions
 from distributed_trf.features.weights.source import weights_identity
 from distributed_trf.pipeline.context import Context
 from distributed_trf.pipeline.items import (

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from distributed_trf import names
 from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import ConfigError, StoreError
-from distributed_trf.features.table import NetworkTable, chosen_layers, chosen_weights, load_table
+from distributed_trf.features.network_table import NetworkTable, chosen_layers, chosen_weights, load_table
 from distributed_trf.pipeline.expected import (
     extraction_settings,
     fit_settings,

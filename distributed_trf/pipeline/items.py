@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from distributed_trf.config.weights import Weights
+from distributed_trf.config.extraction import Weights
 from distributed_trf.store.receipts import ANALYSE as ANALYSE
 from distributed_trf.store.receipts import ASSESS as ASSESS
 from distributed_trf.store.receipts import EXTRACT as EXTRACT

@@ -18,9 +18,9 @@ from distributed_trf.pipeline.items import ANALYSE, ASSESS, EXTRACT, FIT, Assess
 from distributed_trf.pipeline.manifest import provenance
 from distributed_trf.pipeline.stages.extract import feature_layout
 from distributed_trf.pipeline.survey import items
-from distributed_trf.store.claims import claim
 from distributed_trf.store.feature_layout import FeatureLayout
 from distributed_trf.store.features import lay_features, stored_layers
+from distributed_trf.store.item_locks import claim
 from distributed_trf.store.laid import laid_if_any
 from distributed_trf.store.receipts import read_receipt, revoke_receipt, vouched_files, write_receipt
 from distributed_trf.store.result_grid import Grid, Place

@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from distributed_trf.config.locate import PACKAGE
+from distributed_trf.config.load import PACKAGE
 from distributed_trf.config.study import StudySettings
 from distributed_trf.store.atomic import make_folder
 

@@ -10,7 +10,7 @@ from typing import Any
 from distributed_trf.errors import DamagedError
 from distributed_trf.pipeline.shared import FILE
 from distributed_trf.store.atomic import TEMPORARY
-from distributed_trf.store.record import read_record
+from distributed_trf.store.receipts import read_record
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.store.vouched import check_files
 

@@ -19,7 +19,7 @@ from distributed_trf.pipeline.lay import (
 from distributed_trf.pipeline.repair import take_back_damaged
 from distributed_trf.pipeline.shared import Shared, share
 from distributed_trf.pipeline.survey import Planned, State, survey
-from distributed_trf.store.claims import claim
+from distributed_trf.store.item_locks import claim
 from distributed_trf.store.receipts import revoke_receipt
 from distributed_trf.store.result_laying import mend_results
 

@@ -18,10 +18,10 @@ from distributed_trf.pipeline.lay import result_attrs, result_grid
 from distributed_trf.pipeline.past_runs import REMEDY, past_runs
 from distributed_trf.pipeline.survey import Planned, State
 from distributed_trf.store.laid import read_laid
-from distributed_trf.store.lock import run_lock
 from distributed_trf.store.receipts import SPIKES, read_failure, revoke_receipt, whole_receipt
 from distributed_trf.store.result_laying import mend_results
 from distributed_trf.store.results import located, stored_grid
+from distributed_trf.store.study_lock import run_lock
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.store.vouched import check_files
 

@@ -36,9 +36,8 @@ from distributed_trf.pipeline.watch.feed import Feed
 from distributed_trf.recordings.recording_set import unusable_sessions
 from distributed_trf.store.atomic import sweep
 from distributed_trf.store.fingerprint import digest_file
-from distributed_trf.store.lock import run_lock
-from distributed_trf.store.receipts import read_receipt
-from distributed_trf.store.record import write_record
+from distributed_trf.store.receipts import read_receipt, write_record
+from distributed_trf.store.study_lock import run_lock
 from distributed_trf.store.study_store import StudyStore
 
 EVENTS = "events.jsonl"

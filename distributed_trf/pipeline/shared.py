@@ -8,8 +8,8 @@ from pathlib import Path
 from distributed_trf.config.load import Settings
 from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import StoreError
-from distributed_trf.features.table import NetworkTable
-from distributed_trf.store.record import read_record, write_record
+from distributed_trf.features.network_table import NetworkTable
+from distributed_trf.store.receipts import read_record, write_record
 
 FILE = "study.json"
 

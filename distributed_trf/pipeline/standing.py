@@ -14,7 +14,7 @@ from distributed_trf.pipeline.asked import Remembered
 from distributed_trf.pipeline.items import STAGES, Assess, Item, ReadSession
 from distributed_trf.pipeline.past_runs import PastRun
 from distributed_trf.pipeline.survey import State, items
-from distributed_trf.store.claims import holders
+from distributed_trf.store.item_locks import holders
 from distributed_trf.store.receipts import read_failure
 from distributed_trf.store.study_store import StudyStore
 

@@ -18,7 +18,7 @@ from distributed_trf.pipeline.report import Report
 from distributed_trf.pipeline.run import run_study
 from distributed_trf.pipeline.survey import Planned, survey_all
 from distributed_trf.pipeline.watch.events import Watcher
-from distributed_trf.store.claims import holders
+from distributed_trf.store.item_locks import holders
 from distributed_trf.store.study_store import StudyStore
 
 

@@ -27,7 +27,7 @@ from distributed_trf.pipeline.items import (
     ReadSession,
     ReadSounds,
 )
-from distributed_trf.store.claims import Holder
+from distributed_trf.store.item_locks import Holder
 from distributed_trf.store.receipts import has_receipt, read_failure, read_receipt
 
 

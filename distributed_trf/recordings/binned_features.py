@@ -7,7 +7,7 @@ from contextlib import closing
 
 from distributed_trf.arrays import Array, like, namespace, to_device
 from distributed_trf.features.resample import each_to_bins
-from distributed_trf.recordings.time_grid import WHOLE_STIMULUS, rows
+from distributed_trf.recordings.recording_set import WHOLE_STIMULUS, rows
 from distributed_trf.store.feature_layout import StoredLayer
 from distributed_trf.store.features import NetworkFeatures
 from distributed_trf.store.read_ahead import read_ahead

@@ -13,9 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from distributed_trf.errors import RecordingError
-from distributed_trf.recordings.recording_set import SpikeTrials, Stimulus
-from distributed_trf.recordings.time_grid import WHOLE_STIMULUS, stimulus_bins
-from distributed_trf.recordings.trials import ROUNDING
+from distributed_trf.recordings.recording_set import ROUNDING, WHOLE_STIMULUS, SpikeTrials, Stimulus, stimulus_bins
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,8 @@ import numpy as np
 
 from distributed_trf.errors import RecordingError
 from distributed_trf.recordings.binning import count_trials
-from distributed_trf.recordings.find import some_of
-from distributed_trf.recordings.recording_set import SpikeTrials, Stimulus, Trials
-from distributed_trf.recordings.time_grid import WHOLE_STIMULUS
-from distributed_trf.recordings.trials import ROUNDING
+from distributed_trf.recordings.find_files import some_of
+from distributed_trf.recordings.recording_set import ROUNDING, WHOLE_STIMULUS, SpikeTrials, Stimulus, Trials
 
 PSTH_BIN_WIDTH = 40.0
 """Bin width in milliseconds of the published peri-stimulus time histograms."""

@@ -1,4 +1,13 @@
-"""What a set of recordings offers, whatever its files look like."""
+"""The time bins of a stimulus, on which its responses are counted and its features are put.
+
+A stimulus of ``dur`` seconds has ``n = floor((dur + 1e-6 + bw / 2) / bw)`` bins of ``bw`` seconds, so a partial last
+bin counts when it is at least half a bin long; the silence of the lead-in has bins by the same rule. At 1000 ms a
+stimulus is one bin, which holds all its spikes and the sum of its frames. Both rules are from Ahmed et al. (2025).
+
+Spikes on a session's clock, put into trials.
+
+What a set of recordings offers, whatever its files look like.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +17,60 @@ from pathlib import Path
 from typing import Protocol, Self
 
 import numpy as np
+
+WHOLE_STIMULUS = 1000.0
+"""Bin width in milliseconds at which every stimulus is one bin."""
+
+
+def n_bins(duration: float, bin_width: float) -> int:
+    """Return how many bins of ``bin_width`` milliseconds a span of ``duration`` seconds has."""
+    width = bin_width / 1000
+    return int(np.floor((duration + ROUNDING + width / 2) / width))
+
+
+def stimulus_bins(duration: float, bin_width: float) -> int:
+    """Return how many bins a stimulus of ``duration`` seconds has."""
+    return 1 if bin_width == WHOLE_STIMULUS else n_bins(duration, bin_width)
+
+
+def lead_in_bins(lead_in: float, bin_width: float) -> int:
+    """Return how many bins ``lead_in`` seconds of silence before a stimulus have."""
+    return 0 if bin_width == WHOLE_STIMULUS else n_bins(lead_in, bin_width)
+
+
+def rows(duration: float, lead_in: float, bin_width: float) -> int:
+    """Return how many bins a stimulus and the silence before it have together."""
+    return lead_in_bins(lead_in, bin_width) + stimulus_bins(duration, bin_width)
+
+
+ROUNDING = 1e-6
+"""Seconds within which two times are the same time: recording clocks tick in tens of microseconds."""
+
+
+def spikes_in_trials(times: np.ndarray, onset: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Cut one unit's spikes into trials.
+
+    Parameters
+    ----------
+    times
+        Seconds on the session's clock, in any order, shape (n_spikes,).
+    onset, end
+        Where each trial's window begins and ends, both included, on the same clock, ascending, shape (n_trials,). A
+        spike in two windows that overlap belongs to both trials.
+
+    Returns
+    -------
+    times, trial
+        Seconds from onset, and index of the trial, of every spike within a window, sorted by trial and time.
+    """
+    times = np.sort(times)
+    first = np.searchsorted(times, onset - ROUNDING, side="left")
+    last = np.searchsorted(times, end + ROUNDING, side="right")
+    found = np.maximum(last - first, 0)
+    trial = np.repeat(np.arange(onset.size), found)
+    place = np.arange(found.sum()) - np.repeat(np.cumsum(found) - found, found) + np.repeat(first, found)
+    return times[place] - onset[trial], trial
+
 
 TIMIT, MVOCS = "timit", "mvocs"
 """Stimulus sets of the published recordings: English sentences and monkey vocalisations."""

@@ -8,12 +8,16 @@ import numpy as np
 
 from distributed_trf.arrays import Array, namespace, to_numpy
 from distributed_trf.reliability.ceilings import ccmax, signal_power, single_repeat_ceiling, split_half_ceiling
-from distributed_trf.reliability.distributions import inter_trial_distributions, silence_weight, silent_repeats
 from distributed_trf.reliability.inter_trial import Null, expected_r
 from distributed_trf.reliability.pairs import PairTables
-from distributed_trf.reliability.selection import draws_above_null_p
-from distributed_trf.reliability.shift_test import shift_test
-from distributed_trf.trf.draws import draw_generator
+from distributed_trf.reliability.resampling import shift_test
+from distributed_trf.reliability.selection import (
+    draws_above_null_p,
+    inter_trial_distributions,
+    silence_weight,
+    silent_repeats,
+)
+from distributed_trf.trf.resampling import draw_generator
 
 
 def assess(

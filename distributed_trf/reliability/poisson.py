@@ -1,11 +1,37 @@
-"""Inter-trial correlations of a unit that fires at random, whatever is played."""
+"""What the best possible prediction could reach when the firing rates behind the counts are known.
+
+Inter-trial correlations of a unit that fires at random, whatever is played.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
-from distributed_trf.arrays import block_rows, blocks
+from distributed_trf.arrays import Array, block_rows, blocks
 from distributed_trf.errors import DataError
+from distributed_trf.trf.correlation import mean_over_repeats
+
+
+def known_rate_ceiling(rate: Array, counts: Array) -> Array:
+    """Correlate the known expected counts with each repeat's counts, then average over repeats.
+
+    No predictor of the stimulus knows more than the rate itself, so this is the correlation of the perfect prediction
+    on the very repeats that a model is tested on. Only simulated recordings have it.
+
+    Parameters
+    ----------
+    rate
+        Expected counts, shape (T, U).
+    counts
+        Shape (R, T, U).
+
+    Returns
+    -------
+    array of shape (U,)
+        As ``mean_over_repeats``: 0 in a repeat without a spike, NaN for a unit whose rate or counts never vary.
+    """
+    return mean_over_repeats(counts, rate)
+
 
 PUBLISHED_RATE = 50.0
 """Spikes per second that Ahmed et al. (2025) use."""

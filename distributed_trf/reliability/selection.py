@@ -1,11 +1,90 @@
-"""Which units respond to the sounds, by the rules of Ahmed et al. (2025) and with corrections for many units."""
+"""Both distributions of the inter-trial correlation: of pairs of presentations, and of the same pairs shifted.
+
+A presentation without a spike counts as r = 0, for a model and for a pair. A model meets the repeats one by one: with
+spikes in k of R repeats, its mean r is ``k / R`` of what it is over those. A pair has two distinct presentations, so
+that both have spikes in ``k (k - 1)`` of ``R (R - 1)`` pairs, fewer than ``(k / R)^2``: unweighted, ``r /
+sqrt(normaliser)`` would come out above 1 for a perfect model, by a tenth where 4 of 11 repeats have spikes. Draws are
+weighted so that silence costs both the same.
+
+Which units respond to the sounds, by the rules of Ahmed et al. (2025) and with corrections for many units.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import scipy
 
-from distributed_trf.arrays import Array, blocks
+from distributed_trf.arrays import Array, blocks, namespace, to_numpy
+from distributed_trf.reliability.inter_trial import ROUNDING, Null, inter_trial_r, null_shifts, shifted_r
+from distributed_trf.reliability.pairs import PairTables, draw_pairs
+from distributed_trf.trf.resampling import draw_generator
+
+
+def inter_trial_distributions(
+    tables: PairTables, *, draws: int, null_shift: Null, seed: int, key: Sequence[str | float] = ()
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw pairs of presentations, and correlate them as they are and with the second side shifted.
+
+    Parameters
+    ----------
+    tables
+        Of the test stimuli; which units they hold does not change what is drawn.
+    draws
+        Number of pairings.
+    null_shift
+        How far the null shifts responses, see ``null_shifts``.
+    seed, key
+        Decide what is drawn; ``key`` tells sessions apart.
+
+    Returns
+    -------
+    true, shifted
+        Pearson's r of each draw and unit times ``silence_weight``, of shape (draws, U) each. Their means are the
+        normaliser and ``null_mean``.
+
+    Raises
+    ------
+    DataError
+        If a stimulus was presented only once.
+    """
+    pairs = draw_pairs(tables.repeats, draws, draw_generator(seed, "pairs", *key))
+    shift = null_shifts(null_shift, tables.bins, draws, draw_generator(seed, "null shifts", *key))
+    weight = silence_weight(tables)
+    return to_numpy(inter_trial_r(tables, pairs) * weight), to_numpy(shifted_r(tables, pairs, shift) * weight)
+
+
+def silent_repeats(tables: PairTables) -> Array:
+    """Return the fraction of repeats without a spike in any stimulus, of as many as all stimuli have, shape (U,)."""
+    silent, repeats = tables.silent(), int(tables.repeats.min())
+    xp = namespace(tables.counts)
+    throughout = xp.all(xp.stack([of_stimulus[:repeats, :] for of_stimulus in silent]), axis=0)
+    return xp.mean(xp.astype(throughout, xp.float64), axis=0)
+
+
+def silence_weight(tables: PairTables) -> Array:
+    """Return what the r of draws are multiplied with, so that silence costs them as much as it costs a model's r.
+
+    ``(1 - s)^2 / (1 - 2 prod_i s_i + prod_i s_i (R_i s_i - 1) / (R_i - 1))`` with s the ``silent_repeats`` and s_i the
+    fraction of the R_i presentations of stimulus i that are silent; the denominator is the part of all draws that have
+    spikes on both sides.
+
+    Returns
+    -------
+    array of shape (U,)
+        1 for a unit with a spike in every presentation, and where no draw has spikes on both sides.
+    """
+    xp, one, both = namespace(tables.counts), 1.0, 1.0
+    for of_stimulus in tables.silent():
+        repeats = of_stimulus.shape[0]
+        fraction = xp.mean(xp.astype(of_stimulus, xp.float64), axis=0)
+        one, both = one * fraction, both * fraction * (repeats * fraction - 1) / (repeats - 1)
+    spikes_in_both = 1 - 2 * one + both
+    told = spikes_in_both > ROUNDING
+    weight = (1 - silent_repeats(tables)) ** 2 / xp.where(told, spikes_in_both, xp.ones_like(spikes_in_both))
+    return xp.where(told, weight, xp.ones_like(weight))
+
 
 UNITS_AT_ONCE = 8
 """Units whose draws are ranked together: ranking takes about ten times the memory of what is ranked."""

@@ -2,6 +2,8 @@
 
 All but drawn normalisers also hold the reliability of the units (``normaliser`` and the like) and ``rho``, so that
 ``select_units`` chooses from them as from the results.
+
+Everything that a study found, in one tree: the fits, and beside them the analyses whose shapes differ.
 """
 
 from __future__ import annotations
@@ -12,9 +14,8 @@ import numpy as np
 import xarray as xr
 
 from distributed_trf import names
-from distributed_trf.errors import StoreError
-from distributed_trf.results.attributes import portable, study_of
-from distributed_trf.results.rho import with_rho
+from distributed_trf.errors import DamagedError, StoreError
+from distributed_trf.results.open_results import open_results, portable, study_of, with_rho
 from distributed_trf.results.units import unit_keys
 from distributed_trf.store.analyses import laid_analyses, open_analysis, unit_coords
 from distributed_trf.store.receipts import ANALYSE, ASSESS, written_by
@@ -171,3 +172,45 @@ def _stored(store: StudyStore, kind: str) -> dict[Path, dict[str, str]]:
     asked = said_of(store.results).get(ANALYSES_ATTR) if has_results(store) else None
     done = {p: files for p, files in written_by(store, ANALYSE, f"{kind}-").items() if asked is None or p.stem in asked}
     return done | laid_analyses(store, f"{kind}-")
+
+
+BRANCHES = {
+    "lowpass": open_lowpass,
+    "together": open_together,
+    "bootstraps/training": lambda path: open_bootstraps(path, of="training"),
+    "bootstraps/test": lambda path: open_bootstraps(path, of="test"),
+    "bootstraps/normaliser": lambda path: open_bootstraps(path, of="normaliser"),
+}
+"""Analyses by their place in the tree, and what opens each alone."""
+
+
+def open_tree(path: str | Path) -> xr.DataTree:
+    """Open everything that a study found, lazily.
+
+    Parameters
+    ----------
+    path
+        The study's output folder.
+
+    Returns
+    -------
+    xarray.DataTree
+        ``fits``, the dataset of ``open_results``, and those of ``lowpass``, ``together``, ``bootstraps/training``,
+        ``bootstraps/test`` and ``bootstraps/normaliser`` that the study has. ``tree["lowpass"].dataset`` is one.
+
+    Raises
+    ------
+    StoreError
+        If there is no study, or it has no results yet.
+    DamagedError
+        If a file of what it found is not what was written.
+    """
+    found = {"fits": open_results(path)}
+    for name, opened in BRANCHES.items():
+        try:
+            found[name] = opened(path)
+        except DamagedError:
+            raise
+        except StoreError:  # the study did not ask for it
+            continue
+    return xr.DataTree.from_dict(found)

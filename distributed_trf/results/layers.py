@@ -1,13 +1,17 @@
-"""Along the layers of a network: how well each predicts, which predicts best, and which each unit prefers."""
+"""Along the layers of a network: how well each predicts, which predicts best, and which each unit prefers.
+
+Quantiles over units where some have no number.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
 
 from distributed_trf import names
 from distributed_trf.errors import DataError
-from distributed_trf.results.statistics.quantiles import quantiles
 
 SPECTROGRAM = "spectrogram"
 """The ``layer_type`` of what is no network."""
@@ -135,3 +139,35 @@ def unit_values(ds: xr.Dataset, variable: str) -> xr.DataArray:
 
 def _without_units(of: xr.DataArray) -> dict[str, xr.DataArray]:
     return {str(name): coord for name, coord in of.coords.items() if names.UNIT not in coord.dims}
+
+
+def quantiles(values: np.ndarray, q: Sequence[float]) -> np.ndarray:
+    """Return quantiles along the last axis by linear interpolation, NaN left out.
+
+    ``numpy.nanquantile`` gives the same, a row at a time and with warnings where all are NaN.
+
+    Parameters
+    ----------
+    values
+        Shape (..., n).
+    q
+        Between 0 and 1.
+
+    Returns
+    -------
+    np.ndarray of shape (len(q), ...)
+        NaN where all are NaN.
+    """
+    if not values.shape[-1]:
+        return np.full((len(q), *values.shape[:-1]), np.nan)
+    ascending = np.sort(values, axis=-1)  # NaN last
+    last = np.maximum(np.count_nonzero(~np.isnan(values), axis=-1) - 1, 0)
+    found = []
+    for fraction in q:
+        place = fraction * last
+        below = np.floor(place).astype(int)
+        low, high = (
+            np.take_along_axis(ascending, at[..., None], axis=-1)[..., 0] for at in (below, np.minimum(below + 1, last))
+        )
+        found.append(low + (place - below) * (high - low))
+    return np.stack(found)

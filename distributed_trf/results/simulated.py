@@ -8,12 +8,11 @@ import numpy as np
 import xarray as xr
 
 from distributed_trf import names
-from distributed_trf.config.weights import FIXED
-from distributed_trf.features.table import load_table
-from distributed_trf.recordings.simulation.ucsf.sites import sites
-from distributed_trf.results.attributes import portable
+from distributed_trf.config.extraction import FIXED
+from distributed_trf.features.network_table import load_table
+from distributed_trf.recordings.simulation.ucsf_layout import sites
 from distributed_trf.results.layers import SPECTROGRAM
-from distributed_trf.results.rho import with_rho
+from distributed_trf.results.open_results import portable, with_rho
 from distributed_trf.store.result_grid import Grid
 
 NETWORKS = ("wav2letter", "wav2vec2", "speech2text", "whisper_tiny", "whisper_base", "deepspeech2")

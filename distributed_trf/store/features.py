@@ -20,8 +20,7 @@ import xarray as xr
 import zarr
 
 from distributed_trf.errors import DamagedError, StoreError
-from distributed_trf.store.atomic import new_folder, sync_file
-from distributed_trf.store.disk_full import room_for
+from distributed_trf.store.atomic import new_folder, room_for, sync_file
 from distributed_trf.store.feature_layout import FeatureLayout, StoredLayer
 from distributed_trf.store.fingerprint import digest_file
 from distributed_trf.store.laid import Laid, is_intact, laid_if_any, make_in_place, read_laid, write_laid

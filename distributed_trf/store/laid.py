@@ -16,7 +16,7 @@ from typing import Any
 from distributed_trf.errors import DamagedError
 from distributed_trf.store.atomic import TEMPORARY, sync_file
 from distributed_trf.store.fingerprint import digest_file
-from distributed_trf.store.record import read_record, write_record
+from distributed_trf.store.receipts import read_record, write_record
 from distributed_trf.store.study_store import LAID
 from distributed_trf.store.vouched import check_files, digest_files
 

@@ -14,18 +14,18 @@ import zarr
 from distributed_trf import names
 from distributed_trf.errors import DataError, StoreError
 from distributed_trf.store.atomic import new_folder
-from distributed_trf.store.model_layout import (
+from distributed_trf.store.result_grid import Place
+from distributed_trf.store.results import asked_grid
+from distributed_trf.store.stored_model import (
     FORMAT,
     FORMAT_VERSION,
     LAG,
     OF_UNITS,
     STIMULUS,
     VARIABLES,
+    StoredModel,
     units_per_chunk,
 )
-from distributed_trf.store.result_grid import Place
-from distributed_trf.store.results import asked_grid
-from distributed_trf.store.stored_model import StoredModel
 from distributed_trf.store.vouched import digest_files
 from distributed_trf.store.zarr_arrays import WRITE_ALL, codecs
 

@@ -18,8 +18,7 @@ import xarray as xr
 
 from distributed_trf import names
 from distributed_trf.errors import DamagedError
-from distributed_trf.store.atomic import sync_file
-from distributed_trf.store.disk_full import room_for
+from distributed_trf.store.atomic import room_for, sync_file
 from distributed_trf.store.fingerprint import digest_file
 from distributed_trf.store.laid import ROOT, read_laid, write_laid
 from distributed_trf.store.receipts import FIT, receipts

@@ -9,8 +9,8 @@ import numpy as np
 from array_api_compat import device as device_of
 
 from distributed_trf.arrays import Array, blocks, namespace, scatter, take_rows, to_numpy
-from distributed_trf.trf.constant import constants
 from distributed_trf.trf.lags import LaggedRows
+from distributed_trf.trf.moments import constants
 
 ROWS = 2048
 """Rows of the lagged matrix that are in memory at once."""

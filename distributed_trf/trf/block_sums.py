@@ -6,10 +6,9 @@ from array_api_compat import device as device_of
 
 from distributed_trf.arrays import Array, like, namespace, to_numpy
 from distributed_trf.trf.apart import Apart
-from distributed_trf.trf.constant import in_both
 from distributed_trf.trf.correlation import varies
 from distributed_trf.trf.lags import LaggedRows
-from distributed_trf.trf.moments import Gram
+from distributed_trf.trf.moments import Gram, in_both
 
 EDGE_ROWS = 1024
 """Rows at trials' edges that are summed at once: they are few, and each sum of them touches all of X'X."""

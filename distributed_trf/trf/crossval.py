@@ -12,12 +12,12 @@ from distributed_trf.arrays import Array, like, namespace, take_columns, to_nump
 from distributed_trf.errors import ConfigError, DataError
 from distributed_trf.timing import timed
 from distributed_trf.trf.correlation import varies
+from distributed_trf.trf.fold_scores import Validation
 from distributed_trf.trf.moments import Responses
 from distributed_trf.trf.parameters import check_alphas, whole
-from distributed_trf.trf.primal import Scaling
+from distributed_trf.trf.scaled_gram import Scaling
 from distributed_trf.trf.search import Scores, search
 from distributed_trf.trf.solvers import Solver
-from distributed_trf.trf.validation import Validation
 
 UNIT_BLOCK = 512
 """Units solved together: bounds memory at a few arrays of shape (d, UNIT_BLOCK)."""

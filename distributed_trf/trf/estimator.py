@@ -10,17 +10,23 @@ import numpy as np
 
 from distributed_trf.arrays import Array, like, namespace, to_numpy
 from distributed_trf.errors import ConfigError, DataError
-from distributed_trf.trf.banded import BandedFit, band_candidates, check_bands, fit_banded, lagged_bands
-from distributed_trf.trf.choice import Precision, SolverName
-from distributed_trf.trf.collect import collect_trials
+from distributed_trf.trf.banded import (
+    BandedFit,
+    band_candidates,
+    band_drives,
+    check_bands,
+    fit_banded,
+    lagged_bands,
+    variance_shares,
+)
+from distributed_trf.trf.correlation_sums import PairedSums, bootstrap_r
 from distributed_trf.trf.crossval import Fit, assign_folds, at_edges, fit_folds
-from distributed_trf.trf.evaluation import PairedSums, bootstrap_r
-from distributed_trf.trf.lags import lag_samples
+from distributed_trf.trf.fold_collector import collect_trials
+from distributed_trf.trf.kernel_folds import Trials
+from distributed_trf.trf.lags import drive, drive_rounding, lag_samples
 from distributed_trf.trf.padding import FeatureMeans
 from distributed_trf.trf.parameters import Parameters, check_alphas, whole
-from distributed_trf.trf.predict import drive, drive_rounding
-from distributed_trf.trf.shares import band_drives, variance_shares
-from distributed_trf.trf.trial_folds import Trials
+from distributed_trf.trf.solver_choice import Precision, SolverName
 from distributed_trf.trf.trials import as_features, as_responses, check_folds, check_lags
 
 Padding = Literal["zero", "mean"]

@@ -12,7 +12,12 @@ import numpy as np
 
 from distributed_trf.arrays import Array, namespace
 from distributed_trf.errors import ConfigError
-from distributed_trf.trf.choice import (
+from distributed_trf.trf.crossval import UNIT_BLOCK, Fit, check_heard, fit_folds, solve_each
+from distributed_trf.trf.fold_scores import Validation, pooled_power
+from distributed_trf.trf.moments import Cross, Gram, Moments, leave_one_out, merge
+from distributed_trf.trf.padding import FeatureMeans, padded
+from distributed_trf.trf.scaled_gram import Primal, Scaling, without
+from distributed_trf.trf.solver_choice import (
     Precision,
     ScalingRule,
     SolverName,
@@ -21,13 +26,7 @@ from distributed_trf.trf.choice import (
     choose_solver,
     device_kind,
 )
-from distributed_trf.trf.crossval import UNIT_BLOCK, Fit, check_heard, fit_folds, solve_each
-from distributed_trf.trf.downdate import without
-from distributed_trf.trf.moments import Cross, Gram, Moments, leave_one_out, merge
-from distributed_trf.trf.padding import FeatureMeans, padded
-from distributed_trf.trf.primal import Primal, Scaling
 from distributed_trf.trf.solvers import Solver
-from distributed_trf.trf.validation import Validation, pooled_power
 
 
 def fit_moments(

@@ -13,9 +13,8 @@ from dataclasses import dataclass, replace
 from array_api_compat import device as device_of
 
 from distributed_trf.arrays import Array, namespace
-from distributed_trf.trf.constant import constants, in_both
 from distributed_trf.trf.correlation import centred
-from distributed_trf.trf.moments import Gram, Moments
+from distributed_trf.trf.moments import Gram, Moments, constants, in_both
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,10 @@ import sys
 import pytest
 import yaml
 
-from distributed_trf.clusters.doctor.finding import Finding
-from distributed_trf.clusters.doctor.site import check_site
-from distributed_trf.clusters.doctor.store import check_store
-from distributed_trf.clusters.doctor.threads import check_threads
-from distributed_trf.clusters.doctor.versions import check_versions
+from distributed_trf.clusters import doctor_site
+from distributed_trf.clusters.doctor_installation import Finding, check_threads, check_versions
+from distributed_trf.clusters.doctor_site import check_site, check_store
 from distributed_trf.clusters.recipe import load_recipe
-from distributed_trf.store import speed
 
 
 def wrong(findings):
@@ -88,7 +85,7 @@ def test_a_scheduler__that_answers_and_one_that_does_not():
 
 def test_a_folder_without_locks__is_wrong(tmp_path, monkeypatch):
     assert not wrong(check_store(tmp_path))
-    monkeypatch.setattr(speed.fcntl, "flock", lambda *_: None)  # as a file system does that only pretends
+    monkeypatch.setattr(doctor_site.fcntl, "flock", lambda *_: None)  # as a file system does that only pretends
     assert "two runs could write" in wrong(check_store(tmp_path))["locks"]
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from distributed_trf.cli.interrupt import interruptible
+from distributed_trf.cli.console import interruptible
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -17,9 +17,9 @@ from pydantic import TypeAdapter, ValidationError
 import distributed_trf
 from distributed_trf import import_published_csv, names, open_bootstraps, open_lowpass
 from distributed_trf.cli.app import app
-from distributed_trf.config.locate import listed
+from distributed_trf.config.extraction import Weights
+from distributed_trf.config.load import listed
 from distributed_trf.config.study import StudySettings
-from distributed_trf.config.weights import Weights
 from tests.published_files import small_folder
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from distributed_trf.cli.app import app
-from distributed_trf.config.locate import shipped
+from distributed_trf.config.load import shipped
 
 
 def dtrf(*arguments):

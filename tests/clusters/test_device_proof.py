@@ -17,7 +17,7 @@ FAKE_GPU = Path(__file__).parents[1] / "fake_gpu"
 TRIED = """if True:
     import os, cupy, cupyx.scipy.linalg, torch
     from distributed_trf.clusters import device_proof
-    from distributed_trf.clusters.doctor.gpus import check_gpus
+    from distributed_trf.clusters.doctor_installation import check_gpus
     from distributed_trf.clusters.recipe import load_recipe
     from distributed_trf.clusters.worker_proof import prove
     assert prove("cuda").problem is None, prove("cuda")

@@ -8,10 +8,9 @@ import pytest
 from distributed import Security
 from distributed.comm import connect, listen
 
-from distributed_trf.clusters.keys import keys
 from distributed_trf.clusters.recipe_machines import ExistingRecipe, SshRecipe
-from distributed_trf.clusters.start_existing import _security
-from distributed_trf.clusters.start_ssh import worker_specs
+from distributed_trf.clusters.start_machines import _security, worker_specs
+from distributed_trf.clusters.tls import keys
 
 
 @pytest.fixture

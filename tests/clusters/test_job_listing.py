@@ -8,8 +8,7 @@ import os
 import pytest
 
 from distributed_trf.clusters import job_listing
-from distributed_trf.clusters.job_listing import live_jobs
-from distributed_trf.clusters.job_log import end_of_log
+from distributed_trf.clusters.job_listing import end_of_log, live_jobs
 
 QSTAT = """\
 cat <<END

@@ -12,7 +12,7 @@ import pytest
 from distributed_trf.clusters.job_script import job_script
 from distributed_trf.clusters.recipe import load_recipe
 from distributed_trf.clusters.recipe_jobs import JobRecipe
-from distributed_trf.config.locate import shipped
+from distributed_trf.config.load import shipped
 from distributed_trf.errors import ConfigError
 
 REVIEWED = Path(__file__).parent / "scripts"

@@ -14,7 +14,7 @@ import yaml
 from distributed import Client
 
 from distributed_trf import start_cluster
-from distributed_trf.clusters.keys import keys
+from distributed_trf.clusters.tls import keys
 from distributed_trf.clusters.worker_proof import WorkerProof, describe_workers
 from distributed_trf.errors import ConfigError, DeviceError, WorkersLostError
 
@@ -88,7 +88,7 @@ def test_existing__is_used_and_left_as_it_was(plain, recipe):
 
 
 def test_existing__with_too_few_workers_says_so(plain, recipe, monkeypatch):
-    monkeypatch.setattr("distributed_trf.clusters.start_existing.JOIN", 0.5)
+    monkeypatch.setattr("distributed_trf.clusters.start_machines.JOIN", 0.5)
     said = r"has 1 workers after 0\.5 s, but `workers` asks for 2"
     with pytest.raises(WorkersLostError, match=said), start_cluster(recipe(scheduler_file=str(plain), workers=2)):
         pytest.fail("the block ran")
@@ -110,7 +110,7 @@ def test_existing__with_keys_takes_only_who_holds_them(tmp_path, recipe, monkeyp
             assert client.submit(sum, [1, 2]).result() == 3
         with pytest.raises(ConfigError, match="asks for keys; give them as tls"):
             start_cluster(recipe(scheduler_file=str(file))).__enter__()
-        monkeypatch.setattr("distributed_trf.clusters.start_existing.ANSWER", "1 s")
+        monkeypatch.setattr("distributed_trf.clusters.start_machines.ANSWER", "1 s")
         with pytest.raises(ConfigError, match="no scheduler can be reached at tcp://"):
             start_cluster(recipe(address=address.replace("tls", "tcp"))).__enter__()
         with keys(tmp_path / "others") as others:

@@ -13,8 +13,8 @@ import pytest
 from distributed import Client
 
 from distributed_trf import start_cluster
-from distributed_trf.clusters.keys import keys
 from distributed_trf.clusters.recipe_jobs import SlurmRecipe
+from distributed_trf.clusters.tls import keys
 from distributed_trf.clusters.worker_proof import describe_workers
 from distributed_trf.errors import ConfigError
 

@@ -17,10 +17,10 @@ import pytest
 
 import distributed_trf
 from distributed_trf import start_cluster
-from distributed_trf.clusters.keys import keys
 from distributed_trf.clusters.recipe_machines import SshRecipe
-from distributed_trf.clusters.start_ssh import worker_specs
+from distributed_trf.clusters.start_machines import worker_specs
 from distributed_trf.clusters.this_machine import check_worker_host
+from distributed_trf.clusters.tls import keys
 from distributed_trf.clusters.worker_proof import describe_workers
 from distributed_trf.errors import ConfigError
 

@@ -12,14 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distributed_trf.clusters.recipe import load_recipe
+from distributed_trf.config.analyses import load_word_errors
 from distributed_trf.config.extraction import NetworkSettings
-from distributed_trf.config.load import load
-from distributed_trf.config.locate import listed, locate, shipped
+from distributed_trf.config.load import listed, load, locate, shipped
 from distributed_trf.config.study import LagSettings, RidgeSettings, StudySettings, load_study
-from distributed_trf.config.word_errors import load_word_errors
 from distributed_trf.errors import ConfigError
-from distributed_trf.features.families.known import FAMILIES, family
-from distributed_trf.features.table import NetworkTable, chosen_layers, chosen_weights, load_table
+from distributed_trf.features.families.registry import FAMILIES, family
+from distributed_trf.features.network_table import NetworkTable, chosen_layers, chosen_weights, load_table
 
 MINIMAL = {
     "name": "small",

@@ -16,11 +16,11 @@ from contextlib import suppress
 import pytest
 
 from distributed_trf.clusters.recipe import load_recipe
-from distributed_trf.config.locate import shipped
+from distributed_trf.config.analyses import load_word_errors
+from distributed_trf.config.load import shipped
 from distributed_trf.config.study import load_study
-from distributed_trf.config.word_errors import load_word_errors
 from distributed_trf.errors import ConfigError
-from distributed_trf.features.table import load_table
+from distributed_trf.features.network_table import load_table
 
 N = int(os.environ.get("MUTATED_FILES", "40"))
 KINDS: dict[str, Callable] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from distributed_trf.config.weights import Weights, factor_of, kind_of, seed_of
+from distributed_trf.config.extraction import Weights, factor_of, kind_of, seed_of
 
 WORDS = TypeAdapter(Weights)
 

@@ -15,7 +15,7 @@ import pytest
 from distributed_trf.config import yaml_file
 from distributed_trf.config.yaml_file import read_yaml
 from distributed_trf.errors import ConfigError, RecordingError, shown
-from distributed_trf.recordings.generic.nwb_mapping import read_mapping
+from distributed_trf.recordings.generic.nwb import read_mapping
 from distributed_trf.recordings.ucsf.metadata import read_site_table
 
 

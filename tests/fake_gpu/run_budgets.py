@@ -15,7 +15,7 @@ from distributed_trf.pipeline.items import Fit
 from distributed_trf.pipeline.stages import layer_data
 from distributed_trf.pipeline.stages.fit import fit_units
 from distributed_trf.recordings.binning import Counts
-from distributed_trf.recordings.time_grid import lead_in_bins, rows
+from distributed_trf.recordings.recording_set import lead_in_bins, rows
 from distributed_trf.store.feature_layout import FeatureLayout, StoredLayer
 from tests.fake_gpu.processes import tell
 

@@ -11,8 +11,8 @@ import pytest
 
 from distributed_trf.arrays import to_numpy
 from distributed_trf.errors import DataError
-from distributed_trf.reliability.bootstrap import bootstrap_normaliser
 from distributed_trf.reliability.pairs import PairTables
+from distributed_trf.reliability.resampling import bootstrap_normaliser
 from distributed_trf.trf.crossval import assign_folds
 from distributed_trf.trf.estimator import TRF
 from distributed_trf.trf.moment_folds import fit_moments

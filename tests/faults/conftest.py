@@ -19,7 +19,7 @@ import yaml
 
 from distributed_trf import Study
 from distributed_trf.pipeline.items import Fit
-from distributed_trf.store.claims import holders
+from distributed_trf.store.item_locks import holders
 from distributed_trf.store.results import read_fit
 from distributed_trf.store.study_store import StudyStore
 from tests.stored import contents

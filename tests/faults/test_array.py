@@ -10,8 +10,8 @@ import pytest
 
 from distributed_trf.errors import ConfigError, StoreBusyError
 from distributed_trf.pipeline.array_run import Element
-from distributed_trf.store.claims import claim, holders
-from distributed_trf.store.lock import ELEMENT, element_lock, run_lock
+from distributed_trf.store.item_locks import claim, holders
+from distributed_trf.store.study_lock import ELEMENT, element_lock, run_lock
 from distributed_trf.store.study_store import StudyStore
 from tests.faults.conftest import ITEMS, ends, wait_for
 

@@ -23,7 +23,7 @@ HANGS = """if True:
     import sys, time
     from pathlib import Path
     from distributed_trf.pipeline.hang import limited
-    from distributed_trf.store.claims import claim
+    from distributed_trf.store.item_locks import claim
     from distributed_trf.store.study_store import StudyStore
     root, stage, key, digest = sys.argv[1:]
     with claim(StudyStore.open(Path(root)), stage, key, digest=digest) as claimed, limited(0.5, claimed.file):

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from distributed_trf.errors import StoreBusyError
-from distributed_trf.store import lock
+from distributed_trf.store import study_lock
 from tests.faults.conftest import ends, workers_of
 
 pytestmark = pytest.mark.slow
@@ -38,7 +38,7 @@ def test_worker_that_outlives_its_driver__is_waited_for_and_named_if_it_does_not
     process.send_signal(signal.SIGKILL)
     try:
         process.wait(timeout=60)
-        monkeypatch.setattr(lock, "PATIENCE", 1.0)
+        monkeypatch.setattr(study_lock, "PATIENCE", 1.0)
         of_workers = "|".join(str(worker.pid) for worker in stopped)
         named = rf"not all of its workers \((read|assess|extract|fit) \S+: process ({of_workers}) on "
         for next_run in ({"recipe": None}, {"recipe": "local", "item": "1/1"}):  # a driver, and an element

@@ -23,7 +23,7 @@ from transformers import (
     WhisperModel,
 )
 
-from distributed_trf.config.weights import kind_of
+from distributed_trf.config.extraction import kind_of
 from distributed_trf.errors import FeatureError
 from distributed_trf.features.weights.controls import CONTROLS, apply_control
 from tests.conftest import SMALL_WHISPER

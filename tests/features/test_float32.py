@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from distributed_trf.config.extraction import NetworkSettings
-from distributed_trf.features.families import known
-from distributed_trf.features.float32 import CHILDREN, PARENTS, plain_float32
+from distributed_trf.features.device import CHILDREN, PARENTS, plain_float32
+from distributed_trf.features.families import registry
 from distributed_trf.features.network import build_network, extract
-from distributed_trf.features.table import load_table
+from distributed_trf.features.network_table import load_table
 from tests.conv_network import CONV_TABLE, ConvFamily, ConvNetwork
 
 NEW = hasattr(torch._C, "_set_fp32_precision_setter")
@@ -109,7 +109,7 @@ class TellingFamily(ConvFamily):
 
 def test_network__is_built_and_hears_in_plain_float32(monkeypatch):
     rule, before = TellingFamily(), told()
-    monkeypatch.setitem(known.FAMILIES, "conv_network", rule)
+    monkeypatch.setitem(registry.FAMILIES, "conv_network", rule)
     built = rule.build(CONV_TABLE, NetworkSettings(name="conv_network"), "reset", device="cpu", dtype="float32")
     extract(built, CONV_TABLE, "reset", [np.ones(8000)], CONV_TABLE.layers)
     assert rule.plain == [True, True]

@@ -8,9 +8,9 @@ import torch
 
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.errors import FeatureError
-from distributed_trf.features.families import known
+from distributed_trf.features.device import Gathered
+from distributed_trf.features.families import registry
 from distributed_trf.features.network import extract
-from distributed_trf.features.transfer import Gathered
 from tests.conv_network import CONV_TABLE, ConvFamily, ConvNetwork
 
 SOUNDS = [0.1 * np.random.default_rng(0).normal(size=n) for n in (4000, 8123, 1600)]
@@ -49,7 +49,7 @@ class Blunt(ConvNetwork):
 def hear(monkeypatch, value, sounds, **names):
     rule = ConvFamily()
     monkeypatch.setattr(rule, "new", lambda table: Blunt(value))
-    monkeypatch.setitem(known.FAMILIES, "conv_network", rule)
+    monkeypatch.setitem(registry.FAMILIES, "conv_network", rule)
     built = rule.build(CONV_TABLE, NetworkSettings(name="conv_network"), "reset", device="cpu", dtype="float32")
     return extract(built, CONV_TABLE, "reset", sounds, CONV_TABLE.layers, **names)
 
@@ -81,7 +81,7 @@ def test_module_that_works_in_place__does_not_reach_what_was_taken(monkeypatch):
     plain = hear(monkeypatch, 0.0, SOUNDS)
     rule = ConvFamily()
     monkeypatch.setattr(rule, "new", lambda table: InPlace())
-    monkeypatch.setitem(known.FAMILIES, "conv_network", rule)
+    monkeypatch.setitem(registry.FAMILIES, "conv_network", rule)
     built = rule.build(CONV_TABLE, NetworkSettings(name="conv_network"), "reset", device="cpu", dtype="float32")
     found = extract(built, CONV_TABLE, "reset", SOUNDS, CONV_TABLE.layers)
     for k in range(3):

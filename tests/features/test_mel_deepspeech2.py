@@ -10,10 +10,10 @@ from scipy.signal import resample
 
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.errors import FeatureError
-from distributed_trf.features.families.known import family
+from distributed_trf.features.families.registry import family
 from distributed_trf.features.network import build_network, extract
+from distributed_trf.features.network_table import load_table
 from distributed_trf.features.spectrograms.mel_deepspeech2 import mel_deepspeech2, mel_deepspeech2_frames
-from distributed_trf.features.table import load_table
 
 TABLE = load_table("mel_deepspeech2")
 

@@ -13,10 +13,9 @@ import pytest
 import torch
 
 from distributed_trf.config.extraction import NetworkSettings
-from distributed_trf.features.device_memory import free_bytes, is_crowded, network_room, torch_on
-from distributed_trf.features.families import known
-from distributed_trf.features.network import build_network
-from distributed_trf.features.network_cache import NetworkCache
+from distributed_trf.features.device import free_bytes, is_crowded, network_room, torch_on
+from distributed_trf.features.families import registry
+from distributed_trf.features.network import NetworkCache, build_network
 from tests.conv_network import CONV_TABLE, ConvFamily
 
 
@@ -125,7 +124,7 @@ def test_threads_that_ask_at_once__get_the_one_that_is_built_once():
 
 
 def test_built_networks__leave_memory_when_another_is_built(monkeypatch):
-    monkeypatch.setitem(known.FAMILIES, "conv_network", ConvFamily())
+    monkeypatch.setitem(registry.FAMILIES, "conv_network", ConvFamily())
     settings = NetworkSettings(name="conv_network")
     module = weakref.ref(build_network(CONV_TABLE, settings, "reset", device="cpu").model)
     assert module() is build_network(CONV_TABLE, settings, "reset", device="cpu").model
@@ -179,7 +178,7 @@ def test_room_on_a_gpu__is_half_of_its_memory(monkeypatch):
 
 
 def test_built_networks__of_another_precision_are_others(monkeypatch):
-    monkeypatch.setitem(known.FAMILIES, "conv_network", ConvFamily())
+    monkeypatch.setitem(registry.FAMILIES, "conv_network", ConvFamily())
     settings = NetworkSettings(name="conv_network")
     for dtype in ("float32", "float16", "float32"):
         network = build_network(CONV_TABLE, settings, "reset", device="cpu", dtype=dtype)

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from distributed_trf.config.extraction import NetworkSettings
-from distributed_trf.features.families import known
+from distributed_trf.features.families import registry
 from distributed_trf.features.network import build_network, extract
-from distributed_trf.features.table import NetworkTable, load_table
+from distributed_trf.features.network_table import NetworkTable, load_table
 from tests.conv_network import CONV_NETWORK, ConvFamily
 
 ROOT = Path(__file__).parents[2]
@@ -32,7 +32,7 @@ def small_wav2letter():
 def check():
     import fake_card
 
-    known.FAMILIES["conv_network"] = ConvFamily()
+    registry.FAMILIES["conv_network"] = ConvFamily()
     rng = np.random.default_rng(0)
     for table in (NetworkTable.model_validate(CONV_NETWORK), small_wav2letter()):
         sounds = [0.1 * rng.normal(size=n) for n in (9000, 7000, 9000)]

@@ -8,7 +8,7 @@ import torch
 
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.errors import FeatureError
-from distributed_trf.features.families import known
+from distributed_trf.features.families import registry
 from distributed_trf.features.network import extract
 from tests.conv_network import CONV_TABLE, ConvFamily, ConvNetwork
 
@@ -16,7 +16,7 @@ SOUND = 0.1 * np.random.default_rng(0).normal(size=8000)
 
 
 def built(monkeypatch, rule):
-    monkeypatch.setitem(known.FAMILIES, "conv_network", rule)
+    monkeypatch.setitem(registry.FAMILIES, "conv_network", rule)
     return rule.build(CONV_TABLE, NetworkSettings(name="conv_network"), "reset", device="cpu", dtype="float32")
 
 

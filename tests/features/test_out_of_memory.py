@@ -16,7 +16,7 @@ from distributed_trf.cli.app import app
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.errors import DeviceError
 from distributed_trf.features import network
-from distributed_trf.features.families import known, torch_network
+from distributed_trf.features.families import registry, torch_family
 from distributed_trf.features.network import extract
 from tests.conv_network import CONV_NETWORK, CONV_TABLE, ConvFamily
 
@@ -44,7 +44,7 @@ def sounds():
 
 def hear(monkeypatch, sounds, **kwargs):
     rule = ConvFamily(**kwargs)
-    monkeypatch.setitem(known.FAMILIES, "conv_network", rule)
+    monkeypatch.setitem(registry.FAMILIES, "conv_network", rule)
     built = rule.build(CONV_TABLE, NetworkSettings(name="conv_network"), "reset", device="cpu", dtype="float32")
     return extract(built, CONV_TABLE, "reset", sounds, CONV_TABLE.layers), rule.heard, built
 
@@ -86,13 +86,13 @@ def test_one_sound_that_does_not_fit__is_an_error_that_says_how_long_it_is(monke
 
 def test_memory_that_cupy_gives_back__is_tried_before_halves(monkeypatch, sounds):
     asked = []
-    monkeypatch.setattr(torch_network, "give_back_cupy_blocks", lambda device: asked.append(device) or 7)
+    monkeypatch.setattr(torch_family, "give_back_cupy_blocks", lambda device: asked.append(device) or 7)
     with pytest.raises(DeviceError):
         hear(monkeypatch, sounds[:1], limit=0, error=MemoryError())
     assert len(asked) == 1  # once for a pass, or what fills cupy's memory again meanwhile would be tried for ever
     rule = ConvFamily(limit=3, error=MemoryError())
-    monkeypatch.setattr(torch_network, "give_back_cupy_blocks", lambda device: setattr(rule, "limit", 7) or 1)
-    monkeypatch.setitem(known.FAMILIES, "conv_network", rule)
+    monkeypatch.setattr(torch_family, "give_back_cupy_blocks", lambda device: setattr(rule, "limit", 7) or 1)
+    monkeypatch.setitem(registry.FAMILIES, "conv_network", rule)
     built = rule.build(CONV_TABLE, NetworkSettings(name="conv_network"), "reset", device="cpu", dtype="float32")
     extract(built, CONV_TABLE, "reset", sounds, CONV_TABLE.layers)
     assert (rule.heard, built.parts) == ([7], 1)
@@ -106,7 +106,7 @@ def test_free_memory_of_a_gpu__says_how_many_sounds_are_heard_in_one_pass(monkey
     rule = ConvFamily()
     built = rule.build(CONV_TABLE, NetworkSettings(name="conv_network"), "reset", device="cpu", dtype="bfloat16")
     of_one = 2 * rule.step_values(CONV_TABLE, [8000])
-    monkeypatch.setattr(torch_network, "free_bytes", lambda device: fit * of_one / torch_network.PASS_SHARE + 1)
+    monkeypatch.setattr(torch_family, "free_bytes", lambda device: fit * of_one / torch_family.PASS_SHARE + 1)
     built.device = "cuda"
     found = list(built._passes([8000] * 7))
     assert [len(positions) for positions in found] == passes
@@ -125,7 +125,7 @@ def test_study__tells_of_batches_heard_in_parts(write_study, workplace, monkeypa
     networks = [{"name": "conv_network", "weights": ["reset"]}]
     frames = {}
     for output, rule in (("whole", ConvFamily()), ("parts", ConvFamily(limit=3, error=MemoryError()))):
-        monkeypatch.setitem(known.FAMILIES, "conv_network", rule)
+        monkeypatch.setitem(registry.FAMILIES, "conv_network", rule)
         network._BUILT._kept.clear()
         write_study(networks=networks, output=output)
         report = Study.load("study.yaml").run(recipe=None)

@@ -22,13 +22,13 @@ from transformers import (
 
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.errors import ConfigError, FeatureError, MissingExtraError
-from distributed_trf.features.families.known import family, versions
-from distributed_trf.features.families.own_module import OwnModule
-from distributed_trf.features.families.own_network import _trace
-from distributed_trf.features.families.own_transformer import OwnTransformer
+from distributed_trf.features.families.registry import family, versions
+from distributed_trf.features.families.user_module import OwnModule
+from distributed_trf.features.families.user_network import _trace
+from distributed_trf.features.families.user_transformer import OwnTransformer
 from distributed_trf.features.network import build_network, extract
+from distributed_trf.features.network_table import NetworkTable, load_table
 from distributed_trf.features.spectrograms.mel_speech2text import mel_speech2text
-from distributed_trf.features.table import NetworkTable, load_table
 from tests.small_transformers import SPEECH2TEXT, frames, hooked, noise
 
 HUBERT = {

@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distributed_trf.errors import ConfigError
-from distributed_trf.features.families.known import family, versions
-from distributed_trf.features.planning import expected_frames, expected_work, is_known
-from distributed_trf.features.table import NetworkTable, load_table
+from distributed_trf.features.families.registry import expected_frames, expected_work, family, is_known, versions
+from distributed_trf.features.network_table import NetworkTable, load_table
 
 FOREIGN = {
     "name": "net",

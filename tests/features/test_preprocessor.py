@@ -13,10 +13,9 @@ from transformers import HubertConfig, HubertModel, Wav2Vec2Config, Wav2Vec2Feat
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.errors import FeatureError
 from distributed_trf.features.network import build_network, extract
-from distributed_trf.features.table import NetworkTable, load_table
-from distributed_trf.features.weights.hub import weights_folder
+from distributed_trf.features.network_table import NetworkTable, load_table
 from distributed_trf.features.weights.preprocessor import heard_as
-from distributed_trf.features.weights.source import weights_identity, weights_stamps
+from distributed_trf.features.weights.source import weights_folder, weights_identity, weights_stamps
 from tests.small_transformers import WAV2VEC2, noise, small
 
 (SOUND,) = noise(np.random.default_rng(0), 4_000, lead_in=0)

@@ -11,15 +11,20 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from distributed_trf import Study, open_results
-from distributed_trf.config.extraction import NetworkSettings
-from distributed_trf.config.weights import PROJECTIONS
+from distributed_trf.config.extraction import PROJECTIONS, NetworkSettings
 from distributed_trf.errors import ConfigError, DeviceError, FeatureError
-from distributed_trf.features.families.known import FAMILIES, family
+from distributed_trf.features.families.registry import (
+    FAMILIES,
+    check_weights,
+    expected_frames,
+    expected_work,
+    family,
+    frame_rate,
+)
 from distributed_trf.features.families.torch_family import TorchFamily
 from distributed_trf.features.network import build_network, extract, prepare_sound
-from distributed_trf.features.planning import check_weights, expected_frames, expected_work, frame_rate
+from distributed_trf.features.network_table import NetworkTable, load_table
 from distributed_trf.features.spectrograms.mel_whisper import mel_whisper
-from distributed_trf.features.table import NetworkTable, load_table
 from tests.conftest import SMALL_WHISPER
 
 WIDTHS = (5, 7, 6, 9)

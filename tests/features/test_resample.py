@@ -13,11 +13,11 @@ from scipy.signal import resample
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.errors import DataError
 from distributed_trf.features import resample as resampling
-from distributed_trf.features.families import known
+from distributed_trf.features.families import registry
 from distributed_trf.features.fourier_matrices import matrices
 from distributed_trf.features.network import extract
 from distributed_trf.features.resample import FINEST_BIN, each_to_bins, kept_frames, resample_frames, to_bins
-from distributed_trf.recordings.time_grid import rows
+from distributed_trf.recordings.recording_set import rows
 from tests.conv_network import CONV_TABLE, ConvFamily
 
 
@@ -92,7 +92,7 @@ def test_to_bins__keeps_library_and_device():
 
 def test_extract__keeps_as_many_frames_of_each_sound_as_are_asked_for(monkeypatch):
     rule = ConvFamily()
-    monkeypatch.setitem(known.FAMILIES, "conv_network", rule)
+    monkeypatch.setitem(registry.FAMILIES, "conv_network", rule)
     built = rule.build(CONV_TABLE, NetworkSettings(name="conv_network"), "reset", device="cpu", dtype="float32")
     built.model.fast.bias.data += 100.0  # beside it, single precision would lose the features' digits
     sounds = [np.random.default_rng(n).normal(size=n) for n in (16_000, 24_000)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.text import Text
 
-from distributed_trf.figures.panels.architecture_bar import KINDS
+from distributed_trf.figures.panels.profile_panel import KINDS
 
 
 def titled(figure, title):

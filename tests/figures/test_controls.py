@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from distributed_trf.config.weights import PROJECTIONS, SEEDED
+from distributed_trf.config.extraction import PROJECTIONS, SEEDED
 from distributed_trf.errors import NothingToDrawError
 from distributed_trf.figures.controls import WEIGHTS_STYLE, figure_controls
 from distributed_trf.figures.style import notes_of

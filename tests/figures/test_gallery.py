@@ -13,8 +13,7 @@ from distributed_trf import open_lowpass, open_results, select_units, simulate_r
 from distributed_trf.errors import ConfigError, MissingExtraError
 from distributed_trf.figures.gallery import FIGURES, chosen, draw
 from distributed_trf.figures.inputs import Inputs
-from distributed_trf.figures.save import FORMATS, save_figure
-from distributed_trf.figures.style import PAGE_WIDTH, notes_of
+from distributed_trf.figures.style import FORMATS, PAGE_WIDTH, notes_of, save_figure
 from tests.figures.drawn import headings, line, texts, titled
 from tests.figures.whole_study import write_results, write_whole_study
 

@@ -14,7 +14,7 @@ from distributed_trf import best_layer, layer_profile, layer_tests, select_units
 from distributed_trf.errors import NothingToDrawError
 from distributed_trf.figures.layer_profiles import figure_3, figure_s4, figure_s7
 from distributed_trf.figures.style import NETWORK_STYLE, PAGE_WIDTH, notes_of
-from distributed_trf.results.statistics.median_intervals import median_intervals
+from distributed_trf.results.statistics.compare import median_intervals
 from tests.figures.drawn import architecture, band, headings, labels, legend_texts, line, stars, titled
 
 SETS = ("timit", "mvocs")

@@ -11,8 +11,7 @@ from distributed_trf import open_results
 from distributed_trf.errors import NothingToDrawError, StoreError
 from distributed_trf.figures.prediction import draw_example, example_prediction
 from distributed_trf.figures.style import new_figure
-from distributed_trf.results.responses.best_predicted import Example
-from distributed_trf.results.responses.predicted_response import predicted_response
+from distributed_trf.results.best_predicted import Example, predicted_response
 from distributed_trf.store.study_store import StudyStore
 from tests.small_results import write_small_study
 from tests.store_damage import forget_models

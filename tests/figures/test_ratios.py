@@ -7,7 +7,7 @@ import pytest
 
 from distributed_trf import best_layer, select_units, simulate_results
 from distributed_trf.errors import NothingToDrawError
-from distributed_trf.figures.ratios import figure_s3
+from distributed_trf.figures.layer_profiles import figure_s3
 from distributed_trf.figures.style import notes_of
 from tests.figures.drawn import band, labels, line, titled
 

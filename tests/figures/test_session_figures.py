@@ -7,8 +7,7 @@ import pytest
 
 from distributed_trf import open_results, simulate_results
 from distributed_trf.errors import DataError, NothingToDrawError
-from distributed_trf.figures.session_map import session_layers
-from distributed_trf.figures.session_normalisers import session_reliability
+from distributed_trf.figures.session_map import session_layers, session_reliability
 from distributed_trf.figures.style import notes_of
 from tests.small_results import small_results
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from distributed_trf.figures.panels.architecture_bar import KINDS
+from distributed_trf.figures.panels.profile_panel import KINDS
 from distributed_trf.figures.style import (
     AREA_COLOURS,
     LINE,

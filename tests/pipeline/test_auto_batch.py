@@ -9,7 +9,7 @@ from distributed_trf import Study, open_features
 from distributed_trf.config import extraction
 from distributed_trf.config.extraction import ExtractionSettings
 from distributed_trf.features import network
-from distributed_trf.features.families import known
+from distributed_trf.features.families import registry
 from distributed_trf.pipeline.context import Context
 from distributed_trf.pipeline.costs.cost import cost
 from tests.conv_network import CONV_NETWORK, ConvFamily
@@ -31,7 +31,7 @@ def test_auto__stores_what_a_number_does_and_is_planned_by_what_is_heard_at_once
     found, peaks = {}, {}
     for batch in (8, "auto"):
         rule = ConvFamily()
-        monkeypatch.setitem(known.FAMILIES, "conv_network", rule)
+        monkeypatch.setitem(registry.FAMILIES, "conv_network", rule)
         write_study(networks=NETWORKS, extraction={"batch": batch}, output=f"study-{batch}")
         network._BUILT._kept.clear()
         study = Study.load("study.yaml")
@@ -53,7 +53,7 @@ def test_cpu__is_planned_by_what_it_hears_at_once(workplace, write_study, monkey
     (workplace / "configs/networks/conv_network.yaml").write_text(
         yaml.safe_dump({**CONV_NETWORK, "layers": [{**CONV_NETWORK["layers"][0], "width": 4000}]})
     )
-    monkeypatch.setitem(known.FAMILIES, "conv_network", ConvFamily())
+    monkeypatch.setitem(registry.FAMILIES, "conv_network", ConvFamily())
     monkeypatch.setattr(extraction, "AUTO_STORED", 8)
     peaks = []
     for at_once in (8, 2):

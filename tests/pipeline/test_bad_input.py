@@ -15,7 +15,7 @@ from distributed_trf.errors import ConfigError, DataError, RecordingError, Store
 from distributed_trf.pipeline.items import ReadSounds
 from distributed_trf.pipeline.stages.read_sounds import read_sounds
 from distributed_trf.recordings.ucsf.reader import UCSFRecordings
-from distributed_trf.store.lock import run_lock
+from distributed_trf.store.study_lock import run_lock
 from distributed_trf.store.study_store import StudyStore
 from tests.store_damage import vouch_for_changes
 

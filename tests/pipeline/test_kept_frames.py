@@ -8,7 +8,7 @@ import yaml
 
 from distributed_trf import Study, open_features, open_results
 from distributed_trf.errors import ConfigError
-from distributed_trf.features.families import known
+from distributed_trf.features.families import registry
 from tests.conv_network import CONV_NETWORK, ConvFamily
 
 NETWORKS = [{"name": "conv_network", "weights": ["reset"]}]
@@ -18,7 +18,7 @@ KEY = ("timit", "conv_network", "reset")
 @pytest.fixture
 def conv_network(workplace, monkeypatch):
     (workplace / "configs/networks/conv_network.yaml").write_text(yaml.safe_dump(CONV_NETWORK))
-    monkeypatch.setitem(known.FAMILIES, "conv_network", ConvFamily())
+    monkeypatch.setitem(registry.FAMILIES, "conv_network", ConvFamily())
 
 
 @pytest.mark.usefixtures("conv_network")

@@ -9,7 +9,7 @@ import yaml
 from scipy.io import wavfile
 
 from distributed_trf import Study, open_recordings, open_results, simulate
-from distributed_trf.recordings.simulation.truth import open_truth
+from distributed_trf.recordings.simulation.session import open_truth
 from tests.recordings.generic_files import TEST, TRAIN, write_csv_session, write_sounds
 
 MEL = [{"name": "mel_whisper"}]

@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 
 from distributed_trf.errors import RecordingError
 from distributed_trf.recordings.binning import bin_spikes
-from distributed_trf.recordings.recording_set import SpikeTrials, Stimulus
-from distributed_trf.recordings.time_grid import n_bins
+from distributed_trf.recordings.recording_set import SpikeTrials, Stimulus, n_bins
 
 CLOCK = 20_000
 

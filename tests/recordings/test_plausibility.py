@@ -11,9 +11,8 @@ from distributed_trf.recordings import plausibility as limits
 from distributed_trf.recordings.formats import open_recordings
 from distributed_trf.recordings.inventory import inventory
 from distributed_trf.recordings.plausibility import told
-from distributed_trf.recordings.recording_set import Extent, Session, SpikeTrials, Stimulus
+from distributed_trf.recordings.recording_set import Extent, Session, SpikeTrials, Stimulus, spikes_in_trials
 from distributed_trf.recordings.simulation.simulate import simulate
-from distributed_trf.recordings.trials import spikes_in_trials
 from tests.recordings.generic_files import write_csv_session, write_nwb_session, write_sounds
 
 ONSET = 10 + 2.0 * np.arange(30)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from scipy.io import wavfile
 
 from distributed_trf.errors import RecordingError
-from distributed_trf.recordings.ucsf import pulse_wav
-from distributed_trf.recordings.ucsf.pulse_wav import open_pulse_wav, pulse_starts, sound_length
+from distributed_trf.recordings.ucsf import vocalisations
+from distributed_trf.recordings.ucsf.vocalisations import open_pulse_wav, pulse_starts, sound_length
 
 RATE = 41_000
 
@@ -74,7 +74,7 @@ def test_pulse_starts__equals_a_slow_loop_at_any_block(spacings: list[int], firs
         if (start - before) / RATE >= 0.02:
             expected.append(start)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pulse_wav, "BLOCK", block)
+        patch.setattr(vocalisations, "BLOCK", block)
         assert pulse_starts(pulses, RATE).tolist() == expected
 
 

@@ -11,11 +11,11 @@ import pytest
 from distributed_trf.features.resample import resample_sound
 from distributed_trf.recordings.binning import bin_spikes
 from distributed_trf.recordings.formats import guess_format
+from distributed_trf.recordings.recording_set import stimulus_bins
 from distributed_trf.recordings.simulation.neurons import driving_feature
+from distributed_trf.recordings.simulation.plan import first_stimulus
+from distributed_trf.recordings.simulation.session import open_truth
 from distributed_trf.recordings.simulation.simulate import simulate
-from distributed_trf.recordings.simulation.stimulus_set import first_stimulus
-from distributed_trf.recordings.simulation.truth import open_truth
-from distributed_trf.recordings.time_grid import stimulus_bins
 from tests.recordings.written_simulations import UCDAVIS_SIZES, UCSF_SIZES, written
 
 CASES = [("ucsf", size) for size in UCSF_SIZES] + [("ucdavis", size) for size in UCDAVIS_SIZES]

@@ -11,16 +11,13 @@ from scipy.io import loadmat, whosmat
 
 from distributed_trf.errors import ConfigError
 from distributed_trf.recordings.binning import bin_spikes
+from distributed_trf.recordings.recording_set import n_bins
 from distributed_trf.recordings.simulation.neurons import driving_feature
 from distributed_trf.recordings.simulation.plan import Plan
-from distributed_trf.recordings.simulation.session import SimulatedSession
+from distributed_trf.recordings.simulation.session import SimulatedSession, TruthWriter, open_truth
 from distributed_trf.recordings.simulation.simulate import draw_session, simulate
-from distributed_trf.recordings.simulation.truth import TruthWriter, open_truth
-from distributed_trf.recordings.simulation.ucsf.layout import UCSFLayout
-from distributed_trf.recordings.simulation.ucsf.sites import BAD_SESSION, sites
-from distributed_trf.recordings.time_grid import n_bins
-from distributed_trf.recordings.ucsf.layout import TEST_IDS
-from distributed_trf.recordings.ucsf.published_sites import BAD_SESSIONS
+from distributed_trf.recordings.simulation.ucsf_layout import BAD_SESSION, UCSFLayout, sites
+from distributed_trf.recordings.ucsf.metadata import BAD_SESSIONS, TEST_IDS
 from distributed_trf.recordings.ucsf.reader import UCSFRecordings
 from tests.recordings.conftest import SEED
 

@@ -10,8 +10,8 @@ import pytest
 
 from distributed_trf.recordings.simulation.plan import Plan
 from distributed_trf.recordings.simulation.simulate import simulate
-from distributed_trf.recordings.simulation.ucdavis.layout import UCDavisLayout
-from distributed_trf.recordings.simulation.ucsf.layout import UCSFLayout
+from distributed_trf.recordings.simulation.ucdavis_layout import UCDavisLayout
+from distributed_trf.recordings.simulation.ucsf_layout import UCSFLayout
 from tests.recordings.plain_reading import (
     calls_as_heard,
     load,

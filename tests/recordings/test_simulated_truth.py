@@ -7,17 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from distributed_trf.recordings.simulation.monkey_calls import KINDS, Kind, call_like
-from distributed_trf.recordings.simulation.plan import Plan
+from distributed_trf.recordings.simulation.plan import NOTHING, Plan
 from distributed_trf.recordings.simulation.simulate import draw_session, simulate
-from distributed_trf.recordings.simulation.trial_table import NOTHING
-from distributed_trf.recordings.simulation.ucsf.call_codes import (
+from distributed_trf.recordings.simulation.sounds import KINDS, Kind, call_like
+from distributed_trf.recordings.simulation.ucsf_calls import (
     PUBLISHED,
     draw_codes,
     multiplicities,
     stimulus_presentations,
 )
-from distributed_trf.recordings.simulation.ucsf.layout import UCSFLayout
+from distributed_trf.recordings.simulation.ucsf_layout import UCSFLayout
 
 
 @pytest.mark.parametrize("calls", [45, 66, 100, 400, 779, 780])
@@ -72,7 +71,7 @@ def test_truth__normaliser_is_what_repeats_correlate_on_average(tmp_path: Path) 
 
 
 def test_truth__is_nan_for_what_a_session_did_not_hear(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("distributed_trf.recordings.simulation.ucsf.layout.WITHOUT_VOCALISATIONS", {"180413"})
+    monkeypatch.setattr("distributed_trf.recordings.simulation.ucsf_layout.WITHOUT_VOCALISATIONS", {"180413"})
     truth = simulate(tmp_path / "set", sessions=2, channels=2, sentences=11, calls=45)
     assert truth.stimuli.values.tolist() == ["timit", "mvocs"]
     deaf = truth.session.values == "180413"

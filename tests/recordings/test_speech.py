@@ -5,7 +5,7 @@ import pytest
 
 from distributed_trf.errors import ConfigError
 from distributed_trf.features.spectrograms.mel_whisper import mel_whisper
-from distributed_trf.recordings.simulation.speech import speech_like
+from distributed_trf.recordings.simulation.sounds import speech_like
 
 SFREQ = 16_000
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from distributed_trf.recordings.time_grid import lead_in_bins, n_bins, rows, stimulus_bins
+from distributed_trf.recordings.recording_set import lead_in_bins, n_bins, rows, stimulus_bins
 
 
 @pytest.mark.parametrize("bin_width", [10.0, 20.0, 50.0, 200.0, 999.0])

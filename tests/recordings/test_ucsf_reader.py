@@ -14,8 +14,8 @@ from distributed_trf.errors import ConfigError, RecordingError
 from distributed_trf.recordings.binning import bin_spikes
 from distributed_trf.recordings.formats import open_recordings
 from distributed_trf.recordings.recording_set import Session
-from distributed_trf.recordings.simulation.truth import open_truth
-from distributed_trf.recordings.ucsf.layout import TEST_IDS, channel_labels
+from distributed_trf.recordings.simulation.session import open_truth
+from distributed_trf.recordings.ucsf.metadata import TEST_IDS, channel_labels
 from distributed_trf.recordings.ucsf.reader import UCSFRecordings
 
 Rewrite = Callable[[Path, Callable[[dict[str, Any]], None]], None]

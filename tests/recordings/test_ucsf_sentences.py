@@ -8,7 +8,7 @@ import pytest
 from scipy.io import savemat
 
 from distributed_trf.errors import RecordingError
-from distributed_trf.recordings.ucsf.layout import TEST_IDS
+from distributed_trf.recordings.ucsf.metadata import TEST_IDS
 from distributed_trf.recordings.ucsf.sentences import Sentences
 
 PHONEMES = ["aa", "b", "sil"]

@@ -11,7 +11,7 @@ from scipy.io import savemat
 from scipy.signal import resample
 
 from distributed_trf.errors import RecordingError
-from distributed_trf.recordings.ucsf.layout import CODE_FILE, VOCALISATION_FILE
+from distributed_trf.recordings.ucsf.metadata import CODE_FILE, VOCALISATION_FILE
 from distributed_trf.recordings.ucsf.vocalisations import Vocalisations
 from tests.recordings import handmade_ucsf as handmade
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from distributed_trf.recordings.simulation.layout import Layout
 from distributed_trf.recordings.simulation.plan import Plan
 from distributed_trf.recordings.simulation.session import SimulatedSession
-from distributed_trf.recordings.simulation.simulate import LAYOUTS, draw_session
+from distributed_trf.recordings.simulation.simulate import LAYOUTS, Layout, draw_session
 
 UCSF_SIZES: list[dict[str, Any]] = [
     {"sessions": 2, "channels": 1, "sentences": 11, "calls": 45},

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from distributed_trf.errors import ConfigError
-from distributed_trf.reliability.bootstrap import _draw_among, bootstrap_normaliser
 from distributed_trf.reliability.inter_trial import inter_trial_r
 from distributed_trf.reliability.pairs import PairTables, draw_pairs
+from distributed_trf.reliability.resampling import _draw_among, bootstrap_normaliser
 from tests.slow_reliability import driven_counts
 
 SETTINGS = {"draws": 40, "pairings": 200, "seed": 3}

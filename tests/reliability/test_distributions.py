@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from distributed_trf.reliability.assess import assess
-from distributed_trf.reliability.distributions import inter_trial_distributions, silence_weight, silent_repeats
 from distributed_trf.reliability.pairs import PairTables
+from distributed_trf.reliability.selection import inter_trial_distributions, silence_weight, silent_repeats
 from tests.slow_reliability import driven_counts
 
 ASKED = {"draws": 300, "seed": 4, "key": ("timit", "180413", 50.0)}

@@ -11,7 +11,7 @@ import pytest
 from distributed_trf import arrays
 from distributed_trf.errors import DataError
 from distributed_trf.reliability.assess import repeated_counts
-from distributed_trf.reliability.shift_test import shift_test
+from distributed_trf.reliability.resampling import shift_test
 from tests.slow_reliability import driven_counts
 
 REPEATS, BINS = 11, 331

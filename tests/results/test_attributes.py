@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from distributed_trf.results.attributes import portable, study_of, unpacked
+from distributed_trf.results.open_results import portable, study_of, unpacked
 from tests.round_trip import assert_written_and_read
 
 ATTRS = {

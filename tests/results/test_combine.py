@@ -9,7 +9,7 @@ import xarray as xr
 from distributed_trf import Study, combine_results, compare, open_results, simulate_results
 from distributed_trf.config.study import RidgeSettings, StudySettings
 from distributed_trf.errors import DataError
-from distributed_trf.results.attributes import unpacked
+from distributed_trf.results.open_results import unpacked
 from tests.round_trip import assert_written_and_read
 
 

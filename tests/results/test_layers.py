@@ -10,8 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 from distributed_trf import best_layer, layer_profile, peak_layer, simulate_results
 from distributed_trf.errors import DataError
-from distributed_trf.results.layers import spectrograms
-from distributed_trf.results.statistics.quantiles import quantiles
+from distributed_trf.results.layers import quantiles, spectrograms
 from tests.small_results import small_results
 
 

@@ -8,8 +8,8 @@ import xarray as xr
 
 from distributed_trf import open_results
 from distributed_trf.errors import StoreError
-from distributed_trf.results.attributes import unpacked
-from distributed_trf.results.tables.layer_table import layer_table
+from distributed_trf.results.best_layers import layer_table
+from distributed_trf.results.open_results import unpacked
 from distributed_trf.store.study_store import StudyStore
 from tests.small_results import FITS, small_results, write_small_study
 

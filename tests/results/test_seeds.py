@@ -8,8 +8,8 @@ import pytest
 import xarray as xr
 
 from distributed_trf import open_results
-from distributed_trf.results.seeds import average_seeds
-from distributed_trf.results.tables.layer_table import layer_table
+from distributed_trf.results.best_layers import layer_table
+from distributed_trf.results.combine import average_seeds
 from tests.small_results import small_results, write_small_study
 
 NAN = np.nan

@@ -7,8 +7,7 @@ import pytest
 import soundfile
 
 from distributed_trf.errors import DataError
-from distributed_trf.speech_recognition.audio import FileAudio
-from distributed_trf.speech_recognition.benchmarks import FORMATS, read_benchmark
+from distributed_trf.speech_recognition.benchmarks import FORMATS, FileAudio, read_benchmark
 from tests.speech_recognition import utterances
 
 EXPECTED = {

@@ -20,11 +20,15 @@ from transformers import (
     WhisperTokenizer,
 )
 
-from distributed_trf.config.word_errors import RecogniserSettings
+from distributed_trf.config.analyses import RecogniserSettings
 from distributed_trf.errors import ConfigError, DeviceError, FeatureError
-from distributed_trf.features.table import NetworkTable, load_table
-from distributed_trf.speech_recognition.letters import DeepSpeech2Recogniser, Wav2LetterRecogniser, greedy_ctc
-from distributed_trf.speech_recognition.recognisers import open_recogniser
+from distributed_trf.features.network_table import NetworkTable, load_table
+from distributed_trf.speech_recognition.recognisers import (
+    DeepSpeech2Recogniser,
+    Wav2LetterRecogniser,
+    greedy_ctc,
+    open_recogniser,
+)
 from tests.speech_recognition import small_recognisers
 
 RNG = np.random.default_rng(0)

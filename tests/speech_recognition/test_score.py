@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distributed_trf.errors import DataError
-from distributed_trf.speech_recognition.transcripts import Transcript
-from distributed_trf.speech_recognition.word_errors import score
+from distributed_trf.speech_recognition.word_errors import Transcript, score
 
 WORDS = st.lists(st.sampled_from(["red", "green", "blue"]), max_size=6).map(" ".join)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from distributed_trf.speech_recognition.transcripts import Transcript, TranscriptFile
+from distributed_trf.speech_recognition.word_errors import Transcript, TranscriptFile
 
 ONE = Transcript("a", "hello", "hallo", cut=False)
 TWO = Transcript("b", "größer\nzwei", "zwo", cut=True)

@@ -12,13 +12,13 @@ import yaml
 from typer.testing import CliRunner
 
 from distributed_trf.cli.app import app
-from distributed_trf.config.word_errors import load_word_errors
+from distributed_trf.config.analyses import load_word_errors
 from distributed_trf.errors import ConfigError
 from distributed_trf.features.families.wav2letter import KERNELS, STRIDES
 from distributed_trf.features.modules.wav2letter import Wav2LetterNetwork
-from distributed_trf.features.table import load_table
+from distributed_trf.features.network_table import load_table
 from distributed_trf.speech_recognition import word_errors
-from distributed_trf.speech_recognition.letters import Wav2LetterRecogniser
+from distributed_trf.speech_recognition.recognisers import Wav2LetterRecogniser
 from tests.speech_recognition import utterances
 
 CONFIG = {"width": 24, "top_width": 32}

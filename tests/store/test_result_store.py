@@ -10,7 +10,7 @@ import xarray as xr
 
 from distributed_trf import names
 from distributed_trf.errors import DamagedError, StoreError
-from distributed_trf.results.open import open_results
+from distributed_trf.results.open_results import open_results
 from distributed_trf.store.laid import Laid, read_laid, write_laid
 from distributed_trf.store.result_grid import Grid
 from distributed_trf.store.result_laying import describe_results, has_grid, lay_results, mend_results, vouch_for_all

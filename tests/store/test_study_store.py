@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from distributed_trf.errors import StoreBusyError, StoreError
-from distributed_trf.results.open import open_results
+from distributed_trf.results.open_results import open_results
 from distributed_trf.store.features import open_features
 from distributed_trf.store.laid import Laid, write_laid
-from distributed_trf.store.lock import run_lock
+from distributed_trf.store.study_lock import run_lock
 from distributed_trf.store.study_store import FORMAT, FORMAT_VERSION, StudyStore
 
 
@@ -88,7 +88,7 @@ def test_other_format_version__is_refused_with_both_versions_and_the_remedy(tmp_
 HOLD = """if True:
     import sys, time
     from pathlib import Path
-    from distributed_trf.store.lock import run_lock
+    from distributed_trf.store.study_lock import run_lock
     from distributed_trf.store.study_store import StudyStore
     with run_lock(StudyStore.open(Path(sys.argv[1]))):
         print("held", flush=True)

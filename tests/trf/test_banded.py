@@ -10,13 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distributed_trf.errors import ConfigError, DataError
-from distributed_trf.trf.banded import band_candidates, fit_banded, lagged_bands
+from distributed_trf.trf.banded import band_candidates, band_drives, fit_banded, lagged_bands, variance_shares
 from distributed_trf.trf.estimator import TRF
+from distributed_trf.trf.kernel_folds import KernelFolds, Trials
+from distributed_trf.trf.lags import drive
 from distributed_trf.trf.moment_folds import MomentFolds, fit_moments
-from distributed_trf.trf.predict import drive
-from distributed_trf.trf.shares import band_drives, variance_shares
 from distributed_trf.trf.stream import moments_of
-from distributed_trf.trf.trial_folds import KernelFolds, Trials
 from tests.oracle import lag_matrix
 
 LAGS, ALPHAS = range(3), [1e-2, 1.0, 1e2]

@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distributed_trf.errors import DataError
-from distributed_trf.trf.collect import collect_trials
 from distributed_trf.trf.crossval import fit_folds
-from distributed_trf.trf.downdate import Without
+from distributed_trf.trf.fold_collector import collect_trials
+from distributed_trf.trf.kernel_folds import Trials
 from distributed_trf.trf.moment_folds import MomentFolds
+from distributed_trf.trf.scaled_gram import Without
 from distributed_trf.trf.solvers import Diagonal, Factored, Rotated
 from distributed_trf.trf.stream import MomentStream
-from distributed_trf.trf.trial_folds import Trials
 from tests.oracle import lag_matrix, r_squared
 
 ALPHAS = [1e-5, 1e-3, 1e-1, 1e1, 1e6, 1e15]

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from distributed_trf.config.study import RidgeSettings
 from distributed_trf.trf.crossval import assign_folds
 from distributed_trf.trf.estimator import TRF
+from distributed_trf.trf.lags import drive
 from distributed_trf.trf.moment_folds import fit_moments
-from distributed_trf.trf.predict import drive
 from distributed_trf.trf.stream import moments_of
 from tests.oracle import fit_and_score
 

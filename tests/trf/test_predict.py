@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from distributed_trf.trf.banded import variance_shares
 from distributed_trf.trf.correlation import mean_over_repeats
+from distributed_trf.trf.correlation_sums import PairedSums
 from distributed_trf.trf.estimator import TRF
-from distributed_trf.trf.evaluation import PairedSums
-from distributed_trf.trf.predict import drive, drive_rounding
-from distributed_trf.trf.shares import variance_shares
+from distributed_trf.trf.lags import drive, drive_rounding
 
 
 def fitted(rng, n_features, **parameters):

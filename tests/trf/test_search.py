@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 
 from distributed_trf import arrays
 from distributed_trf.arrays import cholesky_solver
+from distributed_trf.trf.fold_scores import gains
 from distributed_trf.trf.moment_folds import MomentFolds, fit_moments
-from distributed_trf.trf.screening import screen_of
-from distributed_trf.trf.search import search
+from distributed_trf.trf.search import screen_of, search
 from distributed_trf.trf.solvers import Diagonal
-from distributed_trf.trf.validation import gains
 from tests.hard_units import (
     ALPHAS,
     GRIDS,

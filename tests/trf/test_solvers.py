@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from distributed_trf.errors import DataError
 from distributed_trf.trf.crossval import solve_each
-from distributed_trf.trf.downdate import Without, without
+from distributed_trf.trf.scaled_gram import Without, without
 from distributed_trf.trf.solvers import Diagonal, Factored, Rotated, eigh_clipped
 
 ALPHAS = np.logspace(-5, 15, 21)

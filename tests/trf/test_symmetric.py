@@ -6,7 +6,7 @@ import array_api_strict as strict
 import numpy as np
 import pytest
 
-from distributed_trf.trf.symmetric import congruence, quadratic_forms
+from distributed_trf.trf.scaled_gram import congruence, quadratic_forms
 
 SIZES = [1, 255, 256, 257, 700]
 

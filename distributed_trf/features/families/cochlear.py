@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from distributed_trf.config.extraction import NetworkSettings
-from distributed_trf.config.weights import Weights
+from distributed_trf.config.extraction import NetworkSettings, Weights
 from distributed_trf.errors import ConfigError, FeatureError
+from distributed_trf.features.device import to_model
 from distributed_trf.features.families.torch_family import TorchFamily
-from distributed_trf.features.family import Keep, Network, Work
-from distributed_trf.features.table import Layer, NetworkTable
-from distributed_trf.features.transfer import to_model
+from distributed_trf.features.family import Keep, Network, Work, counted_work
+from distributed_trf.features.network_table import Layer, NetworkTable
 from distributed_trf.features.weights.checkpoint import load_state, read_state, without_prefix
-from distributed_trf.features.weights.names import State
 from distributed_trf.features.weights.source import weights_source
-from distributed_trf.features.work import counted_work
+from distributed_trf.features.weights.weight_files import State
 
 if TYPE_CHECKING:
     import torch

@@ -9,16 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from distributed_trf.config.extraction import NetworkSettings
-from distributed_trf.config.weights import Weights
+from distributed_trf.config.extraction import NetworkSettings, Weights
+from distributed_trf.features.device import plain_float32, to_model
 from distributed_trf.features.families.torch_family import check_device
-from distributed_trf.features.family import Keep, Work
-from distributed_trf.features.float32 import plain_float32
-from distributed_trf.features.spectrograms.transform import Transform
-from distributed_trf.features.table import Layer, NetworkTable
-from distributed_trf.features.transfer import to_model
+from distributed_trf.features.family import STEP, Keep, Work
+from distributed_trf.features.network_table import Layer, NetworkTable
+from distributed_trf.features.spectrograms.family import Transform
 from distributed_trf.features.weights.controls import apply_control
-from distributed_trf.features.work import STEP
 
 if TYPE_CHECKING:
     from torch import nn

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from distributed_trf.config.extraction import NetworkSettings
+from distributed_trf.features.device import to_model
 from distributed_trf.features.families.torch_family import TorchFamily
+from distributed_trf.features.family import block_values
+from distributed_trf.features.network_table import Layer, NetworkTable
 from distributed_trf.features.spectrograms.mel_speech2text import (
     MEL_SPEECH2TEXT,
     mel_speech2text,
     mel_speech2text_frames,
 )
-from distributed_trf.features.table import Layer, NetworkTable
-from distributed_trf.features.transfer import to_model
-from distributed_trf.features.weights.hub import weights_folder
+from distributed_trf.features.weights.source import weights_folder
 from distributed_trf.features.weights.transformers_model import trained_model, untrained_model
-from distributed_trf.features.work import block_values
 
 if TYPE_CHECKING:
     import torch

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from distributed_trf.features.spectrograms.cochlear_filters import N_FILTERS, cochlear_filters
+from distributed_trf.features.spectrograms.cochleagram import N_FILTERS, cochlear_filters
 
 SFREQ = 20_000
 WINDOW = 2 * SFREQ

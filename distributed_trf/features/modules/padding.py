@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from distributed_trf.features.transfer import to_model
+from distributed_trf.features.device import to_model
 
 
 def lengths_on(device: torch.device | str, *lengths: torch.Tensor) -> tuple[torch.Tensor | None, ...]:

@@ -7,7 +7,7 @@ import scipy
 from scipy.fft import rfft
 
 from distributed_trf.errors import FeatureError
-from distributed_trf.features.spectrograms.transform import Transform
+from distributed_trf.features.spectrograms.family import Transform
 
 WINDOW = 320
 """Samples at 16 kHz, 20 ms."""

@@ -9,7 +9,7 @@ import scipy
 from numpy.lib.stride_tricks import sliding_window_view
 
 from distributed_trf.errors import FeatureError
-from distributed_trf.features.spectrograms.transform import Transform
+from distributed_trf.features.spectrograms.family import Transform
 
 SFREQ = 16_000
 WINDOW, HOP, N_FFT = 400, 160, 2048

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from distributed_trf.errors import FeatureError, MissingExtraError
-from distributed_trf.features.spectrograms.transform import Transform
+from distributed_trf.features.spectrograms.family import Transform
 
 WHISPER_SFREQ = 16_000
 WHISPER_MAX_SECONDS = 30.0

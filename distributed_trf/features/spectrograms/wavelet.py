@@ -11,7 +11,7 @@ import scipy
 from scipy.io import loadmat
 
 from distributed_trf.errors import FeatureError, MissingExtraError
-from distributed_trf.features.spectrograms.transform import Transform
+from distributed_trf.features.spectrograms.family import Transform
 
 FRAME = 160
 """Samples of a frame, 10 ms at 16 kHz."""

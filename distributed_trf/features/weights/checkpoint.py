@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.errors import FeatureError, shown
-from distributed_trf.features.table import NetworkTable
-from distributed_trf.features.weights.file_words import read_json, told
-from distributed_trf.features.weights.names import State, as_named_now, unwrapped
+from distributed_trf.features.network_table import NetworkTable
 from distributed_trf.features.weights.pickled import read_pickled
 from distributed_trf.features.weights.source import weights_source
 from distributed_trf.features.weights.unpickle import INERT
+from distributed_trf.features.weights.weight_files import State, as_named_now, read_json, told, unwrapped
 
 if TYPE_CHECKING:
     from torch import nn

@@ -1,15 +1,22 @@
-"""Where a network's weights come from."""
+"""Where a network's weights come from.
+
+Weights of the Hugging Face hub as a folder on this machine.
+
+Whether trained weights are on this machine, without loading them.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from distributed_trf.config.extraction import NetworkSettings
-from distributed_trf.config.weights import FIXED, PROJECTIONS, SEEDED, TRAINED, Weights, kind_of
+from distributed_trf.config.extraction import FIXED, PROJECTIONS, SEEDED, TRAINED, NetworkSettings, Weights, kind_of
 from distributed_trf.errors import FeatureError
-from distributed_trf.features.table import NetworkTable
-from distributed_trf.features.weights.preprocessor import FILES, heard_as
+from distributed_trf.features.network_table import NetworkTable
+from distributed_trf.features.weights.preprocessor import FILES, heard_as, told_beside
 from distributed_trf.store.fingerprint import digest_file, file_stamps
 
 UNTRAINED = frozenset(SEEDED) - {"permuted"}
@@ -80,3 +87,116 @@ def weights_files(source: Path) -> list[Path]:
         return [source]
     kinds = ("*.safetensors", "*.bin", "*.json")
     return sorted(file for kind in kinds for file in source.glob(kind))
+
+
+SAFE = ["config.json", *FILES, "model*.safetensors", "model.safetensors.index.json"]
+PICKLED = ["config.json", *FILES, "pytorch_model.bin"]
+"""What is fetched of a hub, and what where that brings no weights."""
+
+
+def weights_folder(table: NetworkTable, settings: NetworkSettings, *, beside: Sequence[str] = ()) -> Path:
+    """Return the folder of a network's trained weights, downloaded first where the source is a hub id.
+
+    Of the hub only the configurations and the weights are fetched, the pickled ones where there are no others, and what
+    ``beside`` names: patterns of further files.
+
+    Raises
+    ------
+    FeatureError
+        If the source is a single file, cannot be downloaded, or hears otherwise than the table says: weights that are
+        not trained are heard without a download, and must be heard in the same way.
+    """
+    source, revision = weights_source(table, settings)
+    if Path(source).is_dir():
+        return Path(source)
+    if Path(source).is_file():
+        raise FeatureError(
+            f"{table.name}: {source} is a file, expected the folder that holds config.json and the weights; give that "
+            "as `source` in the study"
+        )
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.utils.tqdm import disable_progress_bars
+
+    disable_progress_bars()  # workers have no terminal of their own
+    try:
+        folder = Path(snapshot_download(source, revision=revision, allow_patterns=[*SAFE, *beside]))
+        if not list(folder.glob("*.safetensors")):
+            folder = Path(snapshot_download(source, revision=revision, allow_patterns=[*PICKLED, *beside]))
+    except Exception as error:  # of the connection, the hub's answer or the disk
+        raise FeatureError(
+            f"{table.name}: trained weights could not be loaded from {source!r} at revision {revision}: {error}. "
+            "Without internet, download them elsewhere and give their folder as `source` in the study"
+        ) from error
+    told = told_beside(table, folder)
+    if told:
+        raise FeatureError(
+            f"{folder}: the network hears with {told}, which network table {table.name} does not say; add it to "
+            "`extractor_options` of a table of family transformers, or give this folder as `source` in the study"
+        )
+    return folder
+
+
+HUB_FILES = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin")
+"""One of them is in the cache once weights were downloaded."""
+
+
+class Place(StrEnum):
+    """Where trained weights are."""
+
+    FIXED = "fixed"
+    """Nowhere: a spectrogram has none."""
+    HERE = "here"
+    """A file or folder."""
+    CACHED = "cached"
+    """In the local cache of the Hugging Face hub."""
+    HUB = "on hub"
+    """Not on this machine yet."""
+    MISSING = "missing"
+
+
+@dataclass(frozen=True)
+class AtHand:
+    """What is known of a network's trained weights."""
+
+    place: Place
+    told: str
+    """Where exactly, or what to do."""
+
+
+def weights_at_hand(table: NetworkTable, settings: NetworkSettings) -> AtHand:
+    """Say where the trained weights are that a study would load; nothing is read or downloaded.
+
+    Parameters
+    ----------
+    table
+        The network.
+    settings
+        What a study says of it; its ``source`` comes before the table's.
+    """
+    if table.is_spectrogram:
+        return AtHand(Place.FIXED, "a spectrogram has none")
+    try:
+        source, revision = weights_source(table, settings)
+    except FeatureError as error:
+        return AtHand(Place.MISSING, str(error).removeprefix(f"{table.name}: "))
+    if Path(source).exists():
+        if any(file.suffix != ".json" for file in weights_files(Path(source))):
+            return AtHand(Place.HERE, source)
+        return AtHand(Place.MISSING, f"{source} holds no weights; give another `source` in the study")
+    pinned = f"{source} at {revision}"
+    if _is_cached(source, str(revision)):
+        return AtHand(Place.CACHED, pinned)
+    return AtHand(Place.HUB, f"{pinned}, not downloaded yet")
+
+
+def _is_cached(source: str, revision: str) -> bool:
+    try:
+        from huggingface_hub import try_to_load_from_cache
+        from huggingface_hub.errors import HFValidationError
+    except ImportError:
+        return False
+    try:
+        found = [try_to_load_from_cache(source, file, revision=revision) for file in HUB_FILES]
+    except HFValidationError:  # no name that a hub has
+        return False
+    return any(isinstance(path, str) for path in found)

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from distributed_trf.errors import ConfigError, FeatureError, shown
 from distributed_trf.features.weights.checkpoint import load_state, read_state, without_prefix
-from distributed_trf.features.weights.file_words import read_json, told
-from distributed_trf.features.weights.names import State, as_named_now, unwrapped
 from distributed_trf.features.weights.transformers_class import transformers_class
+from distributed_trf.features.weights.weight_files import State, as_named_now, read_json, told, unwrapped
 
 if TYPE_CHECKING:
     from torch import nn

@@ -1,7 +1,13 @@
-"""A report as one HTML file, from a template."""
+"""A report as one HTML file, from a template.
+
+Tables of a report: what stands in each cell is text by then.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,3 +38,83 @@ def write_page(path: Path, template: str, **content: Any) -> None:
 
 def _style() -> str:
     return (TEMPLATES / "report.css").read_text(encoding="utf-8")
+
+
+NONE = "-"
+"""Of a number that is not there."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column, its cells written."""
+
+    heading: str
+    cells: tuple[str, ...]
+    is_number: bool
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns of equal length; the first names each row."""
+
+    caption: str
+    columns: tuple[Column, ...]
+
+    @property
+    def rows(self) -> list[tuple[str, ...]]:
+        """Cells, row by row."""
+        return list(zip(*(column.cells for column in self.columns), strict=True))
+
+
+def words(heading: str, values: Iterable[Any]) -> Column:
+    """Make a column of text."""
+    return Column(heading, tuple(map(str, values)), is_number=False)
+
+
+def numbers(heading: str, values: Iterable[Any], write: Callable[[Any], str] = str) -> Column:
+    """Make a column of numbers, which stand below one another."""
+    return Column(heading, tuple(map(write, values)), is_number=True)
+
+
+def decimal(number: float) -> str:
+    """Write a correlation or the like.
+
+    Examples
+    --------
+    >>> decimal(0.12345), decimal(-0.5), decimal(float("nan"))
+    ('0.123', '-0.500', '-')
+    """
+    return NONE if math.isnan(number) else f"{number:.3f}"
+
+
+def percent(fraction: float) -> str:
+    """Write a part of a whole.
+
+    Examples
+    --------
+    >>> percent(0.294), percent(1.0), percent(float("nan"))
+    ('29 %', '100 %', '-')
+    """
+    return NONE if math.isnan(fraction) else f"{100 * fraction:.0f} %"
+
+
+def p_value(p: float) -> str:
+    """Write a p-value.
+
+    Examples
+    --------
+    >>> p_value(0.0234), p_value(1e-9), p_value(float("nan"))
+    ('0.023', '< 0.001', '-')
+    """
+    return "< 0.001" if p < 0.001 else decimal(p)
+
+
+def counted(n: int, one: str, many: str | None = None) -> str:
+    """Write a number of things.
+
+    Examples
+    --------
+    >>> counted(1, "unit"), counted(3, "unit"), counted(2, "analysis", "analyses")
+    ('1 unit', '3 units', '2 analyses')
+    """
+    return f"{n} {one if n == 1 else many or one + 's'}"

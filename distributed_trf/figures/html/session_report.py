@@ -13,19 +13,17 @@ import xarray as xr
 
 from distributed_trf import names
 from distributed_trf.errors import NothingToDrawError, StoreError
-from distributed_trf.figures.html.origin import Line, in_utc, origin
-from distributed_trf.figures.html.page import write_page
-from distributed_trf.figures.html.shown_figures import ShownFigure, shown
+from distributed_trf.figures.html.figure_section import ShownFigure, shown
+from distributed_trf.figures.html.page import NONE, Column, Table, decimal, numbers, p_value, percent, words, write_page
+from distributed_trf.figures.html.provenance import Line, in_utc, origin
 from distributed_trf.figures.html.study_report import results_if_any
-from distributed_trf.figures.html.table import NONE, Column, Table, decimal, numbers, p_value, percent, words
 from distributed_trf.figures.inputs import Inputs
 from distributed_trf.figures.prediction import example_prediction, saved_models
-from distributed_trf.figures.session_map import session_layers
-from distributed_trf.figures.session_normalisers import session_reliability
+from distributed_trf.figures.session_map import session_layers, session_reliability
 from distributed_trf.pipeline.manifest import now
 from distributed_trf.pipeline.past_runs import past_runs
-from distributed_trf.results.responses.best_predicted import best_predicted
-from distributed_trf.results.tables.session_table import session_table
+from distributed_trf.results.best_predicted import best_predicted
+from distributed_trf.results.session_table import session_table
 from distributed_trf.results.units import select_units
 from distributed_trf.store.study_store import StudyStore
 

@@ -1,9 +1,17 @@
-"""Rows of panels on a page: one row for each stimulus set, wrapped where there are many panels."""
+"""Rows of panels on a page: one row for each stimulus set, wrapped where there are many panels.
+
+The axis along which the units of one session stand.
+
+The spectrogram of a sound, above what was recorded while it played.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import scipy
 
 from distributed_trf.figures.style import MEDIUM, SMALL
 
@@ -12,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, FigureBase, SubFigure
     from matplotlib.lines import Line2D
+
 
 MOST = 6
 """Panels side by side, more are wrapped."""
@@ -95,3 +104,31 @@ def key(label: str, **style: Any) -> Line2D:
     from matplotlib.lines import Line2D
 
     return Line2D([], [], label=label, **{"linewidth": 1, "markersize": 3.5, **style})
+
+
+MOST_LABELS = 64
+"""That can be read side by side on a page; of more units every second, third, ... is labelled."""
+
+
+def label_units(axis: Axes, channels: np.ndarray) -> None:
+    """Write the channels below an axis whose unit k stands at x = k."""
+    step = -(-channels.size // MOST_LABELS)
+    axis.set_xticks(np.arange(0, channels.size, step), channels[::step], rotation=90, fontsize=SMALL)
+    axis.set_xlim(-0.5, channels.size - 0.5)
+    axis.set_xlabel("unit", fontsize=SMALL)
+
+
+WINDOW, OVERLAP = 0.008, 0.75
+"""Seconds of a spectrum of the sound, and the part it shares with the next."""
+DYNAMIC_RANGE = 60.0
+"""Decibels below the loudest point at which the spectrogram is white."""
+
+
+def draw_spectrogram(axis: Axes, sound: np.ndarray, sfreq: float) -> None:
+    """Draw power in decibels over seconds and kilohertz; any sampling rate will do."""
+    length = min(round(WINDOW * sfreq), sound.size)
+    frequency, time, power = scipy.signal.spectrogram(sound, sfreq, nperseg=length, noverlap=int(OVERLAP * length))
+    floor = max(power.max(), np.finfo(float).tiny) * 10 ** (-DYNAMIC_RANGE / 10)
+    level = 10 * np.log10(np.maximum(power, floor))
+    axis.pcolormesh(time, frequency / 1000, level, cmap="gray_r", shading="nearest", rasterized=True)
+    axis.set_ylabel("frequency (kHz)")

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import xarray as xr
 
 from distributed_trf import names
-from distributed_trf.config.weights import FIXED, TRAINED
-from distributed_trf.figures.panels.architecture_bar import architecture_handles
+from distributed_trf.config.extraction import FIXED, TRAINED
 from distributed_trf.figures.panels.panel_grid import at_foot, at_left, key, legend, panels, stacked, wrapped
 from distributed_trf.figures.panels.profile_panel import (
     STAR,
     STARS,
     TOP,
+    architecture_handles,
     baseline_line,
     finish_panel,
     profile_line,
@@ -32,7 +32,7 @@ from distributed_trf.figures.style import (
     new_figure,
 )
 from distributed_trf.results.layers import layer_profile
-from distributed_trf.results.shown import Shown, has
+from distributed_trf.results.plotted_units import Shown, has
 from distributed_trf.results.statistics.layer_tests import AGAINST
 
 if TYPE_CHECKING:

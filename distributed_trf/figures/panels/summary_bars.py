@@ -1,4 +1,7 @@
-"""Bars of each network's best layer, untrained and trained, beside a spectrogram."""
+"""Bars of each network's best layer, untrained and trained, beside a spectrogram.
+
+A panel of two distributions, one for each area: histograms, and their densities on an axis at the right.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +10,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import scipy
 import xarray as xr
 
 from distributed_trf import names
-from distributed_trf.config.weights import FIXED, TRAINED
-from distributed_trf.figures.style import BASELINE_COLOUR, SMALL, network_style, tidy
+from distributed_trf.config.extraction import FIXED, TRAINED
+from distributed_trf.figures.style import BASELINE_COLOUR, MEDIUM, SMALL, network_style, tidy
 from distributed_trf.results.layers import layer_profile
-from distributed_trf.results.shown import Shown, has
-from distributed_trf.results.statistics.median_intervals import median_intervals
+from distributed_trf.results.plotted_units import Shown, has
+from distributed_trf.results.statistics.compare import median_intervals
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.container import BarContainer
+
 
 WIDTH, GROUP = 0.8, 2.4
 """Of a bar, and from one group to the next."""
@@ -131,3 +136,66 @@ def _bar(shown: Shown, network: str, weights: str, group: str, kind: str, colour
     best: xr.Dataset = median_intervals(of.sel({names.LAYER: layer}), shown.variable)
     numbers = (float(best[name]) for name in ("median", "low", "high"))
     return Bar(group, kind, colour, layer, *numbers)
+
+
+FACTOR = 0.5
+"""Bandwidth of the density, in standard deviations of the numbers."""
+HATCHES, LINES = ("", "////"), ("-", "--")
+"""Of the first and of the second area."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """Numbers of the units of one area."""
+
+    name: str
+    colour: str
+    values: np.ndarray
+
+
+def histogram_panel(axis: Axes, sides: Sequence[Side], edges: np.ndarray, *, density_label: str = "density") -> Axes:
+    """Draw histograms (counts) one over the other, and a Gaussian density of each.
+
+    Parameters
+    ----------
+    axis
+        The panel.
+    sides
+        Two areas.
+    edges
+        Of the bins, ascending.
+    density_label
+        What the right axis is called; empty for none.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The one at the right, of the densities. A density is left out where all numbers of an area are equal.
+    """
+    right = axis.twinx()
+    grid = np.linspace(edges[0], edges[-1], 200)
+    for side, hatch, line in zip(sides, HATCHES, LINES, strict=True):
+        axis.hist(
+            side.values,
+            bins=list(edges),
+            histtype="stepfilled",
+            facecolor=(side.colour, 0.35),
+            edgecolor=side.colour,
+            hatch=hatch,
+            linewidth=0.6,
+            label=side.name,
+        )
+        if np.ptp(side.values) > 0:
+            density = scipy.stats.gaussian_kde(side.values, bw_method=FACTOR)(grid)
+            right.plot(grid, density, color=side.colour, linestyle=line, linewidth=1.2, label=f"_{side.name}")
+    axis.set_xlim(edges[0], edges[-1])
+    tidy(axis)
+    right.set_ylim(bottom=0)
+    right.spines["top"].set_visible(False)
+    right.tick_params(labelsize=SMALL)
+    if density_label:
+        right.set_ylabel(density_label, fontsize=MEDIUM)
+    else:
+        right.set_yticks([])
+        right.spines["right"].set_visible(False)
+    return right

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import ceil, log2
 
-from distributed_trf.features.planning import expected_work, loads_file
+from distributed_trf.features.families.registry import expected_work, loads_file
 from distributed_trf.names import RELIABILITY
 from distributed_trf.pipeline.context import Context
 from distributed_trf.pipeline.costs.fit_cost import fit_cost
@@ -24,7 +24,7 @@ from distributed_trf.pipeline.items import (
 )
 from distributed_trf.pipeline.stages.bootstrap import settings_of
 from distributed_trf.pipeline.stages.together import layers as together_layers
-from distributed_trf.recordings.time_grid import stimulus_bins
+from distributed_trf.recordings.recording_set import stimulus_bins
 
 SOUND_RATE = 16_000
 """Samples per second taken of sounds that are not read yet."""

@@ -11,10 +11,10 @@ from distributed_trf.pipeline.context import Context
 from distributed_trf.pipeline.costs.operations import EIGH, Cost, Operations
 from distributed_trf.pipeline.costs.responses import REPEATS, response_bytes, test_bins, training_bins
 from distributed_trf.pipeline.items import Analysis, Fit
-from distributed_trf.recordings import time_grid
+from distributed_trf.recordings import recording_set
 from distributed_trf.store.feature_layout import FeatureLayout, StoredLayer
-from distributed_trf.trf.choice import CHOLESKY, FORM, ROTATION, Precision, choose_solver
 from distributed_trf.trf.lags import lag_samples
+from distributed_trf.trf.solver_choice import CHOLESKY, FORM, ROTATION, Precision, choose_solver
 from distributed_trf.trf.stream import BLOCK_ROWS
 
 MAKING = 7
@@ -76,7 +76,7 @@ def _features_bytes(
     layout: FeatureLayout, layers: Sequence[StoredLayer], bin_width: float, device: str
 ) -> tuple[int, int]:
     """Count what features take on the host as they are read, and as they are brought onto bins where that is done."""
-    bins = [time_grid.rows(seconds, layout.lead_in, bin_width) for seconds in layout.durations]
+    bins = [recording_set.rows(seconds, layout.lead_in, bin_width) for seconds in layout.durations]
     matrices, batches = {(n, m) for x in layers for n, m in zip(x.frames, bins, strict=True)}, layout.batch_borders
     read = 2 * sum(4 * layout.slot(x) * x.width for x in layers)  # one batch that is worked on, the next one
     binned = min(8 * sum(n * m for n, m in matrices), CACHE_BYTES)

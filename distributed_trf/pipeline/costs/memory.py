@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from distributed_trf.clusters.device_proof import CONTEXT_BYTES
 from distributed_trf.clusters.recipe import Recipe
 from distributed_trf.errors import ConfigError
-from distributed_trf.features.planning import needs_transformers
+from distributed_trf.features.families.registry import needs_transformers
 from distributed_trf.pipeline.context import Context
 from distributed_trf.pipeline.costs.cost import cost
 from distributed_trf.pipeline.items import Assess, Extract, FitTogether, Item, ReadSession, ReadSounds

@@ -12,8 +12,8 @@ import numpy as np
 from scipy.fft import ifft
 from threadpoolctl import threadpool_limits
 
+from distributed_trf.clusters.doctor_site import folder_speed
 from distributed_trf.pipeline.costs.operations import EIGH, Cost, Operations
-from distributed_trf.store.speed import folder_speed
 
 SPAN = 0.2
 """Seconds for which each rate is measured, once at least."""

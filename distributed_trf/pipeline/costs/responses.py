@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from distributed_trf.pipeline.context import Context
-from distributed_trf.recordings.recording_set import Session
-from distributed_trf.recordings.time_grid import stimulus_bins
+from distributed_trf.recordings.recording_set import Session, stimulus_bins
 
 REPEATS = 12
 """Presentations of each test stimulus that are taken of sessions that are not read yet."""

@@ -16,8 +16,8 @@ from distributed_trf.pipeline.items import Assess
 from distributed_trf.pipeline.stages.read_session import load_counts
 from distributed_trf.recordings.binning import Counts
 from distributed_trf.reliability.assess import assess
-from distributed_trf.reliability.bootstrap import bootstrap_normaliser
 from distributed_trf.reliability.pairs import PairTables
+from distributed_trf.reliability.resampling import bootstrap_normaliser
 from distributed_trf.store.analyses import write_analysis
 from distributed_trf.store.study_store import StudyStore
 

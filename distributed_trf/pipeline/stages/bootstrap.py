@@ -20,12 +20,12 @@ from distributed_trf.pipeline.stages.layer_data import LayerData
 from distributed_trf.store.analyses import store_analysis
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.timing import timed
+from distributed_trf.trf.correlation_sums import PairedSums, bootstrap_r
 from distributed_trf.trf.crossval import Fit as Solution
 from distributed_trf.trf.crossval import assign_folds, fit_folds
-from distributed_trf.trf.draws import draw_generator, draw_stimuli
-from distributed_trf.trf.evaluation import PairedSums, bootstrap_r
+from distributed_trf.trf.lags import drive, drive_rounding
 from distributed_trf.trf.moment_folds import fit_moments
-from distributed_trf.trf.predict import drive, drive_rounding
+from distributed_trf.trf.resampling import draw_generator, draw_stimuli
 from distributed_trf.trf.stream import MomentStream
 
 REVISION = 2

@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 
 from distributed_trf.arrays import blocks
-from distributed_trf.config.extraction import NetworkSettings
+from distributed_trf.config.extraction import NetworkSettings, Weights
 from distributed_trf.config.study import StudySettings
-from distributed_trf.config.weights import Weights
-from distributed_trf.features.device_memory import torch_on
+from distributed_trf.features.device import torch_on
+from distributed_trf.features.families.registry import expected_frames, frame_rate
 from distributed_trf.features.network import build_network, extract, prepare_sounds
-from distributed_trf.features.planning import expected_frames, frame_rate
+from distributed_trf.features.network_table import Layer, NetworkTable, chosen_layers
 from distributed_trf.features.resample import kept_frames
-from distributed_trf.features.table import Layer, NetworkTable, chosen_layers
 from distributed_trf.pipeline.items import Extract, layer_part
 from distributed_trf.pipeline.stages.aside import StepAside, stay, writing_aside
 from distributed_trf.pipeline.stages.read_sounds import load_sounds

@@ -17,10 +17,10 @@ from distributed_trf.pipeline.stages.save_model import save_model
 from distributed_trf.store.results import write_fit
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.timing import timed
-from distributed_trf.trf.collect import FoldCollector
 from distributed_trf.trf.crossval import Fit as Solution
 from distributed_trf.trf.crossval import Folds, at_edges, fit_folds
-from distributed_trf.trf.predict import drive, drive_rounding
+from distributed_trf.trf.fold_collector import FoldCollector
+from distributed_trf.trf.lags import drive, drive_rounding
 
 REVISION = 3
 """Raise when this code gives other numbers than before, so that old ones become stale."""

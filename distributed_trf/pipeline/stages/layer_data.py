@@ -17,21 +17,21 @@ from distributed_trf.arrays import (
     to_device,
     to_numpy_together,
 )
+from distributed_trf.config.extraction import Weights
 from distributed_trf.config.study import StudySettings
-from distributed_trf.config.weights import Weights
 from distributed_trf.pipeline.items import ReadSession
 from distributed_trf.pipeline.stages.read_session import load_counts
 from distributed_trf.recordings.binned_features import binned_batches
 from distributed_trf.recordings.binning import Counts
-from distributed_trf.recordings.time_grid import lead_in_bins
+from distributed_trf.recordings.recording_set import lead_in_bins
 from distributed_trf.store.features import NetworkFeatures, feature_files
 from distributed_trf.store.receipts import whole_receipt
 from distributed_trf.store.results import session_units
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.timing import timed_each
-from distributed_trf.trf.choice import memory_told
 from distributed_trf.trf.correlation import mean_over_repeats
 from distributed_trf.trf.lags import lag_samples
+from distributed_trf.trf.solver_choice import memory_told
 
 
 class Source(Protocol):

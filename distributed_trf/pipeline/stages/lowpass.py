@@ -13,8 +13,7 @@ from distributed_trf.names import UNIT
 from distributed_trf.pipeline.items import FitLowpass
 from distributed_trf.pipeline.stages.fit import fit_units
 from distributed_trf.pipeline.stages.layer_data import LayerData
-from distributed_trf.recordings.recording_set import Stimulus
-from distributed_trf.recordings.time_grid import WHOLE_STIMULUS, rows
+from distributed_trf.recordings.recording_set import WHOLE_STIMULUS, Stimulus, rows
 from distributed_trf.store.analyses import store_analysis
 from distributed_trf.store.study_store import StudyStore
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from distributed_trf.errors import DeviceError
-from distributed_trf.features.device_memory import give_back_torch_blocks, is_crowded
+from distributed_trf.features.device import give_back_torch_blocks, is_crowded
 from distributed_trf.features.network import make_room
 
 T = TypeVar("T")

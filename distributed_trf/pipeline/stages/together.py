@@ -10,7 +10,7 @@ import xarray as xr
 from distributed_trf.arrays import take_columns, to_numpy
 from distributed_trf.config.analyses import TogetherSettings
 from distributed_trf.config.study import StudySettings
-from distributed_trf.features.table import NetworkTable, chosen_layers
+from distributed_trf.features.network_table import NetworkTable, chosen_layers
 from distributed_trf.names import LAYER, UNIT
 from distributed_trf.pipeline.items import FitTogether
 from distributed_trf.pipeline.stages.extract import network_settings
@@ -19,10 +19,9 @@ from distributed_trf.pipeline.stages.layer_data import LayerData
 from distributed_trf.store.analyses import store_analysis
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.timing import timed
-from distributed_trf.trf.banded import band_candidates, fit_banded, lagged_bands
+from distributed_trf.trf.banded import band_candidates, band_drives, fit_banded, lagged_bands, variance_shares
 from distributed_trf.trf.correlation import mean_over_repeats
-from distributed_trf.trf.predict import drive_rounding
-from distributed_trf.trf.shares import band_drives, variance_shares
+from distributed_trf.trf.lags import drive_rounding
 
 REVISION = 2
 """Raise when this code gives other numbers than before, so that old ones become stale."""

@@ -20,7 +20,7 @@ from distributed_trf.pipeline.watch.events import (
     WorkerJoined,
     WorkerLeft,
 )
-from distributed_trf.store.disk_full import room_for
+from distributed_trf.store.atomic import room_for
 
 OF_ITEMS = ("seconds", "timings", "process_peak_mib", "device", "host", "process", "median_r")
 """What a line tells of an item beside its name, where its receipt has it."""

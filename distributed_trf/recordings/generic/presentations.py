@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from distributed_trf.errors import RecordingError
-from distributed_trf.recordings.trials import ROUNDING
+from distributed_trf.recordings.recording_set import ROUNDING
 
 AFTER = 0.5
 """Seconds after a sound's end to which a trial's spikes are kept: the last bin may reach half a bin beyond the end."""

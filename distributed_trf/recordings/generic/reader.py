@@ -22,17 +22,22 @@ from pathlib import Path
 import numpy as np
 
 from distributed_trf.errors import ConfigError, RecordingError
-from distributed_trf.recordings.generic.csv_session import CsvSession
+from distributed_trf.recordings.generic.csv_files import CsvSession
 from distributed_trf.recordings.generic.layout import SESSIONS, SoundFile, check_folder, find_sessions, find_sounds
-from distributed_trf.recordings.generic.nwb import NwbSession
-from distributed_trf.recordings.generic.nwb_mapping import read_mapping
+from distributed_trf.recordings.generic.nwb import NwbSession, read_mapping
 from distributed_trf.recordings.generic.presentations import Contents, Presentations, SessionSource, window_ends
-from distributed_trf.recordings.generic.session_index import read_contents, read_sessions
-from distributed_trf.recordings.generic.session_table import Site, read_session_table
+from distributed_trf.recordings.generic.session_table import Site, read_contents, read_session_table, read_sessions
 from distributed_trf.recordings.generic.sounds import SoundHeader, read_headers, read_sound
 from distributed_trf.recordings.plausibility import told
-from distributed_trf.recordings.recording_set import UNKNOWN, Extent, Session, SpikeTrials, Stimulus, Trials
-from distributed_trf.recordings.trials import spikes_in_trials
+from distributed_trf.recordings.recording_set import (
+    UNKNOWN,
+    Extent,
+    Session,
+    SpikeTrials,
+    Stimulus,
+    Trials,
+    spikes_in_trials,
+)
 
 
 class GenericRecordings:

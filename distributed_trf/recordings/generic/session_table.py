@@ -1,16 +1,23 @@
-"""The optional table that says where each session was made, and which are bad."""
+"""The optional table that says where each session was made, and which are bad.
+
+Which sessions of a recording set can be used, and what there is to note of the others.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import pandas as pd
 
 from distributed_trf.errors import RecordingError
-from distributed_trf.recordings.generic.csv_table import finite, read_table, text
-from distributed_trf.recordings.generic.layout import table_file
+from distributed_trf.recordings.find_files import some_of
+from distributed_trf.recordings.generic.csv_files import finite, read_table, text
+from distributed_trf.recordings.generic.layout import SoundFile, table_file
+from distributed_trf.recordings.generic.presentations import Contents, SessionSource
 
 MAY_LACK = ("subject", "area", "x", "y", "use")
 """Columns that need not be there."""
@@ -65,3 +72,80 @@ def read_session_table(path: Path) -> dict[str, Site]:
 def _words(frame: pd.DataFrame, name: str) -> list[str]:
     """A column of text that may be absent and have blanks."""
     return frame[name].fillna("").str.strip().tolist() if name in frame else [""] * len(frame)
+
+
+Sounds = Mapping[str, Mapping[str, SoundFile]]
+"""The sounds of each stimulus set by id."""
+
+
+def read_sessions(
+    names: list[str], sites: Mapping[str, Site], source: Callable[[str], SessionSource], sounds: Sounds
+) -> tuple[dict[str, Contents], tuple[str, ...], dict[str, str]]:
+    """Read what the files of all sessions but the bad ones say, apart from spikes.
+
+    Parameters
+    ----------
+    names
+        Sessions that have files.
+    sites
+        What ``sessions.csv`` says, by session.
+    source
+        Finds the files of a session.
+    sounds
+        Sounds that trials can be of.
+
+    Returns
+    -------
+    contents, notes, unusable
+        Contents by session, without those that cannot be used; a line on each thing that is not used; and of sessions
+        that cannot be used, by name, why.
+    """
+    bad = [name for name in names if not sites.get(name, Site()).use]
+    absent = [name for name in sites if name not in names]
+    notes = [f"bad sessions left out: {', '.join(bad)}"] if bad else []
+    if absent:
+        notes.append(f"sessions.csv names sessions without files: {', '.join(absent)}")
+    contents, unusable = {}, {}
+    for name in names:
+        if name in bad:
+            continue
+        try:
+            contents[name] = read_contents(source(name))
+            of_session = (*_unknown_sounds(contents[name], sounds), *contents[name].notes)
+        except RecordingError as error:
+            contents.pop(name, None)
+            unusable[name] = str(error)
+            of_session = (f"left out: {error}",)
+        notes += [f"session {name}: {line}" for line in of_session]
+    return contents, tuple(notes), unusable
+
+
+def read_contents(source: SessionSource) -> Contents:
+    """Read what the files of a session say, apart from spikes; once in a process, unless they change.
+
+    Each work item opens the recordings anew, so a process would otherwise read all sessions for each of them.
+    """
+    stamps = tuple((f.resolve(), f.stat().st_size, f.stat().st_mtime_ns) for f in source.files)
+    return _contents(source, stamps)
+
+
+@lru_cache(maxsize=4096)
+def _contents(source: SessionSource, stamps: tuple[tuple[Path, int, int], ...]) -> Contents:
+    return source.contents()
+
+
+def _unknown_sounds(contents: Contents, sounds: Sounds) -> tuple[str, ...]:
+    """A note on trials whose sound is not there; an error if that is all of them."""
+    pairs = list(zip(contents.presentations.stimulus_set, contents.presentations.stimulus, strict=True))
+    unknown = [(of_set, i) for of_set, i in pairs if i not in sounds.get(of_set, {})]
+    if not unknown:
+        return ()
+    named = list(dict.fromkeys(f"{of_set}/{i}" for of_set, i in unknown))
+    listed = some_of(named, shown=3)
+    if len(unknown) == len(pairs):
+        there = ", ".join(f"{of_set}/{next(iter(files))}" for of_set, files in sounds.items())
+        raise RecordingError(
+            f"none of its {len(pairs)} trials is of a sound in stimuli; found {listed}; expected a stimulus set and "
+            f"the stem of one of its files, such as {there}. Rename the ones or the others"
+        )
+    return (f"{len(unknown)} of {len(pairs)} trials left out, for their sounds are not in stimuli: {listed}",)

@@ -1,14 +1,131 @@
-"""What a simulation is asked for, checked, and where each part of it gets its randomness."""
+"""MATLAB files whose bytes depend on their content only.
+
+A simulated stimulus set, as its reader will find it.
+
+Simulated sessions: which sound came when.
+
+What a simulation is asked for, checked, and where each part of it gets its randomness.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
+from scipy.io import savemat
 
 from distributed_trf.errors import ConfigError
-from distributed_trf.recordings.simulation.trial_table import CLOCK
+
+HEADER_SIZE = 116
+"""Bytes of free text at the start of a MATLAB 5 file."""
+
+
+def write_mat(path: Path, content: dict[str, Any]) -> None:
+    """Write variables as a MATLAB 5 file: dicts become structs, arrays of objects cells, rows of numbers columns."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    savemat(path, content, oned_as="column")
+    with path.open("r+b") as file:  # scipy puts the time of day there, and equal calls should write equal files
+        file.write(b"MATLAB 5.0 MAT-file, simulated by distributed_trf".ljust(HEADER_SIZE))
+
+
+@dataclass(frozen=True)
+class StimulusSet:
+    """Stimuli in the reader's order, without their sounds: what drives the neurons has been taken from these."""
+
+    name: str
+    ids: tuple[str, ...]
+    is_test: np.ndarray
+    """Shape (n_stimuli,)."""
+    seconds: np.ndarray
+    """From onset to offset, shape (n_stimuli,)."""
+    features: tuple[np.ndarray, ...]
+    """Of each stimulus, see ``neurons.driving_feature``."""
+    lead_in: int
+    """Feature rows before the first bin of a stimulus."""
+
+    @cached_property
+    def bins(self) -> np.ndarray:
+        """Bins of each stimulus, shape (n_stimuli,)."""
+        return np.array([rows.shape[0] - self.lead_in for rows in self.features])
+
+    @cached_property
+    def is_test_bin(self) -> np.ndarray:
+        """Whether a bin belongs to a test stimulus, all stimuli one after another, shape (n_bins,)."""
+        return np.repeat(self.is_test, self.bins)
+
+    @property
+    def stimulus_of_bin(self) -> list[str]:
+        """Stimulus id of each bin, all stimuli one after another."""
+        return np.repeat(np.array(self.ids, dtype=object), self.bins).tolist()
+
+
+def first_stimulus(sets: Sequence[StimulusSet]) -> np.ndarray:
+    """Return where each set begins when all stimuli of all sets are counted on, and their number: (n_sets + 1,)."""
+    return np.cumsum([0, *(len(s.ids) for s in sets)])
+
+
+CLOCK = 20_000
+"""Ticks per second of the recording clock."""
+FIRST_WINDOW = 10.0
+"""Seconds from the start of the recording to the window of its first trial."""
+NOTHING = -1
+"""In place of a stimulus where none of a stimulus set was presented."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One presentation before it has a time."""
+
+    stimulus: int
+    """Counted over the stimuli of all sets, or ``NOTHING``."""
+    lead: float
+    """Seconds from the opening of the trial's window to the onset of its sound."""
+    window: float
+    """Seconds from the opening of the trial's window to the opening of the next."""
+    heard: float
+    """Seconds after onset from which on no spike counts as a response to the sound."""
+    other: int = 0
+    """Code of a sound that belongs to no stimulus set, or 0."""
+
+
+@dataclass(frozen=True)
+class TrialTable:
+    """Trials of one session in order of presentation; each array has shape (n_trials,)."""
+
+    stimulus: np.ndarray
+    """Counted over the stimuli of all sets, or ``NOTHING``."""
+    other: np.ndarray
+    """Code of a sound that belongs to no stimulus set, or 0."""
+    start: np.ndarray
+    """Tick at which the window of each trial opens."""
+    onset: np.ndarray
+    """Tick at which the sound begins."""
+    limit: np.ndarray
+    """Tick from which on no spike counts as a response to the sound."""
+    end: np.ndarray
+    """Tick at which the window of the next trial opens."""
+
+    def head(self, n_trials: int) -> TrialTable:
+        """Return a session that was broken off."""
+        columns = (self.stimulus, self.other, self.start, self.onset, self.limit, self.end)
+        return TrialTable(*(column[:n_trials] for column in columns))
+
+
+def lay_out(trials: Sequence[Trial]) -> TrialTable:
+    """Put trials on the clock, one after another."""
+    lead, window, heard = (np.array([getattr(t, name) for t in trials]) for name in ("lead", "window", "heard"))
+    end = np.round((FIRST_WINDOW + np.cumsum(window)) * CLOCK).astype(np.int64)
+    start = np.concatenate([[round(FIRST_WINDOW * CLOCK)], end[:-1]])
+    onset = start + np.round(lead * CLOCK).astype(np.int64)
+    # The tick after the last one within the sound, and the window never reaches into the next trial.
+    limit = np.minimum(onset + np.floor(np.minimum(heard, window) * CLOCK).astype(np.int64) + 1, end)
+    stimulus, other = (np.array([getattr(t, name) for t in trials]) for name in ("stimulus", "other"))
+    return TrialTable(stimulus, other, start, onset, limit, end)
+
 
 SENTENCE, CALL, SESSION, SCHEDULE, EXTRA = range(5)
 """First part of the key of a seed: what it is for."""

@@ -1,23 +1,48 @@
-"""A recording set to try everything on: sounds like speech, neurons that are known, files like the published ones."""
+"""What a format of files must be able to write to be simulated.
+
+A recording set to try everything on: sounds like speech, neurons that are known, files like the published ones.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Protocol
 
 import xarray as xr
 
 from distributed_trf.errors import ConfigError
-from distributed_trf.recordings.simulation.layout import Layout
 from distributed_trf.recordings.simulation.neurons import FEATURE, FLOOR, LEAD_IN, lags
-from distributed_trf.recordings.simulation.plan import SESSION, Channels, Plan
-from distributed_trf.recordings.simulation.session import SimulatedSession, simulate_session
-from distributed_trf.recordings.simulation.stimulus_set import StimulusSet
-from distributed_trf.recordings.simulation.truth import TruthWriter, open_truth
-from distributed_trf.recordings.simulation.ucdavis.layout import UCDavisLayout
-from distributed_trf.recordings.simulation.ucsf.layout import UCSFLayout
+from distributed_trf.recordings.simulation.plan import SESSION, Channels, Plan, StimulusSet, TrialTable
+from distributed_trf.recordings.simulation.session import SimulatedSession, TruthWriter, open_truth, simulate_session
+from distributed_trf.recordings.simulation.ucdavis_layout import UCDavisLayout
+from distributed_trf.recordings.simulation.ucsf_layout import UCSFLayout
 from distributed_trf.store.atomic import make_folder
+
+
+class Layout(Protocol):
+    """The files of one simulation in one published format; made of a ``Plan``, which it checks.
+
+    Sessions are counted in the reader's order. Everything but writing is a function of the plan alone.
+    """
+
+    @property
+    def sessions(self) -> tuple[str, ...]:
+        """Name of each session."""
+
+    def units(self, session: int) -> tuple[str, ...]:
+        """Return the label of each unit of a session, in the reader's order."""
+
+    def write_shared(self, path: Path) -> tuple[StimulusSet, ...]:
+        """Write the sounds and everything else that is not part of a usable session, and describe the stimuli."""
+
+    def trial_table(self, session: int, sets: tuple[StimulusSet, ...]) -> TrialTable:
+        """Draw what a session heard, and when."""
+
+    def write_session(self, path: Path, session: int, simulated: SimulatedSession) -> None:
+        """Write the files of one session."""
+
 
 GENERATOR_VERSION = 2
 """Raise it when the same arguments make other recordings."""

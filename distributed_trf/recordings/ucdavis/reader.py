@@ -10,11 +10,23 @@ import numpy as np
 
 from distributed_trf.errors import ConfigError, RecordingError
 from distributed_trf.recordings.plausibility import told
-from distributed_trf.recordings.recording_set import UNKNOWN, Extent, Session, SpikeTrials, Stimulus, Trials
-from distributed_trf.recordings.trials import spikes_in_trials
+from distributed_trf.recordings.recording_set import (
+    UNKNOWN,
+    Extent,
+    Session,
+    SpikeTrials,
+    Stimulus,
+    Trials,
+    spikes_in_trials,
+)
 from distributed_trf.recordings.ucdavis.layout import DATA_FOLDER, SET_FILES, check_folder, session_files
-from distributed_trf.recordings.ucdavis.presentations import Presentations, read_presentations
-from distributed_trf.recordings.ucdavis.session_file import SessionFile, read_contents, read_session_file
+from distributed_trf.recordings.ucdavis.session_file import (
+    Presentations,
+    SessionFile,
+    read_contents,
+    read_presentations,
+    read_session_file,
+)
 from distributed_trf.recordings.ucdavis.stimulus_list import StimulusList
 
 

@@ -11,21 +11,21 @@ from distributed_trf.errors import ConfigError, RecordingError
 from distributed_trf.recordings.matlab import read_mat
 from distributed_trf.recordings.plausibility import told
 from distributed_trf.recordings.recording_set import MVOCS, TIMIT, Session, SpikeTrials, Stimulus, Trials
-from distributed_trf.recordings.ucsf.layout import (
+from distributed_trf.recordings.ucsf.metadata import (
     CACHE_FILE,
     CODE_FILE,
+    METADATA_FILE,
     SENTENCE_FILE,
     SESSIONS_FOLDER,
     VOCALISATION_FILE,
+    WITHOUT_VOCALISATIONS,
     channel_files,
     channel_labels,
     check_folder,
+    read_site_table,
 )
-from distributed_trf.recordings.ucsf.metadata import METADATA_FILE, read_site_table
-from distributed_trf.recordings.ucsf.published_sites import WITHOUT_VOCALISATIONS
 from distributed_trf.recordings.ucsf.sentences import Sentences
-from distributed_trf.recordings.ucsf.spikes import channel_spikes
-from distributed_trf.recordings.ucsf.trial_table import CODE_FIELD, TrialTable, read_trial_table
+from distributed_trf.recordings.ucsf.trial_table import CODE_FIELD, TrialTable, channel_spikes, read_trial_table
 from distributed_trf.recordings.ucsf.vocalisations import Vocalisations
 
 SOUND_FILES = {TIMIT: (SENTENCE_FILE,), MVOCS: (CODE_FILE, VOCALISATION_FILE)}

@@ -12,7 +12,7 @@ import numpy as np
 from distributed_trf.errors import RecordingError
 from distributed_trf.recordings.matlab import field, number, numbers, read_mat
 from distributed_trf.recordings.recording_set import Stimulus
-from distributed_trf.recordings.ucsf.layout import SILENCE, TEST_IDS
+from distributed_trf.recordings.ucsf.metadata import SILENCE, TEST_IDS
 
 
 @dataclass(frozen=True)

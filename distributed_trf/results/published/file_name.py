@@ -1,4 +1,6 @@
-"""What the name of a published file says, read and written.
+"""What the published files call networks, spectrograms and stimulus sets, and what they are called here.
+
+What the name of a published file says, read and written.
 
 ::
 
@@ -9,19 +11,61 @@
 What was run otherwise is told by the end of the identifier: ``_LPF_20`` for features that were low-passed and fitted at
 bins of 20 ms, ``_l3`` for layer 3 before files of layers were merged, and after ``reset_`` the word of a control,
 such as ``_permuted``, where it is not ``reset`` itself.
+
+The columns of the published files.
+
+A file has columns for both stimulus sets, those of vocalisations with a prefix. It is of one set, and holds 0 in the
+columns of the other. Normalisers and nulls were put in later; before, ``normalizer`` holds 0.
+
+Penalties and their base-10 logarithms, which are what the published files hold.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from distributed_trf.config.weights import FIXED, TRAINED, Weights
+from distributed_trf.config.extraction import FIXED, TRAINED, Weights
+from distributed_trf.config.load import listed
 from distributed_trf.errors import ResultsFileError
-from distributed_trf.results.published.networks import NETWORKS, SPECTROGRAMS, STIMULI
+from distributed_trf.features.network_table import NetworkTable, load_table
+from distributed_trf.recordings.recording_set import MVOCS, TIMIT
+
+STIMULI = {"timit": TIMIT, "mVocs": MVOCS}
+"""Stimulus sets by their published name."""
+NETWORKS = {"wav2letter_modified": "wav2letter"}
+"""Networks that have another name here; all others have the same."""
+SPECTROGRAMS = {
+    "wavlet": "wavelet",
+    "coch": "cochleagram",
+    "mel": "mel_speech2text",
+    "mel_wh": "mel_whisper",
+    "mel_ds": "mel_deepspeech2",
+    "mel_lib": "mel_librosa",
+}
+"""Spectrograms by the tag in the names of their files."""
+ORDER = (
+    *("wav2letter", "wav2vec2", "speech2text", "whisper_tiny", "whisper_base", "deepspeech2"),
+    *("w2v2_audioset", "cochresnet50", "cochcnn9"),
+    *("cochleagram", "wavelet", "mel_speech2text", "mel_whisper", "mel_deepspeech2", "mel_librosa"),
+)
+"""Networks in the order in which the paper and its figures name them."""
+
+
+def in_order(networks: set[str]) -> list[str]:
+    """Return networks in the order of the paper, then others by name."""
+    return sorted(networks, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
+
+
+def table_of(network: str) -> NetworkTable | None:
+    """Return the table of a network, None where nothing is known of it."""
+    return load_table(network) if network in listed("configs/networks") else None
+
 
 Kind = Literal["grid", "lowpass", "bootstrap-training", "bootstrap-test"]
 RESET = "reset"
@@ -173,3 +217,71 @@ def _is_weights(word: str) -> bool:
     except ValidationError:
         return False
     return True
+
+
+_CALLS = "mVocs_"
+R, NORMALISER, NULL_MEAN, NULL_STD, RHO = "test_cc_raw", "normalizer", "null_mean", "null_std", "normalized_test_cc"
+LATER = {NORMALISER: "normaliser", NULL_MEAN: "null_mean", NULL_STD: "null_std"}
+"""What was put in later about each unit, by its name here."""
+LAYER_TYPE = "layer_type"
+N_SENTENCES = 500
+"""In column ``N_sents`` of every row."""
+
+
+def prefixes(stimuli: str) -> tuple[str, str]:
+    """Return what the columns of a stimulus set begin with, and those of the other one."""
+    return ("", _CALLS) if stimuli == TIMIT else (_CALLS, "")
+
+
+def columns_of(of: FileName) -> list[str]:
+    """Return the columns that a file has from the start, in order."""
+    both = [f"{prefix}{name}" for prefix in ("", _CALLS) for name in (R, NORMALISER)]
+    if of.weights == FIXED:
+        return ["session", "bin_width", "delay", "channel", *both[::2], "num_freqs", "tmin", "tmax", "lmbda"]
+    fifth, last = ("percent_duration", "n_test_trials") if is_bootstrap(of.kind) else ("delay", "N_sents")
+    return ["session", "layer", "channel", "bin_width", fifth, *both, "opt_lag", "opt_lmbda", last]
+
+
+def later_columns(of: FileName) -> list[str]:
+    """Return the columns that were put in later, in order."""
+    prefix, _ = prefixes(of.stimuli)
+    names = [NORMALISER] if of.weights == FIXED else []
+    layer_type = [] if of.weights == FIXED else [LAYER_TYPE]
+    return [*(prefix + name for name in (*names, NULL_MEAN, NULL_STD)), *layer_type, prefix + RHO]
+
+
+def is_bootstrap(kind: Kind) -> bool:
+    """Tell whether rows are of draws."""
+    return kind.startswith("bootstrap")
+
+
+def penalty_of(exponent: np.ndarray) -> np.ndarray:
+    """Return ten to the power of each exponent; NaN stays.
+
+    Powers of ten are exact on every machine, unlike those of ``numpy.power``.
+    """
+    values, place = np.unique(exponent, return_inverse=True)
+    return np.array([_power(x) for x in values.tolist()], dtype=np.float64)[place]
+
+
+def exponent_of(penalty: np.ndarray) -> np.ndarray:
+    """Return the base-10 logarithm of each penalty; NaN stays.
+
+    Whole where the penalty is a power of ten, or next to one, as such a grid may be.
+    """
+    values, place = np.unique(penalty, return_inverse=True)
+    return np.array([_logarithm(x) for x in values.tolist()], dtype=np.float64)[place]
+
+
+def _power(exponent: float) -> float:
+    if exponent.is_integer() and abs(exponent) <= 300:
+        return float(f"1e{exponent:.0f}")
+    return float(np.power(10.0, exponent))
+
+
+def _logarithm(penalty: float) -> float:
+    if math.isnan(penalty):
+        return penalty
+    exponent = math.log10(penalty)
+    whole = round(exponent)
+    return float(whole) if math.isclose(penalty, _power(float(whole)), rel_tol=4e-16, abs_tol=0.0) else exponent

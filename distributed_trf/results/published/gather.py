@@ -1,21 +1,34 @@
-"""What the files of a run hold, put together by what was fitted and in the order of one unit axis."""
+"""What the files of a run hold, put together by what was fitted and in the order of one unit axis.
+
+The axes of results that were read from published files.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from distributed_trf import names
+from distributed_trf.config.extraction import FIXED, TRAINED
 from distributed_trf.errors import ResultsFileError
-from distributed_trf.results.published.columns import LATER, is_bootstrap
-from distributed_trf.results.published.file_name import FileName, Kind
-from distributed_trf.results.published.folder import Chosen
-from distributed_trf.results.published.read_file import read_file
+from distributed_trf.results.published.file_name import (
+    LATER,
+    RESET,
+    STIMULI,
+    FileName,
+    Kind,
+    in_order,
+    is_bootstrap,
+    table_of,
+)
+from distributed_trf.results.published.read_file import Chosen, read_file
 from distributed_trf.results.published.units import Names, unit_order
-from distributed_trf.store.result_grid import Place
+from distributed_trf.store.result_grid import Grid, Place
 
 VALUES = ("r", "alpha")
 UNIT = "unit"
@@ -199,3 +212,53 @@ def _groups(rows: pd.DataFrame, columns: list[str]) -> Iterator[tuple[list[float
     """Split rows by the numbers in some columns."""
     for numbers, group in rows.groupby(columns):
         yield np.array(numbers, dtype=np.float64).tolist(), group
+
+
+def grid_of(gathered: Gathered, unit_names: Names) -> Grid:
+    """Lay out everything that was read, with what is known of networks and sessions.
+
+    Layers are named and typed by the network tables; those of an unknown network have the type that a file says.
+    """
+    places = gathered.places
+    stimuli = {place[0] for place in places}
+    axes: dict[str, tuple[Any, ...]] = {
+        names.STIMULI: tuple(s for s in STIMULI.values() if s in stimuli),
+        names.NETWORK: tuple(in_order({place[1] for place in places})),
+        names.WEIGHTS: tuple(sorted({place[2] for place in places}, key=_weights_order)),
+        names.LAYER: tuple(sorted({place[3] for place in places})),
+        names.BIN_WIDTH: tuple(sorted({place[4] for place in places})),
+    }
+    there = {
+        network: sorted({layer for _, of, _, layer, _ in places if of == network}) for network in axes[names.NETWORK]
+    }
+    described = {network: _described(network, layers, gathered) for network, layers in there.items()}
+    return Grid(axes=axes, units=unit_names.units(gathered.units), layers=described)
+
+
+def _described(network: str, layers: list[int], gathered: Gathered) -> dict[str, tuple[str, str]]:
+    table = table_of(network)
+    known = {layer.id: (layer.name, layer.type) for layer in table.layers} if table else {}
+    found = {}
+    for layer in layers:
+        said = gathered.layer_types.get((network, layer), "")
+        found[str(layer)] = known.get(layer, ("", said))
+    return found
+
+
+def other_types(gathered: Gathered) -> list[str]:
+    """Say of which layers the files have another type than the network tables, one line each."""
+    notes = []
+    tables = {network: table_of(network) for network in dict.fromkeys(network for network, _ in gathered.layer_types)}
+    for (network, layer), said in gathered.layer_types.items():
+        table = tables[network]
+        known = {known.id: known.type for known in table.layers} if table else {}
+        if said != known.get(layer, said):
+            notes.append(
+                f"layer {layer} of {network}: column layer_type says {said}, the table {known[layer]}, as kept"
+            )
+    return notes
+
+
+def _weights_order(weights: str) -> tuple[int, str]:
+    """Trained, untrained and other controls first, then the one of spectrograms."""
+    return ((TRAINED, RESET).index(weights) if weights in (TRAINED, RESET) else 2 if weights != FIXED else 3, weights)

@@ -18,11 +18,10 @@ import pandas as pd
 import xarray as xr
 
 from distributed_trf.errors import ResultsFileError
-from distributed_trf.recordings.find import some_of
+from distributed_trf.recordings.find_files import some_of
 from distributed_trf.recordings.recording_set import UNKNOWN, RecordingSet
-from distributed_trf.recordings.ucdavis.published_sessions import REPEATS
-from distributed_trf.recordings.ucsf.metadata import SiteTable
-from distributed_trf.recordings.ucsf.published_sites import SITES
+from distributed_trf.recordings.ucdavis.layout import REPEATS
+from distributed_trf.recordings.ucsf.metadata import SITES, SiteTable
 
 UCSF, UCDAVIS = "ucsf", "ucdavis"
 _SESSIONS = tuple(REPEATS)

@@ -1,8 +1,12 @@
-"""How fast must features be? The tests of Figs 4 and S9 on fits of low-passed features."""
+"""How fast must features be? The tests of Figs 4 and S9 on fits of low-passed features.
+
+Does a wider band of features ever cost correlation, if what drives a unit is slow? A simulation of Fig 4.
+"""
 
 from __future__ import annotations
 
 import numpy as np
+import scipy
 import xarray as xr
 
 from distributed_trf.errors import DataError
@@ -54,3 +58,59 @@ def cutoff_tests(
     found = found.assign(is_best=is_best, as_good=(found["p"] > alpha) & ~is_best & found["median"].notnull())
     cutoff = (LOWPASS_BIN, 500 / ds[LOWPASS_BIN].values, {"long_name": "what is slower is kept", "units": "Hz"})
     return found.assign_coords(cutoff=cutoff).assign_attrs(tested.attrs, alpha=alpha).transpose(..., LOWPASS_BIN)
+
+
+SFREQ, SECONDS, FITTED = 100.0, 2.0, 1.5
+"""Hertz; seconds of a simulation, and those of them that the readout is fitted on."""
+SHARED, PRIVATE, OF_RESPONSE = (1.0, 5.0), (49.0, 49.9), (1.0, 49.9)
+"""Bands in hertz of what features and response share, and of what each has alone; published up to 50 Hz, which is the
+highest frequency there is, where no filter can be designed."""
+CUTOFFS = (2, 5, 10, 15, 20, 25, 30, 35, 40, 45)
+N_FEATURES, NOISE, PENALTY, ORDER = 10, 0.2, 1e-3, 4
+
+
+def cutoff_simulation(seeds: int = 10) -> xr.Dataset:
+    """Fit a readout of low-passed features to a response that shares only slow signals with them.
+
+    Parameters
+    ----------
+    seeds
+        Simulations, each with its own signals.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``r`` over (seed, cutoff in hertz): Pearson's r of predicted and simulated response in the last half second.
+
+    Notes
+    -----
+    Ahmed et al. (2025), code of Fig 4. Ten features are 1.5 times a shared signal (1 to 5 Hz), plus 2 times signals of
+    their own at 49 Hz and above, plus noise; the response is the shared signal plus 2 times one of its own (1 Hz and
+    above) plus noise. Features go through a Butterworth filter of order 4, forwards and backwards, then a ridge
+    regression. Signals are white noise filtered to their band and brought to a standard deviation of one.
+    """
+    n, fitted = int(SFREQ * SECONDS), int(SFREQ * FITTED)
+    r = np.empty((seeds, len(CUTOFFS)))
+    for seed in range(seeds):
+        rng = np.random.default_rng(seed)
+        shared = _band(rng, 1, n, SHARED)
+        x = 1.5 * shared + 2 * _band(rng, N_FEATURES, n, PRIVATE) + NOISE * rng.normal(size=(N_FEATURES, n))
+        y = (shared + 2 * _band(rng, 1, n, OF_RESPONSE) + NOISE * rng.normal(size=(1, n)))[0]
+        for k, cutoff in enumerate(CUTOFFS):
+            sos = scipy.signal.butter(ORDER, cutoff, fs=SFREQ, output="sos")
+            slow = scipy.signal.sosfiltfilt(sos, x).T
+            X, mean = slow[:fitted] - slow[:fitted].mean(axis=0), y[:fitted].mean()
+            weights = np.linalg.solve(X.T @ X + PENALTY * np.eye(N_FEATURES), X.T @ (y[:fitted] - mean))
+            r[seed, k] = np.corrcoef(slow[fitted:] @ weights, y[fitted:])[0, 1]
+    attrs = {"long_name": "correlation of predicted and simulated response", "units": "1"}
+    return xr.Dataset(
+        {"r": (("seed", "cutoff"), r, attrs)},
+        {"seed": np.arange(seeds), "cutoff": ("cutoff", np.array(CUTOFFS, dtype=float), {"units": "Hz"})},
+    )
+
+
+def _band(rng: np.random.Generator, rows: int, n: int, band: tuple[float, float]) -> np.ndarray:
+    """Draw signals of a band, with a standard deviation of one: shape (rows, n)."""
+    sos = scipy.signal.butter(ORDER, band, btype="bandpass", fs=SFREQ, output="sos")
+    signals = scipy.signal.sosfiltfilt(sos, rng.normal(size=(rows, n)))
+    return signals / signals.std(axis=1, keepdims=True)

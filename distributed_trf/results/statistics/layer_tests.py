@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from distributed_trf import names
-from distributed_trf.config.weights import FIXED, TRAINED
+from distributed_trf.config.extraction import FIXED, TRAINED
 from distributed_trf.errors import DataError
 from distributed_trf.results.layers import spectrograms, unit_values
 from distributed_trf.results.statistics.compare import DRAWS, compare

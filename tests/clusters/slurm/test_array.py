@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from distributed_trf import Study
-from distributed_trf.config.locate import shipped
+from distributed_trf.config.load import shipped
 from tests.clusters.conftest import CHANGES
 from tests.stored import contents
 

@@ -12,7 +12,7 @@ import yaml
 from distributed import Client, Security
 
 from distributed_trf import Study
-from distributed_trf.config.locate import shipped
+from distributed_trf.config.load import shipped
 from distributed_trf.recordings.simulation.simulate import simulate
 from tests.clusters.conftest import CHANGES
 from tests.stored import contents

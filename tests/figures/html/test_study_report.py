@@ -22,12 +22,12 @@ from distributed_trf.errors import DamagedError, DataError, NothingToDrawError, 
 from distributed_trf.figures import gallery
 from distributed_trf.figures.controls import figure_controls
 from distributed_trf.figures.gallery import Drawing
-from distributed_trf.figures.html.picture import in_words, picture
+from distributed_trf.figures.html.figure_section import in_words, picture
 from distributed_trf.figures.html.study_report import write_report
 from distributed_trf.figures.style import new_figure, note
 from distributed_trf.pipeline.watch.events import ItemEnded
-from distributed_trf.results.tables.penalty_edges import penalty_edges
-from distributed_trf.results.tables.reliability_table import reliability_table
+from distributed_trf.results.best_layers import penalty_edges
+from distributed_trf.results.session_table import reliability_table
 from distributed_trf.store.receipts import Receipt, write_failure
 from distributed_trf.store.result_laying import lay_results
 from distributed_trf.store.study_store import StudyStore

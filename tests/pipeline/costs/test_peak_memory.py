@@ -14,8 +14,8 @@ import yaml
 
 from distributed_trf.clusters.dask_settings import ENVIRONMENT
 from distributed_trf.config.study import StudySettings
-from distributed_trf.features.planning import needs_transformers
-from distributed_trf.features.table import load_table
+from distributed_trf.features.families.registry import needs_transformers
+from distributed_trf.features.network_table import load_table
 from distributed_trf.pipeline.context import Context
 from distributed_trf.pipeline.costs.cost import cost
 from distributed_trf.pipeline.costs.memory import process_bytes

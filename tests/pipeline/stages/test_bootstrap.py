@@ -14,7 +14,7 @@ from distributed_trf.pipeline.stages.read_session import load_counts
 from distributed_trf.results.analyses import open_bootstraps
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.trf.crossval import assign_folds
-from distributed_trf.trf.draws import draw_generator, draw_stimuli, draw_tests
+from distributed_trf.trf.resampling import draw_generator, draw_stimuli, draw_tests
 from tests.oracle import correlation, fit_and_score
 
 ALPHAS = np.logspace(-5, 15, 21)

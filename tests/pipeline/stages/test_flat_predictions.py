@@ -6,13 +6,13 @@ import numpy as np
 
 from distributed_trf import Study, open_lowpass, open_results
 from distributed_trf.results.analyses import open_bootstraps, open_together
-from distributed_trf.trf import predict
+from distributed_trf.trf import lags
 
 LAYER = {"network": "mel_whisper", "layer": 0, "weights": "fixed"}
 
 
 def test_r__is_nan_of_flat_predictions_in_fits_and_every_analysis(write_study, monkeypatch):
-    monkeypatch.setattr(predict, "ROUNDING", 1e20)  # every prediction passes for rounding
+    monkeypatch.setattr(lags, "ROUNDING", 1e20)  # every prediction passes for rounding
     write_study(
         networks=[{"name": "mel_whisper"}],
         lowpass=[{**LAYER, "lowpass_bins": [100]}],

@@ -17,7 +17,7 @@ from distributed_trf.results.analyses import open_bootstraps, open_lowpass, open
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.store.zarr_arrays import open_group
 from distributed_trf.trf.crossval import assign_folds
-from distributed_trf.trf.draws import draw_generator, draw_stimuli
+from distributed_trf.trf.resampling import draw_generator, draw_stimuli
 from tests.oracle import fit_and_score
 from tests.small_recordings import ALPHAS, ORDERS, TEST, TRAIN
 

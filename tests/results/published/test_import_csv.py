@@ -17,8 +17,8 @@ from distributed_trf import (
     simulate,
 )
 from distributed_trf.errors import RecordingError, ResultsFileError, StoreError
-from distributed_trf.results.attributes import study_of, unpacked
-from distributed_trf.results.tables.layer_table import layer_table
+from distributed_trf.results.best_layers import layer_table
+from distributed_trf.results.open_results import study_of, unpacked
 from distributed_trf.store.study_store import StudyStore
 from tests.published_files import SMALL, PublishedFiles, small_folder
 from tests.round_trip import assert_written_and_read

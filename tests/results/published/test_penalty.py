@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distributed_trf.results.published.penalty import exponent_of, penalty_of
+from distributed_trf.results.published.file_name import exponent_of, penalty_of
 
 
 def test_penalties__powers_of_ten_are_exact_both_ways():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from distributed_trf.results.statistics.cutoff_simulation import CUTOFFS, cutoff_simulation
+from distributed_trf.results.statistics.cutoffs import CUTOFFS, cutoff_simulation
 
 
 def test_simulation__reaches_its_height_once_the_shared_band_is_in_and_keeps_it():

@@ -1,1 +1,0 @@
-"""What may be wrong with a machine or a site before a study runs there."""

@@ -1,0 +1,185 @@
+"""What a check finds.
+
+Versions of what numbers and workers depend on, and those that do not go together.
+
+Cores, threads and memory that processes here may take.
+
+What the driver says of this machine's GPUs, and whether each library that work on one needs can use it.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+
+from distributed_trf.clusters.device_proof import try_libraries
+from distributed_trf.clusters.recipe import Recipe
+from distributed_trf.clusters.recipe_jobs import JobRecipe
+from distributed_trf.clusters.recipe_local import LocalCudaRecipe, LocalRecipe, usable_cores
+from distributed_trf.errors import DeviceError
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    topic: str
+    """What, in a word or two."""
+    found: str
+    remedy: str = ""
+    """What is wrong and what to do about it; empty where nothing is."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.remedy
+
+
+ALWAYS = ("distributed_trf", "numpy", "scipy", "zarr", "xarray", "dask", "distributed", "bokeh", "cryptography")
+EXTRAS = {
+    "torch": "models",
+    "transformers": "models",
+    "dask-jobqueue": "hpc",
+    "asyncssh": "hpc",
+    "dask-cuda": "cuda12",
+}
+CUPY = ("cupy-cuda12x", "cupy-cuda13x", "cupy")
+
+
+def check_versions(recipe: Recipe) -> Iterator[Finding]:
+    """Look at Python, at this package and at the libraries that a recipe needs."""
+    yield Finding("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
+    for name in ALWAYS:
+        yield Finding(
+            name, installed(name) or "not installed", "" if installed(name) else "install distributed_trf anew"
+        )
+    if installed("dask") != installed("distributed"):
+        yield Finding(
+            "dask", f"dask {installed('dask')} beside distributed {installed('distributed')}",
+            "they must be of one version: pip install -U 'dask[distributed]'",
+        )  # fmt: skip
+    needed = _needed(recipe)
+    for name, extra in EXTRAS.items():
+        found = installed(name)
+        if found or name in needed:
+            missing = f"recipe kind {recipe.kind} needs it: pip install 'distributed_trf[{extra}]'"
+            yield Finding(name, found or "not installed", "" if found else missing)
+    if "dask-cuda" in needed and installed("dask-cuda"):
+        try:
+            import dask_cuda  # noqa: F401  without its own extra it installs, but cannot be imported
+        except ImportError as error:
+            missing = "pip install 'dask-cuda[cu12]' (or [cu13])"
+            yield Finding("dask-cuda", f"not importable ({error})", missing)
+    cupy = [f"{name} {installed(name)}" for name in CUPY if installed(name)]
+    if len(cupy) > 1:
+        yield Finding("cupy", ", ".join(cupy), "several builds overwrite each other: uninstall all and install one")
+    elif cupy or recipe.device == "cuda":
+        missing = "fits on a GPU need it: pip install 'distributed_trf[cuda12]' (or [cuda13])"
+        yield Finding("cupy", cupy[0] if cupy else "not installed", "" if cupy else missing)
+
+
+def installed(name: str) -> str | None:
+    """Return the version of a distribution, or None if it is not installed."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _needed(recipe: Recipe) -> set[str]:
+    needed = {"torch"}
+    if isinstance(recipe, JobRecipe):
+        needed |= {"dask-jobqueue"}
+    if recipe.kind == "ssh":
+        needed |= {"asyncssh"}
+    if recipe.kind == "local_cuda" or (isinstance(recipe, JobRecipe) and recipe.device == "cuda"):
+        needed.add("dask-cuda")
+    return needed
+
+
+VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def check_threads(recipe: Recipe) -> Iterator[Finding]:
+    """Compare what workers on this machine would take with what there is."""
+    import numpy.linalg  # noqa: F401  its BLAS must be loaded to be told of
+    from distributed.system import memory_limit
+    from threadpoolctl import threadpool_info
+
+    cores = usable_cores()
+    yield Finding("cores", f"{cores} usable of {os.cpu_count()}")
+    yield Finding("memory", f"{memory_limit() / 2**30:.1f} GiB usable")
+    slurm = sorted(f"{name}={value}" for name, value in os.environ.items() if name.startswith("SLURM_CPUS"))
+    if slurm:
+        yield Finding("allocation", ", ".join(slurm))
+    said = [f"{name}={os.environ[name]}" for name in VARIABLES if name in os.environ]
+    yield Finding("variables", ", ".join(said) or "none set; workers hold their threads themselves")
+    for pool in threadpool_info():
+        yield Finding(
+            "BLAS",
+            f"{pool['internal_api']} {pool.get('version') or '(no version)'}: {pool['num_threads']} threads here",
+        )
+    if isinstance(recipe, LocalRecipe):
+        taken = recipe.n_workers * recipe.threads
+        remedy = f"more threads than cores slow each other down: set workers * threads to {cores} in the recipe"
+        found = f"{recipe.n_workers} of {recipe.threads} threads and {recipe.worker_bytes / 2**30:.1f} GiB each"
+        yield Finding("workers", found, remedy if taken > cores else "")
+        if recipe.n_workers * recipe.worker_bytes > 1.01 * memory_limit():
+            remedy = "more memory than there is: fewer workers, or less `memory` in the recipe"
+            yield Finding("worker memory", f"{recipe.n_workers * recipe.worker_bytes / 2**30:.1f} GiB in all", remedy)
+
+
+QUERY = ("nvidia-smi", "--query-gpu=name,driver_version,memory.total,memory.used", "--format=csv,noheader")
+WHERE = "run this where the GPUs are, and check the driver: nvidia-smi must list them"
+
+
+def check_gpus(recipe: Recipe) -> Iterator[Finding]:
+    """Ask the driver, and use cupy and torch; nothing is wrong without a GPU unless the recipe's workers need one here.
+
+    Whatever there is of a GPU beside a recipe for the CPU is not touched.
+    """
+    wanted = isinstance(recipe, LocalCudaRecipe)
+    driver, why = _driver()
+    for gpu in driver:
+        yield Finding("GPU", gpu)
+    if not driver:
+        yield Finding("GPU", f"none: {why}", WHERE if wanted else "")
+    if not isinstance(recipe, LocalCudaRecipe) and (recipe.device == "cpu" or not driver):
+        return
+    if isinstance(recipe, LocalCudaRecipe):
+        try:
+            yield Finding("workers on", ", ".join(recipe.visible))
+        except DeviceError as error:
+            yield Finding("workers on", "none", str(error))
+    wrong = False
+    for name, problem in try_libraries("cuda"):
+        wrong |= bool(problem)
+        yield Finding(name, "fails" if problem else "works", problem)
+    if find_spec("torch") is None:
+        yield Finding("torch", "not installed: networks need it, spectrograms and fits do not")
+    if not wrong:
+        yield _memory()
+
+
+def _memory() -> Finding:
+    from distributed_trf.clusters.worker_proof import prove
+
+    proof = prove("cuda")
+    held = f"other processes hold about {proof.held_bytes / 2**30:.1f} GiB: nvidia-smi lists them"
+    found = f"{proof.free_bytes / 2**30:.1f} GiB free on the {proof.model} ({proof.gpu})"
+    return Finding("GPU memory", found, held if proof.much_is_held else "")
+
+
+def _driver() -> tuple[list[str], str]:
+    try:
+        told = subprocess.run(QUERY, capture_output=True, text=True, timeout=60, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return [], f"nvidia-smi does not run ({error})"
+    if told.returncode:
+        return [], (told.stdout + told.stderr).strip().splitlines()[0]
+    return [line for line in told.stdout.splitlines() if line.strip()], "nvidia-smi lists none"

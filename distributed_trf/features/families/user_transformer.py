@@ -1,0 +1,138 @@
+"""Any model of transformers that hears sounds, by a table alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import Field
+
+from distributed_trf.config.extraction import NetworkSettings
+from distributed_trf.config.load import Settings, validate
+from distributed_trf.errors import ConfigError
+from distributed_trf.features.device import to_model
+from distributed_trf.features.families.user_network import OwnNetwork
+from distributed_trf.features.network_table import NetworkTable
+from distributed_trf.features.weights.preprocessor import defaults
+from distributed_trf.features.weights.source import weights_folder
+from distributed_trf.features.weights.transformers_class import transformers_class
+from distributed_trf.features.weights.transformers_model import trained_model, untrained_model
+
+if TYPE_CHECKING:
+    import torch
+
+
+class TransformerConfig(Settings):
+    """The ``config`` of a network table of family ``transformers``."""
+
+    model: str = Field(alias="class")
+    """A class without head, such as ``HubertModel``."""
+    architecture: dict[str, Any] = {}
+    """What differs from the class's own configuration; trained weights must have it too."""
+    run: str | None = None
+    """Module to run instead of the whole model, such as ``encoder`` where there is a decoder as well."""
+    extractor: str | None = None
+    """Class that prepares sounds, such as ``Wav2Vec2FeatureExtractor``; without one the model hears samples."""
+    extractor_options: dict[str, Any] = {}
+    """Arguments of that class; others are as the folder of the weights says in ``preprocessor_config.json``."""
+
+
+class OwnTransformer(OwnNetwork):
+    """Networks whose table names a class of transformers.
+
+    Examples
+    --------
+    A file such as ``configs/networks/hubert.yaml`` in the working directory makes ``hubert`` a network like any other,
+    its layers named as the model's modules:
+
+    .. code-block:: yaml
+
+        name: hubert
+        family: transformers
+        sfreq: 16000
+        source: facebook/hubert-base-ls960 # or a folder; a hub id needs its commit as `revision`
+        config:
+          class: HubertModel
+          extractor: Wav2Vec2FeatureExtractor
+          extractor_options: { do_normalize: true }
+          architecture: { hidden_size: 768, num_hidden_layers: 12 }
+        layers:
+          - { id: 0, name: feature_extractor.conv_layers.5.activation, type: conv, width: 512, rate: 100,
+              time_last: true }
+          - { id: 1, name: encoder.layers.0.final_layer_norm, type: transformer, width: 768, rate: 50 }
+    """
+
+    libraries = ("torch", "transformers", "scipy")
+
+    def new(self, table: NetworkTable) -> torch.nn.Module:
+        """Make the model of the table's configuration.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such class, or it takes no such architecture.
+        """
+        config = _config(table)
+        return _with_hearing(untrained_model(config.model, config.architecture, table.name), table)
+
+    def load(self, table: NetworkTable, settings: NetworkSettings) -> torch.nn.Module:
+        """Load trained weights from a folder or the hub; what stands beside the model in them is left out."""
+        config = _config(table)
+        folder = weights_folder(table, settings)
+        model = trained_model(config.model, folder, config.architecture, table.name, heads=None)
+        return _with_hearing(model, table)
+
+    def prepare(self, model: torch.nn.Module, heard: dict[str, Any]) -> torch.nn.Module:
+        """Make what prepares sounds anew, as the folder says where the table does not."""
+        hearing: Any = model.hearing
+        if heard:
+            extractor = type(hearing.extractor)(**{**hearing.options, **heard})
+            model.hearing = replace(hearing, extractor=extractor)
+        return model
+
+    def run(self, model: torch.nn.Module, sounds: Sequence[np.ndarray], device: str, dtype: torch.dtype) -> None:
+        """Hear sounds of one length."""
+        import torch
+
+        hearing: Any = model.hearing
+        if hearing.extractor is None:
+            prepared = torch.from_numpy(np.stack(sounds))
+        else:
+            given = hearing.extractor(list(sounds), sampling_rate=hearing.sfreq, return_tensors="pt")
+            prepared = given[hearing.extractor.model_input_names[0]]
+        (model.get_submodule(hearing.run) if hearing.run else model)(to_model(prepared, device, dtype))
+
+
+@dataclass(frozen=True)
+class _Hearing:
+    """What a model is given and what of it runs; it stays beside the model's modules."""
+
+    extractor: Any
+    options: dict[str, Any]
+    """Of the table."""
+    sfreq: float
+    run: str | None
+
+
+def _with_hearing(model: torch.nn.Module, table: NetworkTable) -> torch.nn.Module:
+    config = _config(table)
+    extractor, options = None, config.extractor_options
+    if config.extractor is not None:
+        if "sampling_rate" in defaults(config.extractor):
+            options = {"sampling_rate": int(table.sfreq), **options}
+        try:
+            extractor = transformers_class(config.extractor)(**options)
+        except TypeError as error:
+            raise ConfigError(
+                f"network {table.name}: no {config.extractor} can be made of its options: {error}"
+            ) from error
+    if config.run is not None and config.run not in dict(model.named_modules()):
+        raise ConfigError(f"network {table.name}: {config.model} has no module {config.run!r} to run")
+    model.hearing = _Hearing(extractor, options, table.sfreq, config.run)  # type: ignore[assignment]  # torch types attributes as modules
+    return model
+
+
+def _config(table: NetworkTable) -> TransformerConfig:
+    return validate(table.config, TransformerConfig, source=f"network {table.name}, config")

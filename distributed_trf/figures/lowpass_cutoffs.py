@@ -1,0 +1,172 @@
+"""How fast features must be: Figs 4 and S9."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from distributed_trf import names
+from distributed_trf.config.extraction import FIXED, TRAINED
+from distributed_trf.figures.panels.panel_grid import at_left, key, legend, panels, stacked, wrapped
+from distributed_trf.figures.panels.profile_rows import LEGEND
+from distributed_trf.figures.style import (
+    BASELINE_COLOUR,
+    PAGE_WIDTH,
+    SYMBOL,
+    UNTRAINED_COLOUR,
+    network_style,
+    new_figure,
+    note,
+    tidy,
+)
+from distributed_trf.results.plotted_units import Shown, has, networks_of, show
+from distributed_trf.results.statistics.cutoffs import LOWPASS_BIN, cutoff_simulation, cutoff_tests
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+FINE = 20.0
+"""Milliseconds of the bins of the published fits."""
+SIDE_BY_SIDE = 4
+ROW = 1.7
+MARKS = 0.93
+"""Height of the marks, in heights of the panel."""
+HERTZ = (0.5, 1, 5, 25, 50)
+BEST_COLOUR = "#CC3311"
+
+
+def figure_4(
+    ds: xr.Dataset,
+    *,
+    delta: float = 0.5,
+    stimuli: str | Sequence[str] | None = None,
+    bin_width: float | None = None,
+    alpha: float = 0.01,
+    simulation: bool = True,
+) -> Figure:
+    """Draw how well a layer of each network predicts once its features are low-passed (Figs 4 and S9).
+
+    Parameters
+    ----------
+    ds
+        What ``open_lowpass`` returns.
+    delta
+        Of the rule for highly tuned units, which are shown; 1.0 gives Fig S9.
+    stimuli
+        Stimulus sets; by default all.
+    bin_width
+        Of the fits, milliseconds; by default 20 where there are fits at it.
+    alpha
+        A cut-off counts as good as the best where a two-sided Wilcoxon test has p above this.
+    simulation
+        Whether the paper's simulation is the last panel.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A panel per network and stimulus set: median and quartiles over units, a star at the best cut-off, dots at those
+        as good.
+
+    Raises
+    ------
+    NothingToDrawError
+        If nothing was fitted.
+    """
+    shown = show(ds, delta=delta, stimuli=stimuli, bin_width=bin_width, usual=FINE)
+    networks = networks_of(shown)
+    drawn = [[n for n in networks if has(s, n)] for s in shown]
+    counts = [len(of) + (simulation and s is shown[-1]) for s, of in zip(shown, drawn, strict=True)]
+    tall = [ROW * wrapped(n, SIDE_BY_SIDE)[0] + 0.1 for n in counts]
+    figure = new_figure(PAGE_WIDTH, sum(tall) + LEGEND / 2)
+    *strips, foot = stacked(figure, [*tall, LEGEND / 2])
+    for strip, s, of, n in zip(strips, shown, drawn, counts, strict=True):
+        # The simulation, which comes last, has limits of its own.
+        axes = panels(strip, s.title, n, most=SIDE_BY_SIDE, share_y=False)
+        note(figure, s.note)
+        chosen = [_layer(s, network) for network in of]
+        tests = [cutoff_tests(fits, s.variable, alpha=alpha, draws=1) for fits, _ in chosen]  # marks need no intervals
+        low = min(float(t["q25"].min()) for t in tests)
+        high = max(float(t["q75"].max()) for t in tests)
+        span = (high - low) / 0.8
+        for axis, network, (_, title), t in zip(axes, of, chosen, tests, strict=False):
+            _panel(axis, t, *network_style(network, networks))
+            axis.set_title(f"{network}, {title}")
+            axis.set_ylim(low - 0.05 * span, high + 0.15 * span)
+            axis.tick_params(labelleft=False)
+            tidy(axis)
+        for axis in at_left(axes[: len(of)], SYMBOL[s.variable], columns=wrapped(n, SIDE_BY_SIDE)[1]):
+            axis.tick_params(labelleft=True)
+        if n > len(of):
+            _simulation(axes[-1])
+    legend(foot, _handles(alpha), 3)
+    return figure
+
+
+def _layer(shown: Shown, network: str) -> tuple[xr.Dataset, str]:
+    """Return the fits of a network's trained weights, or of the first there are, at the layer of highest median."""
+    of = shown.ds.sel({names.NETWORK: network})
+    words = [str(w) for w in of[names.WEIGHTS].values if has(shown, network, str(w))]
+    weights = TRAINED if TRAINED in words else words[0]
+    of = of.sel({names.WEIGHTS: weights})
+    best = of[shown.variable].median(names.UNIT).max(LOWPASS_BIN)
+    layer = int(best[names.LAYER].values[int(best.argmax(names.LAYER))])
+    of = of.sel({names.LAYER: layer})
+    fitted = of[shown.variable].notnull().any(names.UNIT)
+    of = of.isel({LOWPASS_BIN: np.flatnonzero(fitted.values)})
+    return of, f"layer {layer}" + ("" if weights in (TRAINED, FIXED) else f", {weights}")
+
+
+def _panel(axis: Axes, tests: xr.Dataset, colour: str, marker: str) -> None:
+    from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
+
+    cutoff = tests["cutoff"].values
+    axis.fill_between(
+        cutoff, tests["q25"].values, tests["q75"].values, color=colour, alpha=0.2, linewidth=0, label="_quartiles"
+    )
+    axis.plot(cutoff, tests["median"].values, color=colour, marker=marker, markersize=3, linewidth=1, label="median")
+    for name, style in _MARKS.items():
+        there = cutoff[tests[name].values]
+        axis.plot(there, [MARKS] * there.size, **style, transform=axis.get_xaxis_transform(), label=f"_{name}")
+    axis.set_xscale("log")
+    axis.xaxis.set_major_locator(FixedLocator([f for f in HERTZ if cutoff.min() <= f <= cutoff.max()]))
+    axis.xaxis.set_major_formatter("{x:g}")
+    axis.xaxis.set_minor_locator(NullLocator())
+    axis.xaxis.set_minor_formatter(NullFormatter())
+    axis.set_xlabel("cut-off (Hz)")
+
+
+_MARKS: dict[str, dict[str, Any]] = {
+    "is_best": {"color": BEST_COLOUR, "marker": "*", "markersize": 7, "linestyle": "none", "markeredgewidth": 0},
+    "as_good": {"color": UNTRAINED_COLOUR, "marker": "o", "markersize": 3.5, "linestyle": "none", "markeredgewidth": 0},
+}
+
+
+def _simulation(axis: Axes) -> None:
+    """Draw mean and standard deviation over simulations."""
+    r = cutoff_simulation()["r"]
+    mean, std = r.mean("seed").values, r.std("seed").values
+    axis.errorbar(
+        r["cutoff"].values,
+        mean,
+        std,
+        color=BASELINE_COLOUR,
+        marker="o",
+        markersize=3,
+        linewidth=1,
+        elinewidth=0.7,
+        capsize=2,
+        label="simulation",
+    )
+    axis.set_title("simulation: mean r and s.d.")
+    axis.set_xlabel("cut-off (Hz)")
+    tidy(axis)
+
+
+def _handles(alpha: float) -> list[Artist]:
+    words = {"is_best": "highest median", "as_good": f"as good (two-sided p > {alpha:g})"}
+    return [key(words[name], **style) for name, style in _MARKS.items()]

@@ -1,0 +1,224 @@
+"""CSV tables, with errors that name the row; rows are counted as a spreadsheet does, the header being row 1.
+
+A session in CSV tables.
+"""
+
+from __future__ import annotations
+
+import warnings
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from distributed_trf.errors import RecordingError
+from distributed_trf.recordings.generic.layout import natural, table_file
+from distributed_trf.recordings.generic.presentations import Contents, Presentations, in_order
+
+_SURPLUS = "(surplus)"
+"""Column for values to the right of the last column, which pandas would drop in silence: decimal commas make them."""
+
+
+def read_table(
+    path: Path, columns: tuple[str, ...], *, may_lack: tuple[str, ...] = (), numeric: tuple[str, ...] = ()
+) -> pd.DataFrame:
+    """Read some columns of ``.csv`` or ``.csv.gz``; others are passed over, and so are rows that are blank.
+
+    Parameters
+    ----------
+    path
+        The file: UTF-8, separated by commas, the names of the columns in its first row.
+    columns
+        Columns that are read.
+    may_lack
+        Those of them that need not be there.
+    numeric
+        Those of them that ``finite`` is to read; the others are kept as text, so that a label ``01`` stays one.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns that are there, indexed by row number.
+
+    Raises
+    ------
+    RecordingError
+        If the file is empty, damaged, lacks a column, or a row has more values than there are columns.
+    """
+    header = [str(name).strip() for name in _read(path, nrows=0).columns]
+    missing = [name for name in columns if name not in (*header, *may_lack)]
+    if missing:
+        listed = ", ".join(f"{name} (optional)" if name in may_lack else name for name in columns)
+        raise RecordingError(
+            f"{path}: column {', '.join(missing)} is missing; found {', '.join(header)}. Expected the columns "
+            f"{listed}, separated by commas and named in the first row. Correct the file"
+        )
+    wanted = [name for name in header if name in columns]
+    frame = _read(
+        path,
+        header=None,
+        skiprows=1,
+        names=[*header, _SURPLUS],
+        dtype={name: str for name in header if name not in numeric},
+    )
+    frame.index = pd.RangeIndex(2, len(frame) + 2)
+    surplus = frame.index[frame.pop(_SURPLUS).notna()]
+    if len(surplus):
+        raise RecordingError(
+            f"{path}: row {surplus[0]} has more values than the {len(header)} columns {', '.join(header)}; expected "
+            "one each, decimals with a point, and quotes around text that holds a comma. Correct the file"
+        )
+    return frame.dropna(how="all")[wanted]
+
+
+def finite(frame: pd.DataFrame, name: str, path: Path, *, blanks: bool = False) -> np.ndarray:
+    """Return a column of numbers, float64 of shape (rows,); NaN where it is blank, if ``blanks`` are allowed.
+
+    Raises
+    ------
+    RecordingError
+        If a value is missing, no number or not finite.
+    """
+    column = frame[name]
+    blank = column.isna().to_numpy()
+    values = pd.to_numeric(column if column.dtype.kind in "iuf" else column.astype(str), errors="coerce")
+    numbers = np.asarray(values, dtype=np.float64)
+    bad = np.flatnonzero(~(np.isfinite(numbers) | (blank & blanks)))
+    if bad.size:
+        found = "nothing" if blank[bad[0]] else repr(str(column.iloc[bad[0]]))
+        raise RecordingError(
+            f"{path}: column {name} holds {found} in row {frame.index[bad[0]]}"
+            f"{f' and no number in {bad.size - 1} others' if bad.size > 1 else ''}; "
+            "expected a finite number. Correct the file"
+        )
+    return numbers
+
+
+def text(frame: pd.DataFrame, name: str, path: Path) -> pd.Series[str]:
+    """Return a column of text without spaces around it.
+
+    Raises
+    ------
+    RecordingError
+        If a value is missing.
+    """
+    column = frame[name].fillna("").astype(str).str.strip()
+    blank = frame.index[column == ""]
+    if len(blank):
+        raise RecordingError(
+            f"{path}: column {name} holds nothing in row {blank[0]}; expected a name. Correct the file"
+        )
+    return column
+
+
+def _read(path: Path, **how: Any) -> pd.DataFrame:
+    """Call pandas, which is to take nothing but blanks for missing and to read each column in one piece."""
+    try:
+        with warnings.catch_warnings():
+            # Rows with more than one value too many: the first of them shows in the column for surplus ones.
+            warnings.filterwarnings("ignore", "Length of header or names", pd.errors.ParserWarning)
+            return pd.read_csv(
+                path,
+                index_col=False,
+                keep_default_na=False,
+                na_values=[""],
+                skip_blank_lines=False,
+                low_memory=False,
+                encoding="utf-8-sig",
+                **how,
+            )
+    except pd.errors.EmptyDataError as error:
+        raise RecordingError(f"{path}: is empty; expected names of columns in its first row. Write it again") from error
+    except (ValueError, EOFError, zlib.error, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise RecordingError(
+            f"{path}: not a readable CSV table ({type(error).__name__}: {' '.join(str(error).split())}). "
+            "Write it again, in UTF-8 and with commas"
+        ) from error
+
+
+TRIALS, SPIKES = ("stimulus_set", "stimulus", "onset"), ("unit", "time")
+"""Columns of the tables."""
+
+
+@dataclass(frozen=True)
+class CsvSession:
+    """The folder of a session, with ``trials.csv``, ``spikes.csv`` and perhaps ``units.csv`` in it."""
+
+    folder: Path
+    stimulus_sets: tuple[str, ...]
+    """Stimulus sets of the recording set; where there is one, ``trials.csv`` need not name it."""
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Trials, spikes and, if it is there, the list of units.
+
+        Raises
+        ------
+        RecordingError
+            If one that must be there is not.
+        """
+        found = [table_file(self.folder, name) for name in ("trials", "spikes", "units")]
+        for name, file in zip(("trials", "spikes"), found, strict=False):
+            if file is None:
+                raise RecordingError(f"{self.folder}: no {name}.csv or {name}.csv.gz. Add it, or remove the session")
+        return tuple(file for file in found if file is not None)
+
+    def contents(self) -> Contents:
+        """Trials and units; the units from ``units.csv`` or else from the column ``unit`` of the spikes."""
+        return Contents(self._units(), self._presentations())
+
+    def spike_times(self, units: tuple[str, ...]) -> tuple[np.ndarray, ...]:
+        """Seconds on the session's clock, in the order of the file, per unit of shape (n_spikes,).
+
+        Raises
+        ------
+        RecordingError
+            If a spike has no time, no unit, or a unit that is not among ``units``.
+        """
+        path = self.files[1]
+        frame = read_table(path, SPIKES, numeric=("time",))
+        labels = text(frame, "unit", path)
+        unit = pd.Index(units).get_indexer(pd.Index(labels))
+        if (unit < 0).any():
+            k = int(np.argmin(unit))
+            raise RecordingError(
+                f"{path}: row {frame.index[k]} is of unit {labels.iloc[k]}, which units.csv does not list; expected "
+                "all units of the session there. Add it"
+            )
+        times = finite(frame, "time", path)
+        order = np.argsort(unit, kind="stable")
+        borders = np.searchsorted(unit[order], np.arange(1, len(units)))
+        return tuple(np.split(times[order], borders))
+
+    def _presentations(self) -> Presentations:
+        path = self.files[0]
+        one_set = self.stimulus_sets if len(self.stimulus_sets) == 1 else ()
+        may_lack = ("stimulus_set",) if one_set else ()
+        frame = read_table(path, TRIALS, may_lack=may_lack, numeric=("onset",))
+        stimulus = text(frame, "stimulus", path).tolist()
+        named = text(frame, "stimulus_set", path).tolist() if "stimulus_set" in frame else [*one_set] * len(stimulus)
+        return in_order(named, stimulus, finite(frame, "onset", path), frame.index.tolist(), path)
+
+    def _units(self) -> tuple[str, ...]:
+        _, spikes, *listed = self.files
+        path = listed[0] if listed else spikes
+        columns, may_lack = (("unit",), ()) if listed else (SPIKES, ("time",))  # times are read with the spikes
+        labels = text(read_table(path, columns, may_lack=may_lack, numeric=("time",)), "unit", path)
+        if labels.empty:
+            raise RecordingError(
+                f"{path}: holds no unit; expected at least one. A unit without spikes can be listed in units.csv"
+            )
+        if not listed:
+            return tuple(sorted(labels.unique(), key=natural))
+        twice = labels[labels.duplicated()]
+        if len(twice):
+            raise RecordingError(
+                f"{path}: unit {twice.iloc[0]} is there again in row {twice.index[0]}; expected one row per unit. "
+                "Remove one of them"
+            )
+        return tuple(labels)

@@ -1,1 +1,0 @@
-"""Writing simulated recordings in the layout of the UC Davis recordings."""

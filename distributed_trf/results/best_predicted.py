@@ -1,0 +1,161 @@
+"""Units to show: those that are predicted best.
+
+What one unit did while one sound played, and what a model says it would do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from distributed_trf import names
+from distributed_trf.errors import StoreError
+from distributed_trf.pipeline.stages.read_session import load_counts
+from distributed_trf.pipeline.stages.read_sounds import load_sounds
+from distributed_trf.recordings.find_files import some_of
+from distributed_trf.results.layers import spectrograms
+from distributed_trf.results.models import open_models
+from distributed_trf.results.open_results import open_results, study_of
+from distributed_trf.store.result_grid import Place
+from distributed_trf.store.study_store import StudyStore
+
+
+@dataclass(frozen=True)
+class Example:
+    """One unit, and one fit that predicts it."""
+
+    session: str
+    channel: str
+    network: str
+    layer: int
+    weights: str = "trained"
+    stimulus: str | None = None
+    """A test stimulus; None for the first."""
+
+
+def best_predicted(ds: xr.Dataset, places: Iterable[Place], n: int = 2) -> list[Example]:
+    """Choose the unit of highest rho in the best layer of each of several networks.
+
+    Parameters
+    ----------
+    ds
+        Results of ``open_results``, of units whose rho can be trusted: see ``select_units`` and its ``delta``.
+    places
+        Fits to choose among: (stimuli, network, weights, layer, bin width in ms).
+    n
+        How many examples.
+
+    Returns
+    -------
+    list of Example
+        Of the networks whose best layer has the highest median rho over units, of each with the weights and layer that
+        reach it; spectrograms only where there are fewer than ``n`` networks. Each network has another unit. Fewer
+        than ``n`` where networks or units are fewer.
+    """
+    best: dict[str, tuple[float, Place]] = {}
+    for place in places:
+        rho = _rho(ds, place)
+        if np.isfinite(rho).any():
+            median = float(np.nanmedian(rho))
+            if place[1] not in best or median > best[place[1]][0]:
+                best[place[1]] = median, place
+    last = spectrograms(ds)
+    chosen: list[Example] = []
+    taken = np.zeros(ds.sizes[names.UNIT], dtype=bool)
+    for network in sorted(best, key=lambda network: (network in last, -best[network][0])):
+        _, place = best[network]
+        rho = np.where(taken, np.nan, _rho(ds, place))
+        if len(chosen) == n or not np.isfinite(rho).any():
+            break
+        unit = int(np.nanargmax(rho))
+        taken[unit] = True
+        session, channel = (str(ds[name].values[unit]) for name in ("session", "channel"))
+        chosen.append(Example(session, channel, network, place[3], place[2]))
+    return chosen
+
+
+def _rho(ds: xr.Dataset, place: Place) -> np.ndarray:
+    return ds["rho"].sel(dict(zip(names.GRID, place, strict=True))).values
+
+
+def predicted_response(
+    path: str | Path,
+    session: str,
+    channel: str,
+    *,
+    network: str,
+    layer: int,
+    weights: str = "trained",
+    stimulus: str | None = None,
+    stimuli: str = "timit",
+    bin_width: float = 50.0,
+) -> xr.Dataset:
+    """Put the counts of one unit in all repeats of a test stimulus beside their prediction.
+
+    Parameters
+    ----------
+    path
+        The output folder of a study with ``save_models: true``.
+    session, channel
+        Of the unit.
+    network, layer, weights, stimuli, bin_width
+        Of the model; bin width in ms. Spectrograms have layer 0 and weights ``fixed``.
+    stimulus
+        Id of a test stimulus; by default the first.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``count`` over (repeat, time) and ``predicted`` over time, in counts per bin; ``time`` is the start of each bin,
+        seconds from sound onset. ``sound`` over sample_time. ``r`` and ``rho`` of the unit over all test stimuli.
+
+    Raises
+    ------
+    StoreError
+        If there is no such model, unit or test stimulus, or the folder holds no responses.
+
+    Notes
+    -----
+    Bin k of the prediction is bin k of the counts: the silence before the sound, of which the first lags need the
+    features, is cut off. (In the code of Ahmed et al. 2025 predictions kept it, 7 bins at 50 ms.)
+    """
+    store, ds = StudyStore.open(Path(path)), open_results(path)
+    model = open_models(path)[stimuli, network, weights, layer, bin_width]
+    if not store.counts(stimuli, bin_width, session).is_dir():
+        raise StoreError(f"{store.root}: no responses of session {session} to {stimuli} at {bin_width:g} ms")
+    counts = load_counts(store, stimuli, bin_width, session)
+    stimulus = counts.test_ids[0] if stimulus is None else stimulus
+    if stimulus not in counts.test_ids:
+        raise StoreError(
+            f"{store.root}: {stimulus!r} is no test stimulus of {stimuli}, which alone are repeated; there are "
+            f"{some_of(counts.test_ids)}"
+        )
+    predicted = model.predict([stimulus], [session], [channel]).isel({names.UNIT: 0})
+    of_session = np.flatnonzero(ds["session"].values == session)
+    index = ds["channel"].values[of_session].tolist().index(channel)
+    place = dict(zip(names.GRID, model.stored.place, strict=True))
+    measured = ds[["r", "rho"]].sel(place).isel({names.UNIT: of_session[index]}).load()
+    (sound,), sfreq = load_sounds(store, stimuli, [stimulus])
+    study = study_of(ds)
+    assert study is not None  # models are of studies only
+    time = study["delay"] + predicted["time"].values
+    seconds = {"units": "s", "long_name": "time from sound onset"}
+    return xr.Dataset(
+        {
+            "count": (("repeat", "time"), counts.test_trials[stimulus][:, :, index], {"long_name": "count per bin"}),
+            "predicted": ("time", predicted.values, {"long_name": "predicted count per bin"}),
+            "sound": ("sample_time", sound),
+            "r": measured["r"],
+            "rho": measured["rho"],
+        },
+        coords={
+            "time": ("time", time, {**seconds, "comment": "start of the bin"}),
+            "sample_time": ("sample_time", np.arange(sound.size) / sfreq, seconds),
+            "stimulus": stimulus,
+        },
+        attrs={"sfreq": sfreq},
+    )

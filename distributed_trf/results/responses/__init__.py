@@ -1,1 +1,0 @@
-"""Beyond correlations: saved models, predictions, and the distributions behind a normaliser."""

@@ -1,0 +1,132 @@
+"""One session as a table: what each unit's repeatability allows, and what predicts it best.
+
+How many units repeat themselves, by each of the rules.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from distributed_trf import names
+from distributed_trf.names import BIN_WIDTH, STIMULI
+from distributed_trf.reliability.selection import benjamini_hochberg, highly_tuned, holm
+from distributed_trf.results.units import select_units
+
+MEASURES = (
+    *("silent_repeats", "normaliser", "null_mean", "null_std", "tuned_p"),
+    *("ceiling_signal_power", "ceiling_ccmax", "ceiling_split_half"),
+)
+OF_FIT = (names.NETWORK, names.WEIGHTS, names.LAYER)
+
+
+def session_table(ds: xr.Dataset, session: str) -> pd.DataFrame:
+    """Describe each unit of a session, one row per stimulus set, bin width and unit.
+
+    Parameters
+    ----------
+    ds
+        Results of ``open_results``.
+    session
+        One of them.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns stimuli, bin_width, unit (its channel), silent_repeats, normaliser, null_mean, null_std, tuned_p, the
+        three ceilings, as ``names.RELIABILITY`` describes them; network, weights and layer of the fit of highest r, and
+        its r and rho. Measures that the results do not hold have no column. What was not fitted is missing (None, NaN).
+        Stimulus sets and bin widths at which nothing was measured or fitted are left out.
+
+    Raises
+    ------
+    DataError
+        If there is no such session.
+    """
+    of = select_units(ds, session=session)
+    measures = [name for name in MEASURES if name in of]
+    of = of[[*measures, "r", "rho"]].load()
+    of = of.expand_dims([dim for dim in names.GRID if dim not in of.dims])
+    tables = []
+    for stimuli in of[names.STIMULI].values:
+        for bin_width in of[names.BIN_WIDTH].values:
+            here = of.sel({names.STIMULI: stimuli, names.BIN_WIDTH: bin_width})
+            measured = {name: _per_unit(here[name]) for name in measures}
+            best = _best_fit(here)
+            if all(np.isnan(values).all() for values in (*measured.values(), best["r"])):
+                continue
+            place = {names.STIMULI: stimuli, names.BIN_WIDTH: bin_width, names.UNIT: here["channel"].values}
+            tables.append(pd.DataFrame({**place, **measured, **best}))
+    columns = [names.STIMULI, names.BIN_WIDTH, names.UNIT, *measures, *OF_FIT, "r", "rho"]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
+
+
+def _best_fit(here: xr.Dataset) -> dict[str, np.ndarray | pd.api.extensions.ExtensionArray]:
+    """Which fit has the highest r, for each unit; a unit's rho orders fits as its r does, but may be undefined."""
+    fits = here[["r", "rho"]].stack(fit=OF_FIT, create_index=False).transpose("fit", names.UNIT)
+    r, rho = fits["r"].values, fits["rho"].values
+    known = ~np.isnan(r).all(axis=0)
+    place = np.where(np.isnan(r), -np.inf, r).argmax(axis=0)
+    found: dict[str, np.ndarray | pd.api.extensions.ExtensionArray] = {}
+    for name in OF_FIT:
+        labels = fits[name].values[place].astype(object)
+        labels[~known] = None
+        found[name] = pd.array(labels, dtype="Int64") if name == names.LAYER else labels
+    units = np.arange(r.shape[1])
+    return {**found, "r": r[place, units], "rho": rho[place, units]}
+
+
+def _per_unit(of: xr.DataArray) -> np.ndarray:
+    """Values along units of a measure, from which stimulus set and bin width may have been selected before."""
+    return of.isel({dim: 0 for dim in of.dims if dim != names.UNIT}).values
+
+
+def reliability_table(ds: xr.Dataset, *, alpha: float = 0.05, delta: float = 0.5) -> pd.DataFrame:
+    """Count tuned units, one row per stimulus set and bin width.
+
+    Parameters
+    ----------
+    ds
+        Results of ``open_results``.
+    alpha
+        Level of the tests.
+    delta
+        Of the published rule for highly tuned units, see ``highly_tuned``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns stimuli, bin_width; n, units whose reliability was measured; silent_repeats, the fraction of their test
+        repeats without a spike; normaliser, its median over them; tuned, tuned_holm, tuned_bh, units with p < alpha in
+        the test by shifts, uncorrected and corrected over the n units by Holm (which takes more than n / alpha shifts
+        to find any) and by Benjamini-Hochberg; tuned_published, by the published test with Holm's correction;
+        highly_tuned.
+        Rows without any unit are left out.
+    """
+    rows = []
+    for stimuli in ds[STIMULI].values:
+        for bin_width in ds[BIN_WIDTH].values:
+            of = ds.sel({STIMULI: stimuli, BIN_WIDTH: bin_width})
+            normaliser, p, published = (of[name].values for name in ("normaliser", "tuned_p", "tuned_p_published"))
+            if np.isnan(normaliser).all():
+                continue
+            rows.append(
+                {
+                    "stimuli": stimuli,
+                    "bin_width": bin_width,
+                    "n": np.count_nonzero(~np.isnan(normaliser)),
+                    "silent_repeats": float(of["silent_repeats"].where(of["normaliser"].notnull()).mean()),
+                    "normaliser": np.nanmedian(normaliser),
+                    "tuned": np.count_nonzero(p < alpha),
+                    "tuned_holm": np.count_nonzero(holm(p) < alpha),
+                    "tuned_bh": np.count_nonzero(benjamini_hochberg(p) < alpha),
+                    "tuned_published": np.count_nonzero(holm(published) < alpha),
+                    "highly_tuned": np.count_nonzero(
+                        highly_tuned(normaliser, of["null_mean"].values, of["null_std"].values, delta)
+                    ),
+                }
+            )
+    columns = ["stimuli", "bin_width", "n", "silent_repeats", "normaliser"]
+    counted = ["tuned", "tuned_holm", "tuned_bh", "tuned_published", "highly_tuned"]
+    return pd.DataFrame(rows, columns=[*columns, *counted])

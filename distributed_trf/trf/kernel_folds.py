@@ -1,0 +1,191 @@
+"""Folds of trials in the kernel (dual) form: for more lagged features than rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from distributed_trf.arrays import Array, joined, namespace
+from distributed_trf.timing import timed
+from distributed_trf.trf.correlation import centred
+from distributed_trf.trf.crossval import check_heard, solve_each
+from distributed_trf.trf.fold_scores import Validation, pooled_power
+from distributed_trf.trf.lags import LaggedRows
+from distributed_trf.trf.moments import Responses
+from distributed_trf.trf.padding import FeatureMeans
+from distributed_trf.trf.scaled_gram import STD_FLOOR, Scaling
+from distributed_trf.trf.solver_choice import Precision, ScalingRule
+from distributed_trf.trf.solvers import Diagonal, eigh_clipped
+
+
+@dataclass(frozen=True)
+class Trials:
+    """Trials of one fold, or of several."""
+
+    X: Sequence[Array]
+    """Features, one array of shape (lead_in + T_i, F) per trial."""
+    Y: Sequence[Array]
+    """Responses of all units, one array of shape (T_i, U) per trial."""
+    heard: Sequence[Sequence[bool]] | None = None
+    """For each trial, which groups of units heard it; None if all did."""
+
+    def __add__(self, other: Trials) -> Trials:
+        heard = None if self.heard is None or other.heard is None else [*self.heard, *other.heard]
+        return Trials([*self.X, *other.X], [*self.Y, *other.Y], heard)
+
+    @property
+    def n_rows(self) -> int:
+        """Number of responses."""
+        return sum(y.shape[0] for y in self.Y)
+
+
+@dataclass
+class KernelFolds:
+    """Folds of trials as kernels ``Z Z'`` between rows, lag by lag, without the lagged matrix Z.
+
+    With ``K = Q diag(values) Q'`` of the training rows, predictions of other rows are ``K_other Q z`` with
+    ``z = Q'y / (values + n alpha)``: the same form as with moments, in n coordinates instead of d.
+    """
+
+    folds: Sequence[Trials]
+    lags: Sequence[int]
+    lead_in: int
+    groups: Sequence[int]
+    standardize: bool = True
+    scaling: ScalingRule = "shared"
+    precision: Precision = "float64"
+    pad_with_mean: bool = False
+    """Pad trials with the mean of the training rows instead of zeros."""
+    record: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        check_heard([[len(self._heard(fold, g).X) for g in range(len(self.groups))] for fold in self.folds])
+
+    def choose(self, n_alphas: int) -> str:
+        """Return ``dual``."""
+        return "dual"
+
+    @property
+    def screens(self) -> bool:
+        """Whether screening in single precision pays."""
+        return self.precision == "float64"
+
+    @cached_property
+    def responses(self) -> list[Responses]:
+        """Sums of each group of units over all folds."""
+        everything = _join(self.folds)
+        return [self._responses(self._heard(everything, g), g) for g in range(len(self.groups))]
+
+    def validations(self, n_alphas: int, factor: Array | None = None) -> Iterator[list[Validation]]:
+        """For each fold what scoring it takes."""
+        pooled = [
+            pooled_power([self._responses(self._heard(fold, g), g) for fold in self.folds])
+            for g in range(len(self.groups))
+        ]
+        for k, held_out in enumerate(self.folds):
+            train = _join([*self.folds[:k], *self.folds[k + 1 :]])
+            found = []
+            for g in range(len(self.groups)):
+                own, held = self._heard(train, g), self._heard(held_out, g)
+                scaling = self._scaling(own if self.scaling == "per_session" else train, factor)
+                values, vectors, largest = self._eigen(own, scaling)
+                moved = self._kernel(held, own, scaling) @ vectors  # (held-out rows, k)
+                cross, other = self._responses(own, g), self._responses(held, g)
+                projected = vectors.T @ self._centred(own, g, cross.y_mean)
+                target = moved.T @ self._centred(held, g, cross.y_mean)
+                sums = projected, target
+                found.append(
+                    Validation.of(Diagonal(values, largest), cross, other, sums, moved.T @ moved, None, pooled[g])
+                )
+            yield found
+
+    def solve(
+        self, best: Sequence[np.ndarray], penalties: Sequence[float], factor: Array | None = None
+    ) -> list[tuple[Array, Scaling]]:
+        """Fit all trials."""
+        everything, solved = _join(self.folds), []
+        for g, (cross, index) in enumerate(zip(self.responses, best, strict=True)):
+            own = self._heard(everything, g)
+            scaling = self._scaling(own if self.scaling == "per_session" else everything, factor)
+            values, vectors, largest = self._eigen(own, scaling)
+            projected = vectors.T @ self._centred(own, g, cross.y_mean)
+            dual = vectors @ solve_each(Diagonal(values, largest), projected, cross.n, index, penalties)
+            xp = namespace(dual)
+            parts = [xp.astype(z.T @ dual, xp.float64, copy=False) for z in self._lagged(own, scaling)]
+            solved.append((scaling.inverse[:, None] * xp.concat(parts), scaling))
+        return solved
+
+    def _heard(self, trials: Trials, group: int) -> Trials:
+        if trials.heard is None:
+            return trials
+        kept = [i for i, heard in enumerate(trials.heard) if heard[group]]
+        return Trials([trials.X[i] for i in kept], [trials.Y[i] for i in kept])
+
+    def _units(self, group: int) -> slice:
+        return slice(sum(self.groups[:group]), sum(self.groups[: group + 1]))
+
+    def _responses(self, trials: Trials, group: int) -> Responses:
+        xp = namespace(*trials.Y)
+        y = joined([y[:, self._units(group)] for y in trials.Y], xp.float64)
+        mean, moved = centred(y)
+        return Responses(float(y.shape[0]), mean, xp.sum(moved * moved, axis=0))
+
+    def _centred(self, trials: Trials, group: int, mean: Array) -> Array:
+        xp = namespace(*trials.Y)
+        y = joined([y[:, self._units(group)] for y in trials.Y], xp.float64)
+        return xp.astype(y - mean, getattr(xp, self.precision), copy=False)
+
+    def _scaling(self, trials: Trials, factor: Array | None) -> Scaling:
+        """Mean and inverse scale of each lagged column over the rows of some trials."""
+        xp = namespace(*trials.X)
+        outside = FeatureMeans.of(trials.X).mean if self.pad_with_mean else None
+        means, inverses = [], []
+        for columns in self._shifted(trials, outside):
+            mean, moved = centred(columns)
+            power = xp.sum(moved * moved, axis=0)
+            alive = xp.any(moved != 0, axis=0)
+            std = xp.sqrt(power / trials.n_rows)
+            inverse = 1 / (std + STD_FLOOR) if self.standardize else xp.ones_like(std)
+            means.append(mean)
+            inverses.append(xp.where(alive, inverse, xp.zeros_like(inverse)))
+        scaling = Scaling(xp.concat(means), xp.concat(inverses), outside)
+        return scaling if factor is None else scaling.times(factor)
+
+    def _eigen(self, own: Trials, scaling: Scaling) -> tuple[Array, Array, float]:
+        """Eigenvalues and eigenvectors of the kernel, ascending, without those that are zero because columns are few.
+
+        Responses have parts along them that a small penalty makes large, and only rounding keeps from the weights.
+        """
+        values, vectors, largest = eigh_clipped(self._kernel(own, own, scaling), self.record)
+        zero = max(values.shape[0] - max(scaling.n_varying, 1), 0)
+        return values[zero:], vectors[:, zero:], largest
+
+    @timed("moments")
+    def _kernel(self, a: Trials, b: Trials, scaling: Scaling) -> Array:
+        """Inner products of scaled rows, summed over lags, shape (rows of a, rows of b)."""
+        total: Array = 0.0
+        for left, right in zip(self._lagged(a, scaling), self._lagged(b, scaling), strict=True):
+            total = left @ right.T + total
+        return total
+
+    def _lagged(self, trials: Trials, scaling: Scaling) -> Iterator[Array]:
+        """Scaled columns of each lag, shape (rows, F)."""
+        xp = namespace(*trials.X)
+        for a, columns in enumerate(self._shifted(trials, scaling.outside)):
+            block = slice(a * columns.shape[1], (a + 1) * columns.shape[1])
+            z = (columns - scaling.mean[block]) * scaling.inverse[block]
+            yield xp.astype(z, getattr(xp, self.precision), copy=False)
+
+    def _shifted(self, trials: Trials, outside: Array | None) -> Iterator[Array]:
+        rows = LaggedRows(trials.X, self.lead_in, outside)
+        return (rows.at(lag) for lag in self.lags)
+
+
+def _join(folds: Sequence[Trials]) -> Trials:
+    total = folds[0]
+    for fold in folds[1:]:
+        total = total + fold
+    return total

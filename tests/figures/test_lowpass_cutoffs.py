@@ -1,0 +1,71 @@
+"""Figs 4 and S9 show medians per cut-off, the best one and those as good."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from distributed_trf import cutoff_tests, select_units
+from distributed_trf.errors import NothingToDrawError
+from distributed_trf.figures.lowpass_cutoffs import figure_4
+from distributed_trf.figures.style import notes_of
+from distributed_trf.results.statistics.cutoffs import cutoff_simulation
+from tests.figures.drawn import band, headings, line, titled
+from tests.figures.low_passed import BEST, BINS, low_passed
+
+HERTZ = [500 / width for width in BINS]
+
+
+@pytest.fixture(scope="module")
+def ds():
+    return low_passed()
+
+
+@pytest.fixture(scope="module")
+def drawn(ds):
+    return figure_4(ds)
+
+
+@pytest.mark.parametrize("network", list(BEST))
+def test_figure_4__draws_medians_quartiles_and_marks_of_the_better_layer(ds, drawn, network):
+    units = select_units(ds.sel(stimuli="timit", bin_width=20.0), delta=0.5)
+    tests = cutoff_tests(units.sel(network=network, weights="trained", layer=2))
+    (axis,) = titled(drawn, f"{network}, layer 2")
+    np.testing.assert_allclose(line(axis, "median").get_xydata(), np.stack([HERTZ, tests["median"]], axis=1))
+    places, low, high = band(axis, "quartiles")
+    np.testing.assert_allclose(places, sorted(HERTZ))
+    np.testing.assert_allclose([low[::-1], high[::-1]], [tests.q25, tests.q75])
+    assert line(axis, "_is_best").get_xdata().tolist() == [500 / BEST[network]]
+    assert line(axis, "_as_good").get_xdata().tolist() == tests.cutoff.values[tests.as_good.values].tolist()
+    assert axis.get_xscale() == "log"
+    assert axis.get_xticks().tolist() == [5, 25]
+
+
+def test_figure_4__has_dots_where_a_cut_off_is_as_good_and_only_there(drawn):
+    dots = {n: line(titled(drawn, f"{n}, layer 2")[0], "_as_good").get_xdata().tolist() for n in BEST}
+    assert dots == {"whisper_tiny": [25.0], "deepspeech2": []}
+
+
+def test_figure_4__ends_with_the_simulation(ds, drawn):
+    r = cutoff_simulation().r
+    (axis,) = titled(drawn, "simulation: mean r and s.d.")
+    np.testing.assert_allclose(axis.lines[0].get_xydata(), np.stack([r.cutoff, r.mean("seed")], axis=1))
+    assert drawn.axes[-1] is axis
+    assert not titled(figure_4(ds, simulation=False), "simulation: mean r and s.d.")
+
+
+def test_figure_4__counts_the_units_of_delta(ds):
+    n = select_units(ds.sel(stimuli="timit", bin_width=20.0), delta=1.0).sizes["unit"]
+    figure = figure_4(ds, delta=1.0)
+    assert headings(figure) == [f"timit, 20 ms bins: {n} highly tuned units (δ = 1)"]
+    assert notes_of(figure) == []
+
+
+def test_figure_4__of_other_weights_names_them(ds):
+    figure = figure_4(ds.assign_coords(weights=["reset"]))
+    assert titled(figure, "whisper_tiny, layer 2, reset")
+
+
+def test_figure_4__before_anything_is_fitted_is_an_error(ds):
+    with pytest.raises(NothingToDrawError, match="no fit of timit is in these results"):
+        figure_4(ds.assign({name: ds[name] * np.nan for name in ("r", "rho")}))
