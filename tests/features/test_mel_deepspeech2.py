@@ -57,8 +57,7 @@ def test_mel_deepspeech2__a_tone_stands_in_its_own_band():
 
 
 @pytest.mark.parametrize("n", [320, 479, 480, 8000, 16_137])
-def test_mel_deepspeech2__equals_librosa(n):
-    librosa = pytest.importorskip("librosa")
+def test_mel_deepspeech2__equals_librosa(librosa, n):
     sound = noise(n)
     settings = {"n_fft": 320, "hop_length": 160, "window": "hamming", "pad_mode": "constant", "dtype": np.complex128}
     log = np.log1p(np.abs(librosa.stft(sound, **settings))).T

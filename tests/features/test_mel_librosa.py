@@ -79,8 +79,7 @@ def test_mel__is_that_of_16_khz_whatever_the_recordings_rate():
 
 
 @pytest.mark.parametrize("n", [32_000, 31_999, 2048])
-def test_mel__is_librosas(n):
-    librosa = pytest.importorskip("librosa")
+def test_mel__is_librosas(librosa, n):
     sound = 0.1 * np.random.default_rng(n).normal(size=n)
     sound[:1000] = 0
     power = librosa.feature.melspectrogram(y=sound, sr=16_000, n_fft=2048, win_length=400, hop_length=160)
