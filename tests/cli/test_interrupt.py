@@ -27,7 +27,7 @@ def test_signal__ends_a_command_with_what_to_do_and_its_own_code(tmp_path, numbe
         assert process.poll() is None  # some of which take any exception for theirs
         time.sleep(0.001)
     process.send_signal(number)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=300)
     # Where it came while a library executed text, Python ends by the signal after all, which a shell tells alike.
     assert process.returncode in (128 + number, -number if number == signal.SIGINT else None)
     assert err == "interrupted; what is done is kept: run the same command again\n"
@@ -43,7 +43,7 @@ def test_nohup__stays_deaf_to_its_terminal(tmp_path):
         time.sleep(0.02)
     assert not is_handled(process.pid, signal.SIGHUP)
     process.terminate()
-    assert process.wait(timeout=60) == 128 + signal.SIGTERM
+    assert process.wait(timeout=300) == 128 + signal.SIGTERM
 
 
 def test_second_interrupt__breaks_nothing_off():

@@ -45,4 +45,4 @@ def run(workplace: Path) -> Iterator[Callable[..., Run]]:
     for each in started:
         if each.process.poll() is None:
             each.process.terminate()
-        each.process.communicate(timeout=60)
+        each.process.communicate(timeout=300)

@@ -31,6 +31,6 @@ class Run:
 
     def end(self, code: int = 0) -> str:
         """Wait for the end, check the exit code and return what was said."""
-        said, _ = self.process.communicate(timeout=240)
+        said, _ = self.process.communicate(timeout=500)
         assert self.process.returncode == code, said
         return said

@@ -56,7 +56,7 @@ def deaths(tmp_path):
 def test_worker_lost_while_it_is_told__leaves_the_others_told(client, deaths):
     folder = deaths(1)
     tell_workers(client, client.register_plugin, Dies(folder))
-    client.wait_for_workers(2, timeout=30)
+    client.wait_for_workers(2, timeout=300)
     told = client.run(lambda dask_worker: "dies" in dask_worker.plugins)
     assert list(told.values()) == [True, True]
     assert not list(folder.iterdir())

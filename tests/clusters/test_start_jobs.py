@@ -77,7 +77,7 @@ def test_jobs__are_one_worker_each_that_only_holders_of_the_keys_reach(batch_sys
         assert signal.getsignal(signal.SIGINT) is handler
         address = client.scheduler.address
         assert address.startswith("tls://127.0.0.1:")
-        client.wait_for_workers(2, timeout=60)
+        client.wait_for_workers(2, timeout=300)
         workers = client.scheduler_info(n_workers=-1)["workers"]
         assert sorted(worker["name"] for worker in workers.values()) == ["dtrf-0", "dtrf-1"]
         assert {(worker["nthreads"], worker["memory_limit"]) for worker in workers.values()} == {(1, 1 << 30)}
@@ -111,7 +111,7 @@ def runs(pid):
         return False
 
 
-def wait_until(true, seconds=20.0):
+def wait_until(true, seconds=300.0):
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end

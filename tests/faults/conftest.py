@@ -168,7 +168,7 @@ def scheduler_and_workers(root, n):
 
     try:
         scheduler = begin("scheduler", "--port", "0")
-        wait_for(file.exists, seconds=60)
+        wait_for(file.exists)
         nannies = [begin("worker", "--nthreads", "1", "--local-directory", str(root / "scratch")) for _ in range(n)]
         (root / "existing.yaml").write_text(
             yaml.safe_dump({"kind": "existing", "scheduler_file": str(file), "workers": n})

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
 
 import psutil
 
@@ -27,7 +26,7 @@ HANGS = """if True:
     from distributed_trf.store.study_store import StudyStore
     root, stage, key, digest = sys.argv[1:]
     with claim(StudyStore.open(Path(root)), stage, key, digest=digest) as claimed, limited(0.5, claimed.file):
-        time.sleep(60)
+        time.sleep(600)
 """
 
 
@@ -39,9 +38,7 @@ def test_item_that_never_ends__fails_after_its_attempts_and_is_tried_again_by_th
     (task,) = tasks(context, [planned], device="cpu", run=new_run(context.store.runs), limit=0.5)
     hang = [sys.executable, "-c", HANGS, str(done.folder), "fit", item.key, digest(task.fingerprint)]
     for _ in range(done.study.settings.attempts):
-        begun = time.monotonic()
-        assert subprocess.run(hang, check=False).returncode == 1
-        assert time.monotonic() - begun < 50
+        assert subprocess.run(hang, check=False).returncode == 1  # left alone, it would end with 0
     assert done.states()[f"fit {item.key}"] == "pending"  # its process is dead
     outcome = execute(task)
     assert not outcome.ok

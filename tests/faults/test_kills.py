@@ -52,7 +52,7 @@ def test_killed_driver__is_taken_up_by_the_same_command(place, how, stage, n):
     children = workers_of(process)
     process.send_signal(how)
     ends(process)
-    psutil.wait_procs(children, timeout=60)
+    psutil.wait_procs(children, timeout=300)
     before = place.receipts()
     assert len(before) < sum(ITEMS.values())
     place.assert_never_wrong()
@@ -79,7 +79,7 @@ def test_everything_killed__while_features_are_written_leaves_what_the_next_run_
     for one in everyone:
         one.send_signal(signal.SIGKILL)
     ends(process)
-    psutil.wait_procs(everyone, timeout=60)
+    psutil.wait_procs(everyone, timeout=300)
     assert half_written(place.folder)
     assert place.run_here().ok
     place.assert_undisturbed()
@@ -115,13 +115,13 @@ def test_killed_scheduler__ends_the_run_in_seconds_with_what_is_kept_and_what_to
     with scheduler_and_workers(place.root, 1) as (scheduler, nannies):
         process = place.start_until("extract", 3, "--cluster", "existing.yaml")
         scheduler.send_signal(how)
-        code, said = ends(process, seconds=60)
+        code, said = ends(process, seconds=240)
         assert code == 2, said
         assert "the scheduler at tcp://127.0.0.1:" in said
         assert "What is done is kept: start a scheduler again and run the same command" in " ".join(said.split())
         assert "Traceback" not in said, said
         below = workers_of(nannies[0]) if nannies[0].poll() is None else []
-    psutil.wait_procs(below, timeout=60)
+    psutil.wait_procs(below, timeout=300)
     place.assert_never_wrong()
     assert place.run_here().ok
     place.assert_undisturbed()

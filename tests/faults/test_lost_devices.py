@@ -53,7 +53,7 @@ def test_gpu_lost_in_mid_run__is_named_its_item_goes_elsewhere_and_its_worker_st
         client.run(break_at_the_next_item, workers=[first])
         outcomes = list(run_on(client, tasks, attempts=1))
         assert all(outcome.ok for outcome in outcomes), outcomes
-        client.wait_for_workers(2, timeout=60)
+        client.wait_for_workers(2, timeout=300)
         after = {proof.address for proof in describe_workers(client)}
     assert other in after
     assert first not in after

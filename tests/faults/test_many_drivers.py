@@ -37,7 +37,7 @@ def test_worker_that_outlives_its_driver__is_waited_for_and_named_if_it_does_not
         worker.suspend()
     process.send_signal(signal.SIGKILL)
     try:
-        process.wait(timeout=60)
+        process.wait(timeout=300)
         monkeypatch.setattr(study_lock, "PATIENCE", 1.0)
         of_workers = "|".join(str(worker.pid) for worker in stopped)
         named = rf"not all of its workers \((read|assess|extract|fit) \S+: process ({of_workers}) on "
@@ -49,7 +49,7 @@ def test_worker_that_outlives_its_driver__is_waited_for_and_named_if_it_does_not
         for worker in stopped:
             worker.kill()
     ends(process)
-    psutil.wait_procs(stopped, timeout=60)
+    psutil.wait_procs(stopped, timeout=300)
     assert place.study.run(None).ok
     place.assert_undisturbed()
 
@@ -61,7 +61,7 @@ def test_driver_three_days_behind__is_taken_up_by_one_three_days_ahead(place):
     for one in (*children, psutil.Process(first.pid)):
         one.kill()
     ends(first)
-    psutil.wait_procs(children, timeout=60)
+    psutil.wait_procs(children, timeout=300)
     before = place.receipts()
     code, said = ends(place.start(before=("faketime", "-f", "+3d")))
     assert code == 0, said

@@ -269,12 +269,12 @@ def reference(of):
 )
 def test_hostile_pickle__is_refused_at_once(tmp_path, monkeypatch, content, reason):
     monkeypatch.setattr(unpickle, "MOST", MOST)
-    begun = time.perf_counter()
+    begun = time.process_time()
     write_zip(tmp_path / "net.pt", content, {"0": SIX})
     message = refused(tmp_path / "net.pt", reason)
     assert len(message) < 1000
     assert message.isprintable()
-    assert time.perf_counter() - begun < 5  # half a second where nothing else runs
+    assert time.process_time() - begun < 5
     refused(write_legacy(tmp_path / "old.pt", content, ["0"], (6).to_bytes(8, "little") + SIX))
 
 
@@ -320,9 +320,9 @@ def test_zip__that_is_compressed_is_not_expanded(tmp_path, member):
         for name, part in parts.items():
             kind = zipfile.ZIP_DEFLATED if name == member else zipfile.ZIP_STORED
             archive.writestr(name, part if name != member else part + bytes(1 << 26), kind)
-    begun = time.perf_counter()
+    begun = time.process_time()
     refused(tmp_path / "net.pt", f"member '{member}' of the archive is compressed, which torch.save never does")
-    assert time.perf_counter() - begun < 1
+    assert time.process_time() - begun < 1
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")

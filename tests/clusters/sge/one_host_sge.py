@@ -83,12 +83,12 @@ class OneHostSge:
             self.wait(lambda: not self.jobs(), "end of the jobs")
         for process in reversed(self.started):
             process.kill()
-            process.wait(30)
+            process.wait(120)
 
     def run(self, *command: str, check: bool = True) -> str:
         """Run a command of Grid Engine and return what it says."""
         done = subprocess.run(
-            [*self.inside, *command], env=self.environment, capture_output=True, text=True, timeout=30
+            [*self.inside, *command], env=self.environment, capture_output=True, text=True, timeout=120
         )
         if check and done.returncode:
             raise RuntimeError(f"{' '.join(command)}: {done.stdout}{done.stderr}")
@@ -143,7 +143,7 @@ class OneHostSge:
         self.started.append(process)
         return process
 
-    def wait(self, condition: Callable[[], bool], what: str, timeout: float = 30) -> None:
+    def wait(self, condition: Callable[[], bool], what: str, timeout: float = 120) -> None:
         """Wait until a condition holds, while the daemons live."""
         end = time.monotonic() + timeout
         while not condition():

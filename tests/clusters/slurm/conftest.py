@@ -21,7 +21,7 @@ def slurm(running_slurm: OneNodeSlurm, monkeypatch: pytest.MonkeyPatch) -> Itera
     monkeypatch.setenv("SLURM_CONF", running_slurm.environment["SLURM_CONF"])
     yield running_slurm
     try:
-        running_slurm.wait_for_jobs(0, "pending,running,completing", timeout=15)
+        running_slurm.wait_for_jobs(0, "pending,running,completing", timeout=120)
     finally:
         running_slurm.run("scancel", "--state=RUNNING")
         running_slurm.run("scancel", "--state=PENDING")

@@ -104,11 +104,11 @@ class OneNodeSlurm:
             self._wait(lambda: not self.jobs(), "end of the jobs")
         for daemon in reversed(self.daemons):
             daemon.terminate()
-            daemon.wait(15)
+            daemon.wait(120)
 
     def run(self, *command: str, check: bool = True) -> str:
         """Run a command of Slurm and return what it says."""
-        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=30)
+        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=120)
         if check and done.returncode:
             raise RuntimeError(f"{' '.join(command)}: {done.stderr}")
         return done.stdout
@@ -117,7 +117,7 @@ class OneNodeSlurm:
         """Ids of the jobs in some states, in order of submission."""
         return sorted(self.run("squeue", "-h", "-o", "%A", "-t", states).split(), key=int)
 
-    def wait_for_jobs(self, number: int, states: str = "running", timeout: float = 60) -> list[str]:
+    def wait_for_jobs(self, number: int, states: str = "running", timeout: float = 1200) -> list[str]:
         """Wait until so many jobs are in some states."""
         self._wait(lambda: len(self.jobs(states)) == number, f"{number} jobs that are {states}", timeout)
         return self.jobs(states)
@@ -138,7 +138,7 @@ class OneNodeSlurm:
             )
         self.daemons.append(daemon)
 
-    def _wait(self, condition: Callable[[], bool], what: str, timeout: float = 30) -> None:
+    def _wait(self, condition: Callable[[], bool], what: str, timeout: float = 120) -> None:
         end = time.monotonic() + timeout
         while not condition():
             for daemon, name in zip(self.daemons, DAEMONS, strict=False):

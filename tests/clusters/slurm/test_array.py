@@ -27,16 +27,16 @@ def test_array__of_which_an_element_is_cancelled_is_complete_once_submitted_agai
     array = slurm.run(*submit).strip()
     until(lambda: any(p.item.stage == "extract" and p.state == "running" for p in Study.load("study.yaml").status()))
     slurm.run("scancel", f"{array}_2")
-    slurm.wait_for_jobs(0, "pending,running,completing", timeout=240)
+    slurm.wait_for_jobs(0, "pending,running,completing", timeout=500)
     again = slurm.run(*submit).strip()
-    slurm.wait_for_jobs(0, "pending,running,completing", timeout=240)
+    slurm.wait_for_jobs(0, "pending,running,completing", timeout=500)
     said = {log.name: log.read_text() for log in workplace.glob(f"dtrf-{again}-*.out")}
     assert len(said) == 3
     assert all("nothing to do" in text for text in said.values()), said
     assert contents(workplace / "study") == undisturbed
 
 
-def until(true, seconds=120.0):
+def until(true, seconds=400.0):
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end

@@ -69,10 +69,10 @@ def test_ended_driver__leaves_no_job_and_is_taken_up_on_another_cluster(study, w
         ongoing.process.send_signal(number)
         if number is signal.SIGKILL:  # workers leave by themselves, as their scheduler is gone
             ongoing.end(-number)
-            slurm.wait_for_jobs(0, "pending,running,completing", timeout=90)
+            slurm.wait_for_jobs(0, "pending,running,completing", timeout=300)
         else:
             assert "interrupted; what is done is kept: run the same command again" in ongoing.end(128 + number)
-            slurm.wait_for_jobs(0, "pending,running,completing", timeout=15)
+            slurm.wait_for_jobs(0, "pending,running,completing", timeout=120)
             assert not list((workplace / "keys").iterdir())
     run(recipe="local").end()
     assert contents(workplace / "study") == study

@@ -44,14 +44,14 @@ def squares(client, number=30):
 @pytest.mark.parametrize("victims", [1, 2])
 def test_jobs_cancelled_in_mid_run__are_replaced_within_seconds(slurm, start, victims):
     with start(jobs=2, resubmissions=2) as client:
-        client.wait_for_workers(2, timeout=60)
+        client.wait_for_workers(2, timeout=300)
         before = slurm.jobs()
         futures = squares(client, 40)
         slurm.run("scancel", *before[:victims])
         begin = time.monotonic()
         after = []
         while len(after) < 2 or set(after) & set(before[:victims]):
-            assert time.monotonic() - begin < 20
+            assert time.monotonic() - begin < 120
             time.sleep(0.1)
             after = slurm.jobs("pending,running")
         assert client.gather(futures) == [i * i for i in range(40)]
@@ -63,7 +63,7 @@ def test_jobs_cancelled_in_mid_run__are_replaced_within_seconds(slurm, start, vi
 def test_pending_job_cancelled__is_replaced(slurm, start, monkeypatch):
     monkeypatch.setattr(watchdog, "OFTEN", 1.0)
     with start(jobs=2, resubmissions=1, directives=["--gres=gpu:2"]) as client:  # only one can run
-        client.wait_for_workers(1, timeout=60)
+        client.wait_for_workers(1, timeout=300)
         (pending,) = slurm.jobs("pending")
         slurm.run("scancel", pending)
         (later,) = slurm.wait_for_jobs(1, "pending")
@@ -86,7 +86,7 @@ def test_silent_node__is_given_up_when_the_queue_says_so(slurm, start, monkeypat
     """The connection to a node that lost its power stays open: here its worker is stopped, and no longer listed."""
     monkeypatch.setattr(watchdog, "AT_LEAST", 1.0)
     with start(jobs=1, resubmissions=1) as client:
-        client.wait_for_workers(1, timeout=60)
+        client.wait_for_workers(1, timeout=300)
         (victim,) = slurm.jobs()
         futures = squares(client, 10)
 
@@ -103,7 +103,7 @@ def test_silent_node__is_given_up_when_the_queue_says_so(slurm, start, monkeypat
 def test_listing_that_fails__judges_nothing(slurm, start, monkeypatch, tmp_path):
     monkeypatch.setattr(watchdog, "AT_LEAST", 0.5)
     with start(jobs=1, resubmissions=1) as client:
-        client.wait_for_workers(1, timeout=60)
+        client.wait_for_workers(1, timeout=300)
         before = slurm.jobs()
         asked = tmp_path / "asked"
         broken = tmp_path / "squeue"
@@ -134,13 +134,13 @@ def test_worker_that_never_comes__ends_the_run_with_the_end_of_its_log(slurm, st
         start(jobs=2, resubmissions=2, prologue=prologue) as client,
     ):
         client.gather(squares(client, 3))
-    assert time.monotonic() - begin < 60
+    assert time.monotonic() - begin < 300
 
 
 def test_budget__is_not_spent_by_jobs_that_served(slurm, start, monkeypatch):
     monkeypatch.setattr(watchdog, "SERVED", 1.0)
     with start(jobs=1, resubmissions=0) as client:
-        client.wait_for_workers(1, timeout=60)
+        client.wait_for_workers(1, timeout=300)
         time.sleep(2.5)
         slurm.run("scancel", *slurm.jobs())
         assert client.gather(squares(client, 3)) == [0, 1, 4]
@@ -148,7 +148,7 @@ def test_budget__is_not_spent_by_jobs_that_served(slurm, start, monkeypatch):
 
 def test_spent_budget__leaves_the_run_to_the_jobs_that_are_left(slurm, start):
     with start(jobs=2, resubmissions=0) as client:
-        client.wait_for_workers(2, timeout=60)
+        client.wait_for_workers(2, timeout=300)
         slurm.run("scancel", slurm.jobs()[0])
         assert client.gather(squares(client, 20)) == [i * i for i in range(20)]
         assert len(slurm.jobs("pending,running")) == 1

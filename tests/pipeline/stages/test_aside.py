@@ -28,7 +28,7 @@ def test_one_writes_at_a_time__and_the_next_steps_aside_when_it_may_write():
     def first():
         with writing_aside(lambda: told.append("first aside")):
             writing.set()
-            assert go_on.wait(10)
+            assert go_on.wait(120)
             told.append("first written")
 
     def second():
@@ -37,13 +37,13 @@ def test_one_writes_at_a_time__and_the_next_steps_aside_when_it_may_write():
 
     threads = [threading.Thread(target=first), threading.Thread(target=second)]
     threads[0].start()
-    assert writing.wait(10)
+    assert writing.wait(120)
     threads[1].start()
     time.sleep(0.1)
     assert told == ["first aside"]
     go_on.set()
     for thread in threads:
-        thread.join(10)
+        thread.join(120)
     assert told == ["first aside", "first written", "second aside", "second written"]
 
 
@@ -140,7 +140,7 @@ def overlapping_tasks():
         from distributed_trf.pipeline.stages.aside import writing_aside
 
         with writing_aside(secede):
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + 300
             while not (folder / "next").exists():
                 if time.monotonic() > deadline:
                     return "nobody came"

@@ -28,7 +28,7 @@ from tests.browser import chromium, needs_chromium
 
 MEL = {"name": "mel_librosa"}
 HOSTILE = "<img src=x onerror=document.title='hurt'>"
-WAIT = 90
+WAIT = 300
 
 
 @contextmanager
