@@ -6,21 +6,18 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from fcntl import LOCK_EX, flock
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from hypothesis import settings
 from scipy.io import loadmat, savemat
 
+from distributed_trf.config.study import StudySettings
 from distributed_trf.pipeline.study import Study
 from distributed_trf.recordings.simulation.simulate import simulate
 from tests.clusters.slurm.one_node_slurm import OneNodeSlurm, missing
-
-# What hypothesis draws must not depend on how busy the machine is.
-settings.register_profile("default", deadline=None, derandomize=True, max_examples=60)
-settings.load_profile("default")
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test waits for a network
 
@@ -82,11 +79,30 @@ def absent(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 
 
 @pytest.fixture(scope="session")
-def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """Return a folder by its name, which the first of all processes that ask for it fills; no test may change it."""
+    base = tmp_path_factory.getbasetemp()
+    common = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "made_once"
+
+    def once(name: str, fill: Callable[[Path], object]) -> Path:
+        folder, whole = common / name, common / f"{name}.whole"
+        common.mkdir(exist_ok=True)
+        with (common / f"{name}.lock").open("w") as lock:
+            flock(lock, LOCK_EX)
+            if not whole.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                fill(folder)
+                whole.touch()
+        return folder
+
+    return once
+
+
+@pytest.fixture(scope="session")
+def recordings(made_once: Callable[..., Path]) -> Path:
     """A recording set of 2 sessions, 3 channels and 24 sentences that no test may change."""
-    path = tmp_path_factory.mktemp("recordings") / "ucsf"
-    simulate(path, sessions=2, channels=3, sentences=24, seed=3)
-    return path
+    return made_once("recordings", lambda at: simulate(at, sessions=2, channels=3, sentences=24, seed=3))
 
 
 @pytest.fixture
@@ -127,21 +143,21 @@ def rewrite() -> Callable[[Path, Callable[[dict[str, Any]], None]], None]:
 
 
 @pytest.fixture(scope="session")
-def saved_study(tmp_path_factory: pytest.TempPathFactory, recordings: Path) -> Path:
+def saved_study(made_once: Callable[..., Path], recordings: Path) -> Path:
     """The folder of a finished study of two spectrograms, models and responses included, that no test may change."""
-    folder = tmp_path_factory.mktemp("saved") / "study"
-    study = {
-        "name": "saved",
-        "recordings": {"format": "ucsf", "path": str(recordings)},
-        "output": str(folder),
-        "networks": [{"name": "mel_librosa"}, {"name": "mel_whisper"}],
-        "reliability": {"draws": 500, "shifts": 99},
-        "save_models": True,
-    }
-    path = folder.parent / "study.yaml"
-    path.write_text(yaml.safe_dump(study))
-    assert Study.load(path).run(None).ok
-    return folder
+
+    def fill(folder: Path) -> None:
+        study = {
+            "name": "saved",
+            "recordings": {"format": "ucsf", "path": str(recordings)},
+            "output": str(folder / "study"),
+            "networks": [{"name": "mel_librosa"}, {"name": "mel_whisper"}],
+            "reliability": {"draws": 500, "shifts": 99},
+            "save_models": True,
+        }
+        assert Study(StudySettings.model_validate(study)).run(None).ok
+
+    return made_once("saved", fill) / "study"
 
 
 @pytest.fixture(scope="session")

@@ -18,12 +18,14 @@ CHANGES = {"extraction": {"batch": 1}}
 
 
 @pytest.fixture(scope="session")
-def undisturbed(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """What the small study gives in this process; studies of ``write_study(**CHANGES)`` must give the same bytes."""
-    place = {"recordings": {"format": "ucsf", "path": recordings}, "output": tmp_path_factory.mktemp("here") / "study"}
-    study = Study(StudySettings.model_validate({**SMALL_STUDY, **CHANGES, **place}))
-    assert study.run("local", item="1/1").ok
-    return contents(study.output)
+def undisturbed(recordings: Path, made_once: Callable[..., Path]) -> dict[str, bytes]:
+    """What the small study gives in one process; studies of ``write_study(**CHANGES)`` must give the same bytes."""
+
+    def fill(folder: Path) -> None:
+        here = {"recordings": {"format": "ucsf", "path": recordings}, "output": folder / "study"}
+        assert Study(StudySettings.model_validate({**SMALL_STUDY, **CHANGES, **here})).run("local", item="1/1").ok
+
+    return contents(made_once("undisturbed_small", fill) / "study")
 
 
 @pytest.fixture

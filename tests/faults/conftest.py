@@ -106,14 +106,16 @@ class Place:
 
 
 @pytest.fixture(scope="session")
-def undisturbed(recordings, tmp_path_factory):
+def undisturbed(recordings, made_once):
     """The folder of the study, done by one process that nobody disturbs, as the one element of an array."""
-    root = tmp_path_factory.mktemp("undisturbed")
-    lay_out(root, recordings)
-    Place(root)
-    subprocess.run([*DTRF, "run", "study.yaml", "--item", "1/1"], cwd=root, check=True, capture_output=True)
-    assert len([f for f in contents(root / "study") if f.startswith("features")]) == 2 * 24
-    return root / "study"
+
+    def fill(root):
+        lay_out(root, recordings)
+        Place(root)
+        subprocess.run([*DTRF, "run", "study.yaml", "--item", "1/1"], cwd=root, check=True, capture_output=True)
+        assert len([f for f in contents(root / "study") if f.startswith("features")]) == 2 * 24
+
+    return made_once("undisturbed", fill) / "study"
 
 
 @pytest.fixture

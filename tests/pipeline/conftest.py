@@ -16,24 +16,19 @@ from distributed_trf.pipeline.report import Report
 from tests.small_recordings import ALPHAS, write_repeats
 
 
-@pytest.fixture(scope="session")
-def kept_studies(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of what studies of the recordings as they are have made, by the content of their files."""
-    return tmp_path_factory.mktemp("studies")
-
-
 @pytest.fixture
-def studied(write_study: Callable[..., Path], workplace: Path, kept_studies: Path) -> Callable[..., Path]:
+def studied(write_study: Callable[..., Path], workplace: Path, made_once: Callable[..., Path]) -> Callable[..., Path]:
     """Write a study and do it in this process; what the same study made for an earlier test is copied."""
 
     def do(**changes: Any) -> Path:
         path = write_study(**changes)
-        made = kept_studies / sha256(path.read_bytes()).hexdigest()
-        if made.exists():
-            shutil.copytree(made, workplace / "study")
-        else:
+
+        def fill(folder: Path) -> None:
             assert Study.load(path).run(recipe=None).ok
-            shutil.copytree(workplace / "study", made)
+            (workplace / "study").rename(folder / "study")
+
+        made = made_once(sha256(path.read_bytes()).hexdigest(), fill)
+        shutil.copytree(made / "study", workplace / "study")
         return path
 
     return do

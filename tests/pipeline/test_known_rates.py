@@ -22,22 +22,18 @@ SESSIONS = 3
 
 
 @pytest.fixture(scope="module")
-def studied(tmp_path_factory):
+def studied(made_once):
     """400 training sentences, the driving feature, fitted."""
-    folder = tmp_path_factory.mktemp("known")
-    simulate(folder / "recordings", sessions=SESSIONS, channels=8, sentences=410, seed=0)
-    study = Study.load(_write(folder))
-    assert study.run(recipe=None).ok
-    return study
 
+    def fill(folder):
+        simulate(folder / "recordings", sessions=SESSIONS, channels=8, sentences=410, seed=0)
+        (folder / "study.yaml").write_text(
+            f"name: known\nrecordings: {{format: ucsf, path: {folder}/recordings}}\noutput: {folder}/study\n"
+            "networks: [{name: mel_whisper}]\nreliability: null\n"
+        )
+        assert Study.load(folder / "study.yaml").run(recipe=None).ok
 
-def _write(folder):
-    path = folder / "study.yaml"
-    path.write_text(
-        f"name: known\nrecordings: {{format: ucsf, path: {folder}/recordings}}\noutput: {folder}/study\n"
-        "networks: [{name: mel_whisper}]\n"
-    )
-    return path
+    return Study.load(made_once("known_rates", fill) / "study.yaml")
 
 
 def counts_of(study):

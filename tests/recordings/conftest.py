@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,9 @@ SEED = 5
 
 
 @pytest.fixture(scope="session")
-def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def simulated(made_once: Callable[..., Path]) -> Path:
     """A small recording set that no test may change."""
-    path = tmp_path_factory.mktemp("simulated") / "ucsf"
-    simulate(path, sessions=2, channels=3, sentences=14, seed=SEED)
-    return path
+    return made_once("simulated", lambda at: simulate(at, sessions=2, channels=3, sentences=14, seed=SEED))
 
 
 @pytest.fixture

@@ -8,12 +8,8 @@ import sys
 
 import psutil
 import pytest
-import yaml
 from distributed import Client, Security
 
-from distributed_trf import Study
-from distributed_trf.config.load import shipped
-from distributed_trf.recordings.simulation.simulate import simulate
 from tests.clusters.conftest import CHANGES
 from tests.stored import contents
 
@@ -27,12 +23,7 @@ def study(write_study, undisturbed):
     return undisturbed
 
 
-def test_quickstart__survives_the_loss_of_a_job_of_a_pending_job_and_of_all(workplace, slurm, recipe, run):
-    simulate(workplace / "few", sessions=1, channels=3, sentences=16, seed=3)
-    settings = yaml.safe_load((shipped("configs") / "quickstart.yaml").read_text())
-    changes = {"recordings": {"format": "ucsf", "path": "few"}, "extraction": {"batch": 1}}
-    for output in ("undisturbed", "study"):
-        (workplace / f"{output}.yaml").write_text(yaml.safe_dump({**settings, **changes, "output": output}))
+def test_study__survives_the_loss_of_a_job_of_a_pending_job_and_of_all(study, workplace, slurm, recipe, run):
     recipe(jobs=3, directives=["--gres=gpu:1"])  # the node has two, so that one job waits
     ongoing = run()
     ongoing.wait_for("extract", 1)
@@ -41,8 +32,7 @@ def test_quickstart__survives_the_loss_of_a_job_of_a_pending_job_and_of_all(work
     ongoing.wait_for("extract", 5)
     slurm.run("scancel", *slurm.jobs())
     ongoing.end()
-    assert Study.load("undisturbed.yaml").run("local", item="1/1").ok
-    assert contents(workplace / "study") == contents(workplace / "undisturbed")
+    assert contents(workplace / "study") == study
 
 
 def test_walltime__takes_the_job_but_not_the_study(study, workplace, slurm, recipe, run):
