@@ -17,7 +17,8 @@ from distributed_trf.errors import ConfigError, DataError
 from distributed_trf.trf.estimator import TRF
 from tests.oracle import fit_and_score, lag_matrix
 
-LOCUST = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "locust"
+LOCUST = Path(__file__).parent / "locust"
+"""A recording of a locust's receptor; its README says where it is from."""
 
 
 def trials(rng, n_trials, n_features, n_units, lead_in, *, n_repeats=None, offset=0.0, shortest=8):
@@ -212,10 +213,9 @@ def test_backend__follows_the_data_and_never_leaves_its_device():
     )
 
 
-@pytest.mark.skipif(not LOCUST.is_dir(), reason="the locust recording is not part of the repository")
 def test_locust__every_lambda_gives_the_correlations_of_mtrfpy():
-    expected = json.loads((LOCUST / "expected_mtrf.json").read_text())
-    data = np.load(LOCUST / "locust_co200.npz")
+    expected = json.loads((LOCUST / "mtrf.json").read_text())
+    data = np.load(LOCUST / "locust.npz")
     n, fs = expected["n_stim"], expected["fs"]
     X, Y = ([data[f"{kind}_{i}"] for i in range(n)] for kind in ("stim", "resp"))
     for text, peer in expected["fixed_lambda"].items():
@@ -228,13 +228,12 @@ def test_locust__every_lambda_gives_the_correlations_of_mtrfpy():
             predicted += trf.predict([X[test]])
             r.append(trf.score([X[test]], [Y[test]]))
         whole = np.corrcoef(np.concatenate(predicted)[:, 0], np.concatenate(Y)[:, 0])[0, 1]
-        np.testing.assert_allclose(np.mean(r), peer["r_trial"][0], atol=1e-9, rtol=0)
-        np.testing.assert_allclose(whole, peer["r_oof"][0], atol=1e-9, rtol=0)
+        np.testing.assert_allclose(np.mean(r), peer["r_trial"], atol=1e-9, rtol=0)
+        np.testing.assert_allclose(whole, peer["r_oof"], atol=1e-9, rtol=0)
 
 
-@pytest.mark.skipif(not LOCUST.is_dir(), reason="the locust recording is not part of the repository")
 def test_locust__real_data_agree_with_the_explicit_solution():
-    data = np.load(LOCUST / "locust_co200.npz")
+    data = np.load(LOCUST / "locust.npz")
     X, Y = ([data[f"{kind}_{i}"] for i in range(10)] for kind in ("stim", "resp"))
     folds, alphas = [[0, 1], [2, 3, 4], [5, 6, 7]], np.logspace(-5, 15, 21)
     test = [Y[i].T[:, :, None] for i in (8, 9)]
