@@ -1,0 +1,153 @@
+"""What users write keeps its name and form: functions, commands, options and fields, as in ``public_api.txt``."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import tomllib
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from difflib import unified_diff
+from importlib import import_module
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from typer.main import get_command
+
+import distributed_trf
+import distributed_trf.figures
+from distributed_trf.cli.app import app
+from distributed_trf.clusters.recipe import KINDS
+from distributed_trf.config.study import StudySettings
+from distributed_trf.config.word_errors import WordErrorSettings
+from distributed_trf.features.table import NetworkTable
+
+ROOT = Path(__file__).resolve().parents[2]
+KEPT = Path(__file__).with_name("public_api.txt")
+NARGS = {1: "value", -1: "values"}
+RENEW = "tests/architecture/test_public_api.py"
+
+
+def public_api() -> str:
+    """Everything that users write, a line each."""
+    sections = {
+        "distributed_trf": exported(distributed_trf),
+        "distributed_trf.figures": exported(distributed_trf.figures),
+        "entry points": entry_points(),
+        "dtrf": sorted(command_lines("dtrf", get_command(app))),
+        "study.yaml": settings_lines(StudySettings),
+        "configs/word_errors/*.yaml": settings_lines(WordErrorSettings),
+        "configs/networks/*.yaml": settings_lines(NetworkTable),
+        **{f"cluster/*.yaml, kind: {kind}": settings_lines(KINDS[kind]) for kind in sorted(KINDS)},
+    }
+    return "\n\n".join("\n".join([f"[{title}]", *lines]) for title, lines in sections.items()) + "\n"
+
+
+def exported(module: Any) -> Iterator[str]:
+    """Signatures of what a module exports, and those of the methods of classes."""
+    for name in sorted(module.__all__):
+        member = getattr(module, name)
+        yield f"{name}{signature(member)}"
+        if not inspect.isclass(member):
+            continue
+        for attribute, value in sorted(vars(member).items()):
+            found = value.__func__ if isinstance(value, classmethod | staticmethod) else value
+            if attribute.startswith("_"):
+                continue
+            if isinstance(found, property):
+                yield f"{name}.{attribute}: {inspect.get_annotations(found.fget)['return']}"
+            elif inspect.isfunction(found):
+                yield f"{name}.{attribute}{signature(found)}"
+    if "Study" in module.__all__:
+        yield from data_fields(
+            "Study.run()", get_type_hints(module.Study.run, vars(import_module(module.Study.__module__)))["return"]
+        )
+
+
+def data_fields(name: str, cls: type) -> Iterator[str]:
+    """Names and types of what a function returns."""
+    assert is_dataclass(cls)
+    yield from (f"{name}.{field.name}: {field.type}" for field in fields(cls))
+    yield from (f"{name}.{key}" for key, value in vars(cls).items() if isinstance(value, property))
+
+
+def signature(function: Any) -> str:
+    """Parameters with their types as they are written, and what is returned."""
+    return str(inspect.signature(function)).replace("'", "")
+
+
+def entry_points() -> Iterator[str]:
+    """Commands and plug-ins by name; each leads to something that is there."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for group, named in {"console_scripts": project["scripts"], **project["entry-points"]}.items():
+        for name, target in sorted(named.items()):
+            module, member = target.split(":")
+            assert hasattr(import_module(module), member), target
+            yield f"{group}: {name}"
+    yield from (f"extra: {name}" for name in sorted(project["optional-dependencies"]))
+
+
+def command_lines(name: str, command: Any) -> Iterator[str]:
+    """Arguments and options of a command and of those below it."""
+    subcommands = getattr(command, "commands", {})
+    yield name
+    for parameter in command.params:
+        words = "/".join([*parameter.opts, *parameter.secondary_opts])
+        kind = (
+            "flag" if getattr(parameter, "is_flag", False) else NARGS.get(parameter.nargs, f"{parameter.nargs} values")
+        )
+        default = "" if parameter.default in (None, False, ()) else f" = {parameter.default}"
+        needed = ", required" if parameter.required else default
+        yield f"{name} {words}: {kind}{needed}"
+    for below in subcommands:
+        yield from command_lines(f"{name} {below}", command.get_command(None, below))
+
+
+def settings_lines(model: Any) -> list[str]:
+    """Fields of a YAML file with what they may be, from the schema that it is checked against."""
+    schema = model.model_json_schema()
+    return list(field_lines(schema, schema.get("$defs", {}), ""))
+
+
+def field_lines(part: Any, defs: Any, path: str) -> Iterator[str]:
+    """Fields of one mapping of a schema and of those in it."""
+    for name, field in part["properties"].items():
+        below: list[tuple[str, Any]] = []
+        words = described(field, defs, f"{path}{name}", below)
+        default = " = " + json.dumps(field["default"]) if "default" in field else ""
+        needed = ", required" if name in part.get("required", ()) else ""
+        yield f"{path}{name}: {words}{needed}{default if len(default) < 60 else ''}"
+        for where, mapping in below:
+            yield from field_lines(mapping, defs, f"{where}.")
+
+
+def described(field: Any, defs: Any, path: str, below: list[tuple[str, Any]]) -> str:
+    """What a value may be in a few words; mappings in it are put on the list."""
+    if "$ref" in field:
+        return described(defs[field["$ref"].rpartition("/")[2]], defs, path, below)
+    if "anyOf" in field or "oneOf" in field:
+        return " | ".join(described(one, defs, path, below) for one in field.get("anyOf", field.get("oneOf")))
+    if "enum" in field or "const" in field:
+        return " | ".join(json.dumps(value) for value in field.get("enum", [field.get("const")]))
+    if field.get("type") == "array":
+        least = f" of {field['minItems']} or more" if "minItems" in field else ""
+        return f"list{least} [{described(field.get('items', {}), defs, f'{path}[]', below)}]"
+    if "properties" in field:
+        below.append((path, field))
+        return "fields"
+    limits = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
+    bounds = [f" {sign} {field[limit]:g}" for limit, sign in limits.items() if limit in field]
+    return field.get("type", "any") + ",".join(bounds)
+
+
+def test_public_api__is_as_kept():
+    kept, found = KEPT.read_text(), public_api()
+    changes = "\n".join(unified_diff(kept.splitlines(), found.splitlines(), "kept", "found", lineterm="", n=0))
+    assert found == kept, (
+        f"what users write has changed:\n{changes}\nIf it was meant, `python {RENEW}` renews {KEPT.name}; "
+        "CHANGELOG.md must say then what changes for whom."
+    )
+
+
+if __name__ == "__main__":
+    KEPT.write_text(public_api())
