@@ -16,14 +16,14 @@ from typing import Any
 from distributed_trf import Study, simulate, start_cluster
 from distributed_trf.config.study import StudySettings
 from distributed_trf.features.network_table import load_table
-from distributed_trf.pipeline.context import Context
+from distributed_trf.pipeline.allocate import allocate_features, allocate_results
+from distributed_trf.pipeline.dask_run import run_on
+from distributed_trf.pipeline.dependencies import Dependencies
 from distributed_trf.pipeline.execute import Task
-from distributed_trf.pipeline.expected import Expectations
 from distributed_trf.pipeline.items import EXTRACT, FIT, READ, Extract, Item, ReadSession, ReadSounds
-from distributed_trf.pipeline.lay import lay_feature_arrays, lay_result_grid
 from distributed_trf.pipeline.manifest import new_run
 from distributed_trf.pipeline.shared import Shared, share
-from distributed_trf.pipeline.submit import run_on
+from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.survey import items
 from distributed_trf.pipeline.watch.events import ItemEnded, RunStarted
 from distributed_trf.store.receipts import SPIKES, Receipt, write_receipt
@@ -72,10 +72,10 @@ def finished_study(scratch: Path, *, sentences: int, sessions: int) -> tuple[int
     count = 0
     for stage in (READ, EXTRACT, FIT):
         if stage == EXTRACT:
-            lay_feature_arrays(context)
+            allocate_features(context)
         if stage == FIT:
-            lay_result_grid(context, [])
-        expectations = Expectations(context)
+            allocate_results(context, [])
+        expectations = Dependencies(context)
         done = [(item, Receipt(expectations.of(item), _details(context, item))) for item in items(context, stage)]
         _write(store, done)
         count += len(done)

@@ -13,10 +13,10 @@ from distributed_trf import simulate
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.config.study import load_study
 from distributed_trf.features.families.registry import expected_work, loads_file
-from distributed_trf.pipeline.context import Context
-from distributed_trf.pipeline.costs.cost import cost
+from distributed_trf.pipeline.costs.fit_cost import cost
 from distributed_trf.pipeline.costs.operations import Cost, Operations
 from distributed_trf.pipeline.items import STAGES, Extract, Fit, Item
+from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.survey import items
 from distributed_trf.recordings.recording_set import Session
 

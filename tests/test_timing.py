@@ -8,11 +8,11 @@ import time
 import pytest
 
 from distributed_trf import Study
-from distributed_trf.pipeline.submit import run_on
+from distributed_trf.pipeline.dask_run import run_on
 from distributed_trf.store.receipts import read_receipt
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.timing import recording, timed, timed_each
-from tests.pipeline.stages.test_aside import tasks_of
+from tests.pipeline.stages.test_extract import tasks_of
 
 
 class Clock:

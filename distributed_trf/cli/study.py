@@ -16,9 +16,9 @@ from distributed_trf.cli.progress import Bars
 from distributed_trf.clusters.recipe import Recipe, load_recipe
 from distributed_trf.clusters.recipe_local import LocalCudaRecipe
 from distributed_trf.pipeline.beside import Beside, find_beside
-from distributed_trf.pipeline.costs.forecast import Forecast
-from distributed_trf.pipeline.costs.memory import check_devices, check_memory
+from distributed_trf.pipeline.forecast import Forecast
 from distributed_trf.pipeline.items import LABELS, STAGES
+from distributed_trf.pipeline.memory_check import check_devices, check_memory
 from distributed_trf.pipeline.report import Report
 from distributed_trf.pipeline.study import Study
 from distributed_trf.pipeline.survey import State

@@ -20,15 +20,15 @@ from distributed_trf.clusters.recipe_local import LocalCudaRecipe, LocalRecipe
 from distributed_trf.clusters.worker_setup import limited_threads
 from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import ConfigError, StoreBusyError
-from distributed_trf.pipeline.context import Context
-from distributed_trf.pipeline.costs.memory import check_devices, check_memory
+from distributed_trf.pipeline.allocate import result_grid
 from distributed_trf.pipeline.execute import Outcome, Task, execute_if_free, fail
 from distributed_trf.pipeline.items import STAGES, Item
-from distributed_trf.pipeline.lay import result_grid
+from distributed_trf.pipeline.memory_check import check_devices, check_memory
 from distributed_trf.pipeline.prepare import prepare, tasks
 from distributed_trf.pipeline.repair import take_back_met_damage
 from distributed_trf.pipeline.report import Report
 from distributed_trf.pipeline.run import Run, nothing_to_do
+from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.survey import Planned, State, survey, survey_all
 from distributed_trf.pipeline.watch.events import ItemEnded, Waits, Watcher
 from distributed_trf.store.atomic import sweep

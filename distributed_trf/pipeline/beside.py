@@ -15,9 +15,9 @@ from functools import cached_property
 from pathlib import Path
 
 from distributed_trf.errors import StoreError
-from distributed_trf.pipeline.context import Context
+from distributed_trf.pipeline.allocate import follow, gather_reliability, is_well, result_grid
 from distributed_trf.pipeline.items import ANALYSE, ASSESS, EXTRACT, FIT, READ, STAGES, Extract, Fit
-from distributed_trf.pipeline.lay import follow, gather_reliability, is_well, result_grid
+from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.survey import State, items, survey
 from distributed_trf.store.features import drop_layers, stored_layers
 from distributed_trf.store.laid import forget_laid, laid_if_any

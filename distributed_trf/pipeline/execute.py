@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import os
+import re
 import resource
 import socket
 import sys
 import time
-from collections.abc import Collection
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from threading import Lock
+from typing import IO, Any, TypeVar
 
 from distributed_trf.config.study import StudySettings
-from distributed_trf.errors import DamagedError, DistributedTRFError, StoreError
+from distributed_trf.errors import DamagedError, DeviceError, DistributedTRFError, StoreError
+from distributed_trf.features.device import give_back_torch_blocks, is_crowded
+from distributed_trf.features.network import make_room
 from distributed_trf.features.network_table import NetworkTable
-from distributed_trf.pipeline.expected import Fingerprint
-from distributed_trf.pipeline.hang import limited, where
+from distributed_trf.pipeline.dependencies import Fingerprint
 from distributed_trf.pipeline.items import (
     Assess,
     BootstrapTest,
@@ -34,16 +38,13 @@ from distributed_trf.pipeline.items import (
     ReadSounds,
 )
 from distributed_trf.pipeline.shared import shared
-from distributed_trf.pipeline.stages.aside import StepAside, stay
-from distributed_trf.pipeline.stages.assess import assess_session
 from distributed_trf.pipeline.stages.bootstrap import bootstrap_test, bootstrap_training
-from distributed_trf.pipeline.stages.extract import extract_features
+from distributed_trf.pipeline.stages.extract import ReleaseSlot, extract_features, keep_slot
 from distributed_trf.pipeline.stages.fit import fit_layer
+from distributed_trf.pipeline.stages.joint_fit import fit_together
 from distributed_trf.pipeline.stages.lowpass import fit_lowpass
-from distributed_trf.pipeline.stages.read_session import read_session
-from distributed_trf.pipeline.stages.read_sounds import read_sounds
-from distributed_trf.pipeline.stages.room import with_room
-from distributed_trf.pipeline.stages.together import fit_together
+from distributed_trf.pipeline.stages.read_recordings import read_session, read_sounds
+from distributed_trf.pipeline.stages.reliability import assess_session
 from distributed_trf.recordings.formats import open_recordings
 from distributed_trf.recordings.recording_set import RecordingSet
 from distributed_trf.store.fingerprint import digest
@@ -98,27 +99,27 @@ class Outcome:
     details: dict[str, Any]
 
 
-def execute(task: Task, step_aside: StepAside = stay) -> Outcome:
+def execute(task: Task, release_slot: ReleaseSlot = keep_slot) -> Outcome:
     """Do one work item: in a plain loop or on a worker, the numbers are the same.
 
-    An extraction calls ``step_aside`` before it writes, so that its worker may hear the next batch meanwhile.
+    An extraction calls ``release_slot`` before it writes, so that its worker may hear the next batch meanwhile.
 
     An error that is about the input fails the item for good and is remembered; any other one is raised, and the driver
     decides whether to try again. A task that finds its own receipt, because its worker was lost after writing it, is
     done. An item that another process is still at, which hangs or was cut off, is done here all the same: both would
     write the same.
     """
-    outcome = _execute(task, step_aside, beside=True)
+    outcome = _execute(task, release_slot, beside=True)
     assert outcome is not None
     return outcome
 
 
 def execute_if_free(task: Task) -> Outcome | None:
     """Do one work item as ``execute`` does, if no other process is at it; None if one is."""
-    return _execute(task, stay, beside=False)
+    return _execute(task, keep_slot, beside=False)
 
 
-def _execute(task: Task, step_aside: StepAside, *, beside: bool) -> Outcome | None:
+def _execute(task: Task, release_slot: ReleaseSlot, *, beside: bool) -> Outcome | None:
     wanted = digest(task.fingerprint)
     try:
         with claim(StudyStore(task.root), task.item.stage, task.item.key, digest=wanted) as claimed:
@@ -128,14 +129,14 @@ def _execute(task: Task, step_aside: StepAside, *, beside: bool) -> Outcome | No
                 if claimed.holder.digest not in (wanted, ""):
                     return fail(task, f"{claimed.holder} is at it with other settings or inputs; end that process")
                 logger.warning("%s %s: %s is at it as well", task.item.stage, task.item.key, claimed.holder)
-            return _claimed(task, claimed, step_aside)
+            return _claimed(task, claimed, release_slot)
     except DamagedError as error:
         return fail(task, str(error), damaged=str(error.path))
     except DistributedTRFError as error:
         return fail(task, str(error))
 
 
-def _claimed(task: Task, claimed: Claim, step_aside: StepAside) -> Outcome:
+def _claimed(task: Task, claimed: Claim, release_slot: ReleaseSlot) -> Outcome:
     """Do an item that is claimed."""
     store, item = StudyStore(task.root), task.item
     receipt = read_receipt(store, item.stage, item.key)
@@ -151,7 +152,7 @@ def _claimed(task: Task, claimed: Claim, step_aside: StepAside) -> Outcome:
     start = time.perf_counter()
     with limited(task.limit, claimed.file or sys.__stderr__):
         with recording() as timings:
-            found = _run(task, store, step_aside, lacking or task.fingerprint)
+            found = _run(task, store, release_slot, lacking or task.fingerprint)
         details = found | {
             "seconds": round(time.perf_counter() - start, 3),
             "timings": {name: round(seconds, 4) for name, seconds in timings.items()},
@@ -184,14 +185,14 @@ def fail(task: Task, message: str, **found: str) -> Outcome:
     return Outcome(task.item, ok=False, message=message, details=details)
 
 
-def _run(task: Task, store: StudyStore, step_aside: StepAside, parts: Collection[str]) -> dict[str, Any]:
+def _run(task: Task, store: StudyStore, release_slot: ReleaseSlot, parts: Collection[str]) -> dict[str, Any]:
     """Do an item, of one that has parts those that are named; on a GPU networks make room for what needs none."""
     if isinstance(task.item, Extract):
-        return _do(task, store, step_aside, parts)
-    return with_room(task.device, lambda: _do(task, store, step_aside, parts))
+        return _do(task, store, release_slot, parts)
+    return with_room(task.device, lambda: _do(task, store, release_slot, parts))
 
 
-def _do(task: Task, store: StudyStore, step_aside: StepAside, parts: Collection[str]) -> dict[str, Any]:
+def _do(task: Task, store: StudyStore, release_slot: ReleaseSlot, parts: Collection[str]) -> dict[str, Any]:
     match task.item:
         case ReadSounds():
             return read_sounds(task.item, _recordings(task), store)
@@ -201,7 +202,7 @@ def _do(task: Task, store: StudyStore, step_aside: StepAside, parts: Collection[
             return assess_session(task.item, task.study, store, task.device)
         case Extract():
             table = task.tables[task.item.network]
-            return extract_features(task.item, task.study, table, store, task.device, step_aside, parts)
+            return extract_features(task.item, task.study, table, store, task.device, release_slot, parts)
         case Fit():
             return fit_layer(task.item, task.study, store, task.device)
         case FitTogether():
@@ -222,3 +223,69 @@ def _recordings(task: Task) -> RecordingSet:
 def _open(format: str, path: Path, run: str) -> RecordingSet:
     """Open recordings once in a process for a run: stimuli are known from large files, which every session needs."""
     return open_recordings(format, path)
+
+
+_LOCK = Lock()
+_DUE: dict[int, float] = {}
+"""When the item is due whose stacks go to a file, by the file's descriptor."""
+
+
+@contextmanager
+def limited(seconds: float | None, file: IO[str] | None) -> Iterator[None]:
+    """End this process if the block takes longer than some seconds, and leave its stacks in ``file``.
+
+    Without either of them there is no limit.
+    """
+    if seconds is None or file is None:
+        yield
+        return
+    descriptor = file.fileno()
+    with _LOCK:
+        _DUE[descriptor] = time.monotonic() + seconds
+        _arm()
+    try:
+        yield
+    finally:
+        with _LOCK:
+            del _DUE[descriptor]
+            _arm()
+
+
+def where(stacks: str) -> str:
+    """Say in which file, line and function the item was at that a process was ended for."""
+    for thread in stacks.split("\n\n"):
+        frames = re.findall(r'File "(.*)", line (\d+) in (\S+)', thread)
+        if frames and any(name.endswith("pipeline/execute.py") for name, _, _ in frames):
+            name, line, function = frames[0]
+            return f"{function} ({name}, line {line})"
+    return "an unknown place"
+
+
+def _arm() -> None:
+    faulthandler.cancel_dump_traceback_later()
+    if _DUE:
+        descriptor, due = min(_DUE.items(), key=lambda entry: entry[1])
+        faulthandler.dump_traceback_later(max(due - time.monotonic(), 0.001), exit=True, file=descriptor)
+
+
+T = TypeVar("T")
+
+
+def with_room(device: str, calculate: Callable[[], T]) -> T:
+    """Calculate, on a GPU after networks were let go where they leave less than half of it.
+
+    Where its memory is not enough all the same and networks can go, they do, and it is calculated once more.
+    """
+    if device == "cpu":
+        return calculate()
+    give_back_torch_blocks(device)
+    if is_crowded(device):
+        make_room(device)
+    try:
+        return calculate()
+    except (MemoryError, DeviceError) as error:  # cupy's is a MemoryError, and may be told as the cause of the other
+        if not isinstance(error, MemoryError) and not isinstance(error.__cause__, MemoryError):
+            raise
+        if not make_room(device):
+            raise
+    return calculate()  # out of the handler, which holds what the first try had

@@ -19,7 +19,7 @@ from distributed_trf import names
 from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import ConfigError, StoreError
 from distributed_trf.features.network_table import NetworkTable, chosen_layers, chosen_weights, load_table
-from distributed_trf.pipeline.expected import (
+from distributed_trf.pipeline.dependencies import (
     extraction_settings,
     fit_settings,
     reliability_settings,
@@ -30,7 +30,7 @@ from distributed_trf.pipeline.items import ANALYSE, ASSESS, EXTRACT, FIT, READ, 
 from distributed_trf.pipeline.past_runs import PastRun, past_runs
 from distributed_trf.pipeline.shared import shared
 from distributed_trf.pipeline.stages import fit
-from distributed_trf.pipeline.stages.read_session import load_counts
+from distributed_trf.pipeline.stages.read_recordings import load_counts
 from distributed_trf.pipeline.standing import NOT_BEGUN, waiting_items
 from distributed_trf.store.fingerprint import fingerprint
 from distributed_trf.store.receipts import Receipt, read_failure, read_receipt

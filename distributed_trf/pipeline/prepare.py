@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from distributed_trf.pipeline.context import Context
-from distributed_trf.pipeline.execute import Task
-from distributed_trf.pipeline.expected import Expectations
-from distributed_trf.pipeline.items import ASSESS, EXTRACT, FIT
-from distributed_trf.pipeline.lay import (
+from distributed_trf.pipeline.allocate import (
+    allocate_features,
+    allocate_results,
     gather_reliability,
-    lay_feature_arrays,
-    lay_result_grid,
     result_attrs,
     result_grid,
 )
+from distributed_trf.pipeline.dependencies import Dependencies
+from distributed_trf.pipeline.execute import Task
+from distributed_trf.pipeline.items import ASSESS, EXTRACT, FIT
 from distributed_trf.pipeline.repair import take_back_damaged
 from distributed_trf.pipeline.shared import Shared, share
+from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.survey import Planned, State, survey
 from distributed_trf.store.item_locks import claim
 from distributed_trf.store.receipts import revoke_receipt
@@ -30,7 +30,7 @@ def prepare(context: Context, stage: str, removed: list[str]) -> list[Planned]:
     What the study does not ask for and could not be kept is added to ``removed``.
     """
     if stage == EXTRACT:
-        gone, mended = lay_feature_arrays(context)
+        gone, mended = allocate_features(context)
         removed += gone
         take_back_damaged(context.store, mended)
     results = context.store.results
@@ -39,7 +39,7 @@ def prepare(context: Context, stage: str, removed: list[str]) -> list[Planned]:
     planned = survey(context, stage)
     _withdraw_stale(context, planned)
     if stage == FIT and planned:
-        if lay_result_grid(context, [p.item for p in planned if p.state is State.DONE]):
+        if allocate_results(context, [p.item for p in planned if p.state is State.DONE]):
             planned = survey(context, stage)
         assessed = survey(context, ASSESS)
         gather_reliability(context, [p.item for p in assessed if p.state is State.DONE])
@@ -52,7 +52,7 @@ def _withdraw_stale(context: Context, planned: Sequence[Planned]) -> None:
     Whoever does an item takes one that carries its fingerprint for good, and only a survey looks whether what it
     vouches for is still there.
     """
-    expectations = Expectations(context)
+    expectations = Dependencies(context)
     for p in planned:
         if p.state is State.STALE:
             with claim(context.store, p.item.stage, p.item.key) as claimed:

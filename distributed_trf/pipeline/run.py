@@ -14,20 +14,20 @@ from typing import Any
 from distributed_trf.clusters.recipe import Recipe, load_recipe
 from distributed_trf.clusters.start import start_cluster
 from distributed_trf.config.study import StudySettings
+from distributed_trf.pipeline.allocate import allocate_results, gather_reliability
 from distributed_trf.pipeline.asked import HEARD, SOUNDS
 from distributed_trf.pipeline.beside import find_beside
-from distributed_trf.pipeline.context import Context
-from distributed_trf.pipeline.costs.memory import check_devices, check_memory
+from distributed_trf.pipeline.dask_run import ended_by_scheduler, run_here, run_on
 from distributed_trf.pipeline.execute import Outcome
 from distributed_trf.pipeline.items import STAGES, Item, ReadSession
-from distributed_trf.pipeline.lay import gather_reliability, lay_result_grid
 from distributed_trf.pipeline.manifest import new_run, now, provenance
+from distributed_trf.pipeline.memory_check import check_devices, check_memory
 from distributed_trf.pipeline.past_runs import MANIFEST
 from distributed_trf.pipeline.prepare import prepare, tasks
 from distributed_trf.pipeline.repair import take_back_met_damage
 from distributed_trf.pipeline.report import Report
 from distributed_trf.pipeline.shared import FILE
-from distributed_trf.pipeline.submit import ended_by_scheduler, run_here, run_on
+from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.survey import Planned, State, survey_all
 from distributed_trf.pipeline.watch.board import Board
 from distributed_trf.pipeline.watch.event_log import EventLog
@@ -62,7 +62,7 @@ def run_study(
 def nothing_to_do(context: Context, planned: Sequence[Planned]) -> Report | None:
     """Report that all items are done, or None if they are not; the results are left as the study asks for them now."""
     done = [p.item for p in planned if p.state is State.DONE]
-    if len(done) < len(planned) or lay_result_grid(context, done):
+    if len(done) < len(planned) or allocate_results(context, done):
         return None
     gather_reliability(context, done)
     return Report(

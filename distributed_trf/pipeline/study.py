@@ -9,13 +9,13 @@ from distributed_trf.clusters.recipe import Recipe
 from distributed_trf.config.study import StudySettings, load_study
 from distributed_trf.pipeline.array_run import Element, run_element
 from distributed_trf.pipeline.beside import Beside, find_beside, prune_study
-from distributed_trf.pipeline.context import Context
-from distributed_trf.pipeline.costs.cost import cost
-from distributed_trf.pipeline.costs.forecast import Forecast
+from distributed_trf.pipeline.costs.fit_cost import cost
 from distributed_trf.pipeline.costs.operations import Cost
+from distributed_trf.pipeline.forecast import Forecast
 from distributed_trf.pipeline.repair import Damaged, repair_study
 from distributed_trf.pipeline.report import Report
 from distributed_trf.pipeline.run import run_study
+from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.survey import Planned, survey_all
 from distributed_trf.pipeline.watch.events import Watcher
 from distributed_trf.store.item_locks import holders

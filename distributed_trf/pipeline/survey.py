@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from distributed_trf.pipeline.asked import Asked
-from distributed_trf.pipeline.context import Context
-from distributed_trf.pipeline.expected import Expectations, Fingerprint, Waiting
+from distributed_trf.pipeline.dependencies import Dependencies, Fingerprint, Waiting
 from distributed_trf.pipeline.items import (
     ANALYSE,
     ASSESS,
@@ -27,6 +26,7 @@ from distributed_trf.pipeline.items import (
     ReadSession,
     ReadSounds,
 )
+from distributed_trf.pipeline.study_context import Context
 from distributed_trf.store.item_locks import Holder
 from distributed_trf.store.receipts import has_receipt, read_failure, read_receipt
 
@@ -118,13 +118,13 @@ def _analyses(asked: Asked) -> Iterator[Item]:
 
 def survey_all(context: Context) -> list[Planned]:
     """Find out where every item of a study stands; each receipt is read once."""
-    expectations = Expectations(context)
+    expectations = Dependencies(context)
     return [planned for stage in STAGES for planned in survey(context, stage, expectations)]
 
 
-def survey(context: Context, stage: str, expectations: Expectations | None = None) -> list[Planned]:
+def survey(context: Context, stage: str, expectations: Dependencies | None = None) -> list[Planned]:
     """Find out where every item of a stage stands; a session that cannot be read has nothing to be assessed."""
-    expectations = expectations or Expectations(context)
+    expectations = expectations or Dependencies(context)
     return [
         _place(context, expectations, item)
         for item in items(context, stage)
@@ -132,7 +132,7 @@ def survey(context: Context, stage: str, expectations: Expectations | None = Non
     ]
 
 
-def _place(context: Context, expectations: Expectations, item: Item) -> Planned:
+def _place(context: Context, expectations: Dependencies, item: Item) -> Planned:
     store = context.store
     try:
         expected = expectations.of(item)

@@ -14,8 +14,7 @@ import xarray as xr
 
 from distributed_trf import names
 from distributed_trf.errors import StoreError
-from distributed_trf.pipeline.stages.read_session import load_counts
-from distributed_trf.pipeline.stages.read_sounds import load_sounds
+from distributed_trf.pipeline.stages.read_recordings import load_counts, load_sounds
 from distributed_trf.recordings.find_files import some_of
 from distributed_trf.results.layers import spectrograms
 from distributed_trf.results.models import open_models

@@ -14,7 +14,7 @@ import xarray as xr
 from distributed_trf import names
 from distributed_trf.config.study import ReliabilitySettings
 from distributed_trf.errors import StoreError
-from distributed_trf.pipeline.stages.read_session import load_counts
+from distributed_trf.pipeline.stages.read_recordings import load_counts
 from distributed_trf.recordings.recording_set import TIMIT
 from distributed_trf.recordings.simulation.session import open_truth
 from distributed_trf.reliability.pairs import PairTables

@@ -12,7 +12,7 @@ from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import DeviceError
 from distributed_trf.features.resample import KEPT_RATE
 from distributed_trf.pipeline.items import Fit
-from distributed_trf.pipeline.stages import layer_data
+from distributed_trf.pipeline.stages import design_data
 from distributed_trf.pipeline.stages.fit import fit_units
 from distributed_trf.recordings.binning import Counts
 from distributed_trf.recordings.recording_set import lead_in_bins, rows
@@ -64,8 +64,8 @@ def fitted(study, seconds, sessions, device):
         "session_units": lambda _: {name: slice(k * UNITS, (k + 1) * UNITS) for k, name in enumerate(sessions)},
         "load_counts": lambda store, stimuli, width, session: sessions[session],
     }
-    with mock.patch.multiple(layer_data, feature_files=mock.Mock(), whole_receipt=mock.Mock(), **read):
-        data = layer_data.LayerData(Fit("timit", "net", "reset", 0, BIN_WIDTH), [0], study, mock.Mock(), device)
+    with mock.patch.multiple(design_data, feature_files=mock.Mock(), whole_receipt=mock.Mock(), **read):
+        data = design_data.LayerData(Fit("timit", "net", "reset", 0, BIN_WIDTH), [0], study, mock.Mock(), device)
     return fit_units(data, study, device)[0]
 
 

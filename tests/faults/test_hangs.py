@@ -8,12 +8,11 @@ import sys
 
 import psutil
 
-from distributed_trf.pipeline.context import Context
-from distributed_trf.pipeline.execute import execute
-from distributed_trf.pipeline.hang import where
+from distributed_trf.pipeline.execute import execute, where
 from distributed_trf.pipeline.items import Fit
 from distributed_trf.pipeline.manifest import new_run
 from distributed_trf.pipeline.prepare import tasks
+from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.survey import survey
 from distributed_trf.store.fingerprint import digest
 from tests.faults.conftest import ends, scheduler_and_workers, wait_for, workers_of
@@ -21,7 +20,9 @@ from tests.faults.conftest import ends, scheduler_and_workers, wait_for, workers
 HANGS = """if True:
     import sys, time
     from pathlib import Path
-    from distributed_trf.pipeline.hang import limited
+    from distributed_trf.pipeline.execute import limited
+    from distributed_trf.store.item_locks import claim
+    from distributed_trf.pipeline.execute import limited
     from distributed_trf.store.item_locks import claim
     from distributed_trf.store.study_store import StudyStore
     root, stage, key, digest = sys.argv[1:]

@@ -14,7 +14,7 @@ from distributed import Client
 from distributed_trf.clusters.start import start_cluster
 from distributed_trf.clusters.worker_proof import describe_workers
 from distributed_trf.errors import DeviceLostError
-from distributed_trf.pipeline.submit import LOST, run_on
+from distributed_trf.pipeline.dask_run import LOST, run_on
 from tests.faults.test_lost_workers import tasks_of
 
 ILLEGAL = "CUDA error: an illegal memory access was encountered"
@@ -70,7 +70,7 @@ def test_item_that_loses_every_gpu__fails_after_some(tasks, client, monkeypatch,
             file.write("x")
         raise DeviceLostError(where)
 
-    monkeypatch.setattr("distributed_trf.pipeline.submit.execute_on_worker", lose)
+    monkeypatch.setattr("distributed_trf.pipeline.dask_run.execute_on_worker", lose)
     (outcome,) = run_on(client, tasks[:1], attempts=1)
     assert len((tmp_path / "tried").read_text()) == LOST + 1
     assert outcome.message == f"{LOST + 1} GPUs were lost at it, one after another: {where}"
@@ -111,6 +111,6 @@ def test_uncorrectable_memory__loses_the_gpu_though_it_answers(tasks, client, mo
 
 
 def _of_task(task):
-    from distributed_trf.pipeline.on_worker import execute_on_worker
+    from distributed_trf.pipeline.dask_run import execute_on_worker
 
     return lambda: execute_on_worker(task)

@@ -10,8 +10,8 @@ from distributed_trf.config import extraction
 from distributed_trf.config.extraction import ExtractionSettings
 from distributed_trf.features import network
 from distributed_trf.features.families import registry
-from distributed_trf.pipeline.context import Context
-from distributed_trf.pipeline.costs.cost import cost
+from distributed_trf.pipeline.costs.fit_cost import cost
+from distributed_trf.pipeline.study_context import Context
 from tests.conv_network import CONV_NETWORK, ConvFamily
 
 NETWORKS = [{"name": "conv_network", "weights": ["reset"]}]

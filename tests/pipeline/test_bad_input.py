@@ -13,7 +13,7 @@ import pytest
 from distributed_trf import Study, open_results
 from distributed_trf.errors import ConfigError, DataError, RecordingError, StoreBusyError, StoreError
 from distributed_trf.pipeline.items import ReadSounds
-from distributed_trf.pipeline.stages.read_sounds import read_sounds
+from distributed_trf.pipeline.stages.read_recordings import read_sounds
 from distributed_trf.recordings.ucsf.reader import UCSFRecordings
 from distributed_trf.store.study_lock import run_lock
 from distributed_trf.store.study_store import StudyStore

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from distributed_trf import Study, open_models, open_results
-from distributed_trf.pipeline.context import Context
-from distributed_trf.pipeline.expected import Expectations
+from distributed_trf.pipeline.dependencies import Dependencies
 from distributed_trf.pipeline.items import Fit, ReadSession
-from distributed_trf.pipeline.stages.read_session import load_counts
+from distributed_trf.pipeline.stages.read_recordings import load_counts
+from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.survey import State
 from distributed_trf.store.models import write_model
 from distributed_trf.store.receipts import Receipt, read_receipt, write_receipt
@@ -201,7 +201,7 @@ def done(studied, write_study):
 
 
 def receipt_now():
-    return Expectations(Context.open(Study.load("study.yaml").settings)).receipt(FIT)
+    return Dependencies(Context.open(Study.load("study.yaml").settings)).receipt(FIT)
 
 
 def test_expectations__a_fit_with_its_model_is_done_whether_or_not_models_are_saved(done, write_study):
@@ -232,15 +232,15 @@ def test_expectations__without_its_model_a_fit_is_stale_where_models_are_saved(d
 
 
 def test_expectations__the_fingerprint_does_not_know_of_models(done, write_study):
-    on = Expectations(Context.open(Study.load("study.yaml").settings)).of(FIT)
+    on = Dependencies(Context.open(Study.load("study.yaml").settings)).of(FIT)
     write_study(networks=MEL)
-    off = Expectations(Context.open(Study.load("study.yaml").settings)).of(FIT)
+    off = Dependencies(Context.open(Study.load("study.yaml").settings)).of(FIT)
     assert on == off == done.fingerprint
 
 
 def test_expectations__what_is_before_a_fit_asks_for_no_model(done):
     shutil.rmtree(store().root / "models")
-    expectations = Expectations(Context.open(Study.load("study.yaml").settings))
+    expectations = Dependencies(Context.open(Study.load("study.yaml").settings))
     for receipt in sorted((store().receipts / "read").glob("*.json")):
         if receipt.stem != "timit-sounds":
             item = ReadSession("timit", receipt.stem.removeprefix("timit-"))

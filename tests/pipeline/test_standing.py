@@ -10,11 +10,11 @@ import pytest
 from distributed_trf import Study
 from distributed_trf.config.study import load_study
 from distributed_trf.pipeline.asked import Remembered
-from distributed_trf.pipeline.context import Context
 from distributed_trf.pipeline.items import STAGES
 from distributed_trf.pipeline.past_runs import past_runs
 from distributed_trf.pipeline.shared import shared
 from distributed_trf.pipeline.standing import NOT_BEGUN, standing
+from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.survey import items
 from distributed_trf.pipeline.watch.events import ItemEnded
 from distributed_trf.store.receipts import revoke_receipt

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from distributed_trf.pipeline.study_context import Context
+from distributed_trf.recordings.recording_set import Session, stimulus_bins
 
 EIGH = 9
 """Floating-point operations of a symmetric eigendecomposition with vectors, per d^3 (Golub & Van Loan)."""
@@ -60,3 +64,24 @@ class Cost:
     def size(self) -> int:
         """Bytes of both memories: how large the item is among others."""
         return self.host + self.device
+
+
+REPEATS = 12
+"""Presentations of each test stimulus that are taken of sessions that are not read yet."""
+
+
+def training_bins(context: Context, stimuli: str, bin_width: float) -> int:
+    """Count the bins of all training stimuli of a set, as often as each is a trial."""
+    times = context.training_trials[stimuli]
+    return sum(times[s.id] * stimulus_bins(s.duration, bin_width) for s in context.stimuli[stimuli] if not s.is_test)
+
+
+def test_bins(context: Context, stimuli: str, bin_width: float) -> int:
+    """Count the bins of all test stimuli of a set, once each."""
+    return sum(stimulus_bins(s.duration, bin_width) for s in context.stimuli[stimuli] if s.is_test)
+
+
+def response_bytes(context: Context, stimuli: str, bin_width: float, sessions: Sequence[Session]) -> int:
+    """Return the bytes of the counts of all units of some sessions, as they are stored."""
+    bins = training_bins(context, stimuli, bin_width) + REPEATS * test_bins(context, stimuli, bin_width)
+    return 2 * bins * sum(len(s.channels) for s in sessions)

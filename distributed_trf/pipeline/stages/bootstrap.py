@@ -14,9 +14,9 @@ from distributed_trf.config.study import StudySettings, Training
 from distributed_trf.errors import DataError
 from distributed_trf.names import UNIT
 from distributed_trf.pipeline.items import BootstrapTest, BootstrapTraining
-from distributed_trf.pipeline.stages.cohort import training_times, training_trials
+from distributed_trf.pipeline.stages.design_data import LayerData
 from distributed_trf.pipeline.stages.fit import collect
-from distributed_trf.pipeline.stages.layer_data import LayerData
+from distributed_trf.pipeline.stages.fold_groups import training_times, training_trials
 from distributed_trf.store.analyses import store_analysis
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.timing import timed
@@ -109,12 +109,12 @@ def bootstrap_test(item: BootstrapTest, study: StudySettings, store: StudyStore,
     borders = np.cumsum([0, *durations]).tolist()
     cuts = [slice(a, b) for a, b in zip(borders, borders[1:], strict=False)]
     with data.room_told():
-        for cohort, folds in collected:
+        for fold_group, folds in collected:
             solution = fit_folds(folds, ridge.penalties, all_scores=False, unit_block=ridge.unit_block)
             with timed("test"):
                 predicted = drive(test, solution.weights, data.lags, data.lead_in)
                 rounding = drive_rounding(test, solution.weights, len(data.lags), solution.inverse)
-                for recorded, columns, units in data.recorded(cohort.columns()):
+                for recorded, columns, units in data.recorded(fold_group.columns()):
                     own = take_columns(predicted, columns)
                     parts = [recorded[:, cut, :] for cut in cuts], [own[cut, :] for cut in cuts]
                     sums = PairedSums.of(*parts, take_columns(rounding, columns))

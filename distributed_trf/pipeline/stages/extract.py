@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -16,8 +18,7 @@ from distributed_trf.features.network import build_network, extract, prepare_sou
 from distributed_trf.features.network_table import Layer, NetworkTable, chosen_layers
 from distributed_trf.features.resample import kept_frames
 from distributed_trf.pipeline.items import Extract, layer_part
-from distributed_trf.pipeline.stages.aside import StepAside, stay, writing_aside
-from distributed_trf.pipeline.stages.read_sounds import load_sounds
+from distributed_trf.pipeline.stages.read_recordings import load_sounds
 from distributed_trf.store.feature_layout import FeatureLayout, StoredLayer
 from distributed_trf.store.features import NetworkFeatures, write_batch
 from distributed_trf.store.fingerprint import digest
@@ -28,6 +29,26 @@ from distributed_trf.timing import timed
 
 REVISION = 1
 """Raise when this code gives other numbers than before, so that old ones become stale."""
+ReleaseSlot = Callable[[], None]
+"""Gives back the slot of a task on its worker, as ``distributed.secede`` does; the task goes on beside the next."""
+
+_WRITING = Lock()
+
+
+def keep_slot() -> None:
+    """Keep the slot: what a plain loop does."""
+
+
+@contextmanager
+def overlap_write(release_slot: ReleaseSlot) -> Iterator[None]:
+    """Write while the worker begins the next task.
+
+    One task of a process writes at a time, and the next gives back its slot only when it may write: no more than two
+    hold what they found, one that is being written and one that was just calculated.
+    """
+    with _WRITING:
+        release_slot()
+        yield
 
 
 def feature_layout(
@@ -63,7 +84,7 @@ def extract_features(
     table: NetworkTable,
     store: StudyStore,
     device: str,
-    step_aside: StepAside = stay,
+    release_slot: ReleaseSlot = keep_slot,
     parts: Collection[str] | None = None,
 ) -> dict[str, Any]:
     """Hear one batch of sounds and store layers, these aside; return a digest of what each layer holds.
@@ -102,7 +123,7 @@ def extract_features(
         details = {"heard_in_parts": parts_heard}
     if network.changed is not None:
         details["parameters_changed"] = network.changed
-    with writing_aside(step_aside):
+    with overlap_write(release_slot):
         files = {store.name(path): write_batch(path, item.batch, features, laid)}
         digests = {str(layer): digest([digest_of(f) for f in stimuli]) for layer, stimuli in features.items()}
     return {"digests": digests, "files": files, **details}

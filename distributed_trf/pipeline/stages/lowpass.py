@@ -11,8 +11,8 @@ from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import ConfigError
 from distributed_trf.names import UNIT
 from distributed_trf.pipeline.items import FitLowpass
+from distributed_trf.pipeline.stages.design_data import LayerData
 from distributed_trf.pipeline.stages.fit import fit_units
-from distributed_trf.pipeline.stages.layer_data import LayerData
 from distributed_trf.recordings.recording_set import WHOLE_STIMULUS, Stimulus, rows
 from distributed_trf.store.analyses import store_analysis
 from distributed_trf.store.study_store import StudyStore

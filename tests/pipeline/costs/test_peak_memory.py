@@ -16,9 +16,8 @@ from distributed_trf.clusters.dask_settings import ENVIRONMENT
 from distributed_trf.config.study import StudySettings
 from distributed_trf.features.families.registry import needs_transformers
 from distributed_trf.features.network_table import load_table
-from distributed_trf.pipeline.context import Context
-from distributed_trf.pipeline.costs.cost import cost
-from distributed_trf.pipeline.costs.memory import process_bytes
+from distributed_trf.pipeline.allocate import allocate_features, allocate_results
+from distributed_trf.pipeline.costs.fit_cost import cost
 from distributed_trf.pipeline.execute import Task, execute
 from distributed_trf.pipeline.items import (
     Assess,
@@ -31,9 +30,10 @@ from distributed_trf.pipeline.items import (
     bins_part,
     layer_part,
 )
-from distributed_trf.pipeline.lay import lay_feature_arrays, lay_result_grid
 from distributed_trf.pipeline.manifest import new_run
+from distributed_trf.pipeline.memory_check import process_bytes
 from distributed_trf.pipeline.shared import Shared, share
+from distributed_trf.pipeline.study_context import Context
 from distributed_trf.recordings.simulation.simulate import simulate
 from distributed_trf.store.features import NetworkFeatures, write_batch
 from distributed_trf.store.receipts import Receipt, write_receipt
@@ -114,7 +114,7 @@ class Bench:
         """Do what comes before, here."""
         for item in items:
             assert execute(self.task(item)).ok
-        lay_feature_arrays(self.context)
+        allocate_features(self.context)
         rng = np.random.default_rng(0)
         for name in self.made_up:
             path = self.store.features("timit", name, "fixed")
@@ -130,7 +130,7 @@ class Bench:
                 files = {self.store.name(path): write_batch(path, batch, made)}
                 key = Extract("timit", name, "fixed", batch).key
                 write_receipt(self.store, "extract", key, Receipt({}, {"files": files}))
-        lay_result_grid(self.context, [])
+        allocate_results(self.context, [])
 
     def libraries(self):
         """What the plan supposes that a worker loads beside torch."""

@@ -56,19 +56,19 @@ def fitted(monkeypatch, device, to_device):
         "name": "x", "recordings": {"format": "ucsf", "path": "r"}, "output": "o", "stimuli": ["timit"],
         "networks": [{"name": "mel_whisper"}],
     })  # fmt: skip
-    ((cohort, folds),), test, left_out = collect(data, study, device)
+    ((fold_group, folds),), test, left_out = collect(data, study, device)
     assert not left_out
     for found, i, batch in zip(test, TEST, (batches[0], batches[2]), strict=True):
         np.testing.assert_array_equal(np.asarray(found), np.asarray(batch[i]))
         assert not np.shares_memory(np.asarray(found), np.asarray(batch[i]))  # else all of a batch would stay
-    return fit_folds(folds, ALPHAS), copies, cohort
+    return fit_folds(folds, ALPHAS), copies, fold_group
 
 
 def test_responses__go_to_the_device_once_for_each_batch_as_they_are_stored(monkeypatch):
     expected, none, _ = fitted(monkeypatch, "cpu", np.asarray)
     assert not none
-    found, copies, cohort = fitted(monkeypatch, "cuda", array_api_strict.asarray)
-    units = sum(cohort.groups)
+    found, copies, fold_group = fitted(monkeypatch, "cuda", array_api_strict.asarray)
+    units = sum(fold_group.groups)
     assert copies == [(np.uint16, units * n) for n in (30, 32 + 33 + 34, 36 + 37)]  # none of the batch of test stimuli
     np.testing.assert_allclose(np.asarray(found.weights), expected.weights, rtol=1e-10, atol=1e-12)
     np.testing.assert_array_equal(np.asarray(found.alpha), expected.alpha)

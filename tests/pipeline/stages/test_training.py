@@ -9,10 +9,10 @@ import pytest
 from scipy.signal import resample
 
 from distributed_trf import Study, open_features, open_results
-from distributed_trf.pipeline.context import Context
-from distributed_trf.pipeline.costs.responses import training_bins
+from distributed_trf.pipeline.costs.operations import training_bins
 from distributed_trf.pipeline.fit_state import fit_state
-from distributed_trf.pipeline.stages.read_session import load_counts
+from distributed_trf.pipeline.stages.read_recordings import load_counts
+from distributed_trf.pipeline.study_context import Context
 from distributed_trf.results.analyses import open_bootstraps, open_lowpass, open_together
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.store.zarr_arrays import open_group

@@ -15,11 +15,11 @@ from distributed_trf import Study
 from distributed_trf.clusters.recipe import load_recipe
 from distributed_trf.clusters.worker_proof import Proof
 from distributed_trf.errors import ConfigError
-from distributed_trf.pipeline.context import Context
-from distributed_trf.pipeline.costs.cost import cost
-from distributed_trf.pipeline.costs.memory import check_devices, check_memory, process_bytes
+from distributed_trf.pipeline.costs.fit_cost import cost
 from distributed_trf.pipeline.costs.operations import Cost, Operations
-from distributed_trf.pipeline.costs.rates import Rates, measure_rates
+from distributed_trf.pipeline.forecast import Rates, measure_rates
+from distributed_trf.pipeline.memory_check import check_devices, check_memory, process_bytes
+from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.survey import survey_all
 
 FAKE_GPU = Path(__file__).parents[2] / "fake_gpu"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from distributed import Client
 
 from distributed_trf import Study, start_cluster
-from distributed_trf.pipeline.context import Context
+from distributed_trf.pipeline.dask_run import run_on
 from distributed_trf.pipeline.manifest import new_run
 from distributed_trf.pipeline.prepare import prepare, tasks
 from distributed_trf.pipeline.shared import Shared, share
-from distributed_trf.pipeline.submit import run_on
+from distributed_trf.pipeline.study_context import Context
 from distributed_trf.store.study_store import StudyStore
 
 

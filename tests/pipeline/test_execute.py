@@ -5,16 +5,18 @@ from __future__ import annotations
 import pytest
 
 from distributed_trf.errors import DeviceError
-from distributed_trf.pipeline.stages import room
+from distributed_trf.pipeline import execute
 
 
 @pytest.fixture
 def told(monkeypatch):
     """What was done, in order; networks are there once."""
     done, networks = [], ["network"]
-    monkeypatch.setattr(room, "give_back_torch_blocks", lambda device: done.append("blocks"))
-    monkeypatch.setattr(room, "is_crowded", lambda device: False)
-    monkeypatch.setattr(room, "make_room", lambda device: done.append("networks") or bool(networks and networks.pop()))
+    monkeypatch.setattr(execute, "give_back_torch_blocks", lambda device: done.append("blocks"))
+    monkeypatch.setattr(execute, "is_crowded", lambda device: False)
+    monkeypatch.setattr(
+        execute, "make_room", lambda device: done.append("networks") or bool(networks and networks.pop())
+    )
     return done
 
 
@@ -29,18 +31,18 @@ def failing(told, times):
 
 
 def test_fit_that_has_room__leaves_networks_alone(told):
-    assert room.with_room("cuda", failing(told, 0)) == 5
+    assert execute.with_room("cuda", failing(told, 0)) == 5
     assert told == ["blocks", "fit"]
 
 
 def test_crowded_gpu__is_cleared_first(told, monkeypatch):
-    monkeypatch.setattr(room, "is_crowded", lambda device: True)
-    room.with_room("cuda", failing(told, 0))
+    monkeypatch.setattr(execute, "is_crowded", lambda device: True)
+    execute.with_room("cuda", failing(told, 0))
     assert told == ["blocks", "networks", "fit"]
 
 
 def test_fit_that_runs_out_of_memory__is_tried_once_more_without_networks(told):
-    assert room.with_room("cuda", failing(told, 1)) == 5
+    assert execute.with_room("cuda", failing(told, 1)) == 5
     assert told == ["blocks", "fit", "networks", "fit"]
 
 
@@ -52,23 +54,23 @@ def test_fit_that_tells_of_its_memory__is_tried_once_more_and_other_errors_are_n
         raise DeviceError("no GPU")
 
     with pytest.raises(DeviceError, match="no GPU"):
-        room.with_room("cuda", telling)
+        execute.with_room("cuda", telling)
     assert told == ["blocks", "fit", "networks", "fit"]
     with pytest.raises(DeviceError, match="no GPU"):
-        room.with_room("cuda", telling)
+        execute.with_room("cuda", telling)
     assert told[4:] == ["blocks", "fit"]
 
 
 def test_fit_that_does_not_fit_without_networks__fails(told):
     with pytest.raises(MemoryError):
-        room.with_room("cuda", failing(told, 2))
+        execute.with_room("cuda", failing(told, 2))
     assert told == ["blocks", "fit", "networks", "fit"]
     with pytest.raises(MemoryError):
-        room.with_room("cuda", failing(told, 9))
+        execute.with_room("cuda", failing(told, 9))
     assert told[4:] == ["blocks", "fit", "networks"]  # there are none to let go of
 
 
 def test_cpu__is_told_nothing(told):
     with pytest.raises(MemoryError):
-        room.with_room("cpu", failing(told, 1))
+        execute.with_room("cpu", failing(told, 1))
     assert told == ["fit"]

@@ -20,7 +20,7 @@ from distributed_trf.arrays import (
 from distributed_trf.config.extraction import Weights
 from distributed_trf.config.study import StudySettings
 from distributed_trf.pipeline.items import ReadSession
-from distributed_trf.pipeline.stages.read_session import load_counts
+from distributed_trf.pipeline.stages.read_recordings import load_counts
 from distributed_trf.recordings.binned_features import binned_batches
 from distributed_trf.recordings.binning import Counts
 from distributed_trf.recordings.recording_set import lead_in_bins

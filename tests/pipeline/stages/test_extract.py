@@ -11,13 +11,13 @@ from types import SimpleNamespace
 import pytest
 
 from distributed_trf import Study, start_cluster
-from distributed_trf.pipeline.context import Context
+from distributed_trf.pipeline.allocate import allocate_features
+from distributed_trf.pipeline.dask_run import run_on
 from distributed_trf.pipeline.execute import execute, fail
-from distributed_trf.pipeline.lay import lay_feature_arrays
 from distributed_trf.pipeline.manifest import new_run
 from distributed_trf.pipeline.prepare import tasks
-from distributed_trf.pipeline.stages.aside import writing_aside
-from distributed_trf.pipeline.submit import run_on
+from distributed_trf.pipeline.stages.extract import overlap_write
+from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.survey import items, survey
 from distributed_trf.store.study_store import StudyStore
 
@@ -26,13 +26,13 @@ def test_one_writes_at_a_time__and_the_next_steps_aside_when_it_may_write():
     told, writing, go_on = [], threading.Event(), threading.Event()
 
     def first():
-        with writing_aside(lambda: told.append("first aside")):
+        with overlap_write(lambda: told.append("first aside")):
             writing.set()
             assert go_on.wait(120)
             told.append("first written")
 
     def second():
-        with writing_aside(lambda: told.append("second aside")):
+        with overlap_write(lambda: told.append("second aside")):
             told.append("second written")
 
     threads = [threading.Thread(target=first), threading.Thread(target=second)]
@@ -50,12 +50,12 @@ def test_one_writes_at_a_time__and_the_next_steps_aside_when_it_may_write():
 def tasks_of(study, stage):
     context = Context.open(study.settings)
     if stage == "extract":
-        lay_feature_arrays(context)
+        allocate_features(context)
     return tasks(context, survey(context, stage), device="cpu", run=new_run(context.store.runs), limit=None)
 
 
 def fail_to_write():
-    with writing_aside(lambda: None):
+    with overlap_write(lambda: None):
         raise OSError
 
 
@@ -71,14 +71,14 @@ def test_extraction__steps_aside_before_it_writes_and_nothing_else_does(write_st
     study, aside = Study.load("study.yaml"), []
     StudyStore.create(study.output)
 
-    def step_aside():
+    def release_slot():
         found = [*(workplace / "study/features").rglob("c/*/*"), *(workplace / "study/receipts/extract").glob("*")]
         aside.append(len(found))
 
     for stage in ("read", "assess", "extract"):
         assert aside == []
         for task in tasks_of(study, stage):
-            assert execute(task, step_aside).ok
+            assert execute(task, release_slot).ok
     assert aside == [0, 2, 4]  # a chunk and a receipt of each before
     assert {p.state for p in survey(Context.open(study.settings), "extract")} == {"done"}
 
@@ -137,9 +137,9 @@ def overlapping_tasks():
         """Step aside, and write until the next task has taken the place."""
         from distributed import secede
 
-        from distributed_trf.pipeline.stages.aside import writing_aside
+        from distributed_trf.pipeline.stages.extract import overlap_write
 
-        with writing_aside(secede):
+        with overlap_write(secede):
             deadline = time.monotonic() + 300
             while not (folder / "next").exists():
                 if time.monotonic() > deadline:

@@ -13,9 +13,9 @@ from distributed_trf.config.study import StudySettings
 from distributed_trf.features.network_table import NetworkTable, chosen_layers
 from distributed_trf.names import LAYER, UNIT
 from distributed_trf.pipeline.items import FitTogether
+from distributed_trf.pipeline.stages.design_data import LayerData
 from distributed_trf.pipeline.stages.extract import network_settings
 from distributed_trf.pipeline.stages.fit import collect, edges
-from distributed_trf.pipeline.stages.layer_data import LayerData
 from distributed_trf.store.analyses import store_analysis
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.timing import timed
@@ -55,15 +55,15 @@ def fit_together(
     of_layer = {name: np.full((len(ids), data.n_units), np.nan) for name in ("share", "band_weight")}
     fallbacks: list[str] = []
     with data.room_told():
-        while collected:  # each cohort's sums are let go before the next is solved
-            cohort, folds = collected.pop(0)
+        while collected:  # each fold group's sums are let go before the next is solved
+            fold_group, folds = collected.pop(0)
             fit = fit_banded(folds, study.ridge.penalties, bands, candidates, unit_block=study.ridge.unit_block)
             fallbacks += fit.fallbacks
             with timed("test"):
                 parts = band_drives(test, fit.weights, data.lags, data.lead_in, data.widths)
                 rounding = drive_rounding(test, fit.weights, len(data.lags), fit.inverse).sum(axis=0)
                 alpha, scores, weights = (to_numpy(a) for a in (fit.alpha, fit.cv_scores, fit.band_weights))
-                for recorded, columns, units in data.recorded(cohort.columns()):
+                for recorded, columns, units in data.recorded(fold_group.columns()):
                     own, off = take_columns(parts, columns), take_columns(rounding, columns)
                     of_unit["r"][units] = to_numpy(mean_over_repeats(recorded, own.sum(axis=0), off))
                     of_unit["alpha"][units], of_unit["cv_score"][units] = alpha[columns], scores.max(axis=0)[columns]

@@ -11,9 +11,9 @@ from distributed_trf.clusters.device_proof import CONTEXT_BYTES
 from distributed_trf.clusters.recipe import Recipe
 from distributed_trf.errors import ConfigError
 from distributed_trf.features.families.registry import needs_transformers
-from distributed_trf.pipeline.context import Context
-from distributed_trf.pipeline.costs.cost import cost
+from distributed_trf.pipeline.costs.fit_cost import cost
 from distributed_trf.pipeline.items import Assess, Extract, FitTogether, Item, ReadSession, ReadSounds
+from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.survey import Planned, State
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from distributed_trf.config.analyses import NormaliserBootstrapSettings
 from distributed_trf.config.study import ReliabilitySettings, StudySettings
 from distributed_trf.errors import RecordingError
 from distributed_trf.pipeline.items import Assess
-from distributed_trf.pipeline.stages.read_session import load_counts
+from distributed_trf.pipeline.stages.read_recordings import load_counts
 from distributed_trf.recordings.binning import Counts
 from distributed_trf.reliability.assess import assess
 from distributed_trf.reliability.pairs import PairTables

@@ -18,7 +18,7 @@ from distributed_trf.trf.crossval import assign_folds
 
 
 @dataclass(frozen=True)
-class Cohort:
+class FoldGroup:
     """Sessions with one deal of the training stimuli into folds, to which each stimulus was presented equally often."""
 
     fold_of: dict[str, int]
@@ -72,9 +72,9 @@ def training_times(counts: Counts, presented: Training) -> dict[str, int]:
     return dict(zip(counts.train_ids, times, strict=True))
 
 
-def cohorts(
+def fold_groups(
     counts: Mapping[str, Counts], training: Sequence[str], ridge: RidgeSettings, presented: Training = "first"
-) -> tuple[list[Cohort], dict[str, str]]:
+) -> tuple[list[FoldGroup], dict[str, str]]:
     """Deal stimuli into folds and put sessions with the same deal together.
 
     Parameters
@@ -92,7 +92,7 @@ def cohorts(
 
     Returns
     -------
-    cohorts, left_out
+    fold_groups, left_out
         ``left_out`` says by session why it cannot be cross-validated.
     """
     common = _deal(training, ridge)
@@ -112,7 +112,7 @@ def cohorts(
         first_seen = {ids: k for k, ids in reversed(list(enumerate(c.train_ids for c in sessions.values())))}
         together = sorted(sessions.items(), key=lambda item: first_seen[item[1].train_ids])
         fold_of, times = (dict(zip(training, column, strict=True)) for column in zip(*dealt, strict=True))
-        found.append(Cohort(fold_of, times, presented, dict(together)))
+        found.append(FoldGroup(fold_of, times, presented, dict(together)))
     return found, left_out
 
 

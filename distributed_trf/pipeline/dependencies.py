@@ -14,7 +14,6 @@ from distributed_trf.config.study import ReliabilitySettings, StudySettings
 from distributed_trf.errors import DamagedError
 from distributed_trf.features.families.registry import versions
 from distributed_trf.features.weights.source import weights_identity
-from distributed_trf.pipeline.context import Context
 from distributed_trf.pipeline.items import (
     Analysis,
     Assess,
@@ -31,15 +30,15 @@ from distributed_trf.pipeline.items import (
     layer_part,
 )
 from distributed_trf.pipeline.stages import (
-    assess,
     bootstrap,
     extract,
     fit,
+    joint_fit,
     lowpass,
-    read_session,
-    read_sounds,
-    together,
+    read_recordings,
+    reliability,
 )
+from distributed_trf.pipeline.study_context import Context
 from distributed_trf.store.fingerprint import file_stamps, fingerprint, library_versions
 from distributed_trf.store.laid import ROOT, read_laid
 from distributed_trf.store.receipts import SPIKES, Receipt, read_failure, read_receipt
@@ -54,11 +53,11 @@ def session_settings(study: StudySettings) -> dict[str, Any]:
     return {"recording format": study.recordings.format, "delay": study.delay}
 
 
-def reliability_settings(reliability: ReliabilitySettings) -> dict[str, Any]:
+def reliability_settings(settings: ReliabilitySettings) -> dict[str, Any]:
     """Return what an assessment of units depends on beside their responses."""
     return {
-        "reliability": reliability.model_dump(),
-        "versions": [assess.REVISION, library_versions("numpy", "scipy")],
+        "reliability": settings.model_dump(),
+        "versions": [reliability.REVISION, library_versions("numpy", "scipy")],
     }
 
 
@@ -100,7 +99,7 @@ class Waiting(Exception):  # noqa: N818  nothing is wrong
     """Something that an item depends on is not there yet; the text says what."""
 
 
-class Expectations:
+class Dependencies:
     """Fingerprints that the receipts of a study's items must carry.
 
     Parameters
@@ -147,9 +146,9 @@ class Expectations:
             case Fit():
                 return fingerprint(self._fit(item, [item.layer], fit.REVISION))
             case FitTogether():
-                layers = together.layers(self._context.study, self._context.tables[item.network], item)
+                layers = joint_fit.layers(self._context.study, self._context.tables[item.network], item)
                 asked = next(t for t in self._context.study.together if t.network == item.network)
-                return fingerprint(self._fit(item, layers, together.REVISION) | {"together": asked.model_dump()})
+                return fingerprint(self._fit(item, layers, joint_fit.REVISION) | {"together": asked.model_dump()})
             case FitLowpass():
                 return fingerprint(self._fit(item, [item.layer], lowpass.REVISION) | {"lowpass": item.lowpass_bin})
             case BootstrapTraining() | BootstrapTest():
@@ -220,7 +219,7 @@ class Expectations:
         return {
             "sound files": file_stamps(recordings.sound_files(item.stimuli)),
             "recording format": self._context.study.recordings.format,
-            "versions": [read_sounds.REVISION],
+            "versions": [read_recordings.SOUNDS_REVISION],
         }
 
     def _session(self, item: ReadSession) -> dict[str, Any]:
@@ -232,7 +231,7 @@ class Expectations:
             "stimuli": [[s.id, s.duration, s.is_test] for s in stimuli],
             **session_settings(self._context.study),
             **{bins_part(width): width for width in self._context.study.bin_widths},
-            "versions": [read_session.REVISION],
+            "versions": [read_recordings.SESSION_REVISION],
         }
 
     def _assess(self, item: Assess) -> dict[str, Any]:

@@ -12,11 +12,11 @@ import numpy as np
 
 from distributed_trf import names
 from distributed_trf.errors import DamagedError, StoreError
-from distributed_trf.pipeline.context import Context
-from distributed_trf.pipeline.expected import Expectations, Waiting
+from distributed_trf.pipeline.dependencies import Dependencies, Waiting
 from distributed_trf.pipeline.items import ANALYSE, ASSESS, EXTRACT, FIT, Assess, Extract, Fit, Item, ReadSounds
 from distributed_trf.pipeline.manifest import provenance
 from distributed_trf.pipeline.stages.extract import feature_layout
+from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.survey import items
 from distributed_trf.store.feature_layout import FeatureLayout
 from distributed_trf.store.features import lay_features, stored_layers
@@ -39,7 +39,7 @@ from distributed_trf.store.vouched import check_files
 from distributed_trf.store.zarr_arrays import member, open_group, read
 
 
-def lay_feature_arrays(context: Context) -> tuple[list[str], set[str]]:
+def allocate_features(context: Context) -> tuple[list[str], set[str]]:
     """Make the arrays that extractions write into, where they are missing, damaged or laid out otherwise.
 
     Those of other layers stay beside them, unless these are laid out otherwise. Receipts of extractions into an array
@@ -87,7 +87,7 @@ def _losing(
     return lose
 
 
-def lay_result_grid(context: Context, done: Sequence[Item]) -> bool:
+def allocate_results(context: Context, done: Sequence[Item]) -> bool:
     """Make the grid that fits write into, and empty it of fits that the study asks for and that are not in ``done``.
 
     Receipts of those are taken back first. Kept, and not shown, are fits that the study does not ask for, and those
@@ -114,7 +114,7 @@ def lay_result_grid(context: Context, done: Sequence[Item]) -> bool:
     return lost
 
 
-def lay_anew(context: Context, done: Sequence[Item]) -> bool:
+def rebuild_results(context: Context, done: Sequence[Item]) -> bool:
     """Make the grid in place of the one that is there, with the fits in ``done`` and those that are kept beside them.
 
     Receipts of all others are taken back first. Tells whether any in ``done`` is damaged.
@@ -128,7 +128,7 @@ class _Fits:
     def __init__(self, context: Context, done: Sequence[Item]) -> None:
         store = self._store = context.store
         self._asked = {item.key: item for item in items(context, FIT)}
-        self._expectations = Expectations(context)
+        self._expectations = Dependencies(context)
         self._receipts = {receipt.stem for receipt in store.receipts.glob(f"{FIT}/*.json")}
         self.done = {item.key: item.place for item in done if isinstance(item, Fit)}
         filled = filled_places(store.results) if laid_if_any(store.root, store.results) is not None else set()
