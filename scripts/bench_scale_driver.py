@@ -21,10 +21,9 @@ from distributed_trf.pipeline.dask_run import run_on
 from distributed_trf.pipeline.dependencies import Dependencies
 from distributed_trf.pipeline.execute import Task
 from distributed_trf.pipeline.items import EXTRACT, FIT, READ, Extract, Item, ReadSession, ReadSounds
-from distributed_trf.pipeline.manifest import new_run
-from distributed_trf.pipeline.shared import Shared, share
+from distributed_trf.pipeline.run_record import RunSettings, new_run, write_run_settings
 from distributed_trf.pipeline.study_context import Context
-from distributed_trf.pipeline.survey import items
+from distributed_trf.pipeline.study_scope import items
 from distributed_trf.pipeline.watch.events import ItemEnded, RunStarted
 from distributed_trf.store.receipts import SPIKES, Receipt, write_receipt
 from distributed_trf.store.study_store import StudyStore
@@ -52,7 +51,7 @@ def empty_items(scratch: Path, numbers: Sequence[int]) -> Marks:
     fingerprint = {"empty": "0"}
     _write(store, ((item, Receipt(fingerprint, {})) for item in empty))
     run = new_run(store.runs)
-    share(run, Shared(study=study, tables=context.tables))
+    write_run_settings(run, RunSettings(study=study, tables=context.tables))
     marks = Marks()
     with start_cluster("local", workers=2, dashboard="127.0.0.1:0") as client:
         start, computed = time.perf_counter(), time.process_time()

@@ -17,7 +17,7 @@ from distributed_trf.pipeline.costs.fit_cost import cost
 from distributed_trf.pipeline.costs.operations import Cost, Operations
 from distributed_trf.pipeline.items import STAGES, Extract, Fit, Item
 from distributed_trf.pipeline.study_context import Context
-from distributed_trf.pipeline.survey import items
+from distributed_trf.pipeline.study_scope import items
 from distributed_trf.recordings.recording_set import Session
 
 SESSIONS, CHANNELS = 41, 1718

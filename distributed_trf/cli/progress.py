@@ -18,7 +18,7 @@ from rich.text import Text
 
 from distributed_trf.cli.console import out
 from distributed_trf.pipeline.items import LABELS
-from distributed_trf.pipeline.survey import State
+from distributed_trf.pipeline.status import State
 from distributed_trf.pipeline.watch.events import (
     ClusterTold,
     Dashboard,

@@ -15,13 +15,13 @@ from distributed_trf.cli.console import duration, out, quieten_dask, size, work
 from distributed_trf.cli.progress import Bars
 from distributed_trf.clusters.recipe import Recipe, load_recipe
 from distributed_trf.clusters.recipe_local import LocalCudaRecipe
-from distributed_trf.pipeline.beside import Beside, find_beside
+from distributed_trf.pipeline.extra_items import ExtraItems, find_extra_items
 from distributed_trf.pipeline.forecast import Forecast
 from distributed_trf.pipeline.items import LABELS, STAGES
 from distributed_trf.pipeline.memory_check import check_devices, check_memory
-from distributed_trf.pipeline.report import Report
+from distributed_trf.pipeline.run_record import Report
+from distributed_trf.pipeline.status import State
 from distributed_trf.pipeline.study import Study
-from distributed_trf.pipeline.survey import State
 
 SOME_FAILED = 1
 SHOWN = 20
@@ -65,7 +65,7 @@ def plan(study: str = STUDY, *, cluster: str = CLUSTER) -> None:
         out.print(_of_time(forecast, recipe))
     if context.not_extractable:
         out.print(f"cannot be extracted by this version: {', '.join(context.not_extractable)}", soft_wrap=True)
-    if beside := find_beside(context):
+    if beside := find_extra_items(context):
         out.print(f"{kept(beside)}, {size(beside.n_bytes)}; dtrf prune removes them", soft_wrap=True)
     check_memory(context, [p for p, _ in planned], recipe)
     if isinstance(recipe, LocalCudaRecipe) and recipe.device_memory is None:
@@ -226,6 +226,6 @@ def prune(
         out.print("removed")
 
 
-def kept(beside: Beside | str) -> str:
+def kept(beside: ExtraItems | str) -> str:
     """Say what is kept."""
     return f"kept beside: {beside} that this study does not ask for"

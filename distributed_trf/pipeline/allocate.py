@@ -14,10 +14,10 @@ from distributed_trf import names
 from distributed_trf.errors import DamagedError, StoreError
 from distributed_trf.pipeline.dependencies import Dependencies, Waiting
 from distributed_trf.pipeline.items import ANALYSE, ASSESS, EXTRACT, FIT, Assess, Extract, Fit, Item, ReadSounds
-from distributed_trf.pipeline.manifest import provenance
+from distributed_trf.pipeline.run_record import provenance
 from distributed_trf.pipeline.stages.extract import feature_layout
 from distributed_trf.pipeline.study_context import Context
-from distributed_trf.pipeline.survey import items
+from distributed_trf.pipeline.study_scope import items
 from distributed_trf.store.feature_layout import FeatureLayout
 from distributed_trf.store.features import lay_features, stored_layers
 from distributed_trf.store.item_locks import claim

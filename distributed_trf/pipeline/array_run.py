@@ -26,10 +26,10 @@ from distributed_trf.pipeline.items import STAGES, Item
 from distributed_trf.pipeline.memory_check import check_devices, check_memory
 from distributed_trf.pipeline.prepare import prepare, tasks
 from distributed_trf.pipeline.repair import take_back_met_damage
-from distributed_trf.pipeline.report import Report
 from distributed_trf.pipeline.run import Run, nothing_to_do
+from distributed_trf.pipeline.run_record import Report
+from distributed_trf.pipeline.status import Planned, State, survey, survey_all
 from distributed_trf.pipeline.study_context import Context
-from distributed_trf.pipeline.survey import Planned, State, survey, survey_all
 from distributed_trf.pipeline.watch.events import ItemEnded, Waits, Watcher
 from distributed_trf.store.atomic import sweep
 from distributed_trf.store.fingerprint import digest, library_versions

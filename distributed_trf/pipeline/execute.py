@@ -37,7 +37,7 @@ from distributed_trf.pipeline.items import (
     ReadSession,
     ReadSounds,
 )
-from distributed_trf.pipeline.shared import shared
+from distributed_trf.pipeline.run_record import run_settings
 from distributed_trf.pipeline.stages.bootstrap import bootstrap_test, bootstrap_training
 from distributed_trf.pipeline.stages.extract import ReleaseSlot, extract_features, keep_slot
 from distributed_trf.pipeline.stages.fit import fit_layer
@@ -71,12 +71,12 @@ class Task:
     @property
     def study(self) -> StudySettings:
         """The study."""
-        return shared(self.folder).study
+        return run_settings(self.folder).study
 
     @property
     def tables(self) -> dict[str, NetworkTable]:
         """Of the study's networks."""
-        return shared(self.folder).tables
+        return run_settings(self.folder).tables
 
     @property
     def root(self) -> Path:

@@ -27,11 +27,10 @@ from distributed_trf.pipeline.dependencies import (
     training_setting,
 )
 from distributed_trf.pipeline.items import ANALYSE, ASSESS, EXTRACT, FIT, READ, Assess, Extract, Fit, ReadSession
-from distributed_trf.pipeline.past_runs import PastRun, past_runs
-from distributed_trf.pipeline.shared import shared
+from distributed_trf.pipeline.run_record import PastRun, past_runs, run_settings
 from distributed_trf.pipeline.stages import fit
 from distributed_trf.pipeline.stages.read_recordings import load_counts
-from distributed_trf.pipeline.standing import NOT_BEGUN, waiting_items
+from distributed_trf.pipeline.status import NOT_BEGUN, waiting_items
 from distributed_trf.store.fingerprint import fingerprint
 from distributed_trf.store.receipts import Receipt, read_failure, read_receipt
 from distributed_trf.store.results import ANALYSES_ATTR, asked_grid, session_units
@@ -225,7 +224,7 @@ def _fits(store: StudyStore, study: StudySettings, runs: list[PastRun]) -> Itera
     remembered: dict[str, NetworkTable] = {}
     for run in runs:
         try:
-            remembered |= shared(store.runs / run.name).tables
+            remembered |= run_settings(store.runs / run.name).tables
         except (StoreError, ValidationError):
             continue
     for stimuli in study.stimuli:

@@ -20,8 +20,8 @@ from distributed_trf.clusters.recipe import Recipe
 from distributed_trf.pipeline.costs.operations import EIGH, Cost, Operations
 from distributed_trf.pipeline.items import STAGES, Extract, Item
 from distributed_trf.pipeline.memory_check import process_bytes
+from distributed_trf.pipeline.status import Planned, State
 from distributed_trf.pipeline.study_context import Context
-from distributed_trf.pipeline.survey import Planned, State
 from distributed_trf.store.receipts import read_receipt
 
 LEARNT_FROM = 50

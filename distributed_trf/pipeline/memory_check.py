@@ -13,8 +13,8 @@ from distributed_trf.errors import ConfigError
 from distributed_trf.features.families.registry import needs_transformers
 from distributed_trf.pipeline.costs.fit_cost import cost
 from distributed_trf.pipeline.items import Assess, Extract, FitTogether, Item, ReadSession, ReadSounds
+from distributed_trf.pipeline.status import Planned, State
 from distributed_trf.pipeline.study_context import Context
-from distributed_trf.pipeline.survey import Planned, State
 
 if TYPE_CHECKING:
     from distributed_trf.clusters.worker_proof import Proof

@@ -16,9 +16,9 @@ from distributed_trf.pipeline.dependencies import Dependencies
 from distributed_trf.pipeline.execute import Task
 from distributed_trf.pipeline.items import ASSESS, EXTRACT, FIT
 from distributed_trf.pipeline.repair import take_back_damaged
-from distributed_trf.pipeline.shared import Shared, share
+from distributed_trf.pipeline.run_record import RunSettings, write_run_settings
+from distributed_trf.pipeline.status import Planned, State, survey
 from distributed_trf.pipeline.study_context import Context
-from distributed_trf.pipeline.survey import Planned, State, survey
 from distributed_trf.store.item_locks import claim
 from distributed_trf.store.receipts import revoke_receipt
 from distributed_trf.store.result_laying import mend_results
@@ -62,5 +62,5 @@ def _withdraw_stale(context: Context, planned: Sequence[Planned]) -> None:
 
 def tasks(context: Context, todo: Sequence[Planned], *, device: str, run: Path, limit: float | None) -> list[Task]:
     """Return what workers need to do items; whoever does one takes back its receipt first."""
-    share(run, Shared(study=context.study, tables=context.tables))
+    write_run_settings(run, RunSettings(study=context.study, tables=context.tables))
     return [Task(p.item, p.fingerprint, run, device, limit) for p in todo if p.fingerprint is not None]

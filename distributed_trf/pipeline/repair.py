@@ -14,9 +14,9 @@ from typing import NamedTuple
 from distributed_trf.errors import DamagedError
 from distributed_trf.pipeline.allocate import result_attrs, result_grid
 from distributed_trf.pipeline.items import FIT, STAGES
-from distributed_trf.pipeline.past_runs import REMEDY, past_runs
+from distributed_trf.pipeline.run_record import REMEDY, past_runs
+from distributed_trf.pipeline.status import Planned, State
 from distributed_trf.pipeline.study_context import Context
-from distributed_trf.pipeline.survey import Planned, State
 from distributed_trf.store.laid import read_laid
 from distributed_trf.store.receipts import SPIKES, read_failure, revoke_receipt, whole_receipt
 from distributed_trf.store.result_laying import mend_results

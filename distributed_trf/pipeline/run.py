@@ -15,24 +15,29 @@ from distributed_trf.clusters.recipe import Recipe, load_recipe
 from distributed_trf.clusters.start import start_cluster
 from distributed_trf.config.study import StudySettings
 from distributed_trf.pipeline.allocate import allocate_results, gather_reliability
-from distributed_trf.pipeline.asked import HEARD, SOUNDS
-from distributed_trf.pipeline.beside import find_beside
 from distributed_trf.pipeline.dask_run import ended_by_scheduler, run_here, run_on
 from distributed_trf.pipeline.execute import Outcome
+from distributed_trf.pipeline.extra_items import find_extra_items
 from distributed_trf.pipeline.items import STAGES, Item, ReadSession
-from distributed_trf.pipeline.manifest import new_run, now, provenance
 from distributed_trf.pipeline.memory_check import check_devices, check_memory
-from distributed_trf.pipeline.past_runs import MANIFEST
 from distributed_trf.pipeline.prepare import prepare, tasks
 from distributed_trf.pipeline.repair import take_back_met_damage
-from distributed_trf.pipeline.report import Report
-from distributed_trf.pipeline.shared import FILE
+from distributed_trf.pipeline.run_record import FILE, MANIFEST, Report, new_run, now, provenance
+from distributed_trf.pipeline.status import Planned, State, survey_all
 from distributed_trf.pipeline.study_context import Context
-from distributed_trf.pipeline.survey import Planned, State, survey_all
-from distributed_trf.pipeline.watch.board import Board
-from distributed_trf.pipeline.watch.event_log import EventLog
-from distributed_trf.pipeline.watch.events import Dashboard, Event, ItemEnded, RunEnded, RunStarted, StageBegan, Watcher
-from distributed_trf.pipeline.watch.feed import Feed
+from distributed_trf.pipeline.study_scope import HEARD, SOUNDS
+from distributed_trf.pipeline.watch.dashboard_link import DashboardLink
+from distributed_trf.pipeline.watch.events import (
+    Dashboard,
+    Event,
+    EventLog,
+    ItemEnded,
+    RunEnded,
+    RunStarted,
+    StageBegan,
+    Watcher,
+)
+from distributed_trf.pipeline.watch.progress_grid import ProgressGrid
 from distributed_trf.recordings.recording_set import unusable_sessions
 from distributed_trf.store.atomic import sweep
 from distributed_trf.store.fingerprint import digest_file
@@ -67,7 +72,7 @@ def nothing_to_do(context: Context, planned: Sequence[Planned]) -> Report | None
     gather_reliability(context, done)
     return Report(
         skipped=dict(Counter(item.stage for item in done)),
-        beside=str(find_beside(context) or ""),
+        beside=str(find_extra_items(context) or ""),
         **_of_recordings(context, done),
     )
 
@@ -95,7 +100,7 @@ class Run:
         self.report = Report(folder=self.folder, **_of_recordings(context, done))
         self.client: Any = None
         self._at_first = planned
-        self.board = Board(planned, _layers(context))
+        self.board = ProgressGrid(planned, _layers(context))
         self._watchers: list[Watcher] = [self.board] if watcher is None else [self.board, watcher]
         self._telling = RLock()
         self._proofs: dict[str, dict[str, Any]] = {}
@@ -114,7 +119,7 @@ class Run:
                     if self._stage(stage):
                         self.report.seconds[stage] = round(time.perf_counter() - start, 3)
                         self._look_at_workers()
-                self.report.beside = str(find_beside(self.context) or "")
+                self.report.beside = str(find_extra_items(self.context) or "")
                 state = "finished"
             finally:  # at once: workers may take their time to go
                 self._tell(RunEnded(state, self.report))
@@ -135,7 +140,7 @@ class Run:
                 from distributed_trf.clusters.worker_proof import describe_workers
 
                 check_devices(self.context, self._at_first, describe_workers(self.client))
-            with Feed(self.client, self.board, self._tell) as feed:
+            with DashboardLink(self.client, self.board, self._tell) as feed:
                 dashboard = feed.dashboard(self.recipe.dashboard)
                 self._started(self.recipe.kind, self.recipe.device, feed.workers, dashboard)
                 with performance_report(filename=str(self.folder / "performance.html"), mode="inline"):

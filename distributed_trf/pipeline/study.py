@@ -8,15 +8,15 @@ from typing import Self
 from distributed_trf.clusters.recipe import Recipe
 from distributed_trf.config.study import StudySettings, load_study
 from distributed_trf.pipeline.array_run import Element, run_element
-from distributed_trf.pipeline.beside import Beside, find_beside, prune_study
 from distributed_trf.pipeline.costs.fit_cost import cost
 from distributed_trf.pipeline.costs.operations import Cost
+from distributed_trf.pipeline.extra_items import ExtraItems, find_extra_items, prune_study
 from distributed_trf.pipeline.forecast import Forecast
 from distributed_trf.pipeline.repair import Damaged, repair_study
-from distributed_trf.pipeline.report import Report
 from distributed_trf.pipeline.run import run_study
+from distributed_trf.pipeline.run_record import Report
+from distributed_trf.pipeline.status import Planned, survey_all
 from distributed_trf.pipeline.study_context import Context
-from distributed_trf.pipeline.survey import Planned, survey_all
 from distributed_trf.pipeline.watch.events import Watcher
 from distributed_trf.store.item_locks import holders
 from distributed_trf.store.study_store import StudyStore
@@ -127,16 +127,16 @@ class Study:
         StudyStore.open(self.output)
         return repair_study(Context.open(self.settings, to_run=False))
 
-    def beside(self) -> Beside:
+    def beside(self) -> ExtraItems:
         """Return what the folder keeps that the study does not ask for, without writing anything."""
-        return find_beside(Context.open(self.settings, to_run=False))
+        return find_extra_items(Context.open(self.settings, to_run=False))
 
-    def prune(self) -> Beside:
+    def prune(self) -> ExtraItems:
         """Remove what the folder keeps that the study does not ask for, such as fits of a network taken out of it.
 
         Returns
         -------
-        Beside
+        ExtraItems
             What was removed.
 
         Raises

@@ -14,9 +14,9 @@ from distributed_trf.errors import ConfigError, RecordingError
 from distributed_trf.features.families.registry import FAMILIES, check_weights, frame_rate, is_known
 from distributed_trf.features.network_table import Layer, NetworkTable, chosen_layers, chosen_weights, load_table
 from distributed_trf.features.resample import FINEST_BIN, KEPT_RATE
-from distributed_trf.pipeline.asked import batch_sizes
 from distributed_trf.pipeline.stages.extract import feature_layout, heard_lengths
 from distributed_trf.pipeline.stages.lowpass import check_lowpass
+from distributed_trf.pipeline.study_scope import batch_sizes
 from distributed_trf.recordings.formats import open_recordings
 from distributed_trf.recordings.recording_set import RecordingSet, Stimulus
 from distributed_trf.store.feature_layout import FeatureLayout

@@ -9,8 +9,8 @@ import pytest
 from distributed_trf.cli.progress import Bars
 from distributed_trf.pipeline.execute import Outcome
 from distributed_trf.pipeline.items import Assess
-from distributed_trf.pipeline.report import Report
-from distributed_trf.pipeline.survey import Planned, State
+from distributed_trf.pipeline.run_record import Report
+from distributed_trf.pipeline.status import Planned, State
 from distributed_trf.pipeline.watch.events import (
     ClusterTold,
     Dashboard,

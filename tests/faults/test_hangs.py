@@ -10,10 +10,10 @@ import psutil
 
 from distributed_trf.pipeline.execute import execute, where
 from distributed_trf.pipeline.items import Fit
-from distributed_trf.pipeline.manifest import new_run
 from distributed_trf.pipeline.prepare import tasks
+from distributed_trf.pipeline.run_record import new_run
+from distributed_trf.pipeline.status import survey
 from distributed_trf.pipeline.study_context import Context
-from distributed_trf.pipeline.survey import survey
 from distributed_trf.store.fingerprint import digest
 from tests.faults.conftest import ends, scheduler_and_workers, wait_for, workers_of
 

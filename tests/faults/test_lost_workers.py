@@ -12,10 +12,10 @@ from distributed_trf.clusters import dask_settings
 from distributed_trf.clusters.start import start_cluster
 from distributed_trf.errors import WorkersLostError
 from distributed_trf.pipeline.dask_run import run_on
-from distributed_trf.pipeline.manifest import new_run
 from distributed_trf.pipeline.prepare import tasks
+from distributed_trf.pipeline.run_record import new_run
+from distributed_trf.pipeline.status import survey
 from distributed_trf.pipeline.study_context import Context
-from distributed_trf.pipeline.survey import survey
 from distributed_trf.store.study_store import StudyStore
 
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from distributed_trf import Study
-from distributed_trf.pipeline.report import Report
+from distributed_trf.pipeline.run_record import Report
 from tests.small_recordings import ALPHAS, write_repeats
 
 

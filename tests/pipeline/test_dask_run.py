@@ -6,9 +6,8 @@ from distributed import Client
 
 from distributed_trf import Study, start_cluster
 from distributed_trf.pipeline.dask_run import run_on
-from distributed_trf.pipeline.manifest import new_run
 from distributed_trf.pipeline.prepare import prepare, tasks
-from distributed_trf.pipeline.shared import Shared, share
+from distributed_trf.pipeline.run_record import RunSettings, new_run, write_run_settings
 from distributed_trf.pipeline.study_context import Context
 from distributed_trf.store.study_store import StudyStore
 
@@ -37,7 +36,7 @@ def test_items_that_raise_unexpectedly__are_tried_again_and_then_fail_alone(writ
     StudyStore.create(study.output)
     context = Context.open(study.settings)
     run = new_run(context.store.runs)
-    share(run, Shared(study=context.study, tables=context.tables))
+    write_run_settings(run, RunSettings(study=context.study, tables=context.tables))
     given = list(tasks(context, prepare(context, "read", []), device="cpu", run=run, limit=None))
     monkeypatch.setattr("distributed_trf.pipeline.execute.read_session", refuse)
     with Client(processes=False, n_workers=1, threads_per_worker=1, dashboard_address=None) as client:

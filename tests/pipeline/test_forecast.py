@@ -19,8 +19,8 @@ from distributed_trf.pipeline.costs.fit_cost import cost
 from distributed_trf.pipeline.costs.operations import Cost, Operations
 from distributed_trf.pipeline.forecast import Rates, measure_rates
 from distributed_trf.pipeline.memory_check import check_devices, check_memory, process_bytes
+from distributed_trf.pipeline.status import survey_all
 from distributed_trf.pipeline.study_context import Context
-from distributed_trf.pipeline.survey import survey_all
 
 FAKE_GPU = Path(__file__).parents[2] / "fake_gpu"
 NETWORKS = [{"name": "small_whisper", "weights": ["reset"]}, {"name": "mel_whisper"}]

@@ -13,8 +13,8 @@ from distributed_trf import Study, open_models, open_results
 from distributed_trf.pipeline.dependencies import Dependencies
 from distributed_trf.pipeline.items import Fit, ReadSession
 from distributed_trf.pipeline.stages.read_recordings import load_counts
+from distributed_trf.pipeline.status import State
 from distributed_trf.pipeline.study_context import Context
-from distributed_trf.pipeline.survey import State
 from distributed_trf.store.models import write_model
 from distributed_trf.store.receipts import Receipt, read_receipt, write_receipt
 from distributed_trf.store.study_store import StudyStore

@@ -16,7 +16,7 @@ from distributed_trf import Study, open_features, open_results
 from distributed_trf.clusters.recipe import load_recipe
 from distributed_trf.features.network_table import load_table
 from distributed_trf.pipeline import dependencies
-from distributed_trf.pipeline.survey import State
+from distributed_trf.pipeline.status import State
 from distributed_trf.store import fingerprint
 from tests.conftest import SMALL_WHISPER
 

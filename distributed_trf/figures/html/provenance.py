@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.config.study import AlphaGrid, ReliabilitySettings, RidgeSettings, StudySettings
-from distributed_trf.pipeline.past_runs import PastRun
+from distributed_trf.pipeline.run_record import PastRun
 from distributed_trf.results.open_results import unpacked
 from distributed_trf.results.published.import_csv import IMPORTED
 

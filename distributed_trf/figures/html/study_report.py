@@ -20,9 +20,8 @@ from distributed_trf.figures.html.tables import area_table, found, reliability_c
 from distributed_trf.figures.inputs import Inputs
 from distributed_trf.pipeline.fit_state import fit_state
 from distributed_trf.pipeline.items import LABELS, STAGES
-from distributed_trf.pipeline.manifest import now
-from distributed_trf.pipeline.past_runs import PastRun, past_runs
-from distributed_trf.pipeline.standing import Standing, standing
+from distributed_trf.pipeline.run_record import PastRun, now, past_runs
+from distributed_trf.pipeline.status import StageStatus, folder_status
 from distributed_trf.store.results import has_results
 from distributed_trf.store.study_store import StudyStore
 
@@ -41,7 +40,7 @@ class Undone:
     n: int
 
 
-def item_table(stages: Sequence[Standing]) -> Table:
+def item_table(stages: Sequence[StageStatus]) -> Table:
     """Count items by stage."""
     missing = [NONE if s.missing is None else str(len(s.missing)) for s in stages]
     return Table(
@@ -55,7 +54,7 @@ def item_table(stages: Sequence[Standing]) -> Table:
     )
 
 
-def undone(stages: Sequence[Standing]) -> list[Undone]:
+def undone(stages: Sequence[StageStatus]) -> list[Undone]:
     """Gather items that failed or are missing by reason, in the order of stages."""
     by_reason: dict[tuple[str, str], list[str]] = {}
     for state in ("failed", "missing"):
@@ -151,7 +150,7 @@ def write_report(
     ds = results_if_any(store, inputs)
     runs = past_runs(store)
     made = origin(ds, runs)
-    stages, state = standing(store, runs, study or made.study), fit_state(store, study)
+    stages, state = folder_status(store, runs, study or made.study), fit_state(store, study)
     write_page(
         Path(path),
         "study.html.j2",

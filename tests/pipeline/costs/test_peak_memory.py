@@ -30,9 +30,8 @@ from distributed_trf.pipeline.items import (
     bins_part,
     layer_part,
 )
-from distributed_trf.pipeline.manifest import new_run
 from distributed_trf.pipeline.memory_check import process_bytes
-from distributed_trf.pipeline.shared import Shared, share
+from distributed_trf.pipeline.run_record import RunSettings, new_run, write_run_settings
 from distributed_trf.pipeline.study_context import Context
 from distributed_trf.recordings.simulation.simulate import simulate
 from distributed_trf.store.features import NetworkFeatures, write_batch
@@ -94,7 +93,7 @@ class Bench:
         self.context = Context.open(self.study)
         self.session = self.context.recordings.sessions[0].name
         self.run = new_run(self.store.runs)
-        share(self.run, Shared(study=self.study, tables=self.context.tables))
+        write_run_settings(self.run, RunSettings(study=self.study, tables=self.context.tables))
 
     def _table(self, width):
         """A spectrogram of some width, which may be two layers."""

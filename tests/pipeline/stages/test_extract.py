@@ -14,11 +14,12 @@ from distributed_trf import Study, start_cluster
 from distributed_trf.pipeline.allocate import allocate_features
 from distributed_trf.pipeline.dask_run import run_on
 from distributed_trf.pipeline.execute import execute, fail
-from distributed_trf.pipeline.manifest import new_run
 from distributed_trf.pipeline.prepare import tasks
+from distributed_trf.pipeline.run_record import new_run
 from distributed_trf.pipeline.stages.extract import overlap_write
+from distributed_trf.pipeline.status import survey
 from distributed_trf.pipeline.study_context import Context
-from distributed_trf.pipeline.survey import items, survey
+from distributed_trf.pipeline.study_scope import items
 from distributed_trf.store.study_store import StudyStore
 
 

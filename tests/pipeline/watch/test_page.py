@@ -19,11 +19,11 @@ import yaml
 from distributed_trf import Study, open_results
 from distributed_trf.clusters.recipe import load_recipe
 from distributed_trf.pipeline.items import Fit
-from distributed_trf.pipeline.report import Report
-from distributed_trf.pipeline.survey import Planned, State
-from distributed_trf.pipeline.watch.board import Board
+from distributed_trf.pipeline.run_record import Report
+from distributed_trf.pipeline.status import Planned, State
+from distributed_trf.pipeline.watch.dashboard_link import DashboardLink
 from distributed_trf.pipeline.watch.events import ItemEnded, RunEnded, RunStarted, WorkerJoined, WorkerLeft
-from distributed_trf.pipeline.watch.feed import Feed
+from distributed_trf.pipeline.watch.progress_grid import ProgressGrid
 from tests.browser import chromium, needs_chromium
 
 MEL = {"name": "mel_librosa"}
@@ -205,10 +205,10 @@ def test_page__of_a_scheduler_that_outlives_its_runs_shows_the_latest():
         Client(cluster) as client,
     ):
         for name in ("first", "second"):
-            board = Board(
+            board = ProgressGrid(
                 [Planned(Fit("timit", name, "reset", 0, 50.0), State.PENDING, "", {})], {name: [(0, "a", "b")]}
             )
-            with Feed(client, board, lambda _: None) as feed:
+            with DashboardLink(client, board, lambda _: None) as feed:
                 page = feed.dashboard("127.0.0.1:0")
                 board(RunEnded("finished", Report()))
         assert page.taken is None

@@ -1,8 +1,8 @@
-"""What decides which work items a study has, and what a run remembers of it for those who lack the recordings."""
+"""Which work items a study asks for: known from its settings and recordings, or from what a run left in its folder."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
@@ -12,14 +12,31 @@ from distributed_trf.config.extraction import NetworkSettings, Weights
 from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import StoreError
 from distributed_trf.features.network_table import Layer, NetworkTable, chosen_layers, chosen_weights
-from distributed_trf.pipeline.shared import shared
+from distributed_trf.pipeline.items import (
+    ANALYSE,
+    ASSESS,
+    EXTRACT,
+    FIT,
+    READ,
+    Assess,
+    BootstrapTest,
+    BootstrapTraining,
+    Extract,
+    Fit,
+    FitLowpass,
+    FitTogether,
+    Item,
+    ReadSession,
+    ReadSounds,
+)
+from distributed_trf.pipeline.run_record import run_settings
 from distributed_trf.store.study_store import StudyStore
 
 HEARD, SOUNDS = "heard", "sounds"
 """Fields of a run's manifest."""
 
 
-class Asked(Protocol):
+class ItemSource(Protocol):
     """A study, and of its recordings and networks what its items follow from."""
 
     @property
@@ -40,7 +57,7 @@ class Asked(Protocol):
 
 
 @dataclass(frozen=True)
-class Remembered:
+class FolderScope:
     """The same, as the folder of a study tells it."""
 
     study: StudySettings
@@ -54,7 +71,7 @@ class Remembered:
     def of_run(cls, store: StudyStore, run: str, manifest: Mapping[str, Any], study: StudySettings) -> Self | None:
         """Return what a run left, for a study that asks for no more than the run did; None if it left too little."""
         try:
-            tables = shared(store.runs / run).tables
+            tables = run_settings(store.runs / run).tables
             heard, sounds = manifest[HEARD], manifest[SOUNDS]
         except (StoreError, ValidationError, KeyError):
             return None
@@ -87,3 +104,53 @@ def batch_sizes(n: int, size: int) -> tuple[int, ...]:
     (8, 8, 4)
     """
     return tuple(min(size, n - start) for start in range(0, n, size))
+
+
+def items(source: ItemSource, stage: str) -> Iterator[Item]:
+    """List the work items of a stage."""
+    study = source.study
+    if stage == ANALYSE:
+        yield from _analyses(source)
+    if stage == EXTRACT:
+        yield from _extractions(source)
+    for stimuli in study.stimuli:
+        if stage == READ:
+            yield ReadSounds(stimuli)
+            for session in source.heard(stimuli):
+                yield ReadSession(stimuli, session)
+        if stage == ASSESS and study.reliability is not None:
+            for bin_width in study.bin_widths:
+                for session in source.heard(stimuli):
+                    yield Assess(stimuli, bin_width, session)
+        for network in study.networks if stage == FIT else ():
+            for weights in source.weights(network):
+                for layer in source.layers(network):
+                    for bin_width in study.bin_widths:
+                        yield Fit(stimuli, network.name, weights, layer.id, bin_width)
+
+
+def _extractions(source: ItemSource) -> Iterator[Item]:
+    """List extractions network by network, so that a worker builds each as seldom as can be."""
+    for network in source.study.networks:
+        for weights in source.weights(network):
+            for stimuli in source.study.stimuli:
+                for batch in range(len(source.batches(stimuli))):
+                    yield Extract(stimuli, network.name, weights, batch)
+
+
+def _analyses(source: ItemSource) -> Iterator[Item]:
+    study = source.study
+    for stimuli in study.stimuli:
+        for bin_width in study.bin_widths:
+            for together in study.together:
+                network = next(n for n in study.networks if n.name == together.network)
+                for weights in source.weights(network):
+                    yield FitTogether(stimuli, together.network, weights, bin_width)
+            for p in study.lowpass:
+                for lowpass_bin in p.lowpass_bins:
+                    yield FitLowpass(stimuli, p.network, p.weights, p.layer, bin_width, lowpass_bin)
+            for b in study.bootstraps:
+                for percent in b.training_percent:
+                    yield BootstrapTraining(stimuli, b.network, b.weights, b.layer, bin_width, percent)
+                if b.test_percent:
+                    yield BootstrapTest(stimuli, b.network, b.weights, b.layer, bin_width)

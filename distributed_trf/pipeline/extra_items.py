@@ -17,8 +17,9 @@ from pathlib import Path
 from distributed_trf.errors import StoreError
 from distributed_trf.pipeline.allocate import follow, gather_reliability, is_well, result_grid
 from distributed_trf.pipeline.items import ANALYSE, ASSESS, EXTRACT, FIT, READ, STAGES, Extract, Fit
+from distributed_trf.pipeline.status import State, survey
 from distributed_trf.pipeline.study_context import Context
-from distributed_trf.pipeline.survey import State, items, survey
+from distributed_trf.pipeline.study_scope import items
 from distributed_trf.store.features import drop_layers, stored_layers
 from distributed_trf.store.laid import forget_laid, laid_if_any
 from distributed_trf.store.receipts import SPIKES, read_receipt, revoke_receipt, write_receipt
@@ -29,7 +30,7 @@ from distributed_trf.store.vouched import REMEDY
 
 
 @dataclass(frozen=True)
-class Beside:
+class ExtraItems:
     """Work that is kept though the study does not ask for it."""
 
     items: tuple[tuple[str, str], ...]
@@ -70,7 +71,7 @@ class Beside:
         return " and ".join(told) or f"{_counted(parts, 'part')} of items"
 
 
-def find_beside(context: Context) -> Beside:
+def find_extra_items(context: Context) -> ExtraItems:
     """Find what the study's folder keeps that the study does not ask for."""
     store = context.store
     asked = {stage: {item.key: item for item in items(context, stage)} for stage in STAGES}
@@ -90,7 +91,7 @@ def find_beside(context: Context) -> Beside:
             chunks += fit_chunks(store.results, place)
             networks.add(place[1])
     wanted = set(_outputs(context))
-    return Beside(
+    return ExtraItems(
         items=tuple(done),
         failures=tuple(failures),
         outputs=tuple(path for path in store.outputs() if path not in wanted),
@@ -100,7 +101,7 @@ def find_beside(context: Context) -> Beside:
     )
 
 
-def prune_study(context: Context) -> Beside:
+def prune_study(context: Context) -> ExtraItems:
     """Remove what the study's folder keeps that the study does not ask for; what that was.
 
     Raises
@@ -112,7 +113,7 @@ def prune_study(context: Context) -> Beside:
     """
     store = context.store
     with run_lock(store):
-        beside = find_beside(context)
+        beside = find_extra_items(context)
         for stage, key in beside.items:
             revoke_receipt(store, stage, key)
             if stage == READ:

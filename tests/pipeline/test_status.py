@@ -9,13 +9,11 @@ import pytest
 
 from distributed_trf import Study
 from distributed_trf.config.study import load_study
-from distributed_trf.pipeline.asked import Remembered
 from distributed_trf.pipeline.items import STAGES
-from distributed_trf.pipeline.past_runs import past_runs
-from distributed_trf.pipeline.shared import shared
-from distributed_trf.pipeline.standing import NOT_BEGUN, standing
+from distributed_trf.pipeline.run_record import past_runs, run_settings
+from distributed_trf.pipeline.status import NOT_BEGUN, folder_status
 from distributed_trf.pipeline.study_context import Context
-from distributed_trf.pipeline.survey import items
+from distributed_trf.pipeline.study_scope import FolderScope, items
 from distributed_trf.pipeline.watch.events import ItemEnded
 from distributed_trf.store.receipts import revoke_receipt
 from distributed_trf.store.study_store import StudyStore
@@ -25,10 +23,10 @@ QUICK = {"draws": 50, "shifts": 9}
 
 
 def stands(workplace, study=None):
-    """Return standing by stage; the settings are those of the newest run unless given."""
+    """Return folder_status by stage; the settings are those of the newest run unless given."""
     store = StudyStore.open(workplace / "study")
     runs = past_runs(store)
-    return {s.stage: s for s in standing(store, runs, study or load_study("study.yaml"))}
+    return {s.stage: s for s in folder_status(store, runs, study or load_study("study.yaml"))}
 
 
 def test_remembered__lists_the_items_that_the_context_does(write_study, workplace):
@@ -46,7 +44,7 @@ def test_remembered__lists_the_items_that_the_context_does(write_study, workplac
     assert study.run(None).ok
     store = StudyStore.open(study.output)
     (run,) = past_runs(store)
-    remembered = Remembered.of_run(store, run.name, run.manifest, study.settings)
+    remembered = FolderScope.of_run(store, run.name, run.manifest, study.settings)
     context = Context.open(study.settings)
     for stage in STAGES:
         assert list(items(remembered, stage)) == list(items(context, stage))
@@ -110,7 +108,7 @@ def test_standing__counts_receipts_where_a_run_left_no_word(write_study, workpla
     assert Study.load("study.yaml").run(None).ok
     (run,) = (workplace / "study/runs").iterdir()
     (run / torn).write_text("{")
-    shared.cache_clear()  # another process has not read it before
+    run_settings.cache_clear()  # another process has not read it before
     found = stands(workplace)
     receipts = Counter(path.parent.name for path in (workplace / "study/receipts").glob("*/*.json"))
     assert receipts.pop("spikes") == 2  # no items of their own

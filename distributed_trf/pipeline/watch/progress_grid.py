@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from distributed_trf.pipeline.items import EXTRACT, Extract, Fit, Item
-from distributed_trf.pipeline.survey import Planned, State
+from distributed_trf.pipeline.status import Planned, State
 from distributed_trf.pipeline.watch.events import Event, ItemEnded, RunEnded, RunStarted, StageBegan
 
 REASONS = 20
@@ -36,7 +36,7 @@ class Cell(StrEnum):
     FAILED = "f"
 
 
-class Board:
+class ProgressGrid:
     """Watch a run and keep what a page shows of it.
 
     Parameters

@@ -9,8 +9,8 @@ import time
 from queue import SimpleQueue
 from typing import Any, Self
 
-from distributed_trf.pipeline.watch.board import Board
 from distributed_trf.pipeline.watch.events import ClusterTold, Dashboard, Watcher, WorkerJoined, WorkerLeft
+from distributed_trf.pipeline.watch.progress_grid import ProgressGrid
 
 INTERVAL = 1.0
 """Seconds between two sendings; a large board that takes long to send is sent less often."""
@@ -20,7 +20,7 @@ TIMEOUT = 30.0
 """Seconds after which a scheduler that does not answer is left alone."""
 
 
-class Feed:
+class DashboardLink:
     """Keep the study's page on the dashboard up to date while a block runs, and tell watchers of workers.
 
     Parameters
@@ -33,7 +33,7 @@ class Feed:
         Told of workers that join and leave, and of what is done about it.
     """
 
-    def __init__(self, client: Any, board: Board, tell: Watcher) -> None:
+    def __init__(self, client: Any, board: ProgressGrid, tell: Watcher) -> None:
         self._client, self._board, self._tell = client, board, tell
         self._unsent: dict[str, str] = {}
         self._heard: SimpleQueue[dict[str, Any]] = SimpleQueue()

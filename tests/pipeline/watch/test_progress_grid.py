@@ -9,10 +9,10 @@ import pytest
 
 from distributed_trf.pipeline.execute import Outcome
 from distributed_trf.pipeline.items import Assess, Extract, Fit
-from distributed_trf.pipeline.report import Report
-from distributed_trf.pipeline.survey import Planned, State
-from distributed_trf.pipeline.watch.board import REASONS, Board
+from distributed_trf.pipeline.run_record import Report
+from distributed_trf.pipeline.status import Planned, State
 from distributed_trf.pipeline.watch.events import ItemEnded, RunEnded, RunStarted, StageBegan
+from distributed_trf.pipeline.watch.progress_grid import REASONS, ProgressGrid
 
 LAYERS = {"one": [(0, "first", "conv"), (3, "last", "rnn")], "two": [(0, "mel", "spectrogram")]}
 
@@ -41,7 +41,7 @@ def table(board, name):
 
 
 def test_board__puts_every_fit_where_it_belongs():
-    board = Board(fits(), LAYERS)
+    board = ProgressGrid(fits(), LAYERS)
     board(StageBegan("fit", fits()))
     board(ended(Fit("mvocs", "one", "reset", 3, 12.5), 0.123456))
     board(ended(Fit("mvocs", "two", "reset", 0, 12.5), message="no"))
@@ -68,7 +68,7 @@ def test_board__of_a_resumed_run_has_what_was_found_before():
     done = planned(Fit("timit", "one", "reset", 0, 50.0), State.DONE, 0.5)
     stale = planned(Fit("timit", "one", "reset", 3, 50.0), State.STALE)
     blocked = planned(Fit("timit", "two", "reset", 0, 50.0), State.WAITING)
-    board = Board([done, stale, blocked], LAYERS)
+    board = ProgressGrid([done, stale, blocked], LAYERS)
     assert table(board, "timit 50")["cells"] == [[["e", 0.5], ["w", None]], [["w", None]]]
     board(StageBegan("fit", [done, stale, blocked]))
     assert table(board, "timit 50")["cells"] == [[["e", 0.5], ["w", None]], [["b", None]]]
@@ -78,7 +78,7 @@ def test_board__of_a_resumed_run_has_what_was_found_before():
 
 def test_board__counts_batches_of_each_row():
     heard = [planned(Extract("timit", network, "reset", k)) for network in LAYERS for k in range(3)]
-    board = Board([*heard, *fits()], LAYERS)
+    board = ProgressGrid([*heard, *fits()], LAYERS)
     board(StageBegan("extract", [planned(heard[0].item, State.DONE), *heard[1:]]))
     board(ended(heard[1].item))
     assert table(board, "timit 50")["heard"] == [[2, 3], [0, 3]]
@@ -89,7 +89,7 @@ def test_board__tells_time_left_of_the_stage_under_way_alone(monkeypatch):
     now = [1000.0]
     monkeypatch.setattr("time.time", lambda: now[0])
     assess = [planned(Assess("timit", 50.0, f"s{k}")) for k in range(4)]
-    board = Board([*assess, *fits()], LAYERS)
+    board = ProgressGrid([*assess, *fits()], LAYERS)
     board(RunStarted("study", Path("out"), Path("run"), "local", "cpu", {}, None))
     board(StageBegan("assess", assess))
     assert [stage["left"] for stage in board.head()["stages"]] == [None, None]
@@ -105,7 +105,7 @@ def test_board__tells_time_left_of_the_stage_under_way_alone(monkeypatch):
 
 def test_board__groups_failures_by_reason_and_keeps_them_few_and_short():
     items = [Fit("timit", "one", "reset", 0, float(k + 1)) for k in range(200)]
-    board = Board([planned(item) for item in items], LAYERS)
+    board = ProgressGrid([planned(item) for item in items], LAYERS)
     for k, item in enumerate(items):
         board(ended(item, message="the same" if k < 100 else f"{k} " + "long " * 1000))
     failed = board.head()["failed"]
@@ -120,7 +120,7 @@ def test_board__stays_small(networks, layers, limit):
     """The study of Ahmed et al. (2025), and one of 50 000 fits."""
     names = {f"network_{k}": [(i, f"layer_{i}", "conv") for i in range(layers)] for k in range(networks)}
     items = [Fit("timit", name, "trained", i, 50.0) for name, of in names.items() for i, _, _ in of]
-    board = Board([planned(item) for item in items], names)
+    board = ProgressGrid([planned(item) for item in items], names)
     board(StageBegan("fit", [planned(item) for item in items]))
     for item in items:
         board(ended(item, 0.123456789))
