@@ -27,7 +27,7 @@ from distributed_trf.pipeline.study_scope import items
 from distributed_trf.pipeline.watch.events import ItemEnded, RunStarted
 from distributed_trf.store.receipts import SPIKES, Receipt, write_receipt
 from distributed_trf.store.study_store import StudyStore
-from distributed_trf.store.zarr_arrays import write_group
+from distributed_trf.store.zarr_store import write_group
 
 NETWORKS = ("whisper_tiny", "whisper_base", "wav2vec2", "speech2text", "wav2letter", "deepspeech2",
             "mel_whisper", "mel_speech2text", "mel_librosa", "mel_deepspeech2")  # fmt: skip

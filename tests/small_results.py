@@ -8,8 +8,8 @@ import numpy as np
 import xarray as xr
 
 from distributed_trf import names
+from distributed_trf.store.result_allocation import allocate_result_arrays, record_digests
 from distributed_trf.store.result_grid import Grid
-from distributed_trf.store.result_laying import lay_results, vouch_for_all
 from distributed_trf.store.results import write_fit, write_reliability
 from distributed_trf.store.study_store import StudyStore
 
@@ -69,11 +69,11 @@ def small_results() -> xr.Dataset:
 def write_small_study(root: Path) -> Path:
     """Write the fits as a study does; return its folder."""
     store = StudyStore.create(root)
-    lay_results(store.results, GRID, [], {"study": "small", "versions": {"numpy": "2"}})
+    allocate_result_arrays(store.results, GRID, [], {"study": "small", "versions": {"numpy": "2"}})
     for place, values in FITS.items():
         r = np.array(values)
         fit = {"r": r, "alpha": np.where(np.isnan(r), np.nan, 10.0), "cv_score": np.full(3, np.nan)}
         write_fit(store.results, place, fit)
     write_reliability(store.results, "timit", 50.0, {name: np.array(values) for name, values in RELIABILITY.items()})
-    vouch_for_all(store.results)
+    record_digests(store.results)
     return store.root

@@ -6,8 +6,8 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+from distributed_trf.store.allocation import read_allocation, write_allocation
 from distributed_trf.store.fingerprint import digest_file
-from distributed_trf.store.laid import read_laid, write_laid
 from distributed_trf.store.receipts import read_receipt, write_receipt
 from distributed_trf.store.study_store import StudyStore
 
@@ -23,8 +23,8 @@ def vouch_for_changes(store: StudyStore, group: Path) -> None:
     """Take the files of a group, as a test has changed them, for those that were written."""
     laid = store.laid / group.relative_to(store.root).with_suffix(".json")
     if laid.exists():
-        was = read_laid(store.root, group)
-        write_laid(store.root, group, replace(was, files={key: digest_file(group / key) for key in was.files}))
+        was = read_allocation(store.root, group)
+        write_allocation(store.root, group, replace(was, files={key: digest_file(group / key) for key in was.files}))
     for path in store.receipts.glob("*/*.json"):
         receipt = read_receipt(store, path.parent.name, path.stem)
         vouched = {} if receipt is None else receipt.files.get(store.name(group), {})

@@ -1,4 +1,7 @@
-"""``start_cluster``: the one door from a recipe to running workers."""
+"""Workers that a batch system starts.
+
+``start_cluster``: the one door from a recipe to running workers.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,67 @@ from pathlib import Path
 from typing import Any
 
 from distributed_trf.clusters.dask_settings import dask_settings
+from distributed_trf.clusters.job_script import NAME, cluster_class, job_options, job_script
 from distributed_trf.clusters.recipe import Recipe, load_recipe
 from distributed_trf.clusters.recipe_jobs import JobRecipe
 from distributed_trf.clusters.recipe_machines import ExistingRecipe, SshRecipe
-from distributed_trf.clusters.start_jobs import start_jobs
 from distributed_trf.clusters.start_local import start_local
 from distributed_trf.clusters.start_machines import connect, start_ssh
+from distributed_trf.clusters.this_machine import check_command, check_interface, free_address
+from distributed_trf.clusters.tls import keys
 from distributed_trf.clusters.worker_setup import tell_workers
+from distributed_trf.errors import ConfigError
+
+
+@contextmanager
+def start_jobs(recipe: JobRecipe) -> Iterator[Any]:
+    """Submit the jobs of a recipe, yield a client and cancel them at the end.
+
+    The block begins at once: tasks wait for the first job that starts.
+
+    Raises
+    ------
+    ConfigError
+        If this machine lacks a command or the interface, or dask-jobqueue cannot use the recipe; nothing was submitted
+        then.
+    SubmissionError
+        If the queue refuses every job.
+    WorkersLostError
+        If no job is left and no more may be submitted.
+    """
+    from distributed import Client
+
+    from distributed_trf.clusters.watchdog import watch_jobs
+
+    job_script(recipe)
+    for command in recipe.commands:
+        check_command(command, recipe.kind)
+    check_interface(recipe.interface_here)
+    with (
+        keys(recipe.tls_directory) as security,
+        _scheduler(recipe, security) as cluster,
+        watch_jobs(cluster, recipe),
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+def _scheduler(recipe: JobRecipe, security: Any) -> Any:
+    """Start a scheduler in this process that can submit jobs."""
+    try:
+        recipe.log_directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"log_directory = {recipe.log_directory}: it cannot be made: {error}") from error
+    return cluster_class(recipe)(
+        name=NAME,
+        security=security,
+        interface=recipe.interface,
+        scheduler_options={
+            "interface": recipe.interface_here,
+            "dashboard_address": free_address(recipe.dashboard),
+        },
+        **job_options(recipe),
+    )
 
 
 @contextmanager

@@ -18,13 +18,13 @@ from distributed_trf.pipeline.run_record import provenance
 from distributed_trf.pipeline.stages.extract import feature_layout
 from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.study_scope import items
-from distributed_trf.store.feature_layout import FeatureLayout
-from distributed_trf.store.features import lay_features, stored_layers
+from distributed_trf.store.allocation import allocation_if_any
+from distributed_trf.store.feature_arrays import allocate_feature_arrays, stored_layers
+from distributed_trf.store.features import FeatureLayout
 from distributed_trf.store.item_locks import claim
-from distributed_trf.store.laid import laid_if_any
 from distributed_trf.store.receipts import read_receipt, revoke_receipt, vouched_files, write_receipt
+from distributed_trf.store.result_allocation import allocate_result_arrays, describe_results, has_grid
 from distributed_trf.store.result_grid import Grid, Place
-from distributed_trf.store.result_laying import describe_results, has_grid, lay_results
 from distributed_trf.store.results import (
     ANALYSES_ATTR,
     empty_fit,
@@ -35,8 +35,7 @@ from distributed_trf.store.results import (
     write_reliability,
 )
 from distributed_trf.store.study_store import StudyStore
-from distributed_trf.store.vouched import check_files
-from distributed_trf.store.zarr_arrays import member, open_group, read
+from distributed_trf.store.zarr_store import check_files, member, open_group, read
 
 
 def allocate_features(context: Context) -> tuple[list[str], set[str]]:
@@ -66,7 +65,7 @@ def allocate_features(context: Context) -> tuple[list[str], set[str]]:
                 layout = feature_layout(context.study, table, weights, layers, sounds.details, durations, batches)
                 path = store.features(stimuli, network.name, weights)
                 extractions = [Extract(stimuli, network.name, weights, batch) for batch in range(len(batches))]
-                if lay_features(store, path, layout, _losing(store, extractions, path, layout, gone)):
+                if allocate_feature_arrays(store, path, layout, _losing(store, extractions, path, layout, gone)):
                     mended.add(store.name(path))
     return gone, mended
 
@@ -131,7 +130,7 @@ class _Fits:
         self._expectations = Dependencies(context)
         self._receipts = {receipt.stem for receipt in store.receipts.glob(f"{FIT}/*.json")}
         self.done = {item.key: item.place for item in done if isinstance(item, Fit)}
-        filled = filled_places(store.results) if laid_if_any(store.root, store.results) is not None else set()
+        filled = filled_places(store.results) if allocation_if_any(store.root, store.results) is not None else set()
         self._places = {Fit(*place).key: place for place in (*filled, *store.all_models())}
         self.kept = {
             place for place in filled if (key := Fit(*place).key) not in self.done and self._outlasts(key, place)
@@ -168,7 +167,7 @@ def _lay(context: Context, of: _Fits) -> bool:
         revoke_receipt(store, FIT, key)
     well = [place for place in kept if place not in damaged]
     withheld, grid = of.kept - damaged, result_grid(context)
-    lay_results(store.results, grid, well, result_attrs(context), withheld=withheld, moved=follow(store))
+    allocate_result_arrays(store.results, grid, well, result_attrs(context), withheld=withheld, moved=follow(store))
     return not of.kept.issuperset(damaged)
 
 

@@ -39,11 +39,11 @@ from distributed_trf.pipeline.stages import (
     reliability,
 )
 from distributed_trf.pipeline.study_context import Context
+from distributed_trf.store.allocation import ROOT, read_allocation
 from distributed_trf.store.fingerprint import file_stamps, fingerprint, library_versions
-from distributed_trf.store.laid import ROOT, read_laid
 from distributed_trf.store.receipts import SPIKES, Receipt, read_failure, read_receipt
 from distributed_trf.store.study_store import StudyStore
-from distributed_trf.store.vouched import check_files
+from distributed_trf.store.zarr_store import check_files
 
 Fingerprint = dict[str, str]
 
@@ -200,7 +200,7 @@ class Dependencies:
         """Make sure that what a driver made for items to write into is as it was made."""
         if path not in self._laid:
             try:
-                check_files(path, read_laid(self._context.store.root, path).files)
+                check_files(path, read_allocation(self._context.store.root, path).files)
                 self._laid[path] = None
             except DamagedError as error:
                 self._laid[path] = error

@@ -20,13 +20,13 @@ from distributed_trf.pipeline.items import ANALYSE, ASSESS, EXTRACT, FIT, READ, 
 from distributed_trf.pipeline.status import State, survey
 from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.study_scope import items
-from distributed_trf.store.features import drop_layers, stored_layers
-from distributed_trf.store.laid import forget_laid, laid_if_any
+from distributed_trf.store.allocation import allocation_if_any, forget_allocation
+from distributed_trf.store.feature_arrays import drop_layers, stored_layers
 from distributed_trf.store.receipts import SPIKES, read_receipt, revoke_receipt, write_receipt
-from distributed_trf.store.result_laying import lay_results
+from distributed_trf.store.result_allocation import allocate_result_arrays
 from distributed_trf.store.results import filled_places, fit_chunks, said_of, stored_grid, withheld_places
 from distributed_trf.store.study_lock import run_lock
-from distributed_trf.store.vouched import REMEDY
+from distributed_trf.store.zarr_store import REMEDY
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def find_extra_items(context: Context) -> ExtraItems:
     ]
     fits = {item.place for item in asked[FIT].values() if isinstance(item, Fit)}
     chunks, networks = [], set()
-    if any(stage == FIT for stage, _ in done) and laid_if_any(store.root, store.results) is not None:
+    if any(stage == FIT for stage, _ in done) and allocation_if_any(store.root, store.results) is not None:
         for place in filled_places(store.results) - fits:
             chunks += fit_chunks(store.results, place)
             networks.add(place[1])
@@ -122,12 +122,12 @@ def prune_study(context: Context) -> ExtraItems:
         for path, layer in beside.layers:
             drop_layers(store, path, [layer])
         for path in beside.outputs:
-            forget_laid(store.root, path)
+            forget_allocation(store.root, path)
             shutil.rmtree(path, ignore_errors=True)
             _remove_empty(path.parent, store.root)
         for failure in beside.failures:
             failure.unlink(missing_ok=True)
-        known = laid_if_any(store.root, store.results) is not None
+        known = allocation_if_any(store.root, store.results) is not None
         if known and (beside.fits or stored_grid(store.results) != result_grid(context)):
             _lay_asked(context)
     return beside
@@ -142,7 +142,7 @@ def _lay_asked(context: Context) -> None:
         raise StoreError(f"{store.results}: the fit of {damaged[0]} is damaged, and {len(damaged) - 1} more; {REMEDY}")
     kept = {place for place in kept if is_well(store, place)}
     attrs, grid = said_of(store.results), result_grid(context)
-    lay_results(store.results, grid, kept, attrs, withheld=withheld & kept, moved=follow(store))
+    allocate_result_arrays(store.results, grid, kept, attrs, withheld=withheld & kept, moved=follow(store))
     assessed = [p.item for p in survey(context, ASSESS) if p.state is State.DONE]
     gather_reliability(context, assessed)
 

@@ -35,7 +35,7 @@ from distributed_trf.store.fingerprint import fingerprint
 from distributed_trf.store.receipts import Receipt, read_failure, read_receipt
 from distributed_trf.store.results import ANALYSES_ATTR, asked_grid, session_units
 from distributed_trf.store.study_store import StudyStore
-from distributed_trf.store.zarr_arrays import attributes, open_group
+from distributed_trf.store.zarr_store import attributes, open_group
 
 LIKELY = (
     "likely, spikes are on another clock than the trials or in other units of time (milliseconds or samples, not "

@@ -21,7 +21,7 @@ from distributed_trf.pipeline.status import Planned, State, survey
 from distributed_trf.pipeline.study_context import Context
 from distributed_trf.store.item_locks import claim
 from distributed_trf.store.receipts import revoke_receipt
-from distributed_trf.store.result_laying import mend_results
+from distributed_trf.store.result_allocation import mend_results
 
 
 def prepare(context: Context, stage: str, removed: list[str]) -> list[Planned]:

@@ -17,13 +17,13 @@ from distributed_trf.pipeline.items import FIT, STAGES
 from distributed_trf.pipeline.run_record import REMEDY, past_runs
 from distributed_trf.pipeline.status import Planned, State
 from distributed_trf.pipeline.study_context import Context
-from distributed_trf.store.laid import read_laid
+from distributed_trf.store.allocation import read_allocation
 from distributed_trf.store.receipts import SPIKES, read_failure, revoke_receipt, whole_receipt
-from distributed_trf.store.result_laying import mend_results
+from distributed_trf.store.result_allocation import mend_results
 from distributed_trf.store.results import located, stored_grid
 from distributed_trf.store.study_lock import run_lock
 from distributed_trf.store.study_store import StudyStore
-from distributed_trf.store.vouched import check_files
+from distributed_trf.store.zarr_store import check_files
 
 
 class Damaged(NamedTuple):
@@ -96,7 +96,7 @@ def _damaged_beside(store: StudyStore) -> Iterator[tuple[Damaged, str]]:
     known = {(store.root / r.relative_to(store.laid)).with_suffix(".zarr") for r in store.laid.rglob("*.json")}
     for path in sorted(known.union(store.root.glob("features/*/*/*.zarr"), store.root.glob(store.results.name))):
         try:
-            laid = read_laid(store.root, path)
+            laid = read_allocation(store.root, path)
             check_files(path, laid.files | laid.gathered)
         except DamagedError as error:
             yield Damaged("laid", store.name(path.with_suffix(""))), str(error)

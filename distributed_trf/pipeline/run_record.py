@@ -21,7 +21,7 @@ from distributed_trf.features.network_table import NetworkTable
 from distributed_trf.store.atomic import TEMPORARY, make_folder
 from distributed_trf.store.receipts import read_record, write_record
 from distributed_trf.store.study_store import StudyStore
-from distributed_trf.store.vouched import check_files
+from distributed_trf.store.zarr_store import check_files
 
 LIBRARIES = (
     "numpy",

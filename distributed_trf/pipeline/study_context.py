@@ -19,7 +19,7 @@ from distributed_trf.pipeline.stages.lowpass import check_lowpass
 from distributed_trf.pipeline.study_scope import batch_sizes
 from distributed_trf.recordings.formats import open_recordings
 from distributed_trf.recordings.recording_set import RecordingSet, Stimulus
-from distributed_trf.store.feature_layout import FeatureLayout
+from distributed_trf.store.features import FeatureLayout
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.trf.crossval import assign_folds
 

@@ -1,16 +1,19 @@
-"""Layers' features on the time bins of the responses, read from the store one batch of stimuli after another."""
+"""Layers' features on the time bins of the responses, read from the store one batch of stimuli after another.
+
+Reading what comes next while what was read is worked on.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from typing import TypeVar
 
 from distributed_trf.arrays import Array, like, namespace, to_device
 from distributed_trf.features.resample import each_to_bins
 from distributed_trf.recordings.recording_set import WHOLE_STIMULUS, rows
-from distributed_trf.store.feature_layout import StoredLayer
-from distributed_trf.store.features import NetworkFeatures
-from distributed_trf.store.read_ahead import read_ahead
+from distributed_trf.store.features import NetworkFeatures, StoredLayer
 
 
 def binned_features(
@@ -124,3 +127,21 @@ def _on_bins(
     means = namespace(*binned).concat(binned)
     sums = means * like([spec.native[k] for k in stimuli], means)[:, None]
     return [sums[k : k + 1, :] for k in range(len(stimuli))]
+
+
+T = TypeVar("T")
+_END = object()
+
+
+def read_ahead(values: Iterable[T]) -> Generator[T, None, None]:
+    """Yield values that a thread makes, one ahead of the one that was yielded last.
+
+    What making a value raises is raised where it would be yielded, as it is. The thread ends with the iteration, also
+    where that is given up, after the value that it is at.
+    """
+    iterator = iter(values)
+    with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as thread:
+        coming = thread.submit(next, iterator, _END)
+        while (value := coming.result()) is not _END:
+            coming = thread.submit(next, iterator, _END)
+            yield value  # type: ignore[misc]  # what is not the end is a T

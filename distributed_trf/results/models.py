@@ -24,7 +24,7 @@ from distributed_trf.store.result_grid import Place
 from distributed_trf.store.results import has_results, shown_fits
 from distributed_trf.store.stored_model import StoredModel
 from distributed_trf.store.study_store import StudyStore
-from distributed_trf.store.vouched import check_files, open_vouched
+from distributed_trf.store.zarr_store import check_files, open_verified
 from distributed_trf.trf.lags import drive
 
 LISTED = 20
@@ -132,7 +132,7 @@ class Model:
             ``channel`` lie along unit, ``lag`` is in seconds; settings and versions are in ``attrs``.
         """
         assert self.stored.files is not None
-        return open_vouched(self.stored.path, self.stored.files)
+        return open_verified(self.stored.path, self.stored.files)
 
     def __repr__(self) -> str:
         place = ", ".join(map(str, self.stored.place))

@@ -9,12 +9,11 @@ from typing import Any
 import xarray as xr
 
 from distributed_trf import names
+from distributed_trf.store.allocation import Allocation, read_allocation, write_allocation
 from distributed_trf.store.atomic import new_folder
-from distributed_trf.store.laid import Laid, read_laid, write_laid
 from distributed_trf.store.results import asked_grid
 from distributed_trf.store.study_store import StudyStore
-from distributed_trf.store.vouched import digest_files, open_vouched
-from distributed_trf.store.zarr_arrays import codecs
+from distributed_trf.store.zarr_store import codecs, digest_files, open_verified
 from distributed_trf.timing import timed
 
 PLACE = "place"
@@ -38,10 +37,10 @@ def store_analysis(store: StudyStore, key: str, ds: xr.Dataset, place: Mapping[s
     return {store.name(path): write_analysis(path, ds.merge(unit_coords(store.results)), place)}
 
 
-def lay_analysis(store: StudyStore, key: str, ds: xr.Dataset, place: Mapping[str, Any]) -> None:
+def allocate_analysis(store: StudyStore, key: str, ds: xr.Dataset, place: Mapping[str, Any]) -> None:
     """Write an analysis that no work item made, such as a published one."""
     path = store.analysis(key)
-    write_laid(store.root, path, Laid({}, write_analysis(path, ds, place)))
+    write_allocation(store.root, path, Allocation({}, write_analysis(path, ds, place)))
 
 
 def laid_analyses(store: StudyStore, start: str) -> dict[Path, dict[str, str]]:
@@ -53,7 +52,7 @@ def laid_analyses(store: StudyStore, start: str) -> dict[Path, dict[str, str]]:
         If the record of one is damaged.
     """
     keys = [path.stem for path in sorted((store.laid / store.analysis("").parent.name).glob(f"{start}*.json"))]
-    return {store.analysis(key): read_laid(store.root, store.analysis(key)).files for key in keys}
+    return {store.analysis(key): read_allocation(store.root, store.analysis(key)).files for key in keys}
 
 
 def open_analysis(path: Path, files: Mapping[str, str]) -> xr.Dataset:
@@ -64,7 +63,7 @@ def open_analysis(path: Path, files: Mapping[str, str]) -> xr.Dataset:
     DamagedError
         If one of them is not what was written.
     """
-    ds = open_vouched(path, files)
+    ds = open_verified(path, files)
     place = ds.attrs.pop(PLACE)
     return ds.expand_dims({dim: [label] for dim, label in place.items()})
 

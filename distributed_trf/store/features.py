@@ -8,102 +8,94 @@ Rows between stimuli are padding, and NaN.
 
 from __future__ import annotations
 
-import json
-import shutil
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
-import zarr
 
 from distributed_trf.errors import DamagedError, StoreError
-from distributed_trf.store.atomic import new_folder, room_for, sync_file
-from distributed_trf.store.feature_layout import FeatureLayout, StoredLayer
-from distributed_trf.store.fingerprint import digest_file
-from distributed_trf.store.laid import Laid, is_intact, laid_if_any, make_in_place, read_laid, write_laid
+from distributed_trf.store.allocation import (
+    read_allocation,
+)
 from distributed_trf.store.receipts import EXTRACT, receipts
 from distributed_trf.store.study_store import StudyStore
-from distributed_trf.store.vouched import REMEDY, digest_files
-from distributed_trf.store.zarr_arrays import attributes, codecs, member, open_group, read
-from distributed_trf.timing import timed
+from distributed_trf.store.zarr_store import REMEDY, attributes, member, open_group, read
 
 
-def lay_features(store: StudyStore, path: Path, layout: FeatureLayout, lose: Callable[[], None]) -> bool:
-    """Make the arrays of a network where they are missing, laid out otherwise or damaged; other layers stay beside.
+@dataclass(frozen=True)
+class StoredLayer:
+    """One layer of a network and what it holds of each stimulus."""
 
-    Parameters
-    ----------
-    store, path
-        The study's folder, and the network's group in it.
-    layout
-        How the layers that are asked for are laid out.
-    lose
-        Called before features that are there are lost, as where they are laid out otherwise.
+    id: int
+    name: str
+    type: str
+    rate: float
+    """Frames per second that the network gives."""
+    width: int
+    """Features per frame."""
+    native: tuple[int, ...]
+    """Frames that the network gives of each stimulus, leading silence included."""
+    frames: tuple[int, ...]
+    """Frames in store of each stimulus: as many, or fewer that span the same time."""
 
-    Returns
-    -------
-    bool
-        Whether they were damaged: then frames may be as well.
-    """
-    record = laid_if_any(store.root, path)
-    old = _as_layout(_layout_there(path) if record is None else record.about)
-    whole = None if old is None else layout.with_layers(old)
-    if whole is None:
-        lose()
-        write_laid(store.root, path, Laid(_attrs(layout)["layout"], create_features(path, layout)))
-        return False
-    damaged = record is None or not is_intact(path, record)
-    if damaged or whole != old:
-        _lay_in_place(store, path, whole)
-    return damaged
+    def stored_rate(self, stimulus: int) -> float:
+        """Frames per second in store of a stimulus."""
+        return self.rate * self.frames[stimulus] / max(self.native[stimulus], 1)
 
 
-def stored_layers(store: StudyStore, path: Path) -> tuple[StoredLayer, ...]:
-    """Return the layers of which a network has arrays."""
-    record = laid_if_any(store.root, path)
-    stored = None if record is None else _as_layout(record.about)
-    return () if stored is None else stored.layers
+@dataclass(frozen=True)
+class FeatureLayout:
+    """Everything that fixes the shape of a network's feature store."""
+
+    stimuli: tuple[str, ...]
+    durations: tuple[float, ...]
+    """Seconds of each stimulus, leading silence not included."""
+    batches: tuple[int, ...]
+    """Number of stimuli in each batch, in the order of ``stimuli``; a batch is what one work item writes."""
+    layers: tuple[StoredLayer, ...]
+    lead_in: float
+    """Seconds of silence before each sound."""
+
+    def with_layers(self, stored: FeatureLayout) -> FeatureLayout | None:
+        """Return the layout with the layers of another one beside its own; None where they are laid out otherwise."""
+        layers = {layer.id: layer for layer in stored.layers} | {layer.id: layer for layer in self.layers}
+        whole = replace(self, layers=tuple(layers[k] for k in sorted(layers)))
+        same = whole == replace(stored, layers=whole.layers) and set(stored.layers) <= set(whole.layers)
+        return whole if same else None
+
+    def slot(self, layer: StoredLayer) -> int:
+        """Rows of one chunk: frames of the longest batch. Every batch has a chunk of its own, padded with NaN."""
+        if layer.id not in self._slots:
+            self._slots[layer.id] = max(sum(layer.frames[a:b]) for a, b in self.batch_borders)
+        return self._slots[layer.id]
+
+    @cached_property
+    def _slots(self) -> dict[int, int]:
+        """What ``slot`` has found, by the layer's id: whoever counts all batches asks for each of them."""
+        return {}
+
+    def first_rows(self, layer: StoredLayer) -> list[int]:
+        """First row of each stimulus in the layer's array."""
+        slot = self.slot(layer)
+        return [k * slot + sum(layer.frames[a:i]) for k, (a, b) in enumerate(self.batch_borders) for i in range(a, b)]
+
+    @cached_property
+    def batch_borders(self) -> tuple[tuple[int, int], ...]:
+        """First and one past the last stimulus of each batch."""
+        ends = np.cumsum(self.batches).tolist()
+        return tuple(zip([0, *ends[:-1]], ends, strict=True))
+
+    @cached_property
+    def bytes(self) -> int:
+        """Size on disk before compression."""
+        return sum(4 * len(self.batches) * self.slot(layer) * layer.width for layer in self.layers)
 
 
-def drop_layers(store: StudyStore, path: Path, layers: Collection[int]) -> None:
-    """Remove layers of a network, arrays last."""
-    stored = _as_layout(read_laid(store.root, path).about)
-    assert stored is not None
-    left = tuple(layer for layer in stored.layers if layer.id not in layers)
-    _lay_in_place(store, path, replace(stored, layers=left))
-    for layer in layers:
-        shutil.rmtree(path / str(layer), ignore_errors=True)
-
-
-def create_features(path: Path, layout: FeatureLayout) -> dict[str, str]:
-    """Make the empty arrays of a network, in place of what was there; digests of their files."""
-    with new_folder(path) as folder:
-        _make(folder, layout)
-        return digest_files(folder)
-
-
-def _lay_in_place(store: StudyStore, path: Path, layout: FeatureLayout) -> None:
-    make_in_place(store.root, path, _attrs(layout)["layout"], lambda folder: _make(folder, layout))
-
-
-def _make(folder: Path, layout: FeatureLayout) -> None:
-    group = zarr.create_group(folder, attributes=_attrs(layout))
-    for layer in layout.layers:
-        _create(group, layout, layer)
-
-
-def _layout_there(path: Path) -> Any:
-    """Return what a group says of its layout, whether that is what was written or not; None if it says nothing."""
-    try:
-        return json.loads((path / "zarr.json").read_bytes())["attributes"]["layout"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _as_layout(stored: Any) -> FeatureLayout | None:
+def as_layout(stored: Any) -> FeatureLayout | None:
     """Return a layout from what JSON gives back of it; None if that is none."""
     try:
         of = _tuples(stored)
@@ -112,34 +104,9 @@ def _as_layout(stored: Any) -> FeatureLayout | None:
         return None
 
 
-@timed("write")
-def write_batch(
-    path: Path, batch: int, features: Mapping[int, Sequence[np.ndarray]], files: Mapping[str, str] | None = None
-) -> dict[str, str]:
-    """Write one batch: for each layer id the frames of the batch's stimuli, each of shape (frames, width).
-
-    Each layer is one whole chunk written in one step, and is on disk when this returns. Digests of the chunks are
-    returned; ``files`` are those of the metadata, against which it is checked.
-
-    Raises
-    ------
-    StoreError
-        If the disk is full. Layers before are in store then, and nothing of this one.
-    """
-    group, written = open_group(path, files, mode="r+"), {}
-    for layer, stimuli in features.items():
-        array = member(group, str(layer))
-        slot = array.chunks[0]
-        block = np.full((slot, array.shape[1]), np.nan, dtype=np.float32)
-        rows = np.concatenate(stimuli)
-        block[: rows.shape[0]] = rows
-        chunk = f"{layer}/c/{batch}/0"
-        with room_for(path / str(layer), block.nbytes):
-            array[batch * slot : (batch + 1) * slot] = block
-            if slot:
-                sync_file(path / chunk)
-                written[chunk] = digest_file(path / chunk)
-    return written
+def _tuples(stored: dict[str, Any]) -> dict[str, Any]:
+    """Return what JSON gives back with the tuples that it makes lists of."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()}
 
 
 class NetworkFeatures:
@@ -268,7 +235,7 @@ def feature_files(store: StudyStore, stimuli: str, network: str, weights: str) -
         If a record or receipt that has them is damaged.
     """
     path = store.features(stimuli, network, weights)
-    files, group = dict(read_laid(store.root, path).files), store.name(path)
+    files, group = dict(read_allocation(store.root, path).files), store.name(path)
     for _, receipt in receipts(store, EXTRACT, f"{stimuli}-{network}-{weights}-"):
         files |= receipt.files.get(group, {})
     return files
@@ -318,28 +285,3 @@ def open_features(path: str | Path) -> Features:
     >>> features.sel(network="whisper_tiny", weights="reset", layer=2, stimulus="12")  # doctest: +SKIP
     """
     return Features(StudyStore.open(Path(path)))
-
-
-def _create(group: zarr.Group, layout: FeatureLayout, layer: StoredLayer) -> None:
-    slot = layout.slot(layer)
-    group.create_array(
-        str(layer.id),
-        shape=(len(layout.batches) * slot, layer.width),
-        chunks=(slot, layer.width),
-        dtype="float32",
-        fill_value=np.nan,
-        compressors=codecs(),
-        dimension_names=("frame", "feature"),
-        attributes={"first_row": layout.first_rows(layer), "row_count": list(layer.frames)},
-    )
-
-
-def _tuples(stored: dict[str, Any]) -> dict[str, Any]:
-    """Return what JSON gives back with the tuples that it makes lists of."""
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()}
-
-
-def _attrs(layout: FeatureLayout) -> dict[str, Any]:
-    """Return the layout as zarr's JSON gives it back."""
-    attrs: dict[str, Any] = json.loads(json.dumps({"layout": asdict(layout)}))
-    return attrs

@@ -26,8 +26,7 @@ from distributed_trf.store.stored_model import (
     StoredModel,
     units_per_chunk,
 )
-from distributed_trf.store.vouched import digest_files
-from distributed_trf.store.zarr_arrays import WRITE_ALL, codecs
+from distributed_trf.store.zarr_store import WRITE_ALL, codecs, digest_files
 
 
 def write_model(

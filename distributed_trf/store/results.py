@@ -18,14 +18,13 @@ import xarray as xr
 
 from distributed_trf import names
 from distributed_trf.errors import DamagedError
+from distributed_trf.store.allocation import ROOT, read_allocation, write_allocation
 from distributed_trf.store.atomic import room_for, sync_file
 from distributed_trf.store.fingerprint import digest_file
-from distributed_trf.store.laid import ROOT, read_laid, write_laid
 from distributed_trf.store.receipts import FIT, receipts
 from distributed_trf.store.result_grid import Grid, Place, index_of, label_text
 from distributed_trf.store.study_store import StudyStore
-from distributed_trf.store.vouched import VouchedStore, check_files, read_vouched
-from distributed_trf.store.zarr_arrays import open_array, read
+from distributed_trf.store.zarr_store import VerifiedStore, check_files, open_array, read, read_verified
 from distributed_trf.timing import timed
 
 GRID_ATTR = "grid"
@@ -51,7 +50,7 @@ def result_files(store: StudyStore) -> dict[str, str]:
         If a record or receipt that has them is damaged.
     """
     path = store.results
-    laid, group = read_laid(store.root, path), store.name(path)
+    laid, group = read_allocation(store.root, path), store.name(path)
     files, axes = laid.files | laid.gathered, laid.about["axes"]
     for _, receipt in receipts(store, FIT):
         files |= located(axes, receipt.files.get(group, {}))
@@ -92,7 +91,7 @@ def open_grid(path: Path, *, chunks: dict[Any, Any] | None = None) -> xr.Dataset
         chunks = {}
     labels = list(names.COORDS)
     ds = xr.open_zarr(
-        VouchedStore(path, files),
+        VerifiedStore(path, files),
         consolidated=False,
         chunks=chunks,
         zarr_format=3,
@@ -157,7 +156,7 @@ def write_fit(path: Path, place: Place, values: Mapping[str, np.ndarray]) -> dic
     dict
         Digest of the file of each variable, by its name and the place of the fit.
     """
-    laid = read_laid(path.parent, path)
+    laid = read_allocation(path.parent, path)
     return write_at(path, Grid.of_stored(laid.about), place, values, laid.files)
 
 
@@ -191,7 +190,7 @@ def write_reliability(path: Path, stimuli: str, bin_width: float, values: Mappin
 
     What is there already is left alone.
     """
-    laid = read_laid(path.parent, path)
+    laid = read_allocation(path.parent, path)
     grid = Grid.of_stored(laid.about)
     index = (grid.axes[names.STIMULI].index(stimuli), grid.axes[names.BIN_WIDTH].index(bin_width))
     files, gathered = laid.files | laid.gathered, {}
@@ -206,7 +205,7 @@ def write_reliability(path: Path, stimuli: str, bin_width: float, values: Mappin
         if not there:
             gathered[chunk] = _put(path, name, index, column, laid.files)
     if gathered:
-        write_laid(path.parent, path, replace(laid, gathered=laid.gathered | gathered))
+        write_allocation(path.parent, path, replace(laid, gathered=laid.gathered | gathered))
 
 
 def read_fit(path: Path, place: Place) -> dict[str, np.ndarray]:
@@ -229,7 +228,7 @@ def stored_grid(path: Path) -> Grid:
     DamagedError
         If nothing says what they are.
     """
-    return Grid.of_stored(read_laid(path.parent, path).about)
+    return Grid.of_stored(read_allocation(path.parent, path).about)
 
 
 def said_of(path: Path) -> dict[str, Any]:
@@ -240,7 +239,9 @@ def said_of(path: Path) -> dict[str, Any]:
     DamagedError
         If that is damaged.
     """
-    said: dict[str, Any] = json.loads(read_vouched(path / ROOT, read_laid(path.parent, path).files[ROOT]))["attributes"]
+    said: dict[str, Any] = json.loads(read_verified(path / ROOT, read_allocation(path.parent, path).files[ROOT]))[
+        "attributes"
+    ]
     return said
 
 

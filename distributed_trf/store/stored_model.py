@@ -17,7 +17,7 @@ from distributed_trf import names
 from distributed_trf.errors import StoreError
 from distributed_trf.names import Variable
 from distributed_trf.store.result_grid import Place
-from distributed_trf.store.zarr_arrays import attributes, member, open_group, read
+from distributed_trf.store.zarr_store import attributes, member, open_group, read
 
 FORMAT, FORMAT_VERSION = "distributed_trf model", 1
 CHUNK_BYTES = 32 << 20

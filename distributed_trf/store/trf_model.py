@@ -15,7 +15,7 @@ import zarr
 from distributed_trf.arrays import to_numpy
 from distributed_trf.errors import DataError, StoreError
 from distributed_trf.store.fingerprint import digest, digest_array
-from distributed_trf.store.zarr_arrays import attributes, member, write_group
+from distributed_trf.store.zarr_store import attributes, member, write_group
 from distributed_trf.trf.estimator import TRF
 
 FORMAT, FORMAT_VERSION = "distributed_trf TRF", 2

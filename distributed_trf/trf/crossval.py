@@ -14,9 +14,9 @@ from distributed_trf.timing import timed
 from distributed_trf.trf.correlation import varies
 from distributed_trf.trf.fold_scores import Validation
 from distributed_trf.trf.moments import Responses
-from distributed_trf.trf.parameters import check_alphas, whole
 from distributed_trf.trf.scaled_gram import Scaling
 from distributed_trf.trf.search import Scores, search
+from distributed_trf.trf.solver_choice import check_alphas, whole
 from distributed_trf.trf.solvers import Solver
 
 UNIT_BLOCK = 512

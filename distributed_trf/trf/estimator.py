@@ -23,10 +23,8 @@ from distributed_trf.trf.correlation_sums import PairedSums, bootstrap_r
 from distributed_trf.trf.crossval import Fit, assign_folds, at_edges, fit_folds
 from distributed_trf.trf.fold_collector import collect_trials
 from distributed_trf.trf.kernel_folds import Trials
-from distributed_trf.trf.lags import drive, drive_rounding, lag_samples
-from distributed_trf.trf.padding import FeatureMeans
-from distributed_trf.trf.parameters import Parameters, check_alphas, whole
-from distributed_trf.trf.solver_choice import Precision, SolverName
+from distributed_trf.trf.lags import FeatureMeans, drive, drive_rounding, lag_samples
+from distributed_trf.trf.solver_choice import Parameters, Precision, SolverName, check_alphas, whole
 from distributed_trf.trf.trials import as_features, as_responses, check_folds, check_lags
 
 Padding = Literal["zero", "mean"]

@@ -11,8 +11,8 @@ from distributed_trf.arrays import Array, wait_for
 from distributed_trf.timing import timed
 from distributed_trf.trf.crossval import Folds, check_heard
 from distributed_trf.trf.kernel_folds import KernelFolds, Trials
+from distributed_trf.trf.lags import FeatureMeans, outside_of, with_outside
 from distributed_trf.trf.moment_folds import MomentFolds
-from distributed_trf.trf.padding import FeatureMeans, outside_of, with_outside
 from distributed_trf.trf.solver_choice import (
     Precision,
     ScalingRule,

@@ -13,9 +13,8 @@ from distributed_trf.timing import timed
 from distributed_trf.trf.correlation import centred
 from distributed_trf.trf.crossval import check_heard, solve_each
 from distributed_trf.trf.fold_scores import Validation, pooled_power
-from distributed_trf.trf.lags import LaggedRows
+from distributed_trf.trf.lags import FeatureMeans, LaggedRows
 from distributed_trf.trf.moments import Responses
-from distributed_trf.trf.padding import FeatureMeans
 from distributed_trf.trf.scaled_gram import STD_FLOOR, Scaling
 from distributed_trf.trf.solver_choice import Precision, ScalingRule
 from distributed_trf.trf.solvers import Diagonal, eigh_clipped

@@ -14,8 +14,8 @@ from distributed_trf.arrays import Array, namespace
 from distributed_trf.errors import ConfigError
 from distributed_trf.trf.crossval import UNIT_BLOCK, Fit, check_heard, fit_folds, solve_each
 from distributed_trf.trf.fold_scores import Validation, pooled_power
+from distributed_trf.trf.lags import FeatureMeans, padded
 from distributed_trf.trf.moments import Cross, Gram, Moments, leave_one_out, merge
-from distributed_trf.trf.padding import FeatureMeans, padded
 from distributed_trf.trf.scaled_gram import Primal, Scaling, without
 from distributed_trf.trf.solver_choice import (
     Precision,

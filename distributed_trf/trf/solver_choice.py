@@ -1,14 +1,19 @@
-"""Which way to solve: a written rule on shapes, number of penalties, device and memory."""
+"""Which way to solve: a written rule on shapes, number of penalties, device and memory.
+
+An estimator's parameters in scikit-learn's manner, without scikit-learn, and what kinds of value they take.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Literal, get_args
+from dataclasses import dataclass, fields
+from typing import Any, Literal, Self, get_args
 
+import numpy as np
 from array_api_compat import is_cupy_namespace
 
-from distributed_trf.arrays import Array, free_memory, free_on_device, namespace
+from distributed_trf.arrays import Array, free_memory, free_on_device, namespace, to_numpy
 from distributed_trf.errors import ConfigError, DeviceError
 
 SolverName = Literal["auto", "eigh", "cholesky", "dual"]
@@ -185,3 +190,82 @@ def _lacking(memory: Mapping[Literal["eigh", "cholesky", "dual"], float], rows: 
         f"{rows} rows of {d} lagged features need at least {min(primal, dual):.1f} GiB, but {free / 2**30:.1f} GiB may "
         f"be used (solver eigh or cholesky: {primal:.1f} GiB, dual: {dual:.1f} GiB)"
     )
+
+
+@dataclass(eq=False)
+class Parameters:
+    """A dataclass whose fields are the parameters; what is fitted are other attributes."""
+
+    def get_params(self, *, deep: bool = True) -> dict[str, Any]:
+        """Return the constructor's parameters, as scikit-learn's ``clone`` asks for them."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    def set_params(self, **params: Any) -> Self:
+        """Set constructor parameters by name.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such parameter.
+        """
+        known = {f.name for f in fields(self)}
+        for name, value in params.items():
+            if name not in known:
+                raise ConfigError(f"{type(self).__name__} has no parameter {name!r}; it has {', '.join(sorted(known))}")
+            setattr(self, name, value)
+        return self
+
+
+def whole(name: str, value: object, least: int) -> int:
+    """Return a whole number, whether Python's, numpy's or a float such as 7.0.
+
+    Raises
+    ------
+    ConfigError
+        If it is none, or below ``least``.
+    """
+    found = _numbers(value)
+    if found is None or found.ndim or not np.isfinite(found) or found != np.floor(found) or found < least:
+        raise ConfigError(f"{name}={value!r} must be a whole number, {least} or more")
+    return int(found)
+
+
+def number(name: str, value: object, unit: str) -> float:
+    """Return a finite number.
+
+    Raises
+    ------
+    ConfigError
+        If it is none.
+    """
+    found = _numbers(value)
+    if found is None or found.ndim or not np.isfinite(found):
+        raise ConfigError(f"{name}={value!r} must be a finite number, in {unit}")
+    return float(found)
+
+
+def check_alphas(alphas: Sequence[float] | np.ndarray) -> list[float]:
+    """Return the penalties as floats, or raise ConfigError if they are not positive and ascending."""
+    found = _numbers(alphas)
+    values = None if found is None else np.atleast_1d(found.astype(np.float64))
+    if values is None or values.ndim != 1 or values.size == 0 or not np.isfinite(values).all():
+        raise ConfigError(f"alphas={_short(alphas)} must be a list of finite, real numbers")
+    if (values <= 0).any() or (np.diff(values) <= 0).any():
+        raise ConfigError(f"alphas={values.tolist()} must be a list of positive numbers in ascending order")
+    return values.tolist()
+
+
+def _numbers(value: object) -> np.ndarray | None:
+    """Return host integers or floats of any kind as an array; None of any other."""
+    if isinstance(value, np.ma.MaskedArray):
+        return None
+    try:
+        found = to_numpy(value)
+    except (TypeError, ValueError):  # lists of lists of different lengths, for one
+        return None
+    return found if found.dtype.kind in "iuf" else None
+
+
+def _short(value: object) -> str:
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 200 else f"{text[:200]}..."

@@ -16,7 +16,7 @@ from distributed_trf.pipeline.stages import design_data
 from distributed_trf.pipeline.stages.fit import fit_units
 from distributed_trf.recordings.binning import Counts
 from distributed_trf.recordings.recording_set import lead_in_bins, rows
-from distributed_trf.store.feature_layout import FeatureLayout, StoredLayer
+from distributed_trf.store.features import FeatureLayout, StoredLayer
 from tests.fake_gpu.processes import tell
 
 BUDGETED = ("launches", "syncs", "h2d", "d2h", "fft_plans", "factor_copies")

@@ -8,8 +8,8 @@ import numpy as np
 import xarray as xr
 
 from distributed_trf import names
+from distributed_trf.store.result_allocation import allocate_result_arrays, record_digests
 from distributed_trf.store.result_grid import Grid
-from distributed_trf.store.result_laying import lay_results, vouch_for_all
 from distributed_trf.store.results import write_fit, write_reliability
 from distributed_trf.store.study_store import StudyStore
 
@@ -17,7 +17,7 @@ from distributed_trf.store.study_store import StudyStore
 def store_results(ds: xr.Dataset, root: Path, attrs: dict) -> Path:
     """Write every fit and reliability of a dataset; return the folder."""
     store = StudyStore.create(root)
-    lay_results(store.results, _grid(ds), [], attrs)
+    allocate_result_arrays(store.results, _grid(ds), [], attrs)
     fits = ds[list(names.RESULTS)].load().stack(fit=names.GRID, create_index=False).transpose("fit", names.UNIT)
     for k in np.flatnonzero(fits["r"].notnull().any(names.UNIT)):
         of = fits.isel(fit=k)
@@ -28,7 +28,7 @@ def store_results(ds: xr.Dataset, root: Path, attrs: dict) -> Path:
             of = ds.sel({names.STIMULI: stimuli, names.BIN_WIDTH: bin_width})
             measured = {name: of[name].values for name in names.RELIABILITY if name in ds}
             write_reliability(store.results, str(stimuli), float(bin_width), measured)
-    vouch_for_all(store.results)
+    record_digests(store.results)
     return store.root
 
 

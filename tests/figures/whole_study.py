@@ -9,12 +9,12 @@ import xarray as xr
 
 from distributed_trf import names, simulate_results
 from distributed_trf.figures.spectrogram_boxes import PUBLISHED
-from distributed_trf.store.analyses import lay_analysis
+from distributed_trf.store.analyses import allocate_analysis
+from distributed_trf.store.result_allocation import allocate_result_arrays, record_digests
 from distributed_trf.store.result_grid import Grid
-from distributed_trf.store.result_laying import lay_results, vouch_for_all
 from distributed_trf.store.results import write_reliability
 from distributed_trf.store.study_store import StudyStore
-from distributed_trf.store.zarr_arrays import open_group
+from distributed_trf.store.zarr_store import open_group
 from tests.figures.low_passed import low_passed
 from tests.figures.shared_variance import together
 
@@ -39,7 +39,7 @@ def write_results(root: Path, ds: xr.Dataset) -> StudyStore:
         layers=layers,
     )
     store = StudyStore.create(root)
-    lay_results(
+    allocate_result_arrays(
         store.results, grid, [], {"study": {"name": "whole", "recordings": {"format": "ucsf", "path": "recordings"}}}
     )
     group = open_group(store.results, mode="r+")
@@ -50,7 +50,7 @@ def write_results(root: Path, ds: xr.Dataset) -> StudyStore:
             of = ds.sel(stimuli=stimuli, bin_width=bin_width)
             values = {name: of[name].values for name in names.RELIABILITY if name in ds}
             write_reliability(store.results, str(stimuli), float(bin_width), values)
-    vouch_for_all(store.results)
+    record_digests(store.results)
     return store
 
 
@@ -79,4 +79,4 @@ def write_whole_study(root: Path) -> Path:
 def _write(store: StudyStore, key: str, ds: xr.Dataset) -> None:
     """Write an analysis of one place."""
     place = {dim: ds[dim].values.item() for dim in ds.r.dims if dim != names.UNIT}
-    lay_analysis(store, key, ds.isel(dict.fromkeys(place, 0), drop=True), place)
+    allocate_analysis(store, key, ds.isel(dict.fromkeys(place, 0), drop=True), place)

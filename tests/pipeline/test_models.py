@@ -18,7 +18,7 @@ from distributed_trf.pipeline.study_context import Context
 from distributed_trf.store.models import write_model
 from distributed_trf.store.receipts import Receipt, read_receipt, write_receipt
 from distributed_trf.store.study_store import StudyStore
-from distributed_trf.store.vouched import digest_files
+from distributed_trf.store.zarr_store import digest_files
 
 MEL = [{"name": "mel_whisper"}]
 NETWORKS = [{"name": "small_whisper", "weights": ["reset"], "layers": [0, 2]}, *MEL]

@@ -15,8 +15,8 @@ from distributed_trf.errors import DataError, StoreError
 from distributed_trf.features.resample import kept_frames, to_bins
 from distributed_trf.recordings import binned_features as binned
 from distributed_trf.recordings.binned_features import binned_batches
-from distributed_trf.store.feature_layout import FeatureLayout, StoredLayer
-from distributed_trf.store.features import NetworkFeatures, create_features, write_batch
+from distributed_trf.store.feature_arrays import create_features, write_batch
+from distributed_trf.store.features import FeatureLayout, NetworkFeatures, StoredLayer
 
 LEAD_IN = 0.35
 DURATIONS = {"a": 1.37, "b": 2.003, "c": 0.94}

@@ -8,8 +8,8 @@ import pytest
 from scipy.io import savemat
 
 from distributed_trf.errors import ConfigError, RecordingError
-from distributed_trf.recordings.ucdavis.layout import sound_name
 from distributed_trf.recordings.ucdavis.reader import UCDavisRecordings
+from distributed_trf.recordings.ucdavis.stimulus_list import sound_name
 from tests.recordings import handmade_ucdavis as handmade
 
 

@@ -13,10 +13,10 @@ from distributed_trf.errors import StoreError
 from distributed_trf.pipeline.items import ANALYSE, FitLowpass
 from distributed_trf.store.analyses import unit_coords, write_analysis
 from distributed_trf.store.receipts import Receipt, write_receipt
-from distributed_trf.store.result_laying import lay_results
+from distributed_trf.store.result_allocation import allocate_result_arrays
 from distributed_trf.store.results import ANALYSES_ATTR, write_reliability
 from distributed_trf.store.study_store import StudyStore
-from distributed_trf.store.vouched import digest_files
+from distributed_trf.store.zarr_store import digest_files
 from tests.small_results import GRID
 
 PLACE = ("timit", "mel", "fixed", 0, 50.0)
@@ -26,7 +26,7 @@ PLACE = ("timit", "mel", "fixed", 0, 50.0)
 def store(tmp_path):
     """A study with two analyses, of 100 and 200 ms."""
     store = StudyStore.create(tmp_path / "study")
-    lay_results(store.results, GRID, [], {})
+    allocate_result_arrays(store.results, GRID, [], {})
     for lowpass_bin in (100.0, 200.0):
         key = FitLowpass(*PLACE, lowpass_bin).key
         ds = xr.Dataset({name: (names.UNIT, lowpass_bin + np.arange(3)) for name in names.RESULTS})
@@ -42,7 +42,7 @@ def test_analyses__are_on_the_units_of_now_wherever_those_lie(store):
     units = {name: (*column[2:], *column) for name, column in GRID.units.items()}
     units = {**units, "session": ("s0", "s1", "s1", "s2")}
     units = {name: column[:3] for name, column in units.items()}  # s2 went
-    lay_results(store.results, replace(GRID, units=units), [], {})
+    allocate_result_arrays(store.results, replace(GRID, units=units), [], {})
     write_reliability(store.results, "timit", 50.0, {"normaliser": np.array([1.0, 0.25, 4.0])})
     ds = open_lowpass(store.root)
     assert ds.session.values.tolist() == ["s0", "s1", "s1"]
@@ -53,7 +53,7 @@ def test_analyses__are_on_the_units_of_now_wherever_those_lie(store):
 def test_analyses__that_are_not_asked_for_or_not_done_are_not_shown(store):
     keys = [FitLowpass(*PLACE, lowpass_bin).key for lowpass_bin in (100.0, 200.0)]
     assert open_lowpass(store.root).lowpass_bin.values.tolist() == [100, 200]
-    lay_results(store.results, GRID, [], {ANALYSES_ATTR: [keys[1]]})
+    allocate_result_arrays(store.results, GRID, [], {ANALYSES_ATTR: [keys[1]]})
     assert open_lowpass(store.root).lowpass_bin.values.tolist() == [200]
     (store.receipts / ANALYSE / f"{keys[1]}.json").unlink()
     with pytest.raises(StoreError, match="no lowpass analysis is in store"):

@@ -16,8 +16,8 @@ from scipy.signal import resample
 from distributed_trf import open_models
 from distributed_trf.errors import DamagedError, StoreError
 from distributed_trf.pipeline.items import Extract, Fit
-from distributed_trf.store.feature_layout import FeatureLayout, StoredLayer
-from distributed_trf.store.features import lay_features, write_batch
+from distributed_trf.store.feature_arrays import allocate_feature_arrays, write_batch
+from distributed_trf.store.features import FeatureLayout, StoredLayer
 from distributed_trf.store.fingerprint import digest
 from distributed_trf.store.models import write_model
 from distributed_trf.store.receipts import Receipt, read_receipt, revoke_receipt, write_receipt
@@ -98,7 +98,7 @@ def made(tmp_path) -> Made:
         for x in LAYOUT.layers
     }
     path = store.features("timit", "net", "reset")
-    lay_features(store, path, LAYOUT, lambda: None)
+    allocate_feature_arrays(store, path, LAYOUT, lambda: None)
     for batch, (first, last) in enumerate(LAYOUT.batch_borders):
         of_batch = {layer: list(by.values())[first:last] for layer, by in frames.items()}
         files = {store.name(path): write_batch(path, batch, of_batch)}

@@ -15,9 +15,9 @@ import pytest
 from distributed_trf import Study, open_results
 from distributed_trf.errors import StoreError
 from distributed_trf.store.atomic import room_for, write_json
-from distributed_trf.store.feature_layout import FeatureLayout, StoredLayer
-from distributed_trf.store.features import NetworkFeatures, create_features, write_batch
-from distributed_trf.store.zarr_arrays import write_group
+from distributed_trf.store.feature_arrays import create_features, write_batch
+from distributed_trf.store.features import FeatureLayout, NetworkFeatures, StoredLayer
+from distributed_trf.store.zarr_store import write_group
 
 LAYOUT = FeatureLayout(
     stimuli=("a", "b"),

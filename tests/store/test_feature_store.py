@@ -14,16 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distributed_trf.errors import DamagedError, StoreError
-from distributed_trf.store.feature_layout import FeatureLayout, StoredLayer
-from distributed_trf.store.features import (
-    NetworkFeatures,
+from distributed_trf.store.feature_arrays import (
+    allocate_feature_arrays,
     create_features,
     drop_layers,
-    lay_features,
-    open_features,
     stored_layers,
     write_batch,
 )
+from distributed_trf.store.features import FeatureLayout, NetworkFeatures, StoredLayer, open_features
 from distributed_trf.store.receipts import Receipt, write_receipt
 from distributed_trf.store.study_store import StudyStore
 from tests.store_damage import flip_a_bit
@@ -170,10 +168,10 @@ def test_stimuli__are_found_by_any_reader_of_zarr(written):
 def test_lay_features__of_another_layout_loses_what_was_there_and_says_so_first(study, other):
     store, lost = StudyStore.open(study), []
     path = store.features("timit", "mel", "fixed")
-    lay_features(store, path, LAYOUT, lambda: lost.append("same"))
+    allocate_feature_arrays(store, path, LAYOUT, lambda: lost.append("same"))
     assert lost == []
     assert len(list(path.rglob("c/*/0"))) == 4
-    lay_features(store, path, other, lambda: lost.append(len(list(path.rglob("c/*/0")))))
+    allocate_feature_arrays(store, path, other, lambda: lost.append(len(list(path.rglob("c/*/0")))))
     assert lost == [4]
     assert NetworkFeatures(path).layout == other
     assert not list(path.rglob("c/*/0"))
@@ -189,7 +187,7 @@ def test_lay_features__damaged_metadata_is_made_again_and_no_frame_is_lost(study
         flip_a_bit(path / "zarr.json", 40)
     else:
         (store.laid / "features/timit/mel/fixed.json").unlink()
-    lay_features(store, path, LAYOUT, lambda: pytest.fail("nothing is to be lost"))
+    allocate_feature_arrays(store, path, LAYOUT, lambda: pytest.fail("nothing is to be lost"))
     assert {f: f.read_bytes() for f in study.rglob("*") if f.is_file()} == before
 
 
@@ -208,8 +206,8 @@ def test_layers__are_added_beside_those_that_are_there_and_taken_away(study):
     store, (first, second) = StudyStore.open(study), LAYOUT.layers
     path, features = store.features("timit", "mel", "fixed"), random_features(LAYOUT)
     new = replace(second, id=7, name="new")
-    assert not lay_features(store, path, replace(LAYOUT, layers=(second,)), lambda: pytest.fail("is there"))
-    assert not lay_features(store, path, replace(LAYOUT, layers=(new,)), lambda: pytest.fail("is beside"))
+    assert not allocate_feature_arrays(store, path, replace(LAYOUT, layers=(second,)), lambda: pytest.fail("is there"))
+    assert not allocate_feature_arrays(store, path, replace(LAYOUT, layers=(new,)), lambda: pytest.fail("is beside"))
     assert [layer.id for layer in stored_layers(store, path)] == [first.id, second.id, 7]
     of = open_features(study)["timit", "mel", "fixed"]
     for k, stimulus in enumerate(LAYOUT.stimuli):
@@ -293,7 +291,7 @@ def study(tmp_path):
     store = StudyStore.create(tmp_path / "study")
     for key, seed in ((("timit", "mel", "fixed"), 0), (("timit", "net", "reset"), 1)):
         path, features = store.features(*key), random_features(LAYOUT, seed)
-        lay_features(store, path, LAYOUT, lambda: None)
+        allocate_feature_arrays(store, path, LAYOUT, lambda: None)
         for batch in range(2):
             files = {store.name(path): write_batch(path, batch, batch_of(LAYOUT, features, batch))}
             write_receipt(store, "extract", f"{'-'.join(key)}-{batch:04d}", Receipt({}, {"files": files}))

@@ -8,7 +8,7 @@ from threading import Event
 import pytest
 
 from distributed_trf.errors import DamagedError
-from distributed_trf.store.read_ahead import read_ahead
+from distributed_trf.recordings.binned_features import read_ahead
 
 WAIT = 10
 """Seconds, after which a thread that should have done something has failed."""

@@ -11,9 +11,15 @@ import xarray as xr
 from distributed_trf import names
 from distributed_trf.errors import DamagedError, StoreError
 from distributed_trf.results.open_results import open_results
-from distributed_trf.store.laid import Laid, read_laid, write_laid
+from distributed_trf.store.allocation import Allocation, read_allocation, write_allocation
+from distributed_trf.store.result_allocation import (
+    allocate_result_arrays,
+    describe_results,
+    has_grid,
+    mend_results,
+    record_digests,
+)
 from distributed_trf.store.result_grid import Grid
-from distributed_trf.store.result_laying import describe_results, has_grid, lay_results, mend_results, vouch_for_all
 from distributed_trf.store.results import (
     asked_grid,
     empty_fit,
@@ -27,7 +33,7 @@ from distributed_trf.store.results import (
     write_fit,
     write_reliability,
 )
-from distributed_trf.store.vouched import digest_files
+from distributed_trf.store.zarr_store import digest_files
 from tests.small_results import write_small_study
 from tests.store_damage import flip_a_bit
 
@@ -76,7 +82,7 @@ def is_empty(path, place):
 def laid(tmp_path):
     """A store with two of three fits written."""
     path = tmp_path / "results.zarr"
-    lay_results(path, GRID, [], ATTRS)
+    allocate_result_arrays(path, GRID, [], ATTRS)
     write_fit(path, MEL, fit(1))
     write_fit(path, SECOND, fit(2))
     return path
@@ -117,7 +123,7 @@ def test_lay_results__a_network_more_keeps_what_is_done_bit_by_bit(laid):
         axes={**GRID.axes, "network": ("aaa", "mel", "net"), "layer": (0, 1, 2), "bin_width": (20.0, 50.0)},
         layers={"aaa": NET, **GRID.layers},
     )
-    lay_results(laid, wider, [MEL, SECOND], ATTRS)
+    allocate_result_arrays(laid, wider, [MEL, SECOND], ATTRS)
     assert_fit(laid, MEL, 1)
     assert_fit(laid, SECOND, 2)
     for place in (FIRST, ("timit", "aaa", "reset", 1, 20.0), ("timit", "net", "reset", 2, 20.0)):
@@ -129,7 +135,7 @@ ONE = replace(GRID, axes={**GRID.axes, "network": ("net",), "weights": ("reset",
 
 
 def test_lay_results__a_network_less_keeps_the_others(laid):
-    lay_results(laid, ONE, [SECOND], ATTRS)
+    allocate_result_arrays(laid, ONE, [SECOND], ATTRS)
     assert_fit(laid, SECOND, 2)
     with pytest.raises(ValueError, match="not in tuple"):
         read_fit(laid, MEL)
@@ -137,34 +143,34 @@ def test_lay_results__a_network_less_keeps_the_others(laid):
 
 
 def test_lay_results__keeps_fits_that_are_not_asked_for_beside_the_grid(laid):
-    lay_results(laid, ONE, [SECOND, MEL], ATTRS)
+    allocate_result_arrays(laid, ONE, [SECOND, MEL], ATTRS)
     assert_fit(laid, MEL, 1)
     assert filled_places(laid) == {SECOND, MEL}
     assert asked_grid(laid) == ONE
-    vouch_for_all(laid)
+    record_digests(laid)
     ds = open_grid(laid)
     assert dict(ds.sizes) == {"stimuli": 1, "network": 1, "weights": 1, "layer": 2, "bin_width": 1, "unit": 3}
     np.testing.assert_array_equal(ds.r.sel(layer=2).squeeze(), fit(2)["r"])
     assert has_grid(laid, GRID)  # which holds no label but of these two
     describe_results(laid, GRID, ATTRS)
-    vouch_for_all(laid)
+    record_digests(laid)
     np.testing.assert_array_equal(open_grid(laid).r.sel(network="mel", weights="fixed", layer=0).squeeze(), fit(1)["r"])
 
 
 def test_lay_results__other_units_leave_kept_fits_whole(laid):
     """And what is written meanwhile has none of them."""
     units = {name: column[2:] for name, column in GRID.units.items()}
-    lay_results(laid, replace(ONE, units=units), [MEL, SECOND], ATTRS)
+    allocate_result_arrays(laid, replace(ONE, units=units), [MEL, SECOND], ATTRS)
     assert session_units(laid) == {"s2": slice(0, 1)}
-    vouch_for_all(laid)
+    record_digests(laid)
     assert open_grid(laid).session.values.tolist() == ["s2"]
-    vouch_for_all(laid)
+    record_digests(laid)
     np.testing.assert_array_equal(open_grid(laid).r.sel(layer=2).squeeze(), fit(2)["r"][2])
     write_fit(laid, SECOND, {name: np.array([0.5]) for name in names.RESULTS})
     write_reliability(laid, "timit", 50.0, {"normaliser": np.array([0.25])})
-    vouch_for_all(laid)
+    record_digests(laid)
     assert open_grid(laid).normaliser.values.tolist() == [[[0.25]]]
-    lay_results(laid, GRID, [MEL, SECOND], ATTRS)
+    allocate_result_arrays(laid, GRID, [MEL, SECOND], ATTRS)
     assert_fit(laid, MEL, 1)
     np.testing.assert_array_equal(read_fit(laid, SECOND)["r"], [np.nan, np.nan, 0.5])
 
@@ -172,13 +178,13 @@ def test_lay_results__other_units_leave_kept_fits_whole(laid):
 def test_open_grid__does_not_show_what_is_withheld(laid):
     describe_results(laid, GRID, ATTRS, withheld=[MEL, ("timit", "gone", "reset", 0, 50.0)])
     assert withheld_places(laid) == {MEL}
-    vouch_for_all(laid)
+    record_digests(laid)
     shown = open_grid(laid)
     assert shown.r.sel(network="mel").isnull().all()
     np.testing.assert_array_equal(shown.r.sel(network="net", weights="reset", layer=2).squeeze(), fit(2)["r"])
     assert shown.alpha.attrs == names.RESULTS["alpha"].attrs
     describe_results(laid, GRID, ATTRS)
-    vouch_for_all(laid)
+    record_digests(laid)
     np.testing.assert_array_equal(open_grid(laid).r.sel(network="mel", weights="fixed", layer=0).squeeze(), fit(1)["r"])
 
 
@@ -202,7 +208,7 @@ def test_empty_fit__empties_its_place_alone(laid):
     ],
 )
 def test_lay_results__other_units_keep_the_numbers_of_those_that_stay(laid, column, values, kept):
-    lay_results(laid, replace(GRID, units={**GRID.units, column: values}), [MEL, SECOND], ATTRS)
+    allocate_result_arrays(laid, replace(GRID, units={**GRID.units, column: values}), [MEL, SECOND], ATTRS)
     for name, found in read_fit(laid, MEL).items():
         np.testing.assert_array_equal(found, np.where(kept, fit(1)[name], np.nan))
 
@@ -210,7 +216,7 @@ def test_lay_results__other_units_keep_the_numbers_of_those_that_stay(laid, colu
 def test_lay_results__units_in_other_places_keep_their_numbers(laid):
     new = {"session": "s0", "channel": "9", "area": "core", "subject": "A", "x": None, "y": None}
     units = {name: (values[2], new[name], values[1], values[0]) for name, values in GRID.units.items()}
-    lay_results(laid, replace(GRID, units=units), [MEL, SECOND], ATTRS)
+    allocate_result_arrays(laid, replace(GRID, units=units), [MEL, SECOND], ATTRS)
     for place, seed in ((MEL, 1), (SECOND, 2)):
         for name, found in read_fit(laid, place).items():
             values = fit(seed)[name]
@@ -220,18 +226,18 @@ def test_lay_results__units_in_other_places_keep_their_numbers(laid):
 def test_lay_results__damaged_old_fit_leaves_the_store_as_it_was(laid):
     flip_a_bit(laid / "r/c/0/0/0/0/0/0", 5)
     with pytest.raises(StoreError, match=r"results\.zarr/r: a chunk cannot be read"):
-        lay_results(laid, replace(GRID, axes={**GRID.axes, "layer": (0, 1, 2)}), [MEL, SECOND], ATTRS)
+        allocate_result_arrays(laid, replace(GRID, axes={**GRID.axes, "layer": (0, 1, 2)}), [MEL, SECOND], ATTRS)
     assert_fit(laid, SECOND, 2)
     assert [p.name for p in laid.parent.iterdir() if p.name != "laid"] == [laid.name]
 
 
 def test_lay_results__tells_of_the_digests_of_what_it_moves(laid):
     moved = {}
-    lay_results(laid, GRID, [MEL], ATTRS, moved=moved.__setitem__)
+    allocate_result_arrays(laid, GRID, [MEL], ATTRS, moved=moved.__setitem__)
     written = write_fit(laid, MEL, fit(1))
     assert moved == {MEL: written}
     units = {**GRID.units, "session": ("s1", "s2", "s2")}
-    lay_results(laid, replace(GRID, units=units), [MEL], ATTRS, moved=moved.__setitem__)
+    allocate_result_arrays(laid, replace(GRID, units=units), [MEL], ATTRS, moved=moved.__setitem__)
     assert moved[MEL].keys() == written.keys()
     assert all(moved[MEL][name] != written[name] for name in written)
     assert located(stored_grid(laid).axes, moved[MEL]).items() <= digest_files(laid).items()
@@ -256,9 +262,9 @@ def test_mend_results__makes_labels_and_metadata_again_and_keeps_every_number(la
 
 
 def test_stored_grid__is_the_old_one_while_the_new_store_is_not_in_its_place(laid):
-    old, new = read_laid(laid.parent, laid), Laid({"axes": "new"}, {"zarr.json": "0"})
-    write_laid(laid.parent, laid, new, before=old)
-    assert read_laid(laid.parent, laid) == old
+    old, new = read_allocation(laid.parent, laid), Allocation({"axes": "new"}, {"zarr.json": "0"})
+    write_allocation(laid.parent, laid, new, before=old)
+    assert read_allocation(laid.parent, laid) == old
     assert_fit(laid, MEL, 1)
 
 

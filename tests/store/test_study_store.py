@@ -13,8 +13,8 @@ import pytest
 
 from distributed_trf.errors import StoreBusyError, StoreError
 from distributed_trf.results.open_results import open_results
+from distributed_trf.store.allocation import Allocation, write_allocation
 from distributed_trf.store.features import open_features
-from distributed_trf.store.laid import Laid, write_laid
 from distributed_trf.store.study_lock import run_lock
 from distributed_trf.store.study_store import FORMAT, FORMAT_VERSION, StudyStore
 
@@ -123,7 +123,7 @@ def test_run_lock__is_let_go_after_an_error(tmp_path):
 def test_all_features__are_found_by_what_they_are(tmp_path):
     store = StudyStore.create(tmp_path / "study")
     for key in (("timit", "net", "reset"), ("mvocs", "net", "trained")):
-        write_laid(store.root, store.features(*key), Laid({}, {}))
+        write_allocation(store.root, store.features(*key), Allocation({}, {}))
     found = store.all_features()
     assert found == {key: store.features(*key) for key in [("mvocs", "net", "trained"), ("timit", "net", "reset")]}
 

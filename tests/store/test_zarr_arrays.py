@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from distributed_trf.errors import StoreError
-from distributed_trf.store.zarr_arrays import attributes, open_group, read, write_group
+from distributed_trf.store.zarr_store import attributes, open_group, read, write_group
 from tests.store_damage import flip_a_bit
 
 ARRAYS = {"x": np.arange(12.0).reshape(3, 4), "empty": np.zeros((0, 2)), "n": np.array([3, 1], dtype=np.int16)}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from distributed_trf import load_trf, save_trf
 from distributed_trf.errors import ConfigError
 from distributed_trf.trf.estimator import TRF
-from distributed_trf.trf.padding import FeatureMeans, outside_of, padded, with_outside
+from distributed_trf.trf.lags import FeatureMeans, outside_of, padded, with_outside
 from distributed_trf.trf.stream import MomentStream
 from tests.oracle import lag_rows, r_squared, solve_ridge
 

@@ -37,7 +37,7 @@ from distributed_trf.pipeline.stages.joint_fit import layers as together_layers
 from distributed_trf.pipeline.study_context import Context
 from distributed_trf.recordings import recording_set
 from distributed_trf.recordings.recording_set import stimulus_bins
-from distributed_trf.store.feature_layout import FeatureLayout, StoredLayer
+from distributed_trf.store.features import FeatureLayout, StoredLayer
 from distributed_trf.trf.lags import lag_samples
 from distributed_trf.trf.solver_choice import CHOLESKY, FORM, ROTATION, Precision, choose_solver
 from distributed_trf.trf.stream import BLOCK_ROWS

@@ -19,11 +19,11 @@ from distributed_trf.features.network_table import Layer, NetworkTable, chosen_l
 from distributed_trf.features.resample import kept_frames
 from distributed_trf.pipeline.items import Extract, layer_part
 from distributed_trf.pipeline.stages.read_recordings import load_sounds
-from distributed_trf.store.feature_layout import FeatureLayout, StoredLayer
-from distributed_trf.store.features import NetworkFeatures, write_batch
+from distributed_trf.store.allocation import read_allocation
+from distributed_trf.store.feature_arrays import write_batch
+from distributed_trf.store.features import FeatureLayout, NetworkFeatures, StoredLayer
 from distributed_trf.store.fingerprint import digest
 from distributed_trf.store.fingerprint import digest_array as digest_of
-from distributed_trf.store.laid import read_laid
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.timing import timed
 
@@ -94,7 +94,7 @@ def extract_features(
     settings = network_settings(study, item.network)
     layers = [layer for layer in chosen_layers(table, settings) if parts is None or layer_part(layer.id) in parts]
     path = store.features(item.stimuli, item.network, item.weights)
-    laid = read_laid(store.root, path).files
+    laid = read_allocation(store.root, path).files
     layout = NetworkFeatures(path, laid).layout
     first, last = layout.batch_borders[item.batch]
     ids = layout.stimuli[first:last]

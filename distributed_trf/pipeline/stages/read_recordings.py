@@ -30,8 +30,7 @@ from distributed_trf.store.receipts import (
     write_receipt,
 )
 from distributed_trf.store.study_store import StudyStore
-from distributed_trf.store.vouched import check_files
-from distributed_trf.store.zarr_arrays import attributes, member, open_group, read, write_group
+from distributed_trf.store.zarr_store import attributes, check_files, member, open_group, read, write_group
 from distributed_trf.timing import timed
 
 SESSION_REVISION = 5

@@ -18,7 +18,7 @@ from distributed_trf.features.spectrograms.mel_whisper import N_MELS
 from distributed_trf.recordings.simulation.neurons import Neurons, SpikeTrains, draw_neurons, draw_spikes
 from distributed_trf.recordings.simulation.plan import StimulusSet, TrialTable, first_stimulus
 from distributed_trf.reliability.poisson import known_rate_ceiling
-from distributed_trf.store.zarr_arrays import codecs
+from distributed_trf.store.zarr_store import codecs
 
 
 @dataclass(frozen=True)

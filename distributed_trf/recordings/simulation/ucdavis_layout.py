@@ -42,7 +42,7 @@ from distributed_trf.recordings.simulation.ucdavis_stimuli import (
     write_calls,
     write_sentences,
 )
-from distributed_trf.recordings.ucdavis.layout import REPEATS
+from distributed_trf.recordings.ucdavis.stimulus_list import REPEATS
 
 TETRODES = (1, 2, 3, 4)
 MOST_UNITS = 400

@@ -19,7 +19,6 @@ from distributed_trf.recordings.recording_set import (
     Trials,
     spikes_in_trials,
 )
-from distributed_trf.recordings.ucdavis.layout import DATA_FOLDER, SET_FILES, check_folder, session_files
 from distributed_trf.recordings.ucdavis.session_file import (
     Presentations,
     SessionFile,
@@ -27,7 +26,13 @@ from distributed_trf.recordings.ucdavis.session_file import (
     read_presentations,
     read_session_file,
 )
-from distributed_trf.recordings.ucdavis.stimulus_list import StimulusList
+from distributed_trf.recordings.ucdavis.stimulus_list import (
+    DATA_FOLDER,
+    SET_FILES,
+    StimulusList,
+    check_folder,
+    session_files,
+)
 
 
 class UCDavisRecordings:

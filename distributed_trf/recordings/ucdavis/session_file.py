@@ -17,7 +17,7 @@ import numpy as np
 from distributed_trf.errors import RecordingError
 from distributed_trf.recordings.matlab import field, numbers, read_mat
 from distributed_trf.recordings.recording_set import ROUNDING, Trials
-from distributed_trf.recordings.ucdavis.layout import SET_FILES, sound_name
+from distributed_trf.recordings.ucdavis.stimulus_list import SET_FILES, sound_name
 
 TETRODES = ("WM_1", "WM_2", "WM_3", "WM_4")
 EXPERIMENTS = "TrialStimData"

@@ -25,14 +25,14 @@ from distributed_trf.recordings.ucsf.metadata import read_site_table
 from distributed_trf.results.published.gather import Column, Gathered, gather, grid_of, other_types
 from distributed_trf.results.published.read_file import Chosen, choose_files
 from distributed_trf.results.published.units import UCSF, Names
-from distributed_trf.store.analyses import lay_analysis, unit_coords
+from distributed_trf.store.analyses import allocate_analysis, unit_coords
 from distributed_trf.store.atomic import new_folder
 from distributed_trf.store.fingerprint import digest_file
+from distributed_trf.store.result_allocation import allocate_result_arrays, record_digests
 from distributed_trf.store.result_grid import Place
-from distributed_trf.store.result_laying import lay_results, vouch_for_all
 from distributed_trf.store.results import write_fit, write_reliability
 from distributed_trf.store.study_store import StudyStore
-from distributed_trf.store.zarr_arrays import attributes, member, open_group
+from distributed_trf.store.zarr_store import attributes, member, open_group
 
 
 def write_lowpass(store: StudyStore, gathered: Gathered) -> None:
@@ -42,7 +42,7 @@ def write_lowpass(store: StudyStore, gathered: Gathered) -> None:
         columns = {**fit.values, "cv_score": np.full(len(units[names.UNIT]), np.nan)}
         ds = xr.Dataset({name: (names.UNIT, column) for name, column in columns.items()})
         key = FitLowpass(*place, lowpass_bin).key
-        lay_analysis(store, key, ds.merge(units), _labels(place) | {"lowpass_bin": lowpass_bin})
+        allocate_analysis(store, key, ds.merge(units), _labels(place) | {"lowpass_bin": lowpass_bin})
 
 
 def write_draws(store: StudyStore, gathered: Gathered) -> None:
@@ -66,7 +66,7 @@ def _write_training(
     for (percent, _), values in draws.items():
         ds = xr.Dataset({name: (("draw", names.UNIT), stacked) for name, stacked in values.items()})
         key = BootstrapTraining(*place, percent).key
-        lay_analysis(store, key, ds.merge(units), _labels(place) | {"training_percent": percent})
+        allocate_analysis(store, key, ds.merge(units), _labels(place) | {"training_percent": percent})
 
 
 def _write_test(
@@ -81,7 +81,7 @@ def _write_test(
         {"r": (("test_percent", "n_repeats", "draw", names.UNIT), r)},
         coords={"test_percent": percents, "n_repeats": [int(n) for n in repeats]},
     )
-    lay_analysis(store, BootstrapTest(*place).key, ds.merge(units), _labels(place))
+    allocate_analysis(store, BootstrapTest(*place).key, ds.merge(units), _labels(place))
 
 
 def _stacked(draws: dict[str, Column], n_draws: int) -> dict[str, np.ndarray]:
@@ -192,13 +192,13 @@ def import_published_csv(
     gathered.notes += [*other_types(gathered), *_unknown(grid.units, unit_names, recordings)]
     with new_folder(output) as new:
         store = StudyStore.create(new)
-        lay_results(store.results, grid, [], _attrs(chosen, gathered))
+        allocate_result_arrays(store.results, grid, [], _attrs(chosen, gathered))
         for place, fit in gathered.fits.items():
             write_fit(store.results, place, fit.values)
         for (stimuli, bin_width), measured in gathered.reliability.items():
             write_reliability(store.results, stimuli, bin_width, measured)
         member(open_group(store.results, mode="r+"), "r").attrs["comment"] = COMMENT
-        vouch_for_all(store.results)
+        record_digests(store.results)
         write_lowpass(store, gathered)
         write_draws(store, gathered)
     files = tuple(path.name for path in chosen.files)

@@ -20,7 +20,7 @@ import xarray as xr
 from distributed_trf.errors import ResultsFileError
 from distributed_trf.recordings.find_files import some_of
 from distributed_trf.recordings.recording_set import UNKNOWN, RecordingSet
-from distributed_trf.recordings.ucdavis.layout import REPEATS
+from distributed_trf.recordings.ucdavis.stimulus_list import REPEATS
 from distributed_trf.recordings.ucsf.metadata import SITES, SiteTable
 
 UCSF, UCDAVIS = "ucsf", "ucdavis"

@@ -10,8 +10,7 @@ import xarray as xr
 
 from distributed_trf import names
 from distributed_trf.errors import DataError
-from distributed_trf.results.statistics.compare import DRAWS, LEVEL, Alternative
-from distributed_trf.results.statistics.session_bootstrap import draw_sessions, interval
+from distributed_trf.results.statistics.compare import DRAWS, LEVEL, Alternative, draw_sessions, interval
 
 AREAS = ("core", "non-primary")
 

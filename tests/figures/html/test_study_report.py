@@ -29,7 +29,7 @@ from distributed_trf.pipeline.watch.events import ItemEnded
 from distributed_trf.results.best_layers import penalty_edges
 from distributed_trf.results.session_table import reliability_table
 from distributed_trf.store.receipts import Receipt, write_failure
-from distributed_trf.store.result_laying import lay_results
+from distributed_trf.store.result_allocation import allocate_result_arrays
 from distributed_trf.store.study_store import StudyStore
 from tests.figures.html.parsed import Parsed
 from tests.figures.stored_results import store_results
@@ -259,7 +259,7 @@ def test_report__shows_names_and_messages_as_text(tmp_path):
     store = StudyStore.create(tmp_path / "study")
     settings = {"name": HOSTILE, "networks": [HOSTILE]}
     grid = type(GRID)(axes, units, layers)
-    lay_results(store.results, grid, [], {"study": settings, "source": HOSTILE, HOSTILE: HOSTILE})
+    allocate_result_arrays(store.results, grid, [], {"study": settings, "source": HOSTILE, HOSTILE: HOSTILE})
     write_failure(store, "fit", "key", Receipt({}, {"message": HOSTILE}))
     page = report_of(store.root)
     assert page.images == []

@@ -34,7 +34,8 @@ from distributed_trf.pipeline.memory_check import process_bytes
 from distributed_trf.pipeline.run_record import RunSettings, new_run, write_run_settings
 from distributed_trf.pipeline.study_context import Context
 from distributed_trf.recordings.simulation.simulate import simulate
-from distributed_trf.store.features import NetworkFeatures, write_batch
+from distributed_trf.store.feature_arrays import write_batch
+from distributed_trf.store.features import NetworkFeatures
 from distributed_trf.store.receipts import Receipt, write_receipt
 from distributed_trf.store.study_store import StudyStore
 

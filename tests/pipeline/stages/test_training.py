@@ -15,7 +15,7 @@ from distributed_trf.pipeline.stages.read_recordings import load_counts
 from distributed_trf.pipeline.study_context import Context
 from distributed_trf.results.analyses import open_bootstraps, open_lowpass, open_together
 from distributed_trf.store.study_store import StudyStore
-from distributed_trf.store.zarr_arrays import open_group
+from distributed_trf.store.zarr_store import open_group
 from distributed_trf.trf.crossval import assign_folds
 from distributed_trf.trf.resampling import draw_generator, draw_stimuli
 from tests.oracle import fit_and_score

@@ -22,7 +22,7 @@ from distributed_trf import (
     write_published_csv,
 )
 from distributed_trf.errors import ResultsFileError
-from distributed_trf.recordings.ucdavis.layout import REPEATS
+from distributed_trf.recordings.ucdavis.stimulus_list import REPEATS
 from distributed_trf.store.result_grid import Grid
 from tests.published_files import LAYERS, TAGS, PublishedFiles, published_size, small_folder
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from distributed_trf.results.statistics.compare import median_intervals
-from distributed_trf.results.statistics.session_bootstrap import draw_sessions
+from distributed_trf.results.statistics.compare import draw_sessions, median_intervals
 from tests.small_results import small_results
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distributed_trf.results.statistics.session_bootstrap import draw_sessions, drawn_medians, interval
+from distributed_trf.results.statistics.compare import draw_sessions, drawn_medians, interval
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(1, 6))

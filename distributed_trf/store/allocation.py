@@ -18,14 +18,14 @@ from distributed_trf.store.atomic import TEMPORARY, sync_file
 from distributed_trf.store.fingerprint import digest_file
 from distributed_trf.store.receipts import read_record, write_record
 from distributed_trf.store.study_store import LAID
-from distributed_trf.store.vouched import check_files, digest_files
+from distributed_trf.store.zarr_store import check_files, digest_files
 
 REMEDY = "`dtrf run STUDY` makes it anew"
 ROOT = "zarr.json"
 
 
 @dataclass(frozen=True)
-class Laid:
+class Allocation:
     """A group as a driver made it."""
 
     about: dict[str, Any]
@@ -36,7 +36,7 @@ class Laid:
     """Of those that a driver put into it later, out of what items found."""
 
 
-def read_laid(root: Path, path: Path) -> Laid:
+def read_allocation(root: Path, path: Path) -> Allocation:
     """Return how a group in the study's folder ``root`` was made.
 
     Raises
@@ -51,24 +51,24 @@ def read_laid(root: Path, path: Path) -> Laid:
     before = found.pop("before")
     if before is not None and _is(path, ROOT, before["files"]):  # a process was killed before the new one was in place
         found = before
-    return Laid(**found)
+    return Allocation(**found)
 
 
-def laid_if_any(root: Path, path: Path) -> Laid | None:
+def allocation_if_any(root: Path, path: Path) -> Allocation | None:
     """Return how a group was made; None if that is not known."""
     try:
-        return read_laid(root, path)
+        return read_allocation(root, path)
     except DamagedError:
         return None
 
 
-def is_laid(root: Path, path: Path, about: Mapping[str, Any]) -> bool:
+def is_allocated(root: Path, path: Path, about: Mapping[str, Any]) -> bool:
     """Tell whether a group was made from this, and is as it was made."""
-    found = laid_if_any(root, path)
+    found = allocation_if_any(root, path)
     return found is not None and found.about == about and is_intact(path, found)
 
 
-def is_intact(path: Path, laid: Laid) -> bool:
+def is_intact(path: Path, laid: Allocation) -> bool:
     """Tell whether a group is as it was made."""
     try:
         check_files(path, laid.files)
@@ -77,18 +77,18 @@ def is_intact(path: Path, laid: Laid) -> bool:
     return True
 
 
-def write_laid(root: Path, path: Path, laid: Laid, *, before: Laid | None = None) -> None:
+def write_allocation(root: Path, path: Path, laid: Allocation, *, before: Allocation | None = None) -> None:
     """Say how a group is made; ``before`` is how it was, as long as the new one is not in its place."""
     old = None if before is None else asdict(before)
     write_record(_record(root, path), root, {**asdict(laid), "before": old})
 
 
-def forget_laid(root: Path, path: Path) -> None:
+def forget_allocation(root: Path, path: Path) -> None:
     """Remove what is known of a group, before the group itself goes."""
     _record(root, path).unlink(missing_ok=True)
 
 
-def make_in_place(root: Path, path: Path, about: dict[str, Any], make: Callable[[Path], None]) -> None:
+def allocate_in_place(root: Path, path: Path, about: dict[str, Any], make: Callable[[Path], None]) -> None:
     """Make a group so that what of it is as it should be, and what others wrote into it, stays.
 
     Parameters
@@ -100,7 +100,7 @@ def make_in_place(root: Path, path: Path, about: dict[str, Any], make: Callable[
     make
         Makes it in a folder that does not exist.
     """
-    old = laid_if_any(root, path)
+    old = allocation_if_any(root, path)
     beside = path.with_name(f"{path.name}{TEMPORARY}{uuid.uuid4().hex[:8]}")
     try:
         make(beside)
@@ -110,7 +110,7 @@ def make_in_place(root: Path, path: Path, about: dict[str, Any], make: Callable[
                 _clear(path / key)
                 sync_file(beside / key)
                 (beside / key).replace(path / key)
-        write_laid(root, path, Laid(about, files, {} if old is None else old.gathered))
+        write_allocation(root, path, Allocation(about, files, {} if old is None else old.gathered))
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 

@@ -12,34 +12,41 @@ import numpy as np
 
 from distributed_trf import names
 from distributed_trf.errors import DamagedError
+from distributed_trf.store.allocation import (
+    ROOT,
+    Allocation,
+    allocate_in_place,
+    allocation_if_any,
+    is_intact,
+    read_allocation,
+    write_allocation,
+)
 from distributed_trf.store.atomic import new_folder, write_text
 from distributed_trf.store.fingerprint import digest_bytes
-from distributed_trf.store.laid import ROOT, Laid, is_intact, laid_if_any, make_in_place, read_laid, write_laid
 from distributed_trf.store.result_grid import Grid, Place, as_stored, unit_names
 from distributed_trf.store.results import ASKED_ATTR, GRID_ATTR, filled_in, read_whole, said_of, write_at
-from distributed_trf.store.vouched import digest_files, read_vouched
-from distributed_trf.store.zarr_arrays import codecs, open_group
+from distributed_trf.store.zarr_store import codecs, digest_files, open_group, read_verified
 
 
 def has_grid(path: Path, grid: Grid) -> bool:
     """Tell whether the results store is there with these axes, perhaps among others, its metadata and labels whole."""
-    laid = laid_if_any(path.parent, path)
+    laid = allocation_if_any(path.parent, path)
     return laid is not None and Grid.of_stored(laid.about).holds(grid) and is_intact(path, laid)
 
 
 def describe_results(path: Path, grid: Grid, attrs: Mapping[str, Any], withheld: Iterable[Place] = ()) -> None:
     """Say anew what made the results and what of them is asked for, unless only where and when have changed."""
-    old = read_laid(path.parent, path)
-    content = json.loads(read_vouched(path / ROOT, old.files[ROOT]))
+    old = read_allocation(path.parent, path)
+    content = json.loads(read_verified(path / ROOT, old.files[ROOT]))
     said, new = content["attributes"], {**attrs, ASKED_ATTR: _asked(grid, withheld)}
     content["attributes"] = json.loads(json.dumps({**said, **new}))
     if {**content["attributes"], **{name: said[name] for name in ("host", "written") if name in said}} == said:
         return
     text = json.dumps(content, indent=2)
     laid = replace(old, files={**old.files, ROOT: digest_bytes(text.encode())})
-    write_laid(path.parent, path, laid, before=old)
+    write_allocation(path.parent, path, laid, before=old)
     write_text(path / ROOT, text)
-    write_laid(path.parent, path, laid)
+    write_allocation(path.parent, path, laid)
 
 
 def mend_results(path: Path, grid: Grid, attrs: Mapping[str, Any]) -> bool:
@@ -53,7 +60,7 @@ def mend_results(path: Path, grid: Grid, attrs: Mapping[str, Any]) -> bool:
     bool
         Whether they were damaged: then numbers may be as well.
     """
-    old = laid_if_any(path.parent, path)
+    old = allocation_if_any(path.parent, path)
     about = _grid_there(path) if old is None else old.about
     if about is None or (old is None and not Grid.of_stored(about).holds(grid)):
         return False  # nothing tells what the numbers are of
@@ -64,11 +71,11 @@ def mend_results(path: Path, grid: Grid, attrs: Mapping[str, Any]) -> bool:
         said = said_of(path)
     except DamagedError:
         said = {**attrs, ASKED_ATTR: _asked(grid, filled_in(path, stored))}
-    make_in_place(path.parent, path, about, lambda folder: _make(folder, stored, said))
+    allocate_in_place(path.parent, path, about, lambda folder: _make(folder, stored, said))
     return True
 
 
-def lay_results(
+def allocate_result_arrays(
     path: Path,
     grid: Grid,
     kept: Iterable[Place],
@@ -89,12 +96,12 @@ def lay_results(
     StoreError
         If numbers of a fit are damaged; the store is left as it was.
     """
-    before, kept = laid_if_any(path.parent, path), list(kept)
+    before, kept = allocation_if_any(path.parent, path), list(kept)
     old = None if before is None else Grid.of_stored(before.about)
     whole = grid if old is None else grid.spanning(old, [p for p in kept if p in old and _beside(p, grid, withheld)])
     with new_folder(path) as folder:
         _make(folder, whole, {**attrs, ASKED_ATTR: _asked(grid, withheld)})
-        new = Laid(as_stored(whole), digest_files(folder))
+        new = Allocation(as_stored(whole), digest_files(folder))
         were = {} if old is None else {label: k for k, label in enumerate(unit_names(old.units))}
         both = [(k, were[label]) for k, label in enumerate(unit_names(whole.units)) if label in were]
         here, there = [k for k, _ in both], [k for _, k in both]
@@ -106,13 +113,13 @@ def lay_results(
             files = write_at(folder, whole, place, columns)
             if moved is not None:
                 moved(place, files)
-        write_laid(path.parent, path, new, before=before)
-    write_laid(path.parent, path, new)
+        write_allocation(path.parent, path, new, before=before)
+    write_allocation(path.parent, path, new)
 
 
-def vouch_for_all(path: Path) -> None:
+def record_digests(path: Path) -> None:
     """Hold on to the digests of all that is in a results store: for one that is made at once, without work items."""
-    write_laid(path.parent, path, replace(read_laid(path.parent, path), files=digest_files(path)))
+    write_allocation(path.parent, path, replace(read_allocation(path.parent, path), files=digest_files(path)))
 
 
 def _make(folder: Path, grid: Grid, attrs: Mapping[str, Any]) -> None:
