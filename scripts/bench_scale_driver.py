@@ -17,14 +17,15 @@ from distributed_trf import Study, simulate, start_cluster
 from distributed_trf.config.study import StudySettings
 from distributed_trf.features.network_table import load_table
 from distributed_trf.pipeline.allocate import allocate_features, allocate_results
+from distributed_trf.pipeline.check_study import open_context
 from distributed_trf.pipeline.dask_run import run_on
 from distributed_trf.pipeline.dependencies import Dependencies
 from distributed_trf.pipeline.execute import Task
 from distributed_trf.pipeline.items import EXTRACT, FIT, READ, Extract, Item, ReadSession, ReadSounds
 from distributed_trf.pipeline.run_record import RunSettings, new_run, write_run_settings
 from distributed_trf.pipeline.study_context import Context
-from distributed_trf.pipeline.study_scope import items
 from distributed_trf.pipeline.watch.events import ItemEnded, RunStarted
+from distributed_trf.pipeline.work import items
 from distributed_trf.store.receipts import SPIKES, Receipt, write_receipt
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.store.zarr_store import write_group
@@ -46,7 +47,7 @@ class Marks:
 def empty_items(scratch: Path, numbers: Sequence[int]) -> Marks:
     """Drive items whose receipts are there, so that workers return at once."""
     study = settings(scratch, sessions=1, sentences=16, networks=["whisper_tiny"])
-    context, store = Context.open(study), StudyStore.create(study.output)
+    context, store = open_context(study), StudyStore.create(study.output)
     empty = [Extract("timit", "whisper_tiny", "reset", k) for k in range(max(numbers))]
     fingerprint = {"empty": "0"}
     _write(store, ((item, Receipt(fingerprint, {})) for item in empty))
@@ -67,7 +68,7 @@ def empty_items(scratch: Path, numbers: Sequence[int]) -> Marks:
 def finished_study(scratch: Path, *, sentences: int, sessions: int) -> tuple[int, float]:
     """Run a study again of which everything is done; number of items, and seconds."""
     study = settings(scratch, sessions=sessions, sentences=sentences, networks=NETWORKS, batch=1, widths=[20, 50, 100])
-    context, store = Context.open(study), StudyStore.create(study.output)
+    context, store = open_context(study), StudyStore.create(study.output)
     count = 0
     for stage in (READ, EXTRACT, FIT):
         if stage == EXTRACT:
@@ -154,8 +155,8 @@ class Killer(threading.Thread):
         """Hear of the run: that its workers are there, and when a process last ended an item."""
         if isinstance(event, RunStarted):
             self._begun.set()
-        if isinstance(event, ItemEnded) and "process" in event.outcome.details:
-            self._ended[event.outcome.details["process"]] = time.time()
+        if isinstance(event, ItemEnded) and event.outcome.ok:
+            self._ended[event.outcome.execution.process] = time.time()
 
     def run(self) -> None:
         """Kill until enough have died or the run is over."""

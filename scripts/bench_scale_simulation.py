@@ -13,11 +13,11 @@ from distributed_trf import simulate
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.config.study import load_study
 from distributed_trf.features.families.registry import expected_work, loads_file
-from distributed_trf.pipeline.costs.fit_cost import cost
+from distributed_trf.pipeline.check_study import open_context
 from distributed_trf.pipeline.costs.operations import Cost, Operations
 from distributed_trf.pipeline.items import STAGES, Extract, Fit, Item
 from distributed_trf.pipeline.study_context import Context
-from distributed_trf.pipeline.study_scope import items
+from distributed_trf.pipeline.work import cost, items
 from distributed_trf.recordings.recording_set import Session
 
 SESSIONS, CHANNELS = 41, 1718
@@ -108,7 +108,7 @@ def published_study(scratch: Path, *, sentences: int, calls: int) -> Context:
     simulate(scratch / "recordings", sessions=1, channels=1, sentences=sentences, calls=calls)
     study = load_study("ahmed25")
     recordings = study.recordings.model_copy(update={"path": scratch / "recordings"})
-    context = Context.open(study.model_copy(update={"recordings": recordings, "output": scratch / "study"}))
+    context = open_context(study.model_copy(update={"recordings": recordings, "output": scratch / "study"}))
     return replace(context, recordings=PublishedSize(context.recordings))  # type: ignore[arg-type]  # it has all that a plan asks for
 
 
@@ -122,7 +122,7 @@ def study_of(context: Context, networks: Sequence[str]) -> Context:
     """Return the study with these networks alone, trained and reset, and nothing asked of the responses themselves."""
     asked = [NetworkSettings(name=name, weights=["trained", "reset"]) for name in networks]
     study = context.study.model_copy(update={"networks": asked, "reliability": None})
-    opened = Context.open(study)
+    opened = open_context(study)
     return replace(opened, recordings=context.recordings)  # of the published size
 
 

@@ -123,7 +123,7 @@ def test_dask__has_the_same_seconds_by_span_and_stage(write_study):
             return {place[2]: value for place, value in found.cumulative_worker_metrics.items()}
 
         spent = {
-            name: pytest.approx(sum(outcome.details["timings"][name] for outcome in outcomes))
+            name: pytest.approx(sum(outcome.execution.timings[name] for outcome in outcomes))
             for name in ("load", "forward", "write")
         }
         end, found = time.monotonic() + 300, {}

@@ -1,12 +1,14 @@
-"""What a study asks beside the grid of fits.
+"""What a study asks beside the grid of fits: a settings class for each analysis, and the study's field of them.
 
-The file of ``dtrf wer``: which networks recognise which benchmarks.
+A new analysis has its settings class here and a field in ``Analyses``; what its work items are is said in a file of
+``pipeline/stages``. The file of ``dtrf wer`` is here too: which networks recognise which benchmarks.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -15,10 +17,69 @@ from distributed_trf.config.fields import AbsolutePath, Milliseconds, Name, Perc
 from distributed_trf.config.load import Settings, load, locate
 
 
-class TogetherSettings(Settings):
+class AnalysisSettings(Settings):
+    """One analysis of one network; a study holds a list of each kind."""
+
+    branches: ClassVar[Mapping[str, str]]
+    """Kinds of work items that it asks for, by their place in what ``open_tree`` returns."""
+    network: Name
+
+    @property
+    def named_layers(self) -> Sequence[int]:
+        """Ids of layers that must be among those of the study."""
+        return ()
+
+    @property
+    def named_weights(self) -> Weights | None:
+        """Weights that must be among those of the network; None for all that it has."""
+        return None
+
+    @property
+    def named_sessions(self) -> Sequence[str]:
+        """Sessions that must be in the recordings."""
+        return ()
+
+    @property
+    def subject(self) -> tuple[str, ...]:
+        """What the analysis is of: a study may ask for it once."""
+        return (self.network,)
+
+    def summary(self) -> tuple[str, str]:
+        """Say in a report what is analysed, and how."""
+        return self.network, ", ".join(self.branches)
+
+
+class LayerAnalysisSettings(AnalysisSettings):
+    """One analysis of one layer with some weights."""
+
+    layer: Annotated[int, Field(ge=0)]
+    weights: Weights
+
+    @property
+    def named_layers(self) -> Sequence[int]:
+        """Ids of layers that must be among those of the study."""
+        return (self.layer,)
+
+    @property
+    def named_weights(self) -> Weights | None:
+        """Weights that must be among those of the network; None for all that it has."""
+        return self.weights
+
+    @property
+    def subject(self) -> tuple[str, ...]:
+        """What the analysis is of: a study may ask for it once."""
+        return (self.network, str(self.layer), self.weights)
+
+    @property
+    def name(self) -> str:
+        """Layer and weights in words."""
+        return f"{self.network} {self.weights}, layer {self.layer}"
+
+
+class TogetherSettings(AnalysisSettings):
     """Several layers of a network as one model."""
 
-    network: Name
+    branches = {"together": "together"}
     layers: Literal["all"] | list[Annotated[int, Field(ge=0)]] = "all"
     bands: Literal["none", "layer"] = "layer"
     """One penalty for all layers, or one for each (banded ridge)."""
@@ -27,23 +88,33 @@ class TogetherSettings(Settings):
     seed: Annotated[int, Field(ge=0)] = 0
     """Of the band weights."""
 
+    @property
+    def named_layers(self) -> Sequence[int]:
+        """Ids of layers that must be among those of the study."""
+        return () if self.layers == "all" else self.layers
 
-class LowpassSettings(Settings):
+    def summary(self) -> tuple[str, str]:
+        """Say in a report what is analysed, and how."""
+        layers = "all layers" if self.layers == "all" else f"layers {_list(self.layers)}"
+        return f"{self.network}, layers together", f"{layers}; bands: {self.bands}; {self.candidates} candidates"
+
+
+class LowpassSettings(LayerAnalysisSettings):
     """How fast what one layer tells of the responses is (Ahmed et al. 2025, Fig 4)."""
 
-    network: Name
-    layer: Annotated[int, Field(ge=0)]
-    weights: Weights
+    branches = {"lowpass": "lowpass"}
     lowpass_bins: Annotated[list[Milliseconds], Field(min_length=1)]
     """Features go through bins of each width, and are then fitted at every bin width of the study."""
 
+    def summary(self) -> tuple[str, str]:
+        """Say in a report what is analysed, and how."""
+        return f"{self.name}, low-passed", f"bins of {_list(self.lowpass_bins)} ms"
 
-class BootstrapSettings(Settings):
+
+class BootstrapSettings(LayerAnalysisSettings):
     """How much one layer's numbers depend on how much was recorded (Ahmed et al. 2025)."""
 
-    network: Name
-    layer: Annotated[int, Field(ge=0)]
-    weights: Weights
+    branches = {"bootstraps/training": "bootstrap-training", "bootstraps/test": "bootstrap-test"}
     sessions: list[str] | None = None
     """Defaults to all."""
     training_percent: list[Percent] = []
@@ -63,6 +134,18 @@ class BootstrapSettings(Settings):
             raise ValueError("give training_percent, or test_percent and n_repeats")
         return self
 
+    @property
+    def named_sessions(self) -> Sequence[str]:
+        """Sessions that must be in the recordings."""
+        return self.sessions or ()
+
+    def summary(self) -> tuple[str, str]:
+        """Say in a report what is analysed, and how."""
+        said = [f"fitted on {_list(self.training_percent)} % of the training sounds"] if self.training_percent else []
+        if self.test_percent:
+            said.append(f"tested on {_list(self.test_percent)} % of the test sounds, {_list(self.n_repeats)} repeats")
+        return f"{self.name}, drawn", f"{'; '.join(said)}; {self.draws} draws"
+
 
 class NormaliserBootstrapSettings(Settings):
     """How much a unit's normaliser depends on how much was recorded (Ahmed et al. 2025)."""
@@ -74,6 +157,36 @@ class NormaliserBootstrapSettings(Settings):
     """Draws with replacement at each percentage and number of repeats."""
     pairings: Annotated[int, Field(ge=1)] = 1000
     """Random pairings in each draw."""
+
+
+class Analyses(Settings):
+    """The fields of a study that ask for analyses."""
+
+    together: list[TogetherSettings] = []
+    """Layers of a network fitted as one model, at most once for each network."""
+    bootstraps: list[BootstrapSettings] = []
+    """At most once for each network, layer and weights."""
+    lowpass: list[LowpassSettings] = []
+    """At most once for each network, layer and weights."""
+
+    def analyses(self) -> Iterator[tuple[str, AnalysisSettings]]:
+        """List all that is asked for, each with its field."""
+        for field in Analyses.model_fields:
+            for settings in getattr(self, field):
+                yield field, settings
+
+
+def analysis_branches() -> dict[str, tuple[str, str]]:
+    """Return the analyses that there are by their place in what ``open_tree`` returns: kind of work item, and field."""
+    found: dict[str, tuple[str, str]] = {}
+    for name, field in Analyses.model_fields.items():
+        (settings,) = get_args(field.annotation)
+        found |= {branch: (kind, name) for branch, kind in settings.branches.items()}
+    return found
+
+
+def _list(numbers: Sequence[float]) -> str:
+    return ", ".join(f"{number:g}" for number in numbers)
 
 
 class RecogniserSettings(Settings):

@@ -8,12 +8,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field, field_validator, model_validator
 
-from distributed_trf.config.analyses import (
-    BootstrapSettings,
-    LowpassSettings,
-    NormaliserBootstrapSettings,
-    TogetherSettings,
-)
+from distributed_trf.config.analyses import Analyses, NormaliserBootstrapSettings
 from distributed_trf.config.extraction import ExtractionSettings, NetworkSettings
 from distributed_trf.config.fields import AbsolutePath, Milliseconds, Name, Seconds
 from distributed_trf.config.load import Settings, load, locate
@@ -100,8 +95,8 @@ class ReliabilitySettings(Settings):
     bootstrap: NormaliserBootstrapSettings | None = None
 
 
-class StudySettings(Settings):
-    """A whole study. Read it from YAML with ``load_study``."""
+class GridSettings(Settings):
+    """What decides the grid of fits: every network x layer x bin width, of all sessions and channels."""
 
     name: Name
     recordings: RecordingsSettings
@@ -119,12 +114,12 @@ class StudySettings(Settings):
     """None measures no reliability."""
     networks: Annotated[list[NetworkSettings], Field(min_length=1)]
     ridge: RidgeSettings = RidgeSettings()
-    together: list[TogetherSettings] = []
-    """Layers of a network fitted as one model, at most once for each network."""
-    bootstraps: list[BootstrapSettings] = []
-    """At most once for each network, layer and weights."""
-    lowpass: list[LowpassSettings] = []
-    """At most once for each network, layer and weights."""
+
+
+# Records on disk have the fields in this order: those of the grid, of analyses, and the rest.
+class StudySettings(Analyses, GridSettings):
+    """A whole study. Read it from YAML with ``load_study``."""
+
     save_models: bool = False
     """Keep the weights of every fit, for ``open_models``; decides what is stored, not which numbers come out."""
     extraction: ExtractionSettings = ExtractionSettings()
@@ -142,12 +137,10 @@ class StudySettings(Settings):
     @model_validator(mode="after")
     def _analyses_fit(self) -> StudySettings:
         known = {n.name for n in self.networks}
-        asked: dict[str, list[tuple[str, ...]]] = {
-            "together": [(t.network,) for t in self.together],
-            "bootstraps": [(b.network, str(b.layer), b.weights) for b in self.bootstraps],
-            "lowpass": [(p.network, str(p.layer), p.weights) for p in self.lowpass],
-        }
-        for field, things in asked.items():
+        subjects: dict[str, list[tuple[str, ...]]] = {}
+        for field, settings in self.analyses():
+            subjects.setdefault(field, []).append(settings.subject)
+        for field, things in subjects.items():
             unknown = sorted({network for network, *_ in things} - known)
             if unknown:
                 raise ValueError(

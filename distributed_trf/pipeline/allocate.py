@@ -12,12 +12,13 @@ import numpy as np
 
 from distributed_trf import names
 from distributed_trf.errors import DamagedError, StoreError
-from distributed_trf.pipeline.dependencies import Dependencies, Waiting
+from distributed_trf.pipeline.dependencies import Dependencies
 from distributed_trf.pipeline.items import ANALYSE, ASSESS, EXTRACT, FIT, Assess, Extract, Fit, Item, ReadSounds
 from distributed_trf.pipeline.run_record import provenance
-from distributed_trf.pipeline.stages.extract import feature_layout
-from distributed_trf.pipeline.study_context import Context
-from distributed_trf.pipeline.study_scope import items
+from distributed_trf.pipeline.stages.read_recordings import SoundsRead
+from distributed_trf.pipeline.study_context import Context, feature_layout
+from distributed_trf.pipeline.work import items
+from distributed_trf.pipeline.work_kind import Waiting
 from distributed_trf.store.allocation import allocation_if_any
 from distributed_trf.store.feature_arrays import allocate_feature_arrays, stored_layers
 from distributed_trf.store.features import FeatureLayout
@@ -54,15 +55,16 @@ def allocate_features(context: Context) -> tuple[list[str], set[str]]:
     gone: list[str] = []
     mended: set[str] = set()
     for stimuli in context.study.stimuli:
-        sounds = read_receipt(store, ReadSounds.stage, ReadSounds(stimuli).key)
-        if sounds is None:
+        receipt = read_receipt(store, ReadSounds.stage, ReadSounds(stimuli).key)
+        if receipt is None:
             continue
+        sounds = SoundsRead.of(receipt)
         durations = [s.duration for s in context.stimuli[stimuli]]
         for network in context.study.networks:
             table, layers = context.tables[network.name], context.layers(network)
             batches = context.batches(stimuli)
             for weights in context.weights(network):
-                layout = feature_layout(context.study, table, weights, layers, sounds.details, durations, batches)
+                layout = feature_layout(context.study, table, weights, layers, sounds, durations, batches)
                 path = store.features(stimuli, network.name, weights)
                 extractions = [Extract(stimuli, network.name, weights, batch) for batch in range(len(batches))]
                 if allocate_feature_arrays(store, path, layout, _losing(store, extractions, path, layout, gone)):

@@ -21,6 +21,7 @@ from distributed_trf.clusters.worker_setup import limited_threads
 from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import ConfigError, StoreBusyError
 from distributed_trf.pipeline.allocate import result_grid
+from distributed_trf.pipeline.check_study import open_context
 from distributed_trf.pipeline.execute import Outcome, Task, execute_if_free, fail
 from distributed_trf.pipeline.items import STAGES, Item
 from distributed_trf.pipeline.memory_check import check_devices, check_memory
@@ -34,7 +35,7 @@ from distributed_trf.pipeline.watch.events import ItemEnded, Waits, Watcher
 from distributed_trf.store.atomic import sweep
 from distributed_trf.store.fingerprint import digest, library_versions
 from distributed_trf.store.item_locks import claim, holders, is_claimed
-from distributed_trf.store.receipts import Receipt, read_failure, read_receipt
+from distributed_trf.store.receipts import Failure, read_failure, read_receipt
 from distributed_trf.store.study_lock import ELEMENT, element_lock, laying, wait_for_orphans
 from distributed_trf.store.study_store import StudyStore
 
@@ -92,7 +93,7 @@ def run_element(
     StoreBusyError
         If a driver is at work in the folder, or elements with other settings or inputs.
     """
-    context = Context.open(study)
+    context = open_context(study)
     settings = _of_this_process(recipe)
     planned = survey_all(context)
     check_memory(context, planned, settings)
@@ -184,7 +185,7 @@ class _ElementRun(Run):
         super().__init__(context, recipe, planned, watcher)
         self._element = element
         self._mine: set[Item] = set()
-        self._failed_before: dict[Item, Receipt | None] = {}
+        self._failed_before: dict[Item, Failure | None] = {}
 
     @contextmanager
     def _workers(self) -> Iterator[None]:
@@ -214,7 +215,7 @@ class _ElementRun(Run):
                 outcome = self._settled(task) or self._attempt(task)
                 if outcome is None:
                     taken.append(task)
-                elif outcome.ok and outcome.details["run"] != self.folder.name:
+                elif outcome.ok and outcome.execution.run != self.folder.name:
                     self.report.elsewhere[stage] = self.report.elsewhere.get(stage, 0) + 1
                     self._tell(ItemEnded(outcome))
                 else:
@@ -233,13 +234,13 @@ class _ElementRun(Run):
         store, item = self.context.store, task.item
         receipt = read_receipt(store, item.stage, item.key)
         if receipt is not None and receipt.covers(task.fingerprint):
-            return Outcome(item, ok=True, message="", details=receipt.details)
+            return Outcome.of_receipt(item, receipt)
         failure = read_failure(store, item.stage, item.key)
         if failure is None or failure.fingerprint != task.fingerprint or is_claimed(store, item.stage, item.key):
             return None
         if item in self._mine and failure == self._failed_before.get(item):
             return None
-        return Outcome(item, ok=False, message=failure.details["message"], details=failure.details)
+        return Outcome(item, failure.message)
 
     def _attempt(self, task: Task) -> Outcome | None:
         """Do an item unless another element is at it; an unexpected error fails it after the study's attempts."""

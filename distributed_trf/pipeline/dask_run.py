@@ -14,7 +14,9 @@ from typing import Any
 from distributed_trf.clusters.device_proof import out_of_device_memory
 from distributed_trf.errors import DeviceLostError, SchedulerLostError, WorkersLostError
 from distributed_trf.pipeline.execute import Outcome, Task, execute, fail
-from distributed_trf.pipeline.items import Extract, Fit, Item
+from distributed_trf.pipeline.items import Item
+from distributed_trf.pipeline.memory_check import smaller
+from distributed_trf.pipeline.work import kind_of
 
 MORE_MEMORY = (
     "give workers more memory (fewer workers, or `memory` in the recipe) or make items smaller (`extraction.batch`, "
@@ -135,13 +137,8 @@ def _fetch(client: Any, futures: Sequence[Any]) -> dict[Any, Outcome]:
 
 
 def _key(item: Item, attempt: int, run: str) -> tuple[str, str, int, str]:
-    """Key of a task: the dashboard names, groups and colours tasks by its first part.
-
-    Networks differ in how long their tasks take. They stand first, since bars show a dozen letters; Dask cuts a name at
-    a hyphen that no word follows.
-    """
-    group = f"{item.network.replace('-', '_')} {item.stage}" if isinstance(item, (Extract, Fit)) else item.stage
-    return (group, item.key, attempt, run)
+    """Key of a task: the dashboard names, groups and colours tasks by its first part."""
+    return (kind_of(item).label(item), item.key, attempt, run)
 
 
 @contextmanager
@@ -213,11 +210,10 @@ def execute_on_worker(task: Task) -> Outcome:
         logger.exception("%s %s", task.item.stage, task.item.key)
         problem = f"{type(error).__name__}: {error}"
     else:
-        for name, seconds in outcome.details.get("timings", {}).items():
+        for name, seconds in outcome.execution.timings.items():
             context_meter.digest_metric(name, seconds, "seconds")
         return outcome
     from distributed_trf.clusters.worker_proof import check_still_works
-    from distributed_trf.pipeline.memory_check import smaller
 
     gc.collect()  # arrays of the frames that raised: only now does nothing hold them
     check_still_works(task.device, problem)

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
-from typing import IO, Any, TypeVar
+from typing import IO, Self, TypeVar
 
 from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import DamagedError, DeviceError, DistributedTRFError, StoreError
@@ -25,31 +25,18 @@ from distributed_trf.features.device import give_back_torch_blocks, is_crowded
 from distributed_trf.features.network import make_room
 from distributed_trf.features.network_table import NetworkTable
 from distributed_trf.pipeline.dependencies import Fingerprint
+from distributed_trf.pipeline.findings import Execution, Finding
 from distributed_trf.pipeline.items import (
-    Assess,
-    BootstrapTest,
-    BootstrapTraining,
-    Extract,
-    Fit,
-    FitLowpass,
-    FitTogether,
     Item,
-    ReadSession,
-    ReadSounds,
 )
 from distributed_trf.pipeline.run_record import run_settings
-from distributed_trf.pipeline.stages.bootstrap import bootstrap_test, bootstrap_training
-from distributed_trf.pipeline.stages.extract import ReleaseSlot, extract_features, keep_slot
-from distributed_trf.pipeline.stages.fit import fit_layer
-from distributed_trf.pipeline.stages.joint_fit import fit_together
-from distributed_trf.pipeline.stages.lowpass import fit_lowpass
-from distributed_trf.pipeline.stages.read_recordings import read_session, read_sounds
-from distributed_trf.pipeline.stages.reliability import assess_session
+from distributed_trf.pipeline.work import finding, kind_of
+from distributed_trf.pipeline.work_kind import Job, ReleaseSlot, keep_slot
 from distributed_trf.recordings.formats import open_recordings
 from distributed_trf.recordings.recording_set import RecordingSet
 from distributed_trf.store.fingerprint import digest
 from distributed_trf.store.item_locks import Claim, Holder, claim
-from distributed_trf.store.receipts import Receipt, read_receipt, revoke_receipt, write_failure, write_receipt
+from distributed_trf.store.receipts import Failure, Receipt, read_receipt, revoke_receipt, write_failure, write_receipt
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.timing import recording
 
@@ -94,9 +81,22 @@ class Outcome:
     """How a task ended."""
 
     item: Item
-    ok: bool
-    message: str
-    details: dict[str, Any]
+    message: str = ""
+    """Why the item failed; nothing if it is done."""
+    found: Finding = Finding()
+    """Of one that is done, what its kind says."""
+    execution: Execution = Execution()
+    """Of one that is done, by this run or another."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether it is done."""
+        return not self.message
+
+    @classmethod
+    def of_receipt(cls, item: Item, receipt: Receipt) -> Self:
+        """Return the outcome of an item that was done before."""
+        return cls(item, found=finding(item, receipt), execution=Execution.of(receipt))
 
 
 def execute(task: Task, release_slot: ReleaseSlot = keep_slot) -> Outcome:
@@ -131,7 +131,7 @@ def _execute(task: Task, release_slot: ReleaseSlot, *, beside: bool) -> Outcome 
                 logger.warning("%s %s: %s is at it as well", task.item.stage, task.item.key, claimed.holder)
             return _claimed(task, claimed, release_slot)
     except DamagedError as error:
-        return fail(task, str(error), damaged=str(error.path))
+        return fail(task, str(error), error.path)
     except DistributedTRFError as error:
         return fail(task, str(error))
 
@@ -141,7 +141,7 @@ def _claimed(task: Task, claimed: Claim, release_slot: ReleaseSlot) -> Outcome:
     store, item = StudyStore(task.root), task.item
     receipt = read_receipt(store, item.stage, item.key)
     if receipt is not None and receipt.covers(task.fingerprint):
-        return Outcome(item, ok=True, message="", details=receipt.details)
+        return Outcome.of_receipt(item, receipt)
     if claimed.file is not None and claimed.left is not None and claimed.holder.hung:
         logger.warning("%s %s: %s hung here:\n%s", item.stage, item.key, claimed.left, claimed.left.stacks)
         if claimed.holder.hung >= task.study.attempts:
@@ -153,20 +153,20 @@ def _claimed(task: Task, claimed: Claim, release_slot: ReleaseSlot) -> Outcome:
     with limited(task.limit, claimed.file or sys.__stderr__):
         with recording() as timings:
             found = _run(task, store, release_slot, lacking or task.fingerprint)
-        details = found | {
-            "seconds": round(time.perf_counter() - start, 3),
-            "timings": {name: round(seconds, 4) for name, seconds in timings.items()},
-            "process_peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-            "device": task.device,
-            "host": socket.gethostname(),
-            "process": os.getpid(),
-            "run": task.run,
-            "finished": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        }
-        made = Receipt(task.fingerprint, details)
+        execution = Execution(
+            seconds=round(time.perf_counter() - start, 3),
+            timings={name: round(seconds, 4) for name, seconds in timings.items()},
+            process_peak_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+            device=task.device,
+            host=socket.gethostname(),
+            process=os.getpid(),
+            run=task.run,
+            finished=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        )
+        made = Receipt(task.fingerprint, found.to_json() | execution.to_json())
         made = receipt.with_parts(made) if receipt is not None and lacking else made
         write_receipt(store, item.stage, item.key, made)
-    return Outcome(item, ok=True, message="", details=made.details)
+    return Outcome(item, found=found, execution=execution)
 
 
 def _hung(task: Task, times: int, last: Holder) -> str:
@@ -177,42 +177,39 @@ def _hung(task: Task, times: int, last: Holder) -> str:
     )
 
 
-def fail(task: Task, message: str, **found: str) -> Outcome:
-    """Remember that an item failed for good, and why; a disk that is full takes no note, and the item stays undone."""
-    details = {"message": message, "run": task.run, **found}
+def fail(task: Task, message: str, damaged: Path | None = None) -> Outcome:
+    """Remember that an item failed for good, and why; a disk that is full takes no note, and the item stays undone.
+
+    Parameters
+    ----------
+    task
+        Of the item.
+    message
+        Why.
+    damaged
+        What was damaged, where that is the reason.
+    """
+    failure = Failure(task.fingerprint, message, task.run, None if damaged is None else str(damaged))
     with suppress(StoreError):
-        write_failure(StudyStore(task.root), task.item.stage, task.item.key, Receipt(task.fingerprint, details))
-    return Outcome(task.item, ok=False, message=message, details=details)
+        write_failure(StudyStore(task.root), task.item.stage, task.item.key, failure)
+    return Outcome(task.item, message)
 
 
-def _run(task: Task, store: StudyStore, release_slot: ReleaseSlot, parts: Collection[str]) -> dict[str, Any]:
+def _run(task: Task, store: StudyStore, release_slot: ReleaseSlot, parts: Collection[str]) -> Finding:
     """Do an item, of one that has parts those that are named; on a GPU networks make room for what needs none."""
-    if isinstance(task.item, Extract):
-        return _do(task, store, release_slot, parts)
-    return with_room(task.device, lambda: _do(task, store, release_slot, parts))
-
-
-def _do(task: Task, store: StudyStore, release_slot: ReleaseSlot, parts: Collection[str]) -> dict[str, Any]:
-    match task.item:
-        case ReadSounds():
-            return read_sounds(task.item, _recordings(task), store)
-        case ReadSession():
-            return read_session(task.item, task.study, _recordings(task), store, task.fingerprint, parts)
-        case Assess():
-            return assess_session(task.item, task.study, store, task.device)
-        case Extract():
-            table = task.tables[task.item.network]
-            return extract_features(task.item, task.study, table, store, task.device, release_slot, parts)
-        case Fit():
-            return fit_layer(task.item, task.study, store, task.device)
-        case FitTogether():
-            return fit_together(task.item, task.study, task.tables[task.item.network], store, task.device)
-        case FitLowpass():
-            return fit_lowpass(task.item, task.study, store, task.device)
-        case BootstrapTraining():
-            return bootstrap_training(task.item, task.study, store, task.device)
-        case BootstrapTest():
-            return bootstrap_test(task.item, task.study, store, task.device)
+    kind, item = kind_of(task.item), task.item
+    job = Job(
+        study=task.study,
+        tables=task.tables,
+        store=store,
+        device=task.device,
+        open_recordings=lambda: _recordings(task),
+        fingerprint=task.fingerprint,
+        parts=parts,
+        release_slot=release_slot,
+    )
+    found: Finding = kind.run(item, job) if kind.uses_networks else with_room(task.device, lambda: kind.run(item, job))
+    return found
 
 
 def _recordings(task: Task) -> RecordingSet:

@@ -16,10 +16,10 @@ from pathlib import Path
 
 from distributed_trf.errors import StoreError
 from distributed_trf.pipeline.allocate import follow, gather_reliability, is_well, result_grid
-from distributed_trf.pipeline.items import ANALYSE, ASSESS, EXTRACT, FIT, READ, STAGES, Extract, Fit
+from distributed_trf.pipeline.items import ASSESS, EXTRACT, FIT, READ, STAGES, Extract, Fit
 from distributed_trf.pipeline.status import State, survey
 from distributed_trf.pipeline.study_context import Context
-from distributed_trf.pipeline.study_scope import items
+from distributed_trf.pipeline.work import items, kind_of
 from distributed_trf.store.allocation import allocation_if_any, forget_allocation
 from distributed_trf.store.feature_arrays import drop_layers, stored_layers
 from distributed_trf.store.receipts import SPIKES, read_receipt, revoke_receipt, write_receipt
@@ -148,24 +148,9 @@ def _lay_asked(context: Context) -> None:
 
 
 def _outputs(context: Context) -> Iterator[Path]:
-    """List the groups that the items of a study write, but for the results, and the models of its fits."""
-    store, study = context.store, context.study
-    for stimuli in study.stimuli:
-        yield store.sounds(stimuli)
-        for session in context.heard(stimuli):
-            yield store.spikes(stimuli, session)
-            for width in study.bin_widths:
-                yield store.counts(stimuli, width, session)
-                if study.reliability is not None:
-                    yield store.reliability(stimuli, width, session)
-        for network in study.networks:
-            for weights in context.weights(network):
-                yield store.features(stimuli, network.name, weights)
-    for item in items(context, FIT):
-        if isinstance(item, Fit):
-            yield store.model(*item.place)
-    for item in items(context, ANALYSE):
-        yield store.analysis(item.key)
+    """List the groups that the items of a study write, but for the results."""
+    for item in (item for stage in STAGES for item in items(context, stage)):
+        yield from kind_of(item).outputs(item, context)
 
 
 def _layers(context: Context) -> Iterator[tuple[Path, int]]:

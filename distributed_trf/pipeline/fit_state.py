@@ -19,18 +19,15 @@ from distributed_trf import names
 from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import ConfigError, StoreError
 from distributed_trf.features.network_table import NetworkTable, chosen_layers, chosen_weights, load_table
-from distributed_trf.pipeline.dependencies import (
-    extraction_settings,
-    fit_settings,
-    reliability_settings,
-    session_settings,
-    training_setting,
-)
 from distributed_trf.pipeline.items import ANALYSE, ASSESS, EXTRACT, FIT, READ, Assess, Extract, Fit, ReadSession
 from distributed_trf.pipeline.run_record import PastRun, past_runs, run_settings
 from distributed_trf.pipeline.stages import fit
-from distributed_trf.pipeline.stages.read_recordings import load_counts
+from distributed_trf.pipeline.stages.extract import extraction_settings
+from distributed_trf.pipeline.stages.fit import Fitted, fit_settings, training_setting
+from distributed_trf.pipeline.stages.read_recordings import session_settings
+from distributed_trf.pipeline.stages.reliability import reliability_settings
 from distributed_trf.pipeline.status import NOT_BEGUN, waiting_items
+from distributed_trf.store.counts import load_counts
 from distributed_trf.store.fingerprint import fingerprint
 from distributed_trf.store.receipts import Receipt, read_failure, read_receipt
 from distributed_trf.store.results import ANALYSES_ATTR, asked_grid, session_units
@@ -128,9 +125,9 @@ def fit_state(store: StudyStore, study: StudySettings | None = None) -> FitState
         changed = expected.changed(item, receipt) if receipt is not None else []
         if receipt is not None:
             known[item.stimuli, item.bin_width] += 1
-            blank[item.stimuli, item.bin_width] += receipt.details.get("median_r") is None
+            blank[item.stimuli, item.bin_width] += Fitted.of(receipt).median_r is None
         if failure is not None and (receipt is None or changed):
-            found["failed"][str(failure.details.get("message", ""))] += 1
+            found["failed"][failure.message] += 1
         elif receipt is None:
             found["missing"][waits.get(f"{FIT} {item.key}", NOT_BEGUN)] += 1
         elif changed:
@@ -161,7 +158,7 @@ class _Expected:
 
     def changed(self, item: Fit, receipt: Receipt) -> list[str]:
         """Name the settings of a fit, of its features and of its responses that are not those of the study."""
-        own = fingerprint(fit_settings(self._study, item, fit.REVISION))
+        own = fingerprint(fit_settings(self._study, item.bin_width, fit.REVISION))
         features = (item.stimuli, item.network, item.weights)
         if features not in self._upstream:
             first = Extract(*features, 0).key

@@ -18,6 +18,7 @@ from distributed_trf.clusters.device_proof import CONTEXT_BYTES
 from distributed_trf.clusters.doctor_site import folder_speed
 from distributed_trf.clusters.recipe import Recipe
 from distributed_trf.pipeline.costs.operations import EIGH, Cost, Operations
+from distributed_trf.pipeline.findings import Execution
 from distributed_trf.pipeline.items import STAGES, Extract, Item
 from distributed_trf.pipeline.memory_check import process_bytes
 from distributed_trf.pipeline.status import Planned, State
@@ -77,8 +78,9 @@ class Forecast:
         for p, cost in self.planned:
             if p.state is State.DONE and len(done[_kind(p.item)]) < LEARNT_FROM:
                 receipt = read_receipt(self.context.store, p.item.stage, p.item.key)
-                if receipt is not None and receipt.details.get("device") == self._recipe.device:
-                    done[_kind(p.item)].append((receipt.details["seconds"], self.rates.seconds(cost)))
+                before = None if receipt is None else Execution.of(receipt)
+                if before is not None and before.device == self._recipe.device:
+                    done[_kind(p.item)].append((before.seconds, self.rates.seconds(cost)))
         return {
             kind: (len(pairs), sum(took for took, _ in pairs) / sum(told for _, told in pairs))
             for kind, pairs in done.items()

@@ -1,11 +1,13 @@
-"""Work items: small, frozen descriptions of what one task does."""
+"""Work items: small, frozen descriptions of what one task does; what each kind of them needs is in ``work``."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Protocol
 
 from distributed_trf.config.extraction import Weights
+from distributed_trf.store.counts import session_key
 from distributed_trf.store.receipts import ANALYSE as ANALYSE
 from distributed_trf.store.receipts import ASSESS as ASSESS
 from distributed_trf.store.receipts import EXTRACT as EXTRACT
@@ -13,6 +15,7 @@ from distributed_trf.store.receipts import FIT as FIT
 from distributed_trf.store.receipts import PART
 from distributed_trf.store.receipts import READ as READ
 from distributed_trf.store.result_grid import Place
+from distributed_trf.store.sounds import sounds_key
 
 STAGES = (READ, ASSESS, EXTRACT, FIT, ANALYSE)
 """In the order they run: each reads what those before wrote."""
@@ -27,38 +30,49 @@ LABELS = {
 
 
 @dataclass(frozen=True)
-class ReadSounds:
+class Item(ABC):
+    """What one task does."""
+
+    stage: ClassVar[str]
+    stimuli: str
+    """The stimulus set."""
+
+    @property
+    @abstractmethod
+    def key(self) -> str:
+        """Unique name within the stage, fit for a file."""
+
+
+@dataclass(frozen=True)
+class ReadSounds(Item):
     """Cut the sounds of a stimulus set out of the recordings."""
 
     stage: ClassVar[str] = READ
-    stimuli: str
 
     @property
     def key(self) -> str:
         """Unique name within the stage, fit for a file."""
-        return f"{self.stimuli}-sounds"
+        return sounds_key(self.stimuli)
 
 
 @dataclass(frozen=True)
-class ReadSession:
+class ReadSession(Item):
     """Read the spikes of one session, and bin them at every bin width of the study."""
 
     stage: ClassVar[str] = READ
-    stimuli: str
     session: str
 
     @property
     def key(self) -> str:
         """Unique name within the stage, fit for a file."""
-        return f"{self.stimuli}-{self.session}"
+        return session_key(self.stimuli, self.session)
 
 
 @dataclass(frozen=True)
-class Assess:
+class Assess(Item):
     """Measure how well the units of one session repeat themselves."""
 
     stage: ClassVar[str] = ASSESS
-    stimuli: str
     bin_width: float
     session: str
 
@@ -69,11 +83,10 @@ class Assess:
 
 
 @dataclass(frozen=True)
-class Extract:
+class Extract(Item):
     """Take the features of all layers of a network for one batch of stimuli."""
 
     stage: ClassVar[str] = EXTRACT
-    stimuli: str
     network: str
     weights: Weights
     batch: int
@@ -85,11 +98,10 @@ class Extract:
 
 
 @dataclass(frozen=True)
-class Fit:
+class Fit(Item):
     """Fit and test all units of all sessions on one layer."""
 
     stage: ClassVar[str] = FIT
-    stimuli: str
     network: str
     weights: Weights
     layer: int
@@ -106,15 +118,50 @@ class Fit:
         return (self.stimuli, self.network, self.weights, self.layer, self.bin_width)
 
 
+class Source(Protocol):
+    """Of an item that fits: whose features, and how wide the bins are."""
+
+    @property
+    def stimuli(self) -> str:
+        """Stimulus set."""
+
+    @property
+    def network(self) -> str:
+        """Feature source."""
+
+    @property
+    def weights(self) -> Weights:
+        """Kind of weights."""
+
+    @property
+    def bin_width(self) -> float:
+        """Milliseconds."""
+
+
 @dataclass(frozen=True)
-class FitTogether:
-    """Fit and test all units on several layers of a network as one model."""
+class Analysis(Item):
+    """What a study asks for beside the grid of fits, on the features of a network; it writes a group of its own.
+
+    The fields of an item label its results: each is a dimension of length one of what is opened.
+    """
 
     stage: ClassVar[str] = ANALYSE
-    kind: ClassVar[str] = "together"
-    stimuli: str
+    kind: ClassVar[str]
+    """What its key begins with; the settings of the analysis name it (see ``AnalysisSettings.branches``)."""
     network: str
     weights: Weights
+
+    @property
+    def place(self) -> dict[str, Any]:
+        """Where its results lie: labels by dimension."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+@dataclass(frozen=True)
+class FitTogether(Analysis):
+    """Fit and test all units on several layers of a network as one model."""
+
+    kind: ClassVar[str] = "together"
     bin_width: float
 
     @property
@@ -124,33 +171,9 @@ class FitTogether:
 
 
 @dataclass(frozen=True)
-class BootstrapTraining:
-    """Fit some sessions on one layer many times, each on a drawn part of the training stimuli."""
+class LayerAnalysis(Analysis):
+    """An analysis of one layer."""
 
-    stage: ClassVar[str] = ANALYSE
-    kind: ClassVar[str] = "bootstrap-training"
-    stimuli: str
-    network: str
-    weights: Weights
-    layer: int
-    bin_width: float
-    percent_duration: float
-
-    @property
-    def key(self) -> str:
-        """Unique name within the stage, fit for a file."""
-        return f"{self.kind}-{_layer_key(self)}-{self.percent_duration:g}percent"
-
-
-@dataclass(frozen=True)
-class BootstrapTest:
-    """Test some sessions on one layer many times, each on drawn test stimuli and repeats."""
-
-    stage: ClassVar[str] = ANALYSE
-    kind: ClassVar[str] = "bootstrap-test"
-    stimuli: str
-    network: str
-    weights: Weights
     layer: int
     bin_width: float
 
@@ -161,25 +184,41 @@ class BootstrapTest:
 
 
 @dataclass(frozen=True)
-class FitLowpass:
-    """Fit and test all units of all sessions on one layer whose features are low-passed."""
+class BootstrapTraining(LayerAnalysis):
+    """Fit some sessions on one layer many times, each on a drawn part of the training stimuli."""
 
-    stage: ClassVar[str] = ANALYSE
-    kind: ClassVar[str] = "lowpass"
-    stimuli: str
-    network: str
-    weights: Weights
-    layer: int
-    bin_width: float
-    lowpass_bin: float
+    kind: ClassVar[str] = "bootstrap-training"
+    training_percent: float
+    """Of their duration."""
 
     @property
     def key(self) -> str:
         """Unique name within the stage, fit for a file."""
-        return f"{self.kind}-{_layer_key(self)}-{self.lowpass_bin:g}ms"
+        return f"{super().key}-{self.training_percent:g}percent"
 
 
-def _layer_key(item: Fit | BootstrapTraining | BootstrapTest | FitLowpass) -> str:
+@dataclass(frozen=True)
+class BootstrapTest(LayerAnalysis):
+    """Test some sessions on one layer many times, each on drawn test stimuli and repeats."""
+
+    kind: ClassVar[str] = "bootstrap-test"
+
+
+@dataclass(frozen=True)
+class FitLowpass(LayerAnalysis):
+    """Fit and test all units of all sessions on one layer whose features are low-passed."""
+
+    kind: ClassVar[str] = "lowpass"
+    lowpass_bin: float
+    """Milliseconds."""
+
+    @property
+    def key(self) -> str:
+        """Unique name within the stage, fit for a file."""
+        return f"{super().key}-{self.lowpass_bin:g}ms"
+
+
+def _layer_key(item: Fit | LayerAnalysis) -> str:
     return f"{item.stimuli}-{item.network}-{item.weights}-{item.layer:02d}-{item.bin_width:g}ms"
 
 
@@ -191,8 +230,3 @@ def layer_part(layer: int) -> str:
 def bins_part(bin_width: float) -> str:
     """Name what the counts of a session at one bin width depend on alone."""
     return f"bin width in ms{PART}{bin_width:g}"
-
-
-Analysis = FitTogether | BootstrapTraining | BootstrapTest | FitLowpass
-"""What a study asks for beside the grid of fits; each is a zarr group of its own."""
-Item = ReadSounds | ReadSession | Assess | Extract | Fit | Analysis

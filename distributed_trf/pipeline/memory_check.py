@@ -11,10 +11,10 @@ from distributed_trf.clusters.device_proof import CONTEXT_BYTES
 from distributed_trf.clusters.recipe import Recipe
 from distributed_trf.errors import ConfigError
 from distributed_trf.features.families.registry import needs_transformers
-from distributed_trf.pipeline.costs.fit_cost import cost
-from distributed_trf.pipeline.items import Assess, Extract, FitTogether, Item, ReadSession, ReadSounds
+from distributed_trf.pipeline.items import Item
 from distributed_trf.pipeline.status import Planned, State
 from distributed_trf.pipeline.study_context import Context
+from distributed_trf.pipeline.work import cost, kind_of
 
 if TYPE_CHECKING:
     from distributed_trf.clusters.worker_proof import Proof
@@ -32,8 +32,8 @@ NAMED = 3
 def process_bytes(context: Context, device: str) -> int:
     """Return the memory of a worker with the libraries that a study makes it load, and nothing in hand."""
     study = context.study
-    heard = [(context.tables[network.name], w) for network in study.networks for w in context.weights(network)]
-    transformers = TRANSFORMERS_BYTES if any(needs_transformers(*network) for network in heard) else 0
+    networks = [(context.tables[network.name], w) for network in study.networks for w in context.weights(network)]
+    transformers = TRANSFORMERS_BYTES if any(needs_transformers(*network) for network in networks) else 0
     return PROCESS_BYTES + transformers + (CUDA_PROCESS_BYTES if device != "cpu" else 0)
 
 
@@ -97,7 +97,7 @@ OTHER_FITS: dict[str, dict[str, Any]] = {
 
 def _needs(context: Context, item: Item, ridge: dict[str, Any]) -> float:
     """Return the bytes of a GPU that a fit takes with other settings; what is no fit is not changed by them."""
-    if isinstance(item, Extract):
+    if kind_of(item).uses_networks:
         return inf
     study = context.study
     other = study.model_copy(update={"ridge": study.ridge.model_copy(update=ridge)})
@@ -124,16 +124,5 @@ def _gib(size: int) -> str:
 
 def smaller(item: Item, device: str = "cpu") -> str:
     """Say what makes an item take less memory."""
-    match item:
-        case Extract():
-            return "a smaller `extraction.batch`"
-        case Assess():
-            return "fewer `reliability.draws`"
-        case ReadSounds() | ReadSession():
-            return "recordings in smaller files"
-        case FitTogether():
-            return "fewer layers in each of `together`, or a smaller `ridge.unit_block`"
-        case _ if device != "cpu":
-            return "a smaller `ridge.unit_block`, fewer lags or longer bins, or a GPU with more memory"
-        case _:
-            return "fewer layers or a smaller `ridge.unit_block`"
+    kind = kind_of(item)
+    return kind.smaller if device == "cpu" else kind.smaller_on_gpu

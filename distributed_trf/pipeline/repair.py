@@ -57,8 +57,8 @@ def take_back_met_damage(context: Context, planned: Sequence[Planned]) -> None:
     store, met = context.store, set()
     for p in planned:
         failure = read_failure(store, p.item.stage, p.item.key) if p.state is not State.DONE else None
-        if failure is not None and "damaged" in failure.details:
-            met.add(store.name(Path(failure.details["damaged"])))
+        if failure is not None and failure.damaged is not None:
+            met.add(store.name(Path(failure.damaged)))
     take_back_damaged(store, met)
 
 

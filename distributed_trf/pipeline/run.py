@@ -15,6 +15,7 @@ from distributed_trf.clusters.recipe import Recipe, load_recipe
 from distributed_trf.clusters.start import start_cluster
 from distributed_trf.config.study import StudySettings
 from distributed_trf.pipeline.allocate import allocate_results, gather_reliability
+from distributed_trf.pipeline.check_study import open_context
 from distributed_trf.pipeline.dask_run import ended_by_scheduler, run_here, run_on
 from distributed_trf.pipeline.execute import Outcome
 from distributed_trf.pipeline.extra_items import find_extra_items
@@ -23,6 +24,7 @@ from distributed_trf.pipeline.memory_check import check_devices, check_memory
 from distributed_trf.pipeline.prepare import prepare, tasks
 from distributed_trf.pipeline.repair import take_back_met_damage
 from distributed_trf.pipeline.run_record import FILE, MANIFEST, Report, new_run, now, provenance
+from distributed_trf.pipeline.stages.read_recordings import SessionRead
 from distributed_trf.pipeline.status import Planned, State, survey_all
 from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.study_scope import HEARD, SOUNDS
@@ -52,7 +54,7 @@ def run_study(
     study: StudySettings, recipe: str | Path | Recipe | None = "local", *, watcher: Watcher | None = None
 ) -> Report:
     """Do everything of a study that is not done yet; see ``Study.run``."""
-    context = Context.open(study)
+    context = open_context(study)
     settings = load_recipe(recipe) if isinstance(recipe, (str, Path)) else recipe
     planned = survey_all(context)
     if settings is not None:
@@ -82,8 +84,8 @@ def _of_recordings(context: Context, done: Sequence[Item]) -> dict[str, Any]:
     doubts = {}
     for item in done:
         receipt = read_receipt(context.store, item.stage, item.key) if isinstance(item, ReadSession) else None
-        if receipt is not None and receipt.details["doubts"]:
-            doubts[item.key] = receipt.details["doubts"]
+        if receipt is not None and (found := SessionRead.of(receipt).doubts):
+            doubts[item.key] = found
     return {"doubts": doubts, "unusable": unusable_sessions(context.recordings)}
 
 
@@ -173,16 +175,16 @@ class Run:
         return prepare(self.context, stage, self.report.removed)
 
     def _note(self, outcome: Outcome) -> None:
-        report, details = self.report, outcome.details
-        if isinstance(outcome.item, ReadSession) and details["notes"]:
-            report.notes[outcome.item.key] = details["notes"]
-        if isinstance(outcome.item, ReadSession) and details["doubts"]:
-            report.doubts[outcome.item.key] = details["doubts"]
-        report.unused_presentations = max(report.unused_presentations, details.get("unused_presentations", 0))
-        report.constant_units = max(report.constant_units, details.get("constant_units", 0))
-        report.left_out |= details.get("left_out", {})
-        report.heard_in_parts += details.get("heard_in_parts", 1) > 1
-        report.fallbacks += len(details.get("fallbacks", []))
+        report, remarks = self.report, outcome.found.remarks()
+        if remarks.notes:
+            report.notes[outcome.item.key] = list(remarks.notes)
+        if remarks.doubts:
+            report.doubts[outcome.item.key] = list(remarks.doubts)
+        report.unused_presentations = max(report.unused_presentations, remarks.unused_presentations)
+        report.constant_units = max(report.constant_units, remarks.constant_units)
+        report.left_out |= remarks.left_out
+        report.heard_in_parts += remarks.parts > 1
+        report.fallbacks += len(remarks.fallbacks)
 
     def _outcomes(self, stage: str, todo: Sequence[Planned]) -> Iterator[Outcome]:
         device = self.recipe.device if self.recipe else "cpu"

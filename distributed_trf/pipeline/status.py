@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from distributed_trf.config.study import StudySettings
-from distributed_trf.pipeline.dependencies import Dependencies, Fingerprint, Waiting
+from distributed_trf.pipeline.dependencies import Dependencies, Fingerprint
 from distributed_trf.pipeline.items import STAGES, Assess, Item, ReadSession
 from distributed_trf.pipeline.run_record import PastRun
 from distributed_trf.pipeline.study_context import Context
-from distributed_trf.pipeline.study_scope import FolderScope, items
+from distributed_trf.pipeline.study_scope import FolderScope
+from distributed_trf.pipeline.work import finding, items
+from distributed_trf.pipeline.work_kind import Waiting
 from distributed_trf.store.item_locks import Holder, holders
 from distributed_trf.store.receipts import has_receipt, read_failure, read_receipt
 from distributed_trf.store.study_store import StudyStore
@@ -76,13 +78,13 @@ def _status(context: Context, expectations: Dependencies, item: Item) -> Planned
         return Planned(item, State.WAITING, str(waiting), None)
     done = expectations.receipt(item)
     if done is not None:
-        parts = done.details.get("heard_in_parts", 1)
-        reason = f"heard in {parts} parts" if parts > 1 else ""
-        return Planned(item, State.DONE, reason, expected, done.details.get("median_r"))
+        remarks = finding(item, done).remarks()
+        reason = f"heard in {remarks.parts} parts" if remarks.parts > 1 else ""
+        return Planned(item, State.DONE, reason, expected, remarks.median_r)
     receipt = read_receipt(store, item.stage, item.key)
     failure = read_failure(store, item.stage, item.key)
     if failure is not None and failure.fingerprint == expected:
-        return Planned(item, State.FAILED, failure.details["message"], expected)
+        return Planned(item, State.FAILED, failure.message, expected)
     if receipt is not None and receipt.lacks(expected) and not expectations.gone(item, receipt):
         return Planned(item, State.PENDING, f"{', '.join(receipt.lacks(expected))} is new", expected)
     if receipt is not None:
@@ -162,4 +164,4 @@ def waiting_items(store: StudyStore, newest: PastRun | None) -> dict[str, str]:
 
 def _why(store: StudyStore, stage: str, key: str) -> str:
     failure = read_failure(store, stage, key)
-    return str(failure.details.get("message", "")) if failure is not None else ""
+    return failure.message if failure is not None else ""

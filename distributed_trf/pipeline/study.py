@@ -8,7 +8,7 @@ from typing import Self
 from distributed_trf.clusters.recipe import Recipe
 from distributed_trf.config.study import StudySettings, load_study
 from distributed_trf.pipeline.array_run import Element, run_element
-from distributed_trf.pipeline.costs.fit_cost import cost
+from distributed_trf.pipeline.check_study import open_context
 from distributed_trf.pipeline.costs.operations import Cost
 from distributed_trf.pipeline.extra_items import ExtraItems, find_extra_items, prune_study
 from distributed_trf.pipeline.forecast import Forecast
@@ -16,8 +16,8 @@ from distributed_trf.pipeline.repair import Damaged, repair_study
 from distributed_trf.pipeline.run import run_study
 from distributed_trf.pipeline.run_record import Report
 from distributed_trf.pipeline.status import Planned, survey_all
-from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.watch.events import Watcher
+from distributed_trf.pipeline.work import cost
 from distributed_trf.store.item_locks import holders
 from distributed_trf.store.study_store import StudyStore
 
@@ -63,18 +63,18 @@ class Study:
         ConfigError, RecordingError, StoreError
             If something that the study names cannot be used.
         """
-        context = Context.open(self.settings, to_run=False)
+        context = open_context(self.settings, to_run=False)
         at_work = holders(context.store)
         return [planned.seen(at_work) for planned in survey_all(context)]
 
     def forecast(self, recipe: Recipe) -> Forecast:
         """Return what a run on the workers of a recipe would do and take, without writing anything."""
-        context = Context.open(self.settings, to_run=False)
+        context = open_context(self.settings, to_run=False)
         return Forecast(context, [(p, cost(context, p.item, recipe.device)) for p in survey_all(context)], recipe)
 
     def plan(self, device: str = "cpu") -> list[tuple[Planned, Cost]]:
         """Return every work item, where it stands and what it needs on a device, without writing anything."""
-        context = Context.open(self.settings, to_run=False)
+        context = open_context(self.settings, to_run=False)
         return [(p, cost(context, p.item, device)) for p in survey_all(context)]
 
     def run(
@@ -125,11 +125,11 @@ class Study:
             If a run is at work in the folder.
         """
         StudyStore.open(self.output)
-        return repair_study(Context.open(self.settings, to_run=False))
+        return repair_study(open_context(self.settings, to_run=False))
 
     def beside(self) -> ExtraItems:
         """Return what the folder keeps that the study does not ask for, without writing anything."""
-        return find_extra_items(Context.open(self.settings, to_run=False))
+        return find_extra_items(open_context(self.settings, to_run=False))
 
     def prune(self) -> ExtraItems:
         """Remove what the folder keeps that the study does not ask for, such as fits of a network taken out of it.
@@ -145,7 +145,7 @@ class Study:
             If a run is at work in the folder.
         """
         StudyStore.open(self.output)
-        return prune_study(Context.open(self.settings, to_run=False))
+        return prune_study(open_context(self.settings, to_run=False))
 
     def __repr__(self) -> str:
         return f"Study({self.settings.name!r}, output={str(self.output)!r})"

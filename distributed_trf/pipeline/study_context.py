@@ -1,27 +1,49 @@
-"""What a study needs to be planned: its settings checked against the recordings and the network tables."""
+"""A study with its recordings and network tables, and what follows from them before any item is done."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 from distributed_trf.config.extraction import NetworkSettings, Weights
 from distributed_trf.config.study import StudySettings
-from distributed_trf.errors import ConfigError, RecordingError
-from distributed_trf.features.families.registry import FAMILIES, check_weights, frame_rate, is_known
-from distributed_trf.features.network_table import Layer, NetworkTable, chosen_layers, chosen_weights, load_table
-from distributed_trf.features.resample import FINEST_BIN, KEPT_RATE
-from distributed_trf.pipeline.stages.extract import feature_layout, heard_lengths
-from distributed_trf.pipeline.stages.lowpass import check_lowpass
+from distributed_trf.errors import RecordingError
+from distributed_trf.features.families.registry import expected_frames, frame_rate, is_known
+from distributed_trf.features.network_table import Layer, NetworkTable, chosen_layers, chosen_weights
+from distributed_trf.features.resample import kept_frames
 from distributed_trf.pipeline.study_scope import batch_sizes
-from distributed_trf.recordings.formats import open_recordings
-from distributed_trf.recordings.recording_set import RecordingSet, Stimulus
-from distributed_trf.store.features import FeatureLayout
+from distributed_trf.recordings.recording_set import RecordingSet, Session, Stimulus
+from distributed_trf.store.features import FeatureLayout, StoredLayer
 from distributed_trf.store.study_store import StudyStore
-from distributed_trf.trf.crossval import assign_folds
+
+
+class Sounds(Protocol):
+    """The sounds of a stimulus set, read or expected."""
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """In the order of the set."""
+
+    @property
+    def n_samples(self) -> Sequence[int]:
+        """Of each sound."""
+
+    @property
+    def sfreq(self) -> float:
+        """Hertz."""
+
+
+@dataclass(frozen=True)
+class ExpectedSounds:
+    """Sounds before they are read."""
+
+    ids: list[str]
+    n_samples: list[int]
+    sfreq: float
 
 
 @dataclass(frozen=True)
@@ -32,91 +54,6 @@ class Context:
     store: StudyStore
     recordings: RecordingSet
     tables: dict[str, NetworkTable]
-
-    @classmethod
-    def open(cls, study: StudySettings, *, to_run: bool = True) -> Context:
-        """Check a study against what it names, without writing anything.
-
-        Parameters
-        ----------
-        study
-            The study.
-        to_run
-            Whether every network must be one that this version can extract; one that it cannot may still be planned.
-
-        Raises
-        ------
-        ConfigError, RecordingError, StoreError
-            If a network, layer, recording or store that it names cannot be used.
-        """
-        tables = {network.name: load_table(network.name) for network in study.networks}
-        if to_run:
-            _check_extractable(tables.values())
-        for network in study.networks:
-            chosen_layers(tables[network.name], network)
-            for weights in chosen_weights(tables[network.name], network):
-                check_weights(tables[network.name], weights)
-        recordings = open_recordings(study.recordings.format, study.recordings.path)
-        _check_stimuli(study, recordings)
-        context = cls(study, StudyStore.at(study.output), recordings, tables)
-        for stimuli in context.stimuli.values():
-            assign_folds(sum(not s.is_test for s in stimuli), study.ridge.n_folds, study.ridge.seed)
-        context._check_lags()
-        context._check_rates()
-        context._check_analyses()
-        return context
-
-    def _check_lags(self) -> None:
-        """Check that each lag begins within a sound; one beyond it is most likely a number of milliseconds."""
-        for name, stimuli in self.stimuli.items():
-            longest = max((s.duration for s in stimuli), default=0.0)
-            for field in ("tmin", "tmax"):
-                lag = getattr(self.study.lags, field)
-                if abs(lag) > longest:
-                    raise ConfigError(
-                        f"lags.{field} = {lag:g} s is beyond the longest sound of {name}, which lasts {longest:.3g} s; "
-                        f"lags are in seconds, so that {lag:g} ms is {lag / 1000:g}"
-                    )
-
-    def _check_rates(self) -> None:
-        """Check that what is kept of a layer's frames is enough for the bins."""
-        finest = min(self.study.bin_widths)
-        if finest >= FINEST_BIN or self.study.extraction.keep == "native":
-            return
-        for network in self.study.networks:
-            table = self.tables[network.name]
-            for layer in self.layers(network):
-                rate = max(frame_rate(table, weights, layer) for weights in self.weights(network))
-                if rate > KEPT_RATE:
-                    raise ConfigError(
-                        f"bin_widths: {finest:g} ms is finer than the {KEPT_RATE:g} frames per second that are kept of "
-                        f"{table.name} layer {layer.id} ({layer.name}), which gives {rate:g}; write "
-                        f"`extraction: {{keep: native}}`, or bins of {FINEST_BIN:g} ms or more"
-                    )
-
-    def _check_analyses(self) -> None:
-        """Check that analyses ask for what the study and the recordings have."""
-        for t in self.study.together:
-            self._check_asked("together", t.network, [] if t.layers == "all" else t.layers)
-        for p in self.study.lowpass:
-            self._check_asked("lowpass", p.network, [p.layer], p.weights)
-            check_lowpass(p, self.study, self.stimuli)
-        for b in self.study.bootstraps:
-            self._check_asked("bootstraps", b.network, [b.layer], b.weights)
-            unknown = sorted(set(b.sessions or ()) - {session.name for session in self.recordings.sessions})
-            if unknown:
-                raise ConfigError(f"bootstraps: {b.network}: no session {', '.join(unknown)} in the recordings")
-
-    def _check_asked(self, field: str, network: str, layers: Sequence[int], weights: Weights | None = None) -> None:
-        settings = next(n for n in self.study.networks if n.name == network)
-        known = [layer.id for layer in self.layers(settings)]
-        for layer in layers:
-            if layer not in known:
-                raise ConfigError(f"{field}: {network}: layer {layer} is not among those of the study: {known}")
-        if weights is not None and weights not in self.weights(settings):
-            raise ConfigError(
-                f"{field}: {network}: weights {weights!r} are not among {', '.join(self.weights(settings))}"
-            )
 
     @property
     def not_extractable(self) -> tuple[str, ...]:
@@ -153,8 +90,8 @@ class Context:
             for network in self.study.networks:
                 table = self.tables[network.name]
                 n_samples = [round(s.duration * table.sfreq) for s in stimuli]
-                sounds = {"ids": [s.id for s in stimuli], "n_samples": n_samples, "sfreq": table.sfreq}
-                lengths, batches = heard_lengths(self.study, table, sounds), self.batches(name)
+                sounds = ExpectedSounds([s.id for s in stimuli], n_samples, table.sfreq)
+                lengths, batches = lengths_with_lead_in(self.study, table, sounds), self.batches(name)
                 for weights in self.weights(network):
                     layers, durations = self.layers(network), [s.duration for s in stimuli]
                     layout = feature_layout(self.study, table, weights, layers, sounds, durations, batches)
@@ -177,23 +114,33 @@ class Context:
         """Names of the sessions that heard a stimulus set."""
         return tuple(session.name for session in self.recordings.heard(stimuli))
 
-
-def _check_stimuli(study: StudySettings, recordings: RecordingSet) -> None:
-    """Check that the recordings have the stimulus sets that a study asks for."""
-    missing = [name for name in study.stimuli if name not in recordings.stimulus_sets]
-    if missing:
-        told = [note for note in recordings.notes if any(name in note for name in missing)]
-        raise ConfigError(
-            f"stimuli: {', '.join(missing)} is not among what {recordings.path} offers: "
-            f"{', '.join(recordings.stimulus_sets) or 'nothing'}{''.join(f'; {note}' for note in told)}"
-        )
+    def session(self, name: str) -> Session:
+        """Return one of the sessions by its name."""
+        return next(session for session in self.recordings.sessions if session.name == name)
 
 
-def _check_extractable(tables: Iterable[NetworkTable]) -> None:
-    unknown = [table for table in tables if not is_known(table)]
-    if unknown:
-        named = ", ".join(f"{table.name} (family {table.family!r})" for table in unknown)
-        raise ConfigError(
-            f"networks: {named} cannot be extracted by this version, which knows the families {', '.join(FAMILIES)}; "
-            "leave them out of the study to run the rest, or see what all would need with `dtrf plan`"
-        )
+def feature_layout(
+    study: StudySettings,
+    table: NetworkTable,
+    weights: Weights,
+    layers: tuple[Layer, ...],
+    sounds: Sounds,
+    durations: Sequence[float],
+    batches: tuple[int, ...],
+) -> FeatureLayout:
+    """Lay out a network's features, given what the read stage found of the sounds, and the seconds of each stimulus."""
+    lengths = lengths_with_lead_in(study, table, sounds)
+    stored = []
+    for layer in layers:
+        rate = frame_rate(table, weights, layer)
+        native = frames = tuple(expected_frames(table, weights, layer, n) for n in lengths)
+        if study.extraction.keep == "100Hz":
+            frames = tuple(kept_frames(rate, n, m / table.sfreq) for n, m in zip(native, lengths, strict=True))
+        stored.append(StoredLayer(layer.id, layer.name, layer.type, rate, layer.width, native, frames))
+    return FeatureLayout(tuple(sounds.ids), tuple(durations), batches, tuple(stored), study.lags.lead_in)
+
+
+def lengths_with_lead_in(study: StudySettings, table: NetworkTable, sounds: Sounds) -> list[int]:
+    """Return the samples of each sound at a network's rate, leading silence included."""
+    lead_in = int(study.lags.lead_in * table.sfreq)
+    return [lead_in + int(n * table.sfreq / sounds.sfreq) for n in sounds.n_samples]

@@ -1,8 +1,8 @@
-"""Which work items a study asks for: known from its settings and recordings, or from what a run left in its folder."""
+"""What decides which work items a study has: its settings and recordings, or what a run left in its folder."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
@@ -12,23 +12,6 @@ from distributed_trf.config.extraction import NetworkSettings, Weights
 from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import StoreError
 from distributed_trf.features.network_table import Layer, NetworkTable, chosen_layers, chosen_weights
-from distributed_trf.pipeline.items import (
-    ANALYSE,
-    ASSESS,
-    EXTRACT,
-    FIT,
-    READ,
-    Assess,
-    BootstrapTest,
-    BootstrapTraining,
-    Extract,
-    Fit,
-    FitLowpass,
-    FitTogether,
-    Item,
-    ReadSession,
-    ReadSounds,
-)
 from distributed_trf.pipeline.run_record import run_settings
 from distributed_trf.store.study_store import StudyStore
 
@@ -104,53 +87,3 @@ def batch_sizes(n: int, size: int) -> tuple[int, ...]:
     (8, 8, 4)
     """
     return tuple(min(size, n - start) for start in range(0, n, size))
-
-
-def items(source: ItemSource, stage: str) -> Iterator[Item]:
-    """List the work items of a stage."""
-    study = source.study
-    if stage == ANALYSE:
-        yield from _analyses(source)
-    if stage == EXTRACT:
-        yield from _extractions(source)
-    for stimuli in study.stimuli:
-        if stage == READ:
-            yield ReadSounds(stimuli)
-            for session in source.heard(stimuli):
-                yield ReadSession(stimuli, session)
-        if stage == ASSESS and study.reliability is not None:
-            for bin_width in study.bin_widths:
-                for session in source.heard(stimuli):
-                    yield Assess(stimuli, bin_width, session)
-        for network in study.networks if stage == FIT else ():
-            for weights in source.weights(network):
-                for layer in source.layers(network):
-                    for bin_width in study.bin_widths:
-                        yield Fit(stimuli, network.name, weights, layer.id, bin_width)
-
-
-def _extractions(source: ItemSource) -> Iterator[Item]:
-    """List extractions network by network, so that a worker builds each as seldom as can be."""
-    for network in source.study.networks:
-        for weights in source.weights(network):
-            for stimuli in source.study.stimuli:
-                for batch in range(len(source.batches(stimuli))):
-                    yield Extract(stimuli, network.name, weights, batch)
-
-
-def _analyses(source: ItemSource) -> Iterator[Item]:
-    study = source.study
-    for stimuli in study.stimuli:
-        for bin_width in study.bin_widths:
-            for together in study.together:
-                network = next(n for n in study.networks if n.name == together.network)
-                for weights in source.weights(network):
-                    yield FitTogether(stimuli, together.network, weights, bin_width)
-            for p in study.lowpass:
-                for lowpass_bin in p.lowpass_bins:
-                    yield FitLowpass(stimuli, p.network, p.weights, p.layer, bin_width, lowpass_bin)
-            for b in study.bootstraps:
-                for percent in b.training_percent:
-                    yield BootstrapTraining(stimuli, b.network, b.weights, b.layer, bin_width, percent)
-                if b.test_percent:
-                    yield BootstrapTest(stimuli, b.network, b.weights, b.layer, bin_width)

@@ -14,12 +14,12 @@ import xarray as xr
 from distributed_trf import names
 from distributed_trf.config.study import ReliabilitySettings
 from distributed_trf.errors import StoreError
-from distributed_trf.pipeline.stages.read_recordings import load_counts
 from distributed_trf.recordings.recording_set import TIMIT
 from distributed_trf.recordings.simulation.session import open_truth
 from distributed_trf.reliability.pairs import PairTables
 from distributed_trf.reliability.selection import inter_trial_distributions
 from distributed_trf.results.open_results import open_results, study_of
+from distributed_trf.store.counts import load_counts
 from distributed_trf.store.study_store import StudyStore
 
 ROUNDING = 1e-9

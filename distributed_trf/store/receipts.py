@@ -74,12 +74,12 @@ REMEDY = "`dtrf run STUDY` does its item again"
 
 @dataclass(frozen=True)
 class Receipt:
-    """What is known of a work item that was done, or that failed for good."""
+    """What is known of a work item that was done."""
 
     fingerprint: dict[str, str]
     """Digest of each thing the item depends on."""
     details: dict[str, Any]
-    """What was measured or found, or the reason of a failure."""
+    """What was found, as JSON; the kind of the item says what that is."""
 
     @property
     def files(self) -> dict[str, dict[str, str]]:
@@ -88,6 +88,12 @@ class Receipt:
         Two digests with a space between them are of a file that was about to be replaced.
         """
         found: dict[str, dict[str, str]] = self.details.get("files", {})
+        return found
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """Digest of the content of each part that the item made, by what follows ``PART`` in its name."""
+        found: dict[str, str] = self.details["digests"]
         return found
 
     @property
@@ -112,7 +118,7 @@ class Receipt:
 
     def with_parts(self, new: Receipt) -> Receipt:
         """Return a receipt for parts that were made before, and for others of the same item that were made now."""
-        digests = {**self.details["digests"], **new.details["digests"]}
+        digests = {**self.digests, **new.digests}
         files = {g: {**self.files.get(g, {}), **new.files.get(g, {})} for g in {**self.files, **new.files}}
         return Receipt({**self.fingerprint, **new.fingerprint}, {**new.details, "digests": digests, "files": files})
 
@@ -121,13 +127,27 @@ class Receipt:
         left = {name: d for name, d in self.fingerprint.items() if PART not in name or name.split(PART)[1] in parts}
         if left == self.fingerprint:
             return self
-        digests = {part: found for part, found in self.details["digests"].items() if part in parts}
+        digests = {part: found for part, found in self.digests.items() if part in parts}
         files = {
             group: {key: digest for key, digest in of.items() if _part(group, key) in {None, *parts}}
             for group, of in self.files.items()
         }
         files = {group: of for group, of in files.items() if of}
         return Receipt(left, {**self.details, "digests": digests, "files": files})
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What is known of a work item that failed for good."""
+
+    fingerprint: dict[str, str]
+    """Digest of each thing the item depends on."""
+    message: str
+    """Why it failed."""
+    run: str = ""
+    """Name of the run's folder."""
+    damaged: str | None = None
+    """Path of what is damaged, where that is why."""
 
 
 def read_receipt(store: StudyStore, stage: str, key: str) -> Receipt | None:
@@ -211,17 +231,23 @@ def revoke_receipt(store: StudyStore, stage: str, key: str) -> None:
     _path(store, stage, key).unlink(missing_ok=True)
 
 
-def read_failure(store: StudyStore, stage: str, key: str) -> Receipt | None:
-    """Return why an item failed, or None if it did not."""
+def read_failure(store: StudyStore, stage: str, key: str) -> Failure | None:
+    """Return why an item failed, or None if it did not; a damaged file tells nothing."""
     try:
-        return _read(store, store.failures / stage / f"{key}.json")
+        receipt = _read(store, store.failures / stage / f"{key}.json")
     except DamagedError:
         return None
+    if receipt is None:
+        return None
+    said = receipt.details
+    return Failure(receipt.fingerprint, str(said.get("message", "")), said.get("run", ""), said.get("damaged"))
 
 
-def write_failure(store: StudyStore, stage: str, key: str, failure: Receipt) -> None:
+def write_failure(store: StudyStore, stage: str, key: str, failure: Failure) -> None:
     """Remember why an item failed for good."""
-    _write(store, store.failures / stage / f"{key}.json", failure)
+    damaged = {} if failure.damaged is None else {"damaged": failure.damaged}
+    details = {"message": failure.message, "run": failure.run, **damaged}
+    _write(store, store.failures / stage / f"{key}.json", Receipt(failure.fingerprint, details))
 
 
 def _path(store: StudyStore, stage: str, key: str) -> Path:

@@ -8,12 +8,12 @@ import sys
 
 import psutil
 
+from distributed_trf.pipeline.check_study import open_context
 from distributed_trf.pipeline.execute import execute, where
 from distributed_trf.pipeline.items import Fit
 from distributed_trf.pipeline.prepare import tasks
 from distributed_trf.pipeline.run_record import new_run
 from distributed_trf.pipeline.status import survey
-from distributed_trf.pipeline.study_context import Context
 from distributed_trf.store.fingerprint import digest
 from tests.faults.conftest import ends, scheduler_and_workers, wait_for, workers_of
 
@@ -34,7 +34,7 @@ HANGS = """if True:
 def test_item_that_never_ends__fails_after_its_attempts_and_is_tried_again_by_the_next_run(done):
     item = Fit("timit", "mel_librosa", "fixed", 0, 50.0)
     (done.folder / f"receipts/fit/{item.key}.json").unlink()
-    context = Context.open(done.study.settings)
+    context = open_context(done.study.settings)
     (planned,) = [p for p in survey(context, "fit") if p.item == item]
     (task,) = tasks(context, [planned], device="cpu", run=new_run(context.store.runs), limit=0.5)
     hang = [sys.executable, "-c", HANGS, str(done.folder), "fit", item.key, digest(task.fingerprint)]

@@ -7,6 +7,7 @@ can be proven any more.
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import pytest
 from distributed import Client
@@ -15,6 +16,8 @@ from distributed_trf.clusters.start import start_cluster
 from distributed_trf.clusters.worker_proof import describe_workers
 from distributed_trf.errors import DeviceLostError
 from distributed_trf.pipeline.dask_run import LOST, run_on
+from distributed_trf.pipeline.items import ReadSounds
+from distributed_trf.pipeline.work import KINDS
 from tests.faults.test_lost_workers import tasks_of
 
 ILLEGAL = "CUDA error: an illegal memory access was encountered"
@@ -27,13 +30,13 @@ class OutOfMemoryError(MemoryError):
 def break_at_the_next_item():
     """In a worker: have its next item raise, and from then on whatever is asked of the device."""
     from distributed_trf.clusters import device_proof
-    from distributed_trf.pipeline import execute
+    from distributed_trf.pipeline.work import KINDS
 
     def fall_off(*_):
         device_proof.to_device = fall_off
         raise RuntimeError(ILLEGAL)
 
-    execute.read_session = execute.read_sounds = fall_off
+    KINDS.update({item: replace(kind, run=fall_off) for item, kind in KINDS.items()})
 
 
 @pytest.fixture
@@ -92,7 +95,7 @@ def test_what_would_be_raised_again__fails_at_once_with_its_own_text(tasks, clie
         tried.append(1)
         raise error
 
-    monkeypatch.setattr("distributed_trf.pipeline.execute.read_sounds", raises)
+    monkeypatch.setitem(KINDS, ReadSounds, replace(KINDS[ReadSounds], run=raises))
     outcomes = [outcome for outcome in run_on(client, tasks, attempts=3) if not outcome.ok]
     assert len(tried) == len(outcomes) == 1
     assert said in outcomes[0].message
@@ -105,7 +108,7 @@ def test_uncorrectable_memory__loses_the_gpu_though_it_answers(tasks, client, mo
     def raises(*_):
         raise RuntimeError("cudaErrorECCUncorrectable: uncorrectable ECC error encountered")
 
-    monkeypatch.setattr("distributed_trf.pipeline.execute.read_sounds", raises)
+    monkeypatch.setitem(KINDS, ReadSounds, replace(KINDS[ReadSounds], run=raises))
     future = client.submit(_of_task(tasks[0]), pure=False)
     assert isinstance(future.exception(), DeviceLostError)
 

@@ -11,18 +11,18 @@ from distributed_trf import Study
 from distributed_trf.clusters import dask_settings
 from distributed_trf.clusters.start import start_cluster
 from distributed_trf.errors import WorkersLostError
+from distributed_trf.pipeline.check_study import open_context
 from distributed_trf.pipeline.dask_run import run_on
 from distributed_trf.pipeline.prepare import tasks
 from distributed_trf.pipeline.run_record import new_run
 from distributed_trf.pipeline.status import survey
-from distributed_trf.pipeline.study_context import Context
 from distributed_trf.store.study_store import StudyStore
 
 
 def tasks_of(path, stage="read"):
     study = Study.load(path)
     StudyStore.create(study.output)
-    context = Context.open(study.settings)
+    context = open_context(study.settings)
     return tasks(context, survey(context, stage), device="cpu", run=new_run(context.store.runs), limit=None)
 
 

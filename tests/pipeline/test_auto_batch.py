@@ -10,8 +10,8 @@ from distributed_trf.config import extraction
 from distributed_trf.config.extraction import ExtractionSettings
 from distributed_trf.features import network
 from distributed_trf.features.families import registry
-from distributed_trf.pipeline.costs.fit_cost import cost
-from distributed_trf.pipeline.study_context import Context
+from distributed_trf.pipeline.check_study import open_context
+from distributed_trf.pipeline.work import cost
 from tests.conv_network import CONV_NETWORK, ConvFamily
 
 NETWORKS = [{"name": "conv_network", "weights": ["reset"]}]
@@ -35,7 +35,7 @@ def test_auto__stores_what_a_number_does_and_is_planned_by_what_is_heard_at_once
         write_study(networks=NETWORKS, extraction={"batch": batch}, output=f"study-{batch}")
         network._BUILT._kept.clear()
         study = Study.load("study.yaml")
-        context = Context.open(study.settings)
+        context = open_context(study.settings)
         items = [p.item for p in study.status() if p.item.stage == "extract"]
         peaks[batch] = [cost(context, item, "cuda").device for item in items]
         assert study.run(recipe=None).ok
@@ -60,7 +60,7 @@ def test_cpu__is_planned_by_what_it_hears_at_once(workplace, write_study, monkey
         monkeypatch.setattr(extraction, "AUTO_HEARD", at_once)
         write_study(networks=NETWORKS, extraction={"batch": "auto"})
         study = Study.load("study.yaml")
-        context = Context.open(study.settings)
+        context = open_context(study.settings)
         item = next(p.item for p in study.status() if p.item.stage == "extract")
         peaks.append((cost(context, item).host, cost(context, item).written, cost(context, item).operations))
     assert peaks[1][0] < 0.7 * peaks[0][0]

@@ -14,6 +14,7 @@ from distributed_trf import Study, open_results
 from distributed_trf.errors import ConfigError, DataError, RecordingError, StoreBusyError, StoreError
 from distributed_trf.pipeline.items import ReadSounds
 from distributed_trf.pipeline.stages.read_recordings import read_sounds
+from distributed_trf.pipeline.work_kind import Job
 from distributed_trf.recordings.ucsf.reader import UCSFRecordings
 from distributed_trf.store.study_lock import run_lock
 from distributed_trf.store.study_store import StudyStore
@@ -199,5 +200,5 @@ def test_bad_sound__of_any_format_is_named_before_it_is_stored(workplace, sound,
 
     store = StudyStore.create(workplace / "study")
     with pytest.raises(DataError, match=f"stimulus '12' of timit: {message}"):
-        read_sounds(ReadSounds("timit"), Broken(workplace / "recordings"), store)
+        read_sounds(ReadSounds("timit"), Job(None, {}, store, "cpu", lambda: Broken(workplace / "recordings"), {}, ()))
     assert not store.sounds("timit").exists()

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from distributed import Client
 
 from distributed_trf import Study, start_cluster
+from distributed_trf.pipeline.check_study import open_context
 from distributed_trf.pipeline.dask_run import run_on
+from distributed_trf.pipeline.items import ReadSession
 from distributed_trf.pipeline.prepare import prepare, tasks
 from distributed_trf.pipeline.run_record import RunSettings, new_run, write_run_settings
-from distributed_trf.pipeline.study_context import Context
+from distributed_trf.pipeline.work import KINDS
 from distributed_trf.store.study_store import StudyStore
 
 
 def test_workers_that_are_still_queued__find_tasks_when_they_come(write_study):
     study = Study.load(write_study(networks=[{"name": "mel_librosa"}]))
     StudyStore.create(study.output)
-    context = Context.open(study.settings)
+    context = open_context(study.settings)
     planned = prepare(context, "read", [])[:1]
     runs = [context.store.runs / f"run-{n}" for n in range(30)]
     many = [task for run in runs for task in tasks(context, planned, device="cpu", run=run, limit=None)]
@@ -34,11 +38,11 @@ def test_items_that_raise_unexpectedly__are_tried_again_and_then_fail_alone(writ
 
     study = Study.load(write_study(networks=[{"name": "mel_librosa"}]))
     StudyStore.create(study.output)
-    context = Context.open(study.settings)
+    context = open_context(study.settings)
     run = new_run(context.store.runs)
     write_run_settings(run, RunSettings(study=context.study, tables=context.tables))
     given = list(tasks(context, prepare(context, "read", []), device="cpu", run=run, limit=None))
-    monkeypatch.setattr("distributed_trf.pipeline.execute.read_session", refuse)
+    monkeypatch.setitem(KINDS, ReadSession, replace(KINDS[ReadSession], run=refuse))
     with Client(processes=False, n_workers=1, threads_per_worker=1, dashboard_address=None) as client:
         outcomes = {outcome.item.key: outcome for outcome in run_on(client, given, attempts=2)}
     assert outcomes.pop("timit-sounds").ok

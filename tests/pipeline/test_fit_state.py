@@ -9,7 +9,7 @@ import pytest
 from distributed_trf.config.study import load_study
 from distributed_trf.pipeline.fit_state import fit_state
 from distributed_trf.pipeline.items import FIT
-from distributed_trf.store.receipts import Receipt, revoke_receipt, write_failure
+from distributed_trf.store.receipts import Failure, revoke_receipt, write_failure
 from distributed_trf.store.study_store import StudyStore
 from tests.small_results import write_small_study
 
@@ -52,7 +52,7 @@ def test_state__names_settings_that_were_changed_since(folder, write_study, chan
 def test_state__tells_what_failed_and_what_is_missing_or_not_asked_for(folder, write_study):
     revoke_receipt(folder, FIT, "timit-mel_whisper-fixed-00-50ms")
     assert list(fit_state(folder).lines()) == ["1 of 2 fits are missing: not begun"]
-    write_failure(folder, FIT, "timit-mel_whisper-fixed-00-50ms", Receipt({}, {"message": "no session can be fitted"}))
+    write_failure(folder, FIT, "timit-mel_whisper-fixed-00-50ms", Failure({}, "no session can be fitted"))
     assert list(fit_state(folder).lines()) == ["1 of 2 fits failed: no session can be fitted"]
     write_study(**BOTH | {"networks": [WHISPER, {"name": "mel_deepspeech2"}], "bin_widths": [50, 100]})
     failed, missing, shown = fit_state(folder, load_study("study.yaml")).lines()

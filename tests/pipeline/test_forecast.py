@@ -15,12 +15,12 @@ from distributed_trf import Study
 from distributed_trf.clusters.recipe import load_recipe
 from distributed_trf.clusters.worker_proof import Proof
 from distributed_trf.errors import ConfigError
-from distributed_trf.pipeline.costs.fit_cost import cost
+from distributed_trf.pipeline.check_study import open_context
 from distributed_trf.pipeline.costs.operations import Cost, Operations
 from distributed_trf.pipeline.forecast import Rates, measure_rates
 from distributed_trf.pipeline.memory_check import check_devices, check_memory, process_bytes
 from distributed_trf.pipeline.status import survey_all
-from distributed_trf.pipeline.study_context import Context
+from distributed_trf.pipeline.work import cost
 
 FAKE_GPU = Path(__file__).parents[2] / "fake_gpu"
 NETWORKS = [{"name": "small_whisper", "weights": ["reset"]}, {"name": "mel_whisper"}]
@@ -60,7 +60,7 @@ def test_plan__takes_work_in_proportion_to_the_batches(write_study):
     study = Study.load(write_study(networks=[{"name": "mel_whisper"}], extraction={"batch": 1})).settings
 
     def calls(n):
-        context = Context.open(study)
+        context = open_context(study)
         some = [replace(s, id=f"{s.id}-{k}") for k in range(n) for s in context.stimuli["timit"][:10]]
         context.__dict__["stimuli"] = {"timit": tuple(some)}
         counted = Counter()
@@ -100,12 +100,12 @@ def test_a_gpu__takes_from_the_host_what_it_calculates(write_study):
         assert (here.device, there.device > 0) == (0, on_gpu or p.item.stage == "fit")
         assert there.host <= here.host
         assert there.flops > 0 or here.flops == 0
-    context = Context.open(study.settings)
+    context = open_context(study.settings)
     assert process_bytes(context, "cuda") > process_bytes(context, "cpu")
 
 
 def test_what_does_not_fit__is_named_with_the_remedy(write_study):
-    context = Context.open(Study.load(write_study(networks=NETWORKS, extraction={"batch": 24})).settings)
+    context = open_context(Study.load(write_study(networks=NETWORKS, extraction={"batch": 24})).settings)
     planned = survey_all(context)
     check_memory(context, planned, load_recipe("local", memory="4GiB"))
     with pytest.raises(ConfigError) as told:
@@ -117,7 +117,7 @@ def test_what_does_not_fit__is_named_with_the_remedy(write_study):
 
 
 def test_what_a_gpu_cannot_hold__is_refused_by_what_is_free_and_what_fits_is_named(write_study):
-    context = Context.open(Study.load(write_study(networks=NETWORKS)).settings)
+    context = open_context(Study.load(write_study(networks=NETWORKS)).settings)
     planned = survey_all(context)
     most = {stage: max(cost(context, p.item, "cuda").device for p in planned if p.item.stage == stage) for stage in
             ("extract", "fit")}  # fmt: skip

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from distributed_trf import Study, open_models, open_results
+from distributed_trf.pipeline.check_study import open_context
 from distributed_trf.pipeline.dependencies import Dependencies
 from distributed_trf.pipeline.items import Fit, ReadSession
-from distributed_trf.pipeline.stages.read_recordings import load_counts
 from distributed_trf.pipeline.status import State
-from distributed_trf.pipeline.study_context import Context
+from distributed_trf.store.counts import load_counts
 from distributed_trf.store.models import write_model
 from distributed_trf.store.receipts import Receipt, read_receipt, write_receipt
 from distributed_trf.store.study_store import StudyStore
@@ -201,7 +201,7 @@ def done(studied, write_study):
 
 
 def receipt_now():
-    return Dependencies(Context.open(Study.load("study.yaml").settings)).receipt(FIT)
+    return Dependencies(open_context(Study.load("study.yaml").settings)).receipt(FIT)
 
 
 def test_expectations__a_fit_with_its_model_is_done_whether_or_not_models_are_saved(done, write_study):
@@ -232,15 +232,15 @@ def test_expectations__without_its_model_a_fit_is_stale_where_models_are_saved(d
 
 
 def test_expectations__the_fingerprint_does_not_know_of_models(done, write_study):
-    on = Dependencies(Context.open(Study.load("study.yaml").settings)).of(FIT)
+    on = Dependencies(open_context(Study.load("study.yaml").settings)).of(FIT)
     write_study(networks=MEL)
-    off = Dependencies(Context.open(Study.load("study.yaml").settings)).of(FIT)
+    off = Dependencies(open_context(Study.load("study.yaml").settings)).of(FIT)
     assert on == off == done.fingerprint
 
 
 def test_expectations__what_is_before_a_fit_asks_for_no_model(done):
     shutil.rmtree(store().root / "models")
-    expectations = Dependencies(Context.open(Study.load("study.yaml").settings))
+    expectations = Dependencies(open_context(Study.load("study.yaml").settings))
     for receipt in sorted((store().receipts / "read").glob("*.json")):
         if receipt.stem != "timit-sounds":
             item = ReadSession("timit", receipt.stem.removeprefix("timit-"))

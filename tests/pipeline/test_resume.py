@@ -15,7 +15,7 @@ from transformers import WhisperConfig, WhisperForConditionalGeneration
 from distributed_trf import Study, open_features, open_results
 from distributed_trf.clusters.recipe import load_recipe
 from distributed_trf.features.network_table import load_table
-from distributed_trf.pipeline import dependencies
+from distributed_trf.pipeline.stages import extract
 from distributed_trf.pipeline.status import State
 from distributed_trf.store import fingerprint
 from tests.conftest import SMALL_WHISPER
@@ -91,8 +91,8 @@ def newer(library, part):
 def test_newer_library_of_mathematics__makes_assessments_and_fits_stale(studied, monkeypatch, library):
     """A bug-fix release does not."""
     studied(networks=MEL)
-    as_made = dependencies.versions(load_table("mel_librosa"), "fixed")
-    monkeypatch.setattr(dependencies, "versions", lambda *_: as_made)  # or fits would wait for extractions
+    as_made = extract.versions(load_table("mel_librosa"), "fixed")
+    monkeypatch.setattr(extract, "versions", lambda *_: as_made)  # or fits would wait for extractions
     for part, stale in ((2, set()), (1, {"assess", "fit"})):
         with monkeypatch.context() as patch:
             patch.setattr(fingerprint, "_version", newer(library, part))

@@ -9,12 +9,13 @@ import pytest
 
 from distributed_trf import Study
 from distributed_trf.config.study import load_study
+from distributed_trf.pipeline.check_study import open_context
 from distributed_trf.pipeline.items import STAGES
 from distributed_trf.pipeline.run_record import past_runs, run_settings
 from distributed_trf.pipeline.status import NOT_BEGUN, folder_status
-from distributed_trf.pipeline.study_context import Context
-from distributed_trf.pipeline.study_scope import FolderScope, items
+from distributed_trf.pipeline.study_scope import FolderScope
 from distributed_trf.pipeline.watch.events import ItemEnded
+from distributed_trf.pipeline.work import items
 from distributed_trf.store.receipts import revoke_receipt
 from distributed_trf.store.study_store import StudyStore
 
@@ -45,7 +46,7 @@ def test_remembered__lists_the_items_that_the_context_does(write_study, workplac
     store = StudyStore.open(study.output)
     (run,) = past_runs(store)
     remembered = FolderScope.of_run(store, run.name, run.manifest, study.settings)
-    context = Context.open(study.settings)
+    context = open_context(study.settings)
     for stage in STAGES:
         assert list(items(remembered, stage)) == list(items(context, stage))
     assert {s: (len(list(items(context, s))), {}, {}) for s in STAGES} == {

@@ -10,9 +10,9 @@ import zarr
 
 from distributed_trf import open_models, open_recordings, open_results
 from distributed_trf.errors import StoreError
-from distributed_trf.pipeline.stages.read_recordings import load_counts
 from distributed_trf.recordings.binning import bin_spikes
 from distributed_trf.results.best_predicted import predicted_response
+from distributed_trf.store.counts import load_counts
 from distributed_trf.store.study_store import StudyStore
 from tests.store_damage import vouch_for_changes
 

@@ -22,6 +22,7 @@ from distributed_trf.store.fingerprint import (
     library_versions,
 )
 from distributed_trf.store.receipts import (
+    Failure,
     Receipt,
     read_failure,
     read_receipt,
@@ -139,9 +140,9 @@ def test_receipt__reads_back_as_written(store):
 
 
 def test_receipt__forgets_an_earlier_failure(store):
-    write_failure(store, "fit", "item", Receipt({"a": "1"}, {"message": "no"}))
+    write_failure(store, "fit", "item", Failure({"a": "1"}, "no"))
     assert read_receipt(store, "fit", "item") is None
-    assert read_failure(store, "fit", "item").details == {"message": "no"}
+    assert read_failure(store, "fit", "item") == Failure({"a": "1"}, "no")
     write_receipt(store, "fit", "item", Receipt({"a": "1"}, {}))
     assert read_failure(store, "fit", "item") is None
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -13,12 +15,17 @@ from distributed_trf.config.analyses import BootstrapSettings
 from distributed_trf.config.study import StudySettings, Training
 from distributed_trf.errors import DataError
 from distributed_trf.names import UNIT
+from distributed_trf.pipeline.costs.fit_cost import fit_cost
+from distributed_trf.pipeline.costs.operations import Cost
+from distributed_trf.pipeline.findings import Files, Finding, Remarks
 from distributed_trf.pipeline.items import BootstrapTest, BootstrapTraining
 from distributed_trf.pipeline.stages.design_data import LayerData
-from distributed_trf.pipeline.stages.fit import collect
+from distributed_trf.pipeline.stages.fit import collect, fit_inputs
 from distributed_trf.pipeline.stages.fold_groups import training_times, training_trials
+from distributed_trf.pipeline.study_context import Context
+from distributed_trf.pipeline.study_scope import ItemSource
+from distributed_trf.pipeline.work_kind import Job, Upstream, WorkKind, analysis_group
 from distributed_trf.store.analyses import store_analysis
-from distributed_trf.store.study_store import StudyStore
 from distributed_trf.timing import timed
 from distributed_trf.trf.correlation_sums import PairedSums, bootstrap_r
 from distributed_trf.trf.crossval import Fit as Solution
@@ -32,36 +39,55 @@ REVISION = 2
 """Raise when this code gives other numbers than before, so that old ones become stale."""
 
 
+@dataclass(frozen=True)
+class TrainingDrawn(Finding):
+    """Fits on drawn training stimuli."""
+
+    draws: int = 0
+    draws_of_too_few_stimuli: int = 0
+    """Fewer than folds; they leave NaN."""
+    seed: int = 0
+    files: Files = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TestDrawn(Finding):
+    """Tests on drawn stimuli and repeats."""
+
+    __test__ = False  # no class of tests
+    draws: int = 0
+    seed: int = 0
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Sessions that could not be cross-validated, and why."""
+    files: Files = field(default_factory=dict)
+
+    def remarks(self) -> Remarks:
+        """Return what is told of the item beyond that it is done."""
+        return Remarks(left_out=self.left_out)
+
+
 def settings_of(study: StudySettings, item: BootstrapTraining | BootstrapTest) -> BootstrapSettings:
-    """Return what the study asks of an item."""
+    """Return what the study says of an item."""
     wanted = (item.network, item.layer, item.weights)
     return next(b for b in study.bootstraps if (b.network, b.layer, b.weights) == wanted)
 
 
-def asked(study: StudySettings, item: BootstrapTraining | BootstrapTest) -> dict[str, Any]:
-    """Return the settings that decide an item's numbers."""
-    settings = settings_of(study, item)
-    common: dict[str, Any] = {"bootstrap": [settings.sessions, settings.draws, settings.seed]}
-    if isinstance(item, BootstrapTest):
-        common["test"] = [settings.test_percent, settings.n_repeats]
-    return common
-
-
-def bootstrap_training(item: BootstrapTraining, study: StudySettings, store: StudyStore, device: str) -> dict[str, Any]:
+def bootstrap_training(item: BootstrapTraining, job: Job) -> TrainingDrawn:
     """Fit on drawn training stimuli, each weighted by how often it was drawn, and test on all test stimuli.
 
     Folds are dealt among the stimuli drawn, so that one drawn twice is never both fitted and held out. A draw of fewer
     stimuli than folds leaves NaN, and is counted.
     """
+    study, device = job.study, job.device
     settings = settings_of(study, item)
-    data = LayerData(item, [item.layer], study, store, device, sessions=settings.sessions)
+    data = LayerData(item, [item.layer], study, job.store, device, sessions=settings.sessions)
     features = {i: x for batch in data.batches() for i, x in batch.items()}
     test = [features[i] for i in data.test_ids]
     r = np.full((settings.draws, data.n_units), np.nan)
     alpha = np.full_like(r, np.nan)
     too_few = 0
     with data.room_told():
-        for sessions in _heard_alike(data, study.training):
+        for sessions in _presented_alike(data, study.training):
             ids = data.counts[sessions[0]].train_ids
             responses = [
                 np.concatenate([training_trials(data.counts[s], i, study.training) for s in sessions], axis=2)
@@ -72,9 +98,9 @@ def bootstrap_training(item: BootstrapTraining, study: StudySettings, store: Stu
             ends = np.cumsum([0, *(data.counts[s].train.shape[1] for s in sessions)]).tolist()
             columns = {s: slice(*ends[k : k + 2]) for k, s in enumerate(sessions)}
             for draw in range(settings.draws):
-                rng = draw_generator(settings.seed, "training", item.percent_duration, draw)
+                rng = draw_generator(settings.seed, "training", item.training_percent, draw)
                 times = {
-                    i: n for i, n in zip(ids, draw_stimuli(durations, item.percent_duration, rng), strict=True) if n
+                    i: n for i, n in zip(ids, draw_stimuli(durations, item.training_percent, rng), strict=True) if n
                 }
                 if len(times) < study.ridge.n_folds:
                     too_few += 1
@@ -86,12 +112,11 @@ def bootstrap_training(item: BootstrapTraining, study: StudySettings, store: Stu
                     found, own, units = data.correlate(columns, predicted, rounding)
                     r[draw, units], alpha[draw, units] = found, to_numpy(solution.alpha)[own]
     ds = xr.Dataset({"r": (("draw", UNIT), r), "alpha": (("draw", UNIT), alpha)}, attrs={"seed": settings.seed})
-    place = _place(item) | {"training_percent": item.percent_duration}
-    files = store_analysis(store, item.key, ds, place)
-    return {"draws": settings.draws, "draws_of_too_few_stimuli": too_few, "seed": settings.seed, "files": files}
+    files = store_analysis(job.store, item.key, ds, item.place)
+    return TrainingDrawn(draws=settings.draws, draws_of_too_few_stimuli=too_few, seed=settings.seed, files=files)
 
 
-def bootstrap_test(item: BootstrapTest, study: StudySettings, store: StudyStore, device: str) -> dict[str, Any]:
+def bootstrap_test(item: BootstrapTest, job: Job) -> TestDrawn:
     """Fit once on all training stimuli, and test on drawn test stimuli and repeats.
 
     Raises
@@ -99,8 +124,9 @@ def bootstrap_test(item: BootstrapTest, study: StudySettings, store: StudyStore,
     DataError
         If no session of those asked for was read.
     """
+    study, device = job.study, job.device
     settings, ridge = settings_of(study, item), study.ridge
-    data = LayerData(item, [item.layer], study, store, device, sessions=settings.sessions)
+    data = LayerData(item, [item.layer], study, job.store, device, sessions=settings.sessions)
     with data.room_told():
         collected, test, left_out = collect(data, study, device)
     shape = (len(settings.test_percent), len(settings.n_repeats), settings.draws, data.n_units)
@@ -134,8 +160,8 @@ def bootstrap_test(item: BootstrapTest, study: StudySettings, store: StudyStore,
         coords={"test_percent": settings.test_percent, "n_repeats": settings.n_repeats},
         attrs={"seed": settings.seed},
     )
-    files = store_analysis(store, item.key, ds, _place(item))
-    return {"draws": settings.draws, "seed": settings.seed, "left_out": left_out, "files": files}
+    files = store_analysis(job.store, item.key, ds, item.place)
+    return TestDrawn(draws=settings.draws, seed=settings.seed, left_out=left_out, files=files)
 
 
 def _fit_drawn(
@@ -169,8 +195,8 @@ def _fit_drawn(
     )
 
 
-def _heard_alike(data: LayerData, presented: Training) -> Iterator[list[str]]:
-    """Sessions that heard the same training stimuli, and each in as many trials.
+def _presented_alike(data: LayerData, presented: Training) -> Iterator[list[str]]:
+    """Sessions to which the same training stimuli were presented, each in as many trials.
 
     Raises
     ------
@@ -185,11 +211,47 @@ def _heard_alike(data: LayerData, presented: Training) -> Iterator[list[str]]:
     yield from alike.values()
 
 
-def _place(item: BootstrapTraining | BootstrapTest) -> dict[str, Any]:
-    return {
-        "stimuli": item.stimuli,
-        "network": item.network,
-        "weights": item.weights,
-        "layer": item.layer,
-        "bin_width": item.bin_width,
-    }
+def _items(scope: ItemSource) -> Iterator[BootstrapTraining | BootstrapTest]:
+    study = scope.study
+    for b, stimuli, bin_width in product(study.bootstraps, study.stimuli, study.bin_widths):
+        for percent in b.training_percent:
+            yield BootstrapTraining(stimuli, b.network, b.weights, b.layer, bin_width, percent)
+        if b.test_percent:
+            yield BootstrapTest(stimuli, b.network, b.weights, b.layer, bin_width)
+
+
+def _training_inputs(item: BootstrapTraining, upstream: Upstream) -> dict[str, Any]:
+    settings = settings_of(upstream.context.study, item)
+    drawn = {"bootstrap": [settings.sessions, settings.draws, settings.seed]}
+    return fit_inputs(item, upstream, [item.layer], REVISION) | drawn
+
+
+def _test_inputs(item: BootstrapTest, upstream: Upstream) -> dict[str, Any]:
+    settings = settings_of(upstream.context.study, item)
+    drawn = {"bootstrap": [settings.sessions, settings.draws, settings.seed]}
+    tested = {"test": [settings.test_percent, settings.n_repeats]}
+    return fit_inputs(item, upstream, [item.layer], REVISION) | drawn | tested
+
+
+def _training_cost(context: Context, item: BootstrapTraining, device: str) -> Cost:
+    return fit_cost(context, item, [item.layer], device, fits=settings_of(context.study, item).draws)
+
+
+TRAINING_BOOTSTRAPS = WorkKind(
+    item=BootstrapTraining,
+    finding=TrainingDrawn,
+    items=_items,
+    inputs=_training_inputs,
+    outputs=analysis_group,
+    cost=_training_cost,
+    run=bootstrap_training,
+)
+TEST_BOOTSTRAPS = WorkKind(
+    item=BootstrapTest,
+    finding=TestDrawn,
+    items=lambda _: (),  # the same settings ask for both, in their order
+    inputs=_test_inputs,
+    outputs=analysis_group,
+    cost=lambda context, item, device: fit_cost(context, item, [item.layer], device),
+    run=bootstrap_test,
+)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
-from typing import Protocol
 
 import numpy as np
 
@@ -17,41 +16,19 @@ from distributed_trf.arrays import (
     to_device,
     to_numpy_together,
 )
-from distributed_trf.config.extraction import Weights
 from distributed_trf.config.study import StudySettings
-from distributed_trf.pipeline.items import ReadSession
-from distributed_trf.pipeline.stages.read_recordings import load_counts
+from distributed_trf.pipeline.items import Source
 from distributed_trf.recordings.binned_features import binned_batches
-from distributed_trf.recordings.binning import Counts
 from distributed_trf.recordings.recording_set import lead_in_bins
+from distributed_trf.store.counts import Counts, load_counts, session_key
 from distributed_trf.store.features import NetworkFeatures, feature_files
-from distributed_trf.store.receipts import whole_receipt
+from distributed_trf.store.receipts import READ, whole_receipt
 from distributed_trf.store.results import session_units
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.timing import timed_each
 from distributed_trf.trf.correlation import mean_over_repeats
 from distributed_trf.trf.lags import lag_samples
 from distributed_trf.trf.solver_choice import memory_told
-
-
-class Source(Protocol):
-    """Where features come from, and how wide the bins are."""
-
-    @property
-    def stimuli(self) -> str:
-        """Stimulus set."""
-
-    @property
-    def network(self) -> str:
-        """Feature source."""
-
-    @property
-    def weights(self) -> Weights:
-        """Kind of weights."""
-
-    @property
-    def bin_width(self) -> float:
-        """Milliseconds."""
 
 
 class LayerData:
@@ -87,7 +64,7 @@ class LayerData:
             session: load_counts(store, source.stimuli, source.bin_width, session)
             for session in self.units
             if (sessions is None or session in sessions)
-            and whole_receipt(store, ReadSession.stage, ReadSession(source.stimuli, session).key)
+            and whole_receipt(store, READ, session_key(source.stimuli, session))
         }
         self.lags = lag_samples(study.lags.tmin, study.lags.tmax, 1000 / source.bin_width)
         self._bin_width, self._n_folds = source.bin_width, study.ridge.n_folds

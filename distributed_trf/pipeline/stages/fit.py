@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,20 @@ import numpy as np
 from distributed_trf.arrays import Array, all_to_device, namespace, to_numpy
 from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import RecordingError
-from distributed_trf.pipeline.items import Fit
+from distributed_trf.pipeline.costs.fit_cost import fit_cost
+from distributed_trf.pipeline.costs.operations import Cost
+from distributed_trf.pipeline.findings import Files, Finding, Remarks
+from distributed_trf.pipeline.items import Extract, Fit, ReadSession, Source
 from distributed_trf.pipeline.stages.design_data import LayerData
+from distributed_trf.pipeline.stages.extract import Extracted
 from distributed_trf.pipeline.stages.fold_groups import FoldGroup, fold_groups
+from distributed_trf.pipeline.stages.read_recordings import SessionRead
+from distributed_trf.pipeline.study_context import Context
+from distributed_trf.pipeline.study_scope import ItemSource
+from distributed_trf.pipeline.work_kind import Job, Upstream, Waiting, WorkKind, network_and_stage
+from distributed_trf.store.fingerprint import library_versions
 from distributed_trf.store.models import unit_labels, write_model
+from distributed_trf.store.receipts import Receipt
 from distributed_trf.store.results import session_units, write_fit
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.timing import timed
@@ -26,24 +37,84 @@ REVISION = 3
 """Raise when this code gives other numbers than before, so that old ones become stale."""
 
 
-def fit_layer(item: Fit, study: StudySettings, store: StudyStore, device: str) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Fitted(Finding):
+    """The fits of all units on one layer."""
+
+    units: int = 0
+    constant_units: int = 0
+    """That never vary, or whose prediction does not."""
+    units_at_first_alpha: int = 0
+    units_at_last_alpha: int = 0
+    constant_columns: int = 0
+    """Lagged columns that never vary, in the scaling that has most of them."""
+    median_r: float | None = None
+    """Over units; None if none varies."""
+    solver: list[str] = field(default_factory=list)
+    fallbacks: list[str] = field(default_factory=list)
+    """Factorisations that failed their check."""
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Sessions that could not be cross-validated, and why."""
+    unused_presentations: int = 0
+    """Of training stimuli, beyond the first of each."""
+    files: Files = field(default_factory=dict)
+
+    def remarks(self) -> Remarks:
+        """Return what is told of the item beyond that it is done."""
+        return Remarks(
+            fitted=True,
+            median_r=self.median_r,
+            unused_presentations=self.unused_presentations,
+            constant_units=self.constant_units,
+            left_out=self.left_out,
+            fallbacks=self.fallbacks,
+        )
+
+
+def fit_layer(item: Fit, job: Job) -> Fitted:
     """Fit and test all units on one layer, and store r, alpha and cross-validated R^2."""
-    results, solved, details = fit_units(LayerData(item, [item.layer], study, store, device), study, device)
+    study, store = job.study, job.store
+    results, solved, fitted = fit_units(LayerData(item, [item.layer], study, store, job.device), study, job.device)
     files = {store.name(store.results): write_fit(store.results, item.place, results)}
     if study.save_models:
         files |= save_model(store, item, study, solved)
-    return {**details, "files": files}
+    return replace(fitted, files=files)
+
+
+def fit_settings(study: StudySettings, bin_width: float, revision: int) -> dict[str, Any]:
+    """Return what a fit depends on beside features and responses."""
+    return {
+        "lags": study.lags.model_dump(),
+        "bin width": bin_width,
+        "ridge": study.ridge.model_dump(exclude={"unit_block"}),
+        "versions": [revision, library_versions("numpy", "scipy")],
+    }
+
+
+def training_setting(study: StudySettings, read: Iterable[Receipt | None]) -> str:
+    """Return the study's ``training``, or the default where no training stimulus was presented several times.
+
+    Parameters
+    ----------
+    study
+        The study.
+    read
+        Receipts of the sessions' responses.
+    """
+    several = any(receipt is not None and SessionRead.of(receipt).further for receipt in read)
+    return study.training if several else "first"
 
 
 def fit_units(
     data: LayerData, study: StudySettings, device: str
-) -> tuple[dict[str, np.ndarray], list[tuple[FoldGroup, Solution]], dict[str, Any]]:
+) -> tuple[dict[str, np.ndarray], list[tuple[FoldGroup, Solution]], Fitted]:
     """Fit and test all units.
 
     Returns
     -------
-    results, solved, details
-        ``r``, ``alpha`` and ``cv_score`` of each unit of the study; the fit of each fold group; what the receipt tells.
+    results, solved, fitted
+        ``r``, ``alpha`` and ``cv_score`` of each unit of the study; the fit of each fold group; what the receipt tells,
+        but for the files.
 
     Raises
     ------
@@ -63,9 +134,7 @@ def fit_units(
             units, found = _test(fold_group, solution, test, data)
             for name, column in found.items():
                 results[name][units] = column
-    details = _summary(results, data, study, left_out, [solution for _, solution in solved])
-    details["unused_presentations"] = data.further if study.training == "first" else 0
-    return results, solved, details
+    return results, solved, _summary(results, data, study, left_out, [solution for _, solution in solved])
 
 
 def collect(
@@ -144,25 +213,27 @@ def _summary(
     study: StudySettings,
     left_out: dict[str, str],
     solutions: Sequence[Solution],
-) -> dict[str, Any]:
+) -> Fitted:
     """What the receipt tells of the fit."""
     r = np.concatenate([results["r"][data.units[s]] for s in data.counts if s not in left_out])
-    return {
-        "units": int(r.size),
-        "constant_units": int(np.isnan(r).sum()),
-        **edges(results["alpha"], study),
-        "constant_columns": max((scaling.n_constant for s in solutions for scaling in s.scalings), default=0),
-        "median_r": float(np.nanmedian(r)) if np.isfinite(r).any() else None,
-        "solver": sorted({s.solver for s in solutions}),
-        "fallbacks": [line for s in solutions for line in s.fallbacks],
-        "left_out": left_out,
-    }
+    first, last = at_edges(results["alpha"], study.ridge.penalties)
+    return Fitted(
+        units=int(r.size),
+        constant_units=int(np.isnan(r).sum()),
+        units_at_first_alpha=first,
+        units_at_last_alpha=last,
+        constant_columns=max((scaling.n_constant for s in solutions for scaling in s.scalings), default=0),
+        median_r=median_r(r),
+        solver=sorted({s.solver for s in solutions}),
+        fallbacks=[line for s in solutions for line in s.fallbacks],
+        left_out=left_out,
+        unused_presentations=data.further if study.training == "first" else 0,
+    )
 
 
-def edges(alpha: np.ndarray, study: StudySettings) -> dict[str, int]:
-    """How many units chose the first and the last penalty of the grid, for a receipt."""
-    first, last = at_edges(alpha, study.ridge.penalties)
-    return {"units_at_first_alpha": first, "units_at_last_alpha": last}
+def median_r(r: np.ndarray) -> float | None:
+    """Return the median over units, for a receipt; None if none varies."""
+    return float(np.nanmedian(r)) if np.isfinite(r).any() else None
 
 
 @timed("write")
@@ -212,3 +283,66 @@ def _scaling(study: StudySettings, fitted: Sequence[tuple[FoldGroup, Solution]])
     if not counted_alike or (study.ridge.scaling == "per_session" and len(scalings) > 1):
         return np.full_like(mean, np.nan), np.full_like(mean, np.nan)
     return mean, np.where(inverse == 0, 0, 1 / np.where(inverse == 0, 1, inverse))
+
+
+def fit_inputs(item: Source, upstream: Upstream, layers: Sequence[int], revision: int) -> dict[str, Any]:
+    """Return what a fit on some layers depends on: features, responses and settings."""
+    study = upstream.context.study
+    read = [ReadSession(item.stimuli, session) for session in upstream.context.heard(item.stimuli)]
+    return {
+        "features": [digests[str(layer)] for digests in _feature_digests(item, upstream) for layer in layers],
+        "responses": _responses(item, upstream),
+        "training": training_setting(study, map(upstream.receipt, read)),
+        **fit_settings(study, item.bin_width, revision),
+    }
+
+
+def _feature_digests(item: Source, upstream: Upstream) -> list[dict[str, str]]:
+    """Digests of the features by layer, of each batch of an item's network, looked up once for all its layers."""
+    place = (item.stimuli, item.network, item.weights)
+    batches = range(len(upstream.context.batches(item.stimuli)))
+
+    def make() -> list[dict[str, str]]:
+        return [Extracted.of(upstream.require(Extract(*place, batch))).digests for batch in batches]
+
+    return upstream.once(("features", *place), make)
+
+
+def _responses(item: Source, upstream: Upstream) -> dict[str, Any]:
+    """Digests of the sessions' counts, and what units are called; a session that failed for good is left out."""
+    found = {}
+    for session in upstream.context.recordings.heard(item.stimuli):
+        counts = ReadSession(item.stimuli, session.name)
+        receipt = upstream.receipt(counts)
+        if receipt is not None:
+            found[session.name] = [SessionRead.of(receipt).digests[f"{item.bin_width:g}"], *session.channels]
+        elif not upstream.unreadable(counts):
+            raise Waiting(f"waits for {counts.stage} {counts.key}")
+    if not found:
+        raise Waiting("no session could be read")
+    return found
+
+
+def _items(scope: ItemSource) -> Iterator[Fit]:
+    for stimuli in scope.study.stimuli:
+        for network in scope.study.networks:
+            for weights in scope.weights(network):
+                for layer in scope.layers(network):
+                    for bin_width in scope.study.bin_widths:
+                        yield Fit(stimuli, network.name, weights, layer.id, bin_width)
+
+
+def _cost(context: Context, item: Fit, device: str) -> Cost:
+    return fit_cost(context, item, [item.layer], device, in_grid=True)
+
+
+FITS = WorkKind(
+    item=Fit,
+    finding=Fitted,
+    items=_items,
+    inputs=lambda item, upstream: fit_inputs(item, upstream, [item.layer], REVISION),
+    outputs=lambda item, context: iter([context.store.model(*item.place)]),
+    cost=_cost,
+    run=fit_layer,
+    label=network_and_stage,
+)

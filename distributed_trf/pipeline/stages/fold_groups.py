@@ -13,7 +13,7 @@ from itertools import groupby
 import numpy as np
 
 from distributed_trf.config.study import RidgeSettings, Training
-from distributed_trf.recordings.binning import Counts
+from distributed_trf.store.counts import Counts
 from distributed_trf.trf.crossval import assign_folds
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,40 +14,66 @@ from distributed_trf.config.analyses import TogetherSettings
 from distributed_trf.config.study import StudySettings
 from distributed_trf.features.network_table import NetworkTable, chosen_layers
 from distributed_trf.names import LAYER, UNIT
+from distributed_trf.pipeline.costs.fit_cost import fit_cost
+from distributed_trf.pipeline.costs.operations import Cost
+from distributed_trf.pipeline.findings import Files, Finding, Remarks
 from distributed_trf.pipeline.items import FitTogether
 from distributed_trf.pipeline.stages.design_data import LayerData
 from distributed_trf.pipeline.stages.extract import network_settings
-from distributed_trf.pipeline.stages.fit import collect, edges
+from distributed_trf.pipeline.stages.fit import collect, fit_inputs, median_r
+from distributed_trf.pipeline.study_context import Context
+from distributed_trf.pipeline.study_scope import ItemSource
+from distributed_trf.pipeline.work_kind import Job, Upstream, WorkKind, analysis_group
 from distributed_trf.store.analyses import store_analysis
-from distributed_trf.store.study_store import StudyStore
 from distributed_trf.timing import timed
 from distributed_trf.trf.banded import band_candidates, band_drives, fit_banded, lagged_bands, variance_shares
 from distributed_trf.trf.correlation import mean_over_repeats
+from distributed_trf.trf.crossval import at_edges
 from distributed_trf.trf.lags import drive_rounding
 
 REVISION = 2
 """Raise when this code gives other numbers than before, so that old ones become stale."""
+SMALLER = "fewer layers in each of `together`, or a smaller `ridge.unit_block`"
 
 
-def layers(study: StudySettings, table: NetworkTable, item: FitTogether) -> list[int]:
-    """Ids of the layers that are fitted together, of those that the study asks for."""
-    settings, asked = settings_of(study, item), chosen_layers(table, network_settings(study, item.network))
-    return [layer.id for layer in asked if settings.layers == "all" or layer.id in settings.layers]
+@dataclass(frozen=True)
+class JointlyFitted(Finding):
+    """The fits of all units on several layers as one model."""
+
+    layers: list[int] = field(default_factory=list)
+    median_r: float | None = None
+    """Over units; None if none varies."""
+    units_at_first_alpha: int = 0
+    units_at_last_alpha: int = 0
+    fallbacks: list[str] = field(default_factory=list)
+    """Factorisations that failed their check."""
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Sessions that could not be cross-validated, and why."""
+    files: Files = field(default_factory=dict)
+
+    def remarks(self) -> Remarks:
+        """Return what is told of the item beyond that it is done."""
+        return Remarks(fitted=True, median_r=self.median_r, left_out=self.left_out, fallbacks=self.fallbacks)
+
+
+def joint_layers(study: StudySettings, table: NetworkTable, item: FitTogether) -> list[int]:
+    """Ids of the layers that are fitted as one model, of those that the study fits."""
+    settings, chosen = settings_of(study, item), chosen_layers(table, network_settings(study, item.network))
+    return [layer.id for layer in chosen if settings.layers == "all" or layer.id in settings.layers]
 
 
 def settings_of(study: StudySettings, item: FitTogether) -> TogetherSettings:
-    """Return what the study asks of an item."""
+    """Return what the study says of an item."""
     return next(t for t in study.together if t.network == item.network)
 
 
-def fit_together(
-    item: FitTogether, study: StudySettings, table: NetworkTable, store: StudyStore, device: str
-) -> dict[str, Any]:
+def fit_together(item: FitTogether, job: Job) -> JointlyFitted:
     """Fit and test all units on the layers side by side, and store r and each layer's share of the explained variance.
 
     Without bands there is one penalty for all layers, which are then equal-weighted bands: the shares are told as well.
     """
-    settings, ids = settings_of(study, item), layers(study, table, item)
+    study, store, device = job.study, job.store, job.device
+    settings, ids = settings_of(study, item), joint_layers(study, job.tables[item.network], item)
     data = LayerData(item, ids, study, store, device)
     bands = lagged_bands(data.widths, len(data.lags))
     candidates = band_candidates(len(ids), settings.candidates if settings.bands == "layer" else 1, settings.seed)
@@ -75,19 +103,48 @@ def fit_together(
         coords={LAYER: ids},
         attrs={"seed": settings.seed, "bands": settings.bands},
     )
-    place = {
-        "stimuli": item.stimuli,
-        "network": item.network,
-        "weights": item.weights,
-        "bin_width": item.bin_width,
-    }
-    files = store_analysis(store, item.key, ds, place)
-    r = of_unit["r"]
-    return {
-        "layers": ids,
-        "median_r": float(np.nanmedian(r)) if np.isfinite(r).any() else None,
-        **edges(of_unit["alpha"], study),
-        "fallbacks": fallbacks,
-        "left_out": left_out,
-        "files": files,
-    }
+    first, last = at_edges(of_unit["alpha"], study.ridge.penalties)
+    return JointlyFitted(
+        layers=ids,
+        median_r=median_r(of_unit["r"]),
+        units_at_first_alpha=first,
+        units_at_last_alpha=last,
+        fallbacks=fallbacks,
+        left_out=left_out,
+        files=store_analysis(store, item.key, ds, item.place),
+    )
+
+
+def _items(scope: ItemSource) -> Iterator[FitTogether]:
+    study = scope.study
+    for together in study.together:
+        for weights in scope.weights(network_settings(study, together.network)):
+            for stimuli in study.stimuli:
+                for bin_width in study.bin_widths:
+                    yield FitTogether(stimuli, together.network, weights, bin_width)
+
+
+def _inputs(item: FitTogether, upstream: Upstream) -> dict[str, Any]:
+    study, table = upstream.context.study, upstream.context.tables[item.network]
+    inputs = fit_inputs(item, upstream, joint_layers(study, table, item), REVISION)
+    return inputs | {"together": settings_of(study, item).model_dump()}
+
+
+def _cost(context: Context, item: FitTogether, device: str) -> Cost:
+    settings = settings_of(context.study, item)
+    fits = settings.candidates if settings.bands == "layer" else 1
+    layers = joint_layers(context.study, context.tables[item.network], item)
+    return fit_cost(context, item, layers, device, fits=fits)
+
+
+JOINT_FITS = WorkKind(
+    item=FitTogether,
+    finding=JointlyFitted,
+    items=_items,
+    inputs=_inputs,
+    outputs=analysis_group,
+    cost=_cost,
+    run=fit_together,
+    smaller=SMALLER,
+    smaller_on_gpu=SMALLER,
+)

@@ -2,51 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import xarray as xr
 
-from distributed_trf.config.analyses import LowpassSettings
-from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import ConfigError
 from distributed_trf.names import UNIT
+from distributed_trf.pipeline.costs.fit_cost import fit_cost
 from distributed_trf.pipeline.items import FitLowpass
 from distributed_trf.pipeline.stages.design_data import LayerData
-from distributed_trf.pipeline.stages.fit import fit_units
-from distributed_trf.recordings.recording_set import WHOLE_STIMULUS, Stimulus, rows
+from distributed_trf.pipeline.stages.fit import Fitted, fit_inputs, fit_units
+from distributed_trf.pipeline.study_context import Context
+from distributed_trf.pipeline.study_scope import ItemSource
+from distributed_trf.pipeline.work_kind import Job, Upstream, WorkKind, analysis_group
+from distributed_trf.recordings.recording_set import WHOLE_STIMULUS, rows
 from distributed_trf.store.analyses import store_analysis
-from distributed_trf.store.study_store import StudyStore
 
 REVISION = 2
 """Raise when this code gives other numbers than before, so that old ones become stale."""
 
 
-def fit_lowpass(item: FitLowpass, study: StudySettings, store: StudyStore, device: str) -> dict[str, Any]:
+def fit_lowpass(item: FitLowpass, job: Job) -> Fitted:
     """Fit and test all units on one layer, its features low-passed, and store r, alpha and cross-validated R^2."""
-    data = LayerData(item, [item.layer], study, store, device, lowpass_bin=item.lowpass_bin)
-    results, _, details = fit_units(data, study, device)
+    data = LayerData(item, [item.layer], job.study, job.store, job.device, lowpass_bin=item.lowpass_bin)
+    results, _, fitted = fit_units(data, job.study, job.device)
     ds = xr.Dataset({name: (UNIT, column) for name, column in results.items()})
-    place = {
-        "stimuli": item.stimuli,
-        "network": item.network,
-        "weights": item.weights,
-        "layer": item.layer,
-        "bin_width": item.bin_width,
-        "lowpass_bin": item.lowpass_bin,
-    }
-    return {**details, "files": store_analysis(store, item.key, ds, place)}
+    return replace(fitted, files=store_analysis(job.store, item.key, ds, item.place))
 
 
-def check_lowpass(asked: LowpassSettings, study: StudySettings, stimuli: dict[str, tuple[Stimulus, ...]]) -> None:
-    """Check that features can go through bins of the widths that are asked for.
+def _items(scope: ItemSource) -> Iterator[FitLowpass]:
+    study = scope.study
+    for p in study.lowpass:
+        for stimuli in study.stimuli:
+            for bin_width in study.bin_widths:
+                for lowpass_bin in p.lowpass_bins:
+                    yield FitLowpass(stimuli, p.network, p.weights, p.layer, bin_width, lowpass_bin)
+
+
+def _inputs(item: FitLowpass, upstream: Upstream) -> dict[str, Any]:
+    return fit_inputs(item, upstream, [item.layer], REVISION) | {"lowpass": item.lowpass_bin}
+
+
+def _check(context: Context) -> None:
+    """Check that features can go through bins of the widths that the study names.
 
     Raises
     ------
     ConfigError
         If a width is below a bin width of the study or is that of whole stimuli, or a stimulus has no bin of it.
     """
-    for cut in asked.lowpass_bins:
-        field = f"lowpass: {asked.network}: lowpass_bins: {cut:g} ms"
+    study = context.study
+    for settings, cut in ((p, cut) for p in study.lowpass for cut in p.lowpass_bins):
+        field = f"lowpass: {settings.network}: lowpass_bins: {cut:g} ms"
         if WHOLE_STIMULUS in (cut, *study.bin_widths):
             raise ConfigError(
                 f"{field}: at {WHOLE_STIMULUS:g} ms a stimulus is one bin, which has no time course to low-pass; leave "
@@ -57,10 +66,22 @@ def check_lowpass(asked: LowpassSettings, study: StudySettings, stimuli: dict[st
                 f"{field} is below the bin width of {max(study.bin_widths):g} ms that features are fitted at; choose "
                 "wider ones, or finer bin_widths"
             )
-        for name, sounds in stimuli.items():
+        for name, sounds in context.stimuli.items():
             short = [s for s in sounds if rows(s.duration, study.lags.lead_in, cut) < 1]
             if short:
                 raise ConfigError(
                     f"{field}: stimulus {short[0].id} of {name}, of {short[0].duration:.3f} s, and the silence before "
                     "it are both shorter than half such a bin; leave it out of lowpass_bins"
                 )
+
+
+LOWPASS_FITS = WorkKind(
+    item=FitLowpass,
+    finding=Fitted,
+    items=_items,
+    inputs=_inputs,
+    outputs=analysis_group,
+    cost=lambda context, item, device: fit_cost(context, item, [item.layer], device),
+    run=fit_lowpass,
+    check=_check,
+)

@@ -1,4 +1,4 @@
-"""The read stage for sessions: spikes out of the recordings once, and binned at every bin width of the study.
+"""The read stage: sounds and spikes out of the recordings once, spikes binned at every bin width of the study.
 
 The spikes are kept beside the counts, so that another bin width does not read the recordings again: their files are
 large and slow to parse.
@@ -7,8 +7,11 @@ large and slow to parse.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass, field
+from math import ceil
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,84 +19,119 @@ import numpy as np
 from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import DamagedError
 from distributed_trf.features.resample import check_sound
-from distributed_trf.pipeline.items import READ, ReadSession, ReadSounds, bins_part
-from distributed_trf.recordings.binning import Counts, bin_spikes
+from distributed_trf.pipeline.costs.operations import Cost, Operations, response_bytes
+from distributed_trf.pipeline.findings import Files, Finding, Remarks
+from distributed_trf.pipeline.items import ReadSession, ReadSounds, bins_part
+from distributed_trf.pipeline.study_context import Context
+from distributed_trf.pipeline.study_scope import ItemSource
+from distributed_trf.pipeline.work_kind import Job, Upstream, WorkKind
+from distributed_trf.recordings.binning import bin_spikes
 from distributed_trf.recordings.plausibility import told
 from distributed_trf.recordings.recording_set import RecordingSet, SpikeTrials
-from distributed_trf.store.fingerprint import digest, digest_array
-from distributed_trf.store.receipts import (
-    SPIKES,
-    Receipt,
-    read_receipt,
-    revoke_receipt,
-    vouched_files,
-    write_receipt,
-)
+from distributed_trf.store.counts import write_counts
+from distributed_trf.store.fingerprint import digest_array, file_stamps
+from distributed_trf.store.receipts import SPIKES, Receipt, read_receipt, revoke_receipt, write_receipt
+from distributed_trf.store.sounds import write_sounds
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.store.zarr_store import attributes, check_files, member, open_group, read, write_group
 from distributed_trf.timing import timed
 
-SESSION_REVISION = 5
+SOUNDS_REVISION, SESSION_REVISION = 3, 5
 """Raise when this code gives other numbers than before, so that old ones become stale."""
 OF_SPIKES = ("recording files", "recording format", "stimuli", "versions")
 """What in an item's fingerprint the spikes depend on; the counts depend on all of it."""
+SOUND_RATE = 16_000
+"""Samples per second taken of sounds that are not read yet."""
+CHUNK = 32 << 20
+"""Bytes of a chunk of what is written whole."""
+SMALLER = "recordings in smaller files"
 
 
-def read_session(
-    item: ReadSession,
-    study: StudySettings,
-    recordings: RecordingSet,
-    store: StudyStore,
-    fingerprint: dict[str, str],
-    parts: Collection[str],
-) -> dict[str, Any]:
-    """Store the responses of one session at bin widths that are in ``parts``; return what later stages need to know."""
-    spikes, files = _spikes(item, recordings, store, {name: fingerprint[name] for name in OF_SPIKES})
-    stimuli = recordings.stimuli(item.stimuli)
-    digests = {}
-    for bin_width in (width for width in study.bin_widths if bins_part(width) in parts):
-        counts = bin_spikes(spikes, stimuli, bin_width, session=item.session, delay=study.delay)
-        attrs = {
-            "train_ids": counts.train_ids,
-            "test_ids": counts.test_ids,
-            "repeats": counts.repeats,
-            "bins": counts.bins,
-            "presentations": counts.presentations,
-        }
-        arrays = {"train": counts.train, "test": counts.test, "further": counts.further}
-        path = store.counts(item.stimuli, bin_width, item.session)
-        files[store.name(path)] = write_group(path, arrays, attrs)
-        digests[f"{bin_width:g}"] = digest([attrs, *(digest_array(array) for array in arrays.values())])
-    presented = Counter(spikes.stimulus)
-    further = sum(presented[s.id] - 1 for s in stimuli if not s.is_test and presented[s.id])
-    return {
-        "digests": digests,
-        "notes": [note for note in spikes.notes if note not in spikes.doubts],
-        "doubts": list(spikes.doubts),
-        "units": len(spikes.times),
-        "trials": len(spikes.stimulus),
-        "further": further,
-        "files": files,
-    }
+@dataclass(frozen=True)
+class SoundsRead(Finding):
+    """The sounds of a stimulus set, in its order."""
+
+    ids: list[str] = field(default_factory=list)
+    is_test: list[bool] = field(default_factory=list)
+    n_samples: list[int] = field(default_factory=list)
+    digests: list[str] = field(default_factory=list)
+    """Of the samples of each sound."""
+    sfreq: float = 0.0
+    """Hertz."""
+    files: Files = field(default_factory=dict)
 
 
-@timed("load")
-def load_counts(store: StudyStore, stimuli: str, bin_width: float, session: str) -> Counts:
-    """Read the binned responses of one session from the study's folder.
+@dataclass(frozen=True)
+class SessionRead(Finding):
+    """The responses of a session."""
+
+    digests: dict[str, str] = field(default_factory=dict)
+    """Of the counts, by bin width in milliseconds."""
+    notes: list[str] = field(default_factory=list)
+    """What was left out while reading."""
+    doubts: list[str] = field(default_factory=list)
+    """What in the recordings does not fit together."""
+    units: int = 0
+    trials: int = 0
+    further: int = 0
+    """Presentations of training stimuli beyond the first of each."""
+    files: Files = field(default_factory=dict)
+
+    def remarks(self) -> Remarks:
+        """Return what is told of the item beyond that it is done."""
+        return Remarks(notes=self.notes, doubts=self.doubts)
+
+
+def session_settings(study: StudySettings) -> dict[str, Any]:
+    """Return the settings that the responses of a session depend on, at any bin width."""
+    return {"recording format": study.recordings.format, "delay": study.delay}
+
+
+def read_sounds(item: ReadSounds, job: Job) -> SoundsRead:
+    """Cut and store the sounds of a stimulus set.
 
     Raises
     ------
-    StoreError
-        If they were not read yet, or are damaged.
+    DataError
+        If one is empty, of several channels or not finite, whatever format it comes from.
     """
-    path = store.counts(stimuli, bin_width, session)
-    group = open_group(path, vouched_files(store, READ, ReadSession(stimuli, session).key, path))
-    attrs = attributes(group)
-    train, test, further = (read(member(group, name)) for name in ("train", "test", "further"))
-    train_ids, test_ids, repeats, presentations = (
-        tuple(attrs[name]) for name in ("train_ids", "test_ids", "repeats", "presentations")
+    recordings = job.open_recordings()
+    stimuli = recordings.stimuli(item.stimuli)
+    with timed("load"):
+        sounds, sfreq = recordings.sounds(item.stimuli)
+    for s in stimuli:
+        check_sound(sounds[s.id], f"stimulus {s.id!r} of {item.stimuli}")
+    waves = [sounds[s.id] for s in stimuli]
+    attrs: dict[str, Any] = {
+        "ids": [s.id for s in stimuli],
+        "is_test": [s.is_test for s in stimuli],
+        "n_samples": [wave.shape[0] for wave in waves],
+        "digests": [digest_array(wave) for wave in waves],
+        "sfreq": sfreq,
+    }
+    return SoundsRead(**attrs, files=write_sounds(job.store, item.stimuli, waves, attrs))
+
+
+def read_session(item: ReadSession, job: Job) -> SessionRead:
+    """Store the responses of one session at the bin widths that are among the parts."""
+    recordings, store, study = job.open_recordings(), job.store, job.study
+    spikes, files = _spikes(item, recordings, store, {name: job.fingerprint[name] for name in OF_SPIKES})
+    stimuli = recordings.stimuli(item.stimuli)
+    digests = {}
+    for bin_width in (width for width in study.bin_widths if bins_part(width) in job.parts):
+        counts = bin_spikes(spikes, stimuli, bin_width, session=item.session, delay=study.delay)
+        written, digests[f"{bin_width:g}"] = write_counts(store, item.stimuli, bin_width, item.session, counts)
+        files |= written
+    presented = Counter(spikes.stimulus)
+    return SessionRead(
+        digests=digests,
+        notes=[note for note in spikes.notes if note not in spikes.doubts],
+        doubts=list(spikes.doubts),
+        units=len(spikes.times),
+        trials=len(spikes.stimulus),
+        further=sum(presented[s.id] - 1 for s in stimuli if not s.is_test and presented[s.id]),
+        files=files,
     )
-    return Counts(train_ids, test_ids, train, test, repeats, attrs["bins"], presentations, further)
 
 
 def _spikes(
@@ -142,50 +180,76 @@ def _load(store: StudyStore, item: ReadSession, kept: Receipt) -> SpikeTrials:
     )
 
 
-SOUNDS_REVISION = 3
-"""Raise when this code gives other numbers than before, so that old ones become stale."""
-
-
-def read_sounds(item: ReadSounds, recordings: RecordingSet, store: StudyStore) -> dict[str, Any]:
-    """Cut and store the sounds of a stimulus set; return what later stages need to know of them.
-
-    Raises
-    ------
-    DataError
-        If one is empty, of several channels or not finite, whatever format it comes from.
-    """
-    stimuli = recordings.stimuli(item.stimuli)
-    with timed("load"):
-        sounds, sfreq = recordings.sounds(item.stimuli)
-    for s in stimuli:
-        check_sound(sounds[s.id], f"stimulus {s.id!r} of {item.stimuli}")
-    waves = [sounds[s.id] for s in stimuli]
-    details = {
-        "ids": [s.id for s in stimuli],
-        "is_test": [s.is_test for s in stimuli],
-        "n_samples": [wave.shape[0] for wave in waves],
-        "digests": [digest_array(wave) for wave in waves],
-        "sfreq": sfreq,
+def _sounds_inputs(item: ReadSounds, upstream: Upstream) -> dict[str, Any]:
+    context = upstream.context
+    return {
+        "sound files": file_stamps(context.recordings.sound_files(item.stimuli)),
+        "recording format": context.study.recordings.format,
+        "versions": [SOUNDS_REVISION],
     }
-    path = store.sounds(item.stimuli)
-    files = write_group(path, {"sound": np.concatenate(waves)}, details)
-    return {**details, "files": {store.name(path): files}}
 
 
-def load_sounds(store: StudyStore, stimuli: str, ids: list[str]) -> tuple[list[np.ndarray], float]:
-    """Read some sounds from the study's folder, and their sampling rate in hertz.
+def _session_inputs(item: ReadSession, upstream: Upstream) -> dict[str, Any]:
+    context = upstream.context
+    return {
+        "recording files": file_stamps(context.recordings.session_files(context.session(item.session))),
+        "stimuli": [[s.id, s.duration, s.is_test] for s in context.stimuli[item.stimuli]],
+        **session_settings(context.study),
+        **{bins_part(width): width for width in context.study.bin_widths},
+        "versions": [SESSION_REVISION],
+    }
 
-    Raises
-    ------
-    StoreError
-        If they were not read yet, or are damaged.
-    """
-    path = store.sounds(stimuli)
-    group = open_group(path, vouched_files(store, READ, ReadSounds(stimuli).key, path))
-    attrs = attributes(group)
-    ends = dict(zip(attrs["ids"], np.cumsum(attrs["n_samples"]).tolist(), strict=True))
-    lengths = dict(zip(attrs["ids"], attrs["n_samples"], strict=True))
-    # One read from the first to the last, which lie side by side: chunks hold many sounds.
-    first, last = min(ends[i] - lengths[i] for i in ids), max(ends[i] for i in ids)
-    samples = read(member(group, "sound"), slice(first, last))
-    return [samples[ends[i] - lengths[i] - first : ends[i] - first] for i in ids], float(attrs["sfreq"])
+
+def _sessions(scope: ItemSource) -> Iterator[ReadSession]:
+    return (ReadSession(name, session) for name in scope.study.stimuli for session in scope.heard(name))
+
+
+def _session_outputs(item: ReadSession, context: Context) -> Iterator[Path]:
+    yield context.store.spikes(item.stimuli, item.session)
+    for width in context.study.bin_widths:
+        yield context.store.counts(item.stimuli, width, item.session)
+
+
+def _sounds_cost(context: Context, item: ReadSounds, device: str) -> Cost:
+    files = context.recordings.sound_files(item.stimuli)
+    size = int(sum(s.duration for s in context.stimuli[item.stimuli]) * SOUND_RATE * 8)
+    # The file as it is read, the sounds that are cut out of it, and these one after another while they are written.
+    return Cost(read=sum(f.stat().st_size for f in files), written=size, files=3 + ceil(size / CHUNK), host=5 * size)
+
+
+def _session_cost(context: Context, item: ReadSession, device: str) -> Cost:
+    study, session = context.study, context.session(item.session)
+    files = [f.stat().st_size for f in context.recordings.session_files(session)]
+    # Files hold more than the spikes that are kept, but those are the most of what an analysis reads.
+    spikes, counts = sum(files) // 2, [response_bytes(context, item.stimuli, w, [session]) for w in study.bin_widths]
+    return Cost(
+        read=sum(files),
+        written=spikes + sum(counts),
+        files=10 + 5 * len(counts),
+        host=sum(files) + 2 * max(files) + 5 * max(counts),  # counts are int64, and once more as they are stored
+        operations=Operations(transform=40.0 * spikes / 8),
+    )
+
+
+SOUNDS = WorkKind(
+    item=ReadSounds,
+    finding=SoundsRead,
+    items=lambda scope: (ReadSounds(stimuli) for stimuli in scope.study.stimuli),
+    inputs=_sounds_inputs,
+    outputs=lambda item, context: iter([context.store.sounds(item.stimuli)]),
+    cost=_sounds_cost,
+    run=read_sounds,
+    smaller=SMALLER,
+    smaller_on_gpu=SMALLER,
+)
+SESSIONS = WorkKind(
+    item=ReadSession,
+    finding=SessionRead,
+    items=_sessions,
+    inputs=_session_inputs,
+    outputs=_session_outputs,
+    cost=_session_cost,
+    run=read_session,
+    smaller=SMALLER,
+    smaller_on_gpu=SMALLER,
+)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from math import log2
 from typing import Any
 
 import numpy as np
@@ -10,22 +13,49 @@ import xarray as xr
 from distributed_trf import names
 from distributed_trf.arrays import all_to_device, to_numpy
 from distributed_trf.config.analyses import NormaliserBootstrapSettings
-from distributed_trf.config.study import ReliabilitySettings, StudySettings
+from distributed_trf.config.study import ReliabilitySettings
 from distributed_trf.errors import RecordingError
-from distributed_trf.pipeline.items import Assess
-from distributed_trf.pipeline.stages.read_recordings import load_counts
-from distributed_trf.recordings.binning import Counts
+from distributed_trf.pipeline.costs.operations import REPEATS, Cost, Operations, response_bytes
+from distributed_trf.pipeline.findings import Files, Finding
+from distributed_trf.pipeline.items import Assess, ReadSession
+from distributed_trf.pipeline.stages.read_recordings import SessionRead
+from distributed_trf.pipeline.study_context import Context
+from distributed_trf.pipeline.study_scope import ItemSource
+from distributed_trf.pipeline.work_kind import Job, Upstream, WorkKind
+from distributed_trf.recordings.recording_set import stimulus_bins
 from distributed_trf.reliability.assess import assess
 from distributed_trf.reliability.pairs import PairTables
 from distributed_trf.reliability.resampling import bootstrap_normaliser
 from distributed_trf.store.analyses import write_analysis
-from distributed_trf.store.study_store import StudyStore
+from distributed_trf.store.counts import Counts, load_counts
+from distributed_trf.store.fingerprint import library_versions
 
 REVISION = 3
 """Raise when this code gives other numbers than before, so that old ones become stale."""
+RANKED = 8
+"""Units whose draws are ranked at once, which takes ten times the memory of the draws and their null."""
+SMALLER = "fewer `reliability.draws`"
 
 
-def assess_session(item: Assess, study: StudySettings, store: StudyStore, device: str) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Assessed(Finding):
+    """The units of one session."""
+
+    units: int = 0
+    repeats: list[int] = field(default_factory=list)
+    """How often each test stimulus was presented."""
+    files: Files = field(default_factory=dict)
+
+
+def reliability_settings(settings: ReliabilitySettings) -> dict[str, Any]:
+    """Return what an assessment of units depends on beside their responses."""
+    return {
+        "reliability": settings.model_dump(),
+        "versions": [REVISION, library_versions("numpy", "scipy")],
+    }
+
+
+def assess_session(item: Assess, job: Job) -> Assessed:
     """Measure the reliability of all units of a session, and store it.
 
     Raises
@@ -33,7 +63,7 @@ def assess_session(item: Assess, study: StudySettings, store: StudyStore, device
     RecordingError
         If a test stimulus was presented only once.
     """
-    settings = study.reliability
+    settings, store = job.study.reliability, job.store
     assert settings is not None
     counts = load_counts(store, item.stimuli, item.bin_width, item.session)
     once = [i for i, n in zip(counts.test_ids, counts.repeats, strict=True) if n < 2]
@@ -42,7 +72,7 @@ def assess_session(item: Assess, study: StudySettings, store: StudyStore, device
             f"session {item.session}: test stimuli {', '.join(once)} were presented once only, so nothing tells how "
             "well its units repeat themselves; its correlations stay without a normaliser"
         )
-    trials = all_to_device(list(counts.test_trials.values()), device)
+    trials = all_to_device(list(counts.test_trials.values()), job.device)
     key = (item.stimuli, item.session, item.bin_width)
     found = assess(
         trials,
@@ -59,34 +89,83 @@ def assess_session(item: Assess, study: StudySettings, store: StudyStore, device
     place = {names.STIMULI: item.stimuli, names.BIN_WIDTH: item.bin_width, "session": item.session}
     path = store.reliability(item.stimuli, item.bin_width, item.session)
     files = {store.name(path): write_analysis(path, ds, place)}
-    return {"units": counts.test.shape[1], "repeats": counts.repeats, "files": files}
+    return Assessed(units=counts.test.shape[1], repeats=list(counts.repeats), files=files)
 
 
 def _bootstrap(
     trials: list[Any],
     counts: Counts,
     settings: ReliabilitySettings,
-    asked: NormaliserBootstrapSettings,
+    drawing: NormaliserBootstrapSettings,
     key: tuple[str, str, float],
 ) -> xr.Dataset:
     """Normalisers of drawn stimuli and repeats; NaN for more repeats than the session has."""
     tables = PairTables.of(trials)
-    shape = (len(asked.percent_duration), len(asked.n_repeats), asked.draws, counts.test.shape[1])
+    shape = (len(drawing.percent_duration), len(drawing.n_repeats), drawing.draws, counts.test.shape[1])
     drawn = np.full(shape, np.nan)
-    for p, percent in enumerate(asked.percent_duration):
-        for k, n_repeats in enumerate(asked.n_repeats):
+    for p, percent in enumerate(drawing.percent_duration):
+        for k, n_repeats in enumerate(drawing.n_repeats):
             if n_repeats <= min(counts.repeats):
                 drawn[p, k] = to_numpy(
                     bootstrap_normaliser(
                         tables,
                         percent_duration=percent,
                         n_repeats=n_repeats,
-                        draws=asked.draws,
-                        pairings=asked.pairings,
+                        draws=drawing.draws,
+                        pairings=drawing.pairings,
                         seed=settings.seed,
                         key=key,
                     )
                 )
     dims = ("percent_duration", "n_repeats", "draw", names.UNIT)
-    coords = {"percent_duration": asked.percent_duration, "n_repeats": asked.n_repeats}
+    coords = {"percent_duration": drawing.percent_duration, "n_repeats": drawing.n_repeats}
     return xr.Dataset({"normaliser_drawn": (dims, drawn)}, coords=coords)
+
+
+def _items(scope: ItemSource) -> Iterator[Assess]:
+    for stimuli in scope.study.stimuli if scope.study.reliability is not None else ():
+        for bin_width in scope.study.bin_widths:
+            for session in scope.heard(stimuli):
+                yield Assess(stimuli, bin_width, session)
+
+
+def _inputs(item: Assess, upstream: Upstream) -> dict[str, Any]:
+    settings = upstream.context.study.reliability
+    assert settings is not None
+    counts = SessionRead.of(upstream.require(ReadSession(item.stimuli, item.session)))
+    return {"responses": counts.digests[f"{item.bin_width:g}"], **reliability_settings(settings)}
+
+
+def _cost(context: Context, item: Assess, device: str) -> Cost:
+    settings = context.study.reliability
+    assert settings is not None
+    session = context.session(item.session)
+    units, draws = len(session.channels), settings.draws
+    test = [s for s in context.stimuli[item.stimuli] if s.is_test]
+    bins = sum(stimulus_bins(s.duration, item.bin_width) for s in test)
+    # The choices of each draw as they are made; then what is kept of them, the draws and their null, and beside these
+    # what ranking some units takes, or both halves of each split of the repeats, centred, and their products.
+    ranking, splitting = 20 * draws * min(units, RANKED), 7 * settings.splits * bins * units
+    values = max(5 * draws * len(test), 2 * draws * (len(test) + units) + max(ranking, splitting))
+    # Products of the shifted draws and of the repeats in the test for tuning, and ranking.
+    flops = 2.0 * bins * units * (draws + REPEATS * settings.shifts) + 20.0 * draws * units * log2(2 * draws)
+    return Cost(
+        read=response_bytes(context, item.stimuli, item.bin_width, [session]),
+        written=8 * len(names.RELIABILITY) * units,
+        files=2 + 2 * len(names.RELIABILITY),
+        host=8 * values,
+        operations=Operations(transform=flops),
+    )
+
+
+ASSESSMENTS = WorkKind(
+    item=Assess,
+    finding=Assessed,
+    items=_items,
+    inputs=_inputs,
+    outputs=lambda item, context: iter([context.store.reliability(item.stimuli, item.bin_width, item.session)]),
+    cost=_cost,
+    run=assess_session,
+    smaller=SMALLER,
+    smaller_on_gpu=SMALLER,
+)

@@ -114,9 +114,6 @@ Event = RunStarted | StageBegan | ItemEnded | Waits | WorkerJoined | WorkerLeft 
 Watcher = Callable[[Event], None]
 """Whoever wants to see a run go by. It is told one event at a time, from several threads."""
 
-OF_ITEMS = ("seconds", "timings", "process_peak_mib", "device", "host", "process", "median_r")
-"""What a line tells of an item beside its name, where its receipt has it."""
-
 
 class EventLog:
     """Write a line per event, as it comes: ``time`` in UTC, ``event``, and what there is to tell.
@@ -174,10 +171,10 @@ def _told(event: Event) -> tuple[str, dict[str, Any]]:
         case StageBegan():
             return "stage began", {"stage": event.stage, **Counter(str(p.state) for p in event.planned)}
         case ItemEnded(outcome):
-            details = {name: outcome.details[name] for name in OF_ITEMS if name in outcome.details}
-            reason = {} if outcome.ok else {"reason": outcome.message}
             named = {"stage": outcome.item.stage, "key": outcome.item.key}
-            return ("item done" if outcome.ok else "item failed"), named | reason | details
+            if not outcome.ok:
+                return "item failed", named | {"reason": outcome.message}
+            return "item done", named | _of_item(outcome)
         case WorkerJoined(worker, host):
             return "worker joined", {"worker": worker, "host": host}
         case WorkerLeft(worker, host, left):
@@ -189,3 +186,17 @@ def _told(event: Event) -> tuple[str, dict[str, Any]]:
         case RunEnded(state, report):
             counts = {"done": report.done, "skipped": report.skipped, "seconds": report.seconds}
             return f"run {state}", counts | {"failed": len(report.failed), "blocked": len(report.blocked)}
+
+
+def _of_item(outcome: Outcome) -> dict[str, Any]:
+    """What a line tells of an item that is done beside its name."""
+    execution, remarks = outcome.execution, outcome.found.remarks()
+    told: dict[str, Any] = {
+        "seconds": execution.seconds,
+        "timings": execution.timings,
+        "process_peak_mib": execution.process_peak_mib,
+        "device": execution.device,
+        "host": execution.host,
+        "process": execution.process,
+    }
+    return told | ({"median_r": remarks.median_r} if remarks.fitted else {})

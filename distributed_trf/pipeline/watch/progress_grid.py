@@ -91,7 +91,8 @@ class ProgressGrid:
                     entry["done" if outcome.ok else "failed"] += 1
                     if not outcome.ok:
                         self._fail(outcome.item, outcome.message)
-                    self._place(outcome.item, Cell.DONE if outcome.ok else Cell.FAILED, outcome.details.get("median_r"))
+                    cell = Cell.DONE if outcome.ok else Cell.FAILED
+                    self._place(outcome.item, cell, outcome.found.remarks().median_r)
                 case RunEnded(state):
                     self._finish_stages()
                     self._run |= {"state": state, "ended": time.time()}

@@ -28,7 +28,7 @@ from distributed_trf.figures.style import new_figure, note
 from distributed_trf.pipeline.watch.events import ItemEnded
 from distributed_trf.results.best_layers import penalty_edges
 from distributed_trf.results.session_table import reliability_table
-from distributed_trf.store.receipts import Receipt, write_failure
+from distributed_trf.store.receipts import Failure, write_failure
 from distributed_trf.store.result_allocation import allocate_result_arrays
 from distributed_trf.store.study_store import StudyStore
 from tests.figures.html.parsed import Parsed
@@ -260,7 +260,7 @@ def test_report__shows_names_and_messages_as_text(tmp_path):
     settings = {"name": HOSTILE, "networks": [HOSTILE]}
     grid = type(GRID)(axes, units, layers)
     allocate_result_arrays(store.results, grid, [], {"study": settings, "source": HOSTILE, HOSTILE: HOSTILE})
-    write_failure(store, "fit", "key", Receipt({}, {"message": HOSTILE}))
+    write_failure(store, "fit", "key", Failure({}, HOSTILE))
     page = report_of(store.root)
     assert page.images == []
     assert page.handlers == []

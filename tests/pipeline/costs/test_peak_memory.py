@@ -17,7 +17,7 @@ from distributed_trf.config.study import StudySettings
 from distributed_trf.features.families.registry import needs_transformers
 from distributed_trf.features.network_table import load_table
 from distributed_trf.pipeline.allocate import allocate_features, allocate_results
-from distributed_trf.pipeline.costs.fit_cost import cost
+from distributed_trf.pipeline.check_study import open_context
 from distributed_trf.pipeline.execute import Task, execute
 from distributed_trf.pipeline.items import (
     Assess,
@@ -32,7 +32,7 @@ from distributed_trf.pipeline.items import (
 )
 from distributed_trf.pipeline.memory_check import process_bytes
 from distributed_trf.pipeline.run_record import RunSettings, new_run, write_run_settings
-from distributed_trf.pipeline.study_context import Context
+from distributed_trf.pipeline.work import cost
 from distributed_trf.recordings.simulation.simulate import simulate
 from distributed_trf.store.feature_arrays import write_batch
 from distributed_trf.store.features import NetworkFeatures
@@ -91,7 +91,7 @@ class Bench:
             }
         )
         self.store = StudyStore.create(self.study.output)
-        self.context = Context.open(self.study)
+        self.context = open_context(self.study)
         self.session = self.context.recordings.sessions[0].name
         self.run = new_run(self.store.runs)
         write_run_settings(self.run, RunSettings(study=self.study, tables=self.context.tables))

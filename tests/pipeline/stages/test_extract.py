@@ -12,14 +12,14 @@ import pytest
 
 from distributed_trf import Study, start_cluster
 from distributed_trf.pipeline.allocate import allocate_features
+from distributed_trf.pipeline.check_study import open_context
 from distributed_trf.pipeline.dask_run import run_on
 from distributed_trf.pipeline.execute import execute, fail
 from distributed_trf.pipeline.prepare import tasks
 from distributed_trf.pipeline.run_record import new_run
 from distributed_trf.pipeline.stages.extract import overlap_write
 from distributed_trf.pipeline.status import survey
-from distributed_trf.pipeline.study_context import Context
-from distributed_trf.pipeline.study_scope import items
+from distributed_trf.pipeline.work import items
 from distributed_trf.store.study_store import StudyStore
 
 
@@ -49,7 +49,7 @@ def test_one_writes_at_a_time__and_the_next_steps_aside_when_it_may_write():
 
 
 def tasks_of(study, stage):
-    context = Context.open(study.settings)
+    context = open_context(study.settings)
     if stage == "extract":
         allocate_features(context)
     return tasks(context, survey(context, stage), device="cpu", run=new_run(context.store.runs), limit=None)
@@ -81,7 +81,7 @@ def test_extraction__steps_aside_before_it_writes_and_nothing_else_does(write_st
         for task in tasks_of(study, stage):
             assert execute(task, release_slot).ok
     assert aside == [0, 2, 4]  # a chunk and a receipt of each before
-    assert {p.state for p in survey(Context.open(study.settings), "extract")} == {"done"}
+    assert {p.state for p in survey(open_context(study.settings), "extract")} == {"done"}
 
 
 def test_extractions_on_workers__step_aside_and_are_done(write_study):

@@ -9,11 +9,11 @@ import pytest
 from scipy.signal import resample
 
 from distributed_trf import Study, open_features, open_results
+from distributed_trf.pipeline.check_study import open_context
 from distributed_trf.pipeline.costs.operations import training_bins
 from distributed_trf.pipeline.fit_state import fit_state
-from distributed_trf.pipeline.stages.read_recordings import load_counts
-from distributed_trf.pipeline.study_context import Context
 from distributed_trf.results.analyses import open_bootstraps, open_lowpass, open_together
+from distributed_trf.store.counts import load_counts
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.store.zarr_store import open_group
 from distributed_trf.trf.crossval import assign_folds
@@ -135,7 +135,7 @@ def test_plan__counts_a_row_for_each_trial(run_generic):
     run_generic()
     bins = {
         how: training_bins(
-            Context.open(Study.load("study.yaml").settings.model_copy(update={"training": how})), "tones", 50
+            open_context(Study.load("study.yaml").settings.model_copy(update={"training": how})), "tones", 50
         )
         for how in ("first", "mean", "all")
     }

@@ -10,6 +10,7 @@ import pytest
 from distributed_trf.pipeline.execute import Outcome
 from distributed_trf.pipeline.items import Assess, Extract, Fit
 from distributed_trf.pipeline.run_record import Report
+from distributed_trf.pipeline.stages.fit import Fitted
 from distributed_trf.pipeline.status import Planned, State
 from distributed_trf.pipeline.watch.events import ItemEnded, RunEnded, RunStarted, StageBegan
 from distributed_trf.pipeline.watch.progress_grid import REASONS, ProgressGrid
@@ -32,8 +33,7 @@ def fits(state=State.PENDING):
 
 
 def ended(item, median_r=None, message=""):
-    details = {} if median_r is None else {"median_r": median_r}
-    return ItemEnded(Outcome(item, ok=not message, message=message, details=details))
+    return ItemEnded(Outcome(item, message, Fitted(median_r=median_r)))
 
 
 def table(board, name):

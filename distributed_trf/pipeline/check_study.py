@@ -1,0 +1,121 @@
+"""Opening a study: settings are checked against recordings and network tables before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from distributed_trf.config.analyses import AnalysisSettings
+from distributed_trf.config.study import StudySettings
+from distributed_trf.errors import ConfigError
+from distributed_trf.features.families.registry import FAMILIES, check_weights, frame_rate, is_known
+from distributed_trf.features.network_table import NetworkTable, chosen_layers, chosen_weights, load_table
+from distributed_trf.features.resample import FINEST_BIN, KEPT_RATE
+from distributed_trf.pipeline.study_context import Context
+from distributed_trf.pipeline.work import KINDS
+from distributed_trf.recordings.formats import open_recordings
+from distributed_trf.recordings.recording_set import RecordingSet
+from distributed_trf.store.study_store import StudyStore
+from distributed_trf.trf.crossval import assign_folds
+
+
+def open_context(study: StudySettings, *, to_run: bool = True) -> Context:
+    """Check a study against what it names, without writing anything.
+
+    Parameters
+    ----------
+    study
+        The study.
+    to_run
+        Whether every network must be one that this version can extract; one that it cannot may still be planned.
+
+    Raises
+    ------
+    ConfigError, RecordingError, StoreError
+        If a network, layer, recording or store that it names cannot be used.
+    """
+    tables = {network.name: load_table(network.name) for network in study.networks}
+    if to_run:
+        _check_extractable(tables.values())
+    for network in study.networks:
+        chosen_layers(tables[network.name], network)
+        for weights in chosen_weights(tables[network.name], network):
+            check_weights(tables[network.name], weights)
+    recordings = open_recordings(study.recordings.format, study.recordings.path)
+    _check_stimuli(study, recordings)
+    context = Context(study, StudyStore.at(study.output), recordings, tables)
+    for stimuli in context.stimuli.values():
+        assign_folds(sum(not s.is_test for s in stimuli), study.ridge.n_folds, study.ridge.seed)
+    _check_lags(context)
+    _check_rates(context)
+    for field, settings in study.analyses():
+        _check_analysis(context, field, settings)
+    for kind in KINDS.values():
+        kind.check(context)
+    return context
+
+
+def _check_lags(context: Context) -> None:
+    """Check that each lag begins within a sound; one beyond it is most likely a number of milliseconds."""
+    for name, stimuli in context.stimuli.items():
+        longest = max((s.duration for s in stimuli), default=0.0)
+        for field in ("tmin", "tmax"):
+            lag = getattr(context.study.lags, field)
+            if abs(lag) > longest:
+                raise ConfigError(
+                    f"lags.{field} = {lag:g} s is beyond the longest sound of {name}, which lasts {longest:.3g} s; "
+                    f"lags are in seconds, so that {lag:g} ms is {lag / 1000:g}"
+                )
+
+
+def _check_rates(context: Context) -> None:
+    """Check that what is kept of a layer's frames is enough for the bins."""
+    finest = min(context.study.bin_widths)
+    if finest >= FINEST_BIN or context.study.extraction.keep == "native":
+        return
+    for network in context.study.networks:
+        table = context.tables[network.name]
+        for layer in context.layers(network):
+            rate = max(frame_rate(table, weights, layer) for weights in context.weights(network))
+            if rate > KEPT_RATE:
+                raise ConfigError(
+                    f"bin_widths: {finest:g} ms is finer than the {KEPT_RATE:g} frames per second that are kept of "
+                    f"{table.name} layer {layer.id} ({layer.name}), which gives {rate:g}; write "
+                    f"`extraction: {{keep: native}}`, or bins of {FINEST_BIN:g} ms or more"
+                )
+
+
+def _check_analysis(context: Context, field: str, settings: AnalysisSettings) -> None:
+    """Check that an analysis asks for layers, weights and sessions that the study and the recordings have."""
+    name = settings.network
+    network = next(n for n in context.study.networks if n.name == name)
+    known = [layer.id for layer in context.layers(network)]
+    for layer in settings.named_layers:
+        if layer not in known:
+            raise ConfigError(f"{field}: {name}: layer {layer} is not among those of the study: {known}")
+    weights = settings.named_weights
+    if weights is not None and weights not in context.weights(network):
+        raise ConfigError(f"{field}: {name}: weights {weights!r} are not among {', '.join(context.weights(network))}")
+    unknown = sorted(set(settings.named_sessions) - {session.name for session in context.recordings.sessions})
+    if unknown:
+        raise ConfigError(f"{field}: {name}: no session {', '.join(unknown)} in the recordings")
+
+
+def _check_stimuli(study: StudySettings, recordings: RecordingSet) -> None:
+    """Check that the recordings have the stimulus sets that a study asks for."""
+    missing = [name for name in study.stimuli if name not in recordings.stimulus_sets]
+    if missing:
+        told = [note for note in recordings.notes if any(name in note for name in missing)]
+        raise ConfigError(
+            f"stimuli: {', '.join(missing)} is not among what {recordings.path} offers: "
+            f"{', '.join(recordings.stimulus_sets) or 'nothing'}{''.join(f'; {note}' for note in told)}"
+        )
+
+
+def _check_extractable(tables: Iterable[NetworkTable]) -> None:
+    unknown = [table for table in tables if not is_known(table)]
+    if unknown:
+        named = ", ".join(f"{table.name} (family {table.family!r})" for table in unknown)
+        raise ConfigError(
+            f"networks: {named} cannot be extracted by this version, which knows the families {', '.join(FAMILIES)}; "
+            "leave them out of the study to run the rest, or see what all would need with `dtrf plan`"
+        )

@@ -1,0 +1,125 @@
+"""The binned responses of sessions, as the read stage stores them: written whole, read as they were written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from distributed_trf.store.fingerprint import digest, digest_array
+from distributed_trf.store.receipts import READ, vouched_files
+from distributed_trf.store.study_store import StudyStore
+from distributed_trf.store.zarr_store import attributes, member, open_group, read, write_group
+from distributed_trf.timing import timed
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Binned responses of one session to one stimulus set."""
+
+    train_ids: tuple[str, ...]
+    """Training stimuli that were presented to the session, in the order of the stimulus set."""
+    test_ids: tuple[str, ...]
+    train: np.ndarray
+    """Counts of the first presentation of each training stimulus, one after another, shape (train bins, units)."""
+    test: np.ndarray
+    """Counts of all presentations of the test stimuli: one stimulus after another, within each one presentation after
+    another, shape (sum over test stimuli of repeats x bins, units)."""
+    repeats: tuple[int, ...]
+    """How often each test stimulus was presented."""
+    bins: dict[str, int]
+    """Number of bins of each stimulus of the set, presented or not."""
+    presentations: tuple[int, ...]
+    """How often each training stimulus was presented."""
+    further: np.ndarray
+    """Counts of the presentations of training stimuli beyond the first, in the order of ``test``: shape (sum over
+    training stimuli of such presentations x bins, units)."""
+
+    @cached_property
+    def train_trials(self) -> dict[str, np.ndarray]:
+        """Responses to the first presentation by training stimulus, each of shape (bins, units)."""
+        return {
+            i: trials[0] for i, trials in self._trials(self.train, self.train_ids, (1,) * len(self.train_ids)).items()
+        }
+
+    @cached_property
+    def further_trials(self) -> dict[str, np.ndarray]:
+        """Responses to further presentations by training stimulus, each of shape (such presentations, bins, units)."""
+        return self._trials(self.further, self.train_ids, tuple(n - 1 for n in self.presentations))
+
+    @cached_property
+    def test_trials(self) -> dict[str, np.ndarray]:
+        """All responses by test stimulus, each of shape (its repeats, bins, units)."""
+        return self._trials(self.test, self.test_ids, self.repeats)
+
+    @cached_property
+    def repeated(self) -> np.ndarray:
+        """Test stimuli one after another in as many repeats as all of them have, the earliest ones.
+
+        Shape (repeats, test bins, units).
+        """
+        return np.concatenate([trials[: min(self.repeats)] for trials in self.test_trials.values()], axis=1)
+
+    def _trials(self, rows: np.ndarray, ids: tuple[str, ...], times: tuple[int, ...]) -> dict[str, np.ndarray]:
+        """Cut rows at the borders of stimuli, each presented some times; shapes (times, bins, units)."""
+        shapes = [(n, self.bins[i], rows.shape[1]) for i, n in zip(ids, times, strict=True)]
+        borders = np.cumsum([n * bins for n, bins, _ in shapes])[:-1]
+        return {i: part.reshape(s) for i, part, s in zip(ids, np.split(rows, borders), shapes, strict=True)}
+
+
+def session_key(stimuli: str, session: str) -> str:
+    """Name the item that reads a session, by whose receipt its counts are known."""
+    return f"{stimuli}-{session}"
+
+
+def write_counts(
+    store: StudyStore, stimuli: str, bin_width: float, session: str, counts: Counts
+) -> tuple[dict[str, dict[str, str]], str]:
+    """Write the binned responses of one session; digests of the files, by group, and of the content."""
+    attrs = {
+        "train_ids": counts.train_ids,
+        "test_ids": counts.test_ids,
+        "repeats": counts.repeats,
+        "bins": counts.bins,
+        "presentations": counts.presentations,
+    }
+    arrays = {"train": counts.train, "test": counts.test, "further": counts.further}
+    path = store.counts(stimuli, bin_width, session)
+    files = {store.name(path): write_group(path, arrays, attrs)}
+    return files, digest([attrs, *(digest_array(array) for array in arrays.values())])
+
+
+@timed("load")
+def load_counts(store: StudyStore, stimuli: str, bin_width: float, session: str) -> Counts:
+    """Read the binned responses of one session from the study's folder.
+
+    Parameters
+    ----------
+    store
+        The study's folder.
+    stimuli
+        Stimulus set.
+    bin_width
+        Milliseconds.
+    session
+        Its name.
+
+    Returns
+    -------
+    Counts
+        All presentations of training and test stimuli.
+
+    Raises
+    ------
+    StoreError
+        If they were not read yet, or are damaged.
+    """
+    path = store.counts(stimuli, bin_width, session)
+    group = open_group(path, vouched_files(store, READ, session_key(stimuli, session), path))
+    attrs = attributes(group)
+    train, test, further = (read(member(group, name)) for name in ("train", "test", "further"))
+    train_ids, test_ids, repeats, presentations = (
+        tuple(attrs[name]) for name in ("train_ids", "test_ids", "repeats", "presentations")
+    )
+    return Counts(train_ids, test_ids, train, test, repeats, attrs["bins"], presentations, further)
