@@ -19,7 +19,9 @@ wanted=$(cat pyproject.toml scripts/constraints.txt | sha256sum)
 if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$wanted" ]; then
   echo "installing into .venv (a few minutes the first time) ..."
   [ -x .venv/bin/python ] || "$python" -m venv .venv
-  .venv/bin/python -m pip install --quiet --disable-pip-version-check \
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile \
     --constraint scripts/constraints.txt --editable ".[$extras]"
+  # On every core, which pip does on one; some packages hold templates that are no Python.
+  .venv/bin/python -W ignore -m compileall -q -j 0 .venv/lib >/dev/null || true
   echo "$wanted" >"$stamp"
 fi
