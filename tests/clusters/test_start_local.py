@@ -21,10 +21,16 @@ from distributed_trf.clusters import start_local
 from distributed_trf.clusters.recipe_local import LocalCudaRecipe, LocalRecipe
 
 
-def test_workers__keep_memory_that_arrays_come_back_for():
+@pytest.fixture(scope="module")
+def client():
+    """One worker for the tests that leave it as it is."""
+    with start_cluster("local", workers=1, dashboard="127.0.0.1:0") as client:
+        yield client
+
+
+def test_workers__keep_memory_that_arrays_come_back_for(client):
     """Where glibc gave it back after each use, as dask sets it, small arrays would cost several times what they do."""
-    with start_cluster("local", workers=1) as client:
-        (environment,) = client.run(lambda: dict(os.environ)).values()
+    (environment,) = client.run(lambda: dict(os.environ)).values()
     assert int(environment["MALLOC_TRIM_THRESHOLD_"]) >= 64 << 20
     assert int(environment["MALLOC_MMAP_THRESHOLD_"]) >= 16 << 20
     assert environment["MALLOC_ARENA_MAX"] == "1"  # and one heap for all threads that tasks run in
@@ -88,33 +94,31 @@ def test_local_cluster__ends_with_an_error_in_the_block():
     assert dict(os.environ) == before
 
 
-def test_local_cluster__takes_only_who_holds_its_keys():
+def test_local_cluster__takes_only_who_holds_its_keys(client):
     """Others who are logged in to this machine reach the ports."""
     assert LocalRecipe(kind="local").tls
     assert LocalCudaRecipe(kind="local_cuda").tls
-    with start_cluster("local", workers=1, dashboard="127.0.0.1:0") as client:
-        (worker,) = client.run(os.getpid)
-        assert client.submit(sum, [1, 2]).result() == 3
-        for address in (client.scheduler.address, worker, *client.cluster.scheduler_info["workers"]):
-            assert address.startswith("tls://127.0.0.1:")
-        for address in (client.scheduler.address, worker):
-            for other, keys in ((address.replace("tls", "tcp"), None), (address, Security.temporary())):
-                with pytest.raises(OSError):
-                    Client(other, security=keys, timeout="1 s", set_as_default=False)
+    (worker,) = client.run(os.getpid)
+    assert client.submit(sum, [1, 2]).result() == 3
+    for address in (client.scheduler.address, worker, *client.cluster.scheduler_info["workers"]):
+        assert address.startswith("tls://127.0.0.1:")
+    for address in (client.scheduler.address, worker):
+        for other, keys in ((address.replace("tls", "tcp"), None), (address, Security.temporary())):
+            with pytest.raises(OSError):
+                Client(other, security=keys, timeout="1 s", set_as_default=False)
 
 
-def test_local_cluster__pages_are_there_to_read():
-    with start_cluster("local", workers=1, dashboard="127.0.0.1:0") as client:
-        page = client.dashboard_link.removesuffix("status")
-        assert json.loads(urlopen(page + "json/counts.json").read())["workers"] == 1
-        assert b"127.0.0.1" in urlopen(page + "info/main/workers.html").read()
-        for path, data, answer in (
-            ("json/counts.json", b"{}", "405"),
-            ("proxy/22/127.0.0.1/", None, "404"),
-            ("api/v1/retire_workers", b"{}", "404"),
-        ):
-            with pytest.raises(HTTPError, match=answer):
-                urlopen(page + path, data=data)
+def test_local_cluster__pages_are_there_to_read(client):
+    page = client.dashboard_link.removesuffix("status")
+    assert json.loads(urlopen(page + "json/counts.json").read())["workers"] == 1
+    assert b"127.0.0.1" in urlopen(page + "info/main/workers.html").read()
+    for path, data, answer in (
+        ("json/counts.json", b"{}", "405"),
+        ("proxy/22/127.0.0.1/", None, "404"),
+        ("api/v1/retire_workers", b"{}", "404"),
+    ):
+        with pytest.raises(HTTPError, match=answer):
+            urlopen(page + path, data=data)
 
 
 def test_local_cluster__may_be_had_without_keys():
@@ -134,14 +138,13 @@ def test_nanny_that_waits_for_ever__does_not_hold_up_the_end(monkeypatch):
     assert not psutil.pid_exists(pid)
 
 
-def test_workers__are_deaf_to_the_terminal():
+def test_workers__are_deaf_to_the_terminal(client):
     """Which sends Ctrl-C to all that runs in it; this process hears it, and ends them."""
-    with start_cluster("local", workers=1, dashboard="127.0.0.1:0") as client:
-        (pid,) = client.run(os.getpid).values()
-        for number in (signal.SIGINT, signal.SIGHUP):
-            os.kill(pid, number)
-        assert client.submit(os.getpid).result() == pid
-        assert client.run(signal.pthread_sigmask, signal.SIG_BLOCK, []).popitem()[1] >= {signal.SIGINT, signal.SIGHUP}
+    (pid,) = client.run(os.getpid).values()
+    for number in (signal.SIGINT, signal.SIGHUP):
+        os.kill(pid, number)
+    assert client.submit(os.getpid, pure=False).result() == pid
+    assert client.run(signal.pthread_sigmask, signal.SIG_BLOCK, []).popitem()[1] >= {signal.SIGINT, signal.SIGHUP}
     assert not signal.pthread_sigmask(signal.SIG_BLOCK, []) & {signal.SIGINT, signal.SIGHUP}
 
 

@@ -34,8 +34,9 @@ def test_remembered__lists_the_items_that_the_context_does(write_study, workplac
     write_study(
         networks=[MEL, {"name": "mel_whisper"}],
         bin_widths=[50, 100],
+        ridge={"alphas": {"min": 1e-2, "max": 1e8, "num": 3}},
         reliability=QUICK,
-        together=[{"network": "mel_whisper"}],
+        together=[{"network": "mel_whisper", "candidates": 2}],
         lowpass=[{"network": "mel_librosa", "layer": 0, "weights": "fixed", "lowpass_bins": [100, 200]}],
         bootstraps=[
             {"network": "mel_librosa", "layer": 0, "weights": "fixed", "training_percent": [50], "draws": 2},
