@@ -48,6 +48,8 @@ class Apart:
 
         ``by_row`` (rows, 1 + groups) are the weights of rows, by default 1; ``n`` their sums.
         """
+        # Columns of these features as they are, (rows, r) at each lag: their digits are whole here, where sums carried
+        # from lag to lag would have lost them.
         given = rows.as_given(np.flatnonzero(looked_at))
         parts: list[list[Array]] = [[], [], []]
         for lag in lags:
@@ -60,6 +62,7 @@ class Apart:
                 value = xp.stack([constants(columns, by_row[:, g] > 0) for g in range(len(n))])
                 weights = by_row
             first = columns[:1, :]
+            # About the first row, so that a column that hardly varies beside its size keeps the digits of what varies.
             mean = first[0, :] + (weights[:, :1].T @ (columns - first))[0, :] / n[0]
             mean = xp.where(xp.isnan(value[0, :]), mean, xp.astype(value[0, :], mean.dtype, copy=False))
             sums = weights.T @ (columns - mean)
@@ -110,6 +113,9 @@ class Apart:
         half: Array = 0.0
         xy: Array = 0.0
         for some in blocks(self.rows.n_responses, ROWS):
+            # With the features split in A (apart, centred by their own means) and B (the others), X'X gains A'A, A'B
+            # and B'A. A'[A B] is summed over blocks of rows; A'A is halved in it, since the transpose, which brings
+            # B'A, brings A'A once more.
             own = given.matrix(self.lags, some) - centre
             beside = self.rows.matrix(self.lags, some) + scatter(own.T, columns).T
             left = own if self.by_row is None else own * self.by_row[some, :1]

@@ -119,6 +119,9 @@ def fit_banded(
     penalties, weights = check_alphas(alphas), np.atleast_2d(np.asarray(candidates, dtype=np.float64))
     if not np.isfinite(weights).all() or (weights < 0).any() or not (weights > 0).any(axis=1).all():
         raise ConfigError("band weights must be finite and not negative, and some of each candidate positive")
+    # A penalty alpha / g_b on band b is one penalty alpha on columns scaled by sqrt(g_b):
+    #   min |y - X w|^2 + m alpha sum_b |w_b|^2 / g_b = min |y - X D v|^2 + m alpha |v|^2,   w = D v, D = diag(sqrt(g)).
+    # So a candidate changes scales only: X'X becomes D X'X D, and no sum over time is taken again.
     bands = np.asarray(bands)
     if bands.ndim != 1 or bands.min() < 0 or bands.max() >= weights.shape[1]:
         raise DataError(f"columns are in bands {bands.min()} to {bands.max()}, but candidates weigh {weights.shape[1]}")
@@ -260,6 +263,7 @@ def variance_shares(y: Array, contributions: Array, rounding: Array | float = 0.
     whole = xp.sum(p, axis=0)
     rest = 2 * y - whole
     power = xp.sum(y * y, axis=0)
+    # sum_b p_b (2 y - p) = 2 p y - p^2 = y^2 - (y - p)^2: the bands' R^2 add up to that of the prediction.
     r2 = xp.sum(p * rest[None, :, :], axis=1) / xp.where(varies(power, mean, y.shape[0]), power, xp.nan)
     total = xp.sum(r2, axis=0)
     explained = (total > 0) & (xp.sum(whole * whole, axis=0) > rounding)

@@ -40,6 +40,8 @@ class BlockSums:
         """Add a block of trials; the lag structure is undone in ``moments``."""
         if not self.started:
             self._start(rows, y)
+        # Rows that count: n_g = sum_i w_gi T_i over the trials i of the block, with w_0i = how often the trial counts
+        # and w_gi = w_0i where group g was presented with it, else 0.
         n = [sum(row[g] * length for row, length in zip(weights, lengths, strict=True)) for g in range(len(self.n))]
         if not n[0]:
             return
@@ -49,6 +51,7 @@ class BlockSums:
             self._centre_units(y, by_row)
         xp, F = namespace(y), self.n_features
         centre = rows.mean
+        # Constants taken off x and y change no centred sum, and the products below lose no digits to an offset.
         rows.subtract(centre)
         y -= self.y_centre
         weighted = y if by_row is None else y * xp.take(by_row, self.owner, axis=1)
@@ -72,12 +75,20 @@ class BlockSums:
             first, *edges = self._ends(rows)
         self._merge(n, centre, sums, constant, y_sums)
 
+        # Of X'X only the first block row is summed over all rows t, for every lag b, each row with its weight:
+        #   X'X[0, b] = sum_t w_t x(t - l_0) x(t - l_b)'         (F, F), L products instead of L (L + 1) / 2;
+        # X'Y[a] = sum_t x(t - l_a) w_t y(t)' (F, U) has no such structure and is summed for each lag a.
         left = (first if by_row is None else first * by_row[:, :1]).T
         for a, lag in enumerate(self.lags):
             block = slice(a * F, (a + 1) * F)
             columns = rows.at(lag) if a else first
             self.xy[block, :] += _double(columns.T @ weighted)
             self.xx[:F, block] += _double(left @ columns)
+        # The rest follows from the first block row. In a trial with responses at t = 0 ... T - 1,
+        #   X'X[a + 1, b + 1] = sum_t x(t - 1 - l_a) x(t - 1 - l_b)' = X'X[a, b] + e_a e_b' - o_a o_b',
+        # the same sum moved by one row: it gains e, the lagged row at t = -1 (``before_first``), and loses o, the
+        # lagged row at t = T - 1 (``last``). It is an identity, for any values outside the trial, so nothing is
+        # approximated.
         for edge, times in zip(edges, (per_trial[:, :1], -per_trial[:, :1]), strict=False):
             self.edges.append((edge, times))
             self.edge_rows += len(lengths)
@@ -97,9 +108,14 @@ class BlockSums:
         xp, F, L = namespace(self.xx), self.n_features, len(self.lags)
         blocks = [slice(a * F, (a + 1) * F) for a in range(L)]
         xx = xp.asarray(self.xx, copy=True)
+        # ``self.xx`` holds X'X[0, b] in its first block row and the edges' gains and losses in all blocks below it.
+        # Adding each block row to the next, moved by one block along the diagonal, runs the identity from lag to lag; a
+        # <= b suffices.
         for a in range(L - 1):  # from lags (a, b) to (a + 1, b + 1), for all b at once
             xx[blocks[a + 1], (a + 1) * F :] += xx[blocks[a], a * F : (L - 1) * F]
         for a in range(L):
+            # What the lag structure does not carry comes on top, as half + half', the upper part of which is all that
+            # is needed.
             above = xx[blocks[a], a * F :]
             if half is not None:
                 above += half[blocks[a], a * F :] + half[a * F :, blocks[a]].T
@@ -115,6 +131,9 @@ class BlockSums:
         for g, size in enumerate(self.groups, start=1):
             units, n = slice(start, start + size), self.n[g] or 1.0
             y = self.y[units]
+            # sum_t (x - m_x)(y - m_y)' = sum_t x y' - (sum_t x)(sum_t y)' / n, with x about ``origin`` and y about
+            # ``y_centre``: both are near the means, so what is subtracted is small beside the sum and takes no digits
+            # from it.
             xy = self.xy[:, units] - self.x[g, :][:, None] * (y / n)[None, :]
             xy = xp.where(alive[g, :, None], xy, xp.zeros_like(xy)) if self.constants else xy
             y_mean = _double(self.y_centre[units]) + y / n
@@ -179,23 +198,36 @@ class BlockSums:
         (sums, power), carried = at_first, at_first[1]
         if edges:
             times, (enter, leave) = per_trial.T, edges
+            # The same identity for sums over one column: s(l + 1) = s(l) + e(l) - o(l), p(l + 1) = p(l) + e(l)^2 -
+            # o(l)^2, with e and o of shape (trials, L - 1, F), so that a cumulative sum over lags gives s and p at
+            # every lag, (1 + G, L, F).
             steps, grown, lost = (_double(xp.reshape(times @ a, shape)) for a in (enter - leave, enter**2, leave**2))
             sums = xp.concat([sums, sums + xp.cumulative_sum(steps, axis=1)], axis=1)
+            # All squares that ever pass through the sums of a column. Rounding is of their size; what is left at a lag
+            # must not be far below it (``CLEAR``), or its digits are gone.
             carried = power + xp.sum(grown + lost, axis=1, keepdims=True)
             power = xp.concat([power, power + xp.cumulative_sum(grown - lost, axis=1)], axis=1)
         count = like(n, self.x)[:, None, None]
+        # n var = sum x^2 - (sum x)^2 / n.
         own = power - sums**2 / xp.where(count > 0, count, xp.ones_like(count))
         return xp.reshape(sums, (shape[0], -1)), (own > CLEAR * carried) | (count == 0)
 
     def _merge(self, n: list[float], centre: Array, sums: Array, constant: Array, y_sums: Array) -> None:
         """Merge the means of a block, whose sums are about ``centre`` (d,), into those of the blocks before it."""
         xp = namespace(sums)
+        # The first block's means are the origin o of all x. A block is summed about its own centre c = o + ``moved``:
+        #   sum (x - o) = sum (x - c) + n moved,   sum (x - o)(y - m)' = sum (x - c)(y - m)' + moved (sum (y - m))',
+        # of which ``_add_moves`` adds the second term for many blocks at once.
         if not self.n[0]:
             self.origin = centre + sums[0, :] / n[0]
         moved = centre - self.origin
         self.moves.append((moved, y_sums))
+        # About the centre c, X'X of the block is too large by n d d', with d (d,) the distance of its mean from c:
+        # taken off here.
         self.means.append((sums[0, :] / n[0], -n[0]))
         if self.n[0]:
+            # Chan, Golub & LeVeque (1983): sums about the means of two sets A and B, whose means are d apart, make the
+            # sum about their common mean when n_A n_B / (n_A + n_B) d d' is added. No large numbers are subtracted.
             apart = moved + sums[0, :] / n[0] - self.x[0, :] / self.n[0]
             self.means.append((apart, n[0] * self.n[0] / (n[0] + self.n[0])))
         heard, new = (
@@ -216,6 +248,8 @@ class BlockSums:
         """Add what enters and take off what leaves at the trials' edges, from one lag to the next."""
         xp, F = namespace(self.xx), self.n_features
         edges, times = (xp.concat(part) for part in zip(*self.edges, strict=True))
+        # Edges are lagged rows at L - 1 lags, (trials, (L - 1) F): E' diag(w) E adds e_a e_b' - o_a o_b' for all a, b
+        # at once, at the place of (a + 1, b + 1).
         self.xx[F:, F:] += _double((edges * times).T @ edges)
         self.edges, self.edge_rows = [], 0
 
@@ -224,6 +258,8 @@ class BlockSums:
         if not self.means:
             return self.own
         xp = namespace(self.xx)
+        # sum_k t_k m_k m_k' over many blocks k as one product M' diag(t) M; halved, as its transpose is added in
+        # ``moments``.
         means, times = xp.stack([m for m, _ in self.means]), like([t / 2 for _, t in self.means], self.xx)
         half = (means * times[:, None]).T @ means
         return half if self.own is None else self.own + half

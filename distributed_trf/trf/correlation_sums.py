@@ -143,6 +143,8 @@ class PairedSums:
     def _by_repeat(self, times: Array) -> Array:
         """Correlate in each repeat, (draws, S) to (draws, R, U): 0 where a unit, NaN where its prediction is flat."""
         xp = namespace(times)
+        # Bins that count, (draws, S): stimulus s of T_s bins, drawn c_s times, is c_s T_s bins; centred sums within it
+        # count c_s times, c_s p_s, with no regard to which bins they came from.
         n = times * like(self.n_bins, times)
         total = xp.sum(n, axis=1)[:, None]
         share = n / total
@@ -151,6 +153,7 @@ class PairedSums:
         # What the means of stimuli add, pair by pair (Chan, Golub & LeVeque 1983): n_s n_t / n (m_s - m_t)^2. Nothing
         # is subtracted from a sum, so no digit is lost however far apart the means of stimuli not drawn may be, and
         # what never varies in a draw stays exactly zero.
+        # This loop is over stimuli s, for all t > s at once: a and b are (S - s - 1, ..., U), pairs (draws, S - s - 1).
         for s in range(len(self.n_bins) - 1):
             pairs = n[:, s : s + 1] * share[:, s + 1 :]
             a = self.recorded_mean[s + 1 :, :, :] - self.recorded_mean[s : s + 1, :, :]

@@ -57,6 +57,7 @@ class Validation:
         alive = varies(held_out.yy, held_out.y_mean, held_out.n) | ~alone
         power = xp.where(alive, xp.where(alone, held_out.yy, pooled), xp.ones_like(held_out.yy))
         base = 1 - held_out.power_around(train.y_mean) / power
+        # With y over the root of its power, R^2 = base + 2 w'X'y - w'X'X w, where base = 1 - |y - training mean|^2.
         root = xp.where(alive, 1 / xp.sqrt(power), xp.zeros_like(power))
         scaled, target = (a * xp.astype(root, a.dtype, copy=False) for a in projected)
         return cls(solver, train.n, scaled, target, quadratic, removed, xp.where(alive, base, xp.zeros_like(base)))
@@ -128,6 +129,7 @@ def forms(v: Validation, solver: Diagonal, alphas: Sequence[float], unit_block: 
     for some in blocks(single, max(unit_block // n_units, 1)):
         parts = []
         for block in blocks(n_units, unit_block):
+            # w for some penalties and units at once, (k, A, U), so that H w is one large product.
             w = v.projected[:, None, block] * inverses[:, some, None]
             form = form_of(v.quadratic, xp.reshape(w, (w.shape[0], -1)), v.removed)
             parts.append(xp.reshape(form, tuple(w.shape[1:])))
@@ -145,6 +147,8 @@ def shared_forms(
     if units is not None:
         v = replace(v, projected=take_columns(v.projected, units))
     shared, shifts = SharedForms(v), like([v.n * alpha for alpha in alphas], v.base)[:, None]
+    # For w_i = b_i / (v_i + c): (2 c w - b)_i = b_i (2 c / (v_i + c) - 1), so sum_i factor_i b_i (H b)_i / c^2 is the
+    # form.
     factors = (2 * xp.astype(shifts.T, inverses.dtype, copy=False) * inverses - 1).T
     parts = []
     for block in blocks(v.projected.shape[1], unit_block):
@@ -189,6 +193,8 @@ def linear_parts(v: Validation, solver: Diagonal, alphas: Sequence[float], unit_
 
 def form_of(quadratic: Array, w: Array, removed: Array | None) -> Array:
     """``w'Hw`` of each column, without the rows ``removed`` (k, r) that the units did not hear."""
+    # H was summed over all held-out rows; those that these units lack, V (k, r), come off: w'(H - V V')w = w'Hw -
+    # |V'w|^2.
     form = quadratic_forms(quadratic, w)
     if removed is None:
         return form

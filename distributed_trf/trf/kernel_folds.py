@@ -91,6 +91,8 @@ class KernelFolds:
                 own, held = self._heard(train, g), self._heard(held_out, g)
                 scaling = self._scaling(own if self.scaling == "per_session" else train, factor)
                 values, vectors, largest = self._eigen(own, scaling)
+                # Predictions of held-out rows are K_held Q z, (rows, k) @ (k, U); so their X'Y and X'X in these
+                # coordinates are (K_held Q)'y and (K_held Q)'(K_held Q), and all else goes as with moments.
                 moved = self._kernel(held, own, scaling) @ vectors  # (held-out rows, k)
                 cross, other = self._responses(own, g), self._responses(held, g)
                 projected = vectors.T @ self._centred(own, g, cross.y_mean)
@@ -113,6 +115,7 @@ class KernelFolds:
             projected = vectors.T @ self._centred(own, g, cross.y_mean)
             dual = vectors @ solve_each(Diagonal(values, largest), projected, cross.n, index, penalties)
             xp = namespace(dual)
+            # w = Z' dual, lag by lag: weights of the F scaled columns of each lag, (F, U).
             parts = [xp.astype(z.T @ dual, xp.float64, copy=False) for z in self._lagged(own, scaling)]
             solved.append((scaling.inverse[:, None] * xp.concat(parts), scaling))
         return solved
@@ -159,6 +162,8 @@ class KernelFolds:
         Responses have parts along them that a small penalty makes large, and only rounding keeps from the weights.
         """
         values, vectors, largest = eigh_clipped(self._kernel(own, own, scaling), self.record)
+        # A kernel of n rows over d < n columns has rank d at most: its n - d smallest eigenvalues are zero but for
+        # rounding.
         zero = max(values.shape[0] - max(scaling.n_varying, 1), 0)
         return values[zero:], vectors[:, zero:], largest
 
@@ -167,6 +172,8 @@ class KernelFolds:
         """Inner products of scaled rows, summed over lags, shape (rows of a, rows of b)."""
         total: Array = 0.0
         for left, right in zip(self._lagged(a, scaling), self._lagged(b, scaling), strict=True):
+            # K = sum_l Z_l Z_l' over lags l, with Z_l (rows, F): the lagged matrix (rows, F L) is never there as a
+            # whole.
             total = left @ right.T + total
         return total
 

@@ -136,6 +136,8 @@ class LaggedRows:
 
     def _take(self, position: np.ndarray, trial: np.ndarray) -> Array:
         """Rows of the table; the last one where a position lies outside its trial."""
+        # All trials lie one after another in one table, whose last row is what stands outside of them: a row that would
+        # be in a neighbour's trial is taken from there, so no trial sees another.
         inside = (position >= self._start[trial]) & (position < self._stop[trial])
         index = np.where(inside, position, self._table.shape[0] - 1)
         return take_rows(self._table, index)
@@ -258,6 +260,9 @@ def padded(moments: Moments, fill: Array, constant: Array) -> Moments:
     def columns(array: Array) -> Array:
         """Of the last axis."""
         parts = xp.reshape(array, (*array.shape[:-1], -1, F + 1))
+        # A column padded with ``fill`` is x_padded = x + fill * outside, feature by feature and lag by lag; sums are
+        # bilinear, so that X'X of padded columns is this map applied to both sides of X'X, from ((F + 1) L)^2 to (F
+        # L)^2 numbers.
         return xp.reshape(parts[..., :F] + fill * parts[..., F:], (*array.shape[:-1], -1))
 
     def values(known: Array) -> Array:

@@ -126,6 +126,14 @@ class MomentFolds:
 
     def validations(self, n_alphas: int, factor: Array | None = None) -> Iterator[list[Validation]]:
         """For each fold what scoring it takes."""
+        # The training moments of fold k are the merge of those of the other folds,
+        #   X'X_train = sum_{j != k} (X'X_j + n_j d_j d_j'),   d_j = mean_j - mean_train of shape (d,),
+        # so no row is looked at again. In the coordinates z of the training set's solver, w = basis z, scoring takes
+        #   projected = basis' X'Y_train (k, U),   target = basis' X'Y_held (k, U),
+        #   quadratic = basis' X'X_held basis (k, k),
+        # the last two about the training means, as held-out rows are centred and scaled like the training rows. Then
+        #   |y - X w|^2 = y'y - 2 z'target + z'quadratic z
+        # for every penalty: exactly what predicting each bin would give.
         pooled = [pooled_power(group) for group in zip(*(fold.cross for fold in self.folds), strict=True)]
         for k, (train, held_out) in enumerate(zip(leave_one_out(self.folds), self.folds, strict=True)):
             if self.centre is not None:
@@ -137,8 +145,11 @@ class MomentFolds:
             coordinates = self._coordinates(train, self.choose(n_alphas), factor)
             for (cross, primal, solver), held, power in zip(coordinates, held_out.cross, pooled, strict=True):
                 mean = primal.scaling.mean
+                # The same for all groups of units that share coordinates; a congruence is 2 k^3 operations, done once.
                 if quadratic is None or quadratic[0] is not primal:
                     quadratic = primal, primal.quadratic(held_out.gram.around(mean))
+                # sum (x - m)(y - u)' = centred sum + n (m_held - m)(u_held - u)': moving a sum to other means is a
+                # product of two vectors.
                 projected = primal.project(cross.xy), primal.project(held.around(mean, cross.y_mean))
                 removed = None if held.missing is None else primal.project_rows(held.missing)
                 found.append(Validation.of(solver, cross, held, projected, quadratic[1], removed, power))
@@ -161,6 +172,8 @@ class MomentFolds:
             scaling = primal.scaling
             if self.centre is not None:
                 xp, mean = namespace(self.centre), scaling.mean
+                # Sums were taken about ``centre``: weights do not depend on it, and column means are given back on the
+                # features' scale.
                 raw = xp.reshape(xp.reshape(mean, (-1, self.centre.shape[0])) + self.centre, (-1,))
                 scaling = replace(scaling, mean=raw, outside=self.centre + means.mean)
             solved.append((primal.weights(z), scaling))
@@ -172,6 +185,9 @@ class MomentFolds:
         """For each group its coordinates and its solver in them; those who can share them do."""
         shared: Primal | None = None
         for cross in train.cross:
+            # Units that lack rows V (r, d) of the training set have X'X - V'V about the shared means. Where X'X + n
+            # alpha I is inverted already, they come off by the Woodbury identity (``without``), in the same
+            # coordinates.
             if cross.missing is None or self.scaling == "shared":
                 shared = shared or self._primal(train.gram, method, factor)
                 rows = None if cross.missing is None else shared.project_rows(cross.missing)

@@ -67,12 +67,17 @@ class Gram:
     def __add__(self, other: Gram) -> Gram:
         if not (self.n and other.n):
             return self if self.n else other
+        # Sums about the means of A and B, merged (Chan, Golub & LeVeque 1983): with d = mean_B - mean_A, shape (d,),
+        #   X'X = X'X_A + X'X_B + n_A n_B / n d d'.
         n, dx = self.n + other.n, other.x_mean - self.x_mean
         xx = self.xx + other.xx + _square(self.n * other.n / n, dx)
         return Gram(n, self.x_mean + dx * (other.n / n), xx, in_both(self.constant, other.constant))
 
     def __sub__(self, part: Gram) -> Gram:
         n = _left(self.n, part.n)
+        # The merge solved for A, given A + B and B:
+        #   mean_A = mean + (mean - mean_B) n_B / n_A,   X'X_A = X'X - X'X_B - n_A n_B / n d d',   d = mean_B - mean_A.
+        # Digits can be lost in this difference, so ``_remains`` looks at what is left of each column.
         mean = self.x_mean + (self.x_mean - part.x_mean) * (part.n / n)
         dx = part.x_mean - mean
         xx = self.xx - part.xx - _square(n * part.n / self.n, dx)
@@ -103,6 +108,7 @@ class Gram:
 
     def around(self, x_mean: Array) -> Array:
         """Return X'X taken around other means than these trials' own, shape (d, d)."""
+        # sum (x - c)(x - c)' = sum (x - m)(x - m)' + n (m - c)(m - c)', shape (d, d).
         dx = self.x_mean - x_mean
         return self.xx + _square(self.n, dx)
 
@@ -141,6 +147,7 @@ class Cross(Responses):
         if not (self.n and other.n):
             return replace(self if self.n else other, missing=missing)
         n, dx, dy = self.n + other.n, other.x_mean - self.x_mean, other.y_mean - self.y_mean
+        # As for X'X: X'Y = X'Y_A + X'Y_B + n_A n_B / n dx dy', shape (d, U), and the diagonal of Y'Y likewise, (U,).
         weight = self.n * other.n / n
         return Cross(
             n=n,
@@ -221,6 +228,7 @@ def leave_one_out(moments: Sequence[Moments]) -> Iterator[Moments]:
 
     Merged, not subtracted from the whole: what never varies in the others then stays exactly zero.
     """
+    # All sums but one, for each of K: those before it merged with those after it, 3 K merges instead of K^2.
     after: list[Moments] = [moments[-1]]  # merges of the last 1, 2, ...
     for part in reversed(moments[1:-1]):
         after.append(part + after[-1])
@@ -237,6 +245,7 @@ def _outer(weight: float, a: Array, b: Array) -> Array:
 
 def _square(weight: float, a: Array) -> Array:
     """Return the same as ``_outer`` of twice the same, but symmetric to the last bit."""
+    # (sqrt(w) a_i)(sqrt(w) a_j) is the same number for (i, j) and (j, i); (w a_i) a_j is not always.
     rooted = weight**0.5 * a
     return rooted[:, None] * rooted[None, :]
 

@@ -36,6 +36,7 @@ def congruence(matrix: Array, vectors: Array) -> Array:
     moved = matrix @ vectors
     found = namespace(moved).empty_like(moved)
     for rows in _halves(moved.shape[0]):
+        # V'(MV), (k, k), from its upper block rows; the lower ones are their mirror images, to the last bit.
         found[rows, rows.start :] = vectors[:, rows].T @ moved[:, rows.start :]
         found[rows.stop :, rows] = found[rows, rows.stop :].T
     return found
@@ -45,6 +46,8 @@ def quadratic_forms(matrix: Array, vectors: Array) -> Array:
     """Return ``v'Mv`` of each column v, float64 of shape (U,), for a symmetric M of shape (k, k)."""
     total: Array = 0.0
     for rows in _halves(vectors.shape[0]):
+        # v'Mv = sum_I (v_I'M_II v_I + 2 sum_{J > I} v_I'M_IJ v_J) over blocks I, J: what is below the diagonal is never
+        # used.
         product = matrix[rows, rows] @ vectors[rows, :]
         if rows.stop < vectors.shape[0]:
             product += 2 * (matrix[rows, rows.stop :] @ vectors[rows.stop :, :])
@@ -121,11 +124,14 @@ class Primal:
     ) -> Primal:
         """Factorise products around the scaling's means, shape (d, d)."""
         xp = namespace(xx)
+        # Z'Z of scaled columns z = (x - m) s follows from X'X: s_i s_j X'X_ij, shape (d, d). No scaled column is ever
+        # made.
         matrix = xp.astype(xx * (scaling.inverse[:, None] * scaling.inverse[None, :]), getattr(xp, dtype), copy=False)
         if method == "cholesky":
             return cls(scaling, Factored(matrix, record), None, dtype)
         values, vectors, largest = eigh_clipped(matrix, record)
         inverse = xp.astype(scaling.inverse, vectors.dtype, copy=False)
+        # Z'Z = Q diag(v) Q': with basis = diag(s) Q the weights at shift c are w = basis ((basis' X'Y) / (v + c)).
         return cls(scaling, Diagonal(values, largest), vectors * inverse[:, None], dtype)
 
     def project(self, xy: Array) -> Array:
@@ -201,6 +207,7 @@ class Without(Solver):
 
     def _corrected(self, solve: Apply) -> Apply:
         xp, rows = namespace(self.rows), self.rows
+        # (A - V V')^-1 b = z + A^-1 V (I - V' A^-1 V)^-1 V'z with z = A^-1 b; the inner matrix is r x r, for r rows.
         inverse_rows = solve(rows)
         eye = xp.eye(rows.shape[1], dtype=rows.dtype, device=rows.device)
         try:

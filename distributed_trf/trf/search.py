@@ -54,6 +54,8 @@ def candidates(groups: Sequence[Sequence[Screen]]) -> list[np.ndarray]:
     host, for all groups at once: a GPU is waited for three times.
     """
     xp = namespace(groups[0][0].upper)
+    # Of each unit and penalty: sum_k upper_k >= sum_k gain_k >= sum_k low_k over folds k. One penalty is scored first,
+    # the one that looks best. Any whose upper bound is below that score cannot win, and its forms are never computed.
     upper: list[Array] = [sum(s.upper for s in screens) for screens in groups]
     guess = to_numpy_together([xp.argmax(sum(s.guess for s in screens), axis=0) for screens in groups])
     first = [np.arange(u.shape[0])[:, None] == best[None, :] for u, best in zip(upper, guess, strict=True)]
@@ -66,6 +68,9 @@ def candidates(groups: Sequence[Sequence[Screen]]) -> list[np.ndarray]:
         scored, more = (xp.asarray(a, device=device_of(low)) for a in (wanted, reached & ~wanted))
         more_low, more_high = _bounds(screens, reached & ~wanted)
         low, high = xp.where(scored, low, more_low), xp.where(scored, high, more_high)
+        # Those scored again lie in [low, high]; who cannot reach the highest low cannot win. The winner is always among
+        # the rest, with all that could tie with it, so that the choice is that of scoring every penalty in double
+        # precision.
         could_win.append((scored | more) & ~(high < xp.max(low, axis=0)))
     return to_numpy_together(could_win)
 
@@ -118,13 +123,20 @@ class SinglePrecision:
         root = xp.sqrt(xp.maximum(diagonal, xp.zeros_like(diagonal)))
         over_root = xp.where(root > 0, 1 / xp.where(root > 0, root, xp.ones_like(root)), xp.zeros_like(root))
         quadratic, projected = v.quadratic * (over_root[:, None] * over_root[None, :]), root[:, None] * v.projected
+        # In the solver's coordinates the weights at penalty a are w_i = b_i / (values_i + n alpha_a), b = ``projected``
+        # (k, U). With S = diag(sqrt(H_ii)) the form is (S w)' (S^-1 H S^-1) (S w): the same number, H with ones on its
+        # diagonal (k, k).
         inverse = solver.inverses([v.n * alpha for alpha in alphas])
         rho = xp.max(xp.sum(xp.abs(quadratic), axis=1))
+        # sum_i H_ii w_i^2 = |S w|^2 for all penalties and units as one product, (A, k) @ (k, U).
         own = [inverse.T**2 @ projected[:, b] ** 2 for b in blocks(v.base.shape[0], unit_block)]
         of_diagonal = xp.concat(own, axis=1)
+        # |Sw|' |S^-1 H S^-1| |Sw| <= rho |Sw|^2: the largest row sum of a symmetric matrix bounds its eigenvalues.
         self._error = 8 * (2 * quadratic.shape[0]) ** 0.5 * SINGLE * rho * of_diagonal
         size, sizes = xp.max(inverse, axis=0), xp.max(xp.abs(projected), axis=0)
         size, sizes = (xp.where(a > 0, a, xp.ones_like(a)) for a in (size, sizes))
+        # Each factor is brought to at most 1 before it goes to single precision, whose range ends at 1e38: w over |S w|
+        # has a form of at most rho, and ``of_diagonal`` brings the size back afterwards, in double precision.
         inverse, projected = inverse / size[None, :], projected / sizes[None, :]
         norm = xp.sqrt(of_diagonal) / size[:, None] / sizes[None, :]
         shrink = xp.where(norm > 0, 1 / xp.where(norm > 0, norm, xp.ones_like(norm)), xp.zeros_like(norm))
@@ -137,7 +149,11 @@ class SinglePrecision:
         absolute = replace(v, projected=xp.abs(v.projected), target=xp.abs(v.target))
         self._rounding = SLACK * linear_parts(absolute, solver, alphas, unit_block)
         rest = xp.where(v.base < 1, 1 - v.base, xp.ones_like(v.base))  # none is left where y is the training mean
+        # Cauchy & Schwarz over held-out rows, with y about the training mean: (w'X'y)^2 <= (w'X'X w)(y'y), so that
+        #   gain = l - w'Hw <= l - (l / 2)^2 / y'y,   and y'y = 1 - base, since units are scaled to a power of 1.
         self.upper = self._linear - self._linear**2 / (4 * rest) + self._rounding
+        # As if H were diagonal: inexact, but mostly largest at the right penalty, and only the order of work hangs on
+        # it.
         self.guess = self._linear - of_diagonal
 
     def gains(self, wanted: np.ndarray) -> tuple[Array, Array]:

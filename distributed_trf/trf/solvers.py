@@ -59,6 +59,7 @@ class Diagonal(Solver):
 
     def each(self, shifts: Sequence[float]) -> Iterator[Apply]:
         """For each shift yield the function that applies the inverse of ``M + shift I``."""
+        # M = Q diag(v) Q' and coordinates along Q: (M + c I)^-1 is division by v + c, (k, A) numbers for A shifts.
         inverses = self.inverses(shifts)
         for k in range(len(shifts)):
             yield partial(_times, inverses[:, k : k + 1])
@@ -144,6 +145,7 @@ class Factored(Solver):
 
     def _nearly(self, shift: float, b: Array) -> Array:
         """Solve where M is negligible."""
+        # (M + c I)^-1 = (I - M / c + M^2 / c^2 - ...) / c; the terms left out are below (|M| / c)^2 <= 1e-12.
         return (b - self.matrix @ b / shift) / shift
 
     def _factorised(self, shifts: Sequence[float]) -> Iterator[Apply]:
@@ -208,6 +210,8 @@ def _eigh_checked(matrix: Array, record: list[str]) -> tuple[Array, Array, float
                 )
             probe = probe_of(matrix)
             turned = vectors.T @ probe
+            # Two checks on a random vector p: M p = Q diag(v) Q'p to rounding of |M|, and Q Q'p = p, that Q is
+            # orthogonal.
             left = matrix @ probe - vectors @ (values[:, None] * turned)
             norms = [xp.sqrt(xp.sum(a * a)) for a in (left, vectors @ turned - probe, matrix, probe)]
             product, orthogonal, size, of_probe, largest = to_numpy(xp.stack([*norms, xp.max(values)])).tolist()
