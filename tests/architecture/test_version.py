@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 import distributed_trf
+from distributed_trf.pipeline.status import State
 from distributed_trf.pipeline.study import Study
-from distributed_trf.pipeline.survey import State
 from distributed_trf.store import fingerprint
 
 ROOT = Path(__file__).resolve().parents[2]
