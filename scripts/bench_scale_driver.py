@@ -20,11 +20,11 @@ from distributed_trf.pipeline.allocate import allocate_features, allocate_result
 from distributed_trf.pipeline.check_study import open_context
 from distributed_trf.pipeline.dask_run import run_on
 from distributed_trf.pipeline.dependencies import Dependencies
+from distributed_trf.pipeline.events import ItemEnded, RunStarted
 from distributed_trf.pipeline.execute import Task
 from distributed_trf.pipeline.items import EXTRACT, FIT, READ, Extract, Item, ReadSession, ReadSounds
 from distributed_trf.pipeline.run_record import RunSettings, new_run, write_run_settings
 from distributed_trf.pipeline.study_context import Context
-from distributed_trf.pipeline.watch.events import ItemEnded, RunStarted
 from distributed_trf.pipeline.work import items
 from distributed_trf.store.receipts import SPIKES, Receipt, write_receipt
 from distributed_trf.store.study_store import StudyStore

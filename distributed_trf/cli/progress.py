@@ -17,9 +17,7 @@ from rich.progress import (
 from rich.text import Text
 
 from distributed_trf.cli.console import out
-from distributed_trf.pipeline.items import LABELS
-from distributed_trf.pipeline.status import State
-from distributed_trf.pipeline.watch.events import (
+from distributed_trf.pipeline.events import (
     ClusterTold,
     Dashboard,
     Event,
@@ -30,6 +28,8 @@ from distributed_trf.pipeline.watch.events import (
     Waits,
     WorkerLeft,
 )
+from distributed_trf.pipeline.items import LABELS
+from distributed_trf.pipeline.status import State
 
 
 class Bars:

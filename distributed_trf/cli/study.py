@@ -15,7 +15,7 @@ from distributed_trf.cli.console import duration, out, quieten_dask, size, work
 from distributed_trf.cli.progress import Bars
 from distributed_trf.clusters.recipe import Recipe, load_recipe
 from distributed_trf.clusters.recipe_local import LocalCudaRecipe
-from distributed_trf.pipeline.extra_items import ExtraItems, find_extra_items
+from distributed_trf.pipeline.extra_items import Beside, find_extra_items
 from distributed_trf.pipeline.forecast import Forecast
 from distributed_trf.pipeline.items import LABELS, STAGES
 from distributed_trf.pipeline.memory_check import check_devices, check_memory
@@ -226,6 +226,6 @@ def prune(
         out.print("removed")
 
 
-def kept(beside: ExtraItems | str) -> str:
+def kept(beside: Beside | str) -> str:
     """Say what is kept."""
     return f"kept beside: {beside} that this study does not ask for"

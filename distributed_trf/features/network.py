@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import gc
 import json
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from threading import Lock
 
 import numpy as np
@@ -104,6 +105,15 @@ def build_network(
 def make_room(device: str) -> bool:
     """Let go of the networks that this process keeps; return whether there were any."""
     return _BUILT.let_go(device)
+
+
+@contextmanager
+def networks_let_go(device: str) -> Iterator[None]:
+    """Let go of the networks that this process keeps when the block ends: it may live on, such as a notebook."""
+    try:
+        yield
+    finally:
+        make_room(device)
 
 
 def prepare_sounds(

@@ -14,7 +14,7 @@ from distributed_trf import names
 from distributed_trf.errors import DamagedError, StoreError
 from distributed_trf.pipeline.dependencies import Dependencies
 from distributed_trf.pipeline.items import ANALYSE, ASSESS, EXTRACT, FIT, Assess, Extract, Fit, Item, ReadSounds
-from distributed_trf.pipeline.run_record import provenance
+from distributed_trf.pipeline.provenance import provenance
 from distributed_trf.pipeline.stages.read_recordings import SoundsRead
 from distributed_trf.pipeline.study_context import Context, feature_layout
 from distributed_trf.pipeline.work import items

@@ -20,8 +20,10 @@ from distributed_trf.clusters.recipe_local import LocalCudaRecipe, LocalRecipe
 from distributed_trf.clusters.worker_setup import limited_threads
 from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import ConfigError, StoreBusyError
+from distributed_trf.features.network import networks_let_go
 from distributed_trf.pipeline.allocate import result_grid
 from distributed_trf.pipeline.check_study import open_context
+from distributed_trf.pipeline.events import ItemEnded, Waits, Watcher
 from distributed_trf.pipeline.execute import Outcome, Task, execute_if_free, fail
 from distributed_trf.pipeline.items import STAGES, Item
 from distributed_trf.pipeline.memory_check import check_devices, check_memory
@@ -31,7 +33,6 @@ from distributed_trf.pipeline.run import Run, nothing_to_do
 from distributed_trf.pipeline.run_record import Report
 from distributed_trf.pipeline.status import Planned, State, survey, survey_all
 from distributed_trf.pipeline.study_context import Context
-from distributed_trf.pipeline.watch.events import ItemEnded, Waits, Watcher
 from distributed_trf.store.atomic import sweep
 from distributed_trf.store.fingerprint import digest, library_versions
 from distributed_trf.store.item_locks import claim, holders, is_claimed
@@ -40,7 +41,7 @@ from distributed_trf.store.study_lock import ELEMENT, element_lock, laying, wait
 from distributed_trf.store.study_store import StudyStore
 
 FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0
-"""Seconds between two looks at items that other elements are at."""
+"""Seconds between two looks at items that other elements are running."""
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +92,7 @@ def run_element(
     DeviceError
         If this process does not have the device that the recipe asks for.
     StoreBusyError
-        If a driver is at work in the folder, or elements with other settings or inputs.
+        If a driver is writing in the folder, or elements with other settings or inputs.
     """
     context = open_context(study)
     settings = _of_this_process(recipe)
@@ -129,12 +130,12 @@ def _of_this_process(recipe: str | Path | Recipe) -> LocalRecipe | LocalCudaReci
 
 @contextmanager
 def _joined(context: Context, element: Element, planned: Sequence[Planned]) -> Iterator[None]:
-    """Be known as an element at work; the first one tidies what dead processes left.
+    """Be known as a running element; the first one tidies what dead processes left.
 
     Raises
     ------
     StoreBusyError
-        If the same element is at work, or others with other settings or inputs.
+        If the same element is running, or others with other settings or inputs.
     """
     store, mine = context.store, _digest(context)
     with ExitStack() as joined:
@@ -143,12 +144,12 @@ def _joined(context: Context, element: Element, planned: Sequence[Planned]) -> I
             for key, who in others.items():
                 if who.digest != mine:
                     raise StoreBusyError(
-                        f"{store.root}: element {key} ({who}) is at work here with other settings, recordings or "
+                        f"{store.root}: element {key} ({who}) is running here with other settings, recordings or "
                         "versions of libraries; wait for it to end, or choose another output folder"
                     )
             if str(element) in others:
                 raise StoreBusyError(
-                    f"{store.root}: element {element} is at work here already ({others[str(element)]})"
+                    f"{store.root}: element {element} is running here already ({others[str(element)]})"
                 )
             if not others:
                 wait_for_orphans(store)
@@ -159,7 +160,7 @@ def _joined(context: Context, element: Element, planned: Sequence[Planned]) -> I
 
 
 def _digest(context: Context) -> str:
-    """Hash what must be the same for all elements that are at work together."""
+    """Hash what must be the same for all elements that run together."""
     return digest(
         [
             context.study.model_dump(mode="json"),
@@ -190,8 +191,9 @@ class _ElementRun(Run):
     @contextmanager
     def _workers(self) -> Iterator[None]:
         assert self.recipe is not None
-        self._started(f"element {self._element}", self.recipe.device, {}, None)
-        yield
+        with networks_let_go(self.recipe.device):
+            self._started(f"element {self._element}", self.recipe.device, {}, None)
+            yield
 
     def _planned(self, stage: str) -> list[Planned]:
         store = self.context.store
@@ -208,7 +210,7 @@ class _ElementRun(Run):
         device, limit = self.recipe.device, self.recipe.item_limit
         left = tasks(self.context, todo, device=device, run=self.folder, limit=limit)
         left.sort(key=lambda task: task.item not in self._mine)
-        pause, told = FIRST_WAIT, ""
+        pause, said = FIRST_WAIT, ""
         while left:
             taken = []
             for task in left:
@@ -223,7 +225,7 @@ class _ElementRun(Run):
             pause = FIRST_WAIT if len(taken) < len(left) else min(2 * pause, LONGEST_WAIT)
             left = taken
             if left:
-                told = self._say_what_it_waits_for(left, told)
+                said = self._say_what_it_waits_for(left, said)
                 time.sleep(pause)
 
     def _settled(self, task: Task) -> Outcome | None:
@@ -243,7 +245,7 @@ class _ElementRun(Run):
         return Outcome(item, failure.message)
 
     def _attempt(self, task: Task) -> Outcome | None:
-        """Do an item unless another element is at it; an unexpected error fails it after the study's attempts."""
+        """Do an item unless another element is running it; an unexpected error fails it after the study's attempts."""
         attempts, message = self.context.study.attempts, ""
         for tried in range(1, attempts + 1):
             try:
@@ -253,12 +255,14 @@ class _ElementRun(Run):
                 message = f"{type(error).__name__}: {error} (tried {tried} times)"
         return fail(task, message)
 
-    def _say_what_it_waits_for(self, taken: Sequence[Task], told: str) -> str:
-        """Tell once that others are at all that is left; return what is told."""
-        at_work = holders(self.context.store)
+    def _say_what_it_waits_for(self, taken: Sequence[Task], said: str) -> str:
+        """Say once that others are running all that is left; return what was said."""
+        running = holders(self.context.store)
         stage, key = taken[0].item.stage, taken[0].item.key
         more = f" and {len(taken) - 1} more" if len(taken) > 1 else ""
-        text = f"waits for {stage} {key}{more}, which other elements are at: {at_work.get((stage, key), 'just done')}"
-        if text != told:
+        text = (
+            f"waits for {stage} {key}{more}, which other elements are running: {running.get((stage, key), 'just done')}"
+        )
+        if text != said:
             self._tell(Waits(text))
         return text

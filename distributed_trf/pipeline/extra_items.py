@@ -30,7 +30,7 @@ from distributed_trf.store.zarr_store import REMEDY
 
 
 @dataclass(frozen=True)
-class ExtraItems:
+class Beside:
     """Work that is kept though the study does not ask for it."""
 
     items: tuple[tuple[str, str], ...]
@@ -65,13 +65,13 @@ class ExtraItems:
         """Say what it is, in half a line."""
         fits = self.counted.get(FIT, 0)
         others = len(self.items) - fits
-        told = [f"{_counted(fits, 'fit')} of {_counted(len(self.networks), 'network')}"] if fits else []
-        told += [f"{_counted(others, 'other item' if fits else 'item')}"] if others else []
+        counts = [f"{_counted(fits, 'fit')} of {_counted(len(self.networks), 'network')}"] if fits else []
+        counts += [f"{_counted(others, 'other item' if fits else 'item')}"] if others else []
         parts = len(self.outputs) + len(self.layers)
-        return " and ".join(told) or f"{_counted(parts, 'part')} of items"
+        return " and ".join(counts) or f"{_counted(parts, 'part')} of items"
 
 
-def find_extra_items(context: Context) -> ExtraItems:
+def find_extra_items(context: Context) -> Beside:
     """Find what the study's folder keeps that the study does not ask for."""
     store = context.store
     asked = {stage: {item.key: item for item in items(context, stage)} for stage in STAGES}
@@ -91,7 +91,7 @@ def find_extra_items(context: Context) -> ExtraItems:
             chunks += fit_chunks(store.results, place)
             networks.add(place[1])
     wanted = set(_outputs(context))
-    return ExtraItems(
+    return Beside(
         items=tuple(done),
         failures=tuple(failures),
         outputs=tuple(path for path in store.outputs() if path not in wanted),
@@ -101,13 +101,13 @@ def find_extra_items(context: Context) -> ExtraItems:
     )
 
 
-def prune_study(context: Context) -> ExtraItems:
+def prune_study(context: Context) -> Beside:
     """Remove what the study's folder keeps that the study does not ask for; what that was.
 
     Raises
     ------
     StoreBusyError
-        If a run is at work in the folder.
+        If a run is writing in the folder.
     StoreError
         If results that the study asks for are damaged.
     """

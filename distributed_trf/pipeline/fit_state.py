@@ -1,7 +1,6 @@
-"""How many of the fits that a study asks for are done, and why the others are not, as its folder tells.
+"""What a reader of a study's results must know of its fits: how many are done, and why the others are not.
 
-No recordings are needed. Settings that a fit and what it was made of depend on are held against its receipts; whether
-recordings or weights of networks have changed since is for ``survey`` to find out.
+No recordings are needed: all is in the study's folder.
 """
 
 from __future__ import annotations
@@ -9,28 +8,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import product
-from typing import Any
 
 import numpy as np
-from pydantic import ValidationError
 
 from distributed_trf import names
 from distributed_trf.config.study import StudySettings
-from distributed_trf.errors import ConfigError, StoreError
-from distributed_trf.features.network_table import NetworkTable, chosen_layers, chosen_weights, load_table
-from distributed_trf.pipeline.items import ANALYSE, ASSESS, EXTRACT, FIT, READ, Assess, Extract, Fit, ReadSession
-from distributed_trf.pipeline.run_record import PastRun, past_runs, run_settings
-from distributed_trf.pipeline.stages import fit
-from distributed_trf.pipeline.stages.extract import extraction_settings
-from distributed_trf.pipeline.stages.fit import Fitted, fit_settings, training_setting
-from distributed_trf.pipeline.stages.read_recordings import session_settings
-from distributed_trf.pipeline.stages.reliability import reliability_settings
-from distributed_trf.pipeline.status import NOT_BEGUN, waiting_items
+from distributed_trf.pipeline.folder_status import FolderStatus, missing_reason
+from distributed_trf.pipeline.items import ANALYSE, ASSESS, FIT, Fit
+from distributed_trf.pipeline.provenance import study_of
+from distributed_trf.pipeline.run_record import latest_provenance, past_runs
+from distributed_trf.pipeline.status import DAMAGED_RECEIPT, Planned, State
 from distributed_trf.store.counts import load_counts
-from distributed_trf.store.fingerprint import fingerprint
-from distributed_trf.store.receipts import Receipt, read_failure, read_receipt
-from distributed_trf.store.results import ANALYSES_ATTR, asked_grid, session_units
+from distributed_trf.store.result_grid import Place
+from distributed_trf.store.results import asked_grid, session_units
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.store.zarr_store import attributes, open_group
 
@@ -42,7 +32,7 @@ LIKELY = (
 
 @dataclass(frozen=True)
 class FitState:
-    """Where the fits of a study stand."""
+    """The status of a study's fits."""
 
     asked: int
     done: int
@@ -97,7 +87,7 @@ class FitState:
 
 
 def fit_state(store: StudyStore, study: StudySettings | None = None) -> FitState | None:
-    """Find out where the fits of a study stand.
+    """Return the status of a study's fits.
 
     Parameters
     ----------
@@ -112,130 +102,53 @@ def fit_state(store: StudyStore, study: StudySettings | None = None) -> FitState
         None where nothing says what is asked for, as of imported results.
     """
     runs = past_runs(store)
-    study = study or _newest(store, runs)
-    if study is None:
-        return None
-    fits = list(_fits(store, study, runs))
-    waits = waiting_items(store, runs[-1] if runs else None)
-    expected = _Expected(store, study)
-    found: dict[str, Counter[str]] = {"other": Counter(), "failed": Counter(), "missing": Counter()}
-    done, blank, known = 0, Counter[tuple[str, float]](), Counter[tuple[str, float]]()
-    for item in fits:
-        receipt, failure = read_receipt(store, FIT, item.key), read_failure(store, FIT, item.key)
-        changed = expected.changed(item, receipt) if receipt is not None else []
-        if receipt is not None:
-            known[item.stimuli, item.bin_width] += 1
-            blank[item.stimuli, item.bin_width] += Fitted.of(receipt).median_r is None
-        if failure is not None and (receipt is None or changed):
-            found["failed"][failure.message] += 1
-        elif receipt is None:
-            found["missing"][waits.get(f"{FIT} {item.key}", NOT_BEGUN)] += 1
-        elif changed:
-            found["other"][f"changed: {', '.join(changed)}"] += 1
-        else:
-            done += 1
-    without = {place: n for place, n in blank.items() if n and n == known[place]}
+    of_results = attributes(open_group(store.results)) if store.results.is_dir() else None
+    study = study or study_of(latest_provenance(of_results, runs))
+    return None if study is None else fits_of(FolderStatus(store, study, runs))
+
+
+def fits_of(status: FolderStatus) -> FitState:
+    """Summarise the status of a study's fits."""
+    store, fits = status.store, status.of(FIT)
+    reasons: dict[State, Counter[str]] = {state: Counter() for state in (State.STALE, State.FAILED, State.PENDING)}
+    made, blank = Counter[tuple[str, float]](), Counter[tuple[str, float]]()
+    for p in fits:
+        assert isinstance(p.item, Fit)
+        if p.state is State.DONE or _is_of_other_settings(p):
+            made[p.item.stimuli, p.item.bin_width] += 1
+            blank[p.item.stimuli, p.item.bin_width] += p.median_r is None
+        if _is_of_other_settings(p) or p.state is State.FAILED:
+            reasons[p.state][p.reason] += 1
+        elif p.state is not State.DONE:
+            reasons[State.PENDING][missing_reason(p)] += 1
+    without = {of: n for of, n in blank.items() if n and n == made[of]}
     return FitState(
         asked=len(fits),
-        done=done,
-        other_settings=found["other"],
-        failed=found["failed"],
-        missing=found["missing"],
+        done=sum(p.state is State.DONE for p in fits),
+        other_settings=reasons[State.STALE],
+        failed=reasons[State.FAILED],
+        missing=reasons[State.PENDING],
         without_numbers=without,
-        silent={place: _silent(store, *place) for place in without},
-        other_analyses=expected.other_analyses(),
-        not_asked=_not_asked(store, fits),
+        silent={of: _silent(store, *of) for of in without},
+        other_analyses=_other_analyses(status),
+        not_asked=_not_asked(store, [p.item.place for p in fits if isinstance(p.item, Fit)]),
     )
 
 
-class _Expected:
-    """What receipts must say of settings."""
-
-    def __init__(self, store: StudyStore, study: StudySettings) -> None:
-        self._store, self._study = store, study
-        self._upstream: dict[tuple[str, ...], list[str]] = {}
-        self._training: dict[str, str] = {}
-
-    def changed(self, item: Fit, receipt: Receipt) -> list[str]:
-        """Name the settings of a fit, of its features and of its responses that are not those of the study."""
-        own = fingerprint(fit_settings(self._study, item.bin_width, fit.REVISION))
-        features = (item.stimuli, item.network, item.weights)
-        if features not in self._upstream:
-            first = Extract(*features, 0).key
-            self._upstream[features] = self._differ(EXTRACT, first, extraction_settings(self._study, 0))
-        if (item.stimuli,) not in self._upstream:
-            sessions = session_units(self._store.results) if self._store.results.is_dir() else {}
-            read = [ReadSession(item.stimuli, session).key for session in sessions]
-            expected = session_settings(self._study)
-            self._upstream[item.stimuli,] = sorted({n for key in read for n in self._differ(READ, key, expected)})
-            self._training[item.stimuli] = training_setting(
-                self._study, (read_receipt(self._store, READ, key) for key in read)
-            )
-        own |= fingerprint({"training": self._training[item.stimuli]})
-        mine = [name for name, digest in own.items() if receipt.fingerprint.get(name) != digest]
-        return [*mine, *self._upstream[features], *self._upstream[item.stimuli,]]
-
-    def other_analyses(self) -> dict[str, tuple[int, int]]:
-        """Count what is of other settings beside the grid of fits."""
-        store, study = self._store, self._study
-        if not store.results.is_dir():
-            return {}
-        assessed, analysed = [], []
-        if study.reliability is not None:
-            settings = reliability_settings(study.reliability)
-            for stimuli, width, session in product(study.stimuli, study.bin_widths, session_units(store.results)):
-                key = Assess(stimuli, width, session).key
-                if read_receipt(store, ASSESS, key) is not None:
-                    assessed.append(bool(self._differ(ASSESS, key, settings)))
-        settings = {"lags": study.lags.model_dump(), "ridge": study.ridge.model_dump(exclude={"unit_block"})}
-        for key in attributes(open_group(store.results)).get(ANALYSES_ATTR, ()):
-            if read_receipt(store, ANALYSE, key) is not None:
-                analysed.append(bool(self._differ(ANALYSE, key, settings)))
-        found = {"assessments of sessions": assessed, "analyses": analysed}
-        return {what: (sum(differ), len(differ)) for what, differ in found.items() if any(differ)}
-
-    def _differ(self, stage: str, key: str, settings: Mapping[str, Any]) -> list[str]:
-        receipt = read_receipt(self._store, stage, key)
-        if receipt is None:
-            return []
-        return [name for name, digest in fingerprint(settings).items() if receipt.fingerprint.get(name) != digest]
+def _is_of_other_settings(planned: Planned) -> bool:
+    return planned.state is State.STALE and planned.reason != DAMAGED_RECEIPT
 
 
-def _newest(store: StudyStore, runs: list[PastRun]) -> StudySettings | None:
-    """Return what the results say of their study, or the newest run if that is newer."""
-    said: list[Mapping[str, Any]] = []
-    if store.results.is_dir():
-        said.append(attributes(open_group(store.results)))
-    if runs:
-        said.append({**runs[-1].manifest, "written": runs[-1].manifest.get("updated", "")})
-    known = [attrs for attrs in said if isinstance(attrs.get("study"), dict)]
-    newest = max(known, key=lambda attrs: str(attrs.get("written", "")), default=None)
-    try:
-        return None if newest is None else StudySettings.model_validate(newest["study"])
-    except ValidationError:
-        return None
-
-
-def _fits(store: StudyStore, study: StudySettings, runs: list[PastRun]) -> Iterator[Fit]:
-    """List the fits of a study, by network tables as they are now, or else as a run remembers them."""
-    remembered: dict[str, NetworkTable] = {}
-    for run in runs:
-        try:
-            remembered |= run_settings(store.runs / run.name).tables
-        except (StoreError, ValidationError):
-            continue
-    for stimuli in study.stimuli:
-        for network in study.networks:
-            try:
-                table = load_table(network.name)
-            except ConfigError:
-                if network.name not in remembered:
-                    raise
-                table = remembered[network.name]
-            for weights in chosen_weights(table, network):
-                for layer in chosen_layers(table, network):
-                    for bin_width in study.bin_widths:
-                        yield Fit(stimuli, network.name, weights, layer.id, bin_width)
+def _other_analyses(status: FolderStatus) -> dict[str, tuple[int, int]]:
+    """Count what is of other settings beside the grid of fits, and all that is done of the same kind."""
+    if not status.store.results.is_dir():
+        return {}
+    found = {}
+    for what, stage in (("assessments of sessions", ASSESS), ("analyses", ANALYSE)):
+        others = sum(map(_is_of_other_settings, status.of(stage)))
+        if others:
+            found[what] = (others, others + sum(p.state is State.DONE for p in status.of(stage)))
+    return found
 
 
 def _silent(store: StudyStore, stimuli: str, bin_width: float) -> tuple[int, int]:
@@ -249,11 +162,11 @@ def _silent(store: StudyStore, stimuli: str, bin_width: float) -> tuple[int, int
     return never, units
 
 
-def _not_asked(store: StudyStore, fits: list[Fit]) -> dict[str, tuple[str, ...]]:
+def _not_asked(store: StudyStore, fits: list[Place]) -> dict[str, tuple[str, ...]]:
     """Return the labels that the results show and no fit has."""
     if not store.results.is_dir():
         return {}
-    axes, asked = asked_grid(store.results).axes, [{item.place[k] for item in fits} for k in range(len(names.GRID))]
+    axes, asked = asked_grid(store.results).axes, [{place[k] for place in fits} for k in range(len(names.GRID))]
     found = {
         dim: tuple(str(label) for label in axes[dim] if label not in labels)
         for dim, labels in zip(names.GRID, asked, strict=True)

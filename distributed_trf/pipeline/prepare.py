@@ -25,7 +25,7 @@ from distributed_trf.store.result_allocation import mend_results
 
 
 def prepare(context: Context, stage: str, removed: list[str]) -> list[Planned]:
-    """Make the arrays that a stage writes into, and find out where each of its items stands.
+    """Make the arrays that a stage writes into, and return the status of each of its items.
 
     What the study does not ask for and could not be kept is added to ``removed``.
     """

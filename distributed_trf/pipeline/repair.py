@@ -1,7 +1,7 @@
 """What is damaged on disk loses its receipt, so that the next run makes it anew.
 
 Receipts hold digests of all files: damage never reads back as other numbers, it is an error. Whoever meets one cannot
-tell whether others are at work with the rest, so the items that wrote it are found before the next run begins.
+tell whether others are working with the rest, so the items that wrote it are looked up before the next run begins.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import NamedTuple
 from distributed_trf.errors import DamagedError
 from distributed_trf.pipeline.allocate import result_attrs, result_grid
 from distributed_trf.pipeline.items import FIT, STAGES
-from distributed_trf.pipeline.run_record import REMEDY, past_runs
+from distributed_trf.pipeline.run_record import DELETE_RUN, past_runs
 from distributed_trf.pipeline.status import Planned, State
 from distributed_trf.pipeline.study_context import Context
 from distributed_trf.store.allocation import read_allocation
@@ -40,7 +40,7 @@ def repair_study(context: Context) -> dict[Damaged, str]:
     Raises
     ------
     StoreBusyError
-        If a run is at work in the folder.
+        If a run is writing in the folder.
     """
     store = context.store
     with run_lock(store):
@@ -104,6 +104,6 @@ def _damaged_beside(store: StudyStore) -> Iterator[tuple[Damaged, str]]:
         try:
             check_files(store.runs / run.name, run.manifest.get("files", {}))
         except DamagedError as error:
-            run = replace(run, damage=f"{error.path}: damaged; {REMEDY}")
+            run = replace(run, damage=f"{error.path}: damaged; {DELETE_RUN}")
         if run.damage:
             yield Damaged("runs", run.name), run.damage

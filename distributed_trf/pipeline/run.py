@@ -14,22 +14,12 @@ from typing import Any
 from distributed_trf.clusters.recipe import Recipe, load_recipe
 from distributed_trf.clusters.start import start_cluster
 from distributed_trf.config.study import StudySettings
+from distributed_trf.features.network import networks_let_go
 from distributed_trf.pipeline.allocate import allocate_results, gather_reliability
 from distributed_trf.pipeline.check_study import open_context
+from distributed_trf.pipeline.dashboard_link import DashboardLink
 from distributed_trf.pipeline.dask_run import ended_by_scheduler, run_here, run_on
-from distributed_trf.pipeline.execute import Outcome
-from distributed_trf.pipeline.extra_items import find_extra_items
-from distributed_trf.pipeline.items import STAGES, Item, ReadSession
-from distributed_trf.pipeline.memory_check import check_devices, check_memory
-from distributed_trf.pipeline.prepare import prepare, tasks
-from distributed_trf.pipeline.repair import take_back_met_damage
-from distributed_trf.pipeline.run_record import FILE, MANIFEST, Report, new_run, now, provenance
-from distributed_trf.pipeline.stages.read_recordings import SessionRead
-from distributed_trf.pipeline.status import Planned, State, survey_all
-from distributed_trf.pipeline.study_context import Context
-from distributed_trf.pipeline.study_scope import HEARD, SOUNDS
-from distributed_trf.pipeline.watch.dashboard_link import DashboardLink
-from distributed_trf.pipeline.watch.events import (
+from distributed_trf.pipeline.events import (
     Dashboard,
     Event,
     EventLog,
@@ -39,15 +29,22 @@ from distributed_trf.pipeline.watch.events import (
     StageBegan,
     Watcher,
 )
-from distributed_trf.pipeline.watch.progress_grid import ProgressGrid
+from distributed_trf.pipeline.execute import Outcome
+from distributed_trf.pipeline.extra_items import find_extra_items
+from distributed_trf.pipeline.items import STAGES, Item, ReadSession
+from distributed_trf.pipeline.memory_check import check_devices, check_memory
+from distributed_trf.pipeline.prepare import prepare, tasks
+from distributed_trf.pipeline.progress_grid import ProgressGrid
+from distributed_trf.pipeline.repair import take_back_met_damage
+from distributed_trf.pipeline.run_record import EVENTS, Report, new_run, write_manifest
+from distributed_trf.pipeline.stages.read_recordings import SessionRead
+from distributed_trf.pipeline.status import Planned, State, survey_all
+from distributed_trf.pipeline.study_context import Context
 from distributed_trf.recordings.recording_set import unusable_sessions
 from distributed_trf.store.atomic import sweep
-from distributed_trf.store.fingerprint import digest_file
-from distributed_trf.store.receipts import read_receipt, write_record
+from distributed_trf.store.receipts import read_receipt
 from distributed_trf.store.study_lock import run_lock
 from distributed_trf.store.study_store import StudyStore
-
-EVENTS = "events.jsonl"
 
 
 def run_study(
@@ -102,8 +99,8 @@ class Run:
         self.report = Report(folder=self.folder, **_of_recordings(context, done))
         self.client: Any = None
         self._at_first = planned
-        self.board = ProgressGrid(planned, _layers(context))
-        self._watchers: list[Watcher] = [self.board] if watcher is None else [self.board, watcher]
+        self.grid = ProgressGrid(planned, _layers(context))
+        self._watchers: list[Watcher] = [self.grid] if watcher is None else [self.grid, watcher]
         self._telling = RLock()
         self._proofs: dict[str, dict[str, Any]] = {}
         """What each worker that was there at the end of a stage computes on, by its address."""
@@ -132,8 +129,9 @@ class Run:
     @contextmanager
     def _workers(self) -> Iterator[None]:
         if self.recipe is None:
-            self._started("this process", "cpu", {}, None)
-            yield
+            with networks_let_go("cpu"):
+                self._started("this process", "cpu", {}, None)
+                yield
             return
         with ended_by_scheduler(), start_cluster(self.recipe) as self.client:
             from distributed import performance_report
@@ -142,9 +140,9 @@ class Run:
                 from distributed_trf.clusters.worker_proof import describe_workers
 
                 check_devices(self.context, self._at_first, describe_workers(self.client))
-            with DashboardLink(self.client, self.board, self._tell) as feed:
-                dashboard = feed.dashboard(self.recipe.dashboard)
-                self._started(self.recipe.kind, self.recipe.device, feed.workers, dashboard)
+            with DashboardLink(self.client, self.grid, self._tell) as link:
+                dashboard = link.dashboard(self.recipe.dashboard)
+                self._started(self.recipe.kind, self.recipe.device, link.workers, dashboard)
                 with performance_report(filename=str(self.folder / "performance.html"), mode="inline"):
                     yield
 
@@ -208,38 +206,17 @@ class Run:
             self._proofs |= {proof.address: asdict(proof) for proof in describe_workers(self.client)}
 
     def _write_manifest(self, state: str) -> None:
-        report = self.report
-        content = {
-            "state": state,
-            "recipe": self.recipe.model_dump(mode="json") if self.recipe else None,
-            "workers": list(self._proofs.values()),
-            "seconds": report.seconds,
-            "done": report.done,
-            "skipped": report.skipped,
-            "elsewhere": report.elsewhere,
-            "failed": report.failed,
-            "blocked": report.blocked,
-            "constant_units": report.constant_units,
-            "notes": report.notes,
-            "doubts": report.doubts,
-            "unused_presentations": report.unused_presentations,
-            "unusable": report.unusable,
-            "left_out": report.left_out,
-            "heard_in_parts": report.heard_in_parts,
-            "fallbacks": report.fallbacks,
-            "beside": report.beside,
-            "removed": report.removed,
-            HEARD: {stimuli: self.context.heard(stimuli) for stimuli in self.context.study.stimuli},
-            SOUNDS: {name: len(stimuli) for name, stimuli in self.context.stimuli.items()},
-            "updated": now(),
-            "files": {} if state == "running" else self._files(),
-            **provenance(self.context.study),
-        }
-        write_record(self.folder / MANIFEST, self.context.store.root, content)
-
-    def _files(self) -> dict[str, str]:
-        """Digests of what the run wrote beside its manifest, once it writes no more."""
-        return {name: digest_file(self.folder / name) for name in (EVENTS, FILE) if (self.folder / name).exists()}
+        study = self.context.study
+        write_manifest(
+            self.folder,
+            study,
+            self.report,
+            state=state,
+            recipe=self.recipe.model_dump(mode="json") if self.recipe else None,
+            workers=list(self._proofs.values()),
+            sessions={stimuli: self.context.heard(stimuli) for stimuli in study.stimuli},
+            n_sounds={name: len(stimuli) for name, stimuli in self.context.stimuli.items()},
+        )
 
     def _tell(self, event: Event) -> None:
         with self._telling:  # workers come and go in another thread

@@ -10,13 +10,13 @@ from distributed_trf.config.study import StudySettings, load_study
 from distributed_trf.pipeline.array_run import Element, run_element
 from distributed_trf.pipeline.check_study import open_context
 from distributed_trf.pipeline.costs.operations import Cost
-from distributed_trf.pipeline.extra_items import ExtraItems, find_extra_items, prune_study
+from distributed_trf.pipeline.events import Watcher
+from distributed_trf.pipeline.extra_items import Beside, find_extra_items, prune_study
 from distributed_trf.pipeline.forecast import Forecast
 from distributed_trf.pipeline.repair import Damaged, repair_study
 from distributed_trf.pipeline.run import run_study
 from distributed_trf.pipeline.run_record import Report
 from distributed_trf.pipeline.status import Planned, survey_all
-from distributed_trf.pipeline.watch.events import Watcher
 from distributed_trf.pipeline.work import cost
 from distributed_trf.store.item_locks import holders
 from distributed_trf.store.study_store import StudyStore
@@ -56,7 +56,7 @@ class Study:
         return self.settings.output
 
     def status(self) -> list[Planned]:
-        """Return every work item and where it stands, without writing anything.
+        """Return the status of every work item, without writing anything.
 
         Raises
         ------
@@ -73,7 +73,7 @@ class Study:
         return Forecast(context, [(p, cost(context, p.item, recipe.device)) for p in survey_all(context)], recipe)
 
     def plan(self, device: str = "cpu") -> list[tuple[Planned, Cost]]:
-        """Return every work item, where it stands and what it needs on a device, without writing anything."""
+        """Return the status of every work item and what it needs on a device, without writing anything."""
         context = open_context(self.settings, to_run=False)
         return [(p, cost(context, p.item, device)) for p in survey_all(context)]
 
@@ -95,7 +95,7 @@ class Study:
             ``"I/N"``: be element I (from 1) of a job array of N, which does items in this process and shares them with
             the other elements; no scheduler is needed. The recipe gives device and threads.
         watcher
-            Told of every stage, item and worker, as one event at a time (see ``pipeline.watch.events``).
+            Told of every stage, item and worker, as one event at a time (see ``pipeline.events``).
 
         Returns
         -------
@@ -122,27 +122,27 @@ class Study:
         Raises
         ------
         StoreBusyError
-            If a run is at work in the folder.
+            If a run is writing in the folder.
         """
         StudyStore.open(self.output)
         return repair_study(open_context(self.settings, to_run=False))
 
-    def beside(self) -> ExtraItems:
+    def beside(self) -> Beside:
         """Return what the folder keeps that the study does not ask for, without writing anything."""
         return find_extra_items(open_context(self.settings, to_run=False))
 
-    def prune(self) -> ExtraItems:
+    def prune(self) -> Beside:
         """Remove what the folder keeps that the study does not ask for, such as fits of a network taken out of it.
 
         Returns
         -------
-        ExtraItems
+        Beside
             What was removed.
 
         Raises
         ------
         StoreBusyError
-            If a run is at work in the folder.
+            If a run is writing in the folder.
         """
         StudyStore.open(self.output)
         return prune_study(open_context(self.settings, to_run=False))

@@ -7,11 +7,7 @@ from pathlib import Path
 import pytest
 
 from distributed_trf.cli.progress import Bars
-from distributed_trf.pipeline.execute import Outcome
-from distributed_trf.pipeline.items import Assess
-from distributed_trf.pipeline.run_record import Report
-from distributed_trf.pipeline.status import Planned, State
-from distributed_trf.pipeline.watch.events import (
+from distributed_trf.pipeline.events import (
     ClusterTold,
     Dashboard,
     ItemEnded,
@@ -20,6 +16,10 @@ from distributed_trf.pipeline.watch.events import (
     StageBegan,
     WorkerLeft,
 )
+from distributed_trf.pipeline.execute import Outcome
+from distributed_trf.pipeline.items import Assess
+from distributed_trf.pipeline.run_record import Report
+from distributed_trf.pipeline.status import Planned, State
 
 ITEMS = [Assess("timit", 50.0, f"session-{k}") for k in range(4)]
 

@@ -71,7 +71,7 @@ def test_element__with_other_settings_than_those_at_work_is_refused_and_touches_
     store = StudyStore.open(done.folder)
     with element_lock(store), claim(store, ELEMENT, "1-of-2", digest="of other settings"):
         done.write_study(networks=[{"name": "mel_librosa"}])
-        with pytest.raises(StoreBusyError, match=r"element 1-of-2 \(process .*\) is at work here with other settings"):
+        with pytest.raises(StoreBusyError, match=r"element 1-of-2 \(process .*\) is running here with other settings"):
             done.study.run("local", item="2/2")
         done.write_study()
     done.assert_undisturbed()
@@ -89,7 +89,7 @@ def test_running_items__are_told_with_host_process_and_start_and_those_of_the_de
         assert running.item.key == key
         holder = holders(store)["fit", key]
         assert (holder.host, holder.process) == (socket.gethostname(), os.getpid())
-        assert running.reason == f"on {holder.host}, process {holder.process}, since {holder.since}"
+        assert running.reason == f"process {holder.process} on {holder.host} since {holder.since}"
     assert done.run_here().done == {"read": 0, "assess": 0, "extract": 0, "fit": 1}
     done.assert_undisturbed()
 

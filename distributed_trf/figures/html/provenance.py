@@ -8,11 +8,11 @@ from typing import Any
 
 import xarray as xr
 import yaml
-from pydantic import ValidationError
 
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.config.study import AlphaGrid, ReliabilitySettings, RidgeSettings, StudySettings
-from distributed_trf.pipeline.run_record import PastRun
+from distributed_trf.pipeline.provenance import study_of
+from distributed_trf.pipeline.run_record import PastRun, latest_provenance
 from distributed_trf.results.open_results import unpacked
 from distributed_trf.results.published.import_csv import IMPORTED
 
@@ -45,10 +45,7 @@ class Origin:
     @property
     def study(self) -> StudySettings | None:
         """The settings, if this version understands them."""
-        try:
-            return None if self.content is None else StudySettings.model_validate(self.content)
-        except ValidationError:
-            return None
+        return study_of(self.attrs)
 
     @property
     def name(self) -> str:
@@ -80,15 +77,8 @@ class Origin:
 
 
 def origin(ds: xr.Dataset | None, runs: Sequence[PastRun]) -> Origin:
-    """Return what is newest: what the results carry, or what the latest run has written so far."""
-    found = [unpacked(ds.attrs)] if ds is not None else []
-    if runs and "study" in runs[-1].manifest:
-        manifest = runs[-1].manifest
-        of_run = {name: manifest[name] for name in (*KNOWN, "study") if name in manifest}
-        found.append({**of_run, "written": manifest.get("updated", "")})
-    known = [attrs for attrs in found if isinstance(attrs.get("study"), dict)]
-    newest = max(known, key=lambda attrs: str(attrs.get("written", "")), default=found[0] if found else {})
-    return Origin(newest)
+    """Return what made the results, or what the latest run has written so far if that is newer."""
+    return Origin(latest_provenance(None if ds is None else unpacked(ds.attrs), runs))
 
 
 def settings_lines(study: StudySettings) -> list[Line]:

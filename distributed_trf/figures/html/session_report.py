@@ -20,7 +20,8 @@ from distributed_trf.figures.html.study_report import results_if_any
 from distributed_trf.figures.inputs import Inputs
 from distributed_trf.figures.prediction import example_prediction, saved_models
 from distributed_trf.figures.session_map import session_layers, session_reliability
-from distributed_trf.pipeline.run_record import now, past_runs
+from distributed_trf.pipeline.provenance import now
+from distributed_trf.pipeline.run_record import past_runs
 from distributed_trf.results.best_predicted import best_predicted
 from distributed_trf.results.session_table import session_table
 from distributed_trf.results.units import select_units

@@ -5,10 +5,9 @@ The report of a study: what it is, what it found, and what of it is done.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import xarray as xr
 
@@ -18,10 +17,11 @@ from distributed_trf.figures.html.page import NONE, Table, counted, numbers, wor
 from distributed_trf.figures.html.provenance import in_utc, origin, settings_lines
 from distributed_trf.figures.html.tables import area_table, found, reliability_counts, session_table
 from distributed_trf.figures.inputs import Inputs
-from distributed_trf.pipeline.fit_state import fit_state
+from distributed_trf.pipeline.fit_state import fits_of
+from distributed_trf.pipeline.folder_status import FolderStatus, StageStatus, stage_statuses
 from distributed_trf.pipeline.items import LABELS, STAGES
-from distributed_trf.pipeline.run_record import PastRun, now, past_runs
-from distributed_trf.pipeline.status import StageStatus, folder_status
+from distributed_trf.pipeline.provenance import now
+from distributed_trf.pipeline.run_record import PastRun, past_runs
 from distributed_trf.store.results import has_results
 from distributed_trf.store.study_store import StudyStore
 
@@ -69,27 +69,28 @@ def left_out(runs: Sequence[PastRun]) -> list[tuple[str, str]]:
     wrong in the recordings, as the latest run.
     """
     notes: dict[str, str] = {}
-    for run in runs:
-        notes |= {key: "; ".join(told) for key, told in _mapping(run, "notes").items()}
-        notes |= {f"{session}, in fits": str(why) for session, why in _mapping(run, "left_out").items()}
-    for run in runs[-1:]:
-        notes |= {f"{key}, looks wrong": "; ".join(told) for key, told in _mapping(run, "doubts").items()}
-        notes |= {f"{session}, unusable": str(why) for session, why in _mapping(run, "unusable").items()}
+    for report in (run.report for run in runs):
+        notes |= {key: "; ".join(told) for key, told in report.notes.items()}
+        notes |= {f"{session}, in fits": why for session, why in report.left_out.items()}
+    for report in (run.report for run in runs[-1:]):
+        notes |= {f"{key}, looks wrong": "; ".join(told) for key, told in report.doubts.items()}
+        notes |= {f"{session}, unusable": why for session, why in report.unusable.items()}
     return sorted(notes.items())
 
 
 def run_table(runs: Sequence[PastRun]) -> Table:
     """List the runs with the seconds that each stage took."""
-    stages = [stage for stage in STAGES if any(stage in run.seconds for run in runs)]
+    reports = [run.report for run in runs]
+    stages = [stage for stage in STAGES if any(stage in report.seconds for report in reports)]
     return Table(
         counted(len(runs), "run"),
         (
             words("began (UTC)", [run.began for run in runs]),
             words("state", [run.state for run in runs]),
             words("workers", [_workers(run) for run in runs]),
-            numbers("items done", [sum(run.counted("done").values()) for run in runs]),
-            numbers("failed", [len(_mapping(run, "failed")) for run in runs]),
-            *(numbers(f"{LABELS[stage]} (s)", [run.seconds.get(stage) for run in runs], _seconds) for stage in stages),
+            numbers("items done", [sum(report.done.values()) for report in reports]),
+            numbers("failed", [len(report.failed) for report in reports]),
+            *(numbers(f"{LABELS[stage]} (s)", [r.seconds.get(stage) for r in reports], _seconds) for stage in stages),
             words("code", [_code(run) for run in runs]),
         ),
     )
@@ -107,11 +108,6 @@ def _workers(run: PastRun) -> str:
 def _code(run: PastRun) -> str:
     source, revision = (str(run.manifest.get(name, "")) for name in ("source", "git_revision"))
     return f"{source} ({revision})" if revision else source
-
-
-def _mapping(run: PastRun, field: str) -> Mapping[str, Any]:
-    found = run.manifest.get(field)
-    return found if isinstance(found, dict) else {}
 
 
 def _seconds(spent: float | None) -> str:
@@ -150,7 +146,9 @@ def write_report(
     ds = results_if_any(store, inputs)
     runs = past_runs(store)
     made = origin(ds, runs)
-    stages, state = folder_status(store, runs, study or made.study), fit_state(store, study)
+    asked = study or made.study
+    status = None if asked is None else FolderStatus(store, asked, runs)
+    stages, state = stage_statuses(store, status), None if status is None else fits_of(status)
     write_page(
         Path(path),
         "study.html.j2",

@@ -18,7 +18,7 @@ import xarray as xr
 from distributed_trf import names
 from distributed_trf.errors import ResultsFileError, StoreError
 from distributed_trf.pipeline.items import BootstrapTest, BootstrapTraining, FitLowpass
-from distributed_trf.pipeline.run_record import CITATION, now
+from distributed_trf.pipeline.provenance import CITATION, now
 from distributed_trf.recordings.find_files import some_of
 from distributed_trf.recordings.recording_set import UNKNOWN, RecordingSet
 from distributed_trf.recordings.ucsf.metadata import read_site_table

@@ -25,7 +25,7 @@ from distributed_trf.figures.gallery import Drawing
 from distributed_trf.figures.html.figure_section import in_words, picture
 from distributed_trf.figures.html.study_report import write_report
 from distributed_trf.figures.style import new_figure, note
-from distributed_trf.pipeline.watch.events import ItemEnded
+from distributed_trf.pipeline.events import ItemEnded
 from distributed_trf.results.best_layers import penalty_edges
 from distributed_trf.results.session_table import reliability_table
 from distributed_trf.store.receipts import Failure, write_failure
@@ -220,7 +220,7 @@ def test_report__in_the_middle_of_a_run(write_study, workplace):
     assert "No fit is done yet." in early.text
     assert "network mel_whisper all layers" in early.text  # from the run, as there are no results
     assert {row[0]: row[1:] for row in early.rows("work items")}["fit layers"] == ["0", "0", "2"]
-    assert early.rows("1 run")[0][1] == "at work, or killed"
+    assert early.rows("1 run")[0][1] == "running, or killed"
     assert "7 missing: not begun" in early.text  # of six extractions one is done, of two fits none
     assert [row[0] for row in late.rows("best layer by median r")] == ["mel_librosa"]
     assert {row[0]: row[1:] for row in late.rows("work items")}["fit layers"] == ["1", "0", "1"]

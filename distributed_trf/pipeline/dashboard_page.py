@@ -25,20 +25,20 @@ NOTES = 8
 class StudyPage(SchedulerPlugin):
     """Serve ``/study``, at ``/study/layout.json`` its tables, and at ``/study/state.json`` what one of them holds now.
 
-    The driver sends what it knows of the study, already as JSON; the scheduler knows which worker is at what.
+    The driver sends what it knows of the study, already as JSON; the scheduler knows which worker runs what.
 
     Parameters
     ----------
     layout
-        Tables and rows, which stay as they are (``Board.layout``).
-    places
-        Where in the tables an item is shown (``Board.places``).
+        Tables and rows, which stay as they are (``ProgressGrid.layout``).
+    positions
+        Where in the tables an item is shown (``ProgressGrid.positions``).
     """
 
     name = NAME
 
-    def __init__(self, layout: Mapping[str, Any], places: Mapping[str, Any]) -> None:
-        self.layout, self._places = json.dumps(layout), places
+    def __init__(self, layout: Mapping[str, Any], positions: Mapping[str, Any]) -> None:
+        self.layout, self._positions = json.dumps(layout), positions
         self._head, self._tables = "{}", dict[str, str]()
         self._hosts: dict[str, str] = {}
         self._notes: deque[dict[str, Any]] = deque(maxlen=NOTES)
@@ -72,8 +72,8 @@ class StudyPage(SchedulerPlugin):
 
     def remove_worker(self, scheduler: Scheduler, worker: str, **_: Any) -> None:
         """Say that a worker went."""
-        told = {"worker": worker, "host": self._hosts.pop(worker, ""), "left": len(scheduler.workers)}
-        scheduler.log_event(TOPIC, {"action": "worker left", **told})
+        details = {"worker": worker, "host": self._hosts.pop(worker, ""), "left": len(scheduler.workers)}
+        scheduler.log_event(TOPIC, {"action": "worker left", **details})
 
     def log_event(self, topic: str, msg: Any) -> None:
         """Keep the latest events of workers, to be shown."""
@@ -87,7 +87,7 @@ class StudyPage(SchedulerPlugin):
         return f'{{"study":{self._head},"table":{of_table},"live":{live}}}'
 
     def _workers(self) -> list[dict[str, Any]]:
-        """Say of each worker where it is, what it has and what it is at, as its last heartbeat told."""
+        """Say of each worker where it is, what it has and what it is running, by its last heartbeat."""
         return [
             {
                 "name": str(ws.name),
@@ -103,11 +103,11 @@ class StudyPage(SchedulerPlugin):
         ]
 
     def _item(self, key: Any, seconds: float) -> dict[str, Any]:
-        """Name what a task does, with its place in the tables."""
+        """Name what a task does, with its position in the tables."""
         # Keys of items are (name on the dashboard, key of the item, attempt, run); others have tasks here as well.
         group, name = (str(key[0]), str(key[1])) if isinstance(key, tuple) and len(key) > 1 else (str(key), "")
         stage = group.rpartition(" ")[2]
-        return {"stage": stage, "key": name, "place": self._places.get(f"{stage} {name}"), "seconds": seconds}
+        return {"stage": stage, "key": name, "place": self._positions.get(f"{stage} {name}"), "seconds": seconds}
 
 
 class _Handler(RequestHandler):

@@ -1,4 +1,4 @@
-"""What happens in a run, told to everyone who watches it, and written down as JSON lines."""
+"""What happens in a run: events for everyone who watches it, and for a file of JSON lines."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class StageBegan:
 
     stage: str
     planned: Sequence[Planned]
-    """All items of the stage and where they stand."""
+    """All items of the stage with their status."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class ItemEnded:
 
 @dataclass(frozen=True)
 class Waits:
-    """Other elements of a job array are at all that is left of the stage."""
+    """Other elements of a job array are running all that is left of the stage."""
 
     words: str
 
@@ -97,8 +97,8 @@ class ClusterTold:
     @property
     def words(self) -> str:
         """The same in a line."""
-        told = {name: value for name, value in self.details.items() if isinstance(value, str | int)}
-        return ", ".join(f"{value}" if name == "action" else f"{name} {value}" for name, value in told.items())
+        plain = {name: value for name, value in self.details.items() if isinstance(value, str | int)}
+        return ", ".join(f"{value}" if name == "action" else f"{name} {value}" for name, value in plain.items())
 
 
 @dataclass(frozen=True)
@@ -112,11 +112,11 @@ class RunEnded:
 
 Event = RunStarted | StageBegan | ItemEnded | Waits | WorkerJoined | WorkerLeft | ClusterTold | RunEnded
 Watcher = Callable[[Event], None]
-"""Whoever wants to see a run go by. It is told one event at a time, from several threads."""
+"""Called with one event at a time, from several threads."""
 
 
 class EventLog:
-    """Write a line per event, as it comes: ``time`` in UTC, ``event``, and what there is to tell.
+    """Write a line per event, as it comes: ``time`` in UTC, ``event``, and the content of the event.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ class EventLog:
 
     def __call__(self, event: Event) -> None:
         """Write an event."""
-        name, content = _told(event)
+        name, content = _line(event)
         record = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": name, **content}
         line = (json.dumps(record, default=str) + "\n").encode()
         if self._torn:
@@ -156,18 +156,18 @@ class EventLog:
             self._torn = self._file.write(line) != len(line)
 
 
-def _told(event: Event) -> tuple[str, dict[str, Any]]:
-    """Name an event and say what there is to tell of it."""
+def _line(event: Event) -> tuple[str, dict[str, Any]]:
+    """Return the name of an event and the content of its line."""
     match event:
         case RunStarted():
-            told: dict[str, Any] = {
+            content: dict[str, Any] = {
                 "study": event.study,
                 "output": event.output,
                 "cluster": event.cluster,
                 "device": event.device,
                 "workers": dict(event.workers),
             }
-            return "run started", told | ({"page": event.dashboard.link} if event.dashboard else {})
+            return "run started", content | ({"page": event.dashboard.link} if event.dashboard else {})
         case StageBegan():
             return "stage began", {"stage": event.stage, **Counter(str(p.state) for p in event.planned)}
         case ItemEnded(outcome):

@@ -125,11 +125,11 @@ function drawRows() {
     const line = make("tr", row > 0 && !again ? "next" : "");
     const name = make("th", "name", again ? "" : network);
     name.scope = "row";
-    const heard = make("div", "bar heard");
-    heard.append(make("i", "done"));
-    cells.set(`${row}`, heard);
+    const extracted = make("div", "bar extracted");
+    extracted.append(make("i", "done"));
+    cells.set(`${row}`, extracted);
     const place = make("td");
-    place.append(heard);
+    place.append(extracted);
     line.append(name, make("th", "name quiet", weights), place);
     const column = new Map(layers.map((layer, k) => [layer[0], k]));
     for (const id of ids) {
@@ -158,11 +158,11 @@ function fillCells(table, live) {
   const values = table.cells.flat().map((cell) => cell[1]).filter((r) => r !== null);
   const top = Math.max(Math.ceil(Math.max(0, ...values) * 20 - 1e-9) / 20, 0.1);
   layout.rows.forEach(([network, weights], row) => {
-    const [done, total] = table.heard[row];
+    const [done, total] = table.extracted[row];
     const bar = cells.get(`${row}`);
-    bar.className = running.has(`${row}`) ? "bar heard running" : "bar heard";
+    bar.className = running.has(`${row}`) ? "bar extracted running" : "bar extracted";
     bar.firstChild.style.width = `${(100 * done) / Math.max(total, 1)}%`;
-    bar.title = `${done} of ${total} batches of ${stimuli} heard`;
+    bar.title = `${done} of ${total} batches of ${stimuli} extracted`;
     layout.layers[network].forEach(([id, module, type], column) => {
       const cell = cells.get(`${row} ${column}`);
       const [state, r] = table.cells[row][column];

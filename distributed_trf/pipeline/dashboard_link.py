@@ -1,4 +1,4 @@
-"""News both ways between a run and its cluster's scheduler: the board for the page, workers for the watchers."""
+"""Between a run and its cluster's scheduler: the progress grid goes to the page, events of workers to the watchers."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import time
 from queue import SimpleQueue
 from typing import Any, Self
 
-from distributed_trf.pipeline.watch.events import ClusterTold, Dashboard, Watcher, WorkerJoined, WorkerLeft
-from distributed_trf.pipeline.watch.progress_grid import ProgressGrid
+from distributed_trf.pipeline.events import ClusterTold, Dashboard, Watcher, WorkerJoined, WorkerLeft
+from distributed_trf.pipeline.progress_grid import ProgressGrid
 
 INTERVAL = 1.0
-"""Seconds between two sendings; a large board that takes long to send is sent less often."""
+"""Seconds between two sendings; a large grid that takes long to send is sent less often."""
 SHARE = 0.05
 """Of the driver's time that sending may take."""
 TIMEOUT = 30.0
@@ -27,26 +27,26 @@ class DashboardLink:
     ----------
     client
         A ``distributed.Client``.
-    board
+    grid
         What the page shows.
     tell
         Told of workers that join and leave, and of what is done about it.
     """
 
-    def __init__(self, client: Any, board: ProgressGrid, tell: Watcher) -> None:
-        self._client, self._board, self._tell = client, board, tell
+    def __init__(self, client: Any, grid: ProgressGrid, tell: Watcher) -> None:
+        self._client, self._grid, self._tell = client, grid, tell
         self._unsent: dict[str, str] = {}
-        self._heard: SimpleQueue[dict[str, Any]] = SimpleQueue()
+        self._received: SimpleQueue[dict[str, Any]] = SimpleQueue()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._keep_sending, name="study page", daemon=True)
 
     def __enter__(self) -> Self:
         from distributed_trf.clusters.worker_proof import TOPIC
-        from distributed_trf.pipeline.watch.page import StudyPage
+        from distributed_trf.pipeline.dashboard_page import StudyPage
 
         self._topic = TOPIC
-        self._client.register_plugin(StudyPage(self._board.layout(), self._board.places()))
-        self._client.subscribe_topic(TOPIC, self._hear)
+        self._client.register_plugin(StudyPage(self._grid.layout(), self._grid.positions()))
+        self._client.subscribe_topic(TOPIC, self._receive)
         self._thread.start()
         return self
 
@@ -59,8 +59,8 @@ class DashboardLink:
     @property
     def workers(self) -> dict[str, str]:
         """Host of each worker, by address."""
-        found = self._client.scheduler_info(n_workers=-1)["workers"]
-        return {address: worker["host"] for address, worker in found.items()}
+        workers = self._client.scheduler_info(n_workers=-1)["workers"]
+        return {address: worker["host"] for address, worker in workers.items()}
 
     def dashboard(self, asked: str) -> Dashboard | None:
         """Say where the pages are, given the address that the recipe asks for; None without a dashboard."""
@@ -79,38 +79,38 @@ class DashboardLink:
         pause, last = 0.0, False
         while not last:
             last = self._over.wait(pause)
-            while not self._heard.empty():
-                self._pass_on(self._heard.get())
+            while not self._received.empty():
+                self._pass_on(self._received.get())
             start = time.perf_counter()
             self._send()
             pause = max(INTERVAL, (time.perf_counter() - start) / SHARE)
 
     def _send(self) -> None:
-        from distributed_trf.pipeline.watch.page import UPDATE
+        from distributed_trf.pipeline.dashboard_page import UPDATE
 
-        self._unsent |= self._board.changes()
+        self._unsent |= self._grid.changes()
         scheduler = self._client.scheduler
         if scheduler is None:  # given up: the run itself will tell
             return
         try:
             send = getattr(scheduler, UPDATE)
-            head = json.dumps(self._board.head())
+            head = json.dumps(self._grid.head())
             self._client.sync(send, head=head, tables=self._unsent, callback_timeout=TIMEOUT)
         except (OSError, RuntimeError):
             return  # if the scheduler is gone the run itself will tell
         self._unsent = {}
 
-    def _hear(self, event: tuple[float, Any]) -> None:
-        """Take what the scheduler tells of workers; the thread that talks to it must not wait for watchers."""
-        _, told = event
-        if not self._over.is_set() and isinstance(told, dict):  # afterwards they go because the run is over
-            self._heard.put(told)
+    def _receive(self, event: tuple[float, Any]) -> None:
+        """Take an event of the scheduler about workers; the thread that talks to it must not wait for watchers."""
+        _, details = event
+        if not self._over.is_set() and isinstance(details, dict):  # afterwards they go because the run is over
+            self._received.put(details)
 
-    def _pass_on(self, told: dict[str, Any]) -> None:
-        match told:
+    def _pass_on(self, details: dict[str, Any]) -> None:
+        match details:
             case {"action": "worker joined", "worker": worker, "host": host}:
                 self._tell(WorkerJoined(worker, host))
             case {"action": "worker left", "worker": worker, "host": host, "left": left}:
                 self._tell(WorkerLeft(worker, host, left))
             case _:
-                self._tell(ClusterTold(told))
+                self._tell(ClusterTold(details))

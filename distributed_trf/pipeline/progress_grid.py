@@ -1,4 +1,4 @@
-"""Where a study stands while it runs: the stages, and the grid of networks and layers filled with median r.
+"""The status of a study while it runs: the stages, and the grid of networks and layers filled with median r.
 
 It is made to be small: a page asks for it every other second, of a study of any size.
 """
@@ -12,12 +12,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
+from distributed_trf.pipeline.events import Event, ItemEnded, RunEnded, RunStarted, StageBegan
 from distributed_trf.pipeline.items import EXTRACT, Extract, Fit, Item
 from distributed_trf.pipeline.status import Planned, State
-from distributed_trf.pipeline.watch.events import Event, ItemEnded, RunEnded, RunStarted, StageBegan
 
 REASONS = 20
-"""Different reasons of failures that are told; of further ones only the number of items."""
+"""Different reasons of failures that are listed; of further ones only the number of items."""
 REASON_LENGTH = 600
 
 Slice = tuple[str, float]
@@ -25,7 +25,7 @@ Slice = tuple[str, float]
 
 
 class Cell(StrEnum):
-    """Where a fit stands; one letter each, since there are thousands."""
+    """Status of a fit; one letter each, since there are thousands."""
 
     WAITING = "w"
     BLOCKED = "b"
@@ -55,19 +55,19 @@ class ProgressGrid:
         self._cells: dict[Slice, list[list[tuple[str, float | None]]]] = {
             of: [[(Cell.WAITING, None)] * len(row) for row in self._layers] for of in self._slices
         }
-        self._heard = {stimuli: [[0, 0] for _ in self._rows] for stimuli, _ in self._slices}
+        self._extracted = {stimuli: [[0, 0] for _ in self._rows] for stimuli, _ in self._slices}
         rows = {row: k for k, row in enumerate(self._rows)}
         columns = [{layer: k for k, (layer, *_) in enumerate(of_row)} for of_row in self._layers]
-        self._where: dict[Item, tuple[int, int]] = {}
+        self._position: dict[Item, tuple[int, int]] = {}
         """Row and column of fits; row and batch of extractions."""
         for item in (p.item for p in planned):
             if isinstance(item, Fit):
                 row = rows[item.network, item.weights]
-                self._where[item] = row, columns[row][item.layer]
+                self._position[item] = row, columns[row][item.layer]
             elif isinstance(item, Extract):
                 row = rows[item.network, item.weights]
-                self._heard[item.stimuli][row][1] += 1
-                self._where[item] = row, item.batch
+                self._extracted[item.stimuli][row][1] += 1
+                self._position[item] = row, item.batch
         self._stages: dict[str, dict[str, Any]] = {}
         for p in planned:
             self._stages.setdefault(p.item.stage, _stage())["total"] += 1
@@ -92,7 +92,7 @@ class ProgressGrid:
                     if not outcome.ok:
                         self._fail(outcome.item, outcome.message)
                     cell = Cell.DONE if outcome.ok else Cell.FAILED
-                    self._place(outcome.item, cell, outcome.found.remarks().median_r)
+                    self._set(outcome.item, cell, outcome.found.remarks().median_r)
                 case RunEnded(state):
                     self._finish_stages()
                     self._run |= {"state": state, "ended": time.time()}
@@ -102,13 +102,13 @@ class ProgressGrid:
         layers = {network: of_row for (network, _), of_row in zip(self._rows, self._layers, strict=True)}
         return {"tables": [[name_of(of), *of] for of in self._slices], "rows": self._rows, "layers": layers}
 
-    def places(self) -> dict[str, tuple[str, int, int | None]]:
+    def positions(self) -> dict[str, tuple[str, int, int | None]]:
         """Return table, row and column of fits, by stage and key; of extractions stimulus set, row and None."""
         return {
             f"{item.stage} {item.key}": (name_of((item.stimuli, item.bin_width)), row, column)
             if isinstance(item, Fit)
             else (item.stimuli, row, None)
-            for item, (row, column) in self._where.items()
+            for item, (row, column) in self._position.items()
         }
 
     def head(self) -> dict[str, Any]:
@@ -124,7 +124,8 @@ class ProgressGrid:
         with self._lock:
             found = {
                 name_of(of): json.dumps(
-                    {"name": name_of(of), "cells": self._cells[of], "heard": self._heard[of[0]]}, separators=(",", ":")
+                    {"name": name_of(of), "cells": self._cells[of], "extracted": self._extracted[of[0]]},
+                    separators=(",", ":"),
                 )
                 for of in self._changed
             }
@@ -136,7 +137,7 @@ class ProgressGrid:
         for p in planned:
             if p.state is State.DONE:
                 self._stages[p.item.stage]["earlier"] += 1
-                self._place(p.item, Cell.EARLIER, p.median_r)
+                self._set(p.item, Cell.EARLIER, p.median_r)
         self._changed.update(self._slices)
 
     def _begin(self, stage: str, planned: Sequence[Planned]) -> None:
@@ -144,31 +145,31 @@ class ProgressGrid:
         entry = self._stages[stage] = _stage()
         entry |= {"total": len(planned), "began": time.time()}
         if stage == EXTRACT:
-            for row in (row for rows in self._heard.values() for row in rows):
+            for row in (row for rows in self._extracted.values() for row in rows):
                 row[0] = 0
         for p in planned:
             if p.state is State.DONE:
                 entry["earlier"] += 1
-                self._place(p.item, Cell.EARLIER, p.median_r)
+                self._set(p.item, Cell.EARLIER, p.median_r)
             elif p.state is State.WAITING:
                 entry["blocked"] += 1
-                self._place(p.item, Cell.BLOCKED)
+                self._set(p.item, Cell.BLOCKED)
             elif isinstance(p.item, Fit):
-                self._place(p.item, Cell.WAITING)
+                self._set(p.item, Cell.WAITING)
 
     def _finish_stages(self) -> None:
         for entry in self._stages.values():
             if entry["began"] and not entry["ended"]:
                 entry["ended"] = time.time()
 
-    def _place(self, item: Item, cell: Cell, median_r: float | None = None) -> None:
+    def _set(self, item: Item, cell: Cell, median_r: float | None = None) -> None:
         """Put a fit into its cell; an extraction that is done counts for its row."""
         if isinstance(item, Fit):
-            of, (row, column) = (item.stimuli, item.bin_width), self._where[item]
+            of, (row, column) = (item.stimuli, item.bin_width), self._position[item]
             self._cells[of][row][column] = (cell, None if median_r is None else round(median_r, 4))
             self._changed.add(of)
         elif isinstance(item, Extract) and cell in (Cell.DONE, Cell.EARLIER):
-            self._heard[item.stimuli][self._where[item][0]][0] += 1
+            self._extracted[item.stimuli][self._position[item][0]][0] += 1
             self._changed.update(of for of in self._slices if of[0] == item.stimuli)
 
     def _fail(self, item: Item, message: str) -> None:

@@ -18,12 +18,12 @@ import yaml
 
 from distributed_trf import Study, open_results
 from distributed_trf.clusters.recipe import load_recipe
+from distributed_trf.pipeline.dashboard_link import DashboardLink
+from distributed_trf.pipeline.events import ItemEnded, RunEnded, RunStarted, WorkerJoined, WorkerLeft
 from distributed_trf.pipeline.items import Fit
+from distributed_trf.pipeline.progress_grid import ProgressGrid
 from distributed_trf.pipeline.run_record import Report
 from distributed_trf.pipeline.status import Planned, State
-from distributed_trf.pipeline.watch.dashboard_link import DashboardLink
-from distributed_trf.pipeline.watch.events import ItemEnded, RunEnded, RunStarted, WorkerJoined, WorkerLeft
-from distributed_trf.pipeline.watch.progress_grid import ProgressGrid
 from tests.browser import chromium, needs_chromium
 
 MEL = {"name": "mel_librosa"}
@@ -161,7 +161,7 @@ def test_page__names_spans_and_workers_of_a_run(write_study, workplace, recipe):
     with held_at(study, recipe, first_extraction) as (events, _):
         page, client = dashboard(events), default_client()
         assert page.host == socket.gethostname()
-        found = until(lambda: (now := state(page.link, "timit 50"))["table"]["heard"] == [[1, 3]] and now)
+        found = until(lambda: (now := state(page.link, "timit 50"))["table"]["extracted"] == [[1, 3]] and now)
         assert found["study"]["state"] == "running"
         assert found["study"]["run"] == next(e.folder.name for e in events if isinstance(e, RunStarted))
         (worker,) = found["live"]["workers"]
@@ -205,16 +205,16 @@ def test_page__of_a_scheduler_that_outlives_its_runs_shows_the_latest():
         Client(cluster) as client,
     ):
         for name in ("first", "second"):
-            board = ProgressGrid(
+            grid = ProgressGrid(
                 [Planned(Fit("timit", name, "reset", 0, 50.0), State.PENDING, "", {})], {name: [(0, "a", "b")]}
             )
-            with DashboardLink(client, board, lambda _: None) as feed:
-                page = feed.dashboard("127.0.0.1:0")
-                board(RunEnded("finished", Report()))
+            with DashboardLink(client, grid, lambda _: None) as link:
+                page = link.dashboard("127.0.0.1:0")
+                grid(RunEnded("finished", Report()))
         assert page.taken is None
         with urlopen(f"{page.link}/layout.json") as answer:
             assert json.load(answer)["rows"] == [["second", "reset"]]
-        assert state(page.link, "timit 50")["study"]["state"] == "finished"  # sent when the feed ended
+        assert state(page.link, "timit 50")["study"]["state"] == "finished"  # sent when the link ended
         with urlopen(page.link) as answer:
             assert answer.headers["Content-Security-Policy"].startswith("default-src 'self';")
             assert answer.headers["X-Content-Type-Options"] == "nosniff"

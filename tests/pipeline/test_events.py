@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from distributed_trf import Study
-from distributed_trf.pipeline.watch.events import ClusterTold, EventLog, StageBegan
+from distributed_trf.pipeline.events import ClusterTold, EventLog, StageBegan
 
 MEL = [{"name": "mel_librosa"}]
 

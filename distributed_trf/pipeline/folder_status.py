@@ -1,0 +1,212 @@
+"""The status of work items by the study's folder alone: no recordings and no weights of networks are needed.
+
+Settings that items depend on are held against receipts; recordings and weights count as they were then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from distributed_trf.config.study import StudySettings
+from distributed_trf.pipeline.dependencies import Fingerprint
+from distributed_trf.pipeline.items import (
+    STAGES,
+    Assess,
+    Extract,
+    Fit,
+    Item,
+    ReadSession,
+    ReadSounds,
+)
+from distributed_trf.pipeline.run_record import PastRun
+from distributed_trf.pipeline.stages.extract import extraction_settings
+from distributed_trf.pipeline.stages.fit import REVISION, fit_settings, training_setting
+from distributed_trf.pipeline.stages.read_recordings import session_settings
+from distributed_trf.pipeline.stages.reliability import reliability_settings
+from distributed_trf.pipeline.status import Planned, State, statuses
+from distributed_trf.pipeline.study_scope import FolderScope
+from distributed_trf.pipeline.work import items
+from distributed_trf.pipeline.work_kind import Waiting
+from distributed_trf.store.fingerprint import fingerprint
+from distributed_trf.store.item_locks import holders
+from distributed_trf.store.receipts import Receipt, read_failure, read_receipt
+from distributed_trf.store.study_store import StudyStore
+
+NOT_BEGUN = "not begun"
+
+
+@dataclass(frozen=True)
+class StageStatus:
+    """The items of one stage."""
+
+    stage: str
+    done: int
+    """With these settings or others: a result of others is shown until a run makes it anew."""
+    failed: Mapping[str, str]
+    """Why, by key."""
+    missing: Mapping[str, str] | None
+    """What each item that is neither waits for, by key; None where no run left a list of items."""
+
+
+class FolderStatus:
+    """The status of a study's items, stage by stage as it is asked for.
+
+    Parameters
+    ----------
+    store
+        The study's folder.
+    study
+        What is asked for.
+    runs
+        What ``past_runs`` returns.
+
+    Raises
+    ------
+    ConfigError
+        If there is no table of a network, neither now nor in the folder.
+    """
+
+    def __init__(self, store: StudyStore, study: StudySettings, runs: Sequence[PastRun]) -> None:
+        self.store, self.study = store, study
+        self.scope = FolderScope.open(store, study, runs)
+        self._expected = _RecordedInputs(self.scope, runs[-1].report.blocked if runs else {})
+        self._planned: dict[str, list[Planned]] = {}
+
+    @cached_property
+    def _running(self) -> Mapping[tuple[str, str], Any]:
+        return holders(self.store)
+
+    def of(self, stage: str) -> list[Planned]:
+        """Return every item of a stage with its status."""
+        if stage not in self._planned:
+            by_receipts = statuses(self.store, items(self.scope, stage), self._expected)
+            self._planned[stage] = [planned.seen(self._running) for planned in by_receipts]
+        return self._planned[stage]
+
+
+def stage_statuses(store: StudyStore, status: FolderStatus | None) -> list[StageStatus]:
+    """Count what is done, failed and missing, stage by stage; stages without any item are left out.
+
+    Where no list of items is known, what has a receipt or a failure is counted.
+    """
+    listed = status if status is not None and status.scope.is_whole else None
+    counts = [_of_files(store, stage) if listed is None else _counted(stage, listed.of(stage)) for stage in STAGES]
+    return [s for s in counts if s.done or s.failed or s.missing]
+
+
+def _counted(stage: str, planned: Iterable[Planned]) -> StageStatus:
+    done, failed, missing = 0, dict[str, str](), dict[str, str]()
+    for p in planned:
+        if p.state in (State.DONE, State.STALE):
+            done += 1
+        elif p.state is State.FAILED:
+            failed[p.item.key] = p.reason
+        else:
+            missing[p.item.key] = missing_reason(p)
+    return StageStatus(stage, done, failed, missing)
+
+
+def missing_reason(planned: Planned) -> str:
+    """Say what an item waits for that is neither done nor has failed."""
+    if planned.state is State.RUNNING:
+        return f"{State.RUNNING}: {planned.reason}"
+    return planned.reason or NOT_BEGUN
+
+
+def _of_files(store: StudyStore, stage: str) -> StageStatus:
+    done = {path.stem for path in (store.receipts / stage).glob("*.json")}
+    failed = {}
+    for path in sorted((store.failures / stage).glob("*.json")):
+        failure = read_failure(store, stage, path.stem)
+        failed[path.stem] = "" if failure is None else failure.message
+    return StageStatus(stage, len(done), failed, None)
+
+
+class _RecordedInputs:
+    """What receipts must carry: settings as the study has them, and inputs as they were when an item was done.
+
+    Parameters
+    ----------
+    scope
+        The study and its items.
+    blocked
+        What items waited for at the end of the latest run, by stage and key.
+    """
+
+    def __init__(self, scope: FolderScope, blocked: Mapping[str, str]) -> None:
+        self._scope, self._store, self._study, self._blocked = scope, scope.store, scope.study, blocked
+        self._receipts: dict[Item, Receipt | None] = {}
+        self._changed: dict[tuple[str, ...], Fingerprint] = {}
+
+    def of(self, item: Item) -> Fingerprint:
+        """Return the fingerprint of an item as it was done, with the settings of now; see ``Expected``."""
+        failure, receipt = read_failure(self._store, item.stage, item.key), self._receipt(item)
+        if failure is not None:  # with settings of now or before: a run that tries again says anew
+            return failure.fingerprint
+        if receipt is not None:
+            return receipt.fingerprint | self._settings(item)
+        waits = self._blocked.get(f"{item.stage} {item.key}")
+        if waits is not None:
+            raise Waiting(waits)
+        return {}
+
+    def receipt(self, item: Item) -> Receipt | None:
+        """Return the receipt of an item if its settings are those of now."""
+        receipt = self._receipt(item)
+        return receipt if receipt is not None and receipt.covers(self.of(item)) else None
+
+    def gone(self, item: Item, receipt: Receipt) -> str:
+        """Say nothing: whoever reads numbers checks them."""
+        return ""
+
+    def unreadable(self, item: ReadSession) -> bool:
+        """Tell whether a session failed for good."""
+        return read_failure(self._store, item.stage, item.key) is not None
+
+    def _receipt(self, item: Item) -> Receipt | None:
+        if item not in self._receipts:
+            self._receipts[item] = read_receipt(self._store, item.stage, item.key)
+        return self._receipts[item]
+
+    def _settings(self, item: Item) -> Fingerprint:
+        """Return what an item depends on in the settings of its study."""
+        study = self._study
+        match item:
+            case ReadSounds():
+                return {}
+            case ReadSession():
+                return fingerprint(session_settings(study))
+            case Assess():
+                assert study.reliability is not None
+                return fingerprint(reliability_settings(study.reliability))
+            case Extract():
+                return fingerprint(extraction_settings(study, item.batch))
+            case Fit():
+                return fingerprint(fit_settings(study, item.bin_width, REVISION)) | self._upstream(item)
+            case _:
+                ridge = study.ridge.model_dump(exclude={"unit_block"})
+                return fingerprint({"lags": study.lags.model_dump(), "ridge": ridge})
+
+    def _upstream(self, item: Fit) -> Fingerprint:
+        """Return the settings that differ in the features and responses of a fit, and how it trains."""
+        network = (item.stimuli, item.network, item.weights)
+        if network not in self._changed:
+            self._changed[network] = self._differing([Extract(*network, 0)])
+        if (item.stimuli,) not in self._changed:
+            read = [ReadSession(item.stimuli, session) for session in self._scope.heard(item.stimuli)]
+            training = training_setting(self._study, map(self._receipt, read))
+            self._changed[item.stimuli,] = self._differing(read) | fingerprint({"training": training})
+        return self._changed[network] | self._changed[item.stimuli,]
+
+    def _differing(self, of: Iterable[Item]) -> Fingerprint:
+        changed: Fingerprint = {}
+        for item in of:
+            receipt = self._receipt(item)
+            if receipt is not None:
+                settings = self._settings(item)
+                known = receipt.fingerprint
+                changed |= {name: digest for name, digest in settings.items() if known.get(name) != digest}
+        return changed

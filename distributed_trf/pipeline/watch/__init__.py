@@ -1,1 +1,0 @@
-"""Watching a run: its events, and who listens to them."""
