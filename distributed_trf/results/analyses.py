@@ -8,12 +8,14 @@ Everything that a study found, in one tree: the fits, and beside them the analys
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
 from distributed_trf import names
+from distributed_trf.config.analyses import analysis_branches
 from distributed_trf.errors import DamagedError, StoreError
 from distributed_trf.results.open_results import open_results, portable, study_of, with_rho
 from distributed_trf.results.units import unit_keys
@@ -24,6 +26,33 @@ from distributed_trf.store.study_store import StudyStore
 
 DRAWN = "normaliser_drawn"
 """Variable of an assessment: the normaliser of drawn stimuli and repeats."""
+
+
+def open_branch(path: str | Path, branch: str) -> xr.Dataset:
+    """Open any analysis of a study that is of single networks.
+
+    Parameters
+    ----------
+    path
+        The study's output folder.
+    branch
+        Its place in what ``open_tree`` returns, such as ``lowpass``.
+
+    Returns
+    -------
+    xarray.Dataset
+        What its work items wrote, side by side along the labels of the items, with the reliability of the units, and
+        ``rho`` beside ``r``.
+
+    Raises
+    ------
+    StoreError
+        If there is none.
+    DamagedError
+        If a file of it is not what was written.
+    """
+    kind, field = analysis_branches()[branch]
+    return _open(Path(path), kind, field)
 
 
 def open_bootstraps(path: str | Path, of: str) -> xr.Dataset:
@@ -55,7 +84,7 @@ def open_bootstraps(path: str | Path, of: str) -> xr.Dataset:
         return _open_normalisers(Path(path))
     if of not in ("training", "test"):
         raise StoreError(f"of={of!r} must be 'training', 'test' or 'normaliser'")
-    return _open(Path(path), f"bootstrap-{of}", "bootstraps")
+    return open_branch(path, f"bootstraps/{of}")
 
 
 def open_together(path: str | Path) -> xr.Dataset:
@@ -74,7 +103,7 @@ def open_together(path: str | Path) -> xr.Dataset:
     DamagedError
         If a file of them is not what was written.
     """
-    return _open(Path(path), "together", "together")
+    return open_branch(path, "together")
 
 
 def open_lowpass(path: str | Path) -> xr.Dataset:
@@ -94,7 +123,7 @@ def open_lowpass(path: str | Path) -> xr.Dataset:
     DamagedError
         If a file of them is not what was written.
     """
-    return _open(Path(path), "lowpass", "lowpass")
+    return open_branch(path, "lowpass")
 
 
 def has_lowpass(path: str | Path) -> bool:
@@ -174,16 +203,6 @@ def _stored(store: StudyStore, kind: str) -> dict[Path, dict[str, str]]:
     return done | laid_analyses(store, f"{kind}-")
 
 
-BRANCHES = {
-    "lowpass": open_lowpass,
-    "together": open_together,
-    "bootstraps/training": lambda path: open_bootstraps(path, of="training"),
-    "bootstraps/test": lambda path: open_bootstraps(path, of="test"),
-    "bootstraps/normaliser": lambda path: open_bootstraps(path, of="normaliser"),
-}
-"""Analyses by their place in the tree, and what opens each alone."""
-
-
 def open_tree(path: str | Path) -> xr.DataTree:
     """Open everything that a study found, lazily.
 
@@ -196,7 +215,8 @@ def open_tree(path: str | Path) -> xr.DataTree:
     -------
     xarray.DataTree
         ``fits``, the dataset of ``open_results``, and those of ``lowpass``, ``together``, ``bootstraps/training``,
-        ``bootstraps/test`` and ``bootstraps/normaliser`` that the study has. ``tree["lowpass"].dataset`` is one.
+        ``bootstraps/test``, ``bootstraps/normaliser`` and any further analysis that the study has.
+        ``tree["lowpass"].dataset`` is one.
 
     Raises
     ------
@@ -206,7 +226,8 @@ def open_tree(path: str | Path) -> xr.DataTree:
         If a file of what it found is not what was written.
     """
     found = {"fits": open_results(path)}
-    for name, opened in BRANCHES.items():
+    openers = {branch: partial(open_branch, branch=branch) for branch in analysis_branches()}
+    for name, opened in {**openers, "bootstraps/normaliser": partial(open_bootstraps, of="normaliser")}.items():
         try:
             found[name] = opened(path)
         except DamagedError:

@@ -94,19 +94,7 @@ def settings_lines(study: StudySettings) -> list[Line]:
         lines.append(("delay", f"the first bin of a response begins {study.delay:g} s after the onset of its sound"))
     lines += [(f"network {network.name}", _network(network)) for network in study.networks]
     lines += [("ridge", _ridge(study.ridge)), ("reliability", _reliability(study.reliability))]
-    lines += [
-        (f"{t.network}, layers together", f"{_layers(t.layers)}; bands: {t.bands}; {t.candidates} candidates")
-        for t in study.together
-    ]
-    lines += [
-        (f"{p.network} {p.weights}, layer {p.layer}, low-passed", f"bins of {_list(p.lowpass_bins)} ms")
-        for p in study.lowpass
-    ]
-    for b in study.bootstraps:
-        asked = [f"fitted on {_list(b.training_percent)} % of the training sounds"] if b.training_percent else []
-        if b.test_percent:
-            asked.append(f"tested on {_list(b.test_percent)} % of the test sounds, {_list(b.n_repeats)} repeats")
-        lines.append((f"{b.network} {b.weights}, layer {b.layer}, drawn", f"{'; '.join(asked)}; {b.draws} draws"))
+    lines += [settings.summary() for _, settings in study.analyses()]
     return lines
 
 

@@ -40,7 +40,7 @@ REVISION = 2
 
 
 @dataclass(frozen=True)
-class TrainingDrawn(Finding):
+class BootstrappedTraining(Finding):
     """Fits on drawn training stimuli."""
 
     draws: int = 0
@@ -51,10 +51,9 @@ class TrainingDrawn(Finding):
 
 
 @dataclass(frozen=True)
-class TestDrawn(Finding):
+class BootstrappedTest(Finding):
     """Tests on drawn stimuli and repeats."""
 
-    __test__ = False  # no class of tests
     draws: int = 0
     seed: int = 0
     left_out: dict[str, str] = field(default_factory=dict)
@@ -72,7 +71,7 @@ def settings_of(study: StudySettings, item: BootstrapTraining | BootstrapTest) -
     return next(b for b in study.bootstraps if (b.network, b.layer, b.weights) == wanted)
 
 
-def bootstrap_training(item: BootstrapTraining, job: Job) -> TrainingDrawn:
+def bootstrap_training(item: BootstrapTraining, job: Job) -> BootstrappedTraining:
     """Fit on drawn training stimuli, each weighted by how often it was drawn, and test on all test stimuli.
 
     Folds are dealt among the stimuli drawn, so that one drawn twice is never both fitted and held out. A draw of fewer
@@ -113,10 +112,10 @@ def bootstrap_training(item: BootstrapTraining, job: Job) -> TrainingDrawn:
                     r[draw, units], alpha[draw, units] = found, to_numpy(solution.alpha)[own]
     ds = xr.Dataset({"r": (("draw", UNIT), r), "alpha": (("draw", UNIT), alpha)}, attrs={"seed": settings.seed})
     files = store_analysis(job.store, item.key, ds, item.place)
-    return TrainingDrawn(draws=settings.draws, draws_of_too_few_stimuli=too_few, seed=settings.seed, files=files)
+    return BootstrappedTraining(draws=settings.draws, draws_of_too_few_stimuli=too_few, seed=settings.seed, files=files)
 
 
-def bootstrap_test(item: BootstrapTest, job: Job) -> TestDrawn:
+def bootstrap_test(item: BootstrapTest, job: Job) -> BootstrappedTest:
     """Fit once on all training stimuli, and test on drawn test stimuli and repeats.
 
     Raises
@@ -161,7 +160,7 @@ def bootstrap_test(item: BootstrapTest, job: Job) -> TestDrawn:
         attrs={"seed": settings.seed},
     )
     files = store_analysis(job.store, item.key, ds, item.place)
-    return TestDrawn(draws=settings.draws, seed=settings.seed, left_out=left_out, files=files)
+    return BootstrappedTest(draws=settings.draws, seed=settings.seed, left_out=left_out, files=files)
 
 
 def _fit_drawn(
@@ -239,7 +238,7 @@ def _training_cost(context: Context, item: BootstrapTraining, device: str) -> Co
 
 TRAINING_BOOTSTRAPS = WorkKind(
     item=BootstrapTraining,
-    finding=TrainingDrawn,
+    finding=BootstrappedTraining,
     items=_items,
     inputs=_training_inputs,
     outputs=analysis_group,
@@ -248,7 +247,7 @@ TRAINING_BOOTSTRAPS = WorkKind(
 )
 TEST_BOOTSTRAPS = WorkKind(
     item=BootstrapTest,
-    finding=TestDrawn,
+    finding=BootstrappedTest,
     items=lambda _: (),  # the same settings ask for both, in their order
     inputs=_test_inputs,
     outputs=analysis_group,
