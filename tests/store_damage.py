@@ -30,9 +30,7 @@ def vouch_for_changes(store: StudyStore, group: Path) -> None:
         vouched = {} if receipt is None else receipt.files.get(store.name(group), {})
         if vouched and group != store.results:  # fits call their files by place
             files = {**receipt.files, store.name(group): {key: digest_file(group / key) for key in vouched}}
-            write_receipt(
-                store, path.parent.name, path.stem, replace(receipt, details={**receipt.details, "files": files})
-            )
+            write_receipt(store, path.parent.name, path.stem, receipt.with_files(files))
 
 
 def forget_models(store: StudyStore) -> None:
@@ -41,5 +39,5 @@ def forget_models(store: StudyStore) -> None:
         receipt = read_receipt(store, "fit", path.stem)
         assert receipt is not None
         files = {group: of for group, of in receipt.files.items() if not group.startswith("models/")}
-        write_receipt(store, "fit", path.stem, replace(receipt, details={**receipt.details, "files": files}))
+        write_receipt(store, "fit", path.stem, receipt.with_files(files))
     shutil.rmtree(store.root / "models")

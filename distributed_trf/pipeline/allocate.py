@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -194,8 +193,7 @@ def follow(store: StudyStore) -> Callable[[Place, dict[str, str]], None]:
         if receipt is not None and receipt.files[group] != files:
             was = receipt.files[group]
             both = {name: " ".join(dict.fromkeys([new, *was[name].split()])) for name, new in files.items()}
-            details = {**receipt.details, "files": {**receipt.files, group: both}}
-            write_receipt(store, FIT, key, replace(receipt, details=details))
+            write_receipt(store, FIT, key, receipt.with_files({**receipt.files, group: both}))
 
     return moved
 

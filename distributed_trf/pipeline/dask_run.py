@@ -180,7 +180,7 @@ def _explain(future: Any, tried: int) -> str:
         return f"its workers were lost again and again, most likely out of memory; {MORE_MEMORY}"
     error = future.exception()
     if isinstance(error, DeviceLostError):
-        return f"{LOST + 1} GPUs were lost at it, one after another: {error}"
+        return f"{LOST + 1} GPUs were lost while running it, one after another: {error}"
     return f"{type(error).__name__}: {error} (tried {tried} times)"
 
 

@@ -102,7 +102,7 @@ class Outcome:
 def execute(task: Task, release_slot: ReleaseSlot = keep_slot) -> Outcome:
     """Do one work item: in a plain loop or on a worker, the numbers are the same.
 
-    An extraction calls ``release_slot`` before it writes, so that its worker may hear the next batch meanwhile.
+    An extraction calls ``release_slot`` before it writes, so that its worker may begin the next batch meanwhile.
 
     An error that is about the input fails the item for good and is remembered; any other one is raised, and the driver
     decides whether to try again. A task that finds its own receipt, because its worker was lost after writing it, is
@@ -127,8 +127,9 @@ def _execute(task: Task, release_slot: ReleaseSlot, *, beside: bool) -> Outcome 
                 if not beside:
                     return None
                 if claimed.holder.digest not in (wanted, ""):
-                    return fail(task, f"{claimed.holder} is at it with other settings or inputs; end that process")
-                logger.warning("%s %s: %s is at it as well", task.item.stage, task.item.key, claimed.holder)
+                    why = f"{claimed.holder} is running this item with other settings or inputs; end that process"
+                    return fail(task, why)
+                logger.warning("%s %s: %s is running this item as well", task.item.stage, task.item.key, claimed.holder)
             return _claimed(task, claimed, release_slot)
     except DamagedError as error:
         return fail(task, str(error), error.path)
@@ -172,7 +173,7 @@ def _claimed(task: Task, claimed: Claim, release_slot: ReleaseSlot) -> Outcome:
 def _hung(task: Task, times: int, last: Holder) -> str:
     limit = "" if task.limit is None else f" for {task.limit:g} s"
     return (
-        f"it hung: {times} processes were at it{limit} and were ended; the last one, {last}, was in "
+        f"it hung: {times} processes were running it{limit} and were ended; the last one, {last}, was in "
         f"{where(last.stacks)}; if the item only needs longer, raise `item_limit` in the recipe"
     )
 

@@ -174,7 +174,7 @@ class Model:
         found = []
         for batch in range(len(features.layout.batches)):
             receipt = read_receipt(self._store, Extract.stage, Extract(stimuli, network, weights, batch).key)
-            found.append(receipt.details["digests"].get(str(layer)) if receipt else None)
+            found.append(receipt.digests.get(str(layer)) if receipt else None)
         if digest(found) != self._fit.fingerprint["features"]:
             raise StoreError(
                 f"{features.path}: the features in store are not those that {self.stored.path} was fitted on; run the "

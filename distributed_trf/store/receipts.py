@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +121,10 @@ class Receipt:
         digests = {**self.digests, **new.digests}
         files = {g: {**self.files.get(g, {}), **new.files.get(g, {})} for g in {**self.files, **new.files}}
         return Receipt({**self.fingerprint, **new.fingerprint}, {**new.details, "digests": digests, "files": files})
+
+    def with_files(self, files: dict[str, dict[str, str]]) -> Receipt:
+        """Return the same receipt, for files of other content."""
+        return replace(self, details={**self.details, "files": files})
 
     def only(self, parts: Collection[str]) -> Receipt:
         """Return a receipt for some parts alone, given what follows ``PART`` in their names; others have no parts."""

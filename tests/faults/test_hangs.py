@@ -43,7 +43,7 @@ def test_item_that_never_ends__fails_after_its_attempts_and_is_tried_again_by_th
     assert done.states()[f"fit {item.key}"] == "pending"  # its process is dead
     outcome = execute(task)
     assert not outcome.ok
-    assert "it hung: 3 processes were at it for 0.5 s and were ended" in outcome.message
+    assert "it hung: 3 processes were running it for 0.5 s and were ended" in outcome.message
     assert done.run_here().ok
     done.assert_undisturbed()
 

@@ -76,7 +76,7 @@ def test_item_that_loses_every_gpu__fails_after_some(tasks, client, monkeypatch,
     monkeypatch.setattr("distributed_trf.pipeline.dask_run.execute_on_worker", lose)
     (outcome,) = run_on(client, tasks[:1], attempts=1)
     assert len((tmp_path / "tried").read_text()) == LOST + 1
-    assert outcome.message == f"{LOST + 1} GPUs were lost at it, one after another: {where}"
+    assert outcome.message == f"{LOST + 1} GPUs were lost while running it, one after another: {where}"
 
 
 @pytest.mark.parametrize(

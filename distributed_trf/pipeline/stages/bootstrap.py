@@ -20,8 +20,8 @@ from distributed_trf.pipeline.costs.operations import Cost
 from distributed_trf.pipeline.findings import Files, Finding, Remarks
 from distributed_trf.pipeline.items import BootstrapTest, BootstrapTraining
 from distributed_trf.pipeline.stages.design_data import LayerData
-from distributed_trf.pipeline.stages.fit import collect, fit_inputs
-from distributed_trf.pipeline.stages.fold_groups import training_times, training_trials
+from distributed_trf.pipeline.stages.fit import fit_inputs
+from distributed_trf.pipeline.stages.fold_groups import collect, training_times, training_trials
 from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.study_scope import ItemSource
 from distributed_trf.pipeline.work_kind import Job, Upstream, WorkKind, analysis_group

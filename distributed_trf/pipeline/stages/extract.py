@@ -165,7 +165,7 @@ def _cost(context: Context, item: Extract, device: str) -> Cost:
     # A GPU takes what its free memory holds, in as many passes as that needs: at least one sound.
     at_once = 1 if on_gpu else context.study.extraction.heard(device)
     passes = [lengths[k : min(k + at_once, last)] for k in range(first, last, at_once)]
-    heard = max(expected_work(table, item.weights, of_one).hearing for of_one in passes)
+    one_pass = max(expected_work(table, item.weights, of_one).hearing for of_one in passes)
     # Frames of which fewer go to the store, and their spectrum, in double precision: of the sound that has most.
     resampled = max(
         (
@@ -176,12 +176,12 @@ def _cost(context: Context, item: Extract, device: str) -> Cost:
         ),
         default=0,
     )
-    # Features that are heard, those of the batch before, which are written meanwhile, and of one layer the chunk and
+    # Features of the pass, those of the batch before, which are written meanwhile, and of one layer the chunk and
     # what goes into it.
     written = layout.bytes // len(layout.batches)
     kept = 2 * written + 3 * max(4 * layout.slot(x) * x.width for x in layout.layers)
     loading = work.weights if loads_file(item.weights) else 0  # a file's tensors beside the network's own
-    hearing = heard + resampled
+    hearing = one_pass + resampled
     samples = sum(lengths[first:last])
     operations = Operations(transform=work.flops) if table.is_spectrogram else Operations(single=work.flops)
     return Cost(

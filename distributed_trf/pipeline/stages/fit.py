@@ -8,16 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from distributed_trf.arrays import Array, all_to_device, namespace, to_numpy
+from distributed_trf.arrays import Array, to_numpy
 from distributed_trf.config.study import StudySettings
-from distributed_trf.errors import RecordingError
 from distributed_trf.pipeline.costs.fit_cost import fit_cost
 from distributed_trf.pipeline.costs.operations import Cost
 from distributed_trf.pipeline.findings import Files, Finding, Remarks
 from distributed_trf.pipeline.items import Extract, Fit, ReadSession, Source
 from distributed_trf.pipeline.stages.design_data import LayerData
 from distributed_trf.pipeline.stages.extract import Extracted
-from distributed_trf.pipeline.stages.fold_groups import FoldGroup, fold_groups
+from distributed_trf.pipeline.stages.fold_groups import FoldGroup, collect
 from distributed_trf.pipeline.stages.read_recordings import SessionRead
 from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.study_scope import ItemSource
@@ -29,8 +28,7 @@ from distributed_trf.store.results import session_units, write_fit
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.timing import timed
 from distributed_trf.trf.crossval import Fit as Solution
-from distributed_trf.trf.crossval import Folds, at_edges, fit_folds
-from distributed_trf.trf.fold_collector import FoldCollector
+from distributed_trf.trf.crossval import at_edges, fit_folds
 from distributed_trf.trf.lags import drive, drive_rounding, lag_samples
 
 REVISION = 3
@@ -135,59 +133,6 @@ def fit_units(
             for name, column in found.items():
                 results[name][units] = column
     return results, solved, _summary(results, data, study, left_out, [solution for _, solution in solved])
-
-
-def collect(
-    data: LayerData, study: StudySettings, device: str
-) -> tuple[list[tuple[FoldGroup, Folds]], list[Array], dict[str, str]]:
-    """Read features once and sum up the training stimuli for each fold group of sessions.
-
-    Returns
-    -------
-    collected, test, left_out
-        Cohorts with the sums of their folds; the test stimuli's features; why sessions are left out.
-
-    Raises
-    ------
-    RecordingError
-        If no session is left.
-    """
-    found, left_out = fold_groups(data.counts, data.training, study.ridge, study.training)
-    if not found:
-        raise RecordingError(f"no session can be fitted: {'; '.join(f'{s}: {why}' for s, why in left_out.items())}")
-    collectors = [_collector(fold_group, data, study, device) for fold_group in found]
-    test: dict[str, Array] = {}
-    for batch in data.batches():
-        # Copies, lest they keep all of a batch in memory.
-        test |= {i: namespace(x).asarray(x, copy=True) for i, x in batch.items() if i in data.test_ids}
-        training = [i for i in batch if i not in test]
-        if not training:
-            continue
-        for fold_group, collector in zip(found, collectors, strict=True):
-            responses, heard = zip(*(fold_group.responses(i, data.bins[i]) for i in training), strict=True)
-            for i, trials, groups in zip(training, all_to_device(responses, device), heard, strict=True):
-                for k in range(trials.shape[0]):
-                    collector.add(fold_group.fold_of[i], batch[i], trials[k, :, :], groups)
-    sums = [collector.folds() for collector in collectors]
-    return list(zip(found, sums, strict=True)), [test[i] for i in data.test_ids], left_out
-
-
-def _collector(fold_group: FoldGroup, data: LayerData, study: StudySettings, device: str) -> FoldCollector:
-    """Prepare the sums of a fold group; the solver is chosen by shape alone, the same on every machine."""
-    ridge = study.ridge
-    collector = FoldCollector(
-        data.lags,
-        data.lead_in,
-        ridge.n_folds,
-        fold_group.groups,
-        standardize=ridge.standardize,
-        scaling=ridge.scaling,
-        solver=ridge.solver,
-        precision=ridge.precision,
-    )
-    rows = sum(data.bins[i] * fold_group.times[i] for i in data.training)
-    collector.choose(rows, sum(data.widths), len(ridge.penalties), device=device, free=float("inf"))
-    return collector
 
 
 @timed("test")

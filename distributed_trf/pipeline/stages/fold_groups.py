@@ -1,7 +1,8 @@
-"""Sessions that are fitted together: they share folds, and those that heard the same stimuli form a group.
+"""Sessions that are fitted together, and their sums: they share folds, and those with the same stimuli form a group.
 
-Where every presentation of a training stimulus is a trial, stimuli count as often as a session heard them, so that only
-sessions that heard each equally often share their sums; what a session did not hear counts once, as elsewhere.
+Where every presentation of a training stimulus is a trial, a stimulus counts as often as it was presented to a session,
+so that only sessions with equal numbers of presentations share their sums; what was not presented to a session counts
+once, as elsewhere.
 """
 
 from __future__ import annotations
@@ -12,9 +13,13 @@ from itertools import groupby
 
 import numpy as np
 
-from distributed_trf.config.study import RidgeSettings, Training
+from distributed_trf.arrays import Array, all_to_device, namespace
+from distributed_trf.config.study import RidgeSettings, StudySettings, Training
+from distributed_trf.errors import RecordingError
+from distributed_trf.pipeline.stages.design_data import LayerData
 from distributed_trf.store.counts import Counts
-from distributed_trf.trf.crossval import assign_folds
+from distributed_trf.trf.crossval import Folds, assign_folds
+from distributed_trf.trf.fold_collector import FoldCollector
 
 
 @dataclass(frozen=True)
@@ -28,11 +33,11 @@ class FoldGroup:
     presented: Training
     """Which presentations of it those are."""
     sessions: dict[str, Counts]
-    """Ordered so that those that heard the same training stimuli stand together."""
+    """Ordered so that those with the same training stimuli stand together."""
 
     @property
     def groups(self) -> list[int]:
-        """Number of units in each group of sessions that heard the same training stimuli."""
+        """Number of units in each group of sessions with the same training stimuli."""
         return [sum(c.train.shape[1] for c in group) for group in self._groups()]
 
     def columns(self) -> dict[str, slice]:
@@ -41,9 +46,9 @@ class FoldGroup:
         return {s: slice(end - c.train.shape[1], end) for (s, c), end in zip(self.sessions.items(), ends, strict=True)}
 
     def responses(self, stimulus: str, bins: int) -> tuple[np.ndarray, list[bool]]:
-        """Responses of all units to a training stimulus, shape (its trials, bins, U), and which groups heard it.
+        """Responses of all units to a training stimulus, shape (its trials, bins, U), and which groups it was for.
 
-        Units that did not hear it have zeros.
+        Units to which it was not presented have zeros.
         """
         blocks = [
             training_trials(c, stimulus, self.presented)
@@ -67,7 +72,7 @@ def training_trials(counts: Counts, stimulus: str, presented: Training) -> np.nd
 
 
 def training_times(counts: Counts, presented: Training) -> dict[str, int]:
-    """Return how many trials each training stimulus that a session heard makes."""
+    """Return how many trials each training stimulus that was presented to a session makes."""
     times = counts.presentations if presented == "all" else (1,) * len(counts.train_ids)
     return dict(zip(counts.train_ids, times, strict=True))
 
@@ -84,9 +89,9 @@ def fold_groups(
     training
         Training stimuli of the set, in its order.
     ridge
-        With ``folds: shared`` the set's stimuli are dealt once, and each session has those of each fold that it heard.
-        With ``per_session``, and where the common deal would leave a session's fold empty, its own stimuli are dealt;
-        what it did not hear stays where the common deal puts it.
+        With ``folds: shared`` the set's stimuli are dealt once, and each session has those of each fold that were
+        presented to it. With ``per_session``, and where the common deal would leave a session's fold empty, its own
+        stimuli are dealt; what was not presented to it stays where the common deal puts it.
     presented
         Which presentations of a training stimulus are fitted.
 
@@ -119,3 +124,56 @@ def fold_groups(
 def _deal(ids: Sequence[str], ridge: RidgeSettings) -> dict[str, int]:
     dealt = assign_folds(len(ids), ridge.n_folds, ridge.seed)
     return {ids[i]: k for k, fold in enumerate(dealt) for i in fold}
+
+
+def collect(
+    data: LayerData, study: StudySettings, device: str
+) -> tuple[list[tuple[FoldGroup, Folds]], list[Array], dict[str, str]]:
+    """Read features once and sum up the training stimuli for each fold group of sessions.
+
+    Returns
+    -------
+    collected, test, left_out
+        Cohorts with the sums of their folds; the test stimuli's features; why sessions are left out.
+
+    Raises
+    ------
+    RecordingError
+        If no session is left.
+    """
+    found, left_out = fold_groups(data.counts, data.training, study.ridge, study.training)
+    if not found:
+        raise RecordingError(f"no session can be fitted: {'; '.join(f'{s}: {why}' for s, why in left_out.items())}")
+    collectors = [_collector(fold_group, data, study, device) for fold_group in found]
+    test: dict[str, Array] = {}
+    for batch in data.batches():
+        # Copies, lest they keep all of a batch in memory.
+        test |= {i: namespace(x).asarray(x, copy=True) for i, x in batch.items() if i in data.test_ids}
+        training = [i for i in batch if i not in test]
+        if not training:
+            continue
+        for fold_group, collector in zip(found, collectors, strict=True):
+            responses, presented = zip(*(fold_group.responses(i, data.bins[i]) for i in training), strict=True)
+            for i, trials, groups in zip(training, all_to_device(responses, device), presented, strict=True):
+                for k in range(trials.shape[0]):
+                    collector.add(fold_group.fold_of[i], batch[i], trials[k, :, :], groups)
+    sums = [collector.folds() for collector in collectors]
+    return list(zip(found, sums, strict=True)), [test[i] for i in data.test_ids], left_out
+
+
+def _collector(fold_group: FoldGroup, data: LayerData, study: StudySettings, device: str) -> FoldCollector:
+    """Prepare the sums of a fold group; the solver is chosen by shape alone, the same on every machine."""
+    ridge = study.ridge
+    collector = FoldCollector(
+        data.lags,
+        data.lead_in,
+        ridge.n_folds,
+        fold_group.groups,
+        standardize=ridge.standardize,
+        scaling=ridge.scaling,
+        solver=ridge.solver,
+        precision=ridge.precision,
+    )
+    rows = sum(data.bins[i] * fold_group.times[i] for i in data.training)
+    collector.choose(rows, sum(data.widths), len(ridge.penalties), device=device, free=float("inf"))
+    return collector

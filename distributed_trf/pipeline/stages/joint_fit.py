@@ -20,7 +20,8 @@ from distributed_trf.pipeline.findings import Files, Finding, Remarks
 from distributed_trf.pipeline.items import FitTogether
 from distributed_trf.pipeline.stages.design_data import LayerData
 from distributed_trf.pipeline.stages.extract import network_settings
-from distributed_trf.pipeline.stages.fit import collect, fit_inputs, median_r
+from distributed_trf.pipeline.stages.fit import fit_inputs, median_r
+from distributed_trf.pipeline.stages.fold_groups import collect
 from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.study_scope import ItemSource
 from distributed_trf.pipeline.work_kind import Job, Upstream, WorkKind, analysis_group

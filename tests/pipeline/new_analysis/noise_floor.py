@@ -15,7 +15,8 @@ from distributed_trf.pipeline.costs.fit_cost import fit_cost
 from distributed_trf.pipeline.findings import Files, Finding, Remarks
 from distributed_trf.pipeline.items import LayerAnalysis
 from distributed_trf.pipeline.stages.design_data import LayerData
-from distributed_trf.pipeline.stages.fit import collect, fit_inputs, median_r
+from distributed_trf.pipeline.stages.fit import fit_inputs, median_r
+from distributed_trf.pipeline.stages.fold_groups import collect
 from distributed_trf.pipeline.study_scope import ItemSource
 from distributed_trf.pipeline.work_kind import Job, Upstream, WorkKind, analysis_group
 from distributed_trf.store.analyses import store_analysis
