@@ -8,9 +8,10 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from difflib import unified_diff
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from typer.main import get_command
 
@@ -58,17 +59,22 @@ def exported(module: Any) -> Iterator[str]:
                 yield f"{name}.{attribute}: {inspect.get_annotations(found.fget)['return']}"
             elif inspect.isfunction(found):
                 yield f"{name}.{attribute}{signature(found)}"
-    if "Study" in module.__all__:
-        yield from data_fields(
-            "Study.run()", get_type_hints(module.Study.run, vars(import_module(module.Study.__module__)))["return"]
-        )
+        if name == "Study":
+            yield from returned(member)
 
 
-def data_fields(name: str, cls: type) -> Iterator[str]:
-    """Names and types of what a function returns."""
-    assert is_dataclass(cls)
-    yield from (f"{name}.{field.name}: {field.type}" for field in fields(cls))
-    yield from (f"{name}.{key}" for key, value in vars(cls).items() if isinstance(value, property))
+def returned(cls: type) -> Iterator[str]:
+    """What can be read of the objects that methods of a class return, whatever those are called."""
+    names = vars(import_module(cls.__module__))
+    for name, method in sorted(vars(cls).items()):
+        if name.startswith("_") or not inspect.isfunction(method):
+            continue
+        hint = get_type_hints(method, names)["return"]
+        parts = [hint, *(one for part in get_args(hint) for one in (part, *get_args(part)))]
+        for found in [part for part in parts if is_dataclass(part)]:
+            properties = [key for key, value in vars(found).items() if isinstance(value, property | cached_property)]
+            listed = sorted([field.name for field in fields(found)] + properties)
+            yield f"{cls.__name__}.{name}() gives: {', '.join(one for one in listed if not one.startswith('_'))}"
 
 
 def signature(function: Any) -> str:
