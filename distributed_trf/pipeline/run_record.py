@@ -85,10 +85,6 @@ class Report:
         """Return the report that a run wrote; a run of an older version knew fewer fields."""
         return cls(**{f.name: manifest[f.name] for f in fields(cls) if f.name in manifest})
 
-    def content(self) -> dict[str, Any]:
-        """Return what the manifest says of it."""
-        return {name: value for name, value in asdict(self).items() if name != "folder"}
-
 
 @dataclass(frozen=True)
 class PastRun:
@@ -118,7 +114,8 @@ class PastRun:
     @property
     def report(self) -> Report:
         """What it did so far."""
-        return Report.of_manifest(self.manifest)
+        known = {f.name for f in fields(Report)}  # a run of an older version wrote fewer
+        return Report(**{name: value for name, value in self.manifest.items() if name in known})
 
     @property
     def provenance(self) -> Mapping[str, Any]:
@@ -200,7 +197,8 @@ def write_manifest(
         "state": state,
         "recipe": recipe,
         "workers": workers,
-        **report.content(),
+        "seconds": report.seconds,
+        **{name: value for name, value in asdict(report).items() if name not in ("seconds", "folder")},
         SESSIONS: sessions,
         SOUNDS: n_sounds,
         "updated": now(),

@@ -14,8 +14,7 @@ from distributed_trf.pipeline.events import ItemEnded
 SMALL = {"name": "small_whisper", "weights": ["reset"], "layers": [0]}
 
 
-@pytest.mark.parametrize("item", [None, "1/1"])
-@pytest.mark.parametrize("broken_off", [False, True])
+@pytest.mark.parametrize(("item", "broken_off"), [(None, False), ("1/1", True)])
 def test_run__in_this_process_lets_go_of_its_networks(write_study, item, broken_off):
     """A notebook lives on after the run, which may hold gigabytes of weights."""
     write_study(networks=[SMALL], reliability=None)
