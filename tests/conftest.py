@@ -14,7 +14,6 @@ import pytest
 import yaml
 from scipy.io import loadmat, savemat
 
-from distributed_trf.config.study import StudySettings
 from distributed_trf.pipeline.study import Study
 from distributed_trf.recordings.simulation.simulate import simulate
 from tests.clusters.slurm.one_node_slurm import OneNodeSlurm, missing
@@ -155,7 +154,8 @@ def saved_study(made_once: Callable[..., Path], recordings: Path) -> Path:
             "reliability": {"draws": 500, "shifts": 99},
             "save_models": True,
         }
-        assert Study(StudySettings.model_validate(study)).run(None).ok
+        (folder / "study.yaml").write_text(yaml.safe_dump(study))
+        assert Study.load(folder / "study.yaml").run(None).ok
 
     return made_once("saved", fill) / "study"
 
