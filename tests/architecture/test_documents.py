@@ -20,7 +20,7 @@ NAMES = (
 DOCUMENTS = {name: (ROOT / name).read_text() for name in NAMES}
 FOLDERS = "distributed_trf|tests|scripts|configs|cluster|docs|notebooks|\\.github|\\.ci"
 WRITTEN = re.compile(r"^```\w*\n.*?^```\n", flags=re.DOTALL | re.MULTILINE)
-TO_WRITE = re.compile(r"power|twoconv|himem|mine")
+TO_WRITE = re.compile(r"power|twoconv|lag_profile|himem|mine")
 """Of files that a reader is told to write."""
 TERM = re.compile(r"^\| ([^|]+?) \| [^|]", flags=re.MULTILINE)
 
