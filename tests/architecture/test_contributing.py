@@ -42,6 +42,32 @@ r = open_results("study").r
 print(json.dumps({name: int(np.isfinite(r.sel(network=name)).sum()) for name in ("power", "twoconv")}))
 """
 
+ANALYSIS = """
+from pathlib import Path
+import numpy as np
+from distributed_trf import Study, open_tree
+from distributed_trf.cli.app import app
+from distributed_trf.pipeline.status import State
+
+if __name__ == "__main__":
+    study = Study.load("study.yaml")
+    ((planned, cost),) = [(p, cost) for p, cost in study.plan() if p.item.key.startswith("lag-profile-")]
+    assert planned.state is State.WAITING, planned
+    assert cost.flops > 0
+    report = study.run("local")
+    assert report.ok, report
+    assert report.done["analyse"] == 1
+    again = study.run("local")
+    assert again.folder is None, again
+    (study.output / f"receipts/analyse/{planned.item.key}.json").unlink()
+    assert study.run(None).done == {"read": 0, "assess": 0, "extract": 0, "fit": 0, "analyse": 1}
+    found = open_tree(study.output)["lag_profile"].dataset
+    assert np.isfinite(found["r"]).all()
+    assert np.isfinite(found["normaliser"]).all()
+    app(["report", "study.yaml", "--output", "report.html"], standalone_mode=False)
+    assert "fitted at each lag alone" in Path("report.html").read_text()
+"""
+
 
 def apply(lines, path):
     """Add the lines with + and take out those with -; the others, which are there, say where."""
@@ -140,3 +166,10 @@ def test_recording_format__is_read_by_a_study_of_the_new_networks(run, checkout,
         run("-c", STUDY.replace("CHECKOUT", str(checkout)), folder=tmp_path).splitlines()[-1]
         == '{"power": 4, "twoconv": 8}'
     )
+
+
+def test_analysis__is_planned_done_on_workers_resumed_opened_and_reported(run, workplace, write_study):
+    profile = {"network": "mel_librosa", "layer": 0, "weights": "fixed"}
+    write_study(networks=[{"name": "mel_librosa"}], lag_profile=[profile])
+    (workplace / "run.py").write_text(ANALYSIS)
+    run("run.py", folder=workplace)

@@ -1,1 +1,1 @@
-"""What items will take: counted, measured, and held against what workers have."""
+"""What items will take, counted before anything is spent."""
