@@ -127,8 +127,8 @@ class _Fits:
 
     def __init__(self, context: Context, done: Sequence[Item]) -> None:
         store = self._store = context.store
-        self._asked = {item.key: item for item in items(context, FIT)}
-        self._expectations = Dependencies(context)
+        self._items = {item.key: item for item in items(context, FIT)}
+        self._dependencies = Dependencies(context)
         self._receipts = {receipt.stem for receipt in store.receipts.glob(f"{FIT}/*.json")}
         self.done = {item.key: item.place for item in done if isinstance(item, Fit)}
         filled = filled_places(store.results) if allocation_if_any(store.root, store.results) is not None else set()
@@ -141,10 +141,10 @@ class _Fits:
     def _outlasts(self, key: str, place: Place) -> bool:
         if key not in self._receipts:
             return False
-        if key not in self._asked:
+        if key not in self._items:
             return True
         try:
-            self._expectations.of(self._asked[key])
+            self._dependencies.of(self._items[key])
         except Waiting:
             return True
         return False
@@ -157,7 +157,7 @@ class _Fits:
 
     def is_done_now(self, key: str) -> bool:
         """Tell whether a fit that the study asks for has been done meanwhile."""
-        return key in self._asked and self._expectations.receipt(self._asked[key]) is not None
+        return key in self._items and self._dependencies.receipt(self._items[key]) is not None
 
 
 def _lay(context: Context, of: _Fits) -> bool:

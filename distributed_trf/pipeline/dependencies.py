@@ -122,14 +122,14 @@ class Dependencies:
         changes no number. It is missed only where the study asks for it.
         """
         store = self._context.store
-        model, asked = store.model(*item.place) if isinstance(item, Fit) else None, self._context.study.save_models
-        if model is not None and asked and store.name(model) not in receipt.files:
+        model, keeps = store.model(*item.place) if isinstance(item, Fit) else None, self._context.study.save_models
+        if model is not None and keeps and store.name(model) not in receipt.files:
             return "its model was not saved"
         if isinstance(item, ReadSession) and read_receipt(store, SPIKES, item.key) is None:
             return "the receipt of its spikes is damaged or gone"
         for group, files in receipt.files.items():
             path = store.root / group
-            if path == model and not asked:
+            if path == model and not keeps:
                 continue
             try:
                 if isinstance(item, Extract | Fit) and path in (store.results, _features(store, item)):

@@ -196,7 +196,7 @@ class _RecordedInputs:
         if network not in self._changed:
             self._changed[network] = self._differing([Extract(*network, 0)])
         if (item.stimuli,) not in self._changed:
-            read = [ReadSession(item.stimuli, session) for session in self._scope.heard(item.stimuli)]
+            read = [ReadSession(item.stimuli, session) for session in self._scope.sessions_of(item.stimuli)]
             training = training_setting(self._study, map(self._receipt, read))
             self._changed[item.stimuli,] = self._differing(read) | fingerprint({"training": training})
         return self._changed[network] | self._changed[item.stimuli,]

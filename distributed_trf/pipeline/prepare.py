@@ -52,11 +52,11 @@ def _withdraw_stale(context: Context, planned: Sequence[Planned]) -> None:
     Whoever does an item takes one that carries its fingerprint for good, and only a survey looks whether what it
     vouches for is still there.
     """
-    expectations = Dependencies(context)
+    dependencies = Dependencies(context)
     for p in planned:
         if p.state is State.STALE:
             with claim(context.store, p.item.stage, p.item.key) as claimed:
-                if claimed.file is not None and expectations.receipt(p.item) is None:
+                if claimed.file is not None and dependencies.receipt(p.item) is None:
                     revoke_receipt(context.store, p.item.stage, p.item.key)
 
 

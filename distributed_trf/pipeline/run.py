@@ -214,7 +214,7 @@ class Run:
             state=state,
             recipe=self.recipe.model_dump(mode="json") if self.recipe else None,
             workers=list(self._proofs.values()),
-            sessions={stimuli: self.context.heard(stimuli) for stimuli in study.stimuli},
+            sessions={stimuli: self.context.sessions_of(stimuli) for stimuli in study.stimuli},
             n_sounds={name: len(stimuli) for name, stimuli in self.context.stimuli.items()},
         )
 

@@ -110,8 +110,8 @@ class Context:
         """Number of stimuli in each batch of an extraction."""
         return batch_sizes(len(self.stimuli[stimuli]), self.study.extraction.stored)
 
-    def heard(self, stimuli: str) -> tuple[str, ...]:
-        """Names of the sessions that heard a stimulus set."""
+    def sessions_of(self, stimuli: str) -> tuple[str, ...]:
+        """Names of the sessions that a stimulus set was presented to."""
         return tuple(session.name for session in self.recordings.heard(stimuli))
 
     def session(self, name: str) -> Session:

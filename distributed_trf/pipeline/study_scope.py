@@ -25,7 +25,7 @@ class ItemSource(Protocol):
     def study(self) -> StudySettings:
         """The study."""
 
-    def heard(self, stimuli: str) -> tuple[str, ...]:
+    def sessions_of(self, stimuli: str) -> tuple[str, ...]:
         """Names of the sessions that a stimulus set was presented to."""
 
     def batches(self, stimuli: str) -> tuple[int, ...]:
@@ -80,7 +80,7 @@ class FolderScope:
         """Whether all of a study's items can be listed; if not, its fits and analyses can."""
         return bool(self.n_sounds)
 
-    def heard(self, stimuli: str) -> tuple[str, ...]:
+    def sessions_of(self, stimuli: str) -> tuple[str, ...]:
         """Names of the sessions that a stimulus set was presented to."""
         return tuple(self.sessions[stimuli])
 

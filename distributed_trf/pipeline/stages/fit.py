@@ -233,7 +233,7 @@ def _scaling(study: StudySettings, fitted: Sequence[tuple[FoldGroup, Solution]])
 def fit_inputs(item: Source, upstream: Upstream, layers: Sequence[int], revision: int) -> dict[str, Any]:
     """Return what a fit on some layers depends on: features, responses and settings."""
     study = upstream.context.study
-    read = [ReadSession(item.stimuli, session) for session in upstream.context.heard(item.stimuli)]
+    read = [ReadSession(item.stimuli, session) for session in upstream.context.sessions_of(item.stimuli)]
     return {
         "features": [digests[str(layer)] for digests in _feature_digests(item, upstream) for layer in layers],
         "responses": _responses(item, upstream),

@@ -201,7 +201,7 @@ def _session_inputs(item: ReadSession, upstream: Upstream) -> dict[str, Any]:
 
 
 def _sessions(scope: ItemSource) -> Iterator[ReadSession]:
-    return (ReadSession(name, session) for name in scope.study.stimuli for session in scope.heard(name))
+    return (ReadSession(name, session) for name in scope.study.stimuli for session in scope.sessions_of(name))
 
 
 def _session_outputs(item: ReadSession, context: Context) -> Iterator[Path]:

@@ -125,7 +125,7 @@ def _bootstrap(
 def _items(scope: ItemSource) -> Iterator[Assess]:
     for stimuli in scope.study.stimuli if scope.study.reliability is not None else ():
         for bin_width in scope.study.bin_widths:
-            for session in scope.heard(stimuli):
+            for session in scope.sessions_of(stimuli):
                 yield Assess(stimuli, bin_width, session)
 
 
