@@ -21,6 +21,8 @@ from distributed_trf.store.study_store import StudyStore
 I = TypeVar("I", bound=Item)  # noqa: E741  an item
 F = TypeVar("F", bound=Finding)
 T = TypeVar("T")
+Inputs = dict[str, Any]
+"""What an item depends on, by name: anything that JSON can hold. Its fingerprint has a digest of each."""
 ReleaseSlot = Callable[[], None]
 """Gives back the slot of a task on its worker, as ``distributed.secede`` does; the task goes on beside the next."""
 
@@ -103,8 +105,8 @@ class WorkKind(Generic[I, F]):
     """What its receipt holds."""
     items: Callable[[ItemSource], Iterable[Item]]
     """Lists the items that a study has of this kind, and of others that the same settings ask for."""
-    inputs: Callable[[I, Upstream], dict[str, Any]]
-    """What an item depends on, by name: its fingerprint has a digest of each. May raise ``Waiting``."""
+    inputs: Callable[[I, Upstream], Inputs]
+    """What an item depends on; may raise ``Waiting``."""
     outputs: Callable[[I, Context], Iterator[Path]]
     """Groups that an item writes, or writes a part of, but for the results."""
     cost: Callable[[Context, I, str], Cost]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import product
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -24,7 +23,7 @@ from distributed_trf.pipeline.stages.fit import fit_inputs
 from distributed_trf.pipeline.stages.fold_groups import collect, training_times, training_trials
 from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.study_scope import ItemSource
-from distributed_trf.pipeline.work_kind import Job, Upstream, WorkKind, analysis_group
+from distributed_trf.pipeline.work_kind import Inputs, Job, Upstream, WorkKind, analysis_group
 from distributed_trf.store.analyses import store_analysis
 from distributed_trf.timing import timed
 from distributed_trf.trf.correlation_sums import PairedSums, bootstrap_r
@@ -219,13 +218,13 @@ def _items(scope: ItemSource) -> Iterator[BootstrapTraining | BootstrapTest]:
             yield BootstrapTest(stimuli, b.network, b.weights, b.layer, bin_width)
 
 
-def _training_inputs(item: BootstrapTraining, upstream: Upstream) -> dict[str, Any]:
+def _training_inputs(item: BootstrapTraining, upstream: Upstream) -> Inputs:
     settings = settings_of(upstream.context.study, item)
     drawn = {"bootstrap": [settings.sessions, settings.draws, settings.seed]}
     return fit_inputs(item, upstream, [item.layer], REVISION) | drawn
 
 
-def _test_inputs(item: BootstrapTest, upstream: Upstream) -> dict[str, Any]:
+def _test_inputs(item: BootstrapTest, upstream: Upstream) -> Inputs:
     settings = settings_of(upstream.context.study, item)
     drawn = {"bootstrap": [settings.sessions, settings.draws, settings.seed]}
     tested = {"test": [settings.test_percent, settings.n_repeats]}

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Any
 
 import numpy as np
 
@@ -24,7 +23,7 @@ from distributed_trf.pipeline.items import Extract, ReadSounds, layer_part
 from distributed_trf.pipeline.stages.read_recordings import SoundsRead
 from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.study_scope import ItemSource
-from distributed_trf.pipeline.work_kind import Job, ReleaseSlot, Upstream, WorkKind, network_and_stage
+from distributed_trf.pipeline.work_kind import Inputs, Job, ReleaseSlot, Upstream, WorkKind, network_and_stage
 from distributed_trf.store.allocation import read_allocation
 from distributed_trf.store.feature_arrays import write_batch
 from distributed_trf.store.features import NetworkFeatures
@@ -61,7 +60,7 @@ def network_settings(study: StudySettings, name: str) -> NetworkSettings:
     return next(network for network in study.networks if network.name == name)
 
 
-def extraction_settings(study: StudySettings, batch: int) -> dict[str, Any]:
+def extraction_settings(study: StudySettings, batch: int) -> Inputs:
     """Return the settings that a batch of features depends on, of any network."""
     return {
         "lead-in": study.lags.lead_in,
@@ -133,7 +132,7 @@ def _items(scope: ItemSource) -> Iterator[Extract]:
                     yield Extract(stimuli, network.name, weights, batch)
 
 
-def _inputs(item: Extract, upstream: Upstream) -> dict[str, Any]:
+def _inputs(item: Extract, upstream: Upstream) -> Inputs:
     study = upstream.context.study
     sounds = SoundsRead.of(upstream.require(ReadSounds(item.stimuli)))
     first = item.batch * study.extraction.stored
@@ -145,7 +144,7 @@ def _inputs(item: Extract, upstream: Upstream) -> dict[str, Any]:
     }
 
 
-def _network(item: Extract, context: Context) -> dict[str, Any]:
+def _network(item: Extract, context: Context) -> Inputs:
     """What the extractions of a network with some weights have in common."""
     settings, table = network_settings(context.study, item.network), context.tables[item.network]
     return {

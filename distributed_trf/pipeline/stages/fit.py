@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
@@ -20,7 +19,7 @@ from distributed_trf.pipeline.stages.fold_groups import FoldGroup, collect
 from distributed_trf.pipeline.stages.read_recordings import SessionRead
 from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.study_scope import ItemSource
-from distributed_trf.pipeline.work_kind import Job, Upstream, Waiting, WorkKind, network_and_stage
+from distributed_trf.pipeline.work_kind import Inputs, Job, Upstream, Waiting, WorkKind, network_and_stage
 from distributed_trf.store.fingerprint import library_versions
 from distributed_trf.store.models import unit_labels, write_model
 from distributed_trf.store.receipts import Receipt
@@ -79,7 +78,7 @@ def fit_layer(item: Fit, job: Job) -> Fitted:
     return replace(fitted, files=files)
 
 
-def fit_settings(study: StudySettings, bin_width: float, revision: int) -> dict[str, Any]:
+def fit_settings(study: StudySettings, bin_width: float, revision: int) -> Inputs:
     """Return what a fit depends on beside features and responses."""
     return {
         "lags": study.lags.model_dump(),
@@ -230,7 +229,7 @@ def _scaling(study: StudySettings, fitted: Sequence[tuple[FoldGroup, Solution]])
     return mean, np.where(inverse == 0, 0, 1 / np.where(inverse == 0, 1, inverse))
 
 
-def fit_inputs(item: Source, upstream: Upstream, layers: Sequence[int], revision: int) -> dict[str, Any]:
+def fit_inputs(item: Source, upstream: Upstream, layers: Sequence[int], revision: int) -> Inputs:
     """Return what a fit on some layers depends on: features, responses and settings."""
     study = upstream.context.study
     read = [ReadSession(item.stimuli, session) for session in upstream.context.sessions_of(item.stimuli)]
@@ -253,7 +252,7 @@ def _feature_digests(item: Source, upstream: Upstream) -> list[dict[str, str]]:
     return upstream.once(("features", *place), make)
 
 
-def _responses(item: Source, upstream: Upstream) -> dict[str, Any]:
+def _responses(item: Source, upstream: Upstream) -> Inputs:
     """Digests of the sessions' counts, and what units are called; a session that failed for good is left out."""
     found = {}
     for session in upstream.context.recordings.heard(item.stimuli):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -24,7 +23,7 @@ from distributed_trf.pipeline.stages.fit import fit_inputs, median_r
 from distributed_trf.pipeline.stages.fold_groups import collect
 from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.study_scope import ItemSource
-from distributed_trf.pipeline.work_kind import Job, Upstream, WorkKind, analysis_group
+from distributed_trf.pipeline.work_kind import Inputs, Job, Upstream, WorkKind, analysis_group
 from distributed_trf.store.analyses import store_analysis
 from distributed_trf.timing import timed
 from distributed_trf.trf.banded import band_candidates, band_drives, fit_banded, lagged_bands, variance_shares
@@ -125,7 +124,7 @@ def _items(scope: ItemSource) -> Iterator[FitTogether]:
                     yield FitTogether(stimuli, together.network, weights, bin_width)
 
 
-def _inputs(item: FitTogether, upstream: Upstream) -> dict[str, Any]:
+def _inputs(item: FitTogether, upstream: Upstream) -> Inputs:
     study, table = upstream.context.study, upstream.context.tables[item.network]
     inputs = fit_inputs(item, upstream, joint_layers(study, table, item), REVISION)
     return inputs | {"together": settings_of(study, item).model_dump()}

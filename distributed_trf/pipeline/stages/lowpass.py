@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import xarray as xr
 
@@ -16,7 +15,7 @@ from distributed_trf.pipeline.stages.design_data import LayerData
 from distributed_trf.pipeline.stages.fit import Fitted, fit_inputs, fit_units
 from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.study_scope import ItemSource
-from distributed_trf.pipeline.work_kind import Job, Upstream, WorkKind, analysis_group
+from distributed_trf.pipeline.work_kind import Inputs, Job, Upstream, WorkKind, analysis_group
 from distributed_trf.recordings.recording_set import WHOLE_STIMULUS, rows
 from distributed_trf.store.analyses import store_analysis
 
@@ -41,7 +40,7 @@ def _items(scope: ItemSource) -> Iterator[FitLowpass]:
                     yield FitLowpass(stimuli, p.network, p.weights, p.layer, bin_width, lowpass_bin)
 
 
-def _inputs(item: FitLowpass, upstream: Upstream) -> dict[str, Any]:
+def _inputs(item: FitLowpass, upstream: Upstream) -> Inputs:
     return fit_inputs(item, upstream, [item.layer], REVISION) | {"lowpass": item.lowpass_bin}
 
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -24,7 +23,7 @@ from distributed_trf.pipeline.findings import Files, Finding, Remarks
 from distributed_trf.pipeline.items import ReadSession, ReadSounds, bins_part
 from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.study_scope import ItemSource
-from distributed_trf.pipeline.work_kind import Job, Upstream, WorkKind
+from distributed_trf.pipeline.work_kind import Inputs, Job, Upstream, WorkKind
 from distributed_trf.recordings.binning import bin_spikes
 from distributed_trf.recordings.plausibility import told
 from distributed_trf.recordings.recording_set import RecordingSet, SpikeTrials
@@ -82,7 +81,7 @@ class SessionRead(Finding):
         return Remarks(notes=self.notes, doubts=self.doubts)
 
 
-def session_settings(study: StudySettings) -> dict[str, Any]:
+def session_settings(study: StudySettings) -> Inputs:
     """Return the settings that the responses of a session depend on, at any bin width."""
     return {"recording format": study.recordings.format, "delay": study.delay}
 
@@ -102,14 +101,15 @@ def read_sounds(item: ReadSounds, job: Job) -> SoundsRead:
     for s in stimuli:
         check_sound(sounds[s.id], f"stimulus {s.id!r} of {item.stimuli}")
     waves = [sounds[s.id] for s in stimuli]
-    attrs: dict[str, Any] = {
-        "ids": [s.id for s in stimuli],
-        "is_test": [s.is_test for s in stimuli],
-        "n_samples": [wave.shape[0] for wave in waves],
-        "digests": [digest_array(wave) for wave in waves],
-        "sfreq": sfreq,
-    }
-    return SoundsRead(**attrs, files=write_sounds(job.store, item.stimuli, waves, attrs))
+    found = SoundsRead(
+        ids=[s.id for s in stimuli],
+        is_test=[s.is_test for s in stimuli],
+        n_samples=[wave.shape[0] for wave in waves],
+        digests=[digest_array(wave) for wave in waves],
+        sfreq=sfreq,
+    )
+    attrs = {name: value for name, value in found.to_json().items() if name != "files"}
+    return replace(found, files=write_sounds(job.store, item.stimuli, waves, attrs))
 
 
 def read_session(item: ReadSession, job: Job) -> SessionRead:
@@ -180,7 +180,7 @@ def _load(store: StudyStore, item: ReadSession, kept: Receipt) -> SpikeTrials:
     )
 
 
-def _sounds_inputs(item: ReadSounds, upstream: Upstream) -> dict[str, Any]:
+def _sounds_inputs(item: ReadSounds, upstream: Upstream) -> Inputs:
     context = upstream.context
     return {
         "sound files": file_stamps(context.recordings.sound_files(item.stimuli)),
@@ -189,7 +189,7 @@ def _sounds_inputs(item: ReadSounds, upstream: Upstream) -> dict[str, Any]:
     }
 
 
-def _session_inputs(item: ReadSession, upstream: Upstream) -> dict[str, Any]:
+def _session_inputs(item: ReadSession, upstream: Upstream) -> Inputs:
     context = upstream.context
     return {
         "recording files": file_stamps(context.recordings.session_files(context.session(item.session))),

@@ -21,7 +21,7 @@ from distributed_trf.pipeline.items import Assess, ReadSession
 from distributed_trf.pipeline.stages.read_recordings import SessionRead
 from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.study_scope import ItemSource
-from distributed_trf.pipeline.work_kind import Job, Upstream, WorkKind
+from distributed_trf.pipeline.work_kind import Inputs, Job, Upstream, WorkKind
 from distributed_trf.recordings.recording_set import stimulus_bins
 from distributed_trf.reliability.assess import assess
 from distributed_trf.reliability.pairs import PairTables
@@ -47,7 +47,7 @@ class Assessed(Finding):
     files: Files = field(default_factory=dict)
 
 
-def reliability_settings(settings: ReliabilitySettings) -> dict[str, Any]:
+def reliability_settings(settings: ReliabilitySettings) -> Inputs:
     """Return what an assessment of units depends on beside their responses."""
     return {
         "reliability": settings.model_dump(),
@@ -129,7 +129,7 @@ def _items(scope: ItemSource) -> Iterator[Assess]:
                 yield Assess(stimuli, bin_width, session)
 
 
-def _inputs(item: Assess, upstream: Upstream) -> dict[str, Any]:
+def _inputs(item: Assess, upstream: Upstream) -> Inputs:
     settings = upstream.context.study.reliability
     assert settings is not None
     counts = SessionRead.of(upstream.require(ReadSession(item.stimuli, item.session)))
