@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from distributed_trf.arrays import Array, to_device, to_numpy
+from distributed_trf.clusters.this_machine import with_variables
 from distributed_trf.errors import DeviceError
 
 DEVICE = "GPU"
@@ -132,14 +133,8 @@ def _kernel() -> tuple[Array, float]:
     """Compile: with cupy's cache on disk a kernel of before would hide that its compiler, or a header, is missing."""
     import cupy
 
-    before = os.environ.get("CUPY_CACHE_IN_MEMORY")
-    os.environ["CUPY_CACHE_IN_MEMORY"] = "1"
-    try:
+    with with_variables({"CUPY_CACHE_IN_MEMORY": "1"}):
         return cupy.hypot(cupy.asarray([3.0]), cupy.asarray([4.0])), 5.0
-    finally:
-        del os.environ["CUPY_CACHE_IN_MEMORY"]
-        if before is not None:
-            os.environ["CUPY_CACHE_IN_MEMORY"] = before
 
 
 def _product(device: str) -> tuple[Array, np.ndarray]:

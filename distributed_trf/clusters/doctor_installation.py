@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
+from distributed_trf.clusters.dask_internals import usable_memory
 from distributed_trf.clusters.device_proof import try_libraries
 from distributed_trf.clusters.recipe import Recipe
 from distributed_trf.clusters.recipe_jobs import JobRecipe
@@ -108,12 +109,11 @@ VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 def check_threads(recipe: Recipe) -> Iterator[Finding]:
     """Compare what workers on this machine would take with what there is."""
     import numpy.linalg  # noqa: F401  its BLAS must be loaded to be told of
-    from distributed.system import memory_limit
     from threadpoolctl import threadpool_info
 
     cores = usable_cores()
     yield Finding("cores", f"{cores} usable of {os.cpu_count()}")
-    yield Finding("memory", f"{memory_limit() / 2**30:.1f} GiB usable")
+    yield Finding("memory", f"{usable_memory() / 2**30:.1f} GiB usable")
     slurm = sorted(f"{name}={value}" for name, value in os.environ.items() if name.startswith("SLURM_CPUS"))
     if slurm:
         yield Finding("allocation", ", ".join(slurm))
@@ -129,7 +129,7 @@ def check_threads(recipe: Recipe) -> Iterator[Finding]:
         remedy = f"more threads than cores slow each other down: set workers * threads to {cores} in the recipe"
         found = f"{recipe.n_workers} of {recipe.threads} threads and {recipe.worker_bytes / 2**30:.1f} GiB each"
         yield Finding("workers", found, remedy if taken > cores else "")
-        if recipe.n_workers * recipe.worker_bytes > 1.01 * memory_limit():
+        if recipe.n_workers * recipe.worker_bytes > 1.01 * usable_memory():
             remedy = "more memory than there is: fewer workers, or less `memory` in the recipe"
             yield Finding("worker memory", f"{recipe.n_workers * recipe.worker_bytes / 2**30:.1f} GiB in all", remedy)
 

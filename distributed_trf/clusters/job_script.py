@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-import signal
-from types import ModuleType
 from typing import Any
-from unittest.mock import patch
 
 from distributed_trf.clusters.dask_settings import exports
+from distributed_trf.clusters.jobqueue_internals import job_script_of
 from distributed_trf.clusters.recipe_jobs import JobRecipe, LsfRecipe, PbsRecipe, SgeRecipe, SlurmRecipe
 from distributed_trf.clusters.tls import security_from
-from distributed_trf.errors import ConfigError, MissingExtraError
+from distributed_trf.errors import ConfigError
 
 NAME = "dtrf"
 """Of jobs, in the lists of the batch system."""
@@ -29,21 +27,12 @@ def job_script(recipe: JobRecipe) -> str:
     MissingExtraError
         If dask-jobqueue is not installed.
     """
-    job_class = cluster_class(recipe).job_cls
     keys = security_from(recipe.tls_directory / "RUN")
     common = {"protocol": "tls://", "security": keys, "interface": recipe.interface}
     try:
-        job = job_class("tls://SCHEDULER:PORT", name=f"{NAME}-0", **common, **job_options(recipe))
+        return job_script_of(recipe.kind, "tls://SCHEDULER:PORT", f"{NAME}-0", common | job_options(recipe))
     except (TypeError, ValueError) as error:
         raise ConfigError(f"kind = {recipe.kind!r}: dask-jobqueue cannot use this recipe: {error}") from error
-    return str(job.job_script())
-
-
-def cluster_class(recipe: JobRecipe) -> Any:
-    """Return the class of dask-jobqueue for a recipe's batch system."""
-    jobqueue = import_jobqueue()
-    names = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "lsf": "LSFCluster", "sge": "SGECluster"}
-    return getattr(jobqueue, names[recipe.kind])
 
 
 def job_options(recipe: JobRecipe) -> dict[str, Any]:
@@ -89,24 +78,6 @@ def job_options(recipe: JobRecipe) -> dict[str, Any]:
         case _:
             raise TypeError(type(recipe).__name__)
     return {**options, "job_extra_directives": [*directives, *recipe.directives]}
-
-
-def import_jobqueue() -> ModuleType:
-    """Import dask-jobqueue and keep the handler of Ctrl-C.
-
-    As it is imported, version 0.9 sets a handler of its own, which Python allows in the main thread alone.
-
-    Raises
-    ------
-    MissingExtraError
-        If it is not installed.
-    """
-    try:
-        with patch.object(signal, "signal"):
-            import dask_jobqueue
-    except ImportError as error:
-        raise MissingExtraError("dask_jobqueue", "hpc", error) from error
-    return dask_jobqueue
 
 
 def _lifetime(walltime: float) -> list[str]:

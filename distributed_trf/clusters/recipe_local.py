@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
+from distributed_trf.clusters.dask_internals import usable_memory
 from distributed_trf.clusters.recipe_base import BaseRecipe, Count, Gpu, Memory
 from distributed_trf.errors import DeviceError
 
@@ -155,6 +156,4 @@ def _listed(text: str) -> tuple[list[str], list[str]]:
 
 def _share(n_workers: int) -> int:
     """Return an equal part of the memory that this process may use."""
-    from distributed.system import memory_limit
-
-    return int(memory_limit() // n_workers)
+    return usable_memory() // n_workers

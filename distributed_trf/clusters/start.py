@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from distributed_trf.clusters.dask_settings import dask_settings
-from distributed_trf.clusters.job_script import NAME, cluster_class, job_options, job_script
+from distributed_trf.clusters.job_script import NAME, job_options, job_script
+from distributed_trf.clusters.jobqueue_internals import cluster_class
 from distributed_trf.clusters.recipe import Recipe, load_recipe
 from distributed_trf.clusters.recipe_jobs import JobRecipe
 from distributed_trf.clusters.recipe_machines import ExistingRecipe, SshRecipe
@@ -62,7 +63,7 @@ def _scheduler(recipe: JobRecipe, security: Any) -> Any:
         recipe.log_directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"log_directory = {recipe.log_directory}: it cannot be made: {error}") from error
-    return cluster_class(recipe)(
+    return cluster_class(recipe.kind)(
         name=NAME,
         security=security,
         interface=recipe.interface,

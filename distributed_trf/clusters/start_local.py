@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import os
 import re
 import signal
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
+from distributed_trf.clusters.dask_internals import (
+    is_being_started,
+    kill_workers,
+    new_loop_runner,
+    variables_of_nannies,
+)
 from distributed_trf.clusters.recipe_local import LocalCudaRecipe, LocalRecipe
-from distributed_trf.clusters.this_machine import free_address
+from distributed_trf.clusters.this_machine import free_address, put_back_variables
 from distributed_trf.errors import ConfigError, DeviceError, MissingExtraError, WorkersLostError
 
 logger = logging.getLogger(__name__)
@@ -49,20 +54,16 @@ def start_local(recipe: LocalRecipe | LocalCudaRecipe) -> Iterator[Any]:
     """
     from distributed import Client, Security
 
-    if getattr(multiprocessing.current_process(), "_inheriting", False):  # a worker, which would start workers in turn
+    if is_being_started():  # a worker, which would start workers in turn
         raise ConfigError(f"workers import the script that starts them: {GUARD}")
     security = Security.temporary() if recipe.tls else None
-    environment = dict(os.environ)
-    set_by_nannies: set[str] = set()
+    environment, set_by_nannies = dict(os.environ), variables_of_nannies()
     try:
         with _deaf_loop() as loop, _ended(_cluster(recipe, security, loop)) as cluster, Client(cluster) as client:
-            # Nannies set thread variables in this process, where a second cluster would inherit them: when they
-            # start a worker, and again when they start another in its place.
-            set_by_nannies = {name for name in os.environ if os.environ[name] != environment.get(name)}
-            _restore(environment, set_by_nannies)
+            put_back_variables(environment, set_by_nannies)  # which a second cluster would inherit
             yield client
     finally:
-        _restore(environment, set_by_nannies)
+        put_back_variables(environment, set_by_nannies)
 
 
 @contextmanager
@@ -72,8 +73,6 @@ def _ended(cluster: Any) -> Iterator[Any]:
     A nanny whose worker was killed while it started, and again, may miss that the next one has started; asked to end
     it, it first waits for that for ever (distributed 2026.7.1).
     """
-    from distributed import Status
-
     try:
         yield cluster
     finally:
@@ -81,12 +80,7 @@ def _ended(cluster: Any) -> Iterator[Any]:
             cluster.close(timeout=PATIENCE)
         except TimeoutError:
             logger.warning("some workers did not end within %g seconds and are killed", PATIENCE)
-            for process in multiprocessing.active_children():
-                if process.name.startswith("Dask Worker process"):
-                    process.kill()
-            with suppress(TimeoutError):
-                cluster.sync(cluster.scheduler.close, callback_timeout=PATIENCE)
-            cluster.status = Status.closed  # or it would wait once more when this process ends
+            kill_workers(cluster, PATIENCE)
 
 
 @contextmanager
@@ -96,10 +90,8 @@ def _deaf_loop() -> Iterator[Any]:
     A terminal sends Ctrl-C, and that it closes, to workers as well, which would die with tracebacks while this process
     puts things in order, and ends them. What a thread blocks is blocked in the processes that it starts.
     """
-    from distributed.utils import LoopRunner
-
     resource_tracker.ensure_running()  # by itself it starts with the first process, and unblocks signals in its thread
-    runner = LoopRunner()
+    runner = new_loop_runner()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, OF_TERMINAL)
     try:
         runner.start()
@@ -168,11 +160,3 @@ def _is_imported() -> bool:
         return False
     text = Path(file).read_text(encoding="utf-8", errors="replace")
     return re.search(r"""__name__\s*==\s*['"]__main__['"]""", text) is None
-
-
-def _restore(environment: Mapping[str, str], names: Iterable[str]) -> None:
-    for name in names:
-        if name in environment:
-            os.environ[name] = environment[name]
-        else:
-            os.environ.pop(name, None)

@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from typing import Any
 
+from distributed_trf.clusters.dask_internals import reason, ssh_worker_class
 from distributed_trf.clusters.job_script import LOOPBACK, NAME
 from distributed_trf.clusters.recipe_machines import ExistingRecipe, SshRecipe
 from distributed_trf.clusters.this_machine import check_interface, check_worker_host, free_address
@@ -68,8 +69,6 @@ def start_ssh(recipe: SshRecipe) -> Iterator[Any]:
 
 def worker_specs(recipe: SshRecipe, security: Any) -> dict[str, dict[str, Any]]:
     """Say how each worker, given by its name, is started."""
-    from distributed.deploy.ssh import Worker
-
     # Every worker has the paths of the keys on its command line, never the keys.
     paths = {f"tls_worker_{part}": getattr(security, f"tls_worker_{part}") for part in ("cert", "key")}
     options: dict[str, Any] = {
@@ -84,13 +83,13 @@ def worker_specs(recipe: SshRecipe, security: Any) -> dict[str, dict[str, Any]]:
         options["memory_limit"] = int(recipe.memory)
     if recipe.scratch is not None:
         options["local_directory"] = recipe.scratch
-    specs = {}
+    specs, worker_class = {}, ssh_worker_class()
     for host in recipe.hosts:
         for k in recipe.gpus if recipe.device == "cuda" else range(recipe.workers):
             name = f"{NAME}-{host}-{k}"
             gpu = {"env": {"CUDA_VISIBLE_DEVICES": str(k)}} if recipe.device == "cuda" else {}
             specs[name] = {
-                "cls": Worker,
+                "cls": worker_class,
                 "options": {
                     "address": host,
                     "connect_options": _login(recipe),
@@ -172,8 +171,9 @@ def connect(recipe: ExistingRecipe) -> Iterator[Any]:
     try:
         client = Client(address, security=_security(recipe, address), timeout=ANSWER, set_as_default=True)
     except (OSError, ValueError) as error:
-        reason = str(error.__cause__ or error).rpartition(">: ")[2]  # without Dask's objects
-        raise ConfigError(f"no scheduler can be reached at {address}: {reason}; check the address and `tls`") from error
+        raise ConfigError(
+            f"no scheduler can be reached at {address}: {reason(error)}; check the address and `tls`"
+        ) from error
     with client:
         try:
             client.wait_for_workers(recipe.workers, timeout=JOIN)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
@@ -73,3 +76,23 @@ def free_address(address: str) -> str:
         except OSError:
             return f"{host}:0"
     return address
+
+
+@contextmanager
+def with_variables(variables: Mapping[str, str]) -> Iterator[None]:
+    """Set variables of this process's environment while the block runs."""
+    before = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        put_back_variables(before, variables)
+
+
+def put_back_variables(before: Mapping[str, str], names: Iterable[str]) -> None:
+    """Give variables of this process's environment the values that they had before; other variables stay."""
+    for name in names:
+        if name in before:
+            os.environ[name] = before[name]
+        else:
+            os.environ.pop(name, None)

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from distributed import SchedulerPlugin, Status
-from distributed.scheduler import NoWorkerError, Scheduler
+from distributed import Scheduler, SchedulerPlugin
 
+from distributed_trf.clusters.dask_internals import fail_without_workers_after, no_worker_error
 from distributed_trf.clusters.job_listing import end_of_log, live_jobs
+from distributed_trf.clusters.jobqueue_internals import Jobs, end_job, mark_refused, refusal
 from distributed_trf.clusters.recipe_jobs import JobRecipe
 from distributed_trf.clusters.worker_proof import TOPIC
 from distributed_trf.errors import SubmissionError, WorkersLostError
@@ -59,7 +60,7 @@ def watch_jobs(cluster: Any, recipe: JobRecipe) -> Iterator[None]:
     try:
         cluster.sync(watchdog.begin)
         yield
-    except (WorkersLostError, NoWorkerError):
+    except (WorkersLostError, no_worker_error()):
         if watchdog.given_up is None:
             raise
         raise WorkersLostError(watchdog.given_up) from None
@@ -75,7 +76,8 @@ class Watchdog(SchedulerPlugin):
     """
 
     def __init__(self, cluster: Any, recipe: JobRecipe) -> None:
-        self.cluster = cluster
+        self.scheduler = cluster.scheduler
+        self.jobs = Jobs(cluster)
         self.recipe = recipe
         self.left: int = recipe.resubmissions
         self.given_up: str | None = None
@@ -95,17 +97,15 @@ class Watchdog(SchedulerPlugin):
 
     async def begin(self) -> None:
         """Submit the jobs, then begin to watch."""
-        while len(self.cluster.worker_spec) < self.recipe.jobs:
-            self.cluster.worker_spec.update(self.cluster.new_worker_spec())
+        while len(self.jobs.wanted) < self.recipe.jobs:
+            self.jobs.add()
         await self._submit()
-        if all(job.job_id is None for job in self.cluster.workers.values()):
-            for job in self.cluster.workers.values():
-                job.status = Status.failed  # or the cluster would miss it when it closes
+        if all(job.job_id is None for job in self.jobs.submitted.values()):
             raise SubmissionError(
                 f"no job could be submitted: {self._last_refusal}. `dtrf recipes show RECIPE --script` prints what a "
                 "job asks for"
             )
-        self.cluster.scheduler.add_plugin(self, name="watchdog")
+        self.scheduler.add_plugin(self, name="watchdog")
         self._task = asyncio.create_task(self._watch())
 
     async def end(self) -> None:
@@ -135,27 +135,27 @@ class Watchdog(SchedulerPlugin):
     def _due(self) -> bool:
         """Tell whether to ask the queue now, which no site likes to see done every second."""
         now = time.monotonic()
-        submitted = {name for name, job in self.cluster.workers.items() if job.job_id is not None}
-        if submitted != set(self.cluster.worker_spec):
+        submitted = {name for name, job in self.jobs.submitted.items() if job.job_id is not None}
+        if submitted != set(self.jobs.wanted):
             return now >= self._wait_until
         if now - self._lost_one < ALERT:
             patience = SOON
         else:
-            patience = AT_LEAST if submitted <= set(self.cluster.scheduler.aliases) else OFTEN
+            patience = AT_LEAST if submitted <= set(self.scheduler.aliases) else OFTEN
         return now - self._asked >= patience
 
     async def _check(self) -> None:
         """Find the jobs that ended, and replace them while the budget lasts."""
-        jobs = dict(self.cluster.workers)  # before the queue is asked: it cannot know what is submitted meanwhile
+        jobs = self.jobs.submitted  # before the queue is asked: it cannot know what is submitted meanwhile
         known = await live_jobs(self.recipe.kind)
         self._asked = time.monotonic()
         if known is None:
             return
         # A name without a job: the worker was away for so long that the cluster cancelled its job.
-        ended = [n for n in self.cluster.worker_spec if n not in jobs or jobs[n].job_id not in known]
+        ended = [n for n in self.jobs.wanted if n not in jobs or jobs[n].job_id not in known]
         for name in ended:
             await self._replace(name, jobs.get(name))
-        if ended and self.cluster.worker_spec:
+        if ended and self.jobs.wanted:
             await self._submit()
         elif ended:
             self._give_up()
@@ -165,42 +165,40 @@ class Watchdog(SchedulerPlugin):
         joined = self._joined.get(name)
         served = joined is not None and time.monotonic() - joined >= min(SERVED, self.recipe.walltime / 2)
         what = _what_ended(job, joined=joined is not None)
-        scheduler = self.cluster.scheduler
         if served or self.left:
             self.left -= not served
-            self.cluster.worker_spec.update(self.cluster.new_worker_spec())  # a new name, for the old is still taken
+            self.jobs.add()  # of a new name, for the old is still taken
             logger.warning("%s; another is submitted, and %d more may be", what, self.left)
         else:
             logger.error("%s; its resubmissions are spent, so the run goes on without it", what)
-        scheduler.log_event(TOPIC, {"action": what, "resubmissions left": self.left})
-        del self.cluster.worker_spec[name]
-        self.cluster.workers.pop(name, None)
-        if name in scheduler.aliases:  # of a node that is gone: the connection may stay open for very long
-            address = scheduler.aliases[name]
-            await scheduler.remove_worker(address, stimulus_id=f"job-ended-{time.time()}")
+        self.scheduler.log_event(TOPIC, {"action": what, "resubmissions left": self.left})
+        self.jobs.forget(name)
+        if name in self.scheduler.aliases:  # of a node that is gone: the connection may stay open for very long
+            address = self.scheduler.aliases[name]
+            await self.scheduler.remove_worker(address, stimulus_id=f"job-ended-{time.time()}")
         if job is not None and job.job_id is not None:
-            await job.close()  # in case that the queue was wrong
-            job.status = Status.closed  # as the cluster expects when it closes
+            await end_job(job)  # in case that the queue was wrong
             self._last_job = job.job_id
             self._last_end = what
 
     async def _submit(self) -> None:
         """Have the cluster submit what it lacks."""
-        before = set(self.cluster.workers)
+        before = self.jobs.submitted
         try:
-            await self.cluster._correct_state()
-        except (OSError, RuntimeError, ValueError) as error:  # no command, one that failed, one that named no job
+            await self.jobs.submit()
+        except (OSError, RuntimeError, ValueError) as error:
             self._refused += 1
             self._wait_until = time.monotonic() + min(2.0**self._refused / 2, LONGEST_PAUSE)
-            self._last_refusal = _stderr(error)
+            self._last_refusal = refusal(error)
             logger.warning("could not submit a job: %s", self._last_refusal)
         else:
             self._refused = 0
-        for name in self.cluster.workers.keys() - before:
-            job = self.cluster.workers[name]
+        after = self.jobs.submitted
+        for name in after.keys() - before.keys():
+            job = after[name]
             if job.job_id is None:
-                job.status = Status.failed
-            self.cluster.scheduler.log_event(TOPIC, {"action": "job submitted", "job": job.job_id})
+                mark_refused(job)
+            self.scheduler.log_event(TOPIC, {"action": "job submitted", "job": job.job_id})
 
     def _give_up(self) -> None:
         self.given_up = f"no job is left, and the {self.recipe.resubmissions} resubmissions of the recipe are spent. "
@@ -208,8 +206,8 @@ class Watchdog(SchedulerPlugin):
             self.given_up += f"The queue refused the last one: {self._last_refusal}"
         else:
             self.given_up += f"{self._last_end}; {end_of_log(self.recipe.log_directory, self._last_job)}"
-        self.cluster.scheduler.log_event(TOPIC, {"action": "gave up", "why": self.given_up})
-        self.cluster.scheduler.no_workers_timeout = GIVE_UP
+        self.scheduler.log_event(TOPIC, {"action": "gave up", "why": self.given_up})
+        fail_without_workers_after(self.scheduler, GIVE_UP)
         self._ended.set()
 
 
@@ -219,8 +217,3 @@ def _what_ended(job: Any, *, joined: bool) -> str:
     if job.job_id is None:
         return "a job was refused by the queue"
     return f"job {job.job_id} ended" + ("" if joined else " before its worker joined")
-
-
-def _stderr(error: Exception) -> str:
-    """What a command of the queue said; its error quotes much besides."""
-    return str(error).rpartition("stderr:\n")[2].strip()

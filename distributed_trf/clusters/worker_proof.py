@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from distributed import Status, Worker, WorkerPlugin, get_worker
+from distributed import Worker, WorkerPlugin, get_worker
 
 from distributed_trf.arrays import free_memory, to_device
+from distributed_trf.clusters.dask_internals import close_worker, plugin_of
 from distributed_trf.clusters.device_proof import CONTEXT_BYTES, explained, try_libraries
 from distributed_trf.clusters.worker_setup import tell_workers
 from distributed_trf.errors import DeviceError, DeviceLostError, WorkersLostError
@@ -148,8 +149,7 @@ def _leave(worker: Worker, proof: Proof, *, restart: bool) -> None:
     """Have a worker take no more work and go, or let its nanny start it anew; on its event loop."""
     told = f"{proof} takes no work: {proof.problem}"
     worker.log_event([TOPIC, FAILURES], {"action": told, "proof": asdict(proof)})
-    worker.status = Status.paused
-    worker.loop.call_later(GRACE, worker.close_gracefully, restart=restart, reason=proof.problem)
+    close_worker(worker, GRACE, restart=restart, reason=proof.problem)
 
 
 def check_still_works(device: str, error: str) -> None:
@@ -206,7 +206,7 @@ def describe_workers(client: Any) -> list[Proof]:
 
 
 def _proof_of_worker(dask_worker: Worker) -> Proof | None:
-    plugin = dask_worker.plugins.get(WorkerProof.name)
+    plugin = plugin_of(dask_worker, WorkerProof.name)
     return plugin.proof if isinstance(plugin, WorkerProof) else None
 
 

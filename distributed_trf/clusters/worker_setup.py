@@ -7,7 +7,6 @@ Tell all workers something, though some may be lost meanwhile.
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 import time
@@ -17,6 +16,8 @@ from typing import Any, TypeVar
 
 from distributed import Worker, WorkerPlugin
 
+from distributed_trf.clusters.dask_internals import quiet_heartbeats
+from distributed_trf.clusters.this_machine import with_variables
 from distributed_trf.errors import WorkersLostError
 
 
@@ -30,21 +31,13 @@ class WorkerSetup(WorkerPlugin):
         self._limits = ExitStack()
 
     def setup(self, worker: Worker) -> None:
-        """Set the limits when the worker starts, or starts again."""
+        """Set the limits, and what is logged, when the worker starts, or starts again."""
         self._limits.enter_context(limited_threads(self.threads))
-        # Profiles of deep call stacks are too deep for it to measure, and it says so each time.
-        logging.getLogger("distributed.sizeof").setLevel(logging.ERROR)
-        logging.getLogger("distributed.worker").addFilter(is_news)
+        self._limits.enter_context(quiet_heartbeats())
 
     def teardown(self, worker: Worker) -> None:
-        """Lift the limits again, where the worker goes on working for others."""
+        """Leave all as it was, where the worker goes on working for others."""
         self._limits.close()
-
-
-def is_news(record: logging.LogRecord) -> bool:
-    """Tell whether a worker need log something: not that a heartbeat found the scheduler closed, as when a run ends."""
-    error = record.exc_info[1] if record.exc_info else None
-    return not (isinstance(error, OSError) and "during heartbeat" in record.getMessage())
 
 
 VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
@@ -62,21 +55,21 @@ def limited_threads(threads: int) -> Iterator[None]:
     import scipy.linalg  # noqa: F401
     from threadpoolctl import threadpool_limits
 
-    loaded = sys.modules.get("torch")
-    before = len(os.sched_getaffinity(0)) if loaded is None else loaded.get_num_threads()
-    environment = {name: os.environ.get(name) for name in VARIABLES}
-    with threadpool_limits(threads):
-        os.environ.update(dict.fromkeys(VARIABLES, str(threads)))
+    before = _threads_of_torch()
+    with threadpool_limits(threads), with_variables(dict.fromkeys(VARIABLES, str(threads))):
         _hold_torch(threads)
         try:
             yield
         finally:
             _hold_torch(before)
-            for name, value in environment.items():
-                if value is None:
-                    del os.environ[name]
-                else:
-                    os.environ[name] = value
+
+
+def _threads_of_torch() -> int:
+    """Return how many threads torch takes, or would take if it were loaded now."""
+    if "torch" in sys.modules:
+        return int(sys.modules["torch"].get_num_threads())
+    asked = next((os.environ[name] for name in VARIABLES if os.environ.get(name, "").isdecimal()), "0")
+    return int(asked) or len(os.sched_getaffinity(0))
 
 
 def _hold_torch(threads: int) -> None:

@@ -9,6 +9,7 @@ import time
 from queue import SimpleQueue
 from typing import Any, Self
 
+from distributed_trf.clusters.dask_internals import send_message
 from distributed_trf.pipeline.events import ClusterTold, Dashboard, Watcher, WorkerJoined, WorkerLeft
 from distributed_trf.pipeline.progress_grid import ProgressGrid
 
@@ -89,16 +90,13 @@ class DashboardLink:
         from distributed_trf.pipeline.dashboard_page import UPDATE
 
         self._unsent |= self._grid.changes()
-        scheduler = self._client.scheduler
-        if scheduler is None:  # given up: the run itself will tell
-            return
         try:
-            send = getattr(scheduler, UPDATE)
             head = json.dumps(self._grid.head())
-            self._client.sync(send, head=head, tables=self._unsent, callback_timeout=TIMEOUT)
+            sent = send_message(self._client, UPDATE, TIMEOUT, head=head, tables=self._unsent)
         except (OSError, RuntimeError):
-            return  # if the scheduler is gone the run itself will tell
-        self._unsent = {}
+            sent = False
+        if sent:  # if not, the scheduler is gone, and the run itself will tell
+            self._unsent = {}
 
     def _receive(self, event: tuple[float, Any]) -> None:
         """Take an event of the scheduler about workers; the thread that talks to it must not wait for watchers."""

@@ -12,6 +12,7 @@ from typing import Any
 from distributed import Scheduler, SchedulerPlugin
 from tornado.web import HTTPError, RequestHandler
 
+from distributed_trf.clusters.dask_internals import plugin_of, serve_pages, take_messages
 from distributed_trf.clusters.worker_proof import TOPIC
 
 UPDATE = "distributed_trf_study"
@@ -46,7 +47,9 @@ class StudyPage(SchedulerPlugin):
     async def start(self, scheduler: Scheduler) -> None:
         """Begin to serve; a scheduler that outlives its runs shows the latest."""
         self._scheduler = scheduler
-        if scheduler.plugins.pop(NAME, None) is None:
+        if plugin_of(scheduler, NAME) is not None:
+            scheduler.remove_plugin(NAME)
+        else:
             assets = "|".join(file.replace(".", r"\.") for file in FILES)
             served = [
                 (r"/study", _Page),
@@ -54,10 +57,8 @@ class StudyPage(SchedulerPlugin):
                 (r"/study/state\.json", _State),
                 (rf"/study/({assets})", _Asset),
             ]
-            scheduler.http_application.add_handlers(
-                ".*", [(path, handler, {"scheduler": scheduler}) for path, handler in served]
-            )
-        scheduler.handlers[UPDATE] = self.update
+            serve_pages(scheduler, [(path, handler, {"scheduler": scheduler}) for path, handler in served])
+        take_messages(scheduler, UPDATE, self.update)
         self._hosts = {address: ws.host for address, ws in scheduler.workers.items()}
 
     def update(self, head: str, tables: Mapping[str, str]) -> None:
@@ -112,7 +113,7 @@ class StudyPage(SchedulerPlugin):
 
 class _Handler(RequestHandler):
     def initialize(self, scheduler: Scheduler) -> None:
-        self.page: Any = scheduler.plugins[NAME]
+        self.page = plugin_of(scheduler, NAME)
 
     def set_default_headers(self) -> None:
         # Names in a study are text, never code; nothing comes from elsewhere.

@@ -7,10 +7,10 @@ import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from itertools import islice
 from typing import Any
 
+from distributed_trf.clusters.dask_internals import gather_within, lost_client_errors, no_worker_error
 from distributed_trf.clusters.device_proof import out_of_device_memory
 from distributed_trf.errors import DeviceLostError, SchedulerLostError, WorkersLostError
 from distributed_trf.pipeline.execute import Outcome, Task, execute, fail
@@ -68,9 +68,8 @@ def run_on(client: Any, tasks: Sequence[Task], *, attempts: int, workers: int = 
     that waits: workers never idle while the scheduler stays small and a lost worker takes little with it.
     """
     from distributed import as_completed
-    from distributed.client import ClosedClientError, FutureCancelledError
-    from distributed.scheduler import NoWorkerError
 
+    closed, cancelled = lost_client_errors()
     address = client.scheduler.address
     waiting = iter(tasks)
     tried: Counter[Item] = Counter()
@@ -82,7 +81,7 @@ def run_on(client: Any, tasks: Sequence[Task], *, attempts: int, workers: int = 
         keys = [_key(task.item, tried[task.item], task.run) for task in tasks]
         try:
             futures = client.map(execute_on_worker, tasks, key=keys, pure=False)
-        except ClosedClientError:
+        except closed:
             raise _scheduler_lost(address) from None
         running.update(zip(futures, tasks, strict=True))
         return futures
@@ -92,7 +91,7 @@ def run_on(client: Any, tasks: Sequence[Task], *, attempts: int, workers: int = 
     for batch in completed.batches():
         try:
             outcomes = _fetch(client, [future for future in batch if future.status == "finished"])
-        except (OSError, RuntimeError, FutureCancelledError):
+        except (OSError, RuntimeError, cancelled):
             raise _scheduler_lost(address) from None
         following: list[Task] = []
         for future in batch:
@@ -106,7 +105,7 @@ def run_on(client: Any, tasks: Sequence[Task], *, attempts: int, workers: int = 
                 running[future] = task
                 completed.add(future)
                 continue
-            elif isinstance(future.exception(), NoWorkerError):
+            elif isinstance(future.exception(), no_worker_error()):
                 raise WorkersLostError(
                     f"every worker was lost and none came back, most likely out of memory; {MORE_MEMORY}. What is "
                     "done is kept: run the same command again"
@@ -127,13 +126,11 @@ def run_on(client: Any, tasks: Sequence[Task], *, attempts: int, workers: int = 
 
 def _fetch(client: Any, futures: Sequence[Any]) -> dict[Any, Outcome]:
     """Fetch the outcomes that workers hand over in time: all at once, or one by one if a worker does not."""
-    gather = partial(client.gather, errors="skip", asynchronous=True)
     try:
-        found = client.sync(gather, {future.key: future for future in futures}, callback_timeout=PATIENCE)
+        return gather_within(client, futures, PATIENCE)
     except TimeoutError:
         alone = [_fetch(client, [future]) for future in futures] if len(futures) > 1 else []
         return {future: outcome for one in alone for future, outcome in one.items()}
-    return {future: found[future.key] for future in futures if found[future.key] is not None}
 
 
 def _key(item: Item, attempt: int, run: str) -> tuple[str, str, int, str]:

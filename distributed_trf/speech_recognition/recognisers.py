@@ -25,7 +25,7 @@ from distributed_trf.features.families.wav2letter import Wav2Letter
 from distributed_trf.features.network_table import NetworkTable
 from distributed_trf.features.weights.preprocessor import heard_as
 from distributed_trf.features.weights.source import weights_folder, weights_identity
-from distributed_trf.features.weights.transformers_class import transformers_class
+from distributed_trf.features.weights.transformers_internals import transformers_class
 from distributed_trf.features.weights.transformers_model import trained_with_head
 
 

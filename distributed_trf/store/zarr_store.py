@@ -5,6 +5,9 @@ held against the digest that the receipt of its writer has of it, as it is read.
 not there, such as what a killed process left.
 
 Zarr arrays as this project makes them: checksummed chunks, written whole.
+
+Nothing of zarr beyond its documentation is used. But ``VerifiedStore`` must know every way in which a store can be
+read: checked against zarr 3.1.6, and ``tests/architecture/test_internals.py`` fails where a later version adds one.
 """
 
 from __future__ import annotations
@@ -17,8 +20,9 @@ from typing import Any, Literal, Self
 import numpy as np
 import xarray as xr
 import zarr
+from zarr.abc.buffer import Buffer
+from zarr.buffer import default_buffer_prototype
 from zarr.codecs import Crc32cCodec, ZstdCodec
-from zarr.core.buffer import Buffer, default_buffer_prototype
 from zarr.storage import LocalStore
 
 from distributed_trf.errors import DamagedError

@@ -122,7 +122,7 @@ def test_import_of_dask_jobqueue__leaves_ctrl_c_alone_and_works_in_any_thread():
     code = """
 import signal
 import threading
-from distributed_trf.clusters.job_script import import_jobqueue
+from distributed_trf.clusters.jobqueue_internals import import_jobqueue
 before = signal.getsignal(signal.SIGINT)
 found = []
 thread = threading.Thread(target=lambda: found.append(import_jobqueue().SLURMCluster))

@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from distributed_trf.config.extraction import NetworkSettings
-from distributed_trf.features.device import CHILDREN, PARENTS, plain_float32
 from distributed_trf.features.families import registry
 from distributed_trf.features.network import build_network, extract
 from distributed_trf.features.network_table import load_table
+from distributed_trf.features.torch_internals import CHILDREN, PARENTS, plain_float32
 from tests.conv_network import CONV_TABLE, ConvFamily, ConvNetwork
 
 NEW = hasattr(torch._C, "_set_fp32_precision_setter")

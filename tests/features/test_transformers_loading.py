@@ -30,7 +30,7 @@ from distributed_trf.errors import ConfigError, FeatureError, MissingExtraError
 from distributed_trf.features.network import build_network, extract
 from distributed_trf.features.network_table import NetworkTable, load_table
 from distributed_trf.features.weights.source import PICKLED, SAFE
-from distributed_trf.features.weights.transformers_class import transformers_class
+from distributed_trf.features.weights.transformers_internals import transformers_class
 from distributed_trf.features.weights.transformers_model import trained_model, trained_with_head, untrained_model
 from tests.conftest import SMALL_WHISPER
 from tests.small_transformers import WAV2VEC2, features, noise, small

@@ -8,18 +8,19 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from distributed_trf.config.extraction import TRAINED, NetworkSettings, Weights, kind_of
 from distributed_trf.errors import DeviceError, MissingExtraError
-from distributed_trf.features.device import free_bytes, give_back_cupy_blocks, give_back_torch_blocks, plain_float32
+from distributed_trf.features.device import free_bytes, give_back_cupy_blocks, give_back_torch_blocks
 from distributed_trf.features.family import STEP, Keep, Network, Work, counted_work
 from distributed_trf.features.hooks import recorded
 from distributed_trf.features.network_table import Layer, NetworkTable
 from distributed_trf.features.spectrograms.family import Transform
+from distributed_trf.features.torch_internals import is_out_of_memory, plain_float32, without_onednn
 from distributed_trf.features.weights.controls import CONTROLS, apply_control
 from distributed_trf.features.weights.preprocessor import heard_as
 
@@ -63,7 +64,9 @@ class TorchNetwork:
         import torch
 
         dtype, self.parts = next(self.model.parameters()).dtype, 1
-        with torch.inference_mode(), plain_float32(), _right_convolutions(self.device, dtype):
+        of_onednn = self.device == "cpu" and dtype == torch.bfloat16
+        right_convolutions = without_onednn() if of_onednn else nullcontext()
+        with torch.inference_mode(), plain_float32(), right_convolutions:
             for positions in self._passes([sound.shape[0] for sound in sounds]):
                 self._hear([sounds[k] for k in positions], layers, keep, positions, dtype)
 
@@ -108,7 +111,7 @@ class TorchNetwork:
             self._known_to_fire_once |= by_name.keys()
             return
         except (RuntimeError, MemoryError) as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             cupy_kept = 0 if again else give_back_cupy_blocks(self.device)
             if len(sounds) == 1 and not cupy_kept:
@@ -131,33 +134,6 @@ class TorchNetwork:
             f"{free_bytes(self.device) / 2**30:.2f} GiB are free; {halved}cut the stimulus, or choose workers with "
             f"more memory. The error was: {error}"
         )
-
-
-@contextmanager
-def _right_convolutions(device: str, dtype: torch.dtype) -> Iterator[None]:
-    """Keep bfloat16 on the CPU from oneDNN, whose convolutions are wrong for some shapes on processors with AMX.
-
-    See pytorch issues 163347 and 169688; grouped ones of eight channels, as in a small wav2vec 2.0, are among them.
-    """
-    import torch
-
-    onednn: Any = torch.backends.mkldnn
-    before = onednn.enabled
-    if device == "cpu" and dtype == torch.bfloat16:
-        onednn.enabled = False
-    try:
-        yield
-    finally:
-        onednn.enabled = before
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    """Tell whether a device's memory was not enough; on the CPU torch has no error of its own for that."""
-    import torch
-
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-        return True
-    return any(words in str(error) for words in ("you tried to allocate", "_STATUS_ALLOC_FAILED"))  # cuBLAS and cuDNN
 
 
 def check_device(device: str) -> None:

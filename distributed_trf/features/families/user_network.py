@@ -15,6 +15,7 @@ from distributed_trf.features.families.torch_family import TorchFamily
 from distributed_trf.features.family import Work
 from distributed_trf.features.hooks import recorded
 from distributed_trf.features.network_table import Layer, NetworkTable
+from distributed_trf.features.torch_internals import flop_counter
 
 if TYPE_CHECKING:
     import torch
@@ -107,7 +108,6 @@ def _untrained(family: OwnNetwork, table_json: str, device: str) -> torch.nn.Mod
 
 def _traced_on(device: str, family: OwnNetwork, table: NetworkTable, table_json: str, n_samples: int) -> _Trace:
     import torch
-    from torch.utils.flop_counter import FlopCounterMode
 
     frames: dict[int, int] = {}
     by_name: dict[str, list[Layer]] = {}
@@ -122,7 +122,7 @@ def _traced_on(device: str, family: OwnNetwork, table: NetworkTable, table_json:
     # Out of inference mode, in which the counter cannot see through parametrised weights.
     with torch.inference_mode(mode=False), torch.no_grad():
         model = _untrained(family, table_json, device)
-        with recorded(model, by_name, take), FlopCounterMode(display=False) as counter:
+        with recorded(model, by_name, take), flop_counter() as counter:
             family.run(model, [sound], device, torch.float32)
     return _Trace(frames, counter.get_total_flops(), sum(p.numel() for p in model.parameters()))
 

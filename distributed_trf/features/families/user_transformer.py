@@ -17,7 +17,7 @@ from distributed_trf.features.families.user_network import OwnNetwork
 from distributed_trf.features.network_table import NetworkTable
 from distributed_trf.features.weights.preprocessor import defaults
 from distributed_trf.features.weights.source import weights_folder
-from distributed_trf.features.weights.transformers_class import transformers_class
+from distributed_trf.features.weights.transformers_internals import transformers_class
 from distributed_trf.features.weights.transformers_model import trained_model, untrained_model
 
 if TYPE_CHECKING:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from distributed_trf.config.extraction import PROJECTIONS, SCALED, Weights, factor_of, kind_of, seed_of
 from distributed_trf.errors import FeatureError
+from distributed_trf.features.torch_internals import own_initialiser, remove_old_normalisations
+from distributed_trf.features.weights.transformers_internals import forget_loaded, model_initialiser
 
 if TYPE_CHECKING:
     import torch
@@ -34,9 +36,7 @@ def fold_parametrizations(model: nn.Module) -> None:
         and ``torch.nn.utils.spectral_norm``.
     """
     import torch
-    from torch.nn.utils import parametrize, remove_spectral_norm
-    from torch.nn.utils.spectral_norm import SpectralNorm
-    from torch.nn.utils.weight_norm import WeightNorm, remove_weight_norm
+    from torch.nn.utils import parametrize
 
     model.eval()  # in training, reading a spectrally normalised weight changes it
     modules: list[Any] = list(model.modules())
@@ -46,11 +46,7 @@ def fold_parametrizations(model: nn.Module) -> None:
             for name in list(module.parametrizations):
                 with torch.enable_grad():
                     parametrize.remove_parametrizations(module, name)
-        for hook in list(module._forward_pre_hooks.values()):
-            if isinstance(hook, WeightNorm):
-                remove_weight_norm(module, hook.name)
-            elif isinstance(hook, SpectralNorm):
-                remove_spectral_norm(module, hook.name)
+        remove_old_normalisations(module)
 
 
 def reset(model: nn.Module) -> int:
@@ -79,7 +75,7 @@ def reset(model: nn.Module) -> int:
     for holder, initialise in _initialisers(model):
         bare = [p for p in holder.parameters(recurse=False) if id(p) not in covered]
         for p in bare:
-            p._is_hf_initialized = False  # else transformers leaves what it has loaded
+            forget_loaded(p)
         if bare:
             initialise()
     for module in modules:
@@ -98,9 +94,9 @@ def _initialisers(
     module: Any, of_model: Callable[[nn.Module], None] | None = None
 ) -> Iterator[tuple[Any, Callable[[], None]]]:
     """Pair modules with what draws their own parameters where ``reset_parameters`` does not."""
-    of_model = getattr(module, "_init_weights", of_model)  # a model of transformers has one for all its modules
-    if hasattr(module, "_reset_parameters"):
-        yield module, module._reset_parameters
+    of_model = model_initialiser(module) or of_model
+    if (own := own_initialiser(module)) is not None:
+        yield module, own
     elif of_model is not None:
         yield module, partial(of_model, module)
     for child in module.children():

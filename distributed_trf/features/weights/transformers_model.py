@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from distributed_trf.errors import ConfigError, FeatureError, shown
 from distributed_trf.features.weights.checkpoint import load_state, read_state, without_prefix
-from distributed_trf.features.weights.transformers_class import transformers_class
+from distributed_trf.features.weights.transformers_internals import (
+    as_we_compute,
+    names_of_settings,
+    settings_of_networks,
+    transformers_class,
+)
 from distributed_trf.features.weights.weight_files import State, as_named_now, read_json, told, unwrapped
 
 if TYPE_CHECKING:
@@ -23,12 +28,6 @@ _OF_TRAINING = "masked_spec_embed"
 
 _NOT_ARCHITECTURE = ("decoder_", "vocab_size")
 """Settings that change no layer that hears."""
-
-_ALSO_OF_NETWORKS = frozenset(
-    ("is_encoder_decoder", "tie_word_embeddings", "vocab_size", "pad_token_id", "bos_token_id", "eos_token_id")
-    + ("decoder_start_token_id",)
-)
-"""Settings that describe a network though every class of transformers has them, in some of its versions."""
 
 
 def untrained_model(model_class: str, architecture: Mapping[str, Any], network: str) -> nn.Module:
@@ -106,7 +105,7 @@ def _folder_config(config_class: Any, folder: Path, architecture: Mapping[str, A
         )
     expected = _table_config(config_class, architecture, network)
     try:
-        config = _as_we_compute(config_class(**_of_networks(config_class, content)))
+        config = as_we_compute(config_class(**settings_of_networks(config_class, content)))
     except Exception as error:  # whatever a configuration makes of what it is given
         raise FeatureError(f"{file}: not a configuration of {config_class.__name__}: {told(error)}") from error
     wrong = [
@@ -123,51 +122,16 @@ def _folder_config(config_class: Any, folder: Path, architecture: Mapping[str, A
 
 
 def _table_config(config_class: Any, architecture: Mapping[str, Any], network: str) -> Any:
-    known = _of_networks(config_class, architecture)
+    known = settings_of_networks(config_class, architecture)
     unknown = [key for key in architecture if key not in known]
     if unknown:
-        near = get_close_matches(unknown[0], _fields(config_class), n=1)
+        near = get_close_matches(unknown[0], names_of_settings(config_class), n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise ConfigError(
             f"network {network}, config: {unknown[0]} = {architecture[unknown[0]]!r} describes no network of "
             f"{config_class.__name__}{hint}"
         )
-    return _as_we_compute(config_class(**known))
-
-
-def _as_we_compute(config: Any) -> Any:
-    """Leave the choice of code to transformers, whose own is that of torch (sdpa), or its plain one where it has none.
-
-    Else a file could choose it, be it for a part of the model.
-    """
-    config._attn_implementation = config._experts_implementation = None
-    return config
-
-
-def _of_networks(config_class: Any, content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return those settings that describe a network of a class, in its parts as well.
-
-    Whatever else a file says would choose code, devices, a kind of numbers, or what a model returns.
-    """
-    fields, kept = _fields(config_class), {}
-    for key, value in content.items():
-        if key not in fields or (fields[key] != key and fields[key] in content):
-            continue
-        part = config_class.sub_configs.get(key)
-        if part is not None and isinstance(value, Mapping):
-            kind = value.get("model_type")
-            if not hasattr(part, "model_type"):  # of any class
-                part = transformers_class("CONFIG_MAPPING")[kind]
-            value = _of_networks(part, value) | ({} if kind is None else {"model_type": kind})
-        kept[key] = value
-    return kept
-
-
-def _fields(config_class: Any) -> dict[str, str]:
-    """Return the names of what a class says of its networks, each with the name that it goes by, of some have two."""
-    every = transformers_class("PreTrainedConfig")
-    own = {name for name in config_class().to_dict() if not name.startswith("_")} - every().to_dict().keys()
-    return {name: name for name in own | _ALSO_OF_NETWORKS} | config_class.attribute_map
+    return as_we_compute(config_class(**known))
 
 
 def _plain(value: Any) -> Any:

@@ -7,7 +7,7 @@ import logging
 import pytest
 from distributed.comm import CommClosedError
 
-from distributed_trf.clusters.worker_setup import is_news
+from distributed_trf.clusters.dask_internals import is_news
 
 
 @pytest.mark.parametrize(
