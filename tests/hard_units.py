@@ -43,7 +43,7 @@ def folds_that_lack_trials(X, Y):
     streams = []
     for k in range(3):
         stream = MomentStream(LAGS, LEAD_IN, groups=[10, Y[0].shape[1] - 10])
-        stream.add(X[k], Y[k], heard=[True, k > 0])
+        stream.add(X[k], Y[k], presented=[True, k > 0])
         stream.add(X[k + 3], Y[k + 3])
         streams.append(stream.moments())
     return streams

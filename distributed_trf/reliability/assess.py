@@ -46,7 +46,7 @@ def assess(
     splits
         Of the repeats into halves.
     seed, key
-        Decide everything random; ``key`` tells sessions apart.
+        Decide everything random; ``key`` distinguishes sessions.
 
     Returns
     -------
@@ -66,7 +66,7 @@ def assess(
     true, shifted = inter_trial_distributions(tables, draws=draws, null_shift=null_shift, seed=seed, key=key)
     repeated = repeated_counts(trials)
     test = shift_test(repeated, shifts, rng("test shifts"))
-    found = {
+    measures = {
         "normaliser": true.mean(axis=0),
         "normaliser_median": np.median(true, axis=0),
         "normaliser_expected": expected_r(tables) * silence_weight(tables),
@@ -81,7 +81,7 @@ def assess(
         "ceiling_split_half": split_half_ceiling(repeated, splits, rng("splits")),
     }
     varies = to_numpy(tables.vary())
-    measured = {name: np.where(varies, to_numpy(values), np.nan) for name, values in found.items()}
+    measured = {name: np.where(varies, to_numpy(values), np.nan) for name, values in measures.items()}
     return measured | {"silent_repeats": to_numpy(silent_repeats(tables))}
 
 

@@ -1,4 +1,4 @@
-"""What the repeatability of a unit allows a model to reach, by the standard estimates.
+"""Ceilings: the correlation that the repeatability of a unit allows a model to reach, by the standard estimates.
 
 Counts have shape (R, T, U): R repeats of all test stimuli, concatenated to T bins. Variances are over bins, divided by
 T.

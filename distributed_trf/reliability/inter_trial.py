@@ -3,7 +3,7 @@
 A draw takes a pair of distinct presentations of each stimulus, puts the stimuli one after another, and correlates both
 sides (Ahmed et al. 2025). The mean over many draws is the *normaliser* of a unit: a model that predicted all that
 repeats would reach about its square root with single presentations, so ``rho = r / sqrt(normaliser)``. With one side
-shifted in time the same draws tell what remains without a common stimulus.
+shifted in time the same draws show what remains without a common stimulus.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def inter_trial_r(tables: PairTables, pairs: Pairs, stimuli: np.ndarray | None =
     pairs
         From ``draw_pairs``.
     stimuli
-        Which stimulus each column of ``pairs`` stands for, shape (S,); a stimulus may stand there several times. By
+        Which stimulus each column of ``pairs`` is of, shape (S,); a stimulus may occur several times. By
         default all in order.
 
     Returns
@@ -74,13 +74,13 @@ def shifted_r(tables: PairTables, pairs: Pairs, shift: np.ndarray) -> Array:
     """
     stimuli = np.arange(tables.bins.size)
     xp, n = namespace(tables.counts), int(tables.bins.sum())
-    found = []
+    values = []
     for draws in blocks(len(pairs), block_rows(3 * tables.n_units, tables.counts)):
         drawn, moved = pairs[draws], shift[draws, np.newaxis]
         first, second = (_rows(tables, side, drawn.order) for side in (drawn.first, drawn.second))
         second = np.take_along_axis(second, (np.arange(n) - moved) % n, axis=1)
-        found.append(tables.spread(drawn, stimuli).r(_cross(tables.counts, first, second)))
-    return xp.concat(found)
+        values.append(tables.spread(drawn, stimuli).r(_cross(tables.counts, first, second)))
+    return xp.concat(values)
 
 
 def null_shifts(null: Null, bins: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:
@@ -167,20 +167,20 @@ def _rows(tables: PairTables, repeat: np.ndarray, order: np.ndarray) -> np.ndarr
     bins = tables.bins[order]
     starts = np.cumsum(tables.repeats * tables.bins) - tables.repeats * tables.bins
     begin = starts[order] + np.take_along_axis(repeat, order, axis=1) * bins
-    place = np.cumsum(bins, axis=1) - bins  # where each stimulus begins in the concatenation
+    first_bin = np.cumsum(bins, axis=1) - bins  # where each stimulus begins in the concatenation
     # Ascend by one from bin to bin, and jump where the next stimulus begins.
     step = np.ones((len(order), int(tables.bins.sum())), dtype=np.int32)
     step[:, 0] = begin[:, 0]
-    np.put_along_axis(step, place[:, 1:], begin[:, 1:] - (begin[:, :-1] + bins[:, :-1] - 1), axis=1)
+    np.put_along_axis(step, first_bin[:, 1:], begin[:, 1:] - (begin[:, :-1] + bins[:, :-1] - 1), axis=1)
     return np.cumsum(step, axis=1, dtype=np.int32)
 
 
 def _cross(counts: Array, first: np.ndarray, second: np.ndarray) -> Array:
     """``sum(a b)`` over rows of ``counts`` given for each draw, shape (draws, bins) to (draws, U); float64."""
     xp, (draws, n), units = namespace(counts), first.shape, counts.shape[1]
-    found = []
+    values = []
     for block in blocks(draws, block_rows(n * units, counts)):
         product = take_rows(counts, first[block].ravel())
         product *= take_rows(counts, second[block].ravel())
-        found.append(xp.sum(xp.reshape(product, (-1, n, units)), axis=1))
-    return xp.astype(xp.concat(found), xp.float64)
+        values.append(xp.sum(xp.reshape(product, (-1, n, units)), axis=1))
+    return xp.astype(xp.concat(values), xp.float64)

@@ -115,12 +115,12 @@ class PairTables:
         return int(self.counts.shape[1])
 
     def vary(self) -> Array:
-        """Tell which units vary at all, shape (U,)."""
+        """Return which units vary at all, shape (U,)."""
         xp = namespace(self.counts)
         return xp.max(self.counts, axis=0) > xp.min(self.counts, axis=0)
 
     def silent(self) -> list[Array]:
-        """Tell which presentations of each stimulus have no spike, shape (R, U) each."""
+        """Return which presentations of each stimulus have no spike, shape (R, U) each."""
         return [sums[:, self.n_units :] == 0 for sums in self.sums]
 
     def cross(self, pairs: Pairs, stimuli: np.ndarray) -> Array:

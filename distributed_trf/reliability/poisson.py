@@ -1,6 +1,6 @@
-"""What the best possible prediction could reach when the firing rates behind the counts are known.
+"""Poisson firing: what the best possible prediction could reach if the rates are known, and what chance gives.
 
-Inter-trial correlations of a unit that fires at random, whatever is played.
+Chance is the inter-trial correlation of a unit that fires at random, whatever sound is presented.
 """
 
 from __future__ import annotations
@@ -71,9 +71,9 @@ def poisson_r(
     if n_spikes < 1 or n_bins < 2:
         raise DataError(f"{n_spikes} spikes in {n_bins} bins cannot correlate; expected at least 1 spike and 2 bins")
     evenly = np.full(n_bins, 1 / n_bins)
-    found = []
+    correlations = []
     for block in blocks(draws, block_rows(n_bins, evenly)):
         a, b = (rng.multinomial(n_spikes, evenly, size=block.stop - block.start) - n_spikes / n_bins for _ in range(2))
         norm = np.sqrt((a * a).sum(axis=1) * (b * b).sum(axis=1))
-        found.append(np.where(norm > 0, (a * b).sum(axis=1) / np.where(norm > 0, norm, 1), 0))
-    return np.concatenate(found)
+        correlations.append(np.where(norm > 0, (a * b).sum(axis=1) / np.where(norm > 0, norm, 1), 0))
+    return np.concatenate(correlations)

@@ -1,6 +1,6 @@
-"""How the normaliser depends on how much was recorded: fewer seconds, fewer repeats.
+"""Resampling of presentations: the normaliser for fewer seconds or repeats, and a test whether sounds drive a unit.
 
-Is a unit driven by the sounds at all? A test that holds its level on units that are not.
+The test holds its level on units that no sound drives.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def bootstrap_normaliser(
         Together with the percentage, the number of repeats, ``key`` and the number of the draw it decides what is
         drawn.
     key
-        What else tells these draws from others, such as the session.
+        What else distinguishes these draws from others, such as the session.
 
     Returns
     -------
@@ -64,14 +64,14 @@ def bootstrap_normaliser(
     available = int(tables.repeats.min())
     if not 2 <= n_repeats <= available:
         raise ConfigError(f"n_repeats={n_repeats} must be 2 to {available}, the repeats that all test stimuli have")
-    xp, found = namespace(tables.counts), []
+    xp, means = namespace(tables.counts), []
     for draw in range(draws):
         rng = draw_generator(seed, "normaliser", *key, percent_duration, n_repeats, draw)
         times = draw_stimuli(tables.bins, percent_duration, rng)
         stimuli = np.repeat(np.arange(times.size), times)
         pairs = _draw_among(_draw_repeats(available, n_repeats, rng), (pairings, stimuli.size), rng)
-        found.append(xp.mean(inter_trial_r(tables, pairs, stimuli), axis=0))
-    drawn = xp.stack(found)
+        means.append(xp.mean(inter_trial_r(tables, pairs, stimuli), axis=0))
+    drawn = xp.stack(means)
     return xp.where(tables.vary(), drawn, xp.nan * drawn)
 
 
@@ -154,8 +154,8 @@ def shift_test(repeated: Array, shifts: int, rng: np.random.Generator) -> ShiftT
     for block in blocks(shifts, block_rows(repeats * n * units, table)):
         rows = start + (np.arange(n) - moves[block]) % n  # (block, repeats, bins)
         shifted = xp.reshape(take_rows(table, rows.ravel()), (-1, repeats, n, units))
-        found = mean_r(xp.sum(shifted, axis=1))
-        reached += xp.sum(xp.astype(found >= r - ROUNDING, r.dtype), axis=0)
+        shifted_r = mean_r(xp.sum(shifted, axis=1))
+        reached += xp.sum(xp.astype(shifted_r >= r - ROUNDING, r.dtype), axis=0)
     varying, nothing = used > 0.5, xp.nan * xp.ones_like(r)
     return ShiftTest(xp.where(varying, r, nothing), xp.where(varying, (reached + 1) / (shifts + 1), nothing))
 

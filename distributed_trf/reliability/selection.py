@@ -1,12 +1,12 @@
-"""Both distributions of the inter-trial correlation: of pairs of presentations, and of the same pairs shifted.
+"""Distributions of the inter-trial correlation of pairs, as they are and shifted; units selected by them.
 
-A presentation without a spike counts as r = 0, for a model and for a pair. A model meets the repeats one by one: with
-spikes in k of R repeats, its mean r is ``k / R`` of what it is over those. A pair has two distinct presentations, so
-that both have spikes in ``k (k - 1)`` of ``R (R - 1)`` pairs, fewer than ``(k / R)^2``: unweighted, ``r /
-sqrt(normaliser)`` would come out above 1 for a perfect model, by a tenth where 4 of 11 repeats have spikes. Draws are
-weighted so that silence costs both the same.
+A presentation without a spike counts as r = 0, for a model and for a pair. A model is compared with one repeat at a
+time: with spikes in k of R repeats, its mean r is ``k / R`` of the mean over the k. A pair has two distinct
+presentations, so that both have spikes in ``k (k - 1)`` of ``R (R - 1)`` pairs, fewer than ``(k / R)^2``:
+unweighted, ``r / sqrt(normaliser)`` would come out above 1 for a perfect model, by a tenth where 4 of 11 repeats have
+spikes. Draws are weighted so that silence costs both the same.
 
-Which units respond to the sounds, by the rules of Ahmed et al. (2025) and with corrections for many units.
+Units that respond to the sounds are selected by the rules of Ahmed et al. (2025), with corrections for many units.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def inter_trial_distributions(
     null_shift
         How far the null shifts responses, see ``null_shifts``.
     seed, key
-        Decide what is drawn; ``key`` tells sessions apart.
+        Decide what is drawn; ``key`` distinguishes sessions.
 
     Returns
     -------
@@ -81,9 +81,9 @@ def silence_weight(tables: PairTables) -> Array:
         fraction = xp.mean(xp.astype(of_stimulus, xp.float64), axis=0)
         one, both = one * fraction, both * fraction * (repeats * fraction - 1) / (repeats - 1)
     spikes_in_both = 1 - 2 * one + both
-    told = spikes_in_both > ROUNDING
-    weight = (1 - silent_repeats(tables)) ** 2 / xp.where(told, spikes_in_both, xp.ones_like(spikes_in_both))
-    return xp.where(told, weight, xp.ones_like(weight))
+    measured = spikes_in_both > ROUNDING
+    weight = (1 - silent_repeats(tables)) ** 2 / xp.where(measured, spikes_in_both, xp.ones_like(spikes_in_both))
+    return xp.where(measured, weight, xp.ones_like(weight))
 
 
 UNITS_AT_ONCE = 8
@@ -91,7 +91,7 @@ UNITS_AT_ONCE = 8
 
 
 def highly_tuned(normaliser: Array, null_mean: Array, null_std: Array, delta: float = 0.5) -> Array:
-    """Tell which units repeat themselves well beyond chance.
+    """Return which units repeat themselves well beyond chance.
 
     ``normaliser > 0`` and ``normaliser > null_mean + delta * null_std`` (Ahmed et al. 2025; delta is 1.0 in their
     figures S8 to S10). The standard deviation is that of single draws of the null distribution, not of its mean.

@@ -1,6 +1,6 @@
 """Banded ridge: bands of features with a penalty each (Dupré la Tour et al. 2022, NeuroImage 264:119728).
 
-How much of the explained variance each band of features accounts for.
+The fit of all bands, and how much of the explained variance each band accounts for.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ def band_candidates(n_bands: int, n: int, seed: int) -> np.ndarray:
         rows += [np.where(np.arange(n_bands) == b, 1.0, 1e-3) for b in range(n_bands)]
     for k in range(n - len(rows)):
         rows.append(rng.dirichlet(np.full(n_bands, CONCENTRATIONS[k % len(CONCENTRATIONS)])))
-    found = np.array(rows[:n])
-    return n_bands * found / found.sum(axis=1, keepdims=True)
+    candidates = np.array(rows[:n])
+    return n_bands * candidates / candidates.sum(axis=1, keepdims=True)
 
 
 def check_bands(widths: Sequence[int]) -> list[int]:
@@ -138,9 +138,9 @@ def fit_banded(
             screen=False,
             unit_block=unit_block,
         )
-        here = xp.concat([xp.max(s.gain, axis=0) for s in scores])
-        better = here > gain
-        gain = xp.where(better, here, gain)
+        best_gain = xp.concat([xp.max(s.gain, axis=0) for s in scores])
+        better = best_gain > gain
+        gain = xp.where(better, best_gain, gain)
         cv_scores = xp.where(better, xp.concat([s.base + s.gain for s in scores], axis=1), cv_scores)
         alpha = xp.where(better, xp.concat([s.best for s in scores]), alpha)
         candidate = xp.where(better, xp.full_like(candidate, k), candidate)
@@ -165,22 +165,27 @@ def fit_banded(
 def _solve(
     folds: Folds, penalties: list[float], alpha: Array, candidate: Array, factors: list[Array]
 ) -> tuple[Array, Array, Array]:
-    """Weights of the raw columns and the columns' means of each unit at its own choice, both (d, U); their inverses."""
+    """Weights of the raw columns and the columns' means, chosen for each unit, both (d, U); inverse scales (d,)."""
     xp = namespace(alpha)
     sizes = [c.yy.shape[0] for c in folds.responses]
     chosen_alpha, chosen_candidate = to_numpy(xp.stack([alpha, candidate]))
     best = np.split(chosen_alpha, np.cumsum(sizes)[:-1])
     weights = means = inverse = None
     for k in np.unique(chosen_candidate).tolist():
-        found = folds.solve(best, penalties, factors[k])
-        w = xp.concat([w for w, _ in found], axis=1)
+        solutions = folds.solve(best, penalties, factors[k])
+        w = xp.concat([w for w, _ in solutions], axis=1)
         mean = xp.concat(
-            [xp.broadcast_to(s.mean[:, None], (s.mean.shape[0], n)) for (_, s), n in zip(found, sizes, strict=True)],
+            [
+                xp.broadcast_to(s.mean[:, None], (s.mean.shape[0], n))
+                for (_, s), n in zip(solutions, sizes, strict=True)
+            ],
             axis=1,
         )
         if inverse is None:
             kept = factors[k] > 0
-            inverse = xp.where(kept, found[0][1].inverse / xp.where(kept, factors[k], xp.ones_like(factors[k])), 0.0)
+            inverse = xp.where(
+                kept, solutions[0][1].inverse / xp.where(kept, factors[k], xp.ones_like(factors[k])), 0.0
+            )
         chosen = candidate == k
         weights = w if weights is None else xp.where(chosen, w, weights)
         means = mean if means is None else xp.where(chosen, mean, means)
@@ -216,7 +221,7 @@ def band_drives(
     widths
         Number of features of each band.
     outside
-        What stands outside a trial, shape (sum of widths,); by default zeros.
+        Values of the features outside a trial, shape (sum of widths,); by default zeros.
     """
     if sum(widths) != X[0].shape[1]:
         raise DataError(f"bands have {sum(widths)} features together, but X has {X[0].shape[1]}")
@@ -225,9 +230,9 @@ def band_drives(
     ends = np.cumsum(widths).tolist()
     drives = []
     for end, width in zip(ends, widths, strict=True):
-        own = xp.reshape(by_lag[:, end - width : end, :], (len(lags) * width, -1))
+        band_weights = xp.reshape(by_lag[:, end - width : end, :], (len(lags) * width, -1))
         beyond = None if outside is None else outside[end - width : end]
-        drives.append(drive([x[:, end - width : end] for x in X], own, lags, lead_in, beyond))
+        drives.append(drive([x[:, end - width : end] for x in X], band_weights, lags, lead_in, beyond))
     return xp.stack(drives)
 
 

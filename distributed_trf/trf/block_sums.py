@@ -5,23 +5,23 @@ from __future__ import annotations
 from array_api_compat import device as device_of
 
 from distributed_trf.arrays import Array, like, namespace, to_numpy
-from distributed_trf.trf.apart import Apart
 from distributed_trf.trf.correlation import varies
 from distributed_trf.trf.lags import LaggedRows
 from distributed_trf.trf.moments import Gram, in_both
+from distributed_trf.trf.separate_columns import SeparateColumns
 
 EDGE_ROWS = 1024
 """Rows at trials' edges that are summed at once: they are few, and each sum of them touches all of X'X."""
 CLEAR = 1e-3
 """Of the squares that the lag structure carries from one lag to the next, what a column must have at every lag: three
-of 16 digits are then lost at most. Features with less are summed from their own rows."""
+of 16 digits are then lost at most. Features with less are summed separately, see ``SeparateColumns``."""
 
 
 class BlockSums:
     """Sums over blocks of trials; row 0 of weights and sums belongs to the Gram, row 1 + g to group g.
 
     Each block is summed about its own means, and those of X'X are merged as Chan, Golub & LeVeque (1983) do. Means of
-    columns are kept as distances from ``origin``, those of the first block, so that a large offset takes no digits.
+    columns are kept as distances from ``reference``, those of the first block, so that a large offset takes no digits.
     """
 
     def __init__(self, lags: tuple[int, ...], groups: list[int]) -> None:
@@ -30,7 +30,7 @@ class BlockSums:
         self.edge_rows = 0
         self.means: list[tuple[Array, float]] = []
         self.moves: list[tuple[Array, Array]] = []
-        self.own: Array | None = None
+        self.separate: Array | None = None
         """With its transpose it belongs to X'X, beside what the lag structure gives."""
         self.constants = False
         """Whether any column may never vary."""
@@ -66,11 +66,11 @@ class BlockSums:
         constant = xp.full_like(sums, xp.nan)
         clear = to_numpy(xp.stack([xp.all(clear, axis=(0, 1)), xp.all(clear[0, :, :], axis=0)]))  # waits for a GPU
         if not clear.all():
-            apart = Apart.of(rows, self.lags, ~clear[0, :], ~clear[1, :], by_row, n)
+            apart = SeparateColumns.of(rows, self.lags, ~clear[0, :], ~clear[1, :], by_row, n)
             centre, sums, constant = apart.replace(centre, sums, constant)
             self.constants = True
             if (products := apart.products(weighted)) is not None:
-                self.own = products[0] if self.own is None else self.own + products[0]
+                self.separate = products[0] if self.separate is None else self.separate + products[0]
                 self.xy += products[1]
             first, *edges = self._ends(rows)
         self._merge(n, centre, sums, constant, y_sums)
@@ -95,7 +95,7 @@ class BlockSums:
         if self.edge_rows >= EDGE_ROWS:
             self._add_edges()
         if len(self.means) >= EDGE_ROWS:
-            self.own, self.means = self._half(), []
+            self.separate, self.means = self._half(), []
             self._add_moves()
 
     def moments(self) -> tuple[Gram, list[tuple[float, Array, Array, Array, Array, Array]]]:
@@ -131,7 +131,7 @@ class BlockSums:
         for g, size in enumerate(self.groups, start=1):
             units, n = slice(start, start + size), self.n[g] or 1.0
             y = self.y[units]
-            # sum_t (x - m_x)(y - m_y)' = sum_t x y' - (sum_t x)(sum_t y)' / n, with x about ``origin`` and y about
+            # sum_t (x - m_x)(y - m_y)' = sum_t x y' - (sum_t x)(sum_t y)' / n, with x about ``reference`` and y about
             # ``y_centre``: both are near the means, so what is subtracted is small beside the sum and takes no digits
             # from it.
             xy = self.xy[:, units] - self.x[g, :][:, None] * (y / n)[None, :]
@@ -158,15 +158,15 @@ class BlockSums:
 
         self.n, self.x, self.y = [0.0] * (1 + len(self.groups)), zeros(1 + len(self.groups), d), zeros(units)
         self.xx, self.xy, self.yy = zeros(d, d), zeros(d, units), zeros(units)
-        self.origin, self.constant = zeros(d), xp.full_like(self.x, xp.nan)
+        self.reference, self.constant = zeros(d), xp.full_like(self.x, xp.nan)
         self.started = True
 
     def _centre_units(self, y: Array, by_row: Array | None) -> None:
-        """Choose the provisional means of units that have heard nothing before this block."""
+        """Choose the provisional means of units to which nothing was presented before this block."""
         xp = namespace(y)
         if by_row is None:
             centre = xp.mean(y, axis=0)
-        else:  # over what was heard, so that a unit that never varies is centred to exactly zero
+        else:  # over what was presented, so that a unit that never varies is centred to exactly zero
             count = xp.take(xp.sum(by_row, axis=0), self.owner)
             total = xp.sum(y * xp.take(by_row, self.owner, axis=1), axis=0)
             centre = total / xp.where(count > 0, count, xp.ones_like(count))
@@ -209,18 +209,18 @@ class BlockSums:
             power = xp.concat([power, power + xp.cumulative_sum(grown - lost, axis=1)], axis=1)
         count = like(n, self.x)[:, None, None]
         # n var = sum x^2 - (sum x)^2 / n.
-        own = power - sums**2 / xp.where(count > 0, count, xp.ones_like(count))
-        return xp.reshape(sums, (shape[0], -1)), (own > CLEAR * carried) | (count == 0)
+        centred_power = power - sums**2 / xp.where(count > 0, count, xp.ones_like(count))
+        return xp.reshape(sums, (shape[0], -1)), (centred_power > CLEAR * carried) | (count == 0)
 
     def _merge(self, n: list[float], centre: Array, sums: Array, constant: Array, y_sums: Array) -> None:
         """Merge the means of a block, whose sums are about ``centre`` (d,), into those of the blocks before it."""
         xp = namespace(sums)
-        # The first block's means are the origin o of all x. A block is summed about its own centre c = o + ``moved``:
+        # The first block's means are the reference o of all x. A block is summed about its centre c = o + ``moved``:
         #   sum (x - o) = sum (x - c) + n moved,   sum (x - o)(y - m)' = sum (x - c)(y - m)' + moved (sum (y - m))',
         # of which ``_add_moves`` adds the second term for many blocks at once.
         if not self.n[0]:
-            self.origin = centre + sums[0, :] / n[0]
-        moved = centre - self.origin
+            self.reference = centre + sums[0, :] / n[0]
+        moved = centre - self.reference
         self.moves.append((moved, y_sums))
         # About the centre c, X'X of the block is too large by n d d', with d (d,) the distance of its mean from c:
         # taken off here.
@@ -230,18 +230,18 @@ class BlockSums:
             # sum about their common mean when n_A n_B / (n_A + n_B) d d' is added. No large numbers are subtracted.
             apart = moved + sums[0, :] / n[0] - self.x[0, :] / self.n[0]
             self.means.append((apart, n[0] * self.n[0] / (n[0] + self.n[0])))
-        heard, new = (
-            xp.asarray(some, device=device_of(sums))[:, None] for some in ([m > 0 for m in n], [not m for m in self.n])
+        presented, new = (
+            xp.asarray(mask, device=device_of(sums))[:, None] for mask in ([m > 0 for m in n], [not m for m in self.n])
         )
         constant = xp.where(new, constant, in_both(self.constant, constant))
-        self.constant = xp.where(heard, constant, self.constant)
+        self.constant = xp.where(presented, constant, self.constant)
         self.n = [a + b for a, b in zip(self.n, n, strict=True)]
         self.x += sums + like(n, sums)[:, None] * moved[None, :]
 
     def _mean(self, g: int) -> Array:
         """Mean of each lagged column, exactly its value where it is constant, shape (d,)."""
         xp = namespace(self.x)
-        mean = self.origin + self.x[g, :] / (self.n[g] or 1.0)
+        mean = self.reference + self.x[g, :] / (self.n[g] or 1.0)
         return xp.where(xp.isnan(self.constant[g, :]), mean, self.constant[g, :])
 
     def _add_edges(self) -> None:
@@ -256,16 +256,16 @@ class BlockSums:
     def _half(self) -> Array | None:
         """Half of what X'X gains beside the lag structure, what the blocks' own means make included, shape (d, d)."""
         if not self.means:
-            return self.own
+            return self.separate
         xp = namespace(self.xx)
         # sum_k t_k m_k m_k' over many blocks k as one product M' diag(t) M; halved, as its transpose is added in
         # ``moments``.
         means, times = xp.stack([m for m, _ in self.means]), like([t / 2 for _, t in self.means], self.xx)
         half = (means * times[:, None]).T @ means
-        return half if self.own is None else self.own + half
+        return half if self.separate is None else self.separate + half
 
     def _add_moves(self) -> None:
-        """Take X'Y of each block, summed about its own centre, about the origin."""
+        """Take X'Y of each block, summed about its own centre, about the reference means."""
         xp = namespace(self.xx)
         moves, y_sums = (xp.stack(part) for part in zip(*self.moves, strict=True))
         self.xy += moves.T @ y_sums

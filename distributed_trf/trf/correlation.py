@@ -9,7 +9,7 @@ EPSILON = 2.0**-52
 
 
 def varies(power: Array, mean: Array, n: float, epsilon: float = EPSILON) -> Array:
-    """Tell which columns vary, given their centred sum of squares: more than rounding around a constant would give.
+    """Return which columns vary, given their centred sum of squares: more than rounding around a constant would give.
 
     ``epsilon`` is the relative precision in which they were summed.
     """
@@ -52,15 +52,15 @@ def pearson(y_true: Array, y_pred: Array, rounding: Array | float = 0.0) -> Arra
     power_b, recordings = xp.sum(b * b, axis=0), y_true if y_true.ndim == 3 else y_true[None, :, :]
     predicted = varies(power_b, mean_pred, n) & (power_b > rounding)
     root_b = xp.sqrt(xp.where(predicted, power_b, xp.ones_like(power_b)))
-    found = []
-    for some in blocks(recordings.shape[0], block_rows(b.size, b)):
-        mean_true, a = centred(xp.astype(recordings[some, :, :], xp.float64, copy=False))
+    correlations = []
+    for block in blocks(recordings.shape[0], block_rows(b.size, b)):
+        mean_true, a = centred(xp.astype(recordings[block, :, :], xp.float64, copy=False))
         power_a, product = xp.sum(a * a, axis=1), xp.sum(a * b, axis=1)
         defined = varies(power_a, mean_true, n) & predicted
         # Two roots, not the root of a product: powers of weights shrunk by a penalty of 1e15 would underflow.
         norm = xp.sqrt(xp.where(defined, power_a, xp.ones_like(power_a))) * root_b
-        found.append(xp.where(defined, product / norm, xp.nan))
-    r = xp.concat(found)
+        correlations.append(xp.where(defined, product / norm, xp.nan))
+    r = xp.concat(correlations)
     return r if y_true.ndim == 3 else r[0, :]
 
 

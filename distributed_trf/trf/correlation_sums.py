@@ -21,11 +21,11 @@ Counts = Sequence[float] | Sequence[Sequence[float]] | np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
-class PairedSums:
+class CorrelationSums:
     """Sums over each test stimulus of what was recorded, what was predicted and their products.
 
-    They are to evaluation what ``Moments`` are to fitting: the time series are read once, and the correlation over any
-    draw of stimuli, each counted as often as it was drawn, is a merge of centred sums.
+    They are for evaluation what ``Moments`` are for fitting: the time series are read once, and the correlation over
+    any draw of stimuli, each counted as often as it was drawn, is a merge of centred sums.
     """
 
     n_bins: tuple[int, ...]
@@ -44,7 +44,9 @@ class PairedSums:
     """Of the predicted power, shape (S, U)."""
 
     @classmethod
-    def of(cls, recorded: Sequence[Array], predicted: Sequence[Array], rounding: Array | None = None) -> PairedSums:
+    def of(
+        cls, recorded: Sequence[Array], predicted: Sequence[Array], rounding: Array | None = None
+    ) -> CorrelationSums:
         """Sum up the responses to test stimuli.
 
         Parameters
@@ -102,7 +104,7 @@ class PairedSums:
         --------
         >>> recorded = [np.asarray([[[0.0], [1.0], [2.0]]]), np.asarray([[[5.0], [4.0]]])]
         >>> predicted = [np.asarray([[0.0], [1.0], [2.0]]), np.asarray([[0.0], [1.0]])]
-        >>> sums = PairedSums.of(recorded, predicted)
+        >>> sums = CorrelationSums.of(recorded, predicted)
         >>> sums.r().round(3).tolist(), sums.r([1, 0]).round(3).tolist(), sums.r([0, 3]).round(3).tolist()
         ([-0.086], [1.0], [-1.0])
         """
@@ -126,16 +128,16 @@ class PairedSums:
         stimuli, repeats = (np.broadcast_to(counts, (n_draws, counts.shape[1])) for counts in (stimuli, repeats))
         xp = namespace(self.product)
         step = max(1, BLOCK_VALUES // max(1, n_repeats * n_units))
-        found = []
+        correlations = []
         for start in range(0, n_draws, step):
             chosen = slice(start, start + step)
             by_repeat = self._by_repeat(like(stimuli[chosen], self.product))
-            found.append(_mean_over_drawn(by_repeat, like(repeats[chosen], self.product)))
-        r = xp.concat(found)
+            correlations.append(_mean_over_drawn(by_repeat, like(repeats[chosen], self.product)))
+        r = xp.concat(correlations)
         return xp.where(self._responds(), r, xp.nan * r)
 
     def _responds(self) -> Array:
-        """Tell which units vary in any repeat of all stimuli, shape (U,)."""
+        """Return which units vary in any repeat of all stimuli, shape (U,)."""
         xp = namespace(self.product)
         between = self.recorded_mean != self.recorded_mean[:1, :, :]
         return xp.any((self.recorded_power > 0) | between, axis=(0, 1))
@@ -173,7 +175,7 @@ class PairedSums:
 
 
 def bootstrap_r(
-    sums: PairedSums,
+    sums: CorrelationSums,
     durations: Sequence[float] | np.ndarray,
     *,
     percent_duration: float | None,
@@ -190,12 +192,12 @@ def bootstrap_r(
     durations
         Of each test stimulus, shape (S,).
     percent_duration, n_repeats, draws, seed
-        As in ``draw_tests``, which tells what was drawn; they decide the numbers entirely.
+        As in ``draw_tests``, which returns what was drawn; they decide the numbers entirely.
 
     Returns
     -------
     array of shape (draws, U)
-        As in ``PairedSums.r``.
+        As in ``CorrelationSums.r``.
 
     Raises
     ------
@@ -231,13 +233,13 @@ def _mean_over_drawn(r: Array, times: Array) -> Array:
 def _counts(counts: Counts | None, size: int, name: str) -> np.ndarray:
     if counts is None:
         return np.ones((1, size))
-    found = np.asarray(to_numpy(counts), dtype=np.float64)
-    if found.ndim != 2 or found.shape[1] != size or len(found) == 0:
-        raise DataError(f"{name} have shape {found.shape}; expected (draws, {size}), or ({size},) for a single draw")
-    if not (np.isfinite(found).all() and (found >= 0).all() and (found.sum(axis=1) > 0).all()):
-        worst = next(k for k, row in enumerate(found) if not (np.isfinite(row).all() and row.min() >= 0 and row.any()))
-        raise DataError(f"{name} of draw {worst} are {found[worst].tolist()}; expected 0 or more, not all of them 0")
-    return found
+    values = np.asarray(to_numpy(counts), dtype=np.float64)
+    if values.ndim != 2 or values.shape[1] != size or len(values) == 0:
+        raise DataError(f"{name} have shape {values.shape}; expected (draws, {size}), or ({size},) for a single draw")
+    if not (np.isfinite(values).all() and (values >= 0).all() and (values.sum(axis=1) > 0).all()):
+        worst = next(k for k, row in enumerate(values) if not (np.isfinite(row).all() and row.min() >= 0 and row.any()))
+        raise DataError(f"{name} of draw {worst} are {values[worst].tolist()}; expected 0 or more, not all of them 0")
+    return values
 
 
 def _check(recorded: Sequence[Array], predicted: Sequence[Array]) -> None:

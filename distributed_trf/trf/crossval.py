@@ -24,7 +24,7 @@ UNIT_BLOCK = 512
 
 
 class Folds(Protocol):
-    """Training trials in folds, whatever form their sums have; groups of units stand one after another."""
+    """Training trials in folds, whatever form their sums have; one group of units after another."""
 
     record: list[str]
     """Factorisations that failed their check and what was done instead."""
@@ -50,7 +50,7 @@ class Folds(Protocol):
 
 
 @dataclass(frozen=True)
-class Fit:
+class RidgeFit:
     """Ridge solutions of all units, groups one after another."""
 
     alpha: Array
@@ -98,7 +98,7 @@ def assign_folds(n_trials: int, n_folds: int, seed: int) -> list[np.ndarray]:
 
 def fit_folds(
     folds: Folds, alphas: Sequence[float] | np.ndarray, *, all_scores: bool = True, unit_block: int = UNIT_BLOCK
-) -> Fit:
+) -> RidgeFit:
     """Choose each unit's penalty over folds, then fit it on all of them; parameters as in ``fit_moments``."""
     penalties = check_alphas(alphas)
     screen = folds.screens and not all_scores
@@ -121,7 +121,7 @@ def solve_each(solver: Solver, projected: Array, n: float, best: np.ndarray, pen
 
 def gather(
     folds: Folds, scores: Sequence[Scores], solved: Sequence[tuple[Array, Scaling]], penalties: Sequence[float]
-) -> Fit:
+) -> RidgeFit:
     """Put the groups' solutions together; a unit that never varies gets no penalty, no score and weights of zero."""
     xp = namespace(scores[0].gain)
     alpha, cv_scores, weights, intercept = [], [], [], []
@@ -132,7 +132,7 @@ def gather(
         cv_scores.append(xp.where(alive, s.base + s.gain, xp.nan))
         weights.append(w)
         intercept.append(c.y_mean - scaling.mean @ w)
-    return Fit(
+    return RidgeFit(
         alpha=xp.concat(alpha),
         cv_scores=xp.concat(cv_scores, axis=1),
         weights=xp.concat(weights, axis=1),
@@ -155,17 +155,19 @@ def at_edges(alpha: np.ndarray, penalties: Sequence[float]) -> tuple[int, int]:
     return int(first.sum()), int(last.sum())
 
 
-def check_heard(heard: Sequence[Sequence[float]]) -> None:
-    """Raise DataError if there are fewer than two folds, or if a group of units heard nothing of one.
+def check_fold_trials(presented: Sequence[Sequence[float]]) -> None:
+    """Raise DataError if there are fewer than two folds, or if no trial of one was presented to a group of units.
 
     Parameters
     ----------
-    heard
-        For each fold, how much each group heard of it.
+    presented
+        For each fold, how much of it was presented to each group.
     """
-    if len(heard) < 2:
-        raise DataError(f"{len(heard)} fold of trials cannot choose a penalty; give at least two")
-    for k, fold in enumerate(heard):
+    if len(presented) < 2:
+        raise DataError(f"{len(presented)} fold of trials cannot choose a penalty; give at least two")
+    for k, fold in enumerate(presented):
         for g, amount in enumerate(fold):
             if amount <= 0:
-                raise DataError(f"group {g} of units heard no trial of fold {k}; give it folds of its own trials")
+                raise DataError(
+                    f"no trial of fold {k} was presented to group {g} of units; give this group folds of its own trials"
+                )

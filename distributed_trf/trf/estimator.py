@@ -19,10 +19,10 @@ from distributed_trf.trf.banded import (
     lagged_bands,
     variance_shares,
 )
-from distributed_trf.trf.correlation_sums import PairedSums, bootstrap_r
-from distributed_trf.trf.crossval import Fit, assign_folds, at_edges, fit_folds
+from distributed_trf.trf.correlation_sums import CorrelationSums, bootstrap_r
+from distributed_trf.trf.crossval import RidgeFit, assign_folds, at_edges, fit_folds
 from distributed_trf.trf.fold_collector import collect_trials
-from distributed_trf.trf.kernel_folds import Trials
+from distributed_trf.trf.kernel_folds import FoldTrials
 from distributed_trf.trf.lags import FeatureMeans, drive, drive_rounding, lag_samples
 from distributed_trf.trf.solver_choice import Parameters, Precision, SolverName, check_alphas, whole
 from distributed_trf.trf.trials import as_features, as_responses, check_folds, check_lags
@@ -32,7 +32,7 @@ Padding = Literal["zero", "mean"]
 
 @dataclass(eq=False)
 class TRF(Parameters):
-    """Temporal response function: time-lagged ridge regression with a penalty of its own for each unit.
+    """Temporal response function: time-lagged ridge regression with a separate penalty for each unit.
 
     ``y_u(t) = intercept_u + sum over f, l of coef[u, f, l] * x_f(t - lag_l)``, fitted by minimising
     ``||y - Xw||^2 + m * alpha * ||w||^2`` over the ``m`` training bins, where the columns of ``X`` are z-scored (or
@@ -70,15 +70,15 @@ class TRF(Parameters):
         Score every penalty. Otherwise only those that could win are scored in full precision and the others are NaN:
         the same choice for less work when there are many units.
     bands
-        Number of features of each band, where bands of features stand side by side in X (layers, or a spectrogram and
-        a network). Each then has a penalty of its own: banded ridge, Dupré la Tour et al. (2022), NeuroImage
+        Number of features of each band, where X has bands of features side by side (layers, or a spectrogram and
+        a network). Each band then has its own penalty: banded ridge, Dupré la Tour et al. (2022), NeuroImage
         264:119728. By default all features share one.
     candidates
         With bands: how many weights of the bands to try, drawn from ``seed``; the first is plain ridge.
     padding
-        What stands before a trial's first and after its last row: ``zero``, or the ``mean`` of each feature over the
+        Features before a trial's first and after its last row: ``zero``, or the ``mean`` of each feature over the
         training rows (in cross-validation over those of each fold's training trials), which predictions use as well.
-        It matters for features that are not near zero when nothing is heard, such as spectrograms in dB, where the
+        It matters for features that are not near zero in silence, such as spectrograms in dB, where the
         lead-in is shorter than the longest lag: beside an offset of many deviations the steps from and to zero are all
         that a lagged column holds. With the mean, predictions do not depend on an offset.
 
@@ -97,7 +97,7 @@ class TRF(Parameters):
         Weights in the units of the raw features; zero for a unit that never varies.
     intercept_ : array of shape (U,)
     padding_ : array of shape (F,), or None
-        The mean that stands outside a trial; None for zeros.
+        The mean that trials are padded with; None for zeros.
     lags_ : array of shape (L,)
         Seconds.
     unreached_lags_ : tuple of float
@@ -174,7 +174,7 @@ class TRF(Parameters):
         if bands is not None and sum(bands) != n_features:
             raise ConfigError(
                 f"bands={bands} have {sum(bands)} features together, but X has {n_features}; give the "
-                "number of features of each band, in the order in which they stand side by side"
+                "number of features of each band, in the order of the columns of X"
             )
         Y = as_responses(X, Y, lead_in=lead_in)
         unreached = check_lags(lags, X, lead_in, self.sfreq)
@@ -183,7 +183,7 @@ class TRF(Parameters):
         else:
             dealt = check_folds(folds, len(X))
         collected = collect_trials(
-            [Trials([X[i] for i in fold], [Y[i] for i in fold]) for fold in dealt],
+            [FoldTrials([X[i] for i in fold], [Y[i] for i in fold]) for fold in dealt],
             lags,
             lead_in,
             len(alphas),
@@ -192,7 +192,7 @@ class TRF(Parameters):
             precision=self.precision,
             pad_with_mean=self.padding == "mean",
         )
-        result: Fit | BandedFit
+        result: RidgeFit | BandedFit
         if bands is None:
             result = fit_folds(collected, alphas, all_scores=self.all_scores)
         else:
@@ -257,13 +257,13 @@ class TRF(Parameters):
         weights, lags, lead_in = self._weights()
         predicted = self._by_trial(X, drive(X, weights, lags, lead_in, self.padding_))
         rounding = drive_rounding(X, weights, len(lags), self.x_inverse_)
-        sums = PairedSums.of([y if y.ndim == 3 else y[None, :, :] for y in Y], predicted, rounding)
+        sums = CorrelationSums.of([y if y.ndim == 3 else y[None, :, :] for y in Y], predicted, rounding)
         return bootstrap_r(
             sums, sums.n_bins, percent_duration=percent_duration, n_repeats=n_repeats, draws=1, seed=seed
         )[0, :]
 
     def shares(self, X: Sequence[Array], Y: Sequence[Array]) -> Array:
-        """Tell which part of the explained variance each band accounts for, by the product measure.
+        """Return which part of the explained variance each band accounts for, by the product measure.
 
         Parameters
         ----------

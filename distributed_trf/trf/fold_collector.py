@@ -1,4 +1,4 @@
-"""Trials brought, fold by fold, to the form in which they are best solved."""
+"""Collects trials, fold by fold, in the form in which they are best solved: moments or kernels."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from operator import add
 
 from distributed_trf.arrays import Array, wait_for
 from distributed_trf.timing import timed
-from distributed_trf.trf.crossval import Folds, check_heard
-from distributed_trf.trf.kernel_folds import KernelFolds, Trials
+from distributed_trf.trf.crossval import Folds, check_fold_trials
+from distributed_trf.trf.kernel_folds import FoldTrials, KernelFolds
 from distributed_trf.trf.lags import FeatureMeans, outside_of, with_outside
 from distributed_trf.trf.moment_folds import MomentFolds
 from distributed_trf.trf.solver_choice import (
@@ -26,7 +26,7 @@ from distributed_trf.trf.stream import MomentStream
 
 
 def collect_trials(
-    folds: Sequence[Trials],
+    folds: Sequence[FoldTrials],
     lags: Sequence[int],
     lead_in: int,
     n_alphas: int,
@@ -49,23 +49,22 @@ def collect_trials(
     n_alphas
         Number of penalties that will be tried.
     groups
-        Number of units in each group of units that heard the same trials; by default one group of all.
+        Number of units in each group of units to which the same trials were presented; by default one group of all.
     standardize, scaling, precision
         As in ``fit_moments``.
     solver
         ``eigh``, ``cholesky`` or ``dual``, or ``auto`` for the rule of ``choose_solver``.
     pad_with_mean
-        Let the mean of the training rows, in cross-validation that of each fold's, stand outside trials instead of
-        zeros.
+        Pad trials with the mean of the training rows instead of zeros; in cross-validation, of each fold's.
 
     Raises
     ------
     DataError
-        If there are fewer than two folds, or a group of units heard nothing of a fold.
+        If there are fewer than two folds, or no trial of a fold was presented to a group of units.
     ConfigError
         If solver, precision or scaling cannot be used, or nothing fits into memory.
     """
-    check_heard([[len(fold.X)] for fold in folds])
+    check_fold_trials([[len(fold.X)] for fold in folds])
     y = folds[0].Y[0]
     collector = FoldCollector(
         lags,
@@ -82,7 +81,7 @@ def collect_trials(
     collector.choose(rows, n_features, n_alphas, device=device_kind(y), free=usable_memory(y))
     for k, fold in enumerate(folds):
         for i, (x, response) in enumerate(zip(fold.X, fold.Y, strict=True)):
-            collector.add(k, x, response, heard=None if fold.heard is None else fold.heard[i])
+            collector.add(k, x, response, presented=None if fold.presented is None else fold.presented[i])
     return collector.folds()
 
 
@@ -97,7 +96,7 @@ class FoldCollector:
     n_folds
         Number of folds.
     groups
-        Number of units in each group of units that hear the same trials.
+        Number of units in each group of units to which the same trials were presented.
     standardize, scaling, solver, precision
         As in ``collect_trials``; ``auto`` is settled by ``choose``, and otherwise means moments.
     centre
@@ -114,15 +113,15 @@ class FoldCollector:
     solver: SolverName = "auto"
     precision: Precision = "float64"
     centre: Array | None = None
-    _trials: list[Trials] = field(init=False)
+    _trials: list[FoldTrials] = field(init=False)
     _streams: list[MomentStream] = field(init=False)
-    _heard: list[list[int]] = field(init=False)
+    _presented: list[list[int]] = field(init=False)
     _means: list[list[FeatureMeans]] = field(init=False)
 
     def __post_init__(self) -> None:
         check_choice(self.solver, self.precision, self.scaling)
-        self._heard = [[0] * len(self.groups) for _ in range(self.n_folds)]
-        self._trials = [Trials([], [], []) for _ in range(self.n_folds)]
+        self._presented = [[0] * len(self.groups) for _ in range(self.n_folds)]
+        self._trials = [FoldTrials([], [], []) for _ in range(self.n_folds)]
         outside = None if self.centre is None else outside_of(self.centre)
         self._streams = [
             MomentStream(self.lags, self.lead_in, groups=self.groups, dtype=self.precision, outside=outside)
@@ -147,17 +146,17 @@ class FoldCollector:
             self.solver = method
 
     @timed("moments")
-    def add(self, fold: int, x: Array, y: Array, heard: Sequence[bool] | None = None) -> None:
+    def add(self, fold: int, x: Array, y: Array, presented: Sequence[bool] | None = None) -> None:
         """Add a trial to a fold; arguments as in ``MomentStream.add``."""
-        heard = [True] * len(self.groups) if heard is None else heard
-        self._heard[fold] = [n + bool(h) for n, h in zip(self._heard[fold], heard, strict=True)]
+        presented = [True] * len(self.groups) if presented is None else presented
+        self._presented[fold] = [n + bool(h) for n, h in zip(self._presented[fold], presented, strict=True)]
         if self.solver == "dual":
-            self._trials[fold] = self._trials[fold] + Trials([x], [y], [heard])
+            self._trials[fold] = self._trials[fold] + FoldTrials([x], [y], [presented])
             return
         if self.centre is not None:
             x = with_outside(x, self.centre)
             self._means[fold].append(FeatureMeans.of([x[:, :-1]]))
-        self._streams[fold].add(x, y, heard=heard)
+        self._streams[fold].add(x, y, presented=presented)
 
     @timed("moments")
     def folds(self) -> Folds:
@@ -166,9 +165,9 @@ class FoldCollector:
         Raises
         ------
         DataError
-            If a fold is empty, or a group of units heard nothing of it.
+            If a fold is empty, or no trial of it was presented to a group of units.
         """
-        check_heard(self._heard)
+        check_fold_trials(self._presented)
         if self.solver == "dual":
             return KernelFolds(
                 self._trials,

@@ -1,4 +1,4 @@
-"""What scoring weights on held-out trials takes, from their moments: no response is ever predicted."""
+"""Scores of weights on held-out trials, from the moments of those trials: no response is ever predicted."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Validation:
     quadratic: Array
     """X'X of the held-out rows around the training means, shape (k, k)."""
     removed: Array | None
-    """Rows that are in ``quadratic`` but that these units did not hear, shape (k, r)."""
+    """Rows that are in ``quadratic`` but were not presented to these units, shape (k, r)."""
     base: Array
     """R^2 of predicting the training mean, shape (U,)."""
 
@@ -126,11 +126,11 @@ def forms(v: Validation, solver: Diagonal, alphas: Sequence[float], unit_block: 
     xp, n_units = namespace(v.target), v.base.shape[0]
     single, inverses = n_unshared(v, alphas), solver.inverses([v.n * alpha for alpha in alphas])
     rows = []
-    for some in blocks(single, max(unit_block // n_units, 1)):
+    for penalties in blocks(single, max(unit_block // n_units, 1)):
         parts = []
         for block in blocks(n_units, unit_block):
             # w for some penalties and units at once, (k, A, U), so that H w is one large product.
-            w = v.projected[:, None, block] * inverses[:, some, None]
+            w = v.projected[:, None, block] * inverses[:, penalties, None]
             form = form_of(v.quadratic, xp.reshape(w, (w.shape[0], -1)), v.removed)
             parts.append(xp.reshape(form, tuple(w.shape[1:])))
         rows.append(xp.concat(parts, axis=1))
@@ -165,11 +165,11 @@ def forms_where(v: Validation, solver: Diagonal, alphas: Sequence[float], wanted
     xp = namespace(v.target)
     single, inverses = n_unshared(v, alphas), solver.inverses([v.n * alpha for alpha in alphas])
     a, u = np.nonzero(wanted[:single, :])
-    found = [xp.zeros((0,), dtype=v.base.dtype, device=device_of(v.base))]
-    for some in blocks(len(a), unit_block):
-        w = take_columns(v.projected, u[some]) * take_columns(inverses, a[some])
-        found.append(form_of(v.quadratic, w, v.removed))
-    rows = xp.reshape(scatter(xp.concat(found), wanted[:single, :].reshape(-1)), (single, wanted.shape[1]))
+    form_parts = [xp.zeros((0,), dtype=v.base.dtype, device=device_of(v.base))]
+    for pairs in blocks(len(a), unit_block):
+        w = take_columns(v.projected, u[pairs]) * take_columns(inverses, a[pairs])
+        form_parts.append(form_of(v.quadratic, w, v.removed))
+    rows = xp.reshape(scatter(xp.concat(form_parts), wanted[:single, :].reshape(-1)), (single, wanted.shape[1]))
     anyone = np.any(wanted[single:, :], axis=0)
     if not anyone.any():
         return xp.concat([rows, xp.zeros_like(xp.broadcast_to(v.base, wanted[single:, :].shape))])
@@ -192,7 +192,7 @@ def linear_parts(v: Validation, solver: Diagonal, alphas: Sequence[float], unit_
 
 
 def form_of(quadratic: Array, w: Array, removed: Array | None) -> Array:
-    """``w'Hw`` of each column, without the rows ``removed`` (k, r) that the units did not hear."""
+    """``w'Hw`` of each column, without the rows ``removed`` (k, r) that were not presented to the units."""
     # H was summed over all held-out rows; those that these units lack, V (k, r), come off: w'(H - V V')w = w'Hw -
     # |V'w|^2.
     form = quadratic_forms(quadratic, w)

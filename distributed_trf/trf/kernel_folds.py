@@ -11,7 +11,7 @@ import numpy as np
 from distributed_trf.arrays import Array, joined, namespace
 from distributed_trf.timing import timed
 from distributed_trf.trf.correlation import centred
-from distributed_trf.trf.crossval import check_heard, solve_each
+from distributed_trf.trf.crossval import check_fold_trials, solve_each
 from distributed_trf.trf.fold_scores import Validation, pooled_power
 from distributed_trf.trf.lags import FeatureMeans, LaggedRows
 from distributed_trf.trf.moments import Responses
@@ -21,19 +21,19 @@ from distributed_trf.trf.solvers import Diagonal, eigh_clipped
 
 
 @dataclass(frozen=True)
-class Trials:
+class FoldTrials:
     """Trials of one fold, or of several."""
 
     X: Sequence[Array]
     """Features, one array of shape (lead_in + T_i, F) per trial."""
     Y: Sequence[Array]
     """Responses of all units, one array of shape (T_i, U) per trial."""
-    heard: Sequence[Sequence[bool]] | None = None
-    """For each trial, which groups of units heard it; None if all did."""
+    presented: Sequence[Sequence[bool]] | None = None
+    """For each trial, which groups of units it was presented to; None if all."""
 
-    def __add__(self, other: Trials) -> Trials:
-        heard = None if self.heard is None or other.heard is None else [*self.heard, *other.heard]
-        return Trials([*self.X, *other.X], [*self.Y, *other.Y], heard)
+    def __add__(self, other: FoldTrials) -> FoldTrials:
+        presented = None if self.presented is None or other.presented is None else [*self.presented, *other.presented]
+        return FoldTrials([*self.X, *other.X], [*self.Y, *other.Y], presented)
 
     @property
     def n_rows(self) -> int:
@@ -49,7 +49,7 @@ class KernelFolds:
     ``z = Q'y / (values + n alpha)``: the same form as with moments, in n coordinates instead of d.
     """
 
-    folds: Sequence[Trials]
+    folds: Sequence[FoldTrials]
     lags: Sequence[int]
     lead_in: int
     groups: Sequence[int]
@@ -61,7 +61,9 @@ class KernelFolds:
     record: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        check_heard([[len(self._heard(fold, g).X) for g in range(len(self.groups))] for fold in self.folds])
+        check_fold_trials(
+            [[len(self._presented_to(fold, g).X) for g in range(len(self.groups))] for fold in self.folds]
+        )
 
     def choose(self, n_alphas: int) -> str:
         """Return ``dual``."""
@@ -76,32 +78,32 @@ class KernelFolds:
     def responses(self) -> list[Responses]:
         """Sums of each group of units over all folds."""
         everything = _join(self.folds)
-        return [self._responses(self._heard(everything, g), g) for g in range(len(self.groups))]
+        return [self._responses(self._presented_to(everything, g), g) for g in range(len(self.groups))]
 
     def validations(self, n_alphas: int, factor: Array | None = None) -> Iterator[list[Validation]]:
         """For each fold what scoring it takes."""
         pooled = [
-            pooled_power([self._responses(self._heard(fold, g), g) for fold in self.folds])
+            pooled_power([self._responses(self._presented_to(fold, g), g) for fold in self.folds])
             for g in range(len(self.groups))
         ]
         for k, held_out in enumerate(self.folds):
-            train = _join([*self.folds[:k], *self.folds[k + 1 :]])
-            found = []
+            all_train = _join([*self.folds[:k], *self.folds[k + 1 :]])
+            group_validations = []
             for g in range(len(self.groups)):
-                own, held = self._heard(train, g), self._heard(held_out, g)
-                scaling = self._scaling(own if self.scaling == "per_session" else train, factor)
-                values, vectors, largest = self._eigen(own, scaling)
+                train_trials, held_out_trials = self._presented_to(all_train, g), self._presented_to(held_out, g)
+                scaling = self._scaling(train_trials if self.scaling == "per_session" else all_train, factor)
+                values, vectors, largest = self._eigen(train_trials, scaling)
                 # Predictions of held-out rows are K_held Q z, (rows, k) @ (k, U); so their X'Y and X'X in these
                 # coordinates are (K_held Q)'y and (K_held Q)'(K_held Q), and all else goes as with moments.
-                moved = self._kernel(held, own, scaling) @ vectors  # (held-out rows, k)
-                cross, other = self._responses(own, g), self._responses(held, g)
-                projected = vectors.T @ self._centred(own, g, cross.y_mean)
-                target = moved.T @ self._centred(held, g, cross.y_mean)
+                moved = self._kernel(held_out_trials, train_trials, scaling) @ vectors  # (held-out rows, k)
+                cross, other = self._responses(train_trials, g), self._responses(held_out_trials, g)
+                projected = vectors.T @ self._centred(train_trials, g, cross.y_mean)
+                target = moved.T @ self._centred(held_out_trials, g, cross.y_mean)
                 sums = projected, target
-                found.append(
+                group_validations.append(
                     Validation.of(Diagonal(values, largest), cross, other, sums, moved.T @ moved, None, pooled[g])
                 )
-            yield found
+            yield group_validations
 
     def solve(
         self, best: Sequence[np.ndarray], penalties: Sequence[float], factor: Array | None = None
@@ -109,38 +111,38 @@ class KernelFolds:
         """Fit all trials."""
         everything, solved = _join(self.folds), []
         for g, (cross, index) in enumerate(zip(self.responses, best, strict=True)):
-            own = self._heard(everything, g)
-            scaling = self._scaling(own if self.scaling == "per_session" else everything, factor)
-            values, vectors, largest = self._eigen(own, scaling)
-            projected = vectors.T @ self._centred(own, g, cross.y_mean)
+            trials = self._presented_to(everything, g)
+            scaling = self._scaling(trials if self.scaling == "per_session" else everything, factor)
+            values, vectors, largest = self._eigen(trials, scaling)
+            projected = vectors.T @ self._centred(trials, g, cross.y_mean)
             dual = vectors @ solve_each(Diagonal(values, largest), projected, cross.n, index, penalties)
             xp = namespace(dual)
             # w = Z' dual, lag by lag: weights of the F scaled columns of each lag, (F, U).
-            parts = [xp.astype(z.T @ dual, xp.float64, copy=False) for z in self._lagged(own, scaling)]
+            parts = [xp.astype(z.T @ dual, xp.float64, copy=False) for z in self._lagged(trials, scaling)]
             solved.append((scaling.inverse[:, None] * xp.concat(parts), scaling))
         return solved
 
-    def _heard(self, trials: Trials, group: int) -> Trials:
-        if trials.heard is None:
+    def _presented_to(self, trials: FoldTrials, group: int) -> FoldTrials:
+        if trials.presented is None:
             return trials
-        kept = [i for i, heard in enumerate(trials.heard) if heard[group]]
-        return Trials([trials.X[i] for i in kept], [trials.Y[i] for i in kept])
+        kept = [i for i, presented in enumerate(trials.presented) if presented[group]]
+        return FoldTrials([trials.X[i] for i in kept], [trials.Y[i] for i in kept])
 
     def _units(self, group: int) -> slice:
         return slice(sum(self.groups[:group]), sum(self.groups[: group + 1]))
 
-    def _responses(self, trials: Trials, group: int) -> Responses:
+    def _responses(self, trials: FoldTrials, group: int) -> Responses:
         xp = namespace(*trials.Y)
         y = joined([y[:, self._units(group)] for y in trials.Y], xp.float64)
         mean, moved = centred(y)
         return Responses(float(y.shape[0]), mean, xp.sum(moved * moved, axis=0))
 
-    def _centred(self, trials: Trials, group: int, mean: Array) -> Array:
+    def _centred(self, trials: FoldTrials, group: int, mean: Array) -> Array:
         xp = namespace(*trials.Y)
         y = joined([y[:, self._units(group)] for y in trials.Y], xp.float64)
         return xp.astype(y - mean, getattr(xp, self.precision), copy=False)
 
-    def _scaling(self, trials: Trials, factor: Array | None) -> Scaling:
+    def _scaling(self, trials: FoldTrials, factor: Array | None) -> Scaling:
         """Mean and inverse scale of each lagged column over the rows of some trials."""
         xp = namespace(*trials.X)
         outside = FeatureMeans.of(trials.X).mean if self.pad_with_mean else None
@@ -156,19 +158,19 @@ class KernelFolds:
         scaling = Scaling(xp.concat(means), xp.concat(inverses), outside)
         return scaling if factor is None else scaling.times(factor)
 
-    def _eigen(self, own: Trials, scaling: Scaling) -> tuple[Array, Array, float]:
+    def _eigen(self, trials: FoldTrials, scaling: Scaling) -> tuple[Array, Array, float]:
         """Eigenvalues and eigenvectors of the kernel, ascending, without those that are zero because columns are few.
 
         Responses have parts along them that a small penalty makes large, and only rounding keeps from the weights.
         """
-        values, vectors, largest = eigh_clipped(self._kernel(own, own, scaling), self.record)
+        values, vectors, largest = eigh_clipped(self._kernel(trials, trials, scaling), self.record)
         # A kernel of n rows over d < n columns has rank d at most: its n - d smallest eigenvalues are zero but for
         # rounding.
         zero = max(values.shape[0] - max(scaling.n_varying, 1), 0)
         return values[zero:], vectors[:, zero:], largest
 
     @timed("moments")
-    def _kernel(self, a: Trials, b: Trials, scaling: Scaling) -> Array:
+    def _kernel(self, a: FoldTrials, b: FoldTrials, scaling: Scaling) -> Array:
         """Inner products of scaled rows, summed over lags, shape (rows of a, rows of b)."""
         total: Array = 0.0
         for left, right in zip(self._lagged(a, scaling), self._lagged(b, scaling), strict=True):
@@ -177,7 +179,7 @@ class KernelFolds:
             total = left @ right.T + total
         return total
 
-    def _lagged(self, trials: Trials, scaling: Scaling) -> Iterator[Array]:
+    def _lagged(self, trials: FoldTrials, scaling: Scaling) -> Iterator[Array]:
         """Scaled columns of each lag, shape (rows, F)."""
         xp = namespace(*trials.X)
         for a, columns in enumerate(self._shifted(trials, scaling.outside)):
@@ -185,12 +187,12 @@ class KernelFolds:
             z = (columns - scaling.mean[block]) * scaling.inverse[block]
             yield xp.astype(z, getattr(xp, self.precision), copy=False)
 
-    def _shifted(self, trials: Trials, outside: Array | None) -> Iterator[Array]:
+    def _shifted(self, trials: FoldTrials, outside: Array | None) -> Iterator[Array]:
         rows = LaggedRows(trials.X, self.lead_in, outside)
         return (rows.at(lag) for lag in self.lags)
 
 
-def _join(folds: Sequence[Trials]) -> Trials:
+def _join(folds: Sequence[FoldTrials]) -> FoldTrials:
     total = folds[0]
     for fold in folds[1:]:
         total = total + fold

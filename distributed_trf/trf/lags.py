@@ -1,12 +1,10 @@
-"""Lags: seconds to samples, and what responses see at one of them.
+"""Lags: seconds to samples, rows of features at a lag, predictions lag by lag, and padding with a mean.
 
-Responses predicted from features, lag by lag.
-
-Trials padded with the mean of the training rows: exact in sums that are taken before that mean is known.
-
-Features are summed about a fixed centre, which is also what stands outside a trial, beside one more feature that is 0
-inside a trial and 1 outside. A padded column is then the sum of two: its feature's, and the mean's distance from the
-centre times the other's. So sums of padded trials follow from sums, whichever trials the mean is of.
+Trials can be padded with the mean of the training rows although sums are taken before that mean is known, exactly.
+Features are summed about a fixed centre, which is also their value outside a trial, together with one more feature that
+is 0 inside a trial and 1 outside. A padded column is then the sum of two columns: the feature's, and the extra
+feature's times the distance of the mean from the centre. So sums of padded trials follow from these sums, for the mean
+over any set of trials.
 """
 
 from __future__ import annotations
@@ -25,7 +23,7 @@ from distributed_trf.trf.moments import Gram, Moments, constants, in_both
 from distributed_trf.trf.solver_choice import number
 
 MOST_LAGS = 1_000_000
-"""More than any recording could tell apart: the unit was mistaken."""
+"""More lags than any recording could resolve: the unit must be wrong."""
 
 
 def lag_samples(tmin: float, tmax: float, sfreq: float) -> tuple[int, ...]:
@@ -61,7 +59,7 @@ class LaggedRows:
     lead_in
         Rows at the start of each trial that have no response.
     outside
-        What stands outside a trial, shape (F,); by default zeros.
+        Values of the features outside a trial, shape (F,); by default zeros.
     dtype
         Of what is returned.
 
@@ -95,7 +93,7 @@ class LaggedRows:
         return len(self._response)
 
     def subtract(self, centre: Array) -> None:
-        """Move all rows, and what stands outside the trials with them, by ``centre`` of shape (F,)."""
+        """Move all rows, and the values outside the trials, by ``centre`` of shape (F,)."""
         self._table -= centre
 
     def silence(self, features: np.ndarray) -> None:
@@ -106,9 +104,9 @@ class LaggedRows:
 
     def as_given(self, features: np.ndarray) -> LaggedRows:
         """Return only some features, by host index, with the values that they came with."""
-        found = copy(self)
-        found._table = take_columns(joined(self._parts, self._dtype), features)
-        return found
+        kept = copy(self)
+        kept._table = take_columns(joined(self._parts, self._dtype), features)
+        return kept
 
     def at(self, lag: int, responses: slice = slice(None)) -> Array:
         """Return what each response sees at one lag in samples, shape (sum of T_i, F): row t - lag of its trial."""
@@ -161,7 +159,7 @@ def drive(X: Sequence[Array], weights: Array, lags: Sequence[int], lead_in: int,
     lead_in
         Rows of X before the first response.
     outside
-        What stands outside a trial, shape (F,); by default zeros.
+        Values of the features outside a trial, shape (F,); by default zeros.
 
     Returns
     -------
@@ -231,14 +229,14 @@ class FeatureMeans:
 
 
 def with_outside(x: Array, centre: Array) -> Array:
-    """Move a trial by the centre and put the feature beside it that tells inside from outside, shape (rows, F + 1)."""
+    """Move a trial by the centre and add the feature that is 0 inside a trial and 1 outside, shape (rows, F + 1)."""
     xp = namespace(x, centre)
     moved = xp.astype(x, xp.float64, copy=False) - centre
     return xp.concat([moved, xp.zeros_like(moved[:, :1])], axis=1)
 
 
 def outside_of(centre: Array) -> Array:
-    """Return what stands outside such trials, shape (F + 1,)."""
+    """Return the values outside such trials, shape (F + 1,)."""
     xp = namespace(centre)
     return xp.concat([xp.zeros_like(centre), xp.ones((1,), dtype=centre.dtype, device=device_of(centre))])
 
@@ -265,21 +263,23 @@ def padded(moments: Moments, fill: Array, constant: Array) -> Moments:
         # L)^2 numbers.
         return xp.reshape(parts[..., :F] + fill * parts[..., F:], (*array.shape[:-1], -1))
 
-    def values(known: Array) -> Array:
-        parts = xp.reshape(known, (-1, F + 1))
-        found = xp.where(fill == 0, parts[:, :F], parts[:, :F] + fill * parts[:, F:])
-        return xp.reshape(xp.where(xp.isnan(constant), found, constant), (-1,))
+    def values(constant_columns: Array) -> Array:
+        parts = xp.reshape(constant_columns, (-1, F + 1))
+        filled = xp.where(fill == 0, parts[:, :F], parts[:, :F] + fill * parts[:, F:])
+        return xp.reshape(xp.where(xp.isnan(constant), filled, constant), (-1,))
 
-    def means(mean: Array, known: Array) -> Array:
-        return xp.where(xp.isnan(known), columns(mean), known)
+    def means(mean: Array, constant_columns: Array) -> Array:
+        return xp.where(xp.isnan(constant_columns), columns(mean), constant_columns)
 
     gram = moments.gram
-    xx, known = columns(columns(gram.xx).T), values(gram.constant)
-    gram = Gram(gram.n, means(gram.x_mean, known), (xx + xx.T) / 2, known).without_rounding()
+    xx, constant_columns = columns(columns(gram.xx).T), values(gram.constant)
+    gram = Gram(gram.n, means(gram.x_mean, constant_columns), (xx + xx.T) / 2, constant_columns).without_rounding()
     cross = []
     for c in moments.cross:
-        known = values(c.constant)
+        constant_columns = values(c.constant)
         missing = None if c.missing is None else columns(c.missing)
-        found = replace(c, x_mean=means(c.x_mean, known), xy=columns(c.xy.T).T, constant=known, missing=missing)
-        cross.append(found)
+        xy = columns(c.xy.T).T
+        cross.append(
+            replace(c, x_mean=means(c.x_mean, constant_columns), xy=xy, constant=constant_columns, missing=missing)
+        )
     return Moments(gram, tuple(cross))

@@ -12,7 +12,7 @@ import numpy as np
 
 from distributed_trf.arrays import Array, namespace
 from distributed_trf.errors import ConfigError
-from distributed_trf.trf.crossval import UNIT_BLOCK, Fit, check_heard, fit_folds, solve_each
+from distributed_trf.trf.crossval import UNIT_BLOCK, RidgeFit, check_fold_trials, fit_folds, solve_each
 from distributed_trf.trf.fold_scores import Validation, pooled_power
 from distributed_trf.trf.lags import FeatureMeans, padded
 from distributed_trf.trf.moments import Cross, Gram, Moments, leave_one_out, merge
@@ -39,7 +39,7 @@ def fit_moments(
     precision: Precision = "float64",
     all_scores: bool = True,
     unit_block: int = UNIT_BLOCK,
-) -> Fit:
+) -> RidgeFit:
     """Choose each unit's penalty over folds, then fit it on all of them.
 
     Parameters
@@ -51,10 +51,10 @@ def fit_moments(
     standardize
         Z-score the lagged columns with the training rows' mean and (population std + 1e-6); otherwise only centre.
     scaling
-        For groups of units that did not hear every training trial. ``shared``: columns are centred and scaled by the
-        mean and std of all trials of the training folds; the rows that a group lacks come off the common decomposition
-        by a low-rank correction. ``per_session``: by those of the trials it heard, which takes a decomposition of its
-        own (the published way).
+        For groups of units to which not every training trial was presented. ``shared``: columns are centred and scaled
+        by the mean and std of all trials of the training folds; the rows that a group lacks are removed from the common
+        decomposition by a low-rank correction. ``per_session``: by those of the trials presented to it, which takes a
+        separate decomposition (the published way).
     solver
         ``eigh`` or ``cholesky``, or ``auto`` for the rule of ``choose_solver``.
     precision
@@ -68,7 +68,7 @@ def fit_moments(
     Raises
     ------
     DataError
-        If there are fewer than two folds, or a group of units heard nothing of a fold.
+        If there are fewer than two folds, or no trial of a fold was presented to a group of units.
     ConfigError
         If penalties, solver or precision cannot be used.
 
@@ -99,7 +99,7 @@ class MomentFolds:
         check_choice(self.solver, self.precision, self.scaling)
         if self.solver == "dual":
             raise ConfigError("solver='dual' works on trials, not on their moments; use collect_trials")
-        check_heard([[cross.n for cross in fold.cross] for fold in self.folds])
+        check_fold_trials([[cross.n for cross in fold.cross] for fold in self.folds])
         self._everything = merge(self.folds)
 
     def choose(self, n_alphas: int) -> Literal["eigh", "cholesky"]:
@@ -140,7 +140,7 @@ class MomentFolds:
                 means = reduce(add, [m for j, m in enumerate(self.means) if j != k])
                 train = padded(train, means.mean, means.constant)
                 held_out = padded(held_out, means.mean, namespace(means.mean).full_like(means.mean, np.nan))
-            found: list[Validation] = []
+            group_validations: list[Validation] = []
             quadratic: tuple[Primal, Array] | None = None
             coordinates = self._coordinates(train, self.choose(n_alphas), factor)
             for (cross, primal, solver), held, power in zip(coordinates, held_out.cross, pooled, strict=True):
@@ -152,8 +152,8 @@ class MomentFolds:
                 # product of two vectors.
                 projected = primal.project(cross.xy), primal.project(held.around(mean, cross.y_mean))
                 removed = None if held.missing is None else primal.project_rows(held.missing)
-                found.append(Validation.of(solver, cross, held, projected, quadratic[1], removed, power))
-            yield found
+                group_validations.append(Validation.of(solver, cross, held, projected, quadratic[1], removed, power))
+            yield group_validations
 
     def solve(
         self, best: Sequence[np.ndarray], penalties: Sequence[float], factor: Array | None = None
@@ -193,8 +193,8 @@ class MomentFolds:
                 rows = None if cross.missing is None else shared.project_rows(cross.missing)
                 yield cross, shared, shared.solver if rows is None else without(shared.solver, rows, self.record)
             else:
-                own = self._primal(train.gram.without(cross.missing, cross.constant), method, factor)
-                yield cross, own, own.solver
+                primal = self._primal(train.gram.without(cross.missing, cross.constant), method, factor)
+                yield cross, primal, primal.solver
 
     def _primal(self, gram: Gram, method: Literal["eigh", "cholesky"], factor: Array | None) -> Primal:
         scaling = Scaling.of(gram, standardize=self.standardize)

@@ -1,6 +1,6 @@
-"""Columns that never vary, told by their values: no threshold could tell a small variance from rounding.
+"""Sums over time from which every fit follows; sums of disjoint trials add up.
 
-Sums over time from which every fit follows; sums of disjoint trials add up.
+Columns that never vary are recognised by their values: no threshold could separate a small variance from rounding.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ class Gram:
 
 @dataclass(frozen=True)
 class Responses:
-    """Count, means and sums of squares of some units over the rows that they heard."""
+    """Count, means and sums of squares of some units over the rows presented to them."""
 
     n: float
     """Number of rows."""
@@ -131,16 +131,16 @@ class Responses:
 
 @dataclass(frozen=True)
 class Cross(Responses):
-    """What the responses of some units add to a ``Gram``: units that heard the same trials."""
+    """What the responses of some units add to a ``Gram``: units to which the same trials were presented."""
 
     x_mean: Array
-    """Mean of each lagged column over the rows that they heard, shape (d,)."""
+    """Mean of each lagged column over the rows presented to them, shape (d,)."""
     xy: Array
     """Centred X'Y, shape (d, U)."""
     constant: Array
     """Value of each lagged column that never varies over those rows, NaN for one that does, shape (d,)."""
     missing: Array | None = None
-    """Lagged rows of the Gram's trials that these units did not hear, shape (r, d); None if they heard all."""
+    """Lagged rows of the Gram's trials that were not presented to these units, shape (r, d); None if all were."""
 
     def __add__(self, other: Cross) -> Cross:
         missing = _stack(self.missing, other.missing)
@@ -193,7 +193,7 @@ class Moments:
 
     gram: Gram
     cross: tuple[Cross, ...]
-    """One for each group of units that heard the same trials; usually there is one."""
+    """One for each group of units to which the same trials were presented; usually there is one."""
 
     def __add__(self, other: Moments) -> Moments:
         return Moments(self.gram + other.gram, tuple(a + b for a, b in zip(self.cross, other.cross, strict=True)))
@@ -251,7 +251,7 @@ def _square(weight: float, a: Array) -> Array:
 
 
 def _remains(rest: Array, whole: Array) -> Array:
-    """Tell which columns vary on what a subtraction leaves; of the others only rounding is left, which is set to zero.
+    """Return which columns vary after a subtraction; of the others only rounding is left, which is set to zero.
 
     Divided by its own deviation, as regressors are, such rounding would pass for a column like any other.
     """

@@ -86,11 +86,11 @@ def draw_stimuli(durations: Sequence[float] | np.ndarray, percent: float, rng: n
     if not 0 < number("percent_duration", percent, "per cent") <= 100:
         raise ConfigError(f"percent_duration={percent!r} must be above 0 and at most 100")
     wanted = percent * lengths.sum() / 100 * (1 - ROUNDING)
-    counts, heard = np.zeros(lengths.size, dtype=np.int64), 0.0
-    while heard < wanted:
+    counts, seconds = np.zeros(lengths.size, dtype=np.int64), 0.0
+    while seconds < wanted:
         drawn = rng.integers(lengths.size)
         counts[drawn] += 1
-        heard += lengths[drawn]
+        seconds += lengths[drawn]
     return counts
 
 

@@ -1,8 +1,7 @@
-"""Products with symmetric matrices, from their upper blocks: little more than half of the work.
+"""One training set's Gram matrix, scaled and factorised: the coordinates in which penalties are tried.
 
-One training set's Gram matrix, scaled and factorised: the coordinates in which penalties are tried.
-
-Taking a few rows off a matrix that is already factorised.
+Also products with symmetric matrices, from their upper blocks, which are little more than half of the work, and the
+removal of a few rows from a matrix that is already factorised.
 """
 
 from __future__ import annotations
@@ -34,12 +33,12 @@ from distributed_trf.trf.solvers import (
 def congruence(matrix: Array, vectors: Array) -> Array:
     """Return ``V'MV``, shape (k, k), for a symmetric M and any V of that shape."""
     moved = matrix @ vectors
-    found = namespace(moved).empty_like(moved)
+    product = namespace(moved).empty_like(moved)
     for rows in _halves(moved.shape[0]):
         # V'(MV), (k, k), from its upper block rows; the lower ones are their mirror images, to the last bit.
-        found[rows, rows.start :] = vectors[:, rows].T @ moved[:, rows.start :]
-        found[rows.stop :, rows] = found[rows, rows.stop :].T
-    return found
+        product[rows, rows.start :] = vectors[:, rows].T @ moved[:, rows.start :]
+        product[rows.stop :, rows] = product[rows, rows.stop :].T
+    return product
 
 
 def quadratic_forms(matrix: Array, vectors: Array) -> Array:
@@ -163,13 +162,13 @@ class Primal:
 
 
 @dataclass(frozen=True)
-class Without(Solver):
+class RowRemoval(Solver):
     """M minus the products of a few rows, by the Woodbury identity: M itself is not factorised again.
 
     ``(A - V V')^-1 = A^-1 + A^-1 V (I - V' A^-1 V)^-1 V' A^-1`` with ``A = M + shift I``. Where the rows carry nearly
-    all of some direction the inner matrix loses its digits, of which the residual of a vector in their span tells:
-    relative to the vector alone, for beside ``|M| |z|`` a lost direction is not seen. When more than half of them are
-    gone, the difference is decomposed by itself.
+    all of some direction the inner matrix loses digits. The residual of a vector in the span of the rows shows this:
+    relative to the vector alone, since relative to ``|M| |z|`` a lost direction is not seen. When more than half of the
+    digits are lost, the difference is decomposed by itself.
     """
 
     base: Solver
@@ -191,11 +190,13 @@ class Without(Solver):
         """For each shift yield the function that applies the inverse of ``M + shift I``."""
         rows = self.rows
         lost_by = float(namespace(rows).finfo(rows.dtype).eps) ** 0.5
-        for some in (shifts[block] for block in blocks(len(shifts), self.at_once)):
-            solved = [self._corrected(solve) for solve in self.base.each(some)]
-            errors = backward_errors(self, solved, some, rows)
-            left, _, of_rows = residual_norms(self, solved, some, rows @ probe_of(rows.T))
-            for shift, apply, error, lost in zip(some, solved, errors, left / (of_rows + tiny(rows)), strict=True):
+        for block_of_shifts in (shifts[block] for block in blocks(len(shifts), self.at_once)):
+            solved = [self._corrected(solve) for solve in self.base.each(block_of_shifts)]
+            errors = backward_errors(self, solved, block_of_shifts, rows)
+            left, _, of_rows = residual_norms(self, solved, block_of_shifts, rows @ probe_of(rows.T))
+            for shift, apply, error, lost in zip(
+                block_of_shifts, solved, errors, left / (of_rows + tiny(rows)), strict=True
+            ):
                 if error <= tolerance(rows) and lost <= lost_by:
                     yield apply
                 else:
@@ -235,6 +236,6 @@ class Without(Solver):
 
 def without(base: Solver, rows: Array, record: list[str]) -> Solver:
     """Take rows, shape (k, r), off a solver's matrix: by correction where they are few, else by decomposing anew."""
-    reduced = Without(base, rows, record)
+    reduced = RowRemoval(base, rows, record)
     # Per shift, a correction costs about 2 k r^2 + r^3 / 3 operations and a decomposition's share k^3 / 2.
     return reduced if rows.shape[1] < 0.4 * rows.shape[0] else reduced._eigen

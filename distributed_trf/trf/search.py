@@ -1,6 +1,6 @@
-"""Which penalties could win: told by bounds and in single precision, so that few are scored in double precision.
+"""Scoring every penalty over folds, and choosing.
 
-Scoring every penalty over folds, and choosing.
+Bounds and scores in single precision tell which penalties could win, so that few are scored in double precision.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def screen_of(v: Validation, alphas: Sequence[float], unit_block: int) -> Screen
 
 
 def candidates(groups: Sequence[Sequence[Screen]]) -> list[np.ndarray]:
-    """Tell which penalties could have the largest gain over all folds, for each group host bools of shape (A, U).
+    """Return which penalties could have the largest gain over all folds, for each group host bools of shape (A, U).
 
     One penalty of each unit is scored first; what cannot reach it is never scored. What to score next is decided on the
     host, for all groups at once: a GPU is waited for three times.
@@ -78,10 +78,10 @@ def candidates(groups: Sequence[Sequence[Screen]]) -> list[np.ndarray]:
 def _bounds(screens: Sequence[Screen], wanted: np.ndarray) -> tuple[Array, Array]:
     """Between what the sum of gains over folds lies where wanted; minus infinity elsewhere."""
     parts = [s.gains(wanted) for s in screens]
-    gain, error = (sum(found) for found in zip(*parts, strict=True))
+    gain, error = (sum(values) for values in zip(*parts, strict=True))
     xp = namespace(gain)
-    there = xp.asarray(wanted, device=device_of(gain))
-    return xp.where(there, gain - error, -xp.inf), xp.where(there, gain + error, -xp.inf)
+    mask = xp.asarray(wanted, device=device_of(gain))
+    return xp.where(mask, gain - error, -xp.inf), xp.where(mask, gain + error, -xp.inf)
 
 
 class Exact:
@@ -129,8 +129,8 @@ class SinglePrecision:
         inverse = solver.inverses([v.n * alpha for alpha in alphas])
         rho = xp.max(xp.sum(xp.abs(quadratic), axis=1))
         # sum_i H_ii w_i^2 = |S w|^2 for all penalties and units as one product, (A, k) @ (k, U).
-        own = [inverse.T**2 @ projected[:, b] ** 2 for b in blocks(v.base.shape[0], unit_block)]
-        of_diagonal = xp.concat(own, axis=1)
+        diagonal_terms = [inverse.T**2 @ projected[:, b] ** 2 for b in blocks(v.base.shape[0], unit_block)]
+        of_diagonal = xp.concat(diagonal_terms, axis=1)
         # |Sw|' |S^-1 H S^-1| |Sw| <= rho |Sw|^2: the largest row sum of a symmetric matrix bounds its eigenvalues.
         self._error = 8 * (2 * quadratic.shape[0]) ** 0.5 * SINGLE * rho * of_diagonal
         size, sizes = xp.max(inverse, axis=0), xp.max(xp.abs(projected), axis=0)
@@ -162,9 +162,9 @@ class SinglePrecision:
         xp, n_units = namespace(self.base), wanted.shape[1]
         a, u = np.nonzero(wanted[:single, :])
         shrink, of_diagonal = (xp.reshape(t, (1, -1)) for t in (self._shrink, self._of_diagonal))
-        for some in blocks(len(a), self._unit_block):
-            pair = a[some] * n_units + u[some]
-            w = take_columns(self._projected, u[some]) * take_columns(self._inverse, a[some])
+        for pairs in blocks(len(a), self._unit_block):
+            pair = a[pairs] * n_units + u[pairs]
+            w = take_columns(self._projected, u[pairs]) * take_columns(self._inverse, a[pairs])
             form = form_of(self._quadratic, w * take_columns(shrink, pair), self._removed)
             forms.append(form * take_columns(of_diagonal, pair)[0, :])
         form = scatter(xp.concat([self.base[:0], *forms]), wanted[:single, :].reshape(-1))
@@ -202,7 +202,7 @@ def search(
     alphas
         Penalties, ascending.
     screen
-        Score in double precision only penalties that could be the best, as told by ``candidates``: the same choice for
+        Score in double precision only penalties that could be the best, as given by ``candidates``: the same choice for
         less work, but no scores of the others. Folds solved by eigenvectors are then all held in memory.
     unit_block
         Units scored together.
@@ -219,8 +219,8 @@ def search(
     else:
         scored = ([(gains(v, alphas, unit_block), v.base) for v in validations] for validations in folds)
         totals, n_folds = next(scored), 1
-        for found in scored:
-            totals = [(gain + g, base + b) for (gain, base), (g, b) in zip(totals, found, strict=True)]
+        for fold_scores in scored:
+            totals = [(gain + g, base + b) for (gain, base), (g, b) in zip(totals, fold_scores, strict=True)]
             n_folds += 1
         scores = [_choose(gain, base, n_folds) for gain, base in totals]
     wait_for(scores[-1].best)

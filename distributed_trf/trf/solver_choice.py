@@ -1,6 +1,6 @@
-"""Which way to solve: a written rule on shapes, number of penalties, device and memory.
+"""Which solver to use: a written rule on shapes, number of penalties, device and memory.
 
-An estimator's parameters in scikit-learn's manner, without scikit-learn, and what kinds of value they take.
+Also an estimator's parameters in scikit-learn's manner, without scikit-learn, and checks of their values.
 """
 
 from __future__ import annotations
@@ -161,8 +161,10 @@ def implied_costs(
 
 
 @contextmanager
-def memory_told(what: str, rows: int, n_features: int, n_lags: int, n_units: int, n_folds: int) -> Iterator[None]:
-    """Say of a GPU that has no room for a fit what was fitted, how much that takes and what takes less.
+def explained_memory_error(
+    what: str, rows: int, n_features: int, n_lags: int, n_units: int, n_folds: int
+) -> Iterator[None]:
+    """Where a GPU has no room for a fit, say what was fitted, how much memory it takes and what takes less.
 
     ``what`` names the features; ``rows`` are those of the training trials.
 
@@ -197,7 +199,7 @@ class Parameters:
     """A dataclass whose fields are the parameters; what is fitted are other attributes."""
 
     def get_params(self, *, deep: bool = True) -> dict[str, Any]:
-        """Return the constructor's parameters, as scikit-learn's ``clone`` asks for them."""
+        """Return the constructor's parameters, as scikit-learn's ``clone`` needs them."""
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
     def set_params(self, **params: Any) -> Self:
@@ -208,10 +210,12 @@ class Parameters:
         ConfigError
             If there is no such parameter.
         """
-        known = {f.name for f in fields(self)}
+        parameters = {f.name for f in fields(self)}
         for name, value in params.items():
-            if name not in known:
-                raise ConfigError(f"{type(self).__name__} has no parameter {name!r}; it has {', '.join(sorted(known))}")
+            if name not in parameters:
+                raise ConfigError(
+                    f"{type(self).__name__} has no parameter {name!r}; it has {', '.join(sorted(parameters))}"
+                )
             setattr(self, name, value)
         return self
 
@@ -224,10 +228,10 @@ def whole(name: str, value: object, least: int) -> int:
     ConfigError
         If it is none, or below ``least``.
     """
-    found = _numbers(value)
-    if found is None or found.ndim or not np.isfinite(found) or found != np.floor(found) or found < least:
+    numbers = _numbers(value)
+    if numbers is None or numbers.ndim or not np.isfinite(numbers) or numbers != np.floor(numbers) or numbers < least:
         raise ConfigError(f"{name}={value!r} must be a whole number, {least} or more")
-    return int(found)
+    return int(numbers)
 
 
 def number(name: str, value: object, unit: str) -> float:
@@ -238,16 +242,16 @@ def number(name: str, value: object, unit: str) -> float:
     ConfigError
         If it is none.
     """
-    found = _numbers(value)
-    if found is None or found.ndim or not np.isfinite(found):
+    numbers = _numbers(value)
+    if numbers is None or numbers.ndim or not np.isfinite(numbers):
         raise ConfigError(f"{name}={value!r} must be a finite number, in {unit}")
-    return float(found)
+    return float(numbers)
 
 
 def check_alphas(alphas: Sequence[float] | np.ndarray) -> list[float]:
     """Return the penalties as floats, or raise ConfigError if they are not positive and ascending."""
-    found = _numbers(alphas)
-    values = None if found is None else np.atleast_1d(found.astype(np.float64))
+    numbers = _numbers(alphas)
+    values = None if numbers is None else np.atleast_1d(numbers.astype(np.float64))
     if values is None or values.ndim != 1 or values.size == 0 or not np.isfinite(values).all():
         raise ConfigError(f"alphas={_short(alphas)} must be a list of finite, real numbers")
     if (values <= 0).any() or (np.diff(values) <= 0).any():
@@ -260,10 +264,10 @@ def _numbers(value: object) -> np.ndarray | None:
     if isinstance(value, np.ma.MaskedArray):
         return None
     try:
-        found = to_numpy(value)
+        numbers = to_numpy(value)
     except (TypeError, ValueError):  # lists of lists of different lengths, for one
         return None
-    return found if found.dtype.kind in "iuf" else None
+    return numbers if numbers.dtype.kind in "iuf" else None
 
 
 def _short(value: object) -> str:

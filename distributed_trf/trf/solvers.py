@@ -150,13 +150,13 @@ class Factored(Solver):
 
     def _factorised(self, shifts: Sequence[float]) -> Iterator[Apply]:
         for block in blocks(len(shifts), self.at_once):
-            some = shifts[block]
+            block_of_shifts = shifts[block]
             if block.start:  # `largest` has waited before the first
                 wait_for(self.matrix)  # what a GPU still does of the search is not what factorising takes
             with timed("factorise"):  # its check brings numbers to the host
-                solved = self._cholesky(some)
-                errors = backward_errors(self, solved, some, self.matrix)
-            for shift, apply, error in zip(some, solved, errors, strict=True):
+                solved = self._cholesky(block_of_shifts)
+                errors = backward_errors(self, solved, block_of_shifts, self.matrix)
+            for shift, apply, error in zip(block_of_shifts, solved, errors, strict=True):
                 if error <= tolerance(self.matrix):
                     yield apply
                 else:
@@ -245,8 +245,8 @@ def residual_norms(
     xp = namespace(b)
     z = xp.concat([apply(b) for apply in solved], axis=1)
     left = solver.product(z) + xp.astype(like(shifts, b), b.dtype, copy=False)[None, :] * z - b
-    found = to_numpy(xp.concat([xp.sqrt(xp.sum(a * a, axis=0)) for a in (left, z, b)]))
-    return found[: len(solved)], found[len(solved) : -1], found[-1:]
+    norms = to_numpy(xp.concat([xp.sqrt(xp.sum(a * a, axis=0)) for a in (left, z, b)]))
+    return norms[: len(solved)], norms[len(solved) : -1], norms[-1:]
 
 
 def _times(inverse: Array, b: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Moments of a stream of trials: the lag structure makes them cheap, and memory does not grow with their number."""
+"""Moments of a stream of trials: the lag structure makes them cheap; memory does not grow with the number of trials."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class MomentStream:
     lead_in
         Rows of a trial's features before its first response.
     groups
-        Number of units in each group of units that hear the same trials; by default one group of all.
+        Number of units in each group of units to which the same trials were presented; by default one group of all.
     dtype
         Of the products, ``"float64"`` or ``"float32"``; sums over blocks are float64 either way.
     block_rows
         Trials are collected until they have this many rows, then summed; by default ``BLOCK_ROWS``, on a GPU more.
     outside
-        What stands outside a trial, shape (F,); by default zeros.
+        Values of the features outside a trial, shape (F,); by default zeros.
 
     Notes
     -----
@@ -42,10 +42,10 @@ class MomentStream:
     rows of X'X is a product over all rows, L times less work than X'X of the lagged matrix. The identity holds for any
     value outside the trial; with features centred by ``c`` a zero there is ``-c``.
 
-    What passes from lag to lag must not be far larger than what is left at any of them: features of which that cannot
-    be said in a block (saturated but for the edges of trials, offsets without a lead-in, hardly any rows) are summed
-    from the rows of their own columns, about each column's mean there. Which columns never vary is told by their
-    values, not by their sums.
+    What passes from lag to lag must not be far larger than what is left at any of them. Features that may break this
+    rule in a block (saturated but for the edges of trials, offsets without a lead-in, hardly any rows) are summed
+    separately, from the rows of their own columns, about each column's mean in the block. Whether a column varies is
+    decided by its values, not by its sums.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class MomentStream:
         self._rows = 0
         self._sums: BlockSums | None = None
 
-    def add(self, x: Array, y: Array, *, weight: float = 1.0, heard: Sequence[bool] | None = None) -> None:
+    def add(self, x: Array, y: Array, *, weight: float = 1.0, presented: Sequence[bool] | None = None) -> None:
         """Add a trial.
 
         Parameters
@@ -75,26 +75,26 @@ class MomentStream:
         x
             Features, shape (lead_in + T, F).
         y
-            Responses of all units of all groups, shape (T, U); what stands in columns that did not hear the trial is
-            not looked at, but must be finite.
+            Responses of all units of all groups, shape (T, U). Columns of groups to which the trial was not presented
+            are ignored, but must be finite.
         weight
             How often the trial counts.
-        heard
-            Which groups heard it; by default all.
+        presented
+            Which groups it was presented to; by default all.
         """
         if not 0 <= weight < float("inf"):
             raise DataError(f"a trial has weight {weight:g}; it must be a number from 0 up")
-        heard = [True] * len(self._missing) if heard is None else list(heard)
-        if not all(heard) and weight != 1:
+        presented = [True] * len(self._missing) if presented is None else list(presented)
+        if not all(presented) and weight != 1:
             raise DataError(
-                f"a trial that only some units heard has weight {weight:g}; weights need trials heard by all"
+                f"a trial presented to only some units has weight {weight:g}; expected 1, or a trial presented to all"
             )
         self._x.append(x)
         self._y.append(y)
-        self._weights.append([weight] + [weight * h for h in heard])
+        self._weights.append([weight] + [weight * h for h in presented])
         self._rows += y.shape[0]
-        for group, was_heard in enumerate(heard):
-            if not was_heard:
+        for group, was_presented in enumerate(presented):
+            if not was_presented:
                 rows = LaggedRows([x], self._lead_in, self._outside)
                 self._missing[group].append(rows.matrix(self._lags))
         self._block_rows = self._block_rows or _block_rows(x, y)

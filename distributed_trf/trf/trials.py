@@ -1,4 +1,4 @@
-"""The door of the mathematics: what users hand over as trials becomes arrays that fit together, or is refused."""
+"""Input checks: trials that users pass in become arrays that fit together, or an error says what is wrong."""
 
 from __future__ import annotations
 
@@ -100,10 +100,9 @@ def as_responses(X: Sequence[Array], Y: Sequence[Any], *, lead_in: int, repeats:
 def as_array(value: Any, name: str) -> Array:
     """Return one trial as an array of real numbers; arrays of numpy, cupy and torch stay where and what they are.
 
-    Taken are integers, truth values (0 and 1) and floats of any precision: arrays, lists of lists of one length, pandas
-    DataFrames whose columns are all numeric, and xarray DataArrays. Of the names of a DataArray's dimensions it is
-    checked that none says that time (``ALONG_TIME``) is another than the last but one, nor that that one is not time
-    (``NOT_TIME``); labels along them are not looked at.
+    Integers, truth values (0 and 1) and floats of any precision are accepted: arrays, lists of lists of equal length,
+    pandas DataFrames whose columns are all numeric, and xarray DataArrays. Time must be the last but one dimension of a
+    DataArray, as far as the dimensions' names show it (``ALONG_TIME``, ``NOT_TIME``); labels are not checked.
 
     Raises
     ------
@@ -202,7 +201,7 @@ def _check_dims(dims: Sequence[Any], name: str) -> None:
 
 
 def not_finite(arrays: Sequence[Array]) -> list[int]:
-    """Tell which arrays hold NaN or Inf; a GPU is waited for once."""
+    """Return which arrays hold NaN or Inf; a GPU is waited for once."""
     xp = namespace(*arrays)
     looked_at = [i for i, array in enumerate(arrays) if xp.isdtype(array.dtype, "real floating")]
     if not looked_at:

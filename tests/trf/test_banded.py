@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from distributed_trf.errors import ConfigError, DataError
 from distributed_trf.trf.banded import band_candidates, band_drives, fit_banded, lagged_bands, variance_shares
 from distributed_trf.trf.estimator import TRF
-from distributed_trf.trf.kernel_folds import KernelFolds, Trials
+from distributed_trf.trf.kernel_folds import FoldTrials, KernelFolds
 from distributed_trf.trf.lags import drive
 from distributed_trf.trf.moment_folds import MomentFolds, fit_moments
 from distributed_trf.trf.stream import moments_of
@@ -33,7 +33,7 @@ def simulated(rng, widths, n_units, n_trials=9, driving=None):
 
 def folds_of(X, Y, solver):
     if solver == "dual":
-        return KernelFolds([Trials(X[k::3], Y[k::3]) for k in range(3)], LAGS, 2, [Y[0].shape[1]])
+        return KernelFolds([FoldTrials(X[k::3], Y[k::3]) for k in range(3)], LAGS, 2, [Y[0].shape[1]])
     return MomentFolds([moments_of(X[k::3], Y[k::3], LAGS, 2) for k in range(3)], solver=solver)
 
 

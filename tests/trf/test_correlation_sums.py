@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from distributed_trf.errors import ConfigError, DataError
 from distributed_trf.trf import correlation_sums
 from distributed_trf.trf.correlation import mean_over_repeats
-from distributed_trf.trf.correlation_sums import PairedSums, bootstrap_r
+from distributed_trf.trf.correlation_sums import CorrelationSums, bootstrap_r
 from distributed_trf.trf.resampling import draw_tests
 from tests.oracle import correlation
 
@@ -60,7 +60,7 @@ def test_r__equals_explicit_duplication_of_trials(seed, lengths, n_repeats, offs
     repeats = rng.integers(3, size=(7, n_repeats))
     stimuli[:, rng.integers(len(lengths))] += 1
     repeats[:, rng.integers(n_repeats)] += 1
-    sums = PairedSums.of(recorded, predicted)
+    sums = CorrelationSums.of(recorded, predicted)
     together = sums.r_of_draws(stimuli, repeats)
     for k in range(7):
         expected = slow_r(recorded, predicted, stimuli[k], repeats[k])
@@ -78,7 +78,7 @@ def test_r__without_a_draw_is_mean_over_repeats(offset, scale):
     rng = np.random.default_rng(0)
     recorded, predicted = responses(rng, rng.integers(20, 70, size=10), 11, 9, offset=offset, scale=scale)
     peer = mean_over_repeats(np.concatenate(recorded, axis=1), np.concatenate(predicted))
-    found = PairedSums.of(recorded, predicted).r()
+    found = CorrelationSums.of(recorded, predicted).r()
     np.testing.assert_allclose(found, peer, rtol=0, atol=1e-12)
     np.testing.assert_array_equal(np.isnan(found), [False, True, True, *[False] * 6])
 
@@ -88,8 +88,8 @@ def test_r__does_not_depend_on_scales(of_recorded, of_predicted):
     """Neither do squares of weights shrunk by a huge penalty underflow, nor the products of two small powers."""
     rng = np.random.default_rng(1)
     recorded, predicted = responses(rng, [9, 14, 6], 3, 5)
-    whole = PairedSums.of(recorded, predicted).r([2, 0, 1], [1, 3, 0])
-    small = PairedSums.of([of_recorded * y for y in recorded], [of_predicted * y for y in predicted])
+    whole = CorrelationSums.of(recorded, predicted).r([2, 0, 1], [1, 3, 0])
+    small = CorrelationSums.of([of_recorded * y for y in recorded], [of_predicted * y for y in predicted])
     np.testing.assert_allclose(small.r([2, 0, 1], [1, 3, 0]), whole, rtol=0, atol=1e-12)
     assert np.isfinite(whole[3:]).all()
 
@@ -100,10 +100,10 @@ def test_r__of_a_draw_does_not_suffer_from_means_of_stimuli_beside_it():
     lengths = [30, 40, 50]
     recorded = [rng.normal(size=(2, t, 3)) + level for t, level in zip(lengths, (-1e6, 0, 1e6), strict=True)]
     predicted = [rng.normal(size=(t, 3)) + level for t, level in zip(lengths, (1e6, 1e6, -1e6), strict=True)]
-    sums = PairedSums.of(recorded, predicted)
+    sums = CorrelationSums.of(recorded, predicted)
     for s in range(3):
         counts = [2 * (s == i) for i in range(3)]
-        alone = PairedSums.of(recorded[s : s + 1], predicted[s : s + 1]).r()
+        alone = CorrelationSums.of(recorded[s : s + 1], predicted[s : s + 1]).r()
         np.testing.assert_allclose(sums.r(counts), alone, rtol=0, atol=1e-14)
         np.testing.assert_allclose(alone, slow_r(recorded, predicted, counts, [1, 1]), rtol=0, atol=1e-9)
 
@@ -111,7 +111,7 @@ def test_r__of_a_draw_does_not_suffer_from_means_of_stimuli_beside_it():
 def test_unit__silent_in_what_is_drawn_has_a_correlation_of_zero_there():
     rng = np.random.default_rng(3)
     recorded, predicted = responses(rng, [20, 30, 25], 4, 5)
-    sums = PairedSums.of(recorded, predicted)
+    sums = CorrelationSums.of(recorded, predicted)
     assert sums.r([3, 0, 0])[3] == 0  # silent in the only stimulus that is drawn
     assert sums.r(None, [2, 0, 0, 0])[0] == 0  # silent in the only repeat that is drawn
     np.testing.assert_allclose(sums.r(None, [5, 1, 0, 2])[0], sums.r(None, [0, 1, 0, 2])[0] * 3 / 8, rtol=1e-12)
@@ -122,23 +122,23 @@ def test_unit__silent_in_what_is_drawn_has_a_correlation_of_zero_there():
 
 def test_unit__that_varies_between_stimuli_alone_is_not_silent():
     recorded = [np.full((2, 5, 1), level) for level in (0.0, 1.0)]
-    sums = PairedSums.of(recorded, [np.zeros((5, 1)), np.ones((5, 1))])
+    sums = CorrelationSums.of(recorded, [np.zeros((5, 1)), np.ones((5, 1))])
     np.testing.assert_allclose(sums.r(), [1.0], rtol=1e-12)
-    assert np.isnan(PairedSums.of([recorded[0]] * 2, [np.zeros((5, 1)), np.ones((5, 1))]).r()).all()
+    assert np.isnan(CorrelationSums.of([recorded[0]] * 2, [np.zeros((5, 1)), np.ones((5, 1))]).r()).all()
 
 
 @pytest.mark.parametrize("level", [0.1, 1 / 3, 3.7, 1e9 / 7])
 def test_unit__that_never_varies_is_nan_however_long_it_was_recorded(level):
     rng = np.random.default_rng(4)
     recorded = [np.full((2, t, 3), level) for t in (5000, 311, 1)]  # of several units numpy's mean rounds visibly
-    sums = PairedSums.of(recorded, [rng.normal(size=y.shape[1:]) for y in recorded])
+    sums = CorrelationSums.of(recorded, [rng.normal(size=y.shape[1:]) for y in recorded])
     np.testing.assert_array_equal(sums.r_of_draws([[1, 1, 1], [3, 1, 0], [0, 7, 2]]), np.full((3, 3), np.nan))
 
 
 def test_r_of_draws__blocks_change_nothing(monkeypatch):
     rng = np.random.default_rng(5)
     recorded, predicted = responses(rng, [7, 9, 4, 12], 3, 5)
-    sums = PairedSums.of(recorded, predicted)
+    sums = CorrelationSums.of(recorded, predicted)
     stimuli, repeats = draw_tests([7, 9, 4, 12], 3, percent_duration=80, n_repeats=2, draws=11, seed=0)
     whole = sums.r_of_draws(stimuli, repeats)
     for values in (1, 3 * 5 * 4, 3 * 5 * 10):
@@ -148,7 +148,7 @@ def test_r_of_draws__blocks_change_nothing(monkeypatch):
 
 def test_r_of_draws__one_row_serves_all_draws():
     rng = np.random.default_rng(6)
-    sums = PairedSums.of(*responses(rng, [7, 9, 4], 3, 5))
+    sums = CorrelationSums.of(*responses(rng, [7, 9, 4], 3, 5))
     stimuli, repeats = [[1, 0, 2], [0, 3, 1]], [[0, 2, 1], [1, 1, 4]]
     np.testing.assert_array_equal(sums.r_of_draws(stimuli), sums.r_of_draws(stimuli, [[1, 1, 1]]))
     np.testing.assert_array_equal(sums.r_of_draws(None, repeats), sums.r_of_draws([[1, 1, 1]] * 2, repeats))
@@ -161,11 +161,11 @@ def test_bootstrap_r__equals_corrcoef_on_duplicated_trials(percent_duration, n_r
     lengths = [11, 8, 20, 5, 14]
     recorded, predicted = responses(rng, lengths, 4, 6)
     wanted = {"percent_duration": percent_duration, "n_repeats": n_repeats, "draws": 8, "seed": 9}
-    found = bootstrap_r(PairedSums.of(recorded, predicted), lengths, **wanted)
+    found = bootstrap_r(CorrelationSums.of(recorded, predicted), lengths, **wanted)
     stimuli, repeats = draw_tests(lengths, 4, **wanted)
     expected = [slow_r(recorded, predicted, s, r) for s, r in zip(stimuli, repeats, strict=True)]
     np.testing.assert_allclose(found, np.stack(expected), rtol=0, atol=1e-9)
-    again = bootstrap_r(PairedSums.of(recorded, predicted), lengths, **wanted)
+    again = bootstrap_r(CorrelationSums.of(recorded, predicted), lengths, **wanted)
     np.testing.assert_array_equal(found, again)
 
 
@@ -173,7 +173,7 @@ def test_bootstrap_r__scatters_less_the_more_is_drawn():
     """Draws of few stimuli and repeats scatter more around the same correlation."""
     rng = np.random.default_rng(8)
     recorded, predicted = responses(rng, [60] * 10, 11, 8)
-    sums = PairedSums.of(recorded, predicted)
+    sums = CorrelationSums.of(recorded, predicted)
     wanted = {"draws": 200, "seed": 0}
     few = bootstrap_r(sums, [60] * 10, percent_duration=20, n_repeats=1, **wanted)[:, 4:]
     many = bootstrap_r(sums, [60] * 10, percent_duration=100, n_repeats=11, **wanted)[:, 4:]
@@ -187,8 +187,8 @@ def test_backend__follows_the_data_and_never_leaves_its_device():
     lengths = [6, 9, 1, 12]
     recorded, predicted = responses(rng, lengths, 3, 5)
     device = strict.Device("device1")
-    sums = PairedSums.of(*([strict.asarray(y, device=device) for y in arrays] for arrays in (recorded, predicted)))
-    here = PairedSums.of(recorded, predicted)
+    sums = CorrelationSums.of(*([strict.asarray(y, device=device) for y in arrays] for arrays in (recorded, predicted)))
+    here = CorrelationSums.of(recorded, predicted)
     wanted = {"percent_duration": 70, "n_repeats": 4, "draws": 6, "seed": 1}
     for there, expected in (
         (sums.r(), here.r()),
@@ -204,8 +204,8 @@ def test_backend__follows_the_data_and_never_leaves_its_device():
 def test_sums__are_taken_in_double_precision(kind):
     rng = np.random.default_rng(10)
     recorded, predicted = responses(rng, [60, 90], 3, 5)
-    small = PairedSums.of([y.astype(kind) for y in recorded], [y.astype(np.float32) for y in predicted])
-    exact = PairedSums.of(recorded, [y.astype(np.float32).astype(np.float64) for y in predicted])
+    small = CorrelationSums.of([y.astype(kind) for y in recorded], [y.astype(np.float32) for y in predicted])
+    exact = CorrelationSums.of(recorded, [y.astype(np.float32).astype(np.float64) for y in predicted])
     np.testing.assert_array_equal(small.r([2, 1]), exact.r([2, 1]))
 
 
@@ -237,7 +237,7 @@ GOOD = [np.ones((2, 5, 3)), np.ones((2, 4, 3))], [np.ones((5, 3)), np.ones((4, 3
 )
 def test_bad_responses__are_named(recorded, predicted, message):
     with pytest.raises(DataError, match=message):
-        PairedSums.of(recorded, predicted)
+        CorrelationSums.of(recorded, predicted)
 
 
 @pytest.mark.parametrize(
@@ -252,11 +252,11 @@ def test_bad_responses__are_named(recorded, predicted, message):
 )
 def test_bad_counts__are_named(stimulus_counts, repeat_counts, message):
     with pytest.raises(DataError, match=message):
-        PairedSums.of(*GOOD).r(stimulus_counts, repeat_counts)
+        CorrelationSums.of(*GOOD).r(stimulus_counts, repeat_counts)
 
 
 def test_bad_draws__are_named():
-    sums = PairedSums.of(*GOOD)
+    sums = CorrelationSums.of(*GOOD)
     with pytest.raises(DataError, match="2 draws of stimuli do not fit 3 draws of repeats"):
         sums.r_of_draws([[1, 1]] * 2, [[1, 1]] * 3)
     with pytest.raises(DataError, match=r"stimulus_counts of draw 1 are \[0.0, 0.0\]"):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from distributed_trf.trf.crossval import fit_folds
 from distributed_trf.trf.fold_collector import collect_trials
 from distributed_trf.trf.fold_scores import SharedForms, form_of, forms, forms_where, gains
-from distributed_trf.trf.kernel_folds import Trials
+from distributed_trf.trf.kernel_folds import FoldTrials
 from distributed_trf.trf.moment_folds import MomentFolds
 from distributed_trf.trf.solvers import NEGLIGIBLE
 from tests.hard_units import (
@@ -78,7 +78,7 @@ def test_unit_that_never_varies_on_the_held_out_rows__has_r_squared_zero(solver,
     Y = [rng.normal(size=(10, 2)) for _ in X]
     for y in Y[::3]:
         y[:, 0] = value
-    folds = [Trials(X[k::3], Y[k::3]) for k in range(3)]
+    folds = [FoldTrials(X[k::3], Y[k::3]) for k in range(3)]
     collected = collect_trials(folds, LAGS, LEAD_IN, 1, solver=solver)
     found = fit_folds(collected, [1.0]).cv_scores[0]
     expected = []
@@ -96,7 +96,7 @@ def test_unit_that_never_varies_on_the_held_out_rows__has_r_squared_zero(solver,
     np.testing.assert_allclose(found, np.mean(expected, axis=0), rtol=1e-9)
 
 
-def test_shared_forms__are_those_of_each_penalty_over_the_rows_that_the_units_heard():
+def test_shared_forms__are_those_of_each_penalty_over_the_rows_presented_to_the_units():
     rng = np.random.default_rng(9)
     X = features(rng, 6, 4, 20)
     for v in next(iter(MomentFolds(folds_that_lack_trials(X, hard_units(rng, X, 30)), solver="eigh").validations(21))):

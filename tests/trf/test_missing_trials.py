@@ -1,4 +1,4 @@
-"""Units that lack some of the trials, against an explicit fit of what they heard."""
+"""Units that lack some of the trials, against an explicit fit of the trials presented to them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from distributed_trf.errors import DataError
 from distributed_trf.trf.crossval import fit_folds
 from distributed_trf.trf.fold_collector import collect_trials
-from distributed_trf.trf.kernel_folds import Trials
+from distributed_trf.trf.kernel_folds import FoldTrials
 from distributed_trf.trf.moment_folds import MomentFolds
-from distributed_trf.trf.scaled_gram import Without
+from distributed_trf.trf.scaled_gram import RowRemoval
 from distributed_trf.trf.solvers import Diagonal, Factored, Rotated
 from distributed_trf.trf.stream import MomentStream
 from tests.oracle import lag_matrix, r_squared
@@ -27,32 +27,32 @@ SCALINGS = ["shared", "per_session"]
 
 @dataclass(frozen=True)
 class Recording:
-    """Trials in folds; group g of units heard trial i of fold k if ``heard[k][i][g]``."""
+    """Trials in folds; trial i of fold k was presented to group g of units if ``presented[k][i][g]``."""
 
     X: list[list[np.ndarray]]
     Y: list[list[np.ndarray]]
-    heard: list[list[list[bool]]]
+    presented: list[list[list[bool]]]
     groups: list[int]
     lags: list[int]
     lead_in: int
     alphas: list[float]
 
     @classmethod
-    def of(cls, rng, heard, *, lengths, n_features, groups, lags, lead_in, offset=0.0, alphas=ALPHAS):
+    def of(cls, rng, presented, *, lengths, n_features, groups, lags, lead_in, offset=0.0, alphas=ALPHAS):
         """Responses that follow their features; what a group did not hear is filled with nonsense."""
         weights = rng.normal(size=(n_features, sum(groups)))
         X, Y = [], []
-        for fold in heard:
+        for fold in presented:
             drawn = [15, *rng.choice(lengths, size=len(fold) - 1)]
             X.append([rng.normal(size=(lead_in + t, n_features)) + offset for t in drawn])
             y = [x[lead_in:] @ weights + 2 * rng.normal(size=(len(x) - lead_in, sum(groups))) for x in X[-1]]
             Y.append([np.where(np.repeat(h, groups), a, 99.0) for a, h in zip(y, fold, strict=True)])
-        return cls(X, Y, heard, groups, lags, lead_in, alphas)
+        return cls(X, Y, presented, groups, lags, lead_in, alphas)
 
     def fit(self, to=lambda a: a, *, all_scores=True, **settings):
         folds = [
-            Trials([to(x) for x in X], [to(y) for y in Y], heard)
-            for X, Y, heard in zip(self.X, self.Y, self.heard, strict=True)
+            FoldTrials([to(x) for x in X], [to(y) for y in Y], presented)
+            for X, Y, presented in zip(self.X, self.Y, self.presented, strict=True)
         ]
         collected = collect_trials(folds, self.lags, self.lead_in, len(self.alphas), groups=self.groups, **settings)
         return fit_folds(collected, self.alphas, all_scores=all_scores)
@@ -63,23 +63,23 @@ class Recording:
     def explicit(self, group, *, scaling, standardize):
         """One session's own rows, once per fold and penalty; nothing of the package is used.
 
-        ``shared``: columns are centred and scaled by the mean and std of all training rows, heard or not; ``y`` is
-        centred by the mean of what was heard, ``m`` is the number of rows heard, and there is no other intercept.
-        ``per_session``: a fit of the trials heard as if there were no others.
+        ``shared``: columns are centred and scaled by the mean and std of all training rows, presented or not; ``y`` is
+        centred by the mean of the presented rows, ``m`` is their number, and there is no other intercept.
+        ``per_session``: a fit of the trials presented as if there were no others.
         """
         rows = [[lag_matrix(x, self.lags, self.lead_in) for x in fold] for fold in self.X]
         scores = np.zeros((len(self.alphas), self.groups[group]), dtype=np.longdouble)
         for held_out in range(len(rows)):
             train = [k for k in range(len(rows)) if k != held_out]
             mean, scale = self._scaling(rows, train, group, scaling=scaling, standardize=standardize)
-            x, y = self._heard(rows, train, group)
-            held_x, held_y = self._heard(rows, [held_out], group)
+            x, y = self._presented_to(rows, train, group)
+            held_x, held_y = self._presented_to(rows, [held_out], group)
             for a, alpha in enumerate(self.alphas):
                 w = self._solve((x - mean) / scale, y - y.mean(axis=0), alpha)
                 scores[a] += r_squared(held_y, ((held_x - mean) / scale) @ w, y.mean(axis=0)) / len(rows)
         everything = range(len(rows))
         mean, scale = self._scaling(rows, everything, group, scaling=scaling, standardize=standardize)
-        x, y = self._heard(rows, everything, group)
+        x, y = self._presented_to(rows, everything, group)
         best = scores.argmax(axis=0)
         weights = np.stack(
             [
@@ -96,11 +96,11 @@ class Recording:
 
     def _scaling(self, rows, folds, group, *, scaling, standardize):
         everybody = np.concatenate([r for k in folds for r in rows[k]])
-        chosen = everybody if scaling == "shared" else self._heard(rows, folds, group)[0]
+        chosen = everybody if scaling == "shared" else self._presented_to(rows, folds, group)[0]
         return chosen.mean(axis=0), chosen.std(axis=0) + 1e-6 if standardize else np.ones(chosen.shape[1])
 
-    def _heard(self, rows, folds, group):
-        own = [(k, i) for k in folds for i, heard in enumerate(self.heard[k]) if heard[group]]
+    def _presented_to(self, rows, folds, group):
+        own = [(k, i) for k in folds for i, presented in enumerate(self.presented[k]) if presented[group]]
         x, y = (np.concatenate([arrays[k][i] for k, i in own]) for arrays in (rows, self.Y))
         return x, y[:, self.units(group)]
 
@@ -120,7 +120,7 @@ class Recording:
 @pytest.mark.parametrize("scaling", SCALINGS)
 @given(
     seed=st.integers(0, 2**32 - 1),
-    heard=st.lists(
+    presented=st.lists(
         st.lists(st.tuples(st.just(value=True), st.booleans(), st.booleans()).map(list), min_size=2, max_size=4),
         min_size=2,
         max_size=3,
@@ -133,18 +133,18 @@ class Recording:
     offset=st.sampled_from([0.0, 30.0]),
 )
 @settings(max_examples=15)
-def test_units_that_lack_trials__have_the_explicit_fit_of_what_they_heard(
-    solver, scaling, seed, heard, n_features, first, n_lags, lead_in, standardize, offset
+def test_units_that_lack_trials__have_the_explicit_fit_of_what_was_presented(
+    solver, scaling, seed, presented, n_features, first, n_lags, lead_in, standardize, offset
 ):
     """From one bin to all but one trial of a fold may be missing.
 
-    With fewer rows heard than lagged features and no penalty to speak of, the normal equations have 1e-9 of the weights
-    to lose; so each fold has a trial of 15 bins that all heard.
+    With fewer rows presented than lagged features and a tiny penalty, the normal equations have 1e-9 of the weights
+    to lose; so each fold has a trial of 15 bins that was presented to all.
     """
-    heard = [[[True, True, True], *fold[1:]] for fold in heard]
+    presented = [[[True, True, True], *fold[1:]] for fold in presented]
     recording = Recording.of(
         np.random.default_rng(seed),
-        heard,
+        presented,
         lengths=[1, 1, 3, 12, 20],
         n_features=n_features,
         groups=[1, 2, 1],
@@ -158,7 +158,7 @@ def test_units_that_lack_trials__have_the_explicit_fit_of_what_they_heard(
 
 
 def lacking(n_folds, per_fold, *missing):
-    """Every group heard everything but the trials (fold, trial) in its set."""
+    """Everything was presented to every group but the trials (fold, trial) in its set."""
     return [[[(k, i) not in lost for lost in missing] for i in range(per_fold)] for k in range(n_folds)]
 
 
@@ -168,8 +168,8 @@ SEVEN = {(0, 0), (0, 3), (0, 12), (1, 5), (1, 6), (2, 1), (2, 2)}
 @pytest.mark.parametrize(
     ("solver", "scaling", "n_features", "kind"),
     [
-        ("eigh", "shared", 30, Without),
-        ("cholesky", "shared", 30, Without),
+        ("eigh", "shared", 30, RowRemoval),
+        ("cholesky", "shared", 30, RowRemoval),
         ("eigh", "shared", 4, Rotated),
         ("cholesky", "shared", 4, Rotated),
         ("eigh", "per_session", 30, Diagonal),
@@ -193,10 +193,10 @@ def test_seven_of_forty_trials_missing__are_corrected_for_where_few_and_decompos
     recording.check(found, scaling=scaling)
     assert (found.solver, found.fallbacks) == (solver, ())
     streams = []
-    for X, Y, heard in zip(recording.X, recording.Y, recording.heard, strict=True):
+    for X, Y, presented in zip(recording.X, recording.Y, recording.presented, strict=True):
         stream = MomentStream(recording.lags, recording.lead_in, groups=recording.groups)
-        for x, y, h in zip(X, Y, heard, strict=True):
-            stream.add(x, y, heard=h)
+        for x, y, h in zip(X, Y, presented, strict=True):
+            stream.add(x, y, presented=h)
         streams.append(stream.moments())
     for _, lacks in MomentFolds(streams, solver=solver, scaling=scaling).validations(len(ALPHAS)):
         assert type(lacks.solver) is kind
@@ -222,7 +222,7 @@ def test_scalings__differ_where_trials_are_missing_and_only_there(solver):
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("scaling", SCALINGS)
 def test_features_that_vary_only_in_missing_trials__disturb_nobody(solver, scaling):
-    """A channel that is silent, or constant, in all that a session heard has nothing to tell about it."""
+    """A channel that is silent, or constant, in all that was presented in a session says nothing about it."""
     rng = np.random.default_rng(2)
     recording = Recording.of(
         rng, lacking(3, 4, set(), {(0, 1), (2, 3)}), lengths=[8, 9], n_features=4, groups=[2, 2], lags=[0, 1], lead_in=1
@@ -273,7 +273,7 @@ def test_screening__chooses_the_same_where_trials_are_missing(solver):
 
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("scaling", SCALINGS)
-def test_group_that_heard_nothing_of_a_fold__is_named_with_the_fold(solver, scaling):
+def test_group_without_a_trial_in_a_fold__is_named_with_the_fold(solver, scaling):
     recording = Recording.of(
         np.random.default_rng(4),
         lacking(3, 2, set(), {(1, 0), (1, 1)}),
@@ -283,7 +283,7 @@ def test_group_that_heard_nothing_of_a_fold__is_named_with_the_fold(solver, scal
         lags=[0],
         lead_in=0,
     )
-    with pytest.raises(DataError, match="group 1 of units heard no trial of fold 1; give it folds of its own trials"):
+    with pytest.raises(DataError, match="no trial of fold 1 was presented to group 1 of units"):
         recording.fit(solver=solver, scaling=scaling)
 
 

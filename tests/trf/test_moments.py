@@ -29,21 +29,21 @@ class Case:
     rows: list[np.ndarray]
     """Explicit lag matrix of each trial."""
     Y: list[np.ndarray]
-    heard: list[list[bool]]
+    presented: list[list[bool]]
     parts: list[Moments]
 
     @classmethod
-    def of(cls, seed: int, lengths: list[int], offset: float, heard: list[list[bool]] | None = None) -> Case:
+    def of(cls, seed: int, lengths: list[int], offset: float, presented: list[list[bool]] | None = None) -> Case:
         rng = np.random.default_rng(seed)
         X = [rng.normal(size=(LEAD_IN + t, 2)) + offset for t in lengths]
         Y = [rng.normal(size=(t, sum(UNITS))) - offset for t in lengths]
-        heard = heard or [[True] * len(UNITS) for _ in lengths]
+        presented = presented or [[True] * len(UNITS) for _ in lengths]
         parts = []
-        for x, y, h in zip(X, Y, heard, strict=True):
+        for x, y, h in zip(X, Y, presented, strict=True):
             stream = MomentStream(LAGS, LEAD_IN, groups=UNITS)
-            stream.add(x, y, heard=h)
+            stream.add(x, y, presented=h)
             parts.append(stream.moments())
-        return cls(X, [lag_matrix(x, LAGS, LEAD_IN) for x in X], Y, heard, parts)
+        return cls(X, [lag_matrix(x, LAGS, LEAD_IN) for x in X], Y, presented, parts)
 
     def lagged(self, trials) -> np.ndarray:
         return np.concatenate([self.rows[i] for i in trials])
@@ -74,7 +74,7 @@ class Case:
         for g, (cross, n_units) in enumerate(zip(found.cross, UNITS, strict=True)):
             units = slice(start, start + n_units)
             start += n_units
-            own = [i for i in everything if self.heard[i][g]]
+            own = [i for i in everything if self.presented[i][g]]
             assert cross.n == sum(len(self.Y[i]) for i in own)
             if own:
                 rows, y = self.lagged(own), self.responses(own)
@@ -83,7 +83,7 @@ class Case:
                 near(cross.y_mean, expected["y_mean"], mean_size(y[:, units], y_norm[units]))
                 near(cross.xy, expected["xy"], x_norm[:, None] * y_norm[None, units])
                 near(cross.yy, expected["yy"], y_norm[units] ** 2)
-            lost = [i for i in everything if not self.heard[i][g]]
+            lost = [i for i in everything if not self.presented[i][g]]
             if lost:
                 np.testing.assert_array_equal(in_order(cross.missing), in_order(self.lagged(lost)))
             else:
@@ -155,11 +155,11 @@ def test_subtract__leaves_the_sums_of_the_other_trials(seed, lengths, offset, da
 
 @given(seed=SEEDS, lengths=LENGTHS, offset=OFFSETS, data=st.data())
 def test_leave_one_out__is_the_merge_of_all_others(seed, lengths, offset, data):
-    """Also where some groups of units heard only some of the trials, and parts hold nothing that one group heard."""
-    heard = data.draw(
+    """Also where only some trials were presented to some groups of units, and none of a part to one group."""
+    presented = data.draw(
         st.lists(st.tuples(st.booleans(), st.booleans()).map(list), min_size=len(lengths), max_size=len(lengths))
     )
-    case = Case.of(seed, lengths, offset, heard)
+    case = Case.of(seed, lengths, offset, presented)
     found = list(leave_one_out(case.parts))
     assert len(found) == len(lengths)
     for left_out, moments in enumerate(found):

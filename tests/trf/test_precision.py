@@ -157,10 +157,10 @@ def test_sums__of_each_column_have_the_digits_of_its_own_rows(seed, lengths, fir
 
 
 @given(seed=st.integers(0, 2**32 - 1), n=st.integers(2, 6), block_rows=st.sampled_from([1, 60]))
-def test_constants__are_those_of_the_rows_that_are_merged_or_that_a_group_heard(seed, n, block_rows):
+def test_constants__are_those_of_the_rows_that_are_merged_or_presented_to_a_group(seed, n, block_rows):
     """Each trial's features are constant at one of two values, or vary."""
     rng, lags = np.random.default_rng(seed), [0, 1]
-    values, heard = rng.choice([0.1, 7.3, np.nan], size=(n, 3)), rng.random((n, 2)) < 0.7
+    values, presented = rng.choice([0.1, 7.3, np.nan], size=(n, 3)), rng.random((n, 2)) < 0.7
     X = [np.where(np.isnan(v), rng.normal(size=(21, 3)), v) for v in values]
     Y = [rng.normal(size=(20, 2)) for _ in X]
 
@@ -169,12 +169,12 @@ def test_constants__are_those_of_the_rows_that_are_merged_or_that_a_group_heard(
         return np.where((rows == rows[0]).all(axis=0), rows[0], np.nan)
 
     stream = MomentStream(lags, 1, groups=[1, 1], block_rows=block_rows)
-    for x, y, h in zip(X, Y, heard, strict=True):
-        stream.add(x, y, heard=h.tolist())
+    for x, y, h in zip(X, Y, presented, strict=True):
+        stream.add(x, y, presented=h.tolist())
     whole = stream.moments()
     np.testing.assert_array_equal(whole.gram.constant, expected(range(n)))
     for g, cross in enumerate(whole.cross):
-        own, lost = (np.flatnonzero(heard[:, g] == h) for h in (True, False))
+        own, lost = (np.flatnonzero(presented[:, g] == h) for h in (True, False))
         if len(own):
             np.testing.assert_array_equal(cross.constant, expected(own))
         if len(own) and len(lost):

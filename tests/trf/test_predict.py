@@ -7,7 +7,7 @@ import pytest
 
 from distributed_trf.trf.banded import variance_shares
 from distributed_trf.trf.correlation import mean_over_repeats
-from distributed_trf.trf.correlation_sums import PairedSums
+from distributed_trf.trf.correlation_sums import CorrelationSums
 from distributed_trf.trf.estimator import TRF
 from distributed_trf.trf.lags import drive, drive_rounding
 
@@ -92,8 +92,8 @@ def test_drive_rounding__is_the_bound_of_explicit_rows_and_serves_both_correlati
     of_all = ((whole - whole.mean(axis=0)) ** 2).sum(axis=0)
     for factor, flat in ((1.001, True), (0.999, False)):
         share = np.outer([0.25, 0.75], factor * of_all)
-        assert (np.isnan(PairedSums.of(Y, predicted, share).r()) == flat).all()
-        assert (np.isnan(PairedSums.of(Y, predicted, factor * power).r([0, 3])) == flat).all()
+        assert (np.isnan(CorrelationSums.of(Y, predicted, share).r()) == flat).all()
+        assert (np.isnan(CorrelationSums.of(Y, predicted, factor * power).r([0, 3])) == flat).all()
         assert (np.isnan(mean_over_repeats(np.concatenate(Y, axis=1), whole, factor * of_all)) == flat).all()
     y = whole + 0.1 * np.concatenate(Y, axis=1)[0]
     assert np.isnan(variance_shares(y, whole[None], 1.001 * of_all)[1]).all()

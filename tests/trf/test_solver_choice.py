@@ -9,9 +9,9 @@ from distributed_trf.errors import ConfigError, DeviceError
 from distributed_trf.trf import solver_choice
 from distributed_trf.trf.estimator import TRF
 from distributed_trf.trf.fold_collector import FoldCollector, collect_trials
-from distributed_trf.trf.kernel_folds import KernelFolds, Trials
+from distributed_trf.trf.kernel_folds import FoldTrials, KernelFolds
 from distributed_trf.trf.moment_folds import MomentFolds, fit_moments
-from distributed_trf.trf.solver_choice import choose_solver, device_kind, memory_told, usable_memory
+from distributed_trf.trf.solver_choice import choose_solver, device_kind, explained_memory_error, usable_memory
 from distributed_trf.trf.stream import moments_of
 
 STUDY = {"rows": 24_000, "d": 1280, "n_units": 1700, "n_folds": 3}
@@ -72,12 +72,12 @@ def test_memory_told__of_a_gpu_says_what_was_fitted_what_it_takes_and_what_takes
         r"8,000 bytes\): 2000 rows of 80000 lagged features need at least 0\.3 GiB, but 8\.0 GiB may be used "
         r"\(solver eigh or cholesky: 596\.9 GiB, dual: 0\.3 GiB\); .*fewer features, lags or layers.*float32"
     )
-    with pytest.raises(DeviceError, match=expected), memory_told("ast, layer 3", 2000, 16_000, 5, 100, 3):
+    with pytest.raises(DeviceError, match=expected), explained_memory_error("ast, layer 3", 2000, 16_000, 5, 100, 3):
         raise out_of_memory("cupy.cuda.memory")
 
 
 def test_memory_told__of_a_cpu_is_its_own_error():
-    with pytest.raises(MemoryError, match="8,000"), memory_told("ast, layer 3", 2000, 16_000, 5, 100, 3):
+    with pytest.raises(MemoryError, match="8,000"), explained_memory_error("ast, layer 3", 2000, 16_000, 5, 100, 3):
         raise out_of_memory("numpy._core._exceptions")
 
 
@@ -149,7 +149,7 @@ def test_unknown_names__are_refused_with_the_known(setting, message):
     folds = [moments_of(X[k::2], Y[k::2], [0, 1], 0) for k in range(2)]
     with pytest.raises(ConfigError, match=message):
         fit_moments(folds, [1.0], **setting)
-    trials = [Trials(X[k::2], Y[k::2]) for k in range(2)]
+    trials = [FoldTrials(X[k::2], Y[k::2]) for k in range(2)]
     with pytest.raises(ConfigError, match=message):
         collect_trials(trials, [0, 1], 0, 1, **setting)
     if "scaling" not in setting:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from distributed_trf.errors import DataError
 from distributed_trf.trf.crossval import solve_each
-from distributed_trf.trf.scaled_gram import Without, without
+from distributed_trf.trf.scaled_gram import RowRemoval, without
 from distributed_trf.trf.solvers import Diagonal, Factored, Rotated, eigh_clipped
 
 ALPHAS = np.logspace(-5, 15, 21)
@@ -47,8 +47,8 @@ def test_solvers__all_equal_numpy_solve_at_every_shift(seed, k, n_rows, n_remove
         "diagonal": vectors @ Diagonal(values).at(shift)(vectors.T @ b),
         "rotated": Rotated(values, vectors).at(shift)(b),
         "factored": Factored(matrix, record).at(shift)(b),
-        "without, from eigh": Without(Rotated(*eigh_clipped(larger, record)), missing, record).at(shift)(b),
-        "without, from cholesky": Without(Factored(larger, record), missing, record).at(shift)(b),
+        "without, from eigh": RowRemoval(Rotated(*eigh_clipped(larger, record)), missing, record).at(shift)(b),
+        "without, from cholesky": RowRemoval(Factored(larger, record), missing, record).at(shift)(b),
         "without, quicker way": without(Factored(larger, record), missing, record).at(shift)(b),
     }
     # The rows that are removed were rounded into a larger matrix, of which a small shift sees the last digits.
@@ -69,13 +69,13 @@ def test_product_and_largest__are_those_of_the_matrix(seed, k, n_removed):
         (Diagonal(values), np.diag(values) @ z),
         (Rotated(values, vectors), matrix @ z),
         (Factored(matrix, []), matrix @ z),
-        (Without(Factored(matrix + missing @ missing.T, []), missing, []), matrix @ z),
+        (RowRemoval(Factored(matrix + missing @ missing.T, []), missing, []), matrix @ z),
     ):
         np.testing.assert_allclose(solver.product(z), expected, rtol=1e-11, atol=1e-11 * top)
         assert solver.largest >= top * (1 - 1e-12)
 
 
-@pytest.mark.parametrize(("n_removed", "kind"), [(3, Without), (4, Rotated)])
+@pytest.mark.parametrize(("n_removed", "kind"), [(3, RowRemoval), (4, Rotated)])
 def test_without__few_rows_are_corrected_for_and_many_decomposed_anew(n_removed, kind):
     rows, matrix = products(np.random.default_rng(0), 30, 10)
     assert type(without(Factored(matrix, []), rows[:n_removed].T, [])) is kind
@@ -90,7 +90,7 @@ def test_without__removing_the_only_rows_of_a_direction_is_exact(base):
     missing = np.zeros((6, 2))
     missing[0] = 30.0
     matrix, record = own.T @ own + missing @ missing.T, []
-    solver = Without(
+    solver = RowRemoval(
         Factored(matrix, record) if base is Factored else Rotated(*eigh_clipped(matrix, [])), missing, record
     )
     b = np.random.default_rng(2).normal(size=(6, 2))
@@ -105,7 +105,7 @@ def test_without__rows_that_carry_nearly_all_of_a_direction_are_subtracted_and_t
     """``1 - v' A^-1 v`` is 1e-16 at most: the correction would divide by rounding, and be wrong altogether."""
     values, rows, record = np.array([size**2, 1.0, 2.0, 3.0]), np.zeros((4, 1)), []
     rows[0] = size
-    solver, b = Without(Diagonal(values), rows, record), np.ones((4, 2))
+    solver, b = RowRemoval(Diagonal(values), rows, record), np.ones((4, 2))
     expected = b / (np.arange(4.0)[:, None] + 1e-4)
     np.testing.assert_allclose(solver.at(1e-4)(b), expected, rtol=1e-12)
     assert len(record) == 1
@@ -121,7 +121,7 @@ def test_without__loses_no_more_digits_than_were_lost_when_the_rows_were_added(s
     own[:, 0], missing[0] = 0, 10.0**power
     matrix = own.T @ own + missing @ missing.T
     b = own.T @ rng.normal(size=(50, 3))
-    found = Without(Rotated(*eigh_clipped(matrix, [])), missing, []).at(shift)(b)
+    found = RowRemoval(Rotated(*eigh_clipped(matrix, [])), missing, []).at(shift)(b)
     error = relative(found, np.linalg.solve(own.T @ own + shift * np.eye(6), b))
     assert error < 1e-9 + 100 * 2.0**-52 * np.linalg.norm(matrix) / shift
 
@@ -230,7 +230,7 @@ def test_float32__keeps_its_precision_and_is_right_to_three_digits(shift):
     record = []
     expected = np.linalg.solve(matrix + shift * np.eye(6), b)
     for base in (Factored(narrow, record), Rotated(*eigh_clipped(narrow, record))):
-        found = Without(base, less, record).at(shift)(right)
+        found = RowRemoval(base, less, record).at(shift)(right)
         assert found.dtype == np.float32
         assert relative(found, expected) < 1e-3
     assert record == []
@@ -246,7 +246,7 @@ def test_backend__solvers_never_leave_their_device():
     )
     expected, record = np.linalg.solve(matrix + np.eye(6), b), []
     for base in (Factored(there_matrix, record), Rotated(*eigh_clipped(there_matrix, record))):
-        for solver in (Without(base, there_missing, record), Without(base, there_missing, record)._eigen):
+        for solver in (RowRemoval(base, there_missing, record), RowRemoval(base, there_missing, record)._eigen):
             found = solver.at(1.0)(there_b)
             assert found.device == device
             home = np.asarray(found.to_device(strict.Device("CPU_DEVICE")))

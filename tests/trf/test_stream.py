@@ -38,13 +38,13 @@ def sizes(X, Y, lags, lead_in):
     return np.tile(norm, len(lags)) + 1e-9, np.linalg.norm(y - y.mean(axis=0), axis=0) + 1e-3 * np.abs(y).max() + 1e-9
 
 
-def check(found: Moments, X, Y, heard, counts, lags, lead_in, groups, tolerance=1e-12):
+def check(found: Moments, X, Y, presented, counts, lags, lead_in, groups, tolerance=1e-12):
     """Compare with the explicit sums of the trials, each repeated ``counts`` times."""
     everything = [i for i, count in enumerate(counts) for _ in range(count)]
     x_norm, y_norm = (max(counts) ** 0.5 * norm for norm in sizes(X, Y, lags, lead_in))
     start = 0
     for g, n_units in enumerate([None, *groups]):  # first the Gram, then each group
-        own = [i for i in everything if g == 0 or heard[i][g - 1]]
+        own = [i for i in everything if g == 0 or presented[i][g - 1]]
         units = slice(start, start + (n_units or 0))
         start = units.stop
         sums = found.gram if g == 0 else found.cross[g - 1]
@@ -60,7 +60,7 @@ def check(found: Moments, X, Y, heard, counts, lags, lead_in, groups, tolerance=
         near(sums.y_mean, expected["y_mean"], np.abs(y).max(axis=0) + y_norm[units] / len(rows) ** 0.5, tolerance)
         near(sums.xy, expected["xy"], x_norm[:, None] * y_norm[units], tolerance)
         near(sums.yy, expected["yy"], y_norm[units] ** 2, tolerance)
-        lost = [i for i in range(len(X)) if not heard[i][g - 1]]
+        lost = [i for i in range(len(X)) if not presented[i][g - 1]]
         if lost:  # in the order of arrival
             np.testing.assert_array_equal(to_numpy(sums.missing), lag_rows([X[i] for i in lost], lags, lead_in))
         else:
@@ -96,7 +96,7 @@ def test_stream__gives_the_sums_of_the_lag_matrix(
 
 @given(
     seed=st.integers(0, 2**32 - 1),
-    heard=st.lists(st.tuples(st.booleans(), st.booleans(), st.just(value=True)), min_size=1, max_size=6),
+    presented=st.lists(st.tuples(st.booleans(), st.booleans(), st.just(value=True)), min_size=1, max_size=6),
     first=st.integers(-3, 3),
     n_lags=st.integers(1, 4),
     lead_in=st.integers(0, 3),
@@ -105,18 +105,18 @@ def test_stream__gives_the_sums_of_the_lag_matrix(
 )
 @example(0, [(False, True, True), (True, True, True)], -1, 3, 1, 1, 1e3)
 def test_stream__keeps_the_rows_that_a_group_of_units_did_not_hear(
-    seed, heard, first, n_lags, lead_in, block_rows, offset
+    seed, presented, first, n_lags, lead_in, block_rows, offset
 ):
-    """Each group's sums are those of the trials that it heard; what else stands in its columns is not looked at."""
+    """Each group's sums are those of the trials presented to it; other values in its columns are ignored."""
     rng = np.random.default_rng(seed)
     groups, lags = [1, 2, 1], list(range(first, first + n_lags))
-    lengths = rng.integers(1, 9, size=len(heard))
+    lengths = rng.integers(1, 9, size=len(presented))
     X = [rng.normal(size=(lead_in + t, 2)) + offset for t in lengths]
     Y = [rng.normal(size=(t, 4)) + offset for t in lengths]
     stream = MomentStream(lags, lead_in, groups=groups, block_rows=block_rows)
-    for x, y, h in zip(X, Y, heard, strict=True):
-        stream.add(x, np.where(np.repeat(h, groups), y, -77.0), heard=h)
-    check(stream.moments(), X, Y, heard, [1] * len(heard), lags, lead_in, groups)
+    for x, y, h in zip(X, Y, presented, strict=True):
+        stream.add(x, np.where(np.repeat(h, groups), y, -77.0), presented=h)
+    check(stream.moments(), X, Y, presented, [1] * len(presented), lags, lead_in, groups)
 
 
 @given(seed=st.integers(0, 2**32 - 1), lengths=st.lists(st.integers(1, 12), min_size=2, max_size=8), data=st.data())
@@ -160,7 +160,7 @@ def test_constants__have_exactly_no_variance(dtype, seed, value, n_trials, first
     stream = MomentStream(lags, 1, groups=[1, 2], dtype=dtype, block_rows=block_rows)
     for i, t in enumerate(lengths):
         y = np.stack([np.full(t, value), rng.normal(size=t), np.full(t, value)], axis=1)
-        stream.add(np.stack([np.full(t + 1, value), rng.normal(size=t + 1)], axis=1), y, heard=[True, i % 3 == 0])
+        stream.add(np.stack([np.full(t + 1, value), rng.normal(size=t + 1)], axis=1), y, presented=[True, i % 3 == 0])
     found = stream.moments()
     np.testing.assert_array_equal(found.cross[0].yy, 0)
     np.testing.assert_array_equal(found.cross[1].yy[1], 0)
@@ -205,10 +205,10 @@ def test_memory__does_not_grow_with_the_number_of_trials():
     assert abs(many - few) < 0.2 * few
 
 
-def test_weights__of_trials_that_only_some_heard_are_refused():
+def test_weights__of_trials_that_were_presented_to_some_only_are_refused():
     stream = MomentStream([0], 0, groups=[1, 1])
-    with pytest.raises(DataError, match="only some units heard has weight 2; weights need trials heard by all"):
-        stream.add(np.ones((3, 1)), np.ones((3, 2)), weight=2.0, heard=[True, False])
+    with pytest.raises(DataError, match="presented to only some units has weight 2; expected 1"):
+        stream.add(np.ones((3, 1)), np.ones((3, 2)), weight=2.0, presented=[True, False])
 
 
 def test_weights_of_zero__give_moments_of_no_rows():
@@ -245,11 +245,14 @@ def test_backend__any_library_gives_the_same_sums_on_its_device(seed, lengths, f
     X, Y = [rng.normal(size=(lead_in + t, 2)) for t in lengths], [rng.normal(size=(t, 2)) for t in lengths]
     device = strict.Device("device1")
     lags, n = [first, first + 1, first + 2], len(lengths)
-    heard = [[True, weighted or i % 2 == 0] for i in range(n)]
+    presented = [[True, weighted or i % 2 == 0] for i in range(n)]
     stream = MomentStream(lags, lead_in, groups=[1, 1], block_rows=4)
-    for x, y, h in zip(X, Y, heard, strict=True):
+    for x, y, h in zip(X, Y, presented, strict=True):
         stream.add(
-            strict.asarray(x, device=device), strict.asarray(y, device=device), weight=2.0 if weighted else 1.0, heard=h
+            strict.asarray(x, device=device),
+            strict.asarray(y, device=device),
+            weight=2.0 if weighted else 1.0,
+            presented=h,
         )
     found = stream.moments()
     assert found.gram.xx.device == device
@@ -259,4 +262,4 @@ def test_backend__any_library_gives_the_same_sums_on_its_device(seed, lengths, f
         return type(sums)(**moved)
 
     found = Moments(home(found.gram), tuple(home(cross) for cross in found.cross))
-    check(found, X, Y, heard, [2 if weighted else 1] * n, lags, lead_in, [1, 1])
+    check(found, X, Y, presented, [2 if weighted else 1] * n, lags, lead_in, [1, 1])

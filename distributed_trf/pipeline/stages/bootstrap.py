@@ -26,9 +26,8 @@ from distributed_trf.pipeline.study_scope import ItemSource
 from distributed_trf.pipeline.work_kind import Inputs, Job, Upstream, WorkKind, analysis_group
 from distributed_trf.store.analyses import store_analysis
 from distributed_trf.timing import timed
-from distributed_trf.trf.correlation_sums import PairedSums, bootstrap_r
-from distributed_trf.trf.crossval import Fit as Solution
-from distributed_trf.trf.crossval import assign_folds, fit_folds
+from distributed_trf.trf.correlation_sums import CorrelationSums, bootstrap_r
+from distributed_trf.trf.crossval import RidgeFit, assign_folds, fit_folds
 from distributed_trf.trf.lags import drive, drive_rounding
 from distributed_trf.trf.moment_folds import fit_moments
 from distributed_trf.trf.resampling import draw_generator, draw_stimuli
@@ -141,7 +140,7 @@ def bootstrap_test(item: BootstrapTest, job: Job) -> BootstrappedTest:
                 for recorded, columns, units in data.recorded(fold_group.columns()):
                     own = take_columns(predicted, columns)
                     parts = [recorded[:, cut, :] for cut in cuts], [own[cut, :] for cut in cuts]
-                    sums = PairedSums.of(*parts, take_columns(rounding, columns))
+                    sums = CorrelationSums.of(*parts, take_columns(rounding, columns))
                     for p, percent in enumerate(settings.test_percent):
                         for k, n_repeats in enumerate(settings.n_repeats):
                             drawn = bootstrap_r(
@@ -168,7 +167,7 @@ def _fit_drawn(
     trials: dict[str, Array],
     data: LayerData,
     study: StudySettings,
-) -> Solution:
+) -> RidgeFit:
     """Fit on stimuli that count as often as they were drawn.
 
     ``trials`` are of shape (trials, bins, U); one drawn stimulus is all of its trials.

@@ -28,7 +28,7 @@ from distributed_trf.store.study_store import StudyStore
 from distributed_trf.timing import timed_each
 from distributed_trf.trf.correlation import mean_over_repeats
 from distributed_trf.trf.lags import lag_samples
-from distributed_trf.trf.solver_choice import memory_told
+from distributed_trf.trf.solver_choice import explained_memory_error
 
 
 class LayerData:
@@ -105,7 +105,7 @@ class LayerData:
     def room_told(self) -> AbstractContextManager[None]:
         """While these features are fitted, say what a GPU without room for it lacks, and what takes less."""
         rows = sum(self.bins[i] for i in self.training)
-        return memory_told(self._name, rows, sum(self.widths), len(self.lags), self.n_units, self._n_folds)
+        return explained_memory_error(self._name, rows, sum(self.widths), len(self.lags), self.n_units, self._n_folds)
 
     def batches(self) -> Iterator[dict[str, Array]]:
         """Read all stimuli, one batch of each layer in memory at a time and another one on its way.

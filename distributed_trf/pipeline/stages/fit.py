@@ -26,8 +26,7 @@ from distributed_trf.store.receipts import Receipt
 from distributed_trf.store.results import session_units, write_fit
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.timing import timed
-from distributed_trf.trf.crossval import Fit as Solution
-from distributed_trf.trf.crossval import at_edges, fit_folds
+from distributed_trf.trf.crossval import RidgeFit, at_edges, fit_folds
 from distributed_trf.trf.lags import drive, drive_rounding, lag_samples
 
 REVISION = 3
@@ -104,7 +103,7 @@ def training_setting(study: StudySettings, read: Iterable[Receipt | None]) -> st
 
 def fit_units(
     data: LayerData, study: StudySettings, device: str
-) -> tuple[dict[str, np.ndarray], list[tuple[FoldGroup, Solution]], Fitted]:
+) -> tuple[dict[str, np.ndarray], list[tuple[FoldGroup, RidgeFit]], Fitted]:
     """Fit and test all units.
 
     Returns
@@ -136,7 +135,7 @@ def fit_units(
 
 @timed("test")
 def _test(
-    fold_group: FoldGroup, solution: Solution, test: Sequence[Array], data: LayerData
+    fold_group: FoldGroup, solution: RidgeFit, test: Sequence[Array], data: LayerData
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Correlate predictions with sessions' repeats; where units lie on the results' axis, and results by variable."""
     predicted = drive(test, solution.weights, data.lags, data.lead_in)
@@ -156,7 +155,7 @@ def _summary(
     data: LayerData,
     study: StudySettings,
     left_out: dict[str, str],
-    solutions: Sequence[Solution],
+    solutions: Sequence[RidgeFit],
 ) -> Fitted:
     """What the receipt tells of the fit."""
     r = np.concatenate([results["r"][data.units[s]] for s in data.counts if s not in left_out])
@@ -182,7 +181,7 @@ def median_r(r: np.ndarray) -> float | None:
 
 @timed("write")
 def save_model(
-    store: StudyStore, item: Fit, study: StudySettings, fitted: Sequence[tuple[FoldGroup, Solution]]
+    store: StudyStore, item: Fit, study: StudySettings, fitted: Sequence[tuple[FoldGroup, RidgeFit]]
 ) -> dict[str, dict[str, str]]:
     """Write the weights of all units on one layer, and return the digests of their files."""
     units = session_units(store.results)
@@ -219,7 +218,7 @@ def save_model(
     return {store.name(path): files}
 
 
-def _scaling(study: StudySettings, fitted: Sequence[tuple[FoldGroup, Solution]]) -> tuple[np.ndarray, np.ndarray]:
+def _scaling(study: StudySettings, fitted: Sequence[tuple[FoldGroup, RidgeFit]]) -> tuple[np.ndarray, np.ndarray]:
     """Mean and scale of each lagged column, shape (d,); NaN where sessions have their own."""
     scalings = [scaling for _, solution in fitted for scaling in solution.scalings]
     mean, inverse = to_numpy(scalings[0].mean), to_numpy(scalings[0].inverse)

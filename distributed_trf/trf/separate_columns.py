@@ -1,4 +1,4 @@
-"""Features of a block of trials summed from rows of their own, where the lag structure would lose their digits."""
+"""Features of a block of trials that are summed from their own rows, where the lag structure would lose digits."""
 
 from __future__ import annotations
 
@@ -17,43 +17,43 @@ ROWS = 2048
 
 
 @dataclass(frozen=True)
-class Apart:
-    """Which features they are, and what is known of their columns: each is centred by its own mean at each lag."""
+class SeparateColumns:
+    """Which features are summed separately, and the sums of their columns, each centred by its mean at each lag."""
 
     rows: LaggedRows
     lags: Sequence[int]
     by_row: Array | None
-    looked_at: np.ndarray
-    """Features whose columns were looked at for constants, because a sum does not tell; host bools of shape (F,)."""
+    checked: np.ndarray
+    """Features whose columns were checked for constants, because sums cannot show it; host bools of shape (F,)."""
     removed: np.ndarray
-    """Those of them that are taken out of the lag structure."""
+    """Checked features that are taken out of the lag structure; host bools of shape (F,)."""
     centre: Array
-    """Mean of each lagged column looked at, shape (L * r,)."""
+    """Mean of each lagged column that was checked, shape (L * r,)."""
     sums: Array
-    """Sums about it, shape (1 + groups, L * r)."""
+    """Sums about ``centre``, shape (1 + groups, L * r)."""
     constant: Array
-    """As ``constants`` gives it, over the rows of all and of each group, shape (1 + groups, L * r)."""
+    """As ``constants`` returns it, over all rows and over those of each group, shape (1 + groups, L * r)."""
 
     @classmethod
     def of(
         cls,
         rows: LaggedRows,
         lags: Sequence[int],
-        looked_at: np.ndarray,
+        checked: np.ndarray,
         removed: np.ndarray,
         by_row: Array | None,
         n: Sequence[float],
-    ) -> Apart:
-        """Look at features, and take some of them out.
+    ) -> SeparateColumns:
+        """Check features, and take some of them out of the lag structure.
 
         ``by_row`` (rows, 1 + groups) are the weights of rows, by default 1; ``n`` their sums.
         """
         # Columns of these features as they are, (rows, r) at each lag: their digits are whole here, where sums carried
         # from lag to lag would have lost them.
-        given = rows.as_given(np.flatnonzero(looked_at))
+        columns_given = rows.as_given(np.flatnonzero(checked))
         parts: list[list[Array]] = [[], [], []]
         for lag in lags:
-            columns = given.at(lag)
+            columns = columns_given.at(lag)
             xp = namespace(columns)
             if by_row is None:
                 value = xp.broadcast_to(constants(columns)[None, :], (len(n), columns.shape[1]))
@@ -67,24 +67,23 @@ class Apart:
             mean = xp.where(xp.isnan(value[0, :]), mean, xp.astype(value[0, :], mean.dtype, copy=False))
             sums = weights.T @ (columns - mean)
             sums = xp.broadcast_to(sums, value.shape) if by_row is None else sums
-            for part, found in zip(parts, (mean, sums, value), strict=True):
-                part.append(xp.astype(found, xp.float64, copy=False))
+            for part, part_sums in zip(parts, (mean, sums, value), strict=True):
+                part.append(xp.astype(part_sums, xp.float64, copy=False))
         rows.silence(removed)
         centre, total, constant = (xp.concat(part, axis=-1) for part in parts)
-        return cls(rows, lags, by_row, looked_at, removed, centre, total, constant)
+        return cls(rows, lags, by_row, checked, removed, centre, total, constant)
 
     def replace(self, centre: Array, sums: Array, constant: Array) -> tuple[Array, Array, Array]:
-        """Put what is known of these features in the place of what the lag structure gives, (..., d)."""
+        """Replace what the lag structure gives for these features, (..., d)."""
         xp = namespace(centre)
-        looked_at = np.tile(self.looked_at, len(self.lags))
+        checked = np.tile(self.checked, len(self.lags))
         removed, looked = (
-            xp.asarray(np.tile(mask, len(self.lags)), device=device_of(centre))
-            for mask in (self.removed, self.looked_at)
+            xp.asarray(np.tile(mask, len(self.lags)), device=device_of(centre)) for mask in (self.removed, self.checked)
         )
         return (
-            xp.where(removed, scatter(self.centre, looked_at), centre),
-            xp.where(removed[None, :], scatter(self.sums.T, looked_at).T, sums),
-            xp.where(looked[None, :], scatter(self.constant.T, looked_at).T, constant),
+            xp.where(removed, scatter(self.centre, checked), centre),
+            xp.where(removed[None, :], scatter(self.sums.T, checked).T, sums),
+            xp.where(looked[None, :], scatter(self.constant.T, checked).T, constant),
         )
 
     def products(self, weighted: Array) -> tuple[Array, Array] | None:
@@ -102,24 +101,24 @@ class Apart:
         """
         xp, L = namespace(weighted), len(self.lags)
         constant = np.zeros(self.removed.shape, dtype=bool)
-        constant[self.looked_at] = (~np.isnan(to_numpy(self.constant[0, :]))).reshape(L, -1).all(axis=0)
+        constant[self.checked] = (~np.isnan(to_numpy(self.constant[0, :]))).reshape(L, -1).all(axis=0)
         varies = self.removed & ~constant
         if not varies.any():
             return None
         columns = np.tile(varies, L)
         given = self.rows.as_given(np.flatnonzero(varies))
-        kept = np.tile(varies[self.looked_at], L)
+        kept = np.tile(varies[self.checked], L)
         centre = xp.astype(take_rows(self.centre, np.flatnonzero(kept)), weighted.dtype, copy=False)
         half: Array = 0.0
         xy: Array = 0.0
-        for some in blocks(self.rows.n_responses, ROWS):
+        for rows in blocks(self.rows.n_responses, ROWS):
             # With the features split in A (apart, centred by their own means) and B (the others), X'X gains A'A, A'B
             # and B'A. A'[A B] is summed over blocks of rows; A'A is halved in it, since the transpose, which brings
             # B'A, brings A'A once more.
-            own = given.matrix(self.lags, some) - centre
-            beside = self.rows.matrix(self.lags, some) + scatter(own.T, columns).T
-            left = own if self.by_row is None else own * self.by_row[some, :1]
-            half = xp.astype(left.T @ beside, xp.float64, copy=False) + half
-            xy = xp.astype(own.T @ weighted[some, :], xp.float64, copy=False) + xy
+            separate = given.matrix(self.lags, rows) - centre
+            lagged = self.rows.matrix(self.lags, rows) + scatter(separate.T, columns).T
+            left = separate if self.by_row is None else separate * self.by_row[rows, :1]
+            half = xp.astype(left.T @ lagged, xp.float64, copy=False) + half
+            xy = xp.astype(separate.T @ weighted[rows, :], xp.float64, copy=False) + xy
         half = xp.where(xp.asarray(columns, device=device_of(half))[None, :], half / 2, half)
         return scatter(half, columns), scatter(xy, columns)
