@@ -1,6 +1,6 @@
 """Layers' features on the time bins of the responses, read from the store one batch of stimuli after another.
 
-Reading what comes next while what was read is worked on.
+The next batch is read while the last one is used.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def _on_bins(
     bin_width: float,
     lowpass_bin: float | None,
 ) -> list[Array]:
-    """Bring frames of some stimuli of a layer, by their places one after another, onto bins."""
+    """Bring frames of some stimuli of a layer, given by their indices one after another, onto bins."""
     layout = features.layout
 
     def numbers(width: float) -> list[int]:

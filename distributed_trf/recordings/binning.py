@@ -1,8 +1,8 @@
 """Spike times to spike counts, by one rule for every recording set.
 
-Bins are those of ``time_grid``, left-closed: a spike at ``k * bw`` belongs to bin ``k``. Recording clocks tick in tens
-of microseconds while times are floating-point differences, so a spike less than 1 microsecond before a border is one
-that rounding moved, and counts as on the border.
+Bins are those of ``recording_set``, left-closed: a spike at ``k * bw`` belongs to bin ``k``. Recording clocks tick in
+tens of microseconds while times are floating-point differences, so a spike less than 1 microsecond before a border was
+moved by rounding, and counts as on the border.
 """
 
 from __future__ import annotations

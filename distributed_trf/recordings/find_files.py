@@ -82,11 +82,11 @@ def find_stimulus(recordings: RecordingSet, stimulus: str, stimuli: str | None =
             f"{recordings.path}: stimulus set {stimuli!r} is not there; expected one of "
             f"{some_of(recordings.stimulus_sets)}"
         )
-    places = {name: recordings.stimuli(name) for name in ([stimuli] if stimuli else recordings.stimulus_sets)}
-    found = [(name, s) for name, sounds in places.items() for s in sounds if s.id == stimulus]
+    stimuli_of = {name: recordings.stimuli(name) for name in ([stimuli] if stimuli else recordings.stimulus_sets)}
+    found = [(name, s) for name, sounds in stimuli_of.items() for s in sounds if s.id == stimulus]
     if not found:
-        there = "; ".join(f"of {name} {some_of([s.id for s in sounds])}" for name, sounds in places.items())
-        raise ConfigError(f"{recordings.path}: stimulus {stimulus!r} is not there; expected {there}")
+        available = "; ".join(f"of {name} {some_of([s.id for s in sounds])}" for name, sounds in stimuli_of.items())
+        raise ConfigError(f"{recordings.path}: stimulus {stimulus!r} is not there; expected {available}")
     if len(found) > 1:
         names = [name for name, _ in found]
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""What a recording set holds: which session heard how much of which stimulus set, and whether its spikes fit that."""
+"""What a recording set holds: how much of each stimulus set was presented in each session, and if the spikes fit it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import xarray as xr
 from distributed_trf.errors import RecordingError
 from distributed_trf.names import COORDS, STIMULI, Variable
 from distributed_trf.recordings.find_files import some_of
-from distributed_trf.recordings.plausibility import extent_of, in_sounds, mean_rate, told
+from distributed_trf.recordings.plausibility import extent_of, in_sounds, mean_rate, with_doubts
 from distributed_trf.recordings.recording_set import RecordingSet, Session, Stimulus, Trials
 
 SESSION = "session"
@@ -35,21 +35,21 @@ OF_SPIKES = {
     "onset_first": Variable("first onset of a sound", "s", "on the session's clock"),
     "onset_last": Variable("end of the last sound", "s", "on the session's clock"),
     "spike_first": Variable(
-        "first spike of any unit", "s", "in the session's files; what a format tells of trials only"
+        "first spike of any unit", "s", "in the session's files; of some formats within trials only"
     ),
-    "spike_last": Variable("last spike of any unit", "s", "in the session's files; what a format tells of trials only"),
+    "spike_last": Variable("last spike of any unit", "s", "in the session's files; of some formats within trials only"),
     "rate": Variable("mean firing rate of the units", "1/s", "over the span of spikes"),
-    "in_sounds": Variable("part of the spikes that come while a sound of the set is heard", "1"),
+    "in_sounds": Variable("part of the spikes that come during a sound of the set", "1"),
 }
 """Numbers that need the spikes of a session."""
-HEARD = Variable("whether the session is known to have heard the set", "1")
+HEARD = Variable("whether the set is known to be presented in the session", "1")
 PROBLEM = Variable(
-    "what is wrong", "", "why the session could not be read, or what stands in the way of an analysis; empty where fine"
+    "what is wrong", "", "why the session could not be read, or what prevents an analysis; empty where fine"
 )
 
 
 def inventory(recordings: RecordingSet, *, spikes: bool = True) -> xr.Dataset:
-    """Count what every session heard of every stimulus set, and see whether its spikes fit that.
+    """Count what was presented of every stimulus set in every session, and check whether the spikes fit it.
 
     A session that cannot be read does not stop the others: its numbers are NaN and ``problem`` says why.
 
@@ -58,7 +58,7 @@ def inventory(recordings: RecordingSet, *, spikes: bool = True) -> xr.Dataset:
     recordings
         What ``open_recordings`` returns.
     spikes
-        Whether spikes are read, as ``problem`` then tells of those on another clock than the onsets. It takes as long
+        Whether spikes are read, as ``problem`` then names spikes on another clock than the onsets. It takes as long
         as reading them for a study; without, their numbers are NaN.
 
     Returns
@@ -67,7 +67,7 @@ def inventory(recordings: RecordingSet, *, spikes: bool = True) -> xr.Dataset:
         Over (stimuli, session): ``heard`` (bool), the text ``problem``, and as float64 ``n_trials``,
         ``train_stimuli``, ``missing``, ``test_stimuli``, ``repeats_min``, ``repeats_max`` and ``further``, and in
         seconds ``onset_first``, ``onset_last``, ``spike_first`` and ``spike_last``, ``rate`` and ``in_sounds``, NaN
-        where the session did not hear the set or cannot be read (and the repeats also where the set has no test
+        where the set was not presented or the session cannot be read (and the repeats also where the set has no test
         stimulus). Over stimuli:
         ``n_train``, ``n_test``, and in seconds ``train_seconds`` and ``test_seconds``. Over session: ``n_units``, and
         the coordinates ``area``, ``subject``, ``x`` and ``y``. The recording set's notes are in ``attrs``, one a line.
@@ -84,16 +84,16 @@ def inventory(recordings: RecordingSet, *, spikes: bool = True) -> xr.Dataset:
         )
     shape = (len(sets), len(sessions))
     counted = {name: np.full(shape, np.nan) for name in COUNTED | OF_SPIKES}
-    heard, problem = np.zeros(shape, dtype=bool), np.full(shape, "", dtype=object)
+    presented, problem = np.zeros(shape, dtype=bool), np.full(shape, "", dtype=object)
     of_stimuli: dict[str, list[float]] = {name: [] for name in OF_STIMULI}
     for i, stimulus_set in enumerate(sets):
         stimuli = recordings.stimuli(stimulus_set)
         for name, value in _extent(stimuli).items():
             of_stimuli[name].append(value)
-        hearers = {session.name for session in recordings.heard(stimulus_set)}
+        named = {session.name for session in recordings.heard(stimulus_set)}
         for j, session in enumerate(sessions):
-            heard[i, j] = session.name in hearers
-            if heard[i, j]:
+            presented[i, j] = session.name in named
+            if presented[i, j]:
                 numbers, problems = _count(recordings, session, stimulus_set, stimuli)
                 if spikes and numbers.get("n_trials"):
                     of_spikes, doubts = _of_spikes(recordings, session, stimulus_set, stimuli)
@@ -104,7 +104,7 @@ def inventory(recordings: RecordingSet, *, spikes: bool = True) -> xr.Dataset:
 
     both = (STIMULI, SESSION)
     variables = {
-        "heard": (both, heard, HEARD.attrs),
+        "heard": (both, presented, HEARD.attrs),
         **{name: (both, values, (COUNTED | OF_SPIKES)[name].attrs) for name, values in counted.items()},
         "problem": (both, problem.astype(str), PROBLEM.attrs),
         **{name: (STIMULI, np.array(values), OF_STIMULI[name].attrs) for name, values in of_stimuli.items()},
@@ -131,7 +131,7 @@ def _extent(stimuli: tuple[Stimulus, ...]) -> dict[str, float]:
 def _count(
     recordings: RecordingSet, session: Session, stimulus_set: str, stimuli: tuple[Stimulus, ...]
 ) -> tuple[dict[str, float], list[str]]:
-    """Numbers of a session that heard a stimulus set, none where it cannot be read, and its problems."""
+    """Numbers of a session in which a stimulus set was presented, none where it cannot be read, and its problems."""
     try:
         trials = recordings.trials(session, stimulus_set)
     except (RecordingError, OSError) as error:
@@ -156,7 +156,7 @@ def _of_spikes(
 ) -> tuple[dict[str, float], tuple[str, ...]]:
     """Where trials and spikes begin and end, how many there are and fit, as in ``OF_SPIKES``; and what looks wrong."""
     try:
-        spikes = told(recordings.spikes(session, stimulus_set), stimuli, session)
+        spikes = with_doubts(recordings.spikes(session, stimulus_set), stimuli, session)
     except (RecordingError, OSError) as error:
         return {}, (" ".join(str(error).split()),)
     durations, extent = {s.id: s.duration for s in stimuli}, extent_of(spikes)
@@ -171,7 +171,7 @@ def _of_spikes(
 
 
 def _problems(trials: Trials, stimuli: tuple[Stimulus, ...]) -> list[str]:
-    """What stands in the way of an analysis of these trials, though nothing fails while counting them."""
+    """What prevents an analysis of these trials, though nothing fails while counting them."""
     if not trials.stimulus:
         return ["nothing of this stimulus set was presented"]
     presented = Counter(trials.stimulus)

@@ -51,7 +51,7 @@ def read_mat(path: Path, variables: tuple[str, ...]) -> dict[str, Any]:
         ) from error
     missing = [name for name in variables if name not in found]
     if missing:
-        present = ", ".join(sorted(name for name in found if not name.startswith("__"))) or "none of those asked for"
+        present = ", ".join(sorted(name for name in found if not name.startswith("__"))) or "none of the expected ones"
         raise RecordingError(
             f"{path}: variable {', '.join(missing)} is missing; found {present}. "
             "If the file was cut short while copying, copy it again"

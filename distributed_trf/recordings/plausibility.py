@@ -1,6 +1,6 @@
-"""Spikes and trials that do not fit together, as where one has another clock or unit; the limits, and what they mean.
+"""Doubts about spikes and trials that do not fit together, as where one has another clock or unit, and their limits.
 
-Nothing is refused: a recording may be unusual. What is unusual enough is told, with the likely cause.
+Nothing is refused: a recording may be unusual. What is unusual enough is reported, with the likely cause.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ second in whole milliseconds."""
 MOST_LATE = 0.1
 """Part of the spikes of trials that come after the next trial began, which can belong to it only."""
 MOST_OVERLAPS = 0.5
-"""Part of the sounds that would still be heard when the next begins."""
+"""Part of the sounds that would not have ended when the next begins."""
 LEAST_EXPECTED = 5
 """Spikes expected in sounds from which on having none is not chance: once in 150 where they are at random times."""
 LONG_SPAN = 300
@@ -111,14 +111,14 @@ class Spans:
         return f"another clock{'' if self.apart else ', or recorded in part'}: {how}"
 
 
-def told(spikes: SpikeTrials, stimuli: Sequence[Stimulus], session: Session) -> SpikeTrials:
-    """Add to the notes of a session's spikes what in them does not fit together, as ``doubts`` too."""
-    found = tuple(_doubts(spikes, {s.id: s.duration for s in stimuli}, np.array(session.channels)))
-    return replace(spikes, notes=tuple(dict.fromkeys((*spikes.notes, *found))), doubts=found)
+def with_doubts(spikes: SpikeTrials, stimuli: Sequence[Stimulus], session: Session) -> SpikeTrials:
+    """Return the spikes with ``doubts``: what in them does not fit together. Their notes hold the doubts too."""
+    doubts = tuple(_doubts(spikes, {s.id: s.duration for s in stimuli}, np.array(session.channels)))
+    return replace(spikes, notes=tuple(dict.fromkeys((*spikes.notes, *doubts))), doubts=doubts)
 
 
 def extent_of(spikes: SpikeTrials) -> Extent:
-    """Return what the files hold of each unit's spikes; of formats that do not tell, what lies in trials."""
+    """Return what the files hold of each unit's spikes; of formats that do not say it, those within trials."""
     if spikes.extent is not None:
         return spikes.extent
     return Extent.of([spikes.onset[trial] + times for times, trial in zip(spikes.times, spikes.trial, strict=True)])
@@ -171,7 +171,7 @@ def _doubts(spikes: SpikeTrials, durations: dict[str, float], channels: np.ndarr
 
 
 def _is_odd(spans: Spans, inside: int, whole: bool, sounds: float) -> bool:  # noqa: FBT001
-    """Tell whether one unit's spikes cannot be on the clock of the trials."""
+    """Return whether one unit's spikes cannot be on the clock of the trials."""
     if spans.n < FEWEST_SPIKES:
         return False
     if whole or spans.is_long:

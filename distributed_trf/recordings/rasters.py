@@ -97,7 +97,7 @@ def dead_time(trials: Trials, durations: Mapping[str, float]) -> np.ndarray:
     Parameters
     ----------
     trials
-        What a session heard, and when.
+        The trials of a session.
     durations
         Seconds from onset to offset, by stimulus id.
 

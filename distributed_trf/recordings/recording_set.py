@@ -1,12 +1,8 @@
-"""The time bins of a stimulus, on which its responses are counted and its features are put.
+"""What a set of recordings offers, in any format: stimuli, sessions, trials and spikes, and the bins of a stimulus.
 
 A stimulus of ``dur`` seconds has ``n = floor((dur + 1e-6 + bw / 2) / bw)`` bins of ``bw`` seconds, so a partial last
 bin counts when it is at least half a bin long; the silence of the lead-in has bins by the same rule. At 1000 ms a
 stimulus is one bin, which holds all its spikes and the sum of its frames. Both rules are from Ahmed et al. (2025).
-
-Spikes on a session's clock, put into trials.
-
-What a set of recordings offers, whatever its files look like.
 """
 
 from __future__ import annotations
@@ -66,10 +62,10 @@ def spikes_in_trials(times: np.ndarray, onset: np.ndarray, end: np.ndarray) -> t
     times = np.sort(times)
     first = np.searchsorted(times, onset - ROUNDING, side="left")
     last = np.searchsorted(times, end + ROUNDING, side="right")
-    found = np.maximum(last - first, 0)
-    trial = np.repeat(np.arange(onset.size), found)
-    place = np.arange(found.sum()) - np.repeat(np.cumsum(found) - found, found) + np.repeat(first, found)
-    return times[place] - onset[trial], trial
+    counts = np.maximum(last - first, 0)
+    trial = np.repeat(np.arange(onset.size), counts)
+    spike = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts) + np.repeat(first, counts)
+    return times[spike] - onset[trial], trial
 
 
 TIMIT, MVOCS = "timit", "mvocs"
@@ -99,14 +95,14 @@ class Session:
     subject: str
     x: float
     y: float
-    """Recording site in the recording set's own map units; NaN where unknown."""
+    """Recording site in the map units of the recording set; NaN where unknown."""
     channels: tuple[str, ...]
     """One label per unit, in the order of every array of this session."""
 
 
 @dataclass(frozen=True)
 class Trials:
-    """What one session heard of a stimulus set, and when."""
+    """Which stimuli of a set were presented in one session, and when."""
 
     stimulus: tuple[str, ...]
     """Stimulus id of each trial, in order of presentation."""
@@ -151,9 +147,9 @@ class SpikeTrials(Trials):
     """What was left out while reading and how much of it, such as ``3 spikes before the recording began``, and what
     does not fit together."""
     doubts: tuple[str, ...] = ()
-    """Those notes that tell of what does not fit together, as spikes and onsets on different clocks."""
+    """Notes about what does not fit together, such as spikes and onsets on different clocks."""
     extent: Extent | None = None
-    """What the files hold beside; None where the format does not tell."""
+    """Extent of the spikes in the files; None where the format does not say."""
 
 
 class RecordingSet(Protocol):
@@ -179,13 +175,13 @@ class RecordingSet(Protocol):
 
     @property
     def unusable(self) -> Mapping[str, str]:
-        """Why nothing is used of a session, by its name, where its own files say so; not of those known to be bad.
+        """Why a session is not used, by its name, where its files say so; not of sessions known to be bad.
 
         A format of another package may do without; nothing counts as unusable then.
         """
 
     def heard(self, stimulus_set: str) -> tuple[Session, ...]:
-        """Return the sessions that are known to have heard a stimulus set; cheap, no spike is read."""
+        """Return the sessions in which a stimulus set is known to be presented; cheap, no spike is read."""
 
     def stimuli(self, stimulus_set: str) -> tuple[Stimulus, ...]:
         """All sounds of a stimulus set, sorted as the recording set sorts them."""

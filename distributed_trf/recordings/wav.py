@@ -142,7 +142,7 @@ def _described(path: Path, order: str, form: bytes, data: list[tuple[int, int]])
 
 
 def _are_parts(file: BinaryIO, start: int, size: int, order: str) -> bool:
-    """Tell whether a file goes on with named parts up to its end, so that what precedes them is really empty."""
+    """Return whether a file goes on with named parts up to its end, so that what precedes them is really empty."""
     position = start
     while position + 8 <= size:
         file.seek(position)
@@ -154,7 +154,7 @@ def _are_parts(file: BinaryIO, start: int, size: int, order: str) -> bool:
 
 
 def _is_name(name: bytes) -> bool:
-    """Tell whether four bytes can be the name of a part of a file, which are printable characters."""
+    """Return whether four bytes can be the name of a part of a file, which are printable characters."""
     return len(name) == 4 and all(32 <= byte < 127 for byte in name)
 
 

@@ -10,7 +10,7 @@ import pytest
 from distributed_trf.recordings import plausibility as limits
 from distributed_trf.recordings.formats import open_recordings
 from distributed_trf.recordings.inventory import inventory
-from distributed_trf.recordings.plausibility import told
+from distributed_trf.recordings.plausibility import with_doubts
 from distributed_trf.recordings.recording_set import Extent, Session, SpikeTrials, Stimulus, spikes_in_trials
 from distributed_trf.recordings.simulation.simulate import simulate
 from tests.recordings.generic_files import write_csv_session, write_nwb_session, write_sounds
@@ -33,9 +33,9 @@ def doubts(units: Sequence[np.ndarray], onset: np.ndarray = ONSET, *, window: fl
     extent = None if gone else Extent.of(units)
     spikes = SpikeTrials(stimulus, onset, *map(tuple, zip(*cut, strict=True)), ("a note",), extent=extent)
     names = tuple(f"u{k}" for k in range(len(units)))
-    found = told(spikes, STIMULI, Session("s", "A1", "m", 0.0, 0.0, names))
+    found = with_doubts(spikes, STIMULI, Session("s", "A1", "m", 0.0, 0.0, names))
     assert found.notes == ("a note", *found.doubts)
-    assert told(found, STIMULI, Session("s", "A1", "m", 0.0, 0.0, names)) == found
+    assert with_doubts(found, STIMULI, Session("s", "A1", "m", 0.0, 0.0, names)) == found
     return "; ".join(found.doubts)
 
 
@@ -163,7 +163,7 @@ def in_trials(latency: np.ndarray, sounds: float = 1.0) -> str:
     stimulus = tuple("ab"[k % 2] for k in range(ONSET.size))
     spikes = SpikeTrials(stimulus, ONSET, (np.tile(latency, ONSET.size),), (trial,))
     stimuli = tuple(Stimulus(i, sounds, is_test=i == "b") for i in "ab")
-    return "; ".join(told(spikes, stimuli, Session("s", "A1", "m", 0.0, 0.0, ("u0",))).doubts)
+    return "; ".join(with_doubts(spikes, stimuli, Session("s", "A1", "m", 0.0, 0.0, ("u0",))).doubts)
 
 
 def test_spikes__of_trials_come_before_the_next_trial() -> None:

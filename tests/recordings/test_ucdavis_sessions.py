@@ -139,7 +139,10 @@ def test_trials__other_experiments_are_ignored(ucdavis: UCDavisRecordings) -> No
     structs = [experiment("AM", [("x", 1.0)]), experiment("BMT3", []), experiment("BMT12", [(A, 1.0)])]
     write_session(ucdavis.path, TrialStimData=struct_array(structs))
     assert ucdavis.trials(ucdavis.sessions[0], "timit").onset.tolist() == [1.0]
-    with pytest.raises(RecordingError, match=rf"{ONE}\.mat: .* type BMM<repeats>.*not hear mvocs; it heard timit"):
+    with pytest.raises(
+        RecordingError,
+        match=rf"{ONE}\.mat: .* type BMM<repeats>.*mvocs was not presented in this session; it has timit",
+    ):
         ucdavis.trials(ucdavis.sessions[0], "mvocs")
 
 

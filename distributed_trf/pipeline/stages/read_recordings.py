@@ -25,7 +25,7 @@ from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.study_scope import ItemSource
 from distributed_trf.pipeline.work_kind import Inputs, Job, Upstream, WorkKind
 from distributed_trf.recordings.binning import bin_spikes
-from distributed_trf.recordings.plausibility import told
+from distributed_trf.recordings.plausibility import with_doubts
 from distributed_trf.recordings.recording_set import RecordingSet, SpikeTrials
 from distributed_trf.store.counts import write_counts
 from distributed_trf.store.fingerprint import digest_array, file_stamps
@@ -147,7 +147,7 @@ def _spikes(
             return _load(store, item, kept), kept.files
     session = next(s for s in recordings.sessions if s.name == item.session)
     with timed("load"):
-        spikes = told(recordings.spikes(session, item.stimuli), recordings.stimuli(item.stimuli), session)
+        spikes = with_doubts(recordings.spikes(session, item.stimuli), recordings.stimuli(item.stimuli), session)
     arrays = {
         "times": np.concatenate(spikes.times),
         "trial": np.concatenate(spikes.trial).astype(np.int32),

@@ -1,7 +1,4 @@
-"""CSV tables, with errors that name the row; rows are counted as a spreadsheet does, the header being row 1.
-
-A session in CSV tables.
-"""
+"""A session in CSV tables; errors name the row, counted as a spreadsheet does: the header is row 1."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The optional file that says which tables and columns of a laboratory's NWB files hold the trials and the units.
-
-A session in an NWB file.
-"""
+"""A session in an NWB file, and the optional file that says which tables and columns hold the trials and the units."""
 
 from __future__ import annotations
 
@@ -33,7 +30,7 @@ class NwbMapping:
     onset: str = "start_time"
     """Column of onsets."""
     unit: str | None = None
-    """Column of the units' labels; without it the first of ``unit_name``, ``unit_id`` and the table's own ``id``."""
+    """Column of the units' labels; without it the first of ``unit_name``, ``unit_id`` and the table's ``id``."""
 
 
 def read_mapping(path: Path) -> NwbMapping:
@@ -54,7 +51,7 @@ def read_mapping(path: Path) -> NwbMapping:
     if not isinstance(content, dict) or set(content) != {"nwb"} or not isinstance(content["nwb"], dict):
         found = shown(", ".join(content), quoted=False) if isinstance(content, dict) else shown(content)
         raise RecordingError(
-            f"{file}: holds {found}; expected one field, nwb, with fields of its own in it. Correct the file"
+            f"{file}: holds {found}; expected one field, nwb, which holds the other fields. Correct the file"
         )
     names = [f.name for f in fields(NwbMapping)]
     for name, value in content["nwb"].items():
@@ -73,7 +70,7 @@ class NwbSession:
     """An NWB file with a table of units and one of presentations. Reading it needs pynwb.
 
     Rows are counted as the file does, from 0. ``obs_intervals`` cut nothing: what a unit did not fire while it was not
-    observed counts as silence, and ``Contents.notes`` tells of how many units that is.
+    observed counts as silence, and ``Contents.notes`` says for how many units that is so.
     """
 
     file: Path

@@ -30,7 +30,7 @@ def opened(file: Path) -> Iterator[Any]:
         raise MissingExtraError("pynwb", "nwb", error) from error
     try:
         with warnings.catch_warnings():
-            # Columns of some names cannot be had as attributes of their table, which nobody asks for.
+            # Columns of some names cannot be had as attributes of their table, which are never read.
             warnings.filterwarnings("ignore", "An attribute .* already exists")
             with NWBHDF5IO(file, "r") as io:
                 yield io.read()
@@ -89,7 +89,7 @@ def numbers(table: Any, column: str, file: Path) -> np.ndarray:
 
 
 def stretches(table: Any, column: str, file: Path) -> list[np.ndarray]:
-    """Return each row's part of a column of lists, which an index of their ends tells apart.
+    """Return each row's part of a column of lists, which an index of their ends separates.
 
     Raises
     ------
@@ -99,8 +99,8 @@ def stretches(table: Any, column: str, file: Path) -> list[np.ndarray]:
     index = table[column]
     if not hasattr(index, "target"):
         raise RecordingError(
-            f"{file}: column {column} of {table.name} has one value for each row; expected a list, told apart by "
-            f"{column}_index. Write the file again"
+            f"{file}: column {column} of {table.name} has one value for each row; expected a list for each row, "
+            f"separated by {column}_index. Write the file again"
         )
     values, ends = np.asarray(index.target.data[:]), np.asarray(index.data[:])
     name = f"{file}: {column}_index of {table.name}"

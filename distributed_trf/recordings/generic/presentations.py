@@ -114,7 +114,7 @@ def window_ends(
     Raises
     ------
     RecordingError
-        If another sound begins while one of the chosen ones is still heard.
+        If another sound begins while one of the chosen ones has not ended.
     """
     end = presentations.onset[chosen] + np.array([durations[presentations.stimulus[k]] for k in chosen])
     following = np.append(presentations.onset, np.inf)[chosen + 1]

@@ -26,9 +26,14 @@ from distributed_trf.recordings.generic.csv_files import CsvSession
 from distributed_trf.recordings.generic.layout import SESSIONS, SoundFile, check_folder, find_sessions, find_sounds
 from distributed_trf.recordings.generic.nwb import NwbSession, read_mapping
 from distributed_trf.recordings.generic.presentations import Contents, Presentations, SessionSource, window_ends
-from distributed_trf.recordings.generic.session_table import Site, read_contents, read_session_table, read_sessions
+from distributed_trf.recordings.generic.session_table import (
+    SessionRow,
+    read_contents,
+    read_session_table,
+    read_sessions,
+)
 from distributed_trf.recordings.generic.sounds import SoundHeader, read_headers, read_sound
-from distributed_trf.recordings.plausibility import told
+from distributed_trf.recordings.plausibility import with_doubts
 from distributed_trf.recordings.recording_set import (
     UNKNOWN,
     Extent,
@@ -70,7 +75,7 @@ class GenericRecordings:
 
     @property
     def sessions(self) -> tuple[Session, ...]:
-        """All sessions but those that are bad or cannot be read, which ``notes`` tell of.
+        """All sessions but those that are bad or cannot be read, which ``notes`` name.
 
         Raises
         ------
@@ -116,7 +121,7 @@ class GenericRecordings:
         Raises
         ------
         RecordingError
-            If another sound begins while one of them is still heard.
+            If another sound begins while one of them has not ended.
         """
         presentations, chosen, _ = self._windows(session, stimulus_set)
         return Trials(tuple(presentations.stimulus[k] for k in chosen), presentations.onset[chosen])
@@ -127,7 +132,7 @@ class GenericRecordings:
         Raises
         ------
         RecordingError
-            If the spikes are damaged, or another sound begins while one of the set is still heard.
+            If the spikes are damaged, or another sound begins while one of the set has not ended.
         """
         presentations, chosen, end = self._windows(session, stimulus_set)
         onset = presentations.onset[chosen]
@@ -135,7 +140,7 @@ class GenericRecordings:
         cut = [spikes_in_trials(times, onset, end) for times in found]
         stimulus, (times, trial) = tuple(presentations.stimulus[k] for k in chosen), zip(*cut, strict=True)
         spikes = SpikeTrials(stimulus, onset, times, trial, extent=Extent.of(found))
-        return told(spikes, self.stimuli(stimulus_set), session)
+        return with_doubts(spikes, self.stimuli(stimulus_set), session)
 
     def sound_files(self, stimulus_set: str) -> tuple[Path, ...]:
         """One wav file per stimulus, in the order of ``stimuli``."""
@@ -162,7 +167,7 @@ class GenericRecordings:
         return NwbSession(file, self._mapping, self.stimulus_sets)
 
     def _session(self, name: str, contents: Contents) -> Session:
-        site = self._sites.get(name, Site())
+        site = self._sites.get(name, SessionRow())
         area, subject = site.area or contents.area or UNKNOWN, site.subject or contents.subject or UNKNOWN
         return Session(name, area, subject, site.x, site.y, contents.units)
 

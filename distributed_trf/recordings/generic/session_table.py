@@ -1,7 +1,4 @@
-"""The optional table that says where each session was made, and which are bad.
-
-Which sessions of a recording set can be used, and what there is to note of the others.
-"""
+"""The optional table that says where each session was recorded and which are bad, and which sessions can be used."""
 
 from __future__ import annotations
 
@@ -25,8 +22,8 @@ YES, NO = ("yes", "true", "1"), ("no", "false", "0")
 
 
 @dataclass(frozen=True)
-class Site:
-    """What the table says of one session."""
+class SessionRow:
+    """One session's row in the table."""
 
     subject: str | None = None
     """None where the table says nothing."""
@@ -37,7 +34,7 @@ class Site:
     """Whether the session is not a bad one."""
 
 
-def read_session_table(path: Path) -> dict[str, Site]:
+def read_session_table(path: Path) -> dict[str, SessionRow]:
     """Read ``sessions.csv`` of a recording set, by session name; nothing where there is no such file.
 
     Raises
@@ -64,7 +61,7 @@ def read_session_table(path: Path) -> dict[str, Site]:
                 f"{file}: column use holds {word!r} in row {row}; expected yes, no or nothing. Correct the file"
             )
     return {
-        name: Site(subject[k] or None, area[k] or None, float(x[k]), float(y[k]), use[k].lower() not in NO)
+        name: SessionRow(subject[k] or None, area[k] or None, float(x[k]), float(y[k]), use[k].lower() not in NO)
         for k, name in enumerate(names)
     }
 
@@ -79,7 +76,7 @@ Sounds = Mapping[str, Mapping[str, SoundFile]]
 
 
 def read_sessions(
-    names: list[str], sites: Mapping[str, Site], source: Callable[[str], SessionSource], sounds: Sounds
+    names: list[str], sites: Mapping[str, SessionRow], source: Callable[[str], SessionSource], sounds: Sounds
 ) -> tuple[dict[str, Contents], tuple[str, ...], dict[str, str]]:
     """Read what the files of all sessions but the bad ones say, apart from spikes.
 
@@ -100,7 +97,7 @@ def read_sessions(
         Contents by session, without those that cannot be used; a line on each thing that is not used; and of sessions
         that cannot be used, by name, why.
     """
-    bad = [name for name in names if not sites.get(name, Site()).use]
+    bad = [name for name in names if not sites.get(name, SessionRow()).use]
     absent = [name for name in sites if name not in names]
     notes = [f"bad sessions left out: {', '.join(bad)}"] if bad else []
     if absent:

@@ -1,7 +1,4 @@
-"""Poisson spikes of simulated neurons on the recording clock.
-
-Simulated neurons: what in a sound drives them, and the counts it makes them expect.
-"""
+"""Simulated neurons: what in a sound drives them, their expected counts, and Poisson spikes on the recording clock."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ import numpy as np
 from distributed_trf.features.resample import to_bins
 from distributed_trf.features.spectrograms.mel_whisper import N_MELS, WHISPER_SFREQ, mel_whisper
 from distributed_trf.recordings.recording_set import n_bins
-from distributed_trf.recordings.simulation.plan import CLOCK, NOTHING, TrialTable
+from distributed_trf.recordings.simulation.plan import CLOCK, NOTHING, SimulatedTrials
 
 ON_BORDER = 0.02
 """Share of the spikes within bins that fall exactly on the border where their bin begins."""
@@ -34,7 +31,7 @@ class SpikeTrains:
     in_bin: np.ndarray
     """Whether a stretch is a bin of a stimulus, rather than the time around it, shape (n_stretches,)."""
     seeds: tuple[np.random.SeedSequence, ...]
-    """Per unit, of the places of its spikes."""
+    """Per unit, of the times of its spikes."""
 
     def unit(self, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Spread the spikes of unit ``k`` evenly within their stretches.
@@ -46,19 +43,19 @@ class SpikeTrains:
         """
         rng = np.random.default_rng(self.seeds[k])
         spikes = self.counts[:, k]
-        place = np.floor(rng.random(spikes.sum()) * np.repeat(self.length - 1, spikes)).astype(np.int64) + 1
-        place[(rng.random(place.size) < ON_BORDER) & np.repeat(self.in_bin, spikes)] = 0
-        return np.sort(np.repeat(self.start, spikes) + place), np.repeat(self.trial, spikes)
+        offset = np.floor(rng.random(spikes.sum()) * np.repeat(self.length - 1, spikes)).astype(np.int64) + 1
+        offset[(rng.random(offset.size) < ON_BORDER) & np.repeat(self.in_bin, spikes)] = 0
+        return np.sort(np.repeat(self.start, spikes) + offset), np.repeat(self.trial, spikes)
 
     def trial_counts(self) -> list[np.ndarray]:
-        """Return what was drawn in the bins of each trial, shape (n_bins, n_units); none where nothing was heard."""
+        """Return the counts in the bins of each trial, shape (n_bins, n_units); none where nothing was presented."""
         n_trials = self.trial[-1]
         n_bins = np.bincount(self.trial[self.in_bin], minlength=n_trials + 1)[1:]
         return np.split(self.counts[self.in_bin], np.cumsum(n_bins)[:-1])
 
 
 def draw_spikes(
-    table: TrialTable,
+    table: SimulatedTrials,
     rates: np.ndarray,
     bins: np.ndarray,
     baseline: np.ndarray,
@@ -66,7 +63,7 @@ def draw_spikes(
     bin_width: float,
     seed: np.random.SeedSequence,
 ) -> SpikeTrains:
-    """Draw counts for each presentation on its own and spread them evenly inside their bins.
+    """Draw counts for each presentation independently and spread them evenly inside their bins.
 
     Of the spikes in bins, ``ON_BORDER`` fall exactly where their bin begins: bins are left-closed. No other spike falls
     on a border. Where a sound ends within its last bin and later spikes do not count, all spikes of that bin fall
@@ -88,8 +85,8 @@ def draw_spikes(
         Source of every choice.
     """
     bin_ticks = round(bin_width / 1000 * CLOCK)
-    heard = table.stimulus != NOTHING
-    n_bins = np.where(heard, bins[table.stimulus], 0)
+    is_stimulus = table.stimulus != NOTHING
+    n_bins = np.where(is_stimulus, bins[table.stimulus], 0)
     borders, trial, in_bin = [np.zeros(1, dtype=np.int64)], [np.zeros(1, dtype=np.int64)], [np.zeros(1, dtype=bool)]
     for k, n in enumerate(n_bins):  # the wait before the onset, the bins, the wait after them
         edges = np.minimum(table.onset[k] + bin_ticks * np.arange(n + 1), max(table.limit[k], table.onset[k]))
@@ -101,16 +98,16 @@ def draw_spikes(
 
     expected = np.diff(edges)[:, np.newaxis] / bin_ticks * baseline  # (stretches of time, units)
     first = np.cumsum(bins) - bins
-    of_trial = [np.arange(first[i], first[i] + bins[i]) for i in table.stimulus[heard]]
+    of_trial = [np.arange(first[i], first[i] + bins[i]) for i in table.stimulus[is_stimulus]]
     expected[binned] = rates[np.concatenate(of_trial)]
-    counts_seed, place_seed = seed.spawn(2)
+    counts_seed, times_seed = seed.spawn(2)
     return SpikeTrains(
         counts=np.random.default_rng(counts_seed).poisson(expected),
         start=edges[:-1],
         length=np.diff(edges),
         trial=np.concatenate(trial),
         in_bin=binned,
-        seeds=tuple(place_seed.spawn(baseline.size)),
+        seeds=tuple(times_seed.spawn(baseline.size)),
     )
 
 
@@ -174,7 +171,7 @@ def draw_neurons(
     """Draw neurons that prefer a band of frequencies at a latency and are suppressed a little later.
 
     The drive of each is scaled over ``features`` so that the sound moves the expected count by 40 to 60 percent of its
-    mean (standard deviation). Of several neurons the last hears nothing; a single one is driven.
+    mean (standard deviation). Of several neurons the last does not respond to sound; a single one is driven.
 
     Parameters
     ----------

@@ -1,10 +1,6 @@
-"""MATLAB files whose bytes depend on their content only.
+"""The plan of a simulation: its checked settings, stimulus sets, the order and times of trials, and all random seeds.
 
-A simulated stimulus set, as its reader will find it.
-
-Simulated sessions: which sound came when.
-
-What a simulation is asked for, checked, and where each part of it gets its randomness.
+Also MATLAB files whose bytes depend on their content only, in which simulations are written.
 """
 
 from __future__ import annotations
@@ -73,7 +69,7 @@ CLOCK = 20_000
 FIRST_WINDOW = 10.0
 """Seconds from the start of the recording to the window of its first trial."""
 NOTHING = -1
-"""In place of a stimulus where none of a stimulus set was presented."""
+"""Instead of a stimulus: no stimulus of any set was presented."""
 
 
 @dataclass(frozen=True)
@@ -86,14 +82,14 @@ class Trial:
     """Seconds from the opening of the trial's window to the onset of its sound."""
     window: float
     """Seconds from the opening of the trial's window to the opening of the next."""
-    heard: float
+    response_window: float
     """Seconds after onset from which on no spike counts as a response to the sound."""
     other: int = 0
     """Code of a sound that belongs to no stimulus set, or 0."""
 
 
 @dataclass(frozen=True)
-class TrialTable:
+class SimulatedTrials:
     """Trials of one session in order of presentation; each array has shape (n_trials,)."""
 
     stimulus: np.ndarray
@@ -109,22 +105,24 @@ class TrialTable:
     end: np.ndarray
     """Tick at which the window of the next trial opens."""
 
-    def head(self, n_trials: int) -> TrialTable:
+    def head(self, n_trials: int) -> SimulatedTrials:
         """Return a session that was broken off."""
         columns = (self.stimulus, self.other, self.start, self.onset, self.limit, self.end)
-        return TrialTable(*(column[:n_trials] for column in columns))
+        return SimulatedTrials(*(column[:n_trials] for column in columns))
 
 
-def lay_out(trials: Sequence[Trial]) -> TrialTable:
+def on_clock(trials: Sequence[Trial]) -> SimulatedTrials:
     """Put trials on the clock, one after another."""
-    lead, window, heard = (np.array([getattr(t, name) for t in trials]) for name in ("lead", "window", "heard"))
+    lead, window, response = (
+        np.array([getattr(t, name) for t in trials]) for name in ("lead", "window", "response_window")
+    )
     end = np.round((FIRST_WINDOW + np.cumsum(window)) * CLOCK).astype(np.int64)
     start = np.concatenate([[round(FIRST_WINDOW * CLOCK)], end[:-1]])
     onset = start + np.round(lead * CLOCK).astype(np.int64)
     # The tick after the last one within the sound, and the window never reaches into the next trial.
-    limit = np.minimum(onset + np.floor(np.minimum(heard, window) * CLOCK).astype(np.int64) + 1, end)
+    limit = np.minimum(onset + np.floor(np.minimum(response, window) * CLOCK).astype(np.int64) + 1, end)
     stimulus, other = (np.array([getattr(t, name) for t in trials]) for name in ("stimulus", "other"))
-    return TrialTable(stimulus, other, start, onset, limit, end)
+    return SimulatedTrials(stimulus, other, start, onset, limit, end)
 
 
 SENTENCE, CALL, SESSION, SCHEDULE, EXTRA = range(5)

@@ -1,7 +1,4 @@
-"""One simulated session: its neurons, what it heard and how it responded.
-
-What a simulated recording set was made from, kept beside it.
-"""
+"""One simulated session: its neurons, its trials and its responses; and the file that keeps what was simulated."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ import zarr
 
 from distributed_trf.features.spectrograms.mel_whisper import N_MELS
 from distributed_trf.recordings.simulation.neurons import Neurons, SpikeTrains, draw_neurons, draw_spikes
-from distributed_trf.recordings.simulation.plan import StimulusSet, TrialTable, first_stimulus
+from distributed_trf.recordings.simulation.plan import SimulatedTrials, StimulusSet, first_stimulus
 from distributed_trf.reliability.poisson import known_rate_ceiling
 from distributed_trf.store.zarr_store import codecs
 
@@ -27,26 +24,26 @@ class SimulatedSession:
 
     neurons: Neurons
     sets: tuple[StimulusSet, ...]
-    """All that the recording set has, whether this session heard them or not."""
-    table: TrialTable
+    """All stimulus sets of the recording set, presented in this session or not."""
+    table: SimulatedTrials
     rates: tuple[np.ndarray, ...]
     """Per stimulus set, expected counts in the bins of all its stimuli one after another, shape (n_bins, n_units)."""
     trains: SpikeTrains
 
-    def heard(self, k: int) -> bool:
-        """Tell whether any stimulus of set ``k`` was presented."""
+    def was_presented(self, k: int) -> bool:
+        """Return whether any stimulus of set ``k`` was presented."""
         first, last = first_stimulus(self.sets)[k : k + 2]
         return bool(((self.table.stimulus >= first) & (self.table.stimulus < last)).any())
 
     def ceiling(self, k: int) -> np.ndarray:
         """Return the correlation of the known rate with each test repeat of set ``k``, mean over repeats, (n_units,).
 
-        Zero for units that hear nothing: their rate is constant, so it predicts nothing.
+        Zero for units that do not respond to sound: their rate is constant, so it predicts nothing.
         """
         stimuli = first_stimulus(self.sets)[k] + np.flatnonzero(self.sets[k].is_test)
         trials = [np.flatnonzero(self.table.stimulus == i) for i in stimuli]
         drawn = self.trains.trial_counts()
-        repeats = zip(*trials, strict=True)  # every test stimulus of a set is heard equally often
+        repeats = zip(*trials, strict=True)  # every test stimulus of a set is presented equally often
         counts = np.stack([np.concatenate([drawn[trial] for trial in repeat]) for repeat in repeats])
         driven = self.neurons.driven
         ceiling = np.zeros(driven.size)
@@ -66,7 +63,7 @@ class SimulatedSession:
 
 
 def simulate_session(
-    sets: Sequence[StimulusSet], table: TrialTable, *, n_units: int, bin_width: float, seed: np.random.SeedSequence
+    sets: Sequence[StimulusSet], table: SimulatedTrials, *, n_units: int, bin_width: float, seed: np.random.SeedSequence
 ) -> SimulatedSession:
     """Draw the neurons of a session and its spikes.
 
@@ -75,9 +72,9 @@ def simulate_session(
     sets
         All stimulus sets of the recording set.
     table
-        What this session heard.
+        The trials of this session.
     n_units
-        At least 1; of several units the last hears nothing.
+        At least 1; of several units the last does not respond to sound.
     bin_width
         Milliseconds.
     seed
@@ -132,7 +129,7 @@ class TruthWriter:
         lag: np.ndarray,
         attrs: dict[str, Any],
     ) -> TruthWriter:
-        """Lay out the truth of the recording set at ``path``.
+        """Allocate the truth of the recording set at ``path``.
 
         Parameters
         ----------
@@ -188,7 +185,7 @@ class TruthWriter:
         borders = np.cumsum([0, *(rate.shape[0] for rate in session.rates)])
         rate = np.full((neurons.mean.size, borders[-1]), np.nan, dtype=np.float32)
         for k in range(len(session.sets)):
-            if session.heard(k):
+            if session.was_presented(k):
                 rate[:, borders[k] : borders[k + 1]] = session.rates[k].T
                 _array(group, "ceiling")[k, here] = session.ceiling(k)
                 _array(group, "normaliser")[k, here] = session.normaliser(k)
@@ -205,7 +202,7 @@ def open_truth(path: str | Path) -> xr.Dataset | None:
         ``ceiling(stimuli, unit)``, ``normaliser(stimuli, unit)`` and ``rate(unit, stim_bin)``, with coordinates
         ``session(unit)``, ``channel(unit)``, ``lag`` in seconds, ``stimuli``, ``stimulus_set(stim_bin)`` and
         ``stimulus(stim_bin)``. The rate of a unit is ``max(intercept + sum(trf * features), floor * mean)``; what
-        belongs to a stimulus set that its session did not hear is NaN.
+        belongs to a stimulus set that was not presented in its session is NaN.
     """
     store = Path(path) / TRUTH_STORE
     if not store.is_dir():

@@ -1,7 +1,4 @@
-"""What a format of files must be able to write to be simulated.
-
-A recording set to try everything on: sounds like speech, neurons that are known, files like the published ones.
-"""
+"""Simulated recording sets to try everything on: sounds like speech, known neurons, files like the published ones."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ import xarray as xr
 
 from distributed_trf.errors import ConfigError
 from distributed_trf.recordings.simulation.neurons import FEATURE, FLOOR, LEAD_IN, lags
-from distributed_trf.recordings.simulation.plan import SESSION, Channels, Plan, StimulusSet, TrialTable
+from distributed_trf.recordings.simulation.plan import SESSION, Channels, Plan, SimulatedTrials, StimulusSet
 from distributed_trf.recordings.simulation.session import SimulatedSession, TruthWriter, open_truth, simulate_session
 from distributed_trf.recordings.simulation.ucdavis_layout import UCDavisLayout
 from distributed_trf.recordings.simulation.ucsf_layout import UCSFLayout
@@ -37,8 +34,8 @@ class Layout(Protocol):
     def write_shared(self, path: Path) -> tuple[StimulusSet, ...]:
         """Write the sounds and everything else that is not part of a usable session, and describe the stimuli."""
 
-    def trial_table(self, session: int, sets: tuple[StimulusSet, ...]) -> TrialTable:
-        """Draw what a session heard, and when."""
+    def trial_table(self, session: int, sets: tuple[StimulusSet, ...]) -> SimulatedTrials:
+        """Draw which stimuli are presented in a session, and when."""
 
     def write_session(self, path: Path, session: int, simulated: SimulatedSession) -> None:
         """Write the files of one session."""
@@ -64,12 +61,13 @@ def simulate(
     """Write a simulated recording set in a published format, and what it was made from as ``truth.zarr`` in it.
 
     The units are linear neurons driven by Whisper's mel spectrogram at lags of 0 to 200 ms, with Poisson spikes. The
-    last of several units of a session hears nothing. Memory holds one session at a time, and of its spikes one unit's.
+    last of several units of a session does not respond to sound. Memory holds one session at a time, and the spikes of
+    one unit.
 
-    ``ucsf``: ten test sentences are heard eleven times, all others once; of vocalisations, those that are presented 15
-    times are for testing. Every third session, from the second on, lacks a few training presentations of vocalisations,
+    ``ucsf``: ten test sentences are presented eleven times, all others once; vocalisations that are presented 15 times
+    are for testing. Every third session, from the second on, lacks a few training presentations of vocalisations,
     the sessions 190726 and 200213 all of them, and one more session is there that is known to be bad.
-    ``ucdavis``: about a tenth of the sentences and of the calls are heard three or twelve times, all others once.
+    ``ucdavis``: about a tenth of the sentences and of the calls are presented three or twelve times, all others once.
 
     Parameters
     ----------

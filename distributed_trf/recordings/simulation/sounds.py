@@ -1,6 +1,6 @@
-"""Sounds that move like speech, for simulations: nothing is said, but syllables, pitch and formants come and go.
+"""Sounds for simulations that change over time like speech or like calls of monkeys.
 
-Sounds that move like calls of monkeys, for simulations.
+Nothing is said, but syllables, pitch and formants come and go.
 """
 
 from __future__ import annotations

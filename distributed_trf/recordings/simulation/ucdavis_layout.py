@@ -1,8 +1,6 @@
-"""The published UC Davis sessions and units, so that simulated ones look like them.
+"""Simulated recordings in the layout of the UC Davis recordings: sessions, units and files like the published ones.
 
-Files of simulated UC Davis sessions: what was heard, and the spikes of four tetrodes.
-
-Simulated recordings in the layout of the UC Davis recordings.
+A session's file holds what was presented, and the spikes of four tetrodes.
 """
 
 from __future__ import annotations
@@ -22,11 +20,11 @@ from distributed_trf.recordings.simulation.plan import (
     Channels,
     Limits,
     Plan,
+    SimulatedTrials,
     StimulusSet,
     Trial,
-    TrialTable,
     first_stimulus,
-    lay_out,
+    on_clock,
     write_mat,
 )
 from distributed_trf.recordings.simulation.session import SimulatedSession
@@ -56,7 +54,7 @@ class Recording:
     session: str
     """Its file, without the ending."""
     repeats: int
-    """How often it heard what was repeated."""
+    """How often repeated sounds were presented."""
     units: int
 
 
@@ -80,12 +78,12 @@ def unit_codes(recording: Recording, channels: Channels) -> tuple[int, ...]:
     The first digit is the tetrode; codes of single units have three digits, those of multi-units four. Both take turns.
     """
     n_units = recording.units if channels == "published" else channels
-    found: dict[int, list[int]] = {tetrode: [] for tetrode in TETRODES}
+    by_tetrode: dict[int, list[int]] = {tetrode: [] for tetrode in TETRODES}
     for k in range(n_units):
-        tetrode, place = TETRODES[k % len(TETRODES)], k // len(TETRODES)
-        is_single = (tetrode + place) % 2 == 0
-        found[tetrode].append(tetrode * (100 if is_single else 1000) + place // 2 + 1)
-    return tuple(code for codes in found.values() for code in sorted(codes))
+        tetrode, index = TETRODES[k % len(TETRODES)], k // len(TETRODES)
+        is_single = (tetrode + index) % 2 == 0
+        by_tetrode[tetrode].append(tetrode * (100 if is_single else 1000) + index // 2 + 1)
+    return tuple(code for codes in by_tetrode.values() for code in sorted(codes))
 
 
 SESSIONS_FOLDER = "Data"
@@ -108,7 +106,7 @@ def write_session_file(path: Path, name: str, codes: Sequence[int], repeats: int
     codes
         Of each unit.
     repeats
-        How often the session heard what was repeated.
+        How often repeated sounds were presented in the session.
     simulated
         The session.
     """
@@ -117,7 +115,7 @@ def write_session_file(path: Path, name: str, codes: Sequence[int], repeats: int
 
 
 def _blocks(repeats: int, simulated: SimulatedSession) -> np.ndarray:
-    """Structs of the blocks of trials in the order in which they were heard, shape (1, n_blocks)."""
+    """Structs of the blocks of trials in the order of presentation, shape (1, n_blocks)."""
     table, first = simulated.table, first_stimulus(simulated.sets)
     names = ("StimulusName", "StimulusTimeOn", "StimulusType", "Speaker", "Attenuation")
     found = []
@@ -152,7 +150,7 @@ LEAD = 0.2
 class UCDavisLayout:
     """Sentences and calls, one file per session; see ``Layout``.
 
-    Of every two sessions, the first hears the calls before the sentences.
+    Of every two sessions, calls are presented before sentences in the first.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -176,7 +174,7 @@ class UCDavisLayout:
             sets.append(write_calls(path, self.plan, draw_calls(self.plan)))
         return tuple(sets)
 
-    def trial_table(self, session: int, sets: tuple[StimulusSet, ...]) -> TrialTable:
+    def trial_table(self, session: int, sets: tuple[StimulusSet, ...]) -> SimulatedTrials:
         """One block per stimulus set, mixed within; windows never overlap."""
         rng, repeats = self.plan.rng(SESSION, session, SCHEDULE), self._recordings[session].repeats
         blocks = []
@@ -185,10 +183,10 @@ class UCDavisLayout:
             seconds = stimuli.seconds[order]
             window = LEAD + seconds + rng.uniform(0.3, 0.8, order.size)
             columns = ((first + order).tolist(), window.tolist(), seconds.tolist())
-            blocks.append([Trial(i, lead=LEAD, window=w, heard=s) for i, w, s in zip(*columns, strict=True)])
+            blocks.append([Trial(i, lead=LEAD, window=w, response_window=s) for i, w, s in zip(*columns, strict=True)])
         if session % 2 == 0:
             blocks.reverse()
-        return lay_out([trial for block in blocks for trial in block])
+        return on_clock([trial for block in blocks for trial in block])
 
     def write_session(self, path: Path, session: int, simulated: SimulatedSession) -> None:
         """Write the session's one file."""

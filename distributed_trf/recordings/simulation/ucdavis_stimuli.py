@@ -1,7 +1,4 @@
-"""Lists of the sounds of simulated UC Davis recordings: those that were used and some that were not.
-
-Sound files of simulated UC Davis recordings, and the files that say which sounds there are.
-"""
+"""Stimuli of simulated UC Davis recordings: sound files, and lists of the sounds that were used and of some others."""
 
 from __future__ import annotations
 
@@ -36,7 +33,7 @@ class Entry:
     """Sex of a speaker or kind of a call."""
     used: bool
     repeated: bool
-    """Whether a session heard it several times, rather than once."""
+    """Whether it was presented several times in a session, rather than once."""
 
 
 def draw_sentences(plan: Plan) -> tuple[Entry, ...]:
@@ -175,9 +172,9 @@ def _write_sounds(
         values = np.round(SCALE * sound(i)).astype("<i2")
         (folder / file_name(entries[i].name)).write_bytes(values.tobytes())
         seconds[i] = values.size / SFREQ
-        if entries[i].used:  # what the reader hears: the file's values, brought to 16 kHz
-            heard = resample_sound(values / SCALE, SFREQ, WHISPER_SFREQ)
-            features.append(driving_feature(heard, seconds[i], plan.bin_width))
+        if entries[i].used:  # the reader resamples the file's values to 16 kHz
+            resampled = resample_sound(values / SCALE, SFREQ, WHISPER_SFREQ)
+            features.append(driving_feature(resampled, seconds[i], plan.bin_width))
     used = [i for i, entry in enumerate(entries) if entry.used]
     stimuli = StimulusSet(
         name=name,

@@ -1,10 +1,6 @@
-"""The metadata file of simulated UCSF recordings.
+"""The vocalisations of simulated UCSF recordings: their sounds, their order (one for all sessions), and their files.
 
-Which vocalisation was presented when to simulated UCSF sessions: one order for all of them.
-
-The recording of all vocalisations that simulated UCSF sessions heard, and the file that says which they are.
-
-The vocalisations of simulated UCSF recordings: drawn, written, described as the reader will find them.
+The files are one recording of all vocalisations, the list that names them, and the metadata of the sessions.
 """
 
 from __future__ import annotations
@@ -38,7 +34,7 @@ from distributed_trf.recordings.simulation.sounds import KINDS, call_like, draw_
 from distributed_trf.recordings.ucsf.metadata import BAD_SESSIONS, CORE, METADATA_FILE, NON_PRIMARY, SUBJECTS, Site
 
 SENTENCE_REPEATS, CALL_REPEATS = 11, 15
-"""How often each session hears a test stimulus."""
+"""How often each test stimulus is presented in a session."""
 
 
 def write_metadata(path: Path, sites: tuple[Site, ...]) -> None:
@@ -87,10 +83,10 @@ def draw_codes(calls: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def stimulus_presentations(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Tell which stimulus, if any, each presentation is of.
+    """Return which stimulus, if any, each presentation is of.
 
     The published analysis names a stimulus by the index of its first presentation. Codes with exactly 15 presentations
-    are test stimuli; every presentation of any other code is a training stimulus of its own.
+    are test stimuli; every presentation of any other code is a separate training stimulus.
 
     Returns
     -------
@@ -179,7 +175,7 @@ MISSING = (2, 7)
 
 @dataclass(frozen=True)
 class Calls:
-    """All presentations of vocalisations, in the order in which every session heard them."""
+    """All presentations of vocalisations, in their order, which is the same in every session."""
 
     plan: Plan
 
@@ -203,10 +199,10 @@ class Calls:
         sounds = [self.sound(code) for code in range(1, self.codes.max() + 1)]
         gaps = np.round(self.gaps * SFREQ).astype(np.int64)
         write_calls(path, self.codes, sounds, gaps, self.plan.rng(SCHEDULE, 2))
-        # The reader hears the file's values, brought to 16 kHz.
-        heard = [resample_sound(sound / SCALE, SFREQ, WHISPER_SFREQ) for sound in sounds]
-        seconds = np.array([sound.size / WHISPER_SFREQ for sound in heard])
-        rows = [driving_feature(*pair, self.plan.bin_width) for pair in zip(heard, seconds, strict=True)]
+        # The reader resamples the file's values to 16 kHz.
+        resampled = [resample_sound(sound / SCALE, SFREQ, WHISPER_SFREQ) for sound in sounds]
+        seconds = np.array([sound.size / WHISPER_SFREQ for sound in resampled])
+        rows = [driving_feature(*pair, self.plan.bin_width) for pair in zip(resampled, seconds, strict=True)]
         stimulus, is_test = stimulus_presentations(self.codes)
         named = np.unique(stimulus)
         return StimulusSet(
@@ -232,9 +228,9 @@ class Calls:
         return np.sort(rng.choice(training[training > 0], rng.integers(*MISSING, endpoint=True), replace=False))
 
     def trials(self, session: int, first_stimulus: int) -> list[Trial]:
-        """Return the presentations of a session; ``first_stimulus`` is the place of the set among all stimuli."""
+        """Return the presentations of a session; ``first_stimulus`` is the index of the set's first."""
         stimulus, _ = stimulus_presentations(self.codes)
-        place = first_stimulus + np.searchsorted(np.unique(stimulus), stimulus)
-        place[self.missing(session)] = NOTHING
-        pairs = zip(place.tolist(), self.gaps.tolist(), strict=True)
-        return [Trial(stimulus=i, lead=LEAD, window=gap, heard=gap) for i, gap in pairs]
+        index = first_stimulus + np.searchsorted(np.unique(stimulus), stimulus)
+        index[self.missing(session)] = NOTHING
+        pairs = zip(index.tolist(), self.gaps.tolist(), strict=True)
+        return [Trial(stimulus=i, lead=LEAD, window=gap, response_window=gap) for i, gap in pairs]

@@ -1,10 +1,6 @@
-"""The sentence file of simulated UCSF recordings.
+"""Simulated recordings in the layout of the published UCSF recordings: the sentence file, and one file per channel.
 
-Where simulated UCSF sessions are recorded: at the published sites, so that they look like those.
-
-Files of simulated UCSF sessions: one per channel.
-
-Simulated recordings in the layout of the published UCSF recordings.
+Sessions are at the published recording sites.
 """
 
 from __future__ import annotations
@@ -30,11 +26,11 @@ from distributed_trf.recordings.simulation.plan import (
     SESSION,
     Limits,
     Plan,
+    SimulatedTrials,
     StimulusSet,
     Trial,
-    TrialTable,
     first_stimulus,
-    lay_out,
+    on_clock,
     write_mat,
 )
 from distributed_trf.recordings.simulation.session import SimulatedSession, simulate_session
@@ -139,7 +135,7 @@ def channel_names(subject: str, session: str, n_channels: int) -> tuple[Path, ..
 
 
 def write_channels(
-    path: Path, files: tuple[Path, ...], table: TrialTable, codes: Mapping[str, np.ndarray], trains: SpikeTrains
+    path: Path, files: tuple[Path, ...], table: SimulatedTrials, codes: Mapping[str, np.ndarray], trains: SpikeTrains
 ) -> None:
     """Write one file per unit, one at a time.
 
@@ -190,7 +186,7 @@ BAD_TRIALS = 12
 class UCSFLayout:
     """Sentences and vocalisations, one file per channel; see ``Layout``.
 
-    Of every two sessions, the second hears the vocalisations before the sentences.
+    Of every two sessions, vocalisations are presented before sentences in the second.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -217,7 +213,7 @@ class UCSFLayout:
         self._write_bad_session(path, tuple(sets))
         return tuple(sets)
 
-    def trial_table(self, session: int, sets: tuple[StimulusSet, ...]) -> TrialTable:
+    def trial_table(self, session: int, sets: tuple[StimulusSet, ...]) -> SimulatedTrials:
         """Sentences, mixed, and vocalisations, with a few other sounds around them."""
         rng = self.plan.rng(SESSION, session, SCHEDULE, 0)
         blocks = [self._sentence_trials(sets[0], rng)]
@@ -228,7 +224,7 @@ class UCSFLayout:
         trials = _other_trials(4, rng)
         for block in blocks:
             trials += [*block, *_other_trials(3, rng)]
-        return lay_out(trials)
+        return on_clock(trials)
 
     def write_session(self, path: Path, session: int, simulated: SimulatedSession) -> None:
         """Write the files of all channels."""
@@ -255,7 +251,7 @@ class UCSFLayout:
         order = rng.permutation(np.repeat(np.arange(repeats.size), repeats))
         window = sentences.seconds[order] + 2 * SILENCE + rng.uniform(0.1, 0.4, order.size)
         pairs = zip(order.tolist(), window.tolist(), strict=True)
-        return [Trial(stimulus=i, lead=SILENCE, window=seconds, heard=seconds) for i, seconds in pairs]
+        return [Trial(stimulus=i, lead=SILENCE, window=seconds, response_window=seconds) for i, seconds in pairs]
 
     def _files(self, site: Site) -> tuple[Path, ...]:
         published = self.plan.channels == "published"
@@ -264,4 +260,4 @@ class UCSFLayout:
 
 def _other_trials(n: int, rng: np.random.Generator) -> list[Trial]:
     codes, window = rng.integers(1, 31, n).tolist(), OTHER_SECONDS + 2 * SILENCE
-    return [Trial(NOTHING, lead=SILENCE, window=window, heard=OTHER_SECONDS, other=code) for code in codes]
+    return [Trial(NOTHING, lead=SILENCE, window=window, response_window=OTHER_SECONDS, other=code) for code in codes]

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from distributed_trf.errors import ConfigError, RecordingError
-from distributed_trf.recordings.plausibility import told
+from distributed_trf.recordings.plausibility import with_doubts
 from distributed_trf.recordings.recording_set import (
     UNKNOWN,
     Extent,
@@ -20,7 +20,7 @@ from distributed_trf.recordings.recording_set import (
     spikes_in_trials,
 )
 from distributed_trf.recordings.ucdavis.session_file import (
-    Presentations,
+    ExperimentTrials,
     SessionFile,
     read_contents,
     read_presentations,
@@ -39,7 +39,7 @@ class UCDavisRecordings:
     """Reader of the UC Davis recordings, stimulus sets ``timit`` and ``mvocs``.
 
     Which units a session holds is known from its spikes only, so the files of all sessions are read once, when
-    ``sessions``, ``notes`` or ``heard`` are first asked for.
+    ``sessions``, ``notes`` or ``heard`` are first used.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ class UCDavisRecordings:
         RecordingError
             If none can be read.
         """
-        return tuple(self._heard)
+        return tuple(self._presented)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -91,7 +91,7 @@ class UCDavisRecordings:
     def heard(self, stimulus_set: str) -> tuple[Session, ...]:
         """All sessions with an experiment of the stimulus set."""
         self._check_stimulus_set(stimulus_set)
-        return tuple(session for session, heard in self._heard.items() if stimulus_set in heard)
+        return tuple(session for session, sets in self._presented.items() if stimulus_set in sets)
 
     def stimuli(self, stimulus_set: str) -> tuple[Stimulus, ...]:
         """All sounds in use, in the order of the stimulus set's list."""
@@ -136,7 +136,7 @@ class UCDavisRecordings:
             tuple(f"{n} {what}" for what, n in left_out.items() if n),
             extent=Extent.of(tuple(file.spikes.values())),
         )
-        return told(spikes, self.stimuli(stimulus_set), session)
+        return with_doubts(spikes, self.stimuli(stimulus_set), session)
 
     def sound_files(self, stimulus_set: str) -> tuple[Path, ...]:
         """The stimulus set's list and the files of its sounds."""
@@ -149,8 +149,8 @@ class UCDavisRecordings:
 
     @cached_property
     def _scan(self) -> tuple[dict[Session, frozenset[str]], dict[str, str]]:
-        """Each usable session with the stimulus sets it heard; and the error of each other one."""
-        heard, errors = {}, {}
+        """Each usable session with the stimulus sets presented in it; and the error of each other session."""
+        presented, errors = {}, {}
         for name, path in self._files.items():
             try:
                 units, sets = read_contents(path)
@@ -158,31 +158,32 @@ class UCDavisRecordings:
                 errors[name] = str(error)
                 continue
             session = Session(name, UNKNOWN, name.split("_")[0], math.nan, math.nan, units)
-            heard[session] = sets
-        return heard, errors
+            presented[session] = sets
+        return presented, errors
 
     @property
-    def _heard(self) -> dict[Session, frozenset[str]]:
-        heard, errors = self._scan
-        if not heard:
+    def _presented(self) -> dict[Session, frozenset[str]]:
+        presented, errors = self._scan
+        if not presented:
             raise RecordingError(
                 f"{self.path / DATA_FOLDER}: none of its {len(errors)} sessions can be read. The first says: "
                 f"{next(iter(errors.values()))}"
             )
-        return heard
+        return presented
 
     def _missing(self, stimulus_set: str) -> list[str]:
         """What is not there of the list and the folder of sounds of a stimulus set."""
         files = SET_FILES[stimulus_set]
         return [name for name in (files.details, files.folder) if not (self.path / name).exists()]
 
-    def _presentations(self, file: SessionFile, stimulus_set: str) -> Presentations:
+    def _presentations(self, file: SessionFile, stimulus_set: str) -> ExperimentTrials:
         durations = {stimulus.id: stimulus.duration for stimulus in self.stimuli(stimulus_set)}
         if stimulus_set not in file.experiments:
             raise RecordingError(
                 f"{file.path}: no struct of TrialStimData is of type BM{SET_FILES[stimulus_set].letter}<repeats>, so "
-                f"this session did not hear {stimulus_set}; it heard {', '.join(file.experiments) or 'nothing known'}. "
-                "Take the sessions that did"
+                f"{stimulus_set} was not presented in this session; it has "
+                f"{', '.join(file.experiments) or 'nothing known'}. "
+                f"Take the sessions in which {stimulus_set} was presented"
             )
         return read_presentations(file.experiments[stimulus_set], durations, file.path)
 

@@ -1,7 +1,4 @@
-"""The file of one UC Davis session: spikes of four tetrodes and what was played.
-
-When the sounds of a stimulus set were played in one UC Davis session.
-"""
+"""The file of one UC Davis session: spikes of four tetrodes, and when sounds of each stimulus set were presented."""
 
 from __future__ import annotations
 
@@ -45,7 +42,7 @@ def read_session_file(path: Path) -> SessionFile:
     Raises
     ------
     RecordingError
-        If it is missing or damaged, holds no unit, or it cannot be told which unit or stimulus set something is of.
+        If it is missing or damaged, holds no unit, or does not show which unit or stimulus set something is of.
     """
     content = read_mat(path, (*TETRODES, EXPERIMENTS))
     spikes: dict[int, np.ndarray] = {}
@@ -57,7 +54,7 @@ def read_session_file(path: Path) -> SessionFile:
         if twice:
             raise RecordingError(
                 f"{path}: field codes of {tetrode} holds {', '.join(twice)}, which an earlier tetrode has too; "
-                "expected codes that tell all units of the session apart. Correct the codes"
+                "expected a different code for every unit of the session. Correct the codes"
             )
         spikes.update({code: times[codes == code] for code in units})
         n_unsorted += int(np.count_nonzero(codes <= 0))
@@ -70,7 +67,7 @@ def read_session_file(path: Path) -> SessionFile:
 
 
 def read_contents(path: Path) -> tuple[tuple[str, ...], frozenset[str]]:
-    """Read which units a session has and which stimulus sets it heard; once in a process, unless its file changes.
+    """Read a session's units and the stimulus sets presented in it; once in a process, unless its file changes.
 
     Raises
     ------
@@ -126,7 +123,7 @@ def _experiments(structs: Any, path: Path) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Presentations:
+class ExperimentTrials:
     """The trials of one experiment."""
 
     trials: Trials
@@ -136,7 +133,7 @@ class Presentations:
     """Trials that were left out because their sound is not of the stimulus set."""
 
 
-def read_presentations(experiment: Any, durations: Mapping[str, float], path: Path) -> Presentations:
+def read_presentations(experiment: Any, durations: Mapping[str, float], path: Path) -> ExperimentTrials:
     """Read the trials of an experiment, whatever their order in the file.
 
     Parameters
@@ -185,4 +182,4 @@ def read_presentations(experiment: Any, durations: Mapping[str, float], path: Pa
             f"but {stimulus[k]} before it lasted until {end[k]:.6f} s; expected trials that do not overlap. "
             "Check that the sounds are those that were played"
         )
-    return Presentations(Trials(stimulus, onset), end, len(names) - kept.size)
+    return ExperimentTrials(Trials(stimulus, onset), end, len(names) - kept.size)

@@ -1,6 +1,6 @@
-"""Where the files of the UC Davis recordings are.
+"""The stimulus lists of the UC Davis recordings: which sounds were used, and how long they are.
 
-::
+Files of the recordings::
 
     <path>/Data/<subject>_<date>_<name>.mat        one per session
     <path>/recanzone_timit_details.mat             which sentences were used, and how
@@ -8,11 +8,8 @@
     <path>/MSL.mat                                 which vocalisations were used, and how
     <path>/NIMH_Mvoc_WFM/<vocalisation>.wfm        their sound
 
-What is published of the UC Davis sessions: their names, and how often each heard what was repeated.
-
-The sounds of the UC Davis recordings: samples without a header, int16 from low to high byte, one channel.
-
-Which sounds of a stimulus set the UC Davis recordings used, and how long they are.
+Sounds are samples without a header, int16 from low to high byte, one channel. Also what is published of the sessions:
+their names, and how often repeated sounds were presented in each.
 """
 
 from __future__ import annotations
@@ -191,16 +188,16 @@ class StimulusList:
         """Name of each sound in use, and whether it is for testing."""
         listed = read_mat(self.details, (self.files.variable,))[self.files.variable]
         names, used = self._parts(listed)
-        places = self._places(used, len(names))
+        positions = self._positions(used, len(names))
         stimuli: dict[str, bool] = {}
-        for place, is_test in sorted(places.items()):
-            stored = names[place - 1]
+        for position, is_test in sorted(positions.items()):
+            stored = names[position - 1]
             name = sound_name(stored) if isinstance(stored, str) else ""
             if not name or name in stimuli:
                 found = f"holds {name!r} a second time" if name else f"holds {stored!r}"
                 raise RecordingError(
-                    f"{self.details}: field {self.files.name_field} {found} at position {place}; expected a file name "
-                    "of its own for every sound in use. Copy the file again"
+                    f"{self.details}: field {self.files.name_field} {found} at position {position}; expected another "
+                    "file name for every sound in use. Copy the file again"
                 )
             stimuli[name] = is_test
         return stimuli
@@ -214,18 +211,18 @@ class StimulusList:
         used = [field(entry, "indUsed", self.details) for entry in listed]
         return names, next((entry for entry in used if not isinstance(entry, np.ndarray)), None)
 
-    def _places(self, used: Any, n_sounds: int) -> dict[int, bool]:
+    def _positions(self, used: Any, n_sounds: int) -> dict[int, bool]:
         """Position from 1 of each sound in use, and whether it is for testing."""
-        places: dict[int, bool] = {}
+        positions: dict[int, bool] = {}
         for ending in (REPEAT, UNIQUE):
             for group in self.files.groups:
                 name = f"{group}{ending}"
                 for index in numbers(used, name, self.details):
-                    if not (1 <= index <= n_sounds and index % 1 == 0) or int(index) in places:
-                        problem = "that is in use already" if index in places else "which is no position in the list"
+                    if not (1 <= index <= n_sounds and index % 1 == 0) or int(index) in positions:
+                        problem = "that is in use already" if index in positions else "which is no position in the list"
                         raise RecordingError(
                             f"{self.details}: field {name} of indUsed holds {index:g}, {problem}; expected whole "
                             f"numbers from 1 to {n_sounds}, each of them once. Copy the file again"
                         )
-                    places[int(index)] = ending == REPEAT
-        return places
+                    positions[int(index)] = ending == REPEAT
+        return positions

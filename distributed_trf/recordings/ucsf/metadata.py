@@ -1,6 +1,4 @@
-"""The file that says where each session of the UCSF recordings was made.
-
-Where the files of the UCSF recordings (doi 10.5281/zenodo.16175377) are and what their names say.
+"""The UCSF recordings (doi 10.5281/zenodo.16175377): where their files are, and what is published of their sessions.
 
 ::
 
@@ -10,10 +8,9 @@ Where the files of the UCSF recordings (doi 10.5281/zenodo.16175377) are and wha
     <path>/stimuli/SqMoPhys_MVOCStimcodes.mat                        vocalisations: which came when
     <path>/stimuli/MonkVocs_15Blocks.wav                             vocalisations: their sound, one after another
 
-What is published of the UCSF sessions: where each was recorded, which are bad, which heard no vocalisations.
-
-From ``sessions_metadata.yml`` of the recordings (doi 10.5281/zenodo.16175377), and the numbers of channels of Ahmed et
-al. (2025). Recordings bring that file with them; this is for what comes without it, such as simulations and tables.
+It is published where each session was recorded, which are bad, and in which no vocalisations were presented: in
+``sessions_metadata.yml``, and the numbers of channels in Ahmed et al. (2025). Recordings bring that file with them;
+what is written here serves data without it, such as simulations and tables.
 """
 
 from __future__ import annotations
@@ -99,9 +96,9 @@ def _pair(session: Any, value: Any, path: Path) -> tuple[float, float]:
 
 
 TEST_IDS = (12, 13, 32, 43, 56, 163, 212, 218, 287, 308)
-"""Sentences kept for testing, by position from 1; every session heard each of them about eleven times."""
+"""Sentences kept for testing, by position from 1; each was presented about eleven times in every session."""
 SILENCE = 0.5
-"""Seconds of silence at either end of each stored sentence. The file's own field for it is empty in two sentences."""
+"""Seconds of silence at either end of each stored sentence. The field of the file for it is empty in two sentences."""
 N_TEST_PRESENTATIONS = 15
 """Vocalisations presented exactly this often are kept for testing; others, even if presented more often, are not."""
 SENTENCE_FILE = Path("stimuli", "out_sentence_details_timit_all_loudness.mat")
@@ -145,7 +142,7 @@ def channel_files(folder: Path) -> tuple[Path, ...]:
 
 
 def channel_labels(files: tuple[Path, ...]) -> tuple[str, ...]:
-    """Return a short label per channel file, or its whole stem where short ones would not tell the files apart."""
+    """Return a short label per channel file, or its whole stem where short ones would not distinguish the files."""
     found = [CHANNEL_LABEL.search(path.name) for path in files]
     labels = tuple(m.group(1) if m else path.stem for m, path in zip(found, files, strict=True))
     if len(set(labels)) < len(labels):

@@ -9,7 +9,7 @@ import numpy as np
 
 from distributed_trf.errors import ConfigError, RecordingError
 from distributed_trf.recordings.matlab import read_mat
-from distributed_trf.recordings.plausibility import told
+from distributed_trf.recordings.plausibility import with_doubts
 from distributed_trf.recordings.recording_set import MVOCS, TIMIT, Session, SpikeTrials, Stimulus, Trials
 from distributed_trf.recordings.ucsf.metadata import (
     CACHE_FILE,
@@ -137,15 +137,15 @@ class UCSFRecordings:
             content = read_mat(path, ("spike", "trial"))
             table = read_trial_table(content["trial"], stimulus_set, path)
             if path == files[0]:
-                first, heard = table, self._trials(table, stimulus_set)
+                first, presented = table, self._trials(table, stimulus_set)
             _check_same_trials(table, first, stimulus_set)
             found = channel_spikes(content["spike"], first.rows, first.codes.size, path)
             times.append(found[0])
             trials.append(found[1])
             n_before += found[2]
         notes = (f"{n_before} spikes before the first trial",) if n_before else ()
-        spikes = SpikeTrials(heard.stimulus, heard.onset, tuple(times), tuple(trials), notes)
-        return told(spikes, self.stimuli(stimulus_set) if heard.stimulus else (), session)
+        spikes = SpikeTrials(presented.stimulus, presented.onset, tuple(times), tuple(trials), notes)
+        return with_doubts(spikes, self.stimuli(stimulus_set) if presented.stimulus else (), session)
 
     def sound_files(self, stimulus_set: str) -> tuple[Path, ...]:
         """The sentence file, or the code file and the wav file of the vocalisations."""

@@ -1,6 +1,6 @@
-"""The table of trials that every channel file of a UCSF session repeats, and the trials of each stimulus set in it.
+"""One channel file of a UCSF session: its table of trials, the trials of each stimulus set in it, and its spikes.
 
-The spikes of one channel file of the UCSF recordings.
+Every channel file of a session repeats the table.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class TrialTable:
                 f"but {SENTENCE_FILE} has no sound there; expected positions from 1 of sentences with a sound. "
                 "Use the sentence file that was published with the recordings"
             )
-        return Trials(tuple(str(int(code)) for code in codes), self._heard_onset())
+        return Trials(tuple(str(int(code)) for code in codes), self._checked_onset())
 
     def vocalisation_trials(self, vocalisations: Vocalisations) -> Trials:
         """Return the presentations of vocalisations, which make one block of consecutive trials.
@@ -70,21 +70,21 @@ class TrialTable:
         if not self.rows.size:
             return Trials((), np.empty(0))
         presented = self.rows - self._block_start(vocalisations.codes)
-        return Trials(tuple(vocalisations.stimulus_ids[k] for k in presented), self._heard_onset())
+        return Trials(tuple(vocalisations.stimulus_ids[k] for k in presented), self._checked_onset())
 
     def _block_start(self, order: np.ndarray) -> int:
         """Row of the first presentation of ``order``; negative if the table begins later."""
         rows, codes = self.rows, self.codes[self.rows]
         starts = np.arange(rows[0] - order.size + 1, rows[-1] + 1)
-        place = rows - starts[:, np.newaxis]
-        inside = (place >= 0) & (place < order.size)
-        differs = ~inside | (order[np.where(inside, place, 0)] != codes)
+        position = rows - starts[:, np.newaxis]
+        inside = (position >= 0) & (position < order.size)
+        differs = ~inside | (order[np.where(inside, position, 0)] != codes)
         n_differing = differs.sum(axis=1)
         is_whole = (starts >= 0) & (starts + order.size <= self.codes.size)
         best = np.lexsort((starts, ~is_whole, n_differing))[0]
         if n_differing[best]:
             k = np.flatnonzero(differs[best])[0]
-            expected = f"code {order[place[best, k]]}" if inside[best, k] else "no vocalisation"
+            expected = f"code {order[position[best, k]]}" if inside[best, k] else "no vocalisation"
             raise RecordingError(
                 f"{self.path}: field {CODE_FIELD[MVOCS]} of trial holds {codes[k]:g} in trial {rows[k] + 1}; expected "
                 f"{expected} there, as {CODE_FILE} has {order.size} presentations in a fixed order and they fit best "
@@ -93,7 +93,7 @@ class TrialTable:
             )
         return int(starts[best])
 
-    def _heard_onset(self) -> np.ndarray:
+    def _checked_onset(self) -> np.ndarray:
         """Onsets of the stimulus set's trials, checked: in trials of other classes they may be anything."""
         onset = self.onset[self.rows].astype(np.float64)
         wrong = np.flatnonzero(~np.isfinite(onset) | np.concatenate([[False], onset[1:] < onset[:-1]])[: onset.size])

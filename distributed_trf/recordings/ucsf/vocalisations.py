@@ -1,10 +1,8 @@
-"""A wav file of many sounds one after another, with a pulse in its second channel where each begins.
+"""The monkey vocalisations of the UCSF recordings: stimulus set ``mvocs``.
 
-The monkey vocalisations of the UCSF recordings: stimulus set ``mvocs``.
-
-Vocalisations were played one after another in the same order in every session, and each presentation is a stimulus
-of its own, named by its place in that order from 0. Only presentations of a test vocalisation share a stimulus, which
-is named by the first of them.
+Vocalisations were presented one after another in the same order in every session. Each presentation is a separate
+stimulus, named by its position in that order, from 0. Only presentations of a test vocalisation share a stimulus, which
+is named by the first of them. Their sounds are in one wav file, with a pulse in its second channel where each begins.
 """
 
 from __future__ import annotations
@@ -112,8 +110,8 @@ class Vocalisations:
     def stimulus_ids(self) -> tuple[str, ...]:
         """Stimulus of each presentation."""
         _, first, vocalisation = np.unique(self.codes, return_index=True, return_inverse=True)
-        place = np.where(self._is_test, first[vocalisation], np.arange(self.codes.size))
-        return tuple(map(str, place.tolist()))
+        index = np.where(self._is_test, first[vocalisation], np.arange(self.codes.size))
+        return tuple(map(str, index.tolist()))
 
     def stimuli(self) -> tuple[Stimulus, ...]:
         """All stimuli in the order of their first presentation; their durations are known without resampling."""
