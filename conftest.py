@@ -6,12 +6,10 @@ fails, in whatever run.
 
 from __future__ import annotations
 
-import os
 import sys
 import tomllib
 from collections.abc import Callable, Generator
 from importlib.machinery import PathFinder
-from itertools import pairwise
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -93,14 +91,8 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let each process begin with its share of the slow tests, so that none of them is left for the end."""
-    n = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    slow = [item for item in items if item.get_closest_marker("slow")]
-    others = [item for item in items if not item.get_closest_marker("slow")]
-    borders = [round(k * len(others) / n) for k in range(n + 1)]
-    items[:] = [
-        item for k, (first, last) in enumerate(pairwise(borders)) for item in (*slow[k::n], *others[first:last])
-    ]
+    """Begin with the files that hold slow tests, so that no process is left with one at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
