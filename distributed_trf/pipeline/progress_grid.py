@@ -9,6 +9,7 @@ import json
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -34,6 +35,28 @@ class Cell(StrEnum):
     EARLIER = "e"
     """Done in an earlier run."""
     FAILED = "f"
+
+
+@dataclass
+class StageProgress:
+    """How many of a stage's items are done, and when it began and ended, in seconds since 1970."""
+
+    total: int = 0
+    done: int = 0
+    earlier: int = 0
+    """Done in an earlier run."""
+    failed: int = 0
+    blocked: int = 0
+    began: float | None = None
+    ended: float | None = None
+
+    def left(self) -> float | None:
+        """Return the seconds that it will take if its items go on as they did; None if it is not under way."""
+        now = self.done + self.failed
+        if self.began is None or self.ended is not None or not now:
+            return None
+        remaining = self.total - self.earlier - self.blocked - now
+        return round((time.time() - self.began) / now * remaining, 1)
 
 
 class ProgressGrid:
@@ -68,9 +91,9 @@ class ProgressGrid:
                 row = rows[item.network, item.weights]
                 self._extracted[item.stimuli][row][1] += 1
                 self._position[item] = row, item.batch
-        self._stages: dict[str, dict[str, Any]] = {}
+        self._stages: dict[str, StageProgress] = {}
         for p in planned:
-            self._stages.setdefault(p.item.stage, _stage())["total"] += 1
+            self._stages.setdefault(p.item.stage, StageProgress()).total += 1
         self._run: dict[str, Any] = {"state": "starting", "began": time.time(), "ended": None}
         self._reasons: dict[str, list[Any]] = {}
         self._lock = threading.Lock()
@@ -87,9 +110,11 @@ class ProgressGrid:
                 case StageBegan(stage, planned):
                     self._begin(stage, planned)
                 case ItemEnded(outcome):
-                    entry = self._stages[outcome.item.stage]
-                    entry["done" if outcome.ok else "failed"] += 1
-                    if not outcome.ok:
+                    progress = self._stages[outcome.item.stage]
+                    if outcome.ok:
+                        progress.done += 1
+                    else:
+                        progress.failed += 1
                         self._fail(outcome.item, outcome.message)
                     cell = Cell.DONE if outcome.ok else Cell.FAILED
                     self._set(outcome.item, cell, outcome.found.remarks().median_r)
@@ -114,7 +139,7 @@ class ProgressGrid:
     def head(self) -> dict[str, Any]:
         """Return what is known of the run and its stages, and why items failed."""
         with self._lock:
-            stages = [{"name": name, **entry, "left": _left(entry)} for name, entry in self._stages.items()]
+            stages = [{"name": name, **asdict(s), "left": s.left()} for name, s in self._stages.items()]
             reasons = [{"reason": why, "first": first, "items": n} for why, (first, n) in self._reasons.items()]
             fitted = {name_of(of): _fitted(table) for of, table in self._cells.items()}
             return {**self._run, "stages": stages, "failed": reasons, "fitted": fitted}
@@ -136,31 +161,30 @@ class ProgressGrid:
         """Fill in what earlier runs did."""
         for p in planned:
             if p.state is State.DONE:
-                self._stages[p.item.stage]["earlier"] += 1
+                self._stages[p.item.stage].earlier += 1
                 self._set(p.item, Cell.EARLIER, p.median_r)
         self._changed.update(self._slices)
 
     def _begin(self, stage: str, planned: Sequence[Planned]) -> None:
         self._finish_stages()
-        entry = self._stages[stage] = _stage()
-        entry |= {"total": len(planned), "began": time.time()}
+        progress = self._stages[stage] = StageProgress(total=len(planned), began=time.time())
         if stage == EXTRACT:
             for row in (row for rows in self._extracted.values() for row in rows):
                 row[0] = 0
         for p in planned:
             if p.state is State.DONE:
-                entry["earlier"] += 1
+                progress.earlier += 1
                 self._set(p.item, Cell.EARLIER, p.median_r)
             elif p.state is State.WAITING:
-                entry["blocked"] += 1
+                progress.blocked += 1
                 self._set(p.item, Cell.BLOCKED)
             elif isinstance(p.item, Fit):
                 self._set(p.item, Cell.WAITING)
 
     def _finish_stages(self) -> None:
-        for entry in self._stages.values():
-            if entry["began"] and not entry["ended"]:
-                entry["ended"] = time.time()
+        for stage in self._stages.values():
+            if stage.began and not stage.ended:
+                stage.ended = time.time()
 
     def _set(self, item: Item, cell: Cell, median_r: float | None = None) -> None:
         """Put a fit into its cell; an extraction that is done counts for its row."""
@@ -194,16 +218,3 @@ def _fitted(table: Sequence[Sequence[tuple[str, float | None]]]) -> tuple[int, i
     """Count the fits of a table that are done, and all."""
     states = [state for row in table for state, _ in row]
     return sum(state in (Cell.DONE, Cell.EARLIER) for state in states), len(states)
-
-
-def _stage() -> dict[str, Any]:
-    return {"total": 0, "done": 0, "earlier": 0, "failed": 0, "blocked": 0, "began": None, "ended": None}
-
-
-def _left(entry: Mapping[str, Any]) -> float | None:
-    """Seconds that a stage under way will take, if its items go on as they did."""
-    now = entry["done"] + entry["failed"]
-    if entry["began"] is None or entry["ended"] is not None or not now:
-        return None
-    remaining = entry["total"] - entry["earlier"] - entry["blocked"] - now
-    return round((time.time() - entry["began"]) / now * remaining, 1)

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from threading import RLock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from distributed_trf.clusters.recipe import Recipe, load_recipe
 from distributed_trf.clusters.start import start_cluster
@@ -46,6 +46,9 @@ from distributed_trf.store.receipts import read_receipt
 from distributed_trf.store.study_lock import run_lock
 from distributed_trf.store.study_store import StudyStore
 
+if TYPE_CHECKING:
+    from distributed_trf.clusters.worker_proof import Proof
+
 
 def run_study(
     study: StudySettings, recipe: str | Path | Recipe | None = "local", *, watcher: Watcher | None = None
@@ -69,21 +72,20 @@ def nothing_to_do(context: Context, planned: Sequence[Planned]) -> Report | None
     if len(done) < len(planned) or allocate_results(context, done):
         return None
     gather_reliability(context, done)
-    return Report(
-        skipped=dict(Counter(item.stage for item in done)),
-        beside=str(find_extra_items(context) or ""),
-        **_of_recordings(context, done),
-    )
+    report = _report_on_recordings(context, done)
+    report.skipped = dict(Counter(item.stage for item in done))
+    report.beside = str(find_extra_items(context) or "")
+    return report
 
 
-def _of_recordings(context: Context, done: Sequence[Item]) -> dict[str, Any]:
-    """Return what looks wrong in the recordings, as far as they were read before."""
+def _report_on_recordings(context: Context, done: Sequence[Item]) -> Report:
+    """Report what looks wrong in the recordings, as far as they were read before."""
     doubts = {}
     for item in done:
         receipt = read_receipt(context.store, item.stage, item.key) if isinstance(item, ReadSession) else None
         if receipt is not None and (found := SessionRead.of(receipt).doubts):
             doubts[item.key] = found
-    return {"doubts": doubts, "unusable": unusable_sessions(context.recordings)}
+    return Report(doubts=doubts, unusable=unusable_sessions(context.recordings))
 
 
 class Run:
@@ -96,13 +98,14 @@ class Run:
         self.recipe = recipe
         self.folder = new_run(context.store.runs)
         done = [p.item for p in planned if p.state is State.DONE]
-        self.report = Report(folder=self.folder, **_of_recordings(context, done))
+        self.report = _report_on_recordings(context, done)
+        self.report.folder = self.folder
         self.client: Any = None
         self._at_first = planned
         self.grid = ProgressGrid(planned, _layers(context))
         self._watchers: list[Watcher] = [self.grid] if watcher is None else [self.grid, watcher]
         self._telling = RLock()
-        self._proofs: dict[str, dict[str, Any]] = {}
+        self._proofs: dict[str, Proof] = {}
         """What each worker that was there at the end of a stage computes on, by its address."""
 
     def go(self) -> Report:
@@ -203,7 +206,7 @@ class Run:
         if self.client is not None:
             from distributed_trf.clusters.worker_proof import describe_workers
 
-            self._proofs |= {proof.address: asdict(proof) for proof in describe_workers(self.client)}
+            self._proofs |= {proof.address: proof for proof in describe_workers(self.client)}
 
     def _write_manifest(self, state: str) -> None:
         study = self.context.study
@@ -213,7 +216,7 @@ class Run:
             self.report,
             state=state,
             recipe=self.recipe.model_dump(mode="json") if self.recipe else None,
-            workers=list(self._proofs.values()),
+            workers=[asdict(proof) for proof in self._proofs.values()],
             sessions={stimuli: self.context.sessions_of(stimuli) for stimuli in study.stimuli},
             n_sounds={name: len(stimuli) for name, stimuli in self.context.stimuli.items()},
         )
