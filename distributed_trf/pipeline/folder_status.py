@@ -14,21 +14,16 @@ from distributed_trf.config.study import StudySettings
 from distributed_trf.pipeline.dependencies import Fingerprint
 from distributed_trf.pipeline.items import (
     STAGES,
-    Assess,
     Extract,
     Fit,
     Item,
     ReadSession,
-    ReadSounds,
 )
 from distributed_trf.pipeline.run_record import PastRun
-from distributed_trf.pipeline.stages.extract import extraction_settings
-from distributed_trf.pipeline.stages.fit import REVISION, fit_settings, training_setting
-from distributed_trf.pipeline.stages.read_recordings import session_settings
-from distributed_trf.pipeline.stages.reliability import reliability_settings
+from distributed_trf.pipeline.stages.fit import training_setting
 from distributed_trf.pipeline.status import Planned, State, statuses
 from distributed_trf.pipeline.study_scope import FolderScope
-from distributed_trf.pipeline.work import items
+from distributed_trf.pipeline.work import items, kind_of
 from distributed_trf.pipeline.work_kind import Waiting
 from distributed_trf.store.fingerprint import fingerprint
 from distributed_trf.store.item_locks import holders
@@ -173,22 +168,8 @@ class _RecordedInputs:
 
     def _settings(self, item: Item) -> Fingerprint:
         """Return what an item depends on in the settings of its study."""
-        study = self._study
-        match item:
-            case ReadSounds():
-                return {}
-            case ReadSession():
-                return fingerprint(session_settings(study))
-            case Assess():
-                assert study.reliability is not None
-                return fingerprint(reliability_settings(study.reliability))
-            case Extract():
-                return fingerprint(extraction_settings(study, item.batch))
-            case Fit():
-                return fingerprint(fit_settings(study, item.bin_width, REVISION)) | self._upstream(item)
-            case _:
-                ridge = study.ridge.model_dump(exclude={"unit_block"})
-                return fingerprint({"lags": study.lags.model_dump(), "ridge": ridge})
+        settings = fingerprint(kind_of(item).settings(item, self._study))
+        return settings | self._upstream(item) if isinstance(item, Fit) else settings
 
     def _upstream(self, item: Fit) -> Fingerprint:
         """Return the settings that differ in the features and responses of a fit, and how it trains."""

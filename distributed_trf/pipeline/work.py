@@ -47,7 +47,7 @@ def kind_of(item: Item) -> WorkKind[Any, Any]:
 
 def items(scope: ItemSource, stage: str) -> list[Item]:
     """List the work items of a stage in the order in which they are begun."""
-    kinds = [kind for kind in KINDS.values() if kind.item.stage == stage]
+    kinds = [kind for kind in KINDS.values() if kind.stage == stage]
     found: list[Item] = [item for kind in kinds for item in kind.items(scope)]
     if len(kinds) > 1:  # side by side for each stimulus set and bin width
         stimuli, widths = scope.study.stimuli, scope.study.bin_widths

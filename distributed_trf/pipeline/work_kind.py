@@ -92,6 +92,11 @@ def analysis_group(item: Analysis, context: Context) -> Iterator[Path]:
     yield context.store.analysis(item.key)
 
 
+def lags_and_ridge(item: Any, study: StudySettings) -> Inputs:
+    """Return the settings that any analysis by fits depends on."""
+    return {"lags": study.lags.model_dump(), "ridge": study.ridge.model_dump(exclude={"unit_block"})}
+
+
 def _no_check(context: Context) -> None:
     """Nothing but what ``check_study`` looks at."""
 
@@ -113,6 +118,8 @@ class WorkKind(Generic[I, F]):
     """What an item takes on a device, ``cpu`` or ``cuda``."""
     run: Callable[[I, Job], F]
     """Does an item, and returns what its receipt holds."""
+    settings: Callable[[I, StudySettings], Inputs] = lags_and_ridge
+    """Those of the inputs that settings alone decide: they can be held against a receipt without the recordings."""
     label: Callable[[I], str] = lambda item: item.stage
     """What an item is called among others of its stage on a dashboard."""
     smaller: str = "fewer layers or a smaller `ridge.unit_block`"

@@ -13,6 +13,7 @@ from distributed_trf.pipeline.dependencies import Dependencies
 from distributed_trf.pipeline.findings import Execution
 from distributed_trf.pipeline.items import STAGES, Analysis
 from distributed_trf.pipeline.work import KINDS, items, kind_of
+from distributed_trf.store.fingerprint import fingerprint
 
 EVERYTHING = {
     "networks": [{"name": "mel_librosa"}, {"name": "mel_deepspeech2"}],
@@ -57,9 +58,8 @@ def test_table__has_each_analysis_that_settings_ask_for():
     kinds = {item.kind for item in KINDS if issubclass(item, Analysis)}
     assert kinds == {kind for kind, _ in analysis_branches().values()}
     assert not [(a, b) for a in kinds for b in kinds if a != b and f"{b}-".startswith(f"{a}-")]  # keys begin with them
-    assert [kind.item.stage for kind in KINDS.values()] == sorted(
-        (kind.item.stage for kind in KINDS.values()), key=STAGES.index
-    )
+    stages = [kind.stage for kind in KINDS.values()]
+    assert stages == sorted(stages, key=STAGES.index)
 
 
 def test_items__are_listed_set_by_set_and_bin_width_by_bin_width(write_study):
@@ -84,6 +84,8 @@ def test_every_kind__names_its_inputs_and_what_it_wrote(studied):
     assert {type(item) for item in every} == set(KINDS)
     assert {type(item).__name__: tuple(dependencies.of(item)) for item in every} == INPUTS
     for item in every:
+        settings = fingerprint(kind_of(item).settings(item, study.settings))
+        assert settings.items() <= dependencies.of(item).items(), item
         kind, written = kind_of(item), json.loads(Path(f"study/receipts/{item.stage}/{item.key}.json").read_text())
         names = [f.name for f in fields(kind.finding) if f.name != "parameters_changed"]
         assert list(written["details"]) == [*names, *(f.name for f in fields(Execution))], item

@@ -201,6 +201,7 @@ EXTRACTIONS = WorkKind(
     outputs=lambda item, context: iter([context.store.features(item.stimuli, item.network, item.weights)]),
     cost=_cost,
     run=extract_features,
+    settings=lambda item, study: extraction_settings(study, item.batch),
     label=network_and_stage,
     smaller=SMALLER,
     smaller_on_gpu=SMALLER,

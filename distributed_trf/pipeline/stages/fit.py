@@ -287,5 +287,6 @@ FITS = WorkKind(
     outputs=lambda item, context: iter([context.store.model(*item.place)]),
     cost=_cost,
     run=fit_layer,
+    settings=lambda item, study: fit_settings(study, item.bin_width, REVISION),
     label=network_and_stage,
 )

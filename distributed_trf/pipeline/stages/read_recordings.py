@@ -239,6 +239,7 @@ SOUNDS = WorkKind(
     outputs=lambda item, context: iter([context.store.sounds(item.stimuli)]),
     cost=_sounds_cost,
     run=read_sounds,
+    settings=lambda item, study: {},
     smaller=SMALLER,
     smaller_on_gpu=SMALLER,
 )
@@ -250,6 +251,7 @@ SESSIONS = WorkKind(
     outputs=_session_outputs,
     cost=_session_cost,
     run=read_session,
+    settings=lambda item, study: session_settings(study),
     smaller=SMALLER,
     smaller_on_gpu=SMALLER,
 )

@@ -13,7 +13,7 @@ import xarray as xr
 from distributed_trf import names
 from distributed_trf.arrays import all_to_device, to_numpy
 from distributed_trf.config.analyses import NormaliserBootstrapSettings
-from distributed_trf.config.study import ReliabilitySettings
+from distributed_trf.config.study import ReliabilitySettings, StudySettings
 from distributed_trf.errors import RecordingError
 from distributed_trf.pipeline.costs.operations import REPEATS, Cost, Operations, response_bytes
 from distributed_trf.pipeline.findings import Files, Finding
@@ -136,6 +136,11 @@ def _inputs(item: Assess, upstream: Upstream) -> Inputs:
     return {"responses": counts.digests[f"{item.bin_width:g}"], **reliability_settings(settings)}
 
 
+def _settings(item: Assess, study: StudySettings) -> Inputs:
+    assert study.reliability is not None
+    return reliability_settings(study.reliability)
+
+
 def _cost(context: Context, item: Assess, device: str) -> Cost:
     settings = context.study.reliability
     assert settings is not None
@@ -166,6 +171,7 @@ ASSESSMENTS = WorkKind(
     outputs=lambda item, context: iter([context.store.reliability(item.stimuli, item.bin_width, item.session)]),
     cost=_cost,
     run=assess_session,
+    settings=_settings,
     smaller=SMALLER,
     smaller_on_gpu=SMALLER,
 )
