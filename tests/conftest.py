@@ -143,7 +143,7 @@ def rewrite() -> Callable[[Path, Callable[[dict[str, Any]], None]], None]:
 
 @pytest.fixture(scope="session")
 def saved_study(made_once: Callable[..., Path], recordings: Path) -> Path:
-    """The folder of a finished study of two spectrograms, models and responses included, that no test may change."""
+    """The folder of a finished study, settings beside it, of two spectrograms with models; no test may change it."""
 
     def fill(folder: Path) -> None:
         study = {
