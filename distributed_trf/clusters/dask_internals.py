@@ -6,8 +6,8 @@ Each function says what it rests on. Where that moves, what breaks is:
 - workers of this machine: ``new_loop_runner``, ``kill_workers``, ``variables_of_nannies``, ``is_being_started``;
 - workers by ssh: ``ssh_worker_class``; jobs of a queue: ``correct_state``, ``fail_without_workers_after``;
 - the study's page on the dashboard: ``plugin_of``, ``serve_pages``, ``take_messages``, ``send_message``;
-- what is done when workers or the scheduler are lost: ``gather_within``, ``lost_client_errors``,
-  ``no_worker_error``, ``close_worker``, ``plugin_of``, ``reason``, ``quiet_heartbeats``.
+- what is done when workers or the scheduler are lost: ``gather_within``, ``scheduler_address``,
+  ``lost_client_errors``, ``no_worker_error``, ``close_worker``, ``plugin_of``, ``reason``, ``quiet_heartbeats``.
 """
 
 from __future__ import annotations
@@ -115,6 +115,11 @@ def send_message(client: Any, name: str, seconds: float, **content: Any) -> bool
         return False
     client.sync(getattr(scheduler, name), callback_timeout=seconds, **content)
     return True
+
+
+def scheduler_address(client: Any) -> str:
+    """Return the address by which a client knows its scheduler."""
+    return str(client.scheduler.address)
 
 
 def gather_within(client: Any, futures: Sequence[Any], seconds: float) -> dict[Any, Any]:

@@ -10,7 +10,12 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
-from distributed_trf.clusters.dask_internals import gather_within, lost_client_errors, no_worker_error
+from distributed_trf.clusters.dask_internals import (
+    gather_within,
+    lost_client_errors,
+    no_worker_error,
+    scheduler_address,
+)
 from distributed_trf.clusters.device_proof import out_of_device_memory
 from distributed_trf.errors import DeviceLostError, SchedulerLostError, WorkersLostError
 from distributed_trf.pipeline.execute import Outcome, Task, execute, fail
@@ -70,7 +75,7 @@ def run_on(client: Any, tasks: Sequence[Task], *, attempts: int, workers: int = 
     from distributed import as_completed
 
     closed, cancelled = lost_client_errors()
-    address = client.scheduler.address
+    address = scheduler_address(client)
     waiting = iter(tasks)
     tried: Counter[Item] = Counter()
     lost: Counter[Item] = Counter()
