@@ -21,7 +21,7 @@ def flip_a_bit(path: Path, byte: int) -> None:
 
 def vouch_for_changes(store: StudyStore, group: Path) -> None:
     """Take the files of a group, as a test has changed them, for those that were written."""
-    laid = store.laid / group.relative_to(store.root).with_suffix(".json")
+    laid = store.allocations / group.relative_to(store.root).with_suffix(".json")
     if laid.exists():
         was = read_allocation(store.root, group)
         write_allocation(store.root, group, replace(was, files={key: digest_file(group / key) for key in was.files}))

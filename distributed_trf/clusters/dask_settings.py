@@ -21,7 +21,7 @@ ENVIRONMENT = {
 }
 """Of workers, from before they start: the C library reads it once."""
 
-OF_WORKERS = {
+WORKER_SETTINGS = {
     # Tasks return a few numbers: there is nothing to spill, and a worker that paused until there is would wait for
     # ever. One that takes too much memory is restarted, and the driver says so of its item.
     "distributed.worker.memory.target": False,
@@ -31,7 +31,7 @@ OF_WORKERS = {
     "distributed.comm.timeouts.connect": "60s",
 }
 
-OF_SCHEDULER = {
+SCHEDULER_SETTINGS = {
     # One task on a worker at a time, and one that stepped aside to write: when a worker dies, only those are under
     # suspicion.
     "distributed.scheduler.worker-saturation": 1.0,
@@ -57,8 +57,8 @@ def dask_settings(recipe: Recipe) -> dict[str, Any]:
         level = logging.getLevelName(logging.getLogger("distributed").getEffectiveLevel())
         environment["distributed.nanny.pre-spawn-environ.DASK_LOGGING__DISTRIBUTED"] = level.lower()
     return {
-        **OF_SCHEDULER,
-        **OF_WORKERS,
+        **SCHEDULER_SETTINGS,
+        **WORKER_SETTINGS,
         **environment,
         # A factorisation may hold the interpreter's lock for minutes; that is no dead worker.
         "distributed.scheduler.worker-ttl": f"{recipe.worker_ttl} s",
@@ -75,5 +75,7 @@ def _no_workers_timeout(recipe: Recipe) -> str | None:
 
 def exports() -> list[str]:
     """Return the lines of a job script that tell its worker what others inherit from this process."""
-    settings = {f"DASK_{key.replace('.', '__').replace('-', '_').upper()}": value for key, value in OF_WORKERS.items()}
+    settings = {
+        f"DASK_{key.replace('.', '__').replace('-', '_').upper()}": value for key, value in WORKER_SETTINGS.items()
+    }
     return [f"export {name}={value}" for name, value in {**ENVIRONMENT, **settings}.items()]

@@ -20,7 +20,7 @@ from distributed_trf.clusters.start_local import start_local
 from distributed_trf.clusters.start_machines import connect, start_ssh
 from distributed_trf.clusters.this_machine import check_command, check_interface, free_address
 from distributed_trf.clusters.tls import keys
-from distributed_trf.clusters.worker_setup import tell_workers
+from distributed_trf.clusters.worker_setup import on_all_workers
 from distributed_trf.errors import ConfigError
 
 
@@ -116,7 +116,7 @@ def start_cluster(recipe: str | Path | Recipe = "local", **overrides: Any) -> It
     from distributed_trf.clusters.worker_setup import WorkerSetup
 
     with dask.config.set(dask_settings(settings)), _workers(settings) as client:
-        tell_workers(client, client.register_plugin, WorkerSetup(settings.threads))
+        on_all_workers(client, client.register_plugin, WorkerSetup(settings.threads))
         with proven(client, settings.device):
             yield client
 

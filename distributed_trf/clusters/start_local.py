@@ -27,7 +27,7 @@ from distributed_trf.errors import ConfigError, DeviceError, MissingExtraError, 
 logger = logging.getLogger(__name__)
 
 GUARD = 'let it start them below `if __name__ == "__main__":`'
-OF_TERMINAL = (signal.SIGINT, signal.SIGHUP)
+TERMINAL_SIGNALS = (signal.SIGINT, signal.SIGHUP)
 PATIENCE = 20.0
 """Seconds for workers to end by themselves."""
 
@@ -92,7 +92,7 @@ def _deaf_loop() -> Iterator[Any]:
     """
     resource_tracker.ensure_running()  # by itself it starts with the first process, and unblocks signals in its thread
     runner = new_loop_runner()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, OF_TERMINAL)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, TERMINAL_SIGNALS)
     try:
         runner.start()
     finally:

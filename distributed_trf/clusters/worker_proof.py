@@ -21,7 +21,7 @@ from distributed import Worker, WorkerPlugin, get_worker
 from distributed_trf.arrays import free_memory, to_device
 from distributed_trf.clusters.dask_internals import close_worker, plugin_of
 from distributed_trf.clusters.device_proof import CONTEXT_BYTES, explained, try_libraries
-from distributed_trf.clusters.worker_setup import tell_workers
+from distributed_trf.clusters.worker_setup import on_all_workers
 from distributed_trf.errors import DeviceError, DeviceLostError, WorkersLostError
 from distributed_trf.features.device import give_back_cupy_blocks, give_back_torch_blocks
 
@@ -182,7 +182,7 @@ def proven(client: Any, device: str) -> Iterator[None]:
     DeviceError
         If a worker that is there already fails, or the run ends for want of workers after some failed.
     """
-    checked(replace(p, address=address) for address, p in tell_workers(client, client.run, prove, device).items())
+    checked(replace(p, address=address) for address, p in on_all_workers(client, client.run, prove, device).items())
     failed: list[Proof] = []
 
     def note(event: tuple[Any, dict[str, Any]]) -> None:
@@ -191,7 +191,7 @@ def proven(client: Any, device: str) -> Iterator[None]:
 
     client.subscribe_topic(FAILURES, note)
     try:
-        tell_workers(client, client.register_plugin, WorkerProof(device))
+        on_all_workers(client, client.register_plugin, WorkerProof(device))
         yield
     except WorkersLostError as lost:
         if failed:

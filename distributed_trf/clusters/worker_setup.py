@@ -84,7 +84,7 @@ PAUSE = 0.2
 """Seconds in which the scheduler notices who is gone."""
 
 
-def tell_workers(client: Any, tell: Callable[..., T], *args: Any) -> T:
+def on_all_workers(client: Any, tell: Callable[..., T], *args: Any) -> T:
     """Call what sends a message to every worker of a client, again when one that it was sent to is gone.
 
     Dask gives up such a message as a whole. That a worker was lost must not end a run: those that are left are told

@@ -22,13 +22,13 @@ from distributed_trf.store.allocation import allocation_if_any
 from distributed_trf.store.feature_arrays import allocate_feature_arrays, stored_layers
 from distributed_trf.store.features import FeatureLayout
 from distributed_trf.store.item_locks import claim
-from distributed_trf.store.receipts import read_receipt, revoke_receipt, vouched_files, write_receipt
+from distributed_trf.store.receipts import read_receipt, receipt_files, revoke_receipt, write_receipt
 from distributed_trf.store.result_allocation import allocate_result_arrays, describe_results, has_grid
-from distributed_trf.store.result_grid import Grid, Place
+from distributed_trf.store.result_grid import Cell, Grid
 from distributed_trf.store.results import (
     ANALYSES_ATTR,
     empty_fit,
-    filled_places,
+    filled_cells,
     located,
     session_units,
     stored_grid,
@@ -130,15 +130,15 @@ class _Fits:
         self._items = {item.key: item for item in items(context, FIT)}
         self._dependencies = Dependencies(context)
         self._receipts = {receipt.stem for receipt in store.receipts.glob(f"{FIT}/*.json")}
-        self.done = {item.key: item.place for item in done if isinstance(item, Fit)}
-        filled = filled_places(store.results) if allocation_if_any(store.root, store.results) is not None else set()
+        self.done = {item.key: item.cell for item in done if isinstance(item, Fit)}
+        filled = filled_cells(store.results) if allocation_if_any(store.root, store.results) is not None else set()
         self._places = {Fit(*place).key: place for place in (*filled, *store.all_models())}
         self.kept = {
             place for place in filled if (key := Fit(*place).key) not in self.done and self._outlasts(key, place)
         }
         """Places of fits that are not asked for, or cannot be judged; a receipt vouches for each."""
 
-    def _outlasts(self, key: str, place: Place) -> bool:
+    def _outlasts(self, key: str, place: Cell) -> bool:
         if key not in self._receipts:
             return False
         if key not in self._items:
@@ -149,7 +149,7 @@ class _Fits:
             return True
         return False
 
-    def others(self) -> dict[str, Place | None]:
+    def others(self) -> dict[str, Cell | None]:
         """Return all that are neither done nor kept, by key, with their place where it is known."""
         kept = {Fit(*place).key for place in self.kept}
         found = {key: self._places.get(key) for key in (*self._receipts, *self._places)}
@@ -172,10 +172,10 @@ def _lay(context: Context, of: _Fits) -> bool:
     return not of.kept.issuperset(damaged)
 
 
-def is_well(store: StudyStore, place: Place) -> bool:
+def is_well(store: StudyStore, place: Cell) -> bool:
     """Tell whether the numbers of a fit are those that it wrote."""
     try:
-        files = vouched_files(store, FIT, Fit(*place).key, store.results)
+        files = receipt_files(store, FIT, Fit(*place).key, store.results)
         here = located(stored_grid(store.results).axes, files)
         check_files(store.results, here)
     except StoreError:
@@ -183,11 +183,11 @@ def is_well(store: StudyStore, place: Place) -> bool:
     return len(here) == len(files) > 0
 
 
-def follow(store: StudyStore) -> Callable[[Place, dict[str, str]], None]:
+def follow(store: StudyStore) -> Callable[[Cell, dict[str, str]], None]:
     """Return what lets the receipt of a fit hold for its numbers where they are and where they are about to be."""
     group = store.name(store.results)
 
-    def moved(place: Place, files: dict[str, str]) -> None:
+    def moved(place: Cell, files: dict[str, str]) -> None:
         key = Fit(*place).key
         receipt = read_receipt(store, FIT, key)
         if receipt is not None and receipt.files[group] != files:
@@ -203,7 +203,7 @@ def result_attrs(context: Context) -> dict[str, Any]:
     return {**provenance(context.study), ANALYSES_ATTR: [item.key for item in items(context, ANALYSE)]}
 
 
-def _remove_fit(store: StudyStore, place: Place | None) -> None:
+def _remove_fit(store: StudyStore, place: Cell | None) -> None:
     """Remove the results and the model of a fit whose receipt is taken back."""
     if place is not None:
         empty_fit(store.results, place)
@@ -234,7 +234,7 @@ def _assessed(store: StudyStore, item: Assess) -> dict[str, np.ndarray]:
     """
     try:
         path = store.reliability(item.stimuli, item.bin_width, item.session)
-        group = open_group(path, vouched_files(store, ASSESS, item.key, path))
+        group = open_group(path, receipt_files(store, ASSESS, item.key, path))
         return {name: read(member(group, name)) for name in names.RELIABILITY}
     except DamagedError as error:
         revoke_receipt(store, ASSESS, item.key)

@@ -37,7 +37,7 @@ from distributed_trf.store.atomic import sweep
 from distributed_trf.store.fingerprint import digest, library_versions
 from distributed_trf.store.item_locks import claim, holders, is_claimed
 from distributed_trf.store.receipts import Failure, read_failure, read_receipt
-from distributed_trf.store.study_lock import ELEMENT, element_lock, laying, wait_for_orphans
+from distributed_trf.store.study_lock import ELEMENT, allocation_lock, element_lock, wait_for_orphans
 from distributed_trf.store.study_store import StudyStore
 
 FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0
@@ -104,7 +104,7 @@ def run_element(
         check_devices(context, planned, checked([prove(settings.device)]))
     StudyStore.create(study.output)
     with limited_threads(settings.threads), element_lock(context.store), _joined(context, element, planned):
-        with laying(context.store):
+        with allocation_lock(context.store):
             report = nothing_to_do(context, planned)
         return report or _ElementRun(context, settings, planned, watcher, element).go()
 
@@ -139,7 +139,7 @@ def _joined(context: Context, element: Element, planned: Sequence[Planned]) -> I
     """
     store, mine = context.store, _digest(context)
     with ExitStack() as joined:
-        with laying(store):
+        with allocation_lock(store):
             others = {key: who for (kind, key), who in holders(store).items() if kind == ELEMENT}
             for key, who in others.items():
                 if who.digest != mine:
@@ -197,7 +197,7 @@ class _ElementRun(Run):
 
     def _planned(self, stage: str) -> list[Planned]:
         store = self.context.store
-        with laying(store):
+        with allocation_lock(store):
             planned = prepare(self.context, stage, self.report.removed)
         self._mine = {p.item for k, p in enumerate(planned) if self._element.owns(k)}
         self._failed_before = {

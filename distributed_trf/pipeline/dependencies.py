@@ -122,7 +122,7 @@ class Dependencies:
         changes no number. It is missed only where the study asks for it.
         """
         store = self._context.store
-        model, keeps = store.model(*item.place) if isinstance(item, Fit) else None, self._context.study.save_models
+        model, keeps = store.model(*item.cell) if isinstance(item, Fit) else None, self._context.study.save_models
         if model is not None and keeps and store.name(model) not in receipt.files:
             return "its model was not saved"
         if isinstance(item, ReadSession) and read_receipt(store, SPIKES, item.key) is None:

@@ -24,7 +24,7 @@ from distributed_trf.store.allocation import allocation_if_any, forget_allocatio
 from distributed_trf.store.feature_arrays import drop_layers, stored_layers
 from distributed_trf.store.receipts import SPIKES, read_receipt, revoke_receipt, write_receipt
 from distributed_trf.store.result_allocation import allocate_result_arrays
-from distributed_trf.store.results import filled_places, fit_chunks, said_of, stored_grid, withheld_places
+from distributed_trf.store.results import filled_cells, fit_chunks, stored_attributes, stored_grid, withheld_cells
 from distributed_trf.store.study_lock import run_lock
 from distributed_trf.store.zarr_store import REMEDY
 
@@ -84,10 +84,10 @@ def find_extra_items(context: Context) -> Beside:
     failures = [
         path for s in STAGES for path in sorted((store.failures / s).glob("*.json")) if path.stem not in asked[s]
     ]
-    fits = {item.place for item in asked[FIT].values() if isinstance(item, Fit)}
+    fits = {item.cell for item in asked[FIT].values() if isinstance(item, Fit)}
     chunks, networks = [], set()
     if any(stage == FIT for stage, _ in done) and allocation_if_any(store.root, store.results) is not None:
-        for place in filled_places(store.results) - fits:
+        for place in filled_cells(store.results) - fits:
             chunks += fit_chunks(store.results, place)
             networks.add(place[1])
     wanted = set(_outputs(context))
@@ -135,13 +135,13 @@ def prune_study(context: Context) -> Beside:
 
 def _lay_asked(context: Context) -> None:
     """Lay the results anew with the fits that are asked for alone, done or not."""
-    store, fits = context.store, {item.place for item in items(context, FIT) if isinstance(item, Fit)}
-    kept, withheld = filled_places(store.results) & fits, withheld_places(store.results) & fits
+    store, fits = context.store, {item.cell for item in items(context, FIT) if isinstance(item, Fit)}
+    kept, withheld = filled_cells(store.results) & fits, withheld_cells(store.results) & fits
     damaged = [place for place in kept if read_receipt(store, FIT, Fit(*place).key) and not is_well(store, place)]
     if damaged:
         raise StoreError(f"{store.results}: the fit of {damaged[0]} is damaged, and {len(damaged) - 1} more; {REMEDY}")
     kept = {place for place in kept if is_well(store, place)}
-    attrs, grid = said_of(store.results), result_grid(context)
+    attrs, grid = stored_attributes(store.results), result_grid(context)
     allocate_result_arrays(store.results, grid, kept, attrs, withheld=withheld & kept, moved=follow(store))
     assessed = [p.item for p in survey(context, ASSESS) if p.state is State.DONE]
     gather_reliability(context, assessed)

@@ -19,8 +19,8 @@ from distributed_trf.pipeline.provenance import study_of
 from distributed_trf.pipeline.run_record import latest_provenance, past_runs
 from distributed_trf.pipeline.status import DAMAGED_RECEIPT, Planned, State
 from distributed_trf.store.counts import load_counts
-from distributed_trf.store.result_grid import Place
-from distributed_trf.store.results import asked_grid, session_units
+from distributed_trf.store.result_grid import Cell
+from distributed_trf.store.results import requested_grid, session_units
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.store.zarr_store import attributes, open_group
 
@@ -131,7 +131,7 @@ def fits_of(status: FolderStatus) -> FitState:
         without_numbers=without,
         silent={of: _silent(store, *of) for of in without},
         other_analyses=_other_analyses(status),
-        not_asked=_not_asked(store, [p.item.place for p in fits if isinstance(p.item, Fit)]),
+        not_asked=_not_asked(store, [p.item.cell for p in fits if isinstance(p.item, Fit)]),
     )
 
 
@@ -162,11 +162,11 @@ def _silent(store: StudyStore, stimuli: str, bin_width: float) -> tuple[int, int
     return never, units
 
 
-def _not_asked(store: StudyStore, fits: list[Place]) -> dict[str, tuple[str, ...]]:
+def _not_asked(store: StudyStore, fits: list[Cell]) -> dict[str, tuple[str, ...]]:
     """Return the labels that the results show and no fit has."""
     if not store.results.is_dir():
         return {}
-    axes, asked = asked_grid(store.results).axes, [{place[k] for place in fits} for k in range(len(names.GRID))]
+    axes, asked = requested_grid(store.results).axes, [{place[k] for place in fits} for k in range(len(names.GRID))]
     found = {
         dim: tuple(str(label) for label in axes[dim] if label not in labels)
         for dim, labels in zip(names.GRID, asked, strict=True)

@@ -14,7 +14,7 @@ from distributed_trf.store.receipts import EXTRACT as EXTRACT
 from distributed_trf.store.receipts import FIT as FIT
 from distributed_trf.store.receipts import PART
 from distributed_trf.store.receipts import READ as READ
-from distributed_trf.store.result_grid import Place
+from distributed_trf.store.result_grid import Cell
 from distributed_trf.store.sounds import sounds_key
 
 STAGES = (READ, ASSESS, EXTRACT, FIT, ANALYSE)
@@ -113,7 +113,7 @@ class Fit(Item):
         return _layer_key(self)
 
     @property
-    def place(self) -> Place:
+    def cell(self) -> Cell:
         """Where its results lie."""
         return (self.stimuli, self.network, self.weights, self.layer, self.bin_width)
 
@@ -152,7 +152,7 @@ class Analysis(Item):
     weights: Weights
 
     @property
-    def place(self) -> dict[str, Any]:
+    def cell(self) -> dict[str, Any]:
         """Where its results lie: labels by dimension."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 

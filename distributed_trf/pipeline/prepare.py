@@ -21,7 +21,7 @@ from distributed_trf.pipeline.status import Planned, State, survey
 from distributed_trf.pipeline.study_context import Context
 from distributed_trf.store.item_locks import claim
 from distributed_trf.store.receipts import revoke_receipt
-from distributed_trf.store.result_allocation import mend_results
+from distributed_trf.store.result_allocation import repair_results
 
 
 def prepare(context: Context, stage: str, removed: list[str]) -> list[Planned]:
@@ -34,7 +34,7 @@ def prepare(context: Context, stage: str, removed: list[str]) -> list[Planned]:
         removed += gone
         take_back_damaged(context.store, mended)
     results = context.store.results
-    if stage == FIT and mend_results(results, result_grid(context), result_attrs(context)):
+    if stage == FIT and repair_results(results, result_grid(context), result_attrs(context)):
         take_back_damaged(context.store, {context.store.name(results)})
     planned = survey(context, stage)
     _withdraw_stale(context, planned)

@@ -18,8 +18,8 @@ from distributed_trf.pipeline.run_record import DELETE_RUN, past_runs
 from distributed_trf.pipeline.status import Planned, State
 from distributed_trf.pipeline.study_context import Context
 from distributed_trf.store.allocation import read_allocation
-from distributed_trf.store.receipts import SPIKES, read_failure, revoke_receipt, whole_receipt
-from distributed_trf.store.result_allocation import mend_results
+from distributed_trf.store.receipts import SPIKES, read_failure, read_intact_receipt, revoke_receipt
+from distributed_trf.store.result_allocation import repair_results
 from distributed_trf.store.results import located, stored_grid
 from distributed_trf.store.study_lock import run_lock
 from distributed_trf.store.study_store import StudyStore
@@ -45,7 +45,7 @@ def repair_study(context: Context) -> dict[Damaged, str]:
     store = context.store
     with run_lock(store):
         beside = dict(_damaged_beside(store))
-        mend_results(store.results, result_grid(context), result_attrs(context))  # tells where numbers of fits are
+        repair_results(store.results, result_grid(context), result_attrs(context))  # tells where numbers of fits are
         found = dict(_damaged_items(store))
         for damaged in found:
             revoke_receipt(store, *damaged)
@@ -73,7 +73,7 @@ def _damaged_items(store: StudyStore, met: set[str] | None = None) -> Iterator[t
     for stage in (*STAGES, SPIKES):
         for path in sorted((store.receipts / stage).glob("*.json")):
             try:
-                receipt = whole_receipt(store, stage, path.stem)
+                receipt = read_intact_receipt(store, stage, path.stem)
                 for name, digest in _files(store, stage, receipt.files if receipt is not None else {}).items():
                     if met is None or any(name == part or name.startswith(f"{part}/") for part in met):
                         check_files(store.root, {name: digest})
@@ -93,7 +93,9 @@ def _files(store: StudyStore, stage: str, groups: dict[str, dict[str, str]]) -> 
 
 def _damaged_beside(store: StudyStore) -> Iterator[tuple[Damaged, str]]:
     """Find what is damaged of what items share, which a run puts right by itself, and of the records of runs."""
-    known = {(store.root / r.relative_to(store.laid)).with_suffix(".zarr") for r in store.laid.rglob("*.json")}
+    known = {
+        (store.root / r.relative_to(store.allocations)).with_suffix(".zarr") for r in store.allocations.rglob("*.json")
+    }
     for path in sorted(known.union(store.root.glob("features/*/*/*.zarr"), store.root.glob(store.results.name))):
         try:
             laid = read_allocation(store.root, path)

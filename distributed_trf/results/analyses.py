@@ -19,9 +19,16 @@ from distributed_trf.config.analyses import analysis_branches
 from distributed_trf.errors import DamagedError, StoreError
 from distributed_trf.results.open_results import open_results, portable, study_of, with_rho
 from distributed_trf.results.units import unit_keys
-from distributed_trf.store.analyses import laid_analyses, open_analysis, unit_coords
-from distributed_trf.store.receipts import ANALYSE, ASSESS, written_by
-from distributed_trf.store.results import ANALYSES_ATTR, asked_grid, has_results, open_grid, said_of, session_units
+from distributed_trf.store.analyses import imported_analyses, open_analysis, unit_coords
+from distributed_trf.store.receipts import ANALYSE, ASSESS, written_groups
+from distributed_trf.store.results import (
+    ANALYSES_ATTR,
+    has_results,
+    open_grid,
+    requested_grid,
+    session_units,
+    stored_attributes,
+)
 from distributed_trf.store.study_store import StudyStore
 
 DRAWN = "normaliser_drawn"
@@ -163,9 +170,9 @@ def _assessed(store: StudyStore) -> dict[Path, dict[str, str]]:
     results = open_grid(store.results)
     if not ((study_of(results) or {}).get("reliability") or {}).get("bootstrap"):
         return {}
-    axes = asked_grid(store.results).axes
+    axes = requested_grid(store.results).axes
     folders = {store.reliability(s, w, "").parent for s in axes[names.STIMULI] for w in axes[names.BIN_WIDTH]}
-    return {path: files for path, files in written_by(store, ASSESS).items() if path.parent in folders}
+    return {path: files for path, files in written_groups(store, ASSESS).items() if path.parent in folders}
 
 
 def _open(path: Path, kind: str, field: str) -> xr.Dataset:
@@ -198,9 +205,11 @@ def _on_units(ds: xr.Dataset, units: xr.Dataset) -> xr.Dataset:
 
 def _stored(store: StudyStore, kind: str) -> dict[Path, dict[str, str]]:
     """Return the analyses of a kind that the study asks for and that are done, all of an import, with their digests."""
-    asked = said_of(store.results).get(ANALYSES_ATTR) if has_results(store) else None
-    done = {p: files for p, files in written_by(store, ANALYSE, f"{kind}-").items() if asked is None or p.stem in asked}
-    return done | laid_analyses(store, f"{kind}-")
+    asked = stored_attributes(store.results).get(ANALYSES_ATTR) if has_results(store) else None
+    done = {
+        p: files for p, files in written_groups(store, ANALYSE, f"{kind}-").items() if asked is None or p.stem in asked
+    }
+    return done | imported_analyses(store, f"{kind}-")
 
 
 def open_tree(path: str | Path) -> xr.DataTree:

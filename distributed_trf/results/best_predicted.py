@@ -19,7 +19,7 @@ from distributed_trf.results.layers import spectrograms
 from distributed_trf.results.models import open_models
 from distributed_trf.results.open_results import open_results, study_of
 from distributed_trf.store.counts import load_counts
-from distributed_trf.store.result_grid import Place
+from distributed_trf.store.result_grid import Cell
 from distributed_trf.store.sounds import load_sounds
 from distributed_trf.store.study_store import StudyStore
 
@@ -37,7 +37,7 @@ class Example:
     """A test stimulus; None for the first."""
 
 
-def best_predicted(ds: xr.Dataset, places: Iterable[Place], n: int = 2) -> list[Example]:
+def best_predicted(ds: xr.Dataset, places: Iterable[Cell], n: int = 2) -> list[Example]:
     """Choose the unit of highest rho in the best layer of each of several networks.
 
     Parameters
@@ -56,7 +56,7 @@ def best_predicted(ds: xr.Dataset, places: Iterable[Place], n: int = 2) -> list[
         reach it; spectrograms only where there are fewer than ``n`` networks. Each network has another unit. Fewer
         than ``n`` where networks or units are fewer.
     """
-    best: dict[str, tuple[float, Place]] = {}
+    best: dict[str, tuple[float, Cell]] = {}
     for place in places:
         rho = _rho(ds, place)
         if np.isfinite(rho).any():
@@ -78,7 +78,7 @@ def best_predicted(ds: xr.Dataset, places: Iterable[Place], n: int = 2) -> list[
     return chosen
 
 
-def _rho(ds: xr.Dataset, place: Place) -> np.ndarray:
+def _rho(ds: xr.Dataset, place: Cell) -> np.ndarray:
     return ds["rho"].sel(dict(zip(names.GRID, place, strict=True))).values
 
 
@@ -137,7 +137,7 @@ def predicted_response(
     predicted = model.predict([stimulus], [session], [channel]).isel({names.UNIT: 0})
     of_session = np.flatnonzero(ds["session"].values == session)
     index = ds["channel"].values[of_session].tolist().index(channel)
-    place = dict(zip(names.GRID, model.stored.place, strict=True))
+    place = dict(zip(names.GRID, model.stored.cell, strict=True))
     measured = ds[["r", "rho"]].sel(place).isel({names.UNIT: of_session[index]}).load()
     (sound,), sfreq = load_sounds(store, stimuli, [stimulus])
     study = study_of(ds)

@@ -20,7 +20,7 @@ from distributed_trf.store.features import NetworkFeatures, feature_files
 from distributed_trf.store.fingerprint import digest
 from distributed_trf.store.models import open_model
 from distributed_trf.store.receipts import Receipt, read_receipt, receipts
-from distributed_trf.store.result_grid import Place
+from distributed_trf.store.result_grid import Cell
 from distributed_trf.store.results import has_results, shown_fits
 from distributed_trf.store.stored_model import StoredModel
 from distributed_trf.store.study_store import StudyStore
@@ -87,7 +87,7 @@ class Model:
         ``y(t) = intercept + sum over features and lags of coef * x(t - lag)``, with features resampled to the bins,
         silence of the lead-in included, as in the fit.
         """
-        bins, bin_width = self.stored.bins, self.stored.place[-1]
+        bins, bin_width = self.stored.bins, self.stored.cell[-1]
         ids, chosen = self._asked("stimulus", stimuli, bins), self._units(sessions, units)
         lead_in = lead_in_bins(self.stored.settings["lags"]["lead_in"], bin_width)
         lags = [round(lag * 1000 / bin_width) for lag in self.stored.lags]
@@ -116,7 +116,7 @@ class Model:
             attrs={
                 "long_name": "predicted count",
                 "units": "1",
-                **dict(zip(names.GRID, self.stored.place, strict=True)),
+                **dict(zip(names.GRID, self.stored.cell, strict=True)),
             },
             name="predicted",
         )
@@ -135,7 +135,7 @@ class Model:
         return open_verified(self.stored.path, self.stored.files)
 
     def __repr__(self) -> str:
-        place = ", ".join(map(str, self.stored.place))
+        place = ", ".join(map(str, self.stored.cell))
         return f"Model({place}: {len(self.stored.sessions)} units, {len(self.stored.bins)} stimuli)"
 
     def _units(self, sessions: Sequence[str] | None, units: Sequence[str] | None) -> list[int]:
@@ -160,7 +160,7 @@ class Model:
 
     def _features(self, ids: list[str], *, everything: bool) -> Iterator[tuple[str, np.ndarray]]:
         """Read the features of some stimuli, each of shape (bins, features), those of the silence first."""
-        stimuli, network, weights, layer, bin_width = self.stored.place
+        stimuli, network, weights, layer, bin_width = self.stored.cell
         files = feature_files(self._store, stimuli, network, weights)
         features = NetworkFeatures(self._store.features(stimuli, network, weights), files)
         self._check(features)
@@ -170,7 +170,7 @@ class Model:
 
     def _check(self, features: NetworkFeatures) -> None:
         """Make sure that the features in store are those of the fit, by what receipts say of their content."""
-        stimuli, network, weights, layer, _ = self.stored.place
+        stimuli, network, weights, layer, _ = self.stored.cell
         found = []
         for batch in range(len(features.layout.batches)):
             receipt = read_receipt(self._store, Extract.stage, Extract(stimuli, network, weights, batch).key)
@@ -190,17 +190,17 @@ class Models:
 
     def __init__(self, store: StudyStore) -> None:
         self._store = store
-        self._fits: dict[str, tuple[Place, Receipt]] = {}
+        self._fits: dict[str, tuple[Cell, Receipt]] = {}
         shown = shown_fits(store.results) if has_results(store) else lambda _: True
         found = dict(receipts(store, Fit.stage))
-        for place in filter(shown, store.places({group for receipt in found.values() for group in receipt.files})):
+        for place in filter(shown, store.model_paths({group for receipt in found.values() for group in receipt.files})):
             self._fits[_key(place)] = place, found[_key(place)]
 
-    def keys(self) -> list[Place]:
+    def keys(self) -> list[Cell]:
         """List (stimuli, network, weights, layer, bin width in ms) of all that can be opened."""
         return [place for place, _ in self._fits.values()]
 
-    def __getitem__(self, place: Place) -> Model:
+    def __getitem__(self, place: Cell) -> Model:
         if _key(place) not in self._fits:
             raise StoreError(f"{self._store.root}: no model of {_words(place)}; in store: {self._nearest(place)}")
         (_, receipt), path = self._fits[_key(place)], self._store.model(*place)
@@ -218,7 +218,7 @@ class Models:
         lines = [f"  {_words(place)}" for place in self.keys()]
         return "\n".join(["Models (stimuli, network, weights, layer, bin width)", *lines])
 
-    def _nearest(self, place: Place) -> str:
+    def _nearest(self, place: Cell) -> str:
         """List the layers of the network that was asked for, or else the networks."""
         layers = [_words(found) for found in self.keys() if found[:3] == place[:3]]
         networks = dict.fromkeys(", ".join(found[:3]) for found in self.keys())
@@ -241,11 +241,11 @@ def open_models(path: str | Path) -> Models:
     return Models(StudyStore.open(Path(path)))
 
 
-def _key(place: Place) -> str:
+def _key(place: Cell) -> str:
     stimuli, network, weights, layer, bin_width = place
     return Fit(stimuli, network, weights, layer, bin_width).key
 
 
-def _words(place: Place) -> str:
+def _words(place: Cell) -> str:
     stimuli, network, weights, layer, bin_width = place
     return f"{stimuli}, {network}, {weights}, layer {layer}, {bin_width:g} ms"

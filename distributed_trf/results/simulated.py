@@ -17,7 +17,7 @@ from distributed_trf.store.result_grid import Grid
 
 NETWORKS = ("wav2letter", "wav2vec2", "speech2text", "whisper_tiny", "whisper_base", "deepspeech2")
 """Those of Ahmed et al. (2025), Fig 3."""
-RHO, OF_UNITS, OF_FITS = 0.5, 0.12, 0.06
+RHO, UNIT_ARRAYS, OF_FITS = 0.5, 0.12, 0.06
 """Mean rho, its standard deviation over units, and that of each fit around its unit's."""
 WIDTH = 1.5
 """Layers around a unit's preferred one, of which rho is higher: standard deviation of a bell."""
@@ -86,7 +86,7 @@ def simulate_results(
     rng = np.random.default_rng(seed)
     grid = _grid(networks, spectrograms, weights, stimuli, sessions, channels)
     n_units = grid.n_units
-    unit_rho = rng.normal(RHO, OF_UNITS, n_units)
+    unit_rho = rng.normal(RHO, UNIT_ARRAYS, n_units)
     shape = tuple(len(grid.axes[dim]) for dim in names.GRID)
     rho = np.full((*shape, n_units), np.nan)
     core = np.array(grid.units["area"]) == "core"

@@ -1,7 +1,4 @@
-"""A disk, quota or file size that does not take what is to be written, said in words.
-
-Files and folders that are there whole or not at all.
-"""
+"""Atomic writes: a file or folder appears whole or not at all; a full disk is reported clearly."""
 
 from __future__ import annotations
 
@@ -18,6 +15,14 @@ from typing import Any
 from distributed_trf.errors import StoreError
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Errors of a full disk, a used-up quota and a limited file size."""
+REFUSALS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG)
+"""Errors of creating a folder that another attempt does not cure."""
+
+REPLACED = ".replaced-"
+"""Marks an old folder while a new one replaces it; ``sweep`` restores it if a process was killed in between."""
+TEMPORARY = ".partial-"
+"""Marks what is being written or removed; ``sweep`` removes what killed processes left."""
 
 
 @contextmanager
@@ -49,50 +54,42 @@ def room_for(path: Path, n_bytes: int | None = None) -> Iterator[None]:
         ) from error
 
 
-REFUSALS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG)
-"""Errors of making a folder that are still there at the next attempt."""
-
-REPLACED = ".replaced-"
-"""Marks an old folder while a new one takes its place; ``sweep`` puts it back if the new one never did."""
-TEMPORARY = ".partial-"
-"""Marks what is being written, or being removed; a leftover of a killed process is swept away by ``sweep``."""
-
-
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write a JSON file (see ``write_text``)."""
     write_text(path, json.dumps(content, indent=1, allow_nan=False))
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file: beside its place, to disk, then into place in one step."""
+    """Write a text file: to a temporary file on disk, which then replaces ``path`` in one step."""
     with new_file(path) as file:
         file.write_text(text, encoding="utf-8")
 
 
 def check_folder(path: Path) -> None:
-    """Check that a folder can be made, with its parents, or written to where it is there; nothing is made.
+    """Check that a folder is writable, or can be created with its parents; nothing is created.
 
     Raises
     ------
     StoreError
-        If something stands in the way, with what it is.
+        If that is not so, with the reason.
     """
-    there = next(place for place in (path, *path.absolute().parents) if os.path.lexists(place))
-    if not there.is_dir():
-        raise StoreError(f"{path}: cannot be written to: {there} is no folder; choose another output")
-    if not os.access(there, os.W_OK | os.X_OK):
+    existing = next(parent for parent in (path, *path.absolute().parents) if os.path.lexists(parent))
+    if not existing.is_dir():
+        raise StoreError(f"{path}: cannot be written to: {existing} is not a folder; choose another output")
+    if not os.access(existing, os.W_OK | os.X_OK):
         raise StoreError(
-            f"{path}: cannot be written to: you may not write in {there}; choose another output, or get the right to"
+            f"{path}: cannot be written to: you have no permission to write in {existing}; choose another output, or "
+            "have the permission changed"
         )
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder with its parents, if it is not there.
+    """Create a folder with its parents, if it does not exist.
 
     Raises
     ------
     StoreError
-        If it cannot be made or written to, with the reason.
+        If it cannot be created or written to, with the reason.
     """
     check_folder(path)
     try:
@@ -100,44 +97,44 @@ def make_folder(path: Path) -> None:
     except OSError as error:
         if error.errno not in REFUSALS:
             raise
-        raise StoreError(f"{path}: cannot be made: {error.strerror}; choose another output") from error
+        raise StoreError(f"{path}: cannot be created: {error.strerror}; choose another output") from error
 
 
 @contextmanager
 def new_file(path: Path) -> Iterator[Path]:
-    """Yield a file to write: it takes the place of ``path`` when the block ends well, and is removed otherwise."""
+    """Yield a temporary file to write: it replaces ``path`` when the block ends without error, else it is removed."""
     make_folder(path.parent)
-    beside = _beside(path)
+    temporary = _temporary(path)
     try:
         with room_for(path):
-            yield beside
-            sync_file(beside)
-        beside.replace(path)
+            yield temporary
+            sync_file(temporary)
+        temporary.replace(path)
     finally:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """Yield a folder to fill: it takes the place of ``path`` when the block ends well, and is removed otherwise."""
+    """Yield a temporary folder to fill: it replaces ``path`` when the block ends without error, else it is removed."""
     make_folder(path.parent)
-    beside = _beside(path)
+    temporary = _temporary(path)
     try:
         with room_for(path):
-            beside.mkdir()
-            yield beside
-            sync_folder(beside)
-        in_place = False
-        while not in_place:  # again if another process, which writes the same, was quicker
-            old = _beside(path, REPLACED)
+            temporary.mkdir()
+            yield temporary
+            sync_folder(temporary)
+        replaced = False
+        while not replaced:  # again if another process, which writes the same, was quicker
+            old = _temporary(path, REPLACED)
             try:
                 with suppress(FileNotFoundError):
                     path.rename(old)
-                in_place = _takes_place(beside, path)
+                replaced = _rename_folder(temporary, path)
             finally:
-                _settle(old)
+                _finish_replacement(old)
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def sync_folder(path: Path) -> None:
@@ -159,7 +156,7 @@ def sync_file(path: Path) -> None:
 def sweep(root: Path) -> None:
     """Remove what killed processes left behind below ``root``; only for the one process that holds the store's lock."""
     for old in [*root.rglob(f"*{REPLACED}*")]:
-        _settle(old)
+        _finish_replacement(old)
     for pattern in (f"*{TEMPORARY}*", "*.partial"):  # ours, and zarr's own
         for left in [*root.rglob(pattern)]:
             if left.is_dir():
@@ -168,10 +165,10 @@ def sweep(root: Path) -> None:
                 left.unlink(missing_ok=True)
 
 
-def _takes_place(beside: Path, path: Path) -> bool:
-    """Move a folder into its place; False if another one is there."""
+def _rename_folder(folder: Path, path: Path) -> bool:
+    """Rename a folder to ``path``; False if a folder exists there."""
     try:
-        beside.rename(path)
+        folder.rename(path)
     except OSError as error:
         if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
             return False
@@ -179,12 +176,12 @@ def _takes_place(beside: Path, path: Path) -> bool:
     return True
 
 
-def _settle(old: Path) -> None:
-    """Remove a replaced folder, or put it back where nothing has replaced it."""
+def _finish_replacement(old: Path) -> None:
+    """Remove a replaced folder, or restore it if nothing has replaced it."""
     path = old.with_name(old.name.partition(REPLACED)[0])
-    if path.exists() or (old.exists() and not _takes_place(old, path)):
+    if path.exists() or (old.exists() and not _rename_folder(old, path)):
         shutil.rmtree(old, ignore_errors=True)
 
 
-def _beside(path: Path, mark: str = TEMPORARY) -> Path:
+def _temporary(path: Path, mark: str = TEMPORARY) -> Path:
     return path.with_name(f"{path.name}{mark}{uuid.uuid4().hex[:8]}")

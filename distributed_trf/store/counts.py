@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from distributed_trf.store.fingerprint import digest, digest_array
-from distributed_trf.store.receipts import READ, vouched_files
+from distributed_trf.store.receipts import READ, receipt_files
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.store.zarr_store import attributes, member, open_group, read, write_group
 from distributed_trf.timing import timed
@@ -116,7 +116,7 @@ def load_counts(store: StudyStore, stimuli: str, bin_width: float, session: str)
         If they were not read yet, or are damaged.
     """
     path = store.counts(stimuli, bin_width, session)
-    group = open_group(path, vouched_files(store, READ, session_key(stimuli, session), path))
+    group = open_group(path, receipt_files(store, READ, session_key(stimuli, session), path))
     attrs = attributes(group)
     train, test, further = (read(member(group, name)) for name in ("train", "test", "further"))
     train_ids, test_ids, repeats, presentations = (

@@ -1,4 +1,4 @@
-"""Making and filling the arrays of features: a driver makes them, workers write one batch of stimuli at a time."""
+"""Allocating and filling the arrays of features: a driver allocates, workers write one batch of stimuli at a time."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ from distributed_trf.timing import timed
 
 
 def allocate_feature_arrays(store: StudyStore, path: Path, layout: FeatureLayout, lose: Callable[[], None]) -> bool:
-    """Make the arrays of a network where they are missing, laid out otherwise or damaged; other layers stay beside.
+    """Allocate the arrays of a network if they are missing, damaged or of another layout; other layers are kept.
 
     Parameters
     ----------
     store, path
         The study's folder, and the network's group in it.
     layout
-        How the layers that are asked for are laid out.
+        The layout of the requested layers.
     lose
-        Called before features that are there are lost, as where they are laid out otherwise.
+        Called before stored features are lost, as when their layout differs.
 
     Returns
     -------
     bool
-        Whether they were damaged: then frames may be as well.
+        Whether metadata were damaged: then frames may be damaged as well.
     """
     record = allocation_if_any(store.root, path)
-    old = as_layout(_layout_there(path) if record is None else record.about)
+    old = as_layout(_layout_of_group(path) if record is None else record.about)
     whole = None if old is None else layout.with_layers(old)
     if whole is None:
         lose()
@@ -59,14 +59,14 @@ def allocate_feature_arrays(store: StudyStore, path: Path, layout: FeatureLayout
 
 
 def stored_layers(store: StudyStore, path: Path) -> tuple[StoredLayer, ...]:
-    """Return the layers of which a network has arrays."""
+    """Return the layers of a network that have arrays."""
     record = allocation_if_any(store.root, path)
     stored = None if record is None else as_layout(record.about)
     return () if stored is None else stored.layers
 
 
 def drop_layers(store: StudyStore, path: Path, layers: Collection[int]) -> None:
-    """Remove layers of a network, arrays last."""
+    """Remove layers of a network: first from the layout, then their arrays."""
     stored = as_layout(read_allocation(store.root, path).about)
     assert stored is not None
     left = tuple(layer for layer in stored.layers if layer.id not in layers)
@@ -76,7 +76,7 @@ def drop_layers(store: StudyStore, path: Path, layers: Collection[int]) -> None:
 
 
 def create_features(path: Path, layout: FeatureLayout) -> dict[str, str]:
-    """Make the empty arrays of a network, in place of what was there; digests of their files."""
+    """Create the empty arrays of a network, replacing earlier ones; return the digests of their files."""
     with new_folder(path) as folder:
         _make(folder, layout)
         return digest_files(folder)
@@ -92,8 +92,8 @@ def _make(folder: Path, layout: FeatureLayout) -> None:
         _create(group, layout, layer)
 
 
-def _layout_there(path: Path) -> Any:
-    """Return what a group says of its layout, whether that is what was written or not; None if it says nothing."""
+def _layout_of_group(path: Path) -> Any:
+    """Return the layout in a group's own attributes, which may be damaged; None if there is none."""
     try:
         return json.loads((path / "zarr.json").read_bytes())["attributes"]["layout"]
     except (OSError, ValueError, KeyError, TypeError):
@@ -106,13 +106,18 @@ def write_batch(
 ) -> dict[str, str]:
     """Write one batch: for each layer id the frames of the batch's stimuli, each of shape (frames, width).
 
-    Each layer is one whole chunk written in one step, and is on disk when this returns. Digests of the chunks are
-    returned; ``files`` are those of the metadata, against which it is checked.
+    Each layer is one whole chunk, written in one step, and is on disk when this returns. ``files`` holds the digests
+    of the metadata, which is checked against them.
+
+    Returns
+    -------
+    dict
+        Digest of each chunk, by its path in the group.
 
     Raises
     ------
     StoreError
-        If the disk is full. Layers before are in store then, and nothing of this one.
+        If the disk is full. Earlier layers of the batch are then stored, and nothing of this one.
     """
     group, written = open_group(path, files, mode="r+"), {}
     for layer, stimuli in features.items():
@@ -145,6 +150,6 @@ def _create(group: zarr.Group, layout: FeatureLayout, layer: StoredLayer) -> Non
 
 
 def _attrs(layout: FeatureLayout) -> dict[str, Any]:
-    """Return the layout as zarr's JSON gives it back."""
+    """Return the layout as zarr's JSON returns it."""
     attrs: dict[str, Any] = json.loads(json.dumps({"layout": asdict(layout)}))
     return attrs

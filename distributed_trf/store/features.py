@@ -1,9 +1,9 @@
 """Features on disk: one array per layer along concatenated time, one chunk per batch of stimuli.
 
-Any reader of zarr finds its way without this package. A network's group has an array of shape (rows, features) for each
-layer, named by the layer's id. Attribute ``layout`` of the group holds what ``FeatureLayout`` does. Attributes of each
-array say where the ``stimuli`` listed there lie: stimulus ``k`` is the ``row_count[k]`` rows from ``first_row[k]`` on.
-Rows between stimuli are padding, and NaN.
+Any reader of zarr can use them without this package. A network's group has an array of shape (rows, features) for each
+layer, named by the layer's id. Attribute ``layout`` of the group holds the fields of ``FeatureLayout``. The attributes
+of each array locate the ``stimuli`` of the layout: stimulus ``k`` is the ``row_count[k]`` rows from ``first_row[k]``
+on. Rows between stimuli are padding, and NaN.
 """
 
 from __future__ import annotations
@@ -18,9 +18,7 @@ import numpy as np
 import xarray as xr
 
 from distributed_trf.errors import DamagedError, StoreError
-from distributed_trf.store.allocation import (
-    read_allocation,
-)
+from distributed_trf.store.allocation import read_allocation
 from distributed_trf.store.receipts import EXTRACT, receipts
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.store.zarr_store import REMEDY, attributes, member, open_group, read
@@ -28,22 +26,22 @@ from distributed_trf.store.zarr_store import REMEDY, attributes, member, open_gr
 
 @dataclass(frozen=True)
 class StoredLayer:
-    """One layer of a network and what it holds of each stimulus."""
+    """One layer of a network, and its number of frames for each stimulus."""
 
     id: int
     name: str
     type: str
     rate: float
-    """Frames per second that the network gives."""
+    """Frames per second of the network's output."""
     width: int
     """Features per frame."""
     native: tuple[int, ...]
-    """Frames that the network gives of each stimulus, leading silence included."""
+    """Frames of the network's output for each stimulus, leading silence included."""
     frames: tuple[int, ...]
-    """Frames in store of each stimulus: as many, or fewer that span the same time."""
+    """Stored frames of each stimulus: as many, or fewer that span the same time."""
 
     def stored_rate(self, stimulus: int) -> float:
-        """Frames per second in store of a stimulus."""
+        """Stored frames per second of a stimulus."""
         return self.rate * self.frames[stimulus] / max(self.native[stimulus], 1)
 
 
@@ -61,7 +59,7 @@ class FeatureLayout:
     """Seconds of silence before each sound."""
 
     def with_layers(self, stored: FeatureLayout) -> FeatureLayout | None:
-        """Return the layout with the layers of another one beside its own; None where they are laid out otherwise."""
+        """Return the layout with the layers of a stored one added; None if the two layouts differ in anything else."""
         layers = {layer.id: layer for layer in stored.layers} | {layer.id: layer for layer in self.layers}
         whole = replace(self, layers=tuple(layers[k] for k in sorted(layers)))
         same = whole == replace(stored, layers=whole.layers) and set(stored.layers) <= set(whole.layers)
@@ -75,7 +73,7 @@ class FeatureLayout:
 
     @cached_property
     def _slots(self) -> dict[int, int]:
-        """What ``slot`` has found, by the layer's id: whoever counts all batches asks for each of them."""
+        """Results of ``slot`` by layer id: counting all batches calls it for each batch."""
         return {}
 
     def first_rows(self, layer: StoredLayer) -> list[int]:
@@ -96,16 +94,16 @@ class FeatureLayout:
 
 
 def as_layout(stored: Any) -> FeatureLayout | None:
-    """Return a layout from what JSON gives back of it; None if that is none."""
+    """Return a layout from its JSON values; None if they describe no layout."""
     try:
-        of = _tuples(stored)
-        return FeatureLayout(**{**of, "layers": tuple(StoredLayer(**_tuples(layer)) for layer in of["layers"])})
+        values = _tuples(stored)
+        return FeatureLayout(**{**values, "layers": tuple(StoredLayer(**_tuples(layer)) for layer in values["layers"])})
     except (TypeError, AttributeError, KeyError):
         return None
 
 
 def _tuples(stored: dict[str, Any]) -> dict[str, Any]:
-    """Return what JSON gives back with the tuples that it makes lists of."""
+    """Return JSON values with tuples instead of the lists that JSON makes of them."""
     return {name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()}
 
 
@@ -117,12 +115,12 @@ class NetworkFeatures:
     path
         Its zarr group in the study's folder.
     files
-        Digests of what is read, as ``feature_files`` gives them.
+        Digests of the files that are read, from ``feature_files``.
 
     Raises
     ------
     DamagedError
-        If the layout is damaged; reading frames that are damaged raises it as well.
+        If the layout is damaged; reading damaged frames raises it as well.
     """
 
     def __init__(self, path: Path, files: Mapping[str, str] | None = None) -> None:
@@ -134,7 +132,7 @@ class NetworkFeatures:
 
     @property
     def layers(self) -> tuple[StoredLayer, ...]:
-        """The layers in store."""
+        """The stored layers."""
         return self.layout.layers
 
     def layer(self, layer: int) -> StoredLayer:
@@ -142,7 +140,8 @@ class NetworkFeatures:
         for candidate in self.layers:
             if candidate.id == layer:
                 return candidate
-        raise StoreError(f"{self.path}: no layer {layer}; stored are {', '.join(str(x.id) for x in self.layers)}")
+        stored = ", ".join(str(candidate.id) for candidate in self.layers)
+        raise StoreError(f"{self.path}: no layer {layer}; the stored layers are {stored}")
 
     def frames(self, layer: int, stimulus: str) -> np.ndarray:
         """Read one stimulus of one layer, float32 of shape (frames, features).
@@ -150,11 +149,11 @@ class NetworkFeatures:
         Raises
         ------
         StoreError
-            If the stimulus is unknown, was not extracted yet or is damaged.
+            If the stimulus is unknown, not extracted yet or damaged.
         """
         spec = self.layer(layer)
         if stimulus not in self.layout.stimuli:
-            raise StoreError(f"{self.path}: no stimulus {stimulus!r}; there are {len(self.layout.stimuli)} in store")
+            raise StoreError(f"{self.path}: no stimulus {stimulus!r} among the {len(self.layout.stimuli)} stored ones")
         index = self.layout.stimuli.index(stimulus)
         start = self.layout.first_rows(spec)[index]
         frames = read(member(self._group, str(layer)), slice(start, start + spec.frames[index]))
@@ -178,7 +177,7 @@ class NetworkFeatures:
         Raises
         ------
         StoreError
-            If the layer is unknown, or a stimulus was not extracted yet or is damaged.
+            If the layer is unknown, or a stimulus is not extracted yet or damaged.
         """
         spec, array = self.layer(layer), member(self._group, str(layer))
         first, last = self.layout.batch_borders[batch]
@@ -189,11 +188,11 @@ class NetworkFeatures:
         return rows
 
     def _checked(self, frames: np.ndarray, layer: int, stimulus: str) -> np.ndarray:
-        # Extraction refuses NaN, so NaN means that nothing was written here.
+        # Extraction never writes NaN, so NaN means that nothing was written here.
         if np.isnan(frames).any():
             raise DamagedError(
-                f"{self.path}: stimulus {stimulus!r} of layer {layer} is not in store; run the study (if it has run: "
-                f"{REMEDY})",
+                f"{self.path}: stimulus {stimulus!r} of layer {layer} is not stored; run the study (if it has already "
+                f"run: {REMEDY})",
                 self.path / str(layer),
             )
         return frames
@@ -204,8 +203,8 @@ class NetworkFeatures:
         Returns
         -------
         xarray.DataArray
-            Dims (frame, feature); ``time`` in seconds from sound onset is negative in the leading silence; in ``attrs``
-            the rate in hertz of these frames, and as ``native_rate`` that at which the network gives them.
+            Dims (frame, feature); ``time`` in seconds from sound onset is negative in the leading silence. ``attrs``
+            holds the ``rate`` in hertz of these frames, and the ``native_rate`` of the network's own output.
         """
         spec = self.layer(layer)
         frames = self.frames(layer, stimulus)
@@ -227,12 +226,12 @@ class NetworkFeatures:
 
 
 def feature_files(store: StudyStore, stimuli: str, network: str, weights: str) -> dict[str, str]:
-    """Return the digests of the files of a network's features that were extracted, and of their layout.
+    """Return the digests of the files of a network's extracted features, and of their layout.
 
     Raises
     ------
     DamagedError
-        If a record or receipt that has them is damaged.
+        If a record or receipt that holds them is damaged.
     """
     path = store.features(stimuli, network, weights)
     files, group = dict(read_allocation(store.root, path).files), store.name(path)
@@ -248,13 +247,13 @@ class Features:
         self._store, self._paths = store, store.all_features()
 
     def keys(self) -> list[tuple[str, str, str]]:
-        """List (stimuli, network, weights) of all that is in store."""
+        """List (stimuli, network, weights) of all stored features."""
         return list(self._paths)
 
     def __getitem__(self, key: tuple[str, str, str]) -> NetworkFeatures:
         if key not in self._paths:
-            known = "; ".join(", ".join(k) for k in self._paths) or "nothing yet"
-            raise StoreError(f"no features of {', '.join(key)}; in store: {known}")
+            stored = "; ".join(", ".join(k) for k in self._paths) or "nothing yet"
+            raise StoreError(f"no features of {', '.join(key)}; stored: {stored}")
         return NetworkFeatures(self._paths[key], feature_files(self._store, *key))
 
     def sel(
@@ -277,7 +276,7 @@ def open_features(path: str | Path) -> Features:
     Raises
     ------
     StoreError
-        If there is no study there.
+        If the folder holds no study.
 
     Examples
     --------

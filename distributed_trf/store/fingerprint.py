@@ -1,4 +1,4 @@
-"""What a result depends on, as short hashes."""
+"""Fingerprints: short hashes of everything that a result depends on."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ DIGITS = 16
 
 
 def digest(content: Any) -> str:
-    """Hash anything JSON can hold; equal content gives equal digests on every machine."""
+    """Hash any JSON values; equal content gives equal digests on every machine."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return digest_bytes(text.encode())
 
 
 def fingerprint(parts: Mapping[str, Any]) -> dict[str, str]:
-    """Hash each named part, so that a changed one can be named; ``digest`` of the whole identifies it."""
+    """Hash each named part, so that a changed part can be named; ``digest`` of the whole identifies the result."""
     return {name: digest(part) for name, part in parts.items()}
 
 
@@ -46,7 +46,7 @@ def digest_file(path: Path) -> str:
 
 
 def file_stamps(files: Iterable[Path]) -> list[list[Any]]:
-    """Name, size and time of change of each file: enough to notice an edit without reading gigabytes."""
+    """Return name, size and time of change of each file: enough to notice an edit without reading gigabytes."""
     stamps = []
     for file in sorted(files):
         stat = file.stat()
@@ -55,11 +55,11 @@ def file_stamps(files: Iterable[Path]) -> list[list[Any]]:
 
 
 def library_versions(*names: str) -> dict[str, str]:
-    """Major and minor version of each library: bug-fix releases do not make results stale."""
+    """Return major and minor version of each library: bug-fix releases do not make results stale."""
     return {name: ".".join(_version(name).split(".")[:2]) for name in names}
 
 
 @cache
 def _version(name: str) -> str:
-    """Look up a version once in a process: each look parses the library's metadata, milliseconds for every item."""
+    """Look up a version once in a process: each look-up parses the library's metadata, milliseconds for every item."""
     return version(name)

@@ -1,9 +1,8 @@
-"""Locks on files, which the kernel lets go of when a process ends, however it ends: no clock decides anything.
+"""Claims: which process runs which work item.
 
-Claims: which process is at which work item.
-
-A claim is a lock on a small file that names its holder. The kernel lets go of it when the process ends, so that what a
-dead process left is no claim, whatever the clocks of machines say; the file then tells who ended at the item.
+A claim is a lock on a small file that names its holder. The kernel releases the lock when the process ends, however it
+ends, so a dead process holds no claim, and no clock decides anything. The file then names the process that ended while
+it ran the item.
 """
 
 from __future__ import annotations
@@ -29,23 +28,23 @@ NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL)
 
 
 def lock(file: IO[str], path: Path, *, shared: bool = False, wait: bool = False) -> bool:
-    """Lock an open file; it is free again when the file is closed.
+    """Lock an open file; closing the file releases the lock.
 
     Parameters
     ----------
     file
-        Open for writing; for reading is enough if ``shared``.
+        Open for writing; reading is enough if ``shared``.
     path
         Its path, for messages.
     shared
-        Whether others may hold it shared at the same time.
+        Whether other processes may hold a shared lock at the same time.
     wait
-        Whether to wait until those that hold it let go.
+        Whether to wait until the other holders release it.
 
     Returns
     -------
     bool
-        False if others hold it.
+        False if another process holds the lock.
 
     Raises
     ------
@@ -61,9 +60,9 @@ def lock(file: IO[str], path: Path, *, shared: bool = False, wait: bool = False)
         if error.errno not in NO_LOCKS:
             raise
         raise StoreError(
-            f"{path}: the file system has no locks ({error.strerror}), without which two runs could write over each "
-            "other; have it mounted with them (Lustre: option flock; NFS: not nolock, and its lock service running), "
-            "or choose another output folder"
+            f"{path}: the file system has no locks ({error.strerror}). Without them two runs could overwrite each "
+            "other's files. Have it mounted with locks (Lustre: option flock; NFS: not nolock, and its lock service "
+            "running), or choose another output folder"
         ) from error
     return True
 
@@ -75,13 +74,13 @@ class Holder:
     host: str = "an unknown machine"
     process: int = 0
     since: str = "an unknown time"
-    """By the clock of its machine; only told, never compared."""
+    """By the clock of its machine; shown in messages, never compared."""
     digest: str = ""
-    """Of what the item depends on, as its process knew it."""
+    """Digest of the item's fingerprint in that process."""
     hung: int = 0
-    """How many processes before it were ended for taking too long."""
+    """Number of earlier processes that were ended at this item because they took too long."""
     stacks: str = field(default="", compare=False)
-    """Where the process was when it was ended for taking too long."""
+    """Stacks of the process when it was ended because it took too long."""
 
     def __str__(self) -> str:
         return f"process {self.process} on {self.host} since {self.since}"
@@ -89,19 +88,19 @@ class Holder:
 
 @dataclass(frozen=True)
 class Claim:
-    """What came of claiming an item."""
+    """The result of claiming an item."""
 
     file: IO[str] | None
-    """Locked and open for writing; None if another process has the item."""
+    """Locked and open for writing; None if another process runs the item."""
     holder: Holder
-    """Who has the item now: this process, or the other one."""
+    """Who runs the item now: this process, or the other one."""
     left: Holder | None = None
-    """Whose process ended at the item without finishing it."""
+    """The process that ended while it ran the item, without finishing it."""
 
 
 @contextmanager
 def claim(store: StudyStore, stage: str, key: str, *, digest: str = "") -> Iterator[Claim]:
-    """Claim an item for as long as the block runs, if no other process has it; this does not wait.
+    """Claim an item while the block runs, if no other process runs it; this does not wait.
 
     Raises
     ------
@@ -130,41 +129,41 @@ def claim(store: StudyStore, stage: str, key: str, *, digest: str = "") -> Itera
 
 
 def holders(store: StudyStore) -> dict[tuple[str, str], Holder]:
-    """Find the items that processes are at, by stage and key."""
-    found = {}
+    """Return who holds each claimed item, by stage and key."""
+    held = {}
     for path in sorted(store.claims.glob("*/*")):
         if _is_held(path):
-            found[path.parent.name, path.name] = _named(path) or Holder()
-    return found
+            held[path.parent.name, path.name] = _named(path) or Holder()
+    return held
 
 
 def is_claimed(store: StudyStore, stage: str, key: str) -> bool:
-    """Tell whether a process is at an item."""
+    """Tell whether a process runs an item."""
     return _is_held(store.claims / stage / key)
 
 
-def forget_dead(store: StudyStore) -> None:
-    """Remove the files that dead processes left; only for the one process that holds the store's lock."""
+def remove_dead_claims(store: StudyStore) -> None:
+    """Remove the claim files of dead processes; only for the one process that holds the store's lock."""
     for path in store.claims.glob("*/*"):
         if not _is_held(path):
             path.unlink(missing_ok=True)
 
 
 def _locked(path: Path) -> IO[str] | None:
-    """Open and lock a file, made where it is missing; None if another process has it."""
+    """Open and lock a file, creating it if it is missing; None if another process holds the lock."""
     path.parent.mkdir(parents=True, exist_ok=True)
     tries = 2
     while tries:
         with room_for(path):
             file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+", encoding="utf-8")
         if not lock(file, path):
-            # It may be someone who only looks whether it is held, for a moment.
+            # Another process may hold it only for a moment, to test whether it is held.
             file.close()
             tries -= 1
             time.sleep(0.02 * tries)
         elif _is_at(file, path):
             return file
-        else:  # its holder removed it after this process opened it: the lock is on a file that no one else will find
+        else:  # its holder removed it after this process opened it: no other process can open this file any more
             file.close()
     return None
 
@@ -192,7 +191,7 @@ def _named(path: Path) -> Holder | None:
 
 
 def _parse(text: str) -> Holder | None:
-    """Return who wrote a file, with the stacks that its process left below; None if that cannot be told."""
+    """Return the holder that a file names, with the stacks below its first line; None if the file is unreadable."""
     first, _, stacks = text.partition("\n")
     try:
         return Holder(**{**json.loads(first), "stacks": stacks})

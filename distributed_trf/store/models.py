@@ -14,14 +14,14 @@ import zarr
 from distributed_trf import names
 from distributed_trf.errors import DataError, StoreError
 from distributed_trf.store.atomic import new_folder
-from distributed_trf.store.result_grid import Place
-from distributed_trf.store.results import asked_grid
+from distributed_trf.store.result_grid import Cell
+from distributed_trf.store.results import requested_grid
 from distributed_trf.store.stored_model import (
     FORMAT,
     FORMAT_VERSION,
     LAG,
-    OF_UNITS,
     STIMULUS,
+    UNIT_ARRAYS,
     VARIABLES,
     StoredModel,
     units_per_chunk,
@@ -31,7 +31,7 @@ from distributed_trf.store.zarr_store import WRITE_ALL, codecs, digest_files
 
 def write_model(
     path: Path,
-    place: Place,
+    cell: Cell,
     *,
     weights: np.ndarray,
     intercept: np.ndarray,
@@ -43,13 +43,13 @@ def write_model(
     bins: Mapping[str, int],
     settings: Mapping[str, Any],
 ) -> dict[str, str]:
-    """Write the model of one fit in place of what was there; it appears whole or not at all.
+    """Write the model of one fit. It replaces an earlier one, and appears whole or not at all.
 
     Parameters
     ----------
     path
-        Where it belongs: ``StudyStore.model(*place)``.
-    place
+        ``StudyStore.model(*cell)``.
+    cell
         Stimulus set, network, weights, layer and bin width in ms of the fit.
     weights
         Of raw features, shape (d, U), column ``lag_index * F + feature``; NaN for a unit that was not fitted.
@@ -82,7 +82,7 @@ def write_model(
     n_lags, n_units = len(lags_seconds), len(units["session"])
     n_features = columns["weights"].shape[0] // n_lags
     labels = {name: _text(units[name]) for name in ("session", "channel")}
-    _check_shapes(place, columns | labels, n_features, n_lags, n_units)
+    _check_shapes(cell, columns | labels, n_features, n_lags, n_units)
     arrays = {
         "coef": columns["weights"].reshape(n_lags, n_features, n_units).transpose(2, 1, 0),
         "intercept": columns["intercept"],
@@ -97,7 +97,7 @@ def write_model(
     attrs = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
-        "place": dict(zip(names.GRID, place, strict=True)),
+        "place": dict(zip(names.GRID, cell, strict=True)),
         "settings": json.loads(json.dumps(dict(settings), allow_nan=False)),
         "versions": {name: version(name) for name in ("distributed_trf", "numpy", "scipy", "zarr")},
     }
@@ -107,7 +107,7 @@ def write_model(
         for name, array in arrays.items():
             dims, variable = VARIABLES[name]
             first = units_per_chunk(text["session"], array[0].nbytes) if name == "coef" else array.shape[0]
-            coords = {"coordinates": "session channel"} if name in OF_UNITS else {}
+            coords = {"coordinates": "session channel"} if name in UNIT_ARRAYS else {}
             group.create_array(
                 name,
                 data=array,
@@ -121,32 +121,32 @@ def write_model(
 
 
 def open_model(path: Path, files: Mapping[str, str] | None = None) -> StoredModel:
-    """Open the model of one fit, of whose files these are the digests.
+    """Open the model of one fit; ``files`` holds the digests of its files.
 
     Raises
     ------
     StoreError
-        If there is none, or it is damaged or of another format version.
+        If no model is stored there, or it is damaged or of another format version.
     """
     if not path.is_dir() and not files:
-        raise StoreError(f"{path}: no model is in store here; set save_models: true in the study and run it again")
+        raise StoreError(f"{path}: no model is stored here; set save_models: true in the study and run it again")
     return StoredModel(path, files)
 
 
 def unit_labels(results: Path) -> dict[str, list[str]]:
-    """Return ``session`` and ``channel`` of each unit that a study asks for."""
-    units = asked_grid(results).units
+    """Return ``session`` and ``channel`` of each unit that a study requests."""
+    units = requested_grid(results).units
     return {name: list(units[name]) for name in ("session", "channel")}
 
 
-def _check_shapes(place: Place, arrays: dict[str, np.ndarray], n_features: int, n_lags: int, n_units: int) -> None:
+def _check_shapes(cell: Cell, arrays: dict[str, np.ndarray], n_features: int, n_lags: int, n_units: int) -> None:
     lagged = (n_features * n_lags,)
     shapes = {"weights": (*lagged, n_units), "x_mean": lagged, "x_scale": lagged}
     for name, array in arrays.items():
         expected = shapes.get(name, (n_units,))
         if array.shape != expected:
             raise DataError(
-                f"model of {', '.join(map(str, place))}: {name} has shape {array.shape}, expected {expected} for "
+                f"model of {', '.join(map(str, cell))}: {name} has shape {array.shape}, expected {expected} for "
                 f"{n_features} features, {n_lags} lags and {n_units} units"
             )
 

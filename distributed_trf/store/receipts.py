@@ -1,8 +1,7 @@
-"""Small JSON files that carry a digest of themselves and of their place: one that was changed, or moved, is known.
+"""Receipts: a work item is done when its receipt exists, and only then.
 
-Receipts: a work item is done when its receipt is there, and only then.
-
-A receipt vouches for all that its item wrote: it holds a digest of each file.
+A receipt holds a digest of each file that its item wrote, so these files can be verified. It is a record: a small JSON
+file with a digest of its own content and path, so a changed or moved record is recognised as damaged.
 """
 
 from __future__ import annotations
@@ -19,6 +18,14 @@ from distributed_trf.store.fingerprint import digest, digest_bytes
 from distributed_trf.store.study_store import StudyStore
 
 FIELD = "digest"
+PART = ": "
+"""In the names of parts of an item's output that have a fingerprint of their own, such as ``layer: 3``. Parts are added
+to those that exist; existing parts stay when a study does not request them any more."""
+READ, ASSESS, EXTRACT, FIT, ANALYSE = "read", "assess", "extract", "fit", "analyse"
+"""Stages; each has a folder of receipts."""
+SPIKES = "spikes"
+"""Receipts of spikes, which are kept when a session is binned again."""
+REMEDY = "`dtrf run STUDY` does its item again"
 
 
 def write_record(path: Path, root: Path, content: Mapping[str, Any]) -> None:
@@ -33,12 +40,12 @@ def record_text(path: Path, root: Path, content: Mapping[str, Any]) -> str:
 
 
 def read_record(path: Path, root: Path, remedy: str) -> dict[str, Any] | None:
-    """Read a record; None if there is none.
+    """Read a record; None if it does not exist.
 
     Raises
     ------
     DamagedError
-        If it is not what was written here, with what to do.
+        If its content is not what was written, with the remedy.
     """
     try:
         text = path.read_bytes().decode()
@@ -62,107 +69,97 @@ def _digest(path: Path, root: Path, text: str) -> str:
     return digest_bytes(f"{path.relative_to(root).as_posix()}\n{text}".encode())
 
 
-PART = ": "
-"""In the name of what only a part of an item's output depends on, such as ``layer: 3``; the part's digest is known by
-what follows. Parts are added to those that are there, which stay when a study does not ask for them any more."""
-READ, ASSESS, EXTRACT, FIT, ANALYSE = "read", "assess", "extract", "fit", "analyse"
-"""Stages, each with a folder of receipts."""
-SPIKES = "spikes"
-"""Receipts of spikes, which are kept where a session is binned anew."""
-REMEDY = "`dtrf run STUDY` does its item again"
-
-
 @dataclass(frozen=True)
 class Receipt:
-    """What is known of a work item that was done."""
+    """The record of a work item that is done."""
 
     fingerprint: dict[str, str]
-    """Digest of each thing the item depends on."""
+    """Digest of each input that the item depends on."""
     details: dict[str, Any]
-    """What was found, as JSON; the kind of the item says what that is."""
+    """The results of the item as JSON; their fields depend on the kind of item."""
 
     @property
     def files(self) -> dict[str, dict[str, str]]:
         """Digest of each file that the item wrote, by group of arrays and by path in the group.
 
-        Two digests with a space between them are of a file that was about to be replaced.
+        Two digests with a space between them belong to a file that was about to be replaced.
         """
-        found: dict[str, dict[str, str]] = self.details.get("files", {})
-        return found
+        files: dict[str, dict[str, str]] = self.details.get("files", {})
+        return files
 
     @property
     def digests(self) -> dict[str, str]:
-        """Digest of the content of each part that the item made, by what follows ``PART`` in its name."""
-        found: dict[str, str] = self.details["digests"]
-        return found
+        """Digest of the content of each part, by the text after ``PART`` in its name."""
+        digests: dict[str, str] = self.details["digests"]
+        return digests
 
     @property
     def digest(self) -> str:
-        """One hash of all that the item depends on."""
+        """One hash of the whole fingerprint."""
         return digest(self.fingerprint)
 
     def changed(self, expected: dict[str, str]) -> list[str]:
-        """Name the things that are not as they were; parts that are made and not asked for now do not count."""
+        """Name the inputs that have changed; parts that exist and are not requested now do not count."""
         names = sorted({*expected, *(name for name in self.fingerprint if PART not in name)})
         return [name for name in names if expected.get(name) != self.fingerprint.get(name)]
 
     def covers(self, expected: dict[str, str]) -> bool:
-        """Tell whether it vouches for all that is expected, and perhaps for other parts beside."""
+        """Tell whether the receipt covers everything that is expected; it may hold further parts."""
         return not self.changed(expected)
 
     def lacks(self, expected: dict[str, str]) -> list[str]:
-        """Name the parts that are still to be made, where all the rest is as expected; none where it is not."""
+        """Name the missing parts if everything else is as expected; otherwise return an empty list."""
         changed = self.changed(expected)
         new = [name for name in changed if PART in name and name not in self.fingerprint]
         return new if new == changed else []
 
     def with_parts(self, new: Receipt) -> Receipt:
-        """Return a receipt for parts that were made before, and for others of the same item that were made now."""
+        """Return a receipt for the parts of this one and the new parts of the same item."""
         digests = {**self.digests, **new.digests}
         files = {g: {**self.files.get(g, {}), **new.files.get(g, {})} for g in {**self.files, **new.files}}
         return Receipt({**self.fingerprint, **new.fingerprint}, {**new.details, "digests": digests, "files": files})
 
     def with_files(self, files: dict[str, dict[str, str]]) -> Receipt:
-        """Return the same receipt, for files of other content."""
+        """Return the same receipt with other digests of files."""
         return replace(self, details={**self.details, "files": files})
 
     def only(self, parts: Collection[str]) -> Receipt:
-        """Return a receipt for some parts alone, given what follows ``PART`` in their names; others have no parts."""
+        """Return a receipt for some parts only, each given by the text after ``PART`` in its name."""
         left = {name: d for name, d in self.fingerprint.items() if PART not in name or name.split(PART)[1] in parts}
         if left == self.fingerprint:
             return self
-        digests = {part: found for part, found in self.digests.items() if part in parts}
+        digests = {part: digest for part, digest in self.digests.items() if part in parts}
         files = {
-            group: {key: digest for key, digest in of.items() if _part(group, key) in {None, *parts}}
-            for group, of in self.files.items()
+            group: {key: digest for key, digest in members.items() if _part(group, key) in {None, *parts}}
+            for group, members in self.files.items()
         }
-        files = {group: of for group, of in files.items() if of}
+        files = {group: members for group, members in files.items() if members}
         return Receipt(left, {**self.details, "digests": digests, "files": files})
 
 
 @dataclass(frozen=True)
 class Failure:
-    """What is known of a work item that failed for good."""
+    """The record of a work item that failed for good."""
 
     fingerprint: dict[str, str]
-    """Digest of each thing the item depends on."""
+    """Digest of each input that the item depends on."""
     message: str
     """Why it failed."""
     run: str = ""
     """Name of the run's folder."""
     damaged: str | None = None
-    """Path of what is damaged, where that is why."""
+    """Path of the damaged file or array, if that is the reason."""
 
 
 def read_receipt(store: StudyStore, stage: str, key: str) -> Receipt | None:
-    """Return the receipt of an item, or None if it has none; a damaged file is no receipt."""
+    """Return the receipt of an item, or None if it has none or a damaged one."""
     try:
-        return whole_receipt(store, stage, key)
+        return read_intact_receipt(store, stage, key)
     except DamagedError:
         return None
 
 
-def whole_receipt(store: StudyStore, stage: str, key: str) -> Receipt | None:
+def read_intact_receipt(store: StudyStore, stage: str, key: str) -> Receipt | None:
     """Return the receipt of an item, or None if it has none.
 
     Raises
@@ -174,21 +171,21 @@ def whole_receipt(store: StudyStore, stage: str, key: str) -> Receipt | None:
 
 
 def has_receipt(store: StudyStore, stage: str, key: str) -> bool:
-    """Tell whether an item has a receipt, be it damaged or not."""
+    """Tell whether an item has a receipt, damaged or not."""
     return _path(store, stage, key).exists()
 
 
-def vouched_files(store: StudyStore, stage: str, key: str, path: Path) -> dict[str, str]:
-    """Return the digests of the files of a group, by path in it, that the receipt of an item has.
+def receipt_files(store: StudyStore, stage: str, key: str, path: Path) -> dict[str, str]:
+    """Return the digests of a group's files, by path in the group, from the receipt of an item.
 
     Raises
     ------
     StoreError
-        If the item has no receipt, or one without them.
+        If the item has no receipt, or its receipt does not list the group.
     DamagedError
-        If it is damaged.
+        If the receipt is damaged.
     """
-    receipt = whole_receipt(store, stage, key)
+    receipt = read_intact_receipt(store, stage, key)
     files = None if receipt is None else receipt.files.get(store.name(path))
     if files is None:
         raise StoreError(f"{path}: {stage} {key} is not done; run the study: dtrf run STUDY")
@@ -196,12 +193,12 @@ def vouched_files(store: StudyStore, stage: str, key: str, path: Path) -> dict[s
 
 
 def receipts(store: StudyStore, stage: str, start: str = "") -> Iterator[tuple[str, Receipt]]:
-    """Read the receipts of a stage, with their keys, which begin with ``start``.
+    """Yield key and receipt of each item of a stage whose key begins with ``start``.
 
     Raises
     ------
     DamagedError
-        If one is damaged.
+        If a receipt is damaged.
     """
     for path in sorted((store.receipts / stage).glob("*.json")):
         receipt = _read(store, path) if path.stem.startswith(start) else None
@@ -209,7 +206,7 @@ def receipts(store: StudyStore, stage: str, start: str = "") -> Iterator[tuple[s
             yield path.stem, receipt
 
 
-def written_by(store: StudyStore, stage: str, start: str = "") -> dict[Path, dict[str, str]]:
+def written_groups(store: StudyStore, stage: str, start: str = "") -> dict[Path, dict[str, str]]:
     """Return the groups that items of a stage wrote, each with the digests of its files.
 
     Raises
@@ -225,30 +222,31 @@ def written_by(store: StudyStore, stage: str, start: str = "") -> dict[Path, dic
 
 
 def write_receipt(store: StudyStore, stage: str, key: str, receipt: Receipt) -> None:
-    """Say that an item is done; the last thing that its task does. An earlier failure is forgotten."""
+    """Record that an item is done: the last step of its task. The record of an earlier failure is removed."""
     _write(store, _path(store, stage, key), receipt)
     (store.failures / stage / f"{key}.json").unlink(missing_ok=True)
 
 
 def revoke_receipt(store: StudyStore, stage: str, key: str) -> None:
-    """Take back a receipt before anything that it vouches for is overwritten."""
+    """Remove a receipt before any file that it lists is overwritten."""
     _path(store, stage, key).unlink(missing_ok=True)
 
 
 def read_failure(store: StudyStore, stage: str, key: str) -> Failure | None:
-    """Return why an item failed, or None if it did not; a damaged file tells nothing."""
+    """Return why an item failed, or None if it did not; a damaged record counts as none."""
     try:
         receipt = _read(store, store.failures / stage / f"{key}.json")
     except DamagedError:
         return None
     if receipt is None:
         return None
-    said = receipt.details
-    return Failure(receipt.fingerprint, str(said.get("message", "")), said.get("run", ""), said.get("damaged"))
+    details = receipt.details
+    message = str(details.get("message", ""))
+    return Failure(receipt.fingerprint, message, details.get("run", ""), details.get("damaged"))
 
 
 def write_failure(store: StudyStore, stage: str, key: str, failure: Failure) -> None:
-    """Remember why an item failed for good."""
+    """Record why an item failed for good."""
     damaged = {} if failure.damaged is None else {"damaged": failure.damaged}
     details = {"message": failure.message, "run": failure.run, **damaged}
     _write(store, store.failures / stage / f"{key}.json", Receipt(failure.fingerprint, details))
@@ -259,8 +257,8 @@ def _path(store: StudyStore, stage: str, key: str) -> Path:
 
 
 def _read(store: StudyStore, path: Path) -> Receipt | None:
-    found = read_record(path, store.root, REMEDY)
-    return None if found is None else Receipt(found["fingerprint"], found["details"])
+    record = read_record(path, store.root, REMEDY)
+    return None if record is None else Receipt(record["fingerprint"], record["details"])
 
 
 def _write(store: StudyStore, path: Path, receipt: Receipt) -> None:
@@ -268,8 +266,8 @@ def _write(store: StudyStore, path: Path, receipt: Receipt) -> None:
 
 
 def _part(group: str, key: str) -> str | None:
-    """Return which part of its item's output a file belongs to; None if to all of it."""
-    kind, *place = group.split("/")
+    """Return the part of its item's output that a file belongs to; None if it belongs to all parts."""
+    kind, *folders = group.split("/")
     if kind == "features":
         return key.split("/")[0]
-    return place[1].removesuffix("ms") if kind == "counts" else None
+    return folders[1].removesuffix("ms") if kind == "counts" else None

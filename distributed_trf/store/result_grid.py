@@ -1,4 +1,4 @@
-"""Axes of the results: where each fit lies among them."""
+"""The grid of results: its axes, and the cell of each fit."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ import xarray as xr
 
 from distributed_trf import names
 
-Place = tuple[str, str, str, int, float]
-"""Where a fit lies: stimulus set, network, weights, layer, bin width in ms."""
+Cell = tuple[str, str, str, int, float]
+"""The coordinates of a fit: stimulus set, network, weights, layer, bin width in ms."""
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Axes of the results: every combination has a place, though not every combination is fitted."""
+    """Axes of the results: every combination of labels is a cell, though not every cell is fitted."""
 
     axes: dict[str, tuple[Any, ...]]
     """Labels along each of ``names.GRID``."""
     units: dict[str, tuple[Any, ...]]
-    """Per unit: session, channel, area, subject, x, y; an unknown site is None."""
+    """Per unit: session, channel, area, subject, x, y; the coordinates of an unknown recording site are None."""
     layers: dict[str, dict[str, tuple[str, str]]]
     """Name and type of each layer, by network and layer id (as text, since JSON keeps it)."""
 
@@ -34,21 +34,21 @@ class Grid:
 
     @classmethod
     def of_stored(cls, stored: Mapping[str, Any]) -> Grid:
-        """Return a grid from what zarr's JSON gives back of it."""
+        """Return a grid from its JSON values."""
         axes, units = ({name: tuple(labels) for name, labels in stored[part].items()} for part in ("axes", "units"))
-        layers = {n: {layer: (of[0], of[1]) for layer, of in table.items()} for n, table in stored["layers"].items()}
+        layers = {n: {layer: (x[0], x[1]) for layer, x in table.items()} for n, table in stored["layers"].items()}
         return cls(axes, units, layers)
 
-    def spanning(self, old: Grid, kept: Collection[Place]) -> Grid:
-        """Return a grid with the labels of some places of another one beside its own, which come first."""
+    def spanning(self, old: Grid, kept: Collection[Cell]) -> Grid:
+        """Return a grid with its own labels first, then those of some cells of an older grid."""
         if not kept:
             return self
         axes = {
-            dim: tuple(dict.fromkeys((*self.axes[dim], *(place[k] for place in kept))))
+            dim: tuple(dict.fromkeys((*self.axes[dim], *(cell[k] for cell in kept))))
             for k, dim in enumerate(names.GRID)
         }
-        known = set(unit_names(self.units))
-        left = [k for k, name in enumerate(unit_names(old.units)) if name not in known]
+        present = set(unit_names(self.units))
+        left = [k for k, name in enumerate(unit_names(old.units)) if name not in present]
         units = {name: (*column, *(old.units[name][k] for k in left)) for name, column in self.units.items()}
         layers = {n: {**old.layers.get(n, {}), **self.layers.get(n, {})} for n in axes[names.NETWORK]}
         return Grid(axes, units, layers)
@@ -61,8 +61,8 @@ class Grid:
             and all(table.items() <= self.layers.get(network, {}).items() for network, table in other.layers.items())
         )
 
-    def __contains__(self, place: Place) -> bool:
-        return all(label in self.axes[dim] for dim, label in zip(names.GRID, place, strict=True))
+    def __contains__(self, cell: Cell) -> bool:
+        return all(label in self.axes[dim] for dim, label in zip(names.GRID, cell, strict=True))
 
     def coords(self) -> xr.Dataset:
         """Return the labels as coordinates, described by ``names``; text has a fixed width."""
@@ -86,13 +86,13 @@ def unit_names(units: Mapping[str, Sequence[Any]]) -> list[tuple[str, str]]:
     return list(zip(units["session"], units["channel"], strict=True))
 
 
-def index_of(grid: Grid, place: Place) -> tuple[int, ...]:
-    """Return where on the axes a fit lies."""
-    return tuple(grid.axes[dim].index(label) for dim, label in zip(names.GRID, place, strict=True))
+def index_of(grid: Grid, cell: Cell) -> tuple[int, ...]:
+    """Return the index of a cell along each axis."""
+    return tuple(grid.axes[dim].index(label) for dim, label in zip(names.GRID, cell, strict=True))
 
 
 def as_stored(grid: Grid) -> dict[str, Any]:
-    """Return a grid as JSON gives it back."""
+    """Return a grid as JSON returns it."""
     stored: dict[str, Any] = json.loads(json.dumps(asdict(grid)))
     return stored
 
@@ -103,6 +103,6 @@ def label_text(label: Any) -> str:
 
 
 def _labels(values: Any) -> np.ndarray:
-    """Return labels as text or numbers; a None among numbers is an unknown one."""
+    """Return labels as text or numbers; a None among numbers becomes NaN."""
     array = np.asarray(values)
     return array.astype(float) if array.dtype == object else array

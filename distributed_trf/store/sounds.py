@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from distributed_trf.store.receipts import READ, vouched_files
+from distributed_trf.store.receipts import READ, receipt_files
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.store.zarr_store import attributes, member, open_group, read, write_group
 
@@ -48,7 +48,7 @@ def load_sounds(store: StudyStore, stimuli: str, ids: Sequence[str]) -> tuple[li
         If they were not read yet, or are damaged.
     """
     path = store.sounds(stimuli)
-    group = open_group(path, vouched_files(store, READ, sounds_key(stimuli), path))
+    group = open_group(path, receipt_files(store, READ, sounds_key(stimuli), path))
     attrs = attributes(group)
     ends = dict(zip(attrs["ids"], np.cumsum(attrs["n_samples"]).tolist(), strict=True))
     lengths = dict(zip(attrs["ids"], attrs["n_samples"], strict=True))

@@ -1,7 +1,4 @@
-"""What a saved model consists of on disk, and how its weights are cut into chunks.
-
-A saved model, read in part: the weights of one session without those of the others.
-"""
+"""A saved model on disk: its arrays, and how to read a part of it, such as the weights of one session."""
 
 from __future__ import annotations
 
@@ -16,12 +13,12 @@ import numpy as np
 from distributed_trf import names
 from distributed_trf.errors import StoreError
 from distributed_trf.names import Variable
-from distributed_trf.store.result_grid import Place
+from distributed_trf.store.result_grid import Cell
 from distributed_trf.store.zarr_store import attributes, member, open_group, read
 
 FORMAT, FORMAT_VERSION = "distributed_trf model", 1
 CHUNK_BYTES = 32 << 20
-"""No chunk of weights is larger, unless one unit is."""
+"""Largest chunk of weights, unless the weights of one unit are larger."""
 
 FEATURE, LAG, STIMULUS = "feature", "lag", "stimulus"
 VARIABLES: dict[str, tuple[tuple[str, ...], Variable]] = {
@@ -46,12 +43,12 @@ VARIABLES: dict[str, tuple[tuple[str, ...], Variable]] = {
     "bins": ((STIMULUS,), Variable("number of bins of the stimulus", "1")),
 }
 """Dimensions and description of each array."""
-OF_UNITS = ("coef", "intercept", "alpha")
-"""What is labelled by session and channel."""
+UNIT_ARRAYS = ("coef", "intercept", "alpha")
+"""Arrays that are labelled by session and channel."""
 
 
 def units_per_chunk(sessions: Sequence[str], unit_bytes: int) -> int:
-    """Cut the unit axis of the weights, so that reading one session reads little else.
+    """Choose the chunks of the unit axis of the weights, so that reading one session reads little else.
 
     Parameters
     ----------
@@ -63,7 +60,7 @@ def units_per_chunk(sessions: Sequence[str], unit_bytes: int) -> int:
     Returns
     -------
     int
-        As many units as a session usually has, fewer where these are more than ``CHUNK_BYTES``.
+        The usual number of units of a session, or fewer where their weights exceed ``CHUNK_BYTES``.
 
     Examples
     --------
@@ -77,21 +74,21 @@ def units_per_chunk(sessions: Sequence[str], unit_bytes: int) -> int:
 
 
 class StoredModel:
-    """The model of one fit, of which only what is asked for is read.
+    """The model of one fit; only the requested part is read.
 
     Parameters
     ----------
     path
         Its zarr group in the study's folder.
     files
-        Digests of its files, against which they are checked as they are read.
+        Digests of its files; each file is checked when it is read.
 
     Attributes
     ----------
-    place : tuple
+    cell : tuple
         Stimulus set, network, weights, layer and bin width in ms.
     settings, versions : dict
-        What made it.
+        Settings and library versions that made it.
     """
 
     def __init__(self, path: Path, files: Mapping[str, str] | None = None) -> None:
@@ -102,10 +99,10 @@ class StoredModel:
         if found != (FORMAT, FORMAT_VERSION):
             raise StoreError(
                 f"{path}: format and version are {found}, expected {(FORMAT, FORMAT_VERSION)}; delete this folder and "
-                "run the study again, with save_models: true, to make it anew"
+                "run the study again, with save_models: true, to write it again"
             )
         stimuli, network, weights, layer, bin_width = (attrs["place"][dim] for dim in names.GRID)
-        self.place: Place = (stimuli, network, weights, layer, bin_width)
+        self.cell: Cell = (stimuli, network, weights, layer, bin_width)
         self.settings, self.versions = attrs["settings"], attrs["versions"]
 
     @cached_property
@@ -139,6 +136,6 @@ class StoredModel:
         return read(member(self._group, name))
 
     def weights(self, units: Sequence[int]) -> np.ndarray:
-        """Read the weights of some units (indices) as they were written, shape (d, len(units)); only their chunks."""
+        """Read the weights of some units (indices), shape (d, len(units)); only their chunks are read."""
         coef = read(member(self._group, "coef"), (np.asarray(units), slice(None), slice(None)))
         return np.ascontiguousarray(coef.transpose(2, 1, 0)).reshape(-1, coef.shape[0])

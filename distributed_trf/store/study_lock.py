@@ -1,4 +1,4 @@
-"""Who may write in a study's folder: one driver with its workers, or the elements of one job array."""
+"""Locks of a study's folder: one driver with its workers may write there, or the elements of one job array."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from distributed_trf.errors import StoreBusyError
-from distributed_trf.store.item_locks import forget_dead, holders, lock
+from distributed_trf.store.item_locks import holders, lock, remove_dead_claims
 from distributed_trf.store.study_store import StudyStore
 
 ELEMENT = "element"
-"""Claims of this name are not of items but of the elements of a job array, as long as they run."""
+"""Claims under this name belong to the running elements of a job array, not to items."""
 PATIENCE = 30.0
-"""Seconds for workers of a dead driver to notice and end."""
+"""Seconds in which the workers of a dead driver notice this and end."""
 
 
 @contextmanager
 def run_lock(store: StudyStore) -> Iterator[None]:
-    """Hold the study's folder for one driver; the kernel lets go of it when the process ends, however it ends.
+    """Hold the study's folder for one driver; the kernel releases it when the process ends, however it ends.
 
     Raises
     ------
     StoreBusyError
-        If another run holds it, naming that run's host, process and start; or if a worker of an earlier run is still
-        at an item, and does not end.
+        If another run holds it, naming that run's host, process and start; or if a worker of an earlier run still runs
+        an item, and does not end.
     """
     path = store.root / "run.lock"
     with path.open("a+", encoding="utf-8") as file:
@@ -51,7 +51,7 @@ def run_lock(store: StudyStore) -> Iterator[None]:
 
 @contextmanager
 def element_lock(store: StudyStore) -> Iterator[None]:
-    """Share the study's folder with other elements of a job array, against drivers.
+    """Share the study's folder with other elements of a job array, and keep drivers out.
 
     Raises
     ------
@@ -63,15 +63,15 @@ def element_lock(store: StudyStore) -> Iterator[None]:
         if not lock(file, path, shared=True):
             file.seek(0)
             raise StoreBusyError(
-                f"{store.root}: a run with workers of its own is writing here ({file.read().strip() or 'unknown'}), "
-                "which does every item; wait for it to end, watch it with dtrf status, or choose another output folder"
+                f"{store.root}: a run with its own workers is writing here ({file.read().strip() or 'unknown'}) and "
+                "does every item; wait for it to end, watch it with dtrf status, or choose another output folder"
             )
         yield
 
 
 @contextmanager
-def laying(store: StudyStore) -> Iterator[None]:
-    """Be the one element that lays what all of them write into; others wait for as long as the block runs."""
+def allocation_lock(store: StudyStore) -> Iterator[None]:
+    """Let one element allocate the arrays that all elements write into; others wait while the block runs."""
     path = store.root / "lay.lock"
     with path.open("a+", encoding="utf-8") as file:
         lock(file, path, wait=True)
@@ -79,26 +79,26 @@ def laying(store: StudyStore) -> Iterator[None]:
 
 
 def wait_for_orphans(store: StudyStore) -> None:
-    """Wait for the workers of a dead driver to end: what they write late would lie in the way of what follows.
+    """Wait for the workers of a dead driver to end: what they write late would disturb the next run.
 
     Raises
     ------
     StoreBusyError
-        If one does not, naming what it is at, its host and process.
+        If a worker does not end, naming its item, host and process.
     """
     end = time.monotonic() + PATIENCE
-    while left := {place: who for place, who in holders(store).items() if place[0] != ELEMENT}:
+    while left := {item: who for item, who in holders(store).items() if item[0] != ELEMENT}:
         if time.monotonic() > end:
             named = "; ".join(f"{stage} {key}: {who}" for (stage, key), who in left.items())
             raise StoreBusyError(
-                f"{store.root}: the run before has ended, but not all of its workers ({named}); end them (kill, "
-                "scancel or qdel on their machine), and run the same command again"
+                f"{store.root}: the earlier run has ended, but some of its workers still run ({named}); end them "
+                "(kill, scancel or qdel on their machine), and run the same command again"
             )
         time.sleep(0.1)
-    forget_dead(store)
+    remove_dead_claims(store)
 
 
 def _elements(store: StudyStore) -> str:
-    """Name the elements of a job array that are at work."""
+    """Name the running elements of a job array."""
     named = [f"element {key}, {who}" for (kind, key), who in holders(store).items() if kind == ELEMENT]
     return f"{named[0]}{f' and {len(named) - 1} more' if len(named) > 1 else ''}" if named else ""

@@ -1,4 +1,4 @@
-"""The folder of one study: what lies where in it, and which version of the layout it is."""
+"""The folder of one study: the path of everything in it, and the version of its layout."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from distributed_trf.store.atomic import TEMPORARY, check_folder, write_json
 FORMAT = "distributed_trf study"
 FORMAT_VERSION = 5
 CONTENT = {"format": FORMAT, "format_version": FORMAT_VERSION}
-MARKER, LAID = "store.json", "laid"
+MARKER, ALLOCATIONS = "store.json", "laid"
 
 
 @dataclass(frozen=True)
 class StudyStore:
-    """Places in a study's folder."""
+    """Paths in a study's folder."""
 
     root: Path
 
     @classmethod
     def create(cls, root: Path) -> StudyStore:
-        """Open the folder of a study, making it first if it is missing or empty.
+        """Open the folder of a study; create it first if it is missing or empty.
 
         Raises
         ------
         StoreError
-            If the folder holds something else, or a store of another format version, or cannot be made or written to.
+            If the folder holds something else, or a store of another format version, or cannot be created or written.
         """
         root = root.resolve()
         if _is_new(root):
@@ -45,16 +45,16 @@ class StudyStore:
         Raises
         ------
         StoreError
-            If there is none, or it is of another format version.
+            If it does not exist, is no folder of a study, or is of another format version.
         """
         root = root.resolve()
         marker = root / MARKER
         if root.exists() and not root.is_dir():
-            raise StoreError(f"{root}: there is no study folder here but a file; choose another output")
+            raise StoreError(f"{root}: this is a file, expected the folder of a study; choose another output")
         if not root.is_dir():
             raise StoreError(f"{root}: there is no study folder here; run the study first: dtrf run STUDY")
-        # Folders of this version have one that older ones lack: then it is this small file alone that is damaged.
-        lost = f"; put back what it held: {json.dumps(CONTENT)}" if (root / LAID).is_dir() else ""
+        # Older versions lack the folder of allocations. If it exists, only the marker file is damaged.
+        lost = f"; restore its content: {json.dumps(CONTENT)}" if (root / ALLOCATIONS).is_dir() else ""
         try:
             found = json.loads(marker.read_bytes())
         except FileNotFoundError:
@@ -76,14 +76,14 @@ class StudyStore:
 
     @classmethod
     def at(cls, root: Path) -> StudyStore:
-        """Open the folder of a study, and only name its place if it is missing or empty; nothing is made."""
+        """Open the folder of a study; if it is missing or empty, only its path is checked and nothing is created."""
         if not _is_new(root):
             return cls.open(root)
         check_folder(root)
         return cls(root.resolve())
 
     def name(self, path: Path) -> str:
-        """Name a place in the folder, whatever lies above it."""
+        """Return a path relative to the folder, as text."""
         return path.relative_to(self.root).as_posix()
 
     @property
@@ -92,9 +92,9 @@ class StudyStore:
         return self.root / "receipts"
 
     @property
-    def laid(self) -> Path:
-        """One small file for all arrays of a group that a driver makes and workers write into."""
-        return self.root / LAID
+    def allocations(self) -> Path:
+        """One small file per group of arrays that a driver allocates and workers fill."""
+        return self.root / ALLOCATIONS
 
     @property
     def failures(self) -> Path:
@@ -103,7 +103,7 @@ class StudyStore:
 
     @property
     def claims(self) -> Path:
-        """One small file per work item that a process is at."""
+        """One small file per work item that a process runs."""
         return self.root / "claims"
 
     @property
@@ -117,7 +117,7 @@ class StudyStore:
         return self.root / "results.zarr"
 
     def outputs(self) -> list[Path]:
-        """List every group that a work item has written, but for the results."""
+        """List every group that a work item has written, except the results."""
         patterns = ("sounds/*", "spikes/*/*", "counts/*/*/*", "reliability/*/*/*", "features/*/*/*", "analyses/*")
         return sorted(path for p in (*patterns, "models/*/*/*/*") for path in self.root.glob(f"{p}.zarr"))
 
@@ -126,7 +126,7 @@ class StudyStore:
         return self.root / "sounds" / f"{stimuli}.zarr"
 
     def spikes(self, stimuli: str, session: str) -> Path:
-        """The spike times of one session, as they came out of the recordings."""
+        """The spike times of one session, as read from the recordings."""
         return self.root / "spikes" / stimuli / f"{session}.zarr"
 
     def reliability(self, stimuli: str, bin_width: float, session: str) -> Path:
@@ -142,35 +142,35 @@ class StudyStore:
         return self.root / "features" / stimuli / network / f"{weights}.zarr"
 
     def all_features(self) -> dict[tuple[str, str, str], Path]:
-        """Every network's features in store, by (stimuli, network, weights)."""
-        found = sorted((self.laid / "features").glob("*/*/*.json"))
-        keys = [(path.parent.parent.name, path.parent.name, path.stem) for path in found]
+        """Every network's stored features, by (stimuli, network, weights)."""
+        paths = sorted((self.allocations / "features").glob("*/*/*.json"))
+        keys = [(path.parent.parent.name, path.parent.name, path.stem) for path in paths]
         return {key: self.features(*key) for key in keys}
 
     def analysis(self, key: str) -> Path:
-        """What an analysis beside the grid of fits found; ``key`` is that of its work item."""
+        """The result of an analysis outside the grid of fits; ``key`` is that of its work item."""
         return self.root / "analyses" / f"{key}.zarr"
 
     def model(self, stimuli: str, network: str, weights: str, layer: int, bin_width: float) -> Path:
-        """The weights of one fit; the arguments are its place in the results."""
+        """The weights of one fit; the arguments are its cell in the results."""
         return self.root / "models" / stimuli / network / weights / f"{layer:02d}-{bin_width:g}ms.zarr"
 
     def all_models(self) -> dict[tuple[str, str, str, int, float], Path]:
-        """Every fit's weights in store, by (stimuli, network, weights, layer, bin width in ms)."""
-        return self.places(self.name(path) for path in (self.root / "models").glob("*/*/*/*ms.zarr"))
+        """Every fit's stored weights, by (stimuli, network, weights, layer, bin width in ms)."""
+        return self.model_paths(self.name(path) for path in (self.root / "models").glob("*/*/*/*ms.zarr"))
 
-    def places(self, groups: Iterable[str]) -> dict[tuple[str, str, str, int, float], Path]:
-        """Return the place of the fit of each group that is a model, by its name in the folder."""
-        found = {}
+    def model_paths(self, groups: Iterable[str]) -> dict[tuple[str, str, str, int, float], Path]:
+        """Return the path of each group that is a model, by the cell of its fit."""
+        models = {}
         for group in groups:
-            kind, *place = PurePosixPath(group).parts
+            kind, *rest = PurePosixPath(group).parts
             if kind == "models":
-                stimuli, network, weights, file = place
+                stimuli, network, weights, file = rest
                 layer, _, bin_width = file.removesuffix("ms.zarr").partition("-")
-                found[stimuli, network, weights, int(layer), float(bin_width)] = self.root / group
-        return dict(sorted(found.items()))
+                models[stimuli, network, weights, int(layer), float(bin_width)] = self.root / group
+        return dict(sorted(models.items()))
 
 
 def _is_new(root: Path) -> bool:
-    """Tell whether a folder is missing or empty; what a process left that was killed here makes it nothing else."""
+    """Tell whether a folder is missing or empty; temporary files of a killed process do not count."""
     return not root.exists() or (root.is_dir() and all(TEMPORARY in path.name for path in root.iterdir()))

@@ -1,4 +1,4 @@
-"""A fitted ``TRF`` on disk: plain numbers in zarr, nothing that runs when it is read."""
+"""A fitted ``TRF`` on disk: plain numbers in zarr; reading them executes nothing."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def save_trf(trf: TRF, path: str | Path) -> None:
     trf
         The estimator; arrays on a GPU are copied to the host.
     path
-        The folder to write, by custom ``something.zarr``. An earlier ``TRF`` there is replaced.
+        The folder to write, usually called ``something.zarr``. An earlier ``TRF`` there is replaced.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def save_trf(trf: TRF, path: str | Path) -> None:
     for name, value in (params | fitted).items():
         if getattr(value, "shape", ()):
             arrays[name] = np.ascontiguousarray(to_numpy(value))
-        else:  # a number, a text or a few of them
+        else:  # a number, a text, or a few of them
             plain[name] = value.item() if hasattr(value, "item") else value
     attrs = {
         "format": FORMAT,
@@ -73,20 +73,20 @@ def load_trf(path: str | Path) -> TRF:
     Raises
     ------
     StoreError
-        If there is none, or it is damaged or of another format version.
+        If the path holds no saved ``TRF``, or it is damaged or of another format version.
     """
     path = Path(path)
     group = _open(path)
     try:
         attrs = attributes(group)
-        found: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in attrs["plain"].items()}
-        found |= {name: np.asarray(member(group, name)[...]) for name in attrs["arrays"]}
-        if _digest(attrs["plain"], {name: found[name] for name in attrs["arrays"]}) != attrs["digest"]:
+        values: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in attrs["plain"].items()}
+        values |= {name: np.asarray(member(group, name)[...]) for name in attrs["arrays"]}
+        if _digest(attrs["plain"], {name: values[name] for name in attrs["arrays"]}) != attrs["digest"]:
             raise StoreError("its numbers are not those that were saved")
-        trf = TRF(**{f.name: found.pop(f.name) for f in fields(TRF)})
+        trf = TRF(**{f.name: values.pop(f.name) for f in fields(TRF)})
     except Exception as error:
-        raise StoreError(f"{path}: this saved TRF is damaged ({error}); fit it again and save it anew") from error
-    for name, value in found.items():
+        raise StoreError(f"{path}: this saved TRF is damaged ({error}); fit and save it again") from error
+    for name, value in values.items():
         setattr(trf, name, value)
     return trf
 
@@ -107,7 +107,7 @@ def _open(path: Path) -> zarr.Group:
 
 
 def _digest(plain: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
-    """Hash all numbers: zarr fills a chunk that is lost."""
+    """Hash all numbers, because zarr silently fills a lost chunk."""
     return digest([json.dumps(plain, sort_keys=True), {name: digest_array(array) for name, array in arrays.items()}])
 
 
@@ -116,5 +116,5 @@ def _check_replaceable(path: Path) -> None:
         _open(path)
     except StoreError as error:
         raise StoreError(
-            f"{path}: holds something that is not a saved TRF, which stays; choose another path"
+            f"{path}: holds something that is not a saved TRF, and is not overwritten; choose another path"
         ) from error

@@ -1,13 +1,11 @@
-"""Groups of arrays that are read as they were written, or not at all.
+"""Zarr arrays with checksummed chunks, written whole, and verified as they are read.
 
-Zarr fills a chunk that is not there, and takes one that lies in the wrong place for the right one. Here each file is
-held against the digest that the receipt of its writer has of it, as it is read. A file that no receipt vouches for is
-not there, such as what a killed process left.
+Zarr fills a missing chunk, and does not notice a chunk at a wrong path. Here each file is checked, when it is read,
+against the digest in the receipt of its writer. A file that no receipt lists does not exist for readers, such as a file
+that a killed process left.
 
-Zarr arrays as this project makes them: checksummed chunks, written whole.
-
-Nothing of zarr beyond its documentation is used. But ``VerifiedStore`` must know every way in which a store can be
-read: checked against zarr 3.1.6, and ``tests/architecture/test_internals.py`` fails where a later version adds one.
+Only documented parts of zarr are used. But ``VerifiedStore`` must know every way to read from a store: this was checked
+against zarr 3.1.6, and ``tests/architecture/test_internals.py`` fails if a later version adds one.
 """
 
 from __future__ import annotations
@@ -30,7 +28,7 @@ from distributed_trf.store.atomic import new_folder
 from distributed_trf.store.fingerprint import digest_bytes, digest_file
 from distributed_trf.timing import timed
 
-REMEDY = "`dtrf repair STUDY` finds all that is damaged, and `dtrf run STUDY` then makes it anew"
+REMEDY = "`dtrf repair STUDY` finds all damaged files, and `dtrf run STUDY` then writes them again"
 
 
 def digest_files(folder: Path) -> dict[str, str]:
@@ -39,24 +37,24 @@ def digest_files(folder: Path) -> dict[str, str]:
 
 
 def check_files(folder: Path, files: Mapping[str, str]) -> None:
-    """Make sure that files of a folder are those that digests are of.
+    """Check the files of a folder against their digests.
 
     Raises
     ------
     DamagedError
-        If one is not, naming the first.
+        If the content of a file does not match, naming the first such file.
     """
     for key, expected in files.items():
         read_verified(folder / key, expected)
 
 
 def read_verified(path: Path, expected: str) -> bytes:
-    """Read a file that has a digest.
+    """Read a file, and check it against its digest.
 
     Raises
     ------
     DamagedError
-        If it is not there, or is another.
+        If it is missing or does not match.
     """
     try:
         content = path.read_bytes()
@@ -65,12 +63,12 @@ def read_verified(path: Path, expected: str) -> bytes:
             f"{path}: cannot be read ({error.strerror}), though it was written; {REMEDY}", path
         ) from None
     if digest_bytes(content) not in expected.split():
-        raise DamagedError(f"{path}: damaged, it is not what was written here; {REMEDY}", path)
+        raise DamagedError(f"{path}: damaged, its content is not what was written; {REMEDY}", path)
     return content
 
 
 class VerifiedStore(LocalStore):
-    """A group of arrays on disk, of which every file is checked as it is read.
+    """A group of arrays on disk; every file is checked when it is read.
 
     Parameters
     ----------
@@ -94,7 +92,7 @@ class VerifiedStore(LocalStore):
         Raises
         ------
         DamagedError
-            If it is not what was written.
+            If its content is not what was written.
         """
         if key not in self.files:
             return None
@@ -109,16 +107,16 @@ class VerifiedStore(LocalStore):
         return await asyncio.to_thread(self.get_sync, key, prototype=prototype, byte_range=byte_range)
 
     async def exists(self, key: str) -> bool:
-        """Tell whether there should be a file."""
+        """Tell whether a file should exist."""
         return key in self.files
 
     async def list(self) -> AsyncIterator[str]:
-        """List what there should be."""
+        """List the files that should exist."""
         for key in self.files:
             yield key
 
     async def list_dir(self, prefix: str) -> AsyncIterator[str]:
-        """List what there should be in a folder."""
+        """List the files and folders that should exist in a folder."""
         start = f"{prefix.rstrip('/')}/" if prefix else ""
         for name in dict.fromkeys(key[len(start) :].split("/")[0] for key in self.files if key.startswith(start)):
             yield name
@@ -130,7 +128,7 @@ class VerifiedStore(LocalStore):
 
 
 def open_verified(path: Path, files: Mapping[str, str], **how: Any) -> xr.Dataset:
-    """Open a group as a dataset, lazily, after every file of it was read once.
+    """Open a group as a dataset, lazily, after checking every file of it once.
 
     Parameters
     ----------
@@ -144,14 +142,14 @@ def open_verified(path: Path, files: Mapping[str, str], **how: Any) -> xr.Datase
     Raises
     ------
     DamagedError
-        If a file is not what was written.
+        If the content of a file is not what was written.
     """
     check_files(path, files)
     return xr.open_zarr(VerifiedStore(path, files), consolidated=False, zarr_format=3, **{"chunks": None, **how})
 
 
 WRITE_ALL: Any = {"write_empty_chunks": True}
-"""Chunks of fill values are written too, so that one that is not there is known to be lost."""
+"""Chunks of fill values are written too, so that a missing chunk is known to be lost."""
 
 
 def codecs() -> list[Any]:
@@ -161,7 +159,7 @@ def codecs() -> list[Any]:
 
 @timed("write")
 def write_group(path: Path, arrays: Mapping[str, np.ndarray], attrs: Mapping[str, Any]) -> dict[str, str]:
-    """Write arrays and attributes as a new zarr group, which appears whole or not at all; digests of its files."""
+    """Write arrays and attributes as a new zarr group, whole or not at all; return the digests of its files."""
     with new_folder(path) as folder:
         group = zarr.create_group(folder, attributes=dict(attrs))
         for name, array in arrays.items():
@@ -177,9 +175,9 @@ def open_group(path: Path, files: Mapping[str, str] | None = None, *, mode: Lite
     path
         Its folder.
     files
-        Digest of each of its files, against which they are checked as they are read; None where nothing has any.
+        Digest of each of its files, which are checked when they are read; None reads without a check.
     mode
-        How.
+        ``r`` or ``r+``.
 
     Raises
     ------
@@ -190,14 +188,14 @@ def open_group(path: Path, files: Mapping[str, str] | None = None, *, mode: Lite
         return zarr.open_group(_store(path, files, mode), mode=mode)
     except DamagedError:
         raise
-    except Exception as error:  # zarr has many for what is not as it should be
+    except Exception as error:  # zarr raises many kinds for damaged files
         raise DamagedError(f"{path}: cannot be opened as a zarr group ({error}); {REMEDY}", path) from error
 
 
 def open_array(
     path: Path, name: str, files: Mapping[str, str] | None = None, *, mode: Literal["r", "r+"] = "r"
 ) -> zarr.Array[Any]:
-    """Open one array of a group, whose own metadata is not read; see ``open_group``.
+    """Open one array of a group without reading the group's metadata; see ``open_group``.
 
     Raises
     ------
@@ -263,7 +261,7 @@ def _store(path: Path, files: Mapping[str, str] | None, mode: str) -> LocalStore
 
 
 def _path(node: zarr.Group | zarr.Array[Any]) -> Path:
-    """Return where a group or array lies on disk."""
+    """Return the path of a group or array on disk."""
     store = node.store_path.store
     assert isinstance(store, LocalStore)
     return store.root / node.store_path.path

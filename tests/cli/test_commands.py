@@ -72,8 +72,8 @@ def test_mistake__is_one_message_and_ends_with_2(dtrf, write_study, arguments, s
 @pytest.mark.parametrize(
     ("output", "said"),
     [
-        ("file", "file: there is no study folder here but a file; choose another output"),
-        ("file/x", "file is no folder; choose another output"),
+        ("file", "file: this is a file, expected the folder of a study; choose another output"),
+        ("file/x", "file is not a folder; choose another output"),
     ],
 )
 @pytest.mark.parametrize("command", ["plan", "run", "status"])
@@ -95,11 +95,11 @@ def test_output_that_cannot_be_made__is_told_with_the_reason(dtrf, write_study, 
         ),
         (["run", "[x]"], "[x]: is a folder, not a YAML file"),
         (["run", "x" * 5000], "cannot be looked for: File name too long"),
-        (["results", "[x]/study", "--save", "file/x.csv"], "file is no folder"),
-        (["report", "[x]/study", "--output", "file/x[/y].html"], "file is no folder"),
+        (["results", "[x]/study", "--save", "file/x.csv"], "file is not a folder"),
+        (["report", "[x]/study", "--output", "file/x[/y].html"], "file is not a folder"),
         (["report", "[x]/study", "--output", "[x]"], "--output: [x] is a folder; name a file"),
-        (["figures", "[x]/study"], "[x]/study/figures: cannot be written to: [x]/study/figures is no folder"),
-        (["simulate", "file/x[/y]"], "file is no folder"),
+        (["figures", "[x]/study"], "[x]/study/figures: cannot be written to: [x]/study/figures is not a folder"),
+        (["simulate", "file/x[/y]"], "file is not a folder"),
         (["recordings", ".", "--raster", "a", "b", "c", "--output", "x[/y].png"], "--output: x[/y].png is not a file"),
     ],
 )
@@ -116,7 +116,7 @@ def test_place_that_does_not_fit__is_told_as_it_is_written(dtrf, tmp_path, monke
 
 def test_doctor__tells_of_an_output_that_cannot_be_made(dtrf, tmp_path):
     (tmp_path / "file").write_text("")
-    assert "is no folder" in " ".join(dtrf("doctor", "--output", str(tmp_path / "file")).stdout.split())
+    assert "is not a folder" in " ".join(dtrf("doctor", "--output", str(tmp_path / "file")).stdout.split())
 
 
 @pytest.mark.skipif(shutil.which("nvidia-smi") is not None, reason="a GPU may be here")

@@ -112,5 +112,5 @@ def test_export_csv__does_not_write_damaged_results(tmp_path, monkeypatch):
     chunk.write_bytes(chunk.read_bytes()[:-1] + b"\0")
     done = dtrf("export-csv", "out", "--output", "csv")
     assert done.exit_code == 2
-    assert "it is not what was written here" in done.stderr
+    assert "its content is not what was written" in done.stderr
     assert not (tmp_path / "csv").exists()

@@ -10,7 +10,7 @@ import pytest
 from distributed import Worker, WorkerPlugin
 
 from distributed_trf import start_cluster
-from distributed_trf.clusters.worker_setup import ATTEMPTS, tell_workers
+from distributed_trf.clusters.worker_setup import ATTEMPTS, on_all_workers
 from distributed_trf.errors import WorkersLostError
 
 
@@ -55,7 +55,7 @@ def deaths(tmp_path):
 
 def test_worker_lost_while_it_is_told__leaves_the_others_told(client, deaths):
     folder = deaths(1)
-    tell_workers(client, client.register_plugin, Dies(folder))
+    on_all_workers(client, client.register_plugin, Dies(folder))
     client.wait_for_workers(2, timeout=300)
     told = client.run(lambda dask_worker: "dies" in dask_worker.plugins)
     assert list(told.values()) == [True, True]
@@ -64,7 +64,7 @@ def test_worker_lost_while_it_is_told__leaves_the_others_told(client, deaths):
 
 
 def test_worker_lost_while_it_answers__leaves_the_answers_of_others(client, deaths):
-    answers = tell_workers(client, client.run, die, deaths(1))
+    answers = on_all_workers(client, client.run, die, deaths(1))
     assert set(answers.values()) == {"alive"}
 
 
@@ -73,7 +73,7 @@ def test_workers_lost_each_time__end_it_with_the_reason(client):
         raise ConnectionResetError("gone")
 
     with pytest.raises(WorkersLostError, match=f"each of {ATTEMPTS} times .* was lost: gone"):
-        tell_workers(client, lose)
+        on_all_workers(client, lose)
 
 
 def test_scheduler_that_is_gone__is_told_as_it_is():
@@ -84,4 +84,4 @@ def test_scheduler_that_is_gone__is_told_as_it_is():
         raise ConnectionResetError("gone")
 
     with pytest.raises(ConnectionResetError):
-        tell_workers(Closed(), lose)
+        on_all_workers(Closed(), lose)

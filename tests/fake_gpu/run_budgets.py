@@ -64,7 +64,7 @@ def fitted(study, seconds, sessions, device):
         "session_units": lambda _: {name: slice(k * UNITS, (k + 1) * UNITS) for k, name in enumerate(sessions)},
         "load_counts": lambda store, stimuli, width, session: sessions[session],
     }
-    with mock.patch.multiple(design_data, feature_files=mock.Mock(), whole_receipt=mock.Mock(), **read):
+    with mock.patch.multiple(design_data, feature_files=mock.Mock(), read_intact_receipt=mock.Mock(), **read):
         data = design_data.LayerData(Fit("timit", "net", "reset", 0, BIN_WIDTH), [0], study, mock.Mock(), device)
     return fit_units(data, study, device)[0]
 

@@ -84,8 +84,8 @@ class Place:
         """What is done has the numbers of an undisturbed run; what is not has the same, or none; the rest is whole."""
         for p in self.study.status():
             if isinstance(p.item, Fit) and (self.folder / "results.zarr/zarr.json").exists():
-                found = read_fit(self.folder / "results.zarr", p.item.place)
-                right = read_fit(self.undisturbed / "results.zarr", p.item.place)
+                found = read_fit(self.folder / "results.zarr", p.item.cell)
+                right = read_fit(self.undisturbed / "results.zarr", p.item.cell)
                 for name, column in found.items():
                     missing = np.isnan(column).all() and p.state != "done"
                     assert missing or np.array_equal(column, right[name], equal_nan=True), f"{p.item.key}: {name}"

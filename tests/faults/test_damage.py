@@ -46,7 +46,7 @@ def test_flipped_bit__that_fits_meet_fails_them_and_is_made_anew_by_the_run_afte
     report = done.run_here()
     assert report.failed
     for message in report.failed.values():
-        assert f"{chunk}: damaged, it is not what was written here; `dtrf repair STUDY`" in message
+        assert f"{chunk}: damaged, its content is not what was written; `dtrf repair STUDY`" in message
     done.write_study()
     report = done.run_here()
     assert report.ok

@@ -192,7 +192,7 @@ def test_damage__is_put_right_or_named_with_what_to_do(finished, undisturbed, mo
         refused = str(error)
     if refused:
         assert any(name in refused for name in done[1:]), (done, refused)
-        assert "put back what it held" in refused, (done, refused)
+        assert "restore its content" in refused, (done, refused)
         return
     no_receipt = done[0] == "delete" and done[1].startswith("receipts/")
     assert no_receipt or any(name in told for name in done[1:]), (done, told)

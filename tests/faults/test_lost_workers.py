@@ -47,7 +47,7 @@ def test_item_that_loses_its_worker_every_time__fails_alone_and_names_the_remedy
     assert Study.load("study.yaml").run(recipe=None).ok
     networks = [{"name": "small_whisper", "weights": ["reset"]}]
     (task,) = tasks_of(write_study(networks=networks, extraction={"batch": 24}), "extract")
-    monkeypatch.setitem(dask_settings.OF_SCHEDULER, "distributed.scheduler.allowed-failures", 1)
+    monkeypatch.setitem(dask_settings.SCHEDULER_SETTINGS, "distributed.scheduler.allowed-failures", 1)
     over = threading.Event()
     with start_cluster("local", workers=1) as client:
         killer = threading.Thread(target=kill_whoever_has_a_task, args=(client, over))

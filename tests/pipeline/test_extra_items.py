@@ -11,7 +11,7 @@ import xarray as xr
 import yaml
 
 from distributed_trf import Study, open_models, open_results
-from distributed_trf.store.results import filled_places
+from distributed_trf.store.results import filled_cells
 
 MEL, WHISPER = {"name": "mel_librosa"}, {"name": "mel_whisper"}
 SMALL = {"name": "small_whisper", "weights": ["reset"], "layers": [0, 2]}
@@ -175,4 +175,4 @@ def test_fit_without_a_receipt__is_not_kept(studied, write_study):
     Path("study/receipts/fit/timit-mel_whisper-fixed-00-50ms.json").unlink()
     write_study(networks=[MEL], reliability=None)
     assert run() == {}
-    assert filled_places(Path("study/results.zarr")) == {("timit", "mel_librosa", "fixed", 0, 50.0)}
+    assert filled_cells(Path("study/results.zarr")) == {("timit", "mel_librosa", "fixed", 0, 50.0)}

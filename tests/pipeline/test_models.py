@@ -126,9 +126,9 @@ def test_session_that_could_not_be_read__is_nan_in_the_model(write_study, workpl
 
 
 def test_second_run__with_models_does_nothing(study):
-    before = digest_files(store().model(*FIT.place))
+    before = digest_files(store().model(*FIT.cell))
     assert run() == {}
-    assert digest_files(store().model(*FIT.place)) == before
+    assert digest_files(store().model(*FIT.cell)) == before
 
 
 def test_saving_models__switched_on_fits_again_and_off_does_not(studied, write_study):
@@ -138,18 +138,18 @@ def test_saving_models__switched_on_fits_again_and_off_does_not(studied, write_s
     write_study(networks=MEL, save_models=True)
     assert state() == (State.STALE, "its model was not saved")
     assert run() == {"fit": 1}
-    assert open_models("study").keys() == [FIT.place]
+    assert open_models("study").keys() == [FIT.cell]
     assert read_receipt(store(), FIT.stage, FIT.key).fingerprint == receipt.fingerprint
     after = open_results("study").load()
     for name in before:
         np.testing.assert_array_equal(after[name], before[name])
     write_study(networks=MEL)
     assert run() == {}
-    assert open_models("study").keys() == [FIT.place]
+    assert open_models("study").keys() == [FIT.cell]
 
 
 def test_deleted_model__is_made_again_alone(study):
-    path = store().model(*FIT.place)
+    path = store().model(*FIT.cell)
     before = digest_files(path)
     shutil.rmtree(path)
     assert state() == (State.STALE, f"its output is gone ({GONE})")
@@ -159,15 +159,15 @@ def test_deleted_model__is_made_again_alone(study):
 
 def test_model_of_earlier_settings__is_not_taken_for_that_of_later_ones(study, write_study):
     """Saved, then fitted otherwise without saving, then asked for again."""
-    old = digest_files(store().model(*FIT.place))
+    old = digest_files(store().model(*FIT.cell))
     write_study(networks=NETWORKS, ridge={"alphas": [1e-9]})
     assert run() == {"fit": 3}
     assert open_models("study").keys() == []
     write_study(networks=NETWORKS, ridge={"alphas": [1e-9]}, save_models=True)
     assert state() == (State.STALE, "its model was not saved")
     assert run() == {"fit": 3}
-    assert digest_files(store().model(*FIT.place)) != old
-    assert (open_models("study")[FIT.place].to_dataset().alpha == 1e-9).all()
+    assert digest_files(store().model(*FIT.cell)) != old
+    assert (open_models("study")[FIT.cell].to_dataset().alpha == 1e-9).all()
 
 
 # What counts as done, by what lies in the folder; the fit itself may come from anywhere.
@@ -178,10 +178,10 @@ def done(studied, write_study):
     """A study that was run without saving models; its fit given a model by hand."""
     studied(networks=MEL)
     receipt = read_receipt(store(), FIT.stage, FIT.key)
-    path = store().model(*FIT.place)
+    path = store().model(*FIT.cell)
     files = write_model(
         path,
-        FIT.place,
+        FIT.cell,
         weights=np.ones((2, 1)),
         intercept=np.ones(1),
         alpha=np.ones(1),
@@ -221,7 +221,7 @@ def test_expectations__without_its_model_a_fit_is_stale_where_models_are_saved(d
     write_receipt(store(), FIT.stage, FIT.key, Receipt(done.fingerprint, {"files": another}))
     assert state()[0] is State.STALE
     write_receipt(store(), FIT.stage, FIT.key, done)
-    metadata = store().model(*FIT.place) / "zarr.json"
+    metadata = store().model(*FIT.cell) / "zarr.json"
     content = metadata.read_text()
     metadata.write_text(content[:100])
     assert state() == (State.STALE, f"its output is damaged ({GONE.replace('alpha/', '')})")

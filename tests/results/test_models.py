@@ -71,10 +71,10 @@ def save_fit(store: StudyStore, fit: Fit, features: list[str], seed: int) -> dic
     }
     for name in ("weights", "intercept", "alpha"):
         arrays[name][..., 4] = np.nan  # session s3 could not be read
-    path = store.model(*fit.place)
+    path = store.model(*fit.cell)
     written = write_model(
         path,
-        fit.place,
+        fit.cell,
         **arrays,
         lags_seconds=[lag * fit.bin_width / 1000 for lag in LAGS],
         units=UNITS,
@@ -141,7 +141,7 @@ def test_predict__is_the_sum_over_features_and_lags(made, fit):
     assert predicted.session.values.tolist() == UNITS["session"]
     assert predicted.channel.values.tolist() == UNITS["channel"]
     assert predicted[:, 4].isnull().all()
-    assert [predicted.attrs[k] for k in ("stimuli", "network", "weights", "layer", "bin_width")] == list(fit.place)
+    assert [predicted.attrs[k] for k in ("stimuli", "network", "weights", "layer", "bin_width")] == list(fit.cell)
 
 
 def test_predict__without_the_intercept_differs_by_it(made):
@@ -174,11 +174,11 @@ def test_predict__of_some_is_the_slice_of_the_whole(made, asked, units, stimuli)
 def test_predict__reads_no_chunk_that_it_does_not_need(made):
     model = select(made, FITS[0])
     session, stimulus = model.predict(sessions=["s2"]), model.predict(["13"])
-    path = made.store.model(*FITS[0].place)
+    path = made.store.model(*FITS[0].cell)
     for chunk in (0, 2):  # sessions s1 and s3: chunks are of two units here
         flip_a_bit(path / f"coef/c/{chunk}/0/0", -1)
     xr.testing.assert_identical(select(made, FITS[0]).predict(sessions=["s2"]), session)
-    with pytest.raises(StoreError, match=r"coef/c/0/0/0: damaged, it is not what was written here"):
+    with pytest.raises(StoreError, match=r"coef/c/0/0/0: damaged, its content is not what was written"):
         select(made, FITS[0]).predict(sessions=["s1"])
 
     save_fit(made.store, FITS[0], ["conv0", "conv1"], seed=0)
@@ -241,7 +241,7 @@ def test_models__are_listed_and_opened_by_what_they_are(made):
         ("timit", "net", "reset", 4, 20.0),
         ("timit", "net", "reset", 4, 50.0),
     ]
-    assert models["timit", "net", "reset", 4, 20].stored.place == FITS[2].place
+    assert models["timit", "net", "reset", 4, 20].stored.cell == FITS[2].cell
     assert "timit, net, reset, layer 4, 20 ms" in repr(models)
     assert repr(models["timit", "net", "reset", 0, 50.0]) == "Model(timit, net, reset, 0, 50.0: 5 units, 3 stimuli)"
 
@@ -270,11 +270,11 @@ def test_models__say_what_exists_when_asked_for_something_else(made, changes, me
 def test_model__counts_only_with_the_receipt_of_its_fit(made):
     revoke_receipt(made.store, "fit", FITS[0].key)
     write_receipt(made.store, "fit", FITS[1].key, Receipt({"features": ""}, {}))  # done again without saving
-    assert open_models(made.folder).keys() == [FITS[2].place]
-    path = made.store.model(*FITS[2].place)
+    assert open_models(made.folder).keys() == [FITS[2].cell]
+    path = made.store.model(*FITS[2].cell)
     shutil.rmtree(path)
-    shutil.copytree(made.store.model(*FITS[1].place), path)
-    with pytest.raises(DamagedError, match=r"04-20ms\.zarr/.*: damaged, it is not what was written here"):
+    shutil.copytree(made.store.model(*FITS[1].cell), path)
+    with pytest.raises(DamagedError, match=r"04-20ms\.zarr/.*: damaged, its content is not what was written"):
         open_models(made.folder).sel(network="net", weights="reset", layer=4, bin_width=20)
 
 

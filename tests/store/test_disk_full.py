@@ -57,7 +57,7 @@ def test_chunk__that_does_not_fit_is_named_with_what_it_needs_and_leaves_no_trac
     after = {f: f.read_bytes() for f in path.rglob("*") if f.is_file()}
     small = path / "0/c/1/0"
     assert {f: after[f] for f in after if f != small} == before  # no part of the large chunk, nothing temporary
-    with pytest.raises(StoreError, match="stimulus 'b' of layer 1 is not in store"):
+    with pytest.raises(StoreError, match="stimulus 'b' of layer 1 is not stored"):
         NetworkFeatures(path).frames(1, "b")
     write_batch(path, 1, batch(1))
     np.testing.assert_array_equal(NetworkFeatures(path).frames(1, "b"), batch(1)[1][0])

@@ -186,7 +186,7 @@ def test_lay_features__damaged_metadata_is_made_again_and_no_frame_is_lost(study
     if record:
         flip_a_bit(path / "zarr.json", 40)
     else:
-        (store.laid / "features/timit/mel/fixed.json").unlink()
+        (store.allocations / "features/timit/mel/fixed.json").unlink()
     allocate_feature_arrays(store, path, LAYOUT, lambda: pytest.fail("nothing is to be lost"))
     assert {f: f.read_bytes() for f in study.rglob("*") if f.is_file()} == before
 
@@ -212,7 +212,7 @@ def test_layers__are_added_beside_those_that_are_there_and_taken_away(study):
     of = open_features(study)["timit", "mel", "fixed"]
     for k, stimulus in enumerate(LAYOUT.stimuli):
         np.testing.assert_array_equal(of.frames(first.id, stimulus), features[first.id][k])
-    with pytest.raises(StoreError, match="is not in store"):
+    with pytest.raises(StoreError, match="is not stored"):
         of.frames(7, "a")
     drop_layers(store, path, [first.id])
     assert [layer.id for layer in stored_layers(store, path)] == [second.id, 7]
@@ -232,7 +232,7 @@ def test_batch_that_was_not_written__is_missing_and_not_nan(tmp_path):
     create_features(path, LAYOUT)
     write_batch(path, 0, batch_of(LAYOUT, features, 0))
     stored = NetworkFeatures(path)
-    message = r"x\.zarr: stimulus 'c' of layer 4 is not in store; run the study .*`dtrf repair STUDY`"
+    message = r"x\.zarr: stimulus 'c' of layer 4 is not stored; run the study .*`dtrf repair STUDY`"
     np.testing.assert_array_equal(stored.frames(4, "b"), features[4][1])
     with pytest.raises(StoreError, match=message):
         stored.frames(4, "c")
@@ -336,5 +336,5 @@ def test_open_features__of_a_new_study_has_nothing_yet(tmp_path):
 def test_rows__name_any_stimulus_of_a_batch_that_is_not_in_store(written):
     path, features = written
     write_batch(path, 0, {0: [features[0][0], np.full_like(features[0][1], np.nan)]})
-    with pytest.raises(DamagedError, match="stimulus 'b' of layer 0 is not in store"):
+    with pytest.raises(DamagedError, match="stimulus 'b' of layer 0 is not stored"):
         NetworkFeatures(path).rows(0, 0)

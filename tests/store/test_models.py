@@ -83,7 +83,7 @@ def test_model__any_shape_comes_back_by_feature_and_lag(n_features, n_lags, sess
         assert model.lags.tolist() == given_["lags_seconds"]
         assert [list(model.sessions), list(model.channels)] == list(given_["units"].values())
         assert list(model.bins.items()) == list(given_["bins"].items())
-        assert (model.place, model.settings) == (PLACE, SETTINGS)
+        assert (model.cell, model.settings) == (PLACE, SETTINGS)
         assert model.versions["numpy"] == np.__version__
 
 
@@ -177,7 +177,7 @@ def test_write_model__shapes_that_do_not_fit_are_named(tmp_path, changes, messag
 
 
 def test_open_model__missing_says_which_setting_makes_one(tmp_path):
-    with pytest.raises(StoreError, match=r"gone\.zarr: no model is in store here; set save_models: true in the study"):
+    with pytest.raises(StoreError, match=r"gone\.zarr: no model is stored here; set save_models: true in the study"):
         open_model(tmp_path / "gone.zarr")
 
 

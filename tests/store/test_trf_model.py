@@ -88,7 +88,7 @@ def test_save_trf__leaves_what_is_no_trf(fitted, tmp_path):
     (thesis / "all_of_it.txt").write_text("x")
     for path in (thesis, thesis / "all_of_it.txt"):
         with pytest.raises(
-            StoreError, match=f"{path.name}: holds something that is not a saved TRF, which stays; choose"
+            StoreError, match=f"{path.name}: holds something that is not a saved TRF, and is not overwritten; choose"
         ):
             save_trf(fitted, path)
     assert (thesis / "all_of_it.txt").read_text() == "x"
@@ -112,7 +112,7 @@ def test_load_trf__every_damaged_array_is_noticed(saved):
         chunk = next(p for p in (saved / name / "c").rglob("*") if p.is_file())
         whole = chunk.read_bytes()
         flip_a_bit(chunk, -1)
-        with pytest.raises(StoreError, match=r"a1\.zarr: this saved TRF is damaged .*fit it again and save it anew"):
+        with pytest.raises(StoreError, match=r"a1\.zarr: this saved TRF is damaged .*fit and save it again"):
             load_trf(saved)
         chunk.write_bytes(whole)
     shutil.rmtree(saved / "intercept_")

@@ -109,7 +109,7 @@ def bootstrap_training(item: BootstrapTraining, job: Job) -> BootstrappedTrainin
                     found, own, units = data.correlate(columns, predicted, rounding)
                     r[draw, units], alpha[draw, units] = found, to_numpy(solution.alpha)[own]
     ds = xr.Dataset({"r": (("draw", UNIT), r), "alpha": (("draw", UNIT), alpha)}, attrs={"seed": settings.seed})
-    files = store_analysis(job.store, item.key, ds, item.place)
+    files = store_analysis(job.store, item.key, ds, item.cell)
     return BootstrappedTraining(draws=settings.draws, draws_of_too_few_stimuli=too_few, seed=settings.seed, files=files)
 
 
@@ -157,7 +157,7 @@ def bootstrap_test(item: BootstrapTest, job: Job) -> BootstrappedTest:
         coords={"test_percent": settings.test_percent, "n_repeats": settings.n_repeats},
         attrs={"seed": settings.seed},
     )
-    files = store_analysis(job.store, item.key, ds, item.place)
+    files = store_analysis(job.store, item.key, ds, item.cell)
     return BootstrappedTest(draws=settings.draws, seed=settings.seed, left_out=left_out, files=files)
 
 

@@ -22,7 +22,7 @@ from distributed_trf.recordings.binned_features import binned_batches
 from distributed_trf.recordings.recording_set import lead_in_bins
 from distributed_trf.store.counts import Counts, load_counts, session_key
 from distributed_trf.store.features import NetworkFeatures, feature_files
-from distributed_trf.store.receipts import READ, whole_receipt
+from distributed_trf.store.receipts import READ, read_intact_receipt
 from distributed_trf.store.results import session_units
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.timing import timed_each
@@ -64,7 +64,7 @@ class LayerData:
             session: load_counts(store, source.stimuli, source.bin_width, session)
             for session in self.units
             if (sessions is None or session in sessions)
-            and whole_receipt(store, READ, session_key(source.stimuli, session))
+            and read_intact_receipt(store, READ, session_key(source.stimuli, session))
         }
         self.lags = lag_samples(study.lags.tmin, study.lags.tmax, 1000 / source.bin_width)
         self._bin_width, self._n_folds = source.bin_width, study.ridge.n_folds

@@ -71,7 +71,7 @@ def fit_layer(item: Fit, job: Job) -> Fitted:
     """Fit and test all units on one layer, and store r, alpha and cross-validated R^2."""
     study, store = job.study, job.store
     results, solved, fitted = fit_units(LayerData(item, [item.layer], study, store, job.device), study, job.device)
-    files = {store.name(store.results): write_fit(store.results, item.place, results)}
+    files = {store.name(store.results): write_fit(store.results, item.cell, results)}
     if study.save_models:
         files |= save_model(store, item, study, solved)
     return replace(fitted, files=files)
@@ -195,10 +195,10 @@ def save_model(
             intercept[units[session]], alpha[units[session]] = solved[1][columns], solved[2][columns]
     mean, scale = _scaling(study, fitted)
     one = next(iter(fitted[0][0].sessions.values()))
-    path = store.model(*item.place)
+    path = store.model(*item.cell)
     files = write_model(
         path,
-        item.place,
+        item.cell,
         weights=weights,
         intercept=intercept,
         alpha=alpha,
@@ -284,7 +284,7 @@ FITS = WorkKind(
     finding=Fitted,
     items=_items,
     inputs=lambda item, upstream: fit_inputs(item, upstream, [item.layer], REVISION),
-    outputs=lambda item, context: iter([context.store.model(*item.place)]),
+    outputs=lambda item, context: iter([context.store.model(*item.cell)]),
     cost=_cost,
     run=fit_layer,
     settings=lambda item, study: fit_settings(study, item.bin_width, REVISION),

@@ -111,7 +111,7 @@ def fit_together(item: FitTogether, job: Job) -> JointlyFitted:
         units_at_last_alpha=last,
         fallbacks=fallbacks,
         left_out=left_out,
-        files=store_analysis(store, item.key, ds, item.place),
+        files=store_analysis(store, item.key, ds, item.cell),
     )
 
 

@@ -28,7 +28,7 @@ def fit_lowpass(item: FitLowpass, job: Job) -> Fitted:
     data = LayerData(item, [item.layer], job.study, job.store, job.device, lowpass_bin=item.lowpass_bin)
     results, _, fitted = fit_units(data, job.study, job.device)
     ds = xr.Dataset({name: (UNIT, column) for name, column in results.items()})
-    return replace(fitted, files=store_analysis(job.store, item.key, ds, item.place))
+    return replace(fitted, files=store_analysis(job.store, item.key, ds, item.cell))
 
 
 def _items(scope: ItemSource) -> Iterator[FitLowpass]:

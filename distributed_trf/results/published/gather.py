@@ -28,7 +28,7 @@ from distributed_trf.results.published.file_name import (
 )
 from distributed_trf.results.published.read_file import Chosen, read_file
 from distributed_trf.results.published.units import Names, unit_order
-from distributed_trf.store.result_grid import Grid, Place
+from distributed_trf.store.result_grid import Cell, Grid
 
 VALUES = ("r", "alpha")
 UNIT = "unit"
@@ -49,10 +49,10 @@ class Gathered:
 
     units: pd.DataFrame
     """Numbers of session and channel along the unit axis."""
-    fits: dict[Place, Column] = field(default_factory=dict)
-    lowpass: dict[tuple[Place, float], Column] = field(default_factory=dict)
+    fits: dict[Cell, Column] = field(default_factory=dict)
+    lowpass: dict[tuple[Cell, float], Column] = field(default_factory=dict)
     """By place and width in ms of the bins that features went through."""
-    draws: dict[tuple[Kind, Place, float, float], dict[str, Column]] = field(default_factory=dict)
+    draws: dict[tuple[Kind, Cell, float, float], dict[str, Column]] = field(default_factory=dict)
     """By kind, place, percentage of duration and number of repeats (0 of training stimuli), then by identifier."""
     reliability: dict[tuple[str, float], dict[str, np.ndarray]] = field(default_factory=dict)
     """By stimulus set and bin width in ms."""
@@ -63,7 +63,7 @@ class Gathered:
     notes: list[str] = field(default_factory=list)
 
     @property
-    def places(self) -> list[Place]:
+    def places(self) -> list[Cell]:
         """Where anything is."""
         analyses = [*(place for place, _ in self.lowpass), *(place for _, place, _, _ in self.draws)]
         return list(dict.fromkeys([*self.fits, *analyses]))
@@ -165,7 +165,7 @@ class _Adding:
                 draws = gathered.draws.setdefault(key, {})
                 self._fill(draws.setdefault(of.identifier, self._empty()), drawn)
 
-    def _place(self, layer: int, bin_width: float) -> Place:
+    def _place(self, layer: int, bin_width: float) -> Cell:
         return (self._of.stimuli, self._of.network, self._of.weights, layer, bin_width)
 
     def _empty(self) -> Column:

@@ -29,7 +29,7 @@ from distributed_trf.store.analyses import allocate_analysis, unit_coords
 from distributed_trf.store.atomic import new_folder
 from distributed_trf.store.fingerprint import digest_file
 from distributed_trf.store.result_allocation import allocate_result_arrays, record_digests
-from distributed_trf.store.result_grid import Place
+from distributed_trf.store.result_grid import Cell
 from distributed_trf.store.results import write_fit, write_reliability
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.store.zarr_store import attributes, member, open_group
@@ -61,7 +61,7 @@ def write_draws(store: StudyStore, gathered: Gathered) -> None:
 
 
 def _write_training(
-    store: StudyStore, place: Place, draws: dict[tuple[float, float], dict[str, np.ndarray]], units: xr.Dataset
+    store: StudyStore, place: Cell, draws: dict[tuple[float, float], dict[str, np.ndarray]], units: xr.Dataset
 ) -> None:
     for (percent, _), values in draws.items():
         ds = xr.Dataset({name: (("draw", names.UNIT), stacked) for name, stacked in values.items()})
@@ -70,7 +70,7 @@ def _write_training(
 
 
 def _write_test(
-    store: StudyStore, place: Place, draws: dict[tuple[float, float], dict[str, np.ndarray]], units: xr.Dataset
+    store: StudyStore, place: Cell, draws: dict[tuple[float, float], dict[str, np.ndarray]], units: xr.Dataset
 ) -> None:
     percents, repeats = (sorted({key[k] for key in draws}) for k in range(2))
     first = next(iter(draws.values()))["r"]
@@ -97,7 +97,7 @@ def _natural(identifier: str) -> list[tuple[int, int, str]]:
     return [(k % 2, int(part) if k % 2 else 0, part) for k, part in enumerate(parts)]
 
 
-def _labels(place: Place) -> dict[str, Any]:
+def _labels(place: Cell) -> dict[str, Any]:
     return dict(zip(names.GRID, place, strict=True))
 
 

@@ -287,7 +287,7 @@ def test_report__of_damaged_results_is_not_written(tmp_path):
     report_of(folder)
     before = (folder / "report.html").read_bytes()
     flip_a_bit(next((folder / "results.zarr/r/c").rglob("0/0/0/1/0")), -3)
-    with pytest.raises(DamagedError, match="it is not what was written here"):
+    with pytest.raises(DamagedError, match="its content is not what was written"):
         write_report(folder, folder / "report.html")
     assert (folder / "report.html").read_bytes() == before
 
