@@ -18,10 +18,10 @@ Array = Any
 DEVICES = ("cpu", "cuda")
 
 TRIANGLE = 128
-"""Rows of the blocks by which triangular matrices are solved."""
+"""Rows of the blocks in which triangular systems are solved."""
 BATCHED_ROWS = 512
-"""Largest matrices of which a GPU factorises several in one call: larger ones keep it busy each by itself, and its
-batched routine, made for many small ones, is the slower. From its documentation; no GPU has been measured."""
+"""Largest matrices that a GPU factorises several at a time: one larger matrix alone keeps it busy, and the batched
+routine, made for many small ones, is slower. From its documentation; no GPU has been measured."""
 
 
 def namespace(*arrays: Array) -> ModuleType:
@@ -53,13 +53,13 @@ def to_device(array: np.ndarray, device: str) -> Array:
 
     Notes
     -----
-    Cupy takes the array to pinned memory of its pool and returns while the device still fetches it from there; only
-    when that is done it uses the memory for another one. So nothing waits, and ``array`` may be changed at once.
+    Cupy copies the array to pinned memory of its pool and returns while the device still reads it from there; it
+    reuses that memory only after the copy is done. So nothing waits, and ``array`` may be changed at once.
 
     Raises
     ------
     DeviceError
-        If ``cuda`` is asked for and cupy finds no usable GPU. There is no silent fall back.
+        If ``cuda`` is requested and cupy finds no usable GPU. There is no silent fallback.
     """
     if device == "cpu":
         return array
@@ -73,17 +73,17 @@ def to_device(array: np.ndarray, device: str) -> Array:
                 "device 'cuda' needs cupy; install it with: pip install 'distributed_trf[cuda12]' (or [cuda13])"
             ) from error
         raise DeviceError(f"device 'cuda' needs cupy, which is installed, but cannot be imported: {error}") from error
-    there = cupy.cuda.is_available()  # asked once, before anything can become of it
+    was_available = cupy.cuda.is_available()  # tested before the first copy can fail
     try:
         return cupy.asarray(array)
     except cupy.cuda.runtime.CUDARuntimeError as error:
-        if there:  # and something became of the GPU: no fault of what is done on it
+        if was_available:  # the GPU failed afterwards, so the device setting is not the reason
             raise
-        raise DeviceError(f"device 'cuda' was asked for, but cupy finds no usable GPU: {error}") from error
+        raise DeviceError(f"device 'cuda' is requested, but cupy finds no usable GPU: {error}") from error
 
 
 def all_to_device(arrays: Sequence[np.ndarray], device: str) -> list[Array]:
-    """Move host arrays as ``to_device`` does, in one copy: they are views of one array there, and of one type."""
+    """Move host arrays of one type to a device in one copy; the results are views of one array."""
     if device == "cpu":
         return list(arrays)
     flat, start, moved = to_device(np.concatenate([array.ravel() for array in arrays]), device), 0, []
@@ -94,13 +94,13 @@ def all_to_device(arrays: Sequence[np.ndarray], device: str) -> list[Array]:
 
 
 def to_numpy(array: Array) -> np.ndarray:
-    """Copy an array of any library and device to the host; what is there already is not copied."""
+    """Copy an array of any library and device to the host; an array that is already there is not copied."""
     if hasattr(array, "get"):  # cupy refuses numpy.asarray
         return array.get()
     if is_torch_array(array):
-        return np.asarray(array.cpu())  # torch refuses it of a tensor on a device
-    of_another = is_array_api_obj(array) and not is_numpy_array(array)
-    return np.from_dlpack(array) if of_another else np.asarray(array)
+        return np.asarray(array.cpu())  # numpy.asarray refuses a tensor on a device
+    is_other_library = is_array_api_obj(array) and not is_numpy_array(array)
+    return np.from_dlpack(array) if is_other_library else np.asarray(array)
 
 
 def cholesky_solver(matrix: Array) -> Callable[[Array], Array]:
@@ -109,14 +109,15 @@ def cholesky_solver(matrix: Array) -> Callable[[Array], Array]:
     Raises
     ------
     numpy.linalg.LinAlgError
-        If it is not positive definite. A GPU is not waited for: what its solver returns is then no solution.
+        If it is not positive definite. On a GPU this is not checked, because that would wait for it: the solver then
+        returns no solution.
     """
     lower = namespace(matrix).linalg.cholesky(matrix)
     return _triangular(lower) if is_cupy_namespace(namespace(matrix)) else _substitution(lower)
 
 
 def cholesky_solvers(matrices: Array) -> list[Callable[[Array], Array]]:
-    """Factorise several matrices, shape (n, k, k), on a GPU together where they are small."""
+    """Factorise several matrices, shape (n, k, k); on a GPU together if they are small."""
     xp = namespace(matrices)
     if is_cupy_namespace(xp) and matrices.shape[0] > 1 and matrices.shape[1] <= BATCHED_ROWS:
         lower = xp.linalg.cholesky(matrices)
@@ -125,7 +126,7 @@ def cholesky_solvers(matrices: Array) -> list[Callable[[Array], Array]]:
 
 
 def _triangular(lower: Array) -> Callable[[Array], Array]:
-    """Solve ``L L'z = b`` on a GPU: by L', which has the order that its library wants; L would be copied each time."""
+    """Solve ``L L'z = b`` on a GPU by L', which has the memory order of its library; L would be copied each time."""
     from cupyx.scipy.linalg import solve_triangular
 
     upper = lower.T
@@ -135,8 +136,8 @@ def _triangular(lower: Array) -> Callable[[Array], Array]:
 def _substitution(lower: Array) -> Callable[[Array], Array]:
     """Solve ``L L'z = b`` block by block: products, and inverses of small triangles.
 
-    Not scipy's triangular solver: beside numpy it brings a second pool of threads, and while those of the one wait for
-    more work, products of the other take twice as long.
+    Not by scipy's triangular solver: it has a pool of threads besides numpy's, and while the threads of one pool wait
+    for more work, products in the other take twice as long.
     """
     xp = namespace(lower)
     triangles = [(rows, xp.linalg.inv(lower[rows, rows])) for rows in blocks(lower.shape[0], TRIANGLE)]
@@ -153,7 +154,7 @@ def _substitution(lower: Array) -> Callable[[Array], Array]:
 
 
 def free_memory(reference: Array) -> int:
-    """Return the bytes that are free where an array lives."""
+    """Return the free bytes on the device of an array."""
     if is_cupy_namespace(namespace(reference)):
         return free_on_device()
     import psutil  # the mathematics alone needs only numpy
@@ -162,14 +163,14 @@ def free_memory(reference: Array) -> int:
 
 
 def free_on_device() -> int:
-    """Return the bytes that are free on the current GPU, those that cupy keeps for its next arrays included."""
+    """Return the free bytes on the current GPU, including those that cupy keeps for its next arrays."""
     import cupy
 
     return int(cupy.cuda.runtime.memGetInfo()[0] + cupy.get_default_memory_pool().free_bytes())
 
 
 def wait_for(array: Array) -> None:
-    """Wait until an array is calculated: a GPU works on after a call returns."""
+    """Wait until an array is computed: a GPU may still work after a call returns."""
     if is_cupy_namespace(namespace(array)):
         import cupy
 
@@ -182,20 +183,20 @@ def blocks(n: int, size: int) -> Iterator[slice]:
 
 
 CACHE_BYTES = 1 << 20
-"""What stays in the cache of a core while it is worked on."""
+"""Size of a block that stays in the cache of a core."""
 DEVICE_BLOCK_BYTES = 256 << 20
-"""What keeps all of a GPU busy and leaves room for others."""
+"""Size of a block that keeps a whole GPU busy and leaves memory for other arrays."""
 
 
 def block_rows(width: int, reference: Array) -> int:
-    """Return how many rows of ``width`` numbers like those of ``reference`` are best worked on at once; at least 1."""
+    """Return how many rows of ``width`` numbers like those of ``reference`` make the best block; at least 1."""
     xp = namespace(reference)
     size = DEVICE_BLOCK_BYTES if is_cupy_namespace(xp) else CACHE_BYTES
     return max(8 * size // (width * xp.finfo(reference.dtype).bits), 1)
 
 
 def joined(arrays: Sequence[Array], dtype: Any) -> Array:
-    """Put arrays one after another along their first axis, as one type: with one conversion, where they are of one."""
+    """Concatenate arrays along their first axis as one type; arrays of one type are converted once, after it."""
     xp = namespace(*arrays)
     if len({array.dtype for array in arrays}) > 1:
         arrays = [xp.astype(array, dtype, copy=False) for array in arrays]
@@ -228,9 +229,9 @@ def to_numpy_together(arrays: Sequence[Array]) -> list[np.ndarray]:
 
 
 def at_once(array: Array, copies: int) -> int:
-    """Return how many pieces of work are best begun together, of which each takes some arrays as large; at least 1.
+    """Return how many pieces of work to start together, each needing ``copies`` arrays of this size; at least 1.
 
-    A GPU is then waited for once. On a CPU nothing is gained.
+    The host then waits once for a GPU. On a CPU this gains nothing, so it is 1.
     """
     xp = namespace(array)
     if not is_cupy_namespace(xp):

@@ -1,4 +1,4 @@
-"""The exceptions that users see: each names what was found, what was expected and what to do."""
+"""The exceptions that users see: each names the value found, what was expected and what to do."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ _SHORT.maxdict = _SHORT.maxlist = _SHORT.maxtuple = 12
 
 
 def shown(value: object, length: int = 80, *, quoted: bool = True) -> str:
-    """Write a value as messages show it, in a bounded time and length however large it is.
+    """Write a value for a message, in bounded time and length however large it is.
 
     Parameters
     ----------
     value
-        What was found.
+        The value to show.
     length
-        Characters at most.
+        Largest number of characters.
     quoted
-        Whether text is put in quotes. What cannot be printed is escaped either way.
+        Whether text is put in quotes. Unprintable characters are escaped in either case.
 
     Examples
     --------
@@ -35,25 +35,24 @@ def shown(value: object, length: int = 80, *, quoted: bool = True) -> str:
 class DistributedTRFError(Exception):
     """Base of every error that this package raises on purpose.
 
-    Such an error says something about the input, so trying again changes nothing: a work item that raises one is
-    not retried.
+    Such an error is about the input, so trying again changes nothing: a work item that raises one is not retried.
     """
 
 
 class ConfigError(DistributedTRFError, ValueError):
-    """A study, recipe or network file holds something that cannot be used."""
+    """A study, recipe or network file holds an unusable field or value."""
 
 
 class DataError(DistributedTRFError, ValueError):
-    """Arrays that do not fit together or hold values no fit can use."""
+    """Arrays do not fit together, or hold values that no fit can use."""
 
 
 class RecordingError(DistributedTRFError, ValueError):
-    """A recording set on disk is missing, damaged or not what its format promises."""
+    """A recording set on disk is missing or damaged, or does not follow its format."""
 
 
 class FeatureError(DistributedTRFError, RuntimeError):
-    """A network could not be built, or did not return the features it should."""
+    """A network cannot be built, or returns other features than its table says."""
 
 
 class StoreError(DistributedTRFError, RuntimeError):
@@ -65,12 +64,12 @@ class ResultsFileError(DistributedTRFError, ValueError):
 
 
 class DamagedError(StoreError):
-    """Part of a store on disk is torn, missing or not what was written; a run makes it anew.
+    """Part of a store on disk is torn, missing or not what was written; a run writes it again.
 
     Parameters
     ----------
     message
-        What a user reads.
+        The message for the user.
     path
         The file, array or group of arrays that is damaged.
     """
@@ -80,7 +79,7 @@ class DamagedError(StoreError):
         self.path = path
 
     def __reduce__(self) -> tuple[type[DamagedError], tuple[str, Path]]:
-        """Say how a copy is made, as where a worker hands it over."""
+        """Return how to make a copy, as when a worker sends the error."""
         return DamagedError, (str(self), self.path)
 
 
@@ -89,11 +88,11 @@ class StoreBusyError(StoreError):
 
 
 class DeviceError(DistributedTRFError, RuntimeError):
-    """A device was asked for that this machine cannot give."""
+    """A requested device does not exist on this machine."""
 
 
 class DeviceLostError(DistributedTRFError, RuntimeError):
-    """A worker's GPU answers no more: its process must end, and what it was at goes to another worker."""
+    """A worker's GPU no longer answers: its process must end, and its item goes to another worker."""
 
 
 class WorkersLostError(DistributedTRFError, RuntimeError):
@@ -101,24 +100,24 @@ class WorkersLostError(DistributedTRFError, RuntimeError):
 
 
 class SubmissionError(DistributedTRFError, RuntimeError):
-    """The queue of a recipe takes none of its jobs."""
+    """The queue of a recipe accepts none of its jobs."""
 
 
 class SchedulerLostError(DistributedTRFError, RuntimeError):
-    """The scheduler of a cluster ended or cannot be reached any more."""
+    """The scheduler of a cluster has ended or can no longer be reached."""
 
 
 class MissingExtraError(DistributedTRFError, ImportError):
-    """A feature needs an optional dependency that is not installed, or is but cannot be imported.
+    """An optional dependency is not installed, or is installed and cannot be imported.
 
     Parameters
     ----------
     package
-        The import name of what is needed.
+        Import name of the dependency.
     extra
-        The extra of ``distributed_trf`` that brings it.
+        The extra of ``distributed_trf`` that installs it.
     error
-        What importing it raised, if that was tried: a broken installation is told by its own words.
+        The error of importing it, if that was tried; its text describes a broken installation.
     """
 
     def __init__(self, package: str, extra: str, error: ImportError | None = None) -> None:
@@ -126,13 +125,13 @@ class MissingExtraError(DistributedTRFError, ImportError):
         if error is None or is_absent(package, error):
             super().__init__(f"{package} is not installed; install it with: {install}")
         else:
-            super().__init__(f"{package} is installed, but cannot be imported: {error}; mend it, or: {install}")
+            super().__init__(f"{package} is installed, but cannot be imported: {error}; repair it, or: {install}")
 
 
 def is_absent(package: str, error: ImportError) -> bool:
-    """Tell whether a package could not be imported because it is not there, and not because it is broken."""
+    """Tell whether a package could not be imported because it is not installed, rather than broken."""
     return isinstance(error, ModuleNotFoundError) and error.name == package
 
 
 class NothingToDrawError(DistributedTRFError, ValueError):
-    """A figure needs numbers that are not there; the message says which, and how to get them."""
+    """A figure needs numbers that do not exist; the message says which, and how to get them."""

@@ -1,4 +1,4 @@
-"""The one place where dimensions and variables of the results are named, described and given units."""
+"""Names, descriptions and units of the dimensions and variables of the results."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 STIMULI, NETWORK, WEIGHTS, LAYER, BIN_WIDTH, UNIT = "stimuli", "network", "weights", "layer", "bin_width", "unit"
 GRID = (STIMULI, NETWORK, WEIGHTS, LAYER, BIN_WIDTH)
-"""Dimensions that a fit has one place on."""
+"""Dimensions on which a fit has one label each: the coordinates of its cell."""
 RESULT_DIMS = (*GRID, UNIT)
 
 
 @dataclass(frozen=True)
 class Variable:
-    """What a variable of the results holds."""
+    """Description of a variable of the results."""
 
     long_name: str
     units: str
@@ -20,7 +20,7 @@ class Variable:
 
     @property
     def attrs(self) -> dict[str, str]:
-        """Attributes as CF conventions name them."""
+        """Attributes with the names of the CF conventions."""
         attrs = {"long_name": self.long_name, "units": self.units}
         return attrs | {"comment": self.comment} if self.comment else attrs
 

@@ -1,4 +1,4 @@
-"""Where the time of a piece of work goes: seconds under a name, added to whoever records."""
+"""Timing of parts of the work: seconds by name, added to the enclosing recording."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ Timings = dict[str, float]
 """Seconds by name."""
 
 _RECORDS: ContextVar[tuple[Timings, list[float]] | None] = ContextVar("distributed_trf_timings", default=None)
-"""What is recorded in this context, and for each block that is open the seconds of those within it."""
+"""The recording of this context, and for each open block the seconds of the blocks within it."""
 
 
 @contextmanager
 def recording() -> Iterator[Timings]:
-    """Yield the seconds that blocks spend under their names, which grow while this block runs.
+    """Yield the seconds of timed blocks by name; they grow while this block runs.
 
     Examples
     --------
@@ -38,15 +38,15 @@ def recording() -> Iterator[Timings]:
 
 @contextmanager
 def timed(name: str) -> Iterator[None]:
-    """Add the seconds of a block under a name, or do nothing where nobody records.
+    """Add the seconds of a block under a name, or do nothing outside a recording.
 
-    What a block within it spends under a name of its own is not counted twice, so that all names add up to no more than
-    the time that passed. It is also a decorator.
+    The time of a timed block within it is not counted twice, so all names add up to at most the elapsed time. It also
+    works as a decorator.
 
     Notes
     -----
-    A GPU works on after a call returns. Nothing is waited for here: what brings a number to the host waits anyway, and
-    where nothing does, ``arrays.wait_for`` belongs at the end of the block, if it is left seldom.
+    A GPU may still work after a call returns, and this does not wait for it. Copying a number to the host waits anyway.
+    If a block copies none, ``arrays.wait_for`` belongs at its end, if the block is not run often.
     """
     record = _RECORDS.get()
     if record is None:
@@ -65,7 +65,7 @@ def timed(name: str) -> Iterator[None]:
 
 
 def timed_each(name: str, values: Iterable[T]) -> Iterator[T]:
-    """Yield values, and add the seconds that it takes to make them under a name."""
+    """Yield values, and add the seconds of computing them under a name."""
     iterator = iter(values)
     while True:
         with timed(name):

@@ -136,7 +136,7 @@ def test_broken_extra__is_told_with_its_own_text():
     assert "is not installed" in str(MissingExtraError("dask_cuda", "cuda12", absent))
     for error in (ImportError("cannot import name 'bindings' from 'cuda'", name="cuda"), ImportError("libcuda.so.1")):
         told = str(MissingExtraError("dask_cuda", "cuda12", error))
-        assert f"cannot be imported: {error}; mend it, or: pip install 'distributed_trf[cuda12]'" in told
+        assert f"cannot be imported: {error}; repair it, or: pip install 'distributed_trf[cuda12]'" in told
 
 
 def test_all_to_device__is_one_copy_of_which_each_is_a_view(monkeypatch):

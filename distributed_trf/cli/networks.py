@@ -18,9 +18,9 @@ from distributed_trf.config.analyses import load_word_errors
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.config.load import listed
 from distributed_trf.config.study import load_study
-from distributed_trf.features.families.registry import is_known
+from distributed_trf.features.families.registry import is_supported
 from distributed_trf.features.network_table import NetworkTable, load_table
-from distributed_trf.features.weights.source import Place, weights_at_hand
+from distributed_trf.features.weights.source import WeightsLocation, available_weights
 from distributed_trf.speech_recognition.word_errors import TABLE, word_error_rates
 
 FOLDER = "configs/networks"
@@ -51,15 +51,15 @@ def _overview(networks: list[tuple[NetworkTable, NetworkSettings]]) -> None:
     view.add_column("trained", no_wrap=True)
     notes = []
     for table, settings in networks:
-        weights = weights_at_hand(table, settings)
+        weights = available_weights(table, settings)
         numbers = (_range(layer.width for layer in table.layers), _range(layer.rate for layer in table.layers))
         labels = (table.name, table.family, str(len(table.layers)))
-        view.add_row(*labels, *numbers, f"{table.sfreq / 1000:g}", _parameters(table), weights.place)
-        if weights.place is not Place.FIXED:
-            notes.append(f"{table.name}: {weights.told}")
+        view.add_row(*labels, *numbers, f"{table.sfreq / 1000:g}", _parameters(table), weights.location)
+        if weights.location is not WeightsLocation.FIXED:
+            notes.append(f"{table.name}: {weights.detail}")
     out.print(view)
     _list("trained weights", notes)
-    unknown = [table.name for table, _ in networks if not is_known(table)]
+    unknown = [table.name for table, _ in networks if not is_supported(table)]
     _list("cannot be extracted by this version", [", ".join(unknown)] if unknown else [])
 
 
@@ -73,15 +73,15 @@ def _list(title: str, lines: list[str]) -> None:
 def _layers(networks: list[tuple[NetworkTable, NetworkSettings]]) -> None:
     """Print a row per layer of each network."""
     for k, (table, settings) in enumerate(networks):
-        weights = weights_at_hand(table, settings)
-        known = "" if is_known(table) else " (which this version cannot extract)"
+        weights = available_weights(table, settings)
+        known = "" if is_supported(table) else " (which this version cannot extract)"
         head = (
             f"{table.name}: family {table.family}{known}, {table.sfreq / 1000:g} kHz, parameters {_parameters(table)}"
         )
         if k:
             out.print()
         out.print(Text(head, style="italic", overflow="fold"))
-        out.print(Text(f"trained weights: {weights.told}", overflow="fold"))
+        out.print(Text(f"trained weights: {weights.detail}", overflow="fold"))
         view = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
         view.add_column("layer", justify="right")
         view.add_column("module", overflow="fold")

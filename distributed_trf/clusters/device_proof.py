@@ -1,4 +1,4 @@
-"""Every library that work on a device needs, used once on numbers whose results are known; and what errors mean."""
+"""Tests of every library that work on a device needs, with numbers of known results; and remedies for their errors."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from distributed_trf.errors import DeviceError
 DEVICE = "GPU"
 SIZE = 64
 CONTEXT_BYTES = 1024 << 20
-"""What the contexts of torch and cupy, their kernels and workspaces take of a GPU (published; not measured here)."""
+"""Memory of a GPU for the contexts, kernels and workspaces of torch and cupy (published; not measured here)."""
 
 
 def try_libraries(device: str) -> Iterator[tuple[str, str]]:
-    """Use each library on a device; yield its name and what is wrong with it, empty where nothing is.
+    """Use each library on a device; yield its name and its problem, which is empty if it works.
 
-    Without the GPU itself nothing else can be tried, and nothing is.
+    If the GPU itself fails, the other libraries are not tried.
     """
     trials: dict[str, Callable[[], tuple[Array, Any]]] = {"numpy": partial(_product, device)}
     if device != "cpu":
@@ -41,27 +41,27 @@ def try_libraries(device: str) -> Iterator[tuple[str, str]]:
             trials |= {"torch": _torch_product, "cuDNN": _torch_convolution, "cuFFT by torch": _torch_transform}
     for name, trial in trials.items():
         try:
-            found, known = trial()
-            right = np.allclose(to_numpy(found), known, rtol=0, atol=1e-10)
-            problem = "" if right else f"{name} calculates wrongly: the result of known numbers is not theirs"
+            result, expected = trial()
+            is_right = np.allclose(to_numpy(result), expected, rtol=0, atol=1e-10)
+            problem = "" if is_right else f"{name} computes wrong results: a test with a known result failed"
         except Exception as error:  # noqa: BLE001  a broken driver may raise anything
-            problem = explained(error) if isinstance(error, DeviceError) else f"{name}: {explained(error)}"
+            problem = explain_error(error) if isinstance(error, DeviceError) else f"{name}: {explain_error(error)}"
         yield name, problem
         if problem and name == DEVICE:
             return
 
 
-def explained(error: Exception) -> str:
-    """Return what an error of CUDA's libraries says, with the remedy where one is known."""
+def explain_error(error: Exception) -> str:
+    """Return the text of an error of CUDA's libraries, with its remedy if there is one."""
     text = str(error) if isinstance(error, DeviceError) else f"{type(error).__name__}: {error}"
-    text = " ".join(re.sub("={4,}", "", text).split())  # cupy frames what it says
-    remedy = next((told for pattern, told in REMEDIES.items() if re.search(pattern, text)), "")
-    said = remedy.format(versions=_versions(), visible=visible_here()) if remedy else ""
-    return f"{text.rstrip('.')}; {said}" if said else text
+    text = " ".join(re.sub("={4,}", "", text).split())  # cupy frames its messages
+    template = next((remedy for pattern, remedy in REMEDIES.items() if re.search(pattern, text)), "")
+    remedy = template.format(versions=_versions(), visible=visible_here()) if template else ""
+    return f"{text.rstrip('.')}; {remedy}" if remedy else text
 
 
 def out_of_device_memory(error: Exception) -> bool:
-    """Tell whether a GPU's memory was not enough; each library has an error or a status of its own for that."""
+    """Tell whether an error means that a GPU's memory was too small; each library has its own error or status."""
     kinds = {kind.__name__ for kind in type(error).__mro__}
     return "OutOfMemoryError" in kinds or re.search(FULL, str(error)) is not None
 
@@ -80,7 +80,7 @@ REMEDIES = {
         "`nvidia-smi -L` must list a GPU here, and CUDA_VISIBLE_DEVICES ({visible}) must name one of them"
     ),
     r"NoKernelImageForDevice|no kernel image": (
-        "this build has no code for a GPU of this kind: install a version that knows it, of cupy or torch as named"
+        "this build has no code for a GPU of this kind: install a version of cupy or torch, as named, that supports it"
     ),
     r"DevicesUnavailable|busy or unavailable": (
         "another process has the GPU for itself (compute mode Exclusive): end it, or take another GPU"
@@ -90,10 +90,10 @@ REMEDIES = {
     ),
     r"not compiled with CUDA": "this torch is built for the CPU: install a build for the driver's CUDA version",
     r"ECC|[Ll]aunch ?[Ff]ail|cudaErrorUnknown|unknown error|is lost|[Ii]llegal": (
-        "the GPU or what ran on it is at fault: look for Xid in `dmesg`; if it comes again, have the GPU reset"
+        "the GPU, or a program on it, failed: look for Xid in `dmesg`; if it comes again, have the GPU reset"
     ),
 }
-"""What to do, by what an error says; the first that is found counts."""
+"""Remedies by the pattern of an error's text; the first that matches is used."""
 
 
 def visible_here() -> str:
@@ -102,7 +102,7 @@ def visible_here() -> str:
 
 
 def _versions() -> str:
-    """Say which version of CUDA the driver is for, and which the builds here need."""
+    """Return the version of CUDA of the driver, and those that the installed builds need."""
     try:
         from cupy.cuda import runtime
 
@@ -110,7 +110,7 @@ def _versions() -> str:
     except Exception:  # noqa: BLE001  what is broken may raise anything
         driver = wheel = 0
     if not driver:
-        return "no NVIDIA driver answers here: run this where the GPUs are. If it is there"
+        return "no NVIDIA driver answers here: run this on the machine with the GPUs. If it is that machine"
     torch = sys.modules.get("torch")
     built = f", torch for {torch.version.cuda}" if torch is not None else ""
     return f"the driver is for CUDA {_version(driver)}, cupy here for {_version(wheel)}{built}"
@@ -130,7 +130,7 @@ def _copy(device: str) -> tuple[Array, np.ndarray]:
 
 
 def _kernel() -> tuple[Array, float]:
-    """Compile: with cupy's cache on disk a kernel of before would hide that its compiler, or a header, is missing."""
+    """Compile a kernel. Cupy's disk cache is not used: an earlier kernel would hide a missing compiler or header."""
     import cupy
 
     with with_variables({"CUPY_CACHE_IN_MEMORY": "1"}):
@@ -138,20 +138,21 @@ def _kernel() -> tuple[Array, float]:
 
 
 def _product(device: str) -> tuple[Array, np.ndarray]:
-    there = to_device(_ramp(), device)
-    return there @ there, _ramp() @ _ramp()  # whole numbers: exact
+    ramp = to_device(_ramp(), device)
+    return ramp @ ramp, _ramp() @ _ramp()  # whole numbers: exact
 
 
 def _factors() -> tuple[Array, np.ndarray]:
-    """The matrix with 4 on its diagonal and 1 beside it, whose eigenvalues are 4 + 2 cos(k pi / (n + 1))."""
+    """The matrix with 4 on its diagonal and 1 next to it, whose eigenvalues are 4 + 2 cos(k pi / (n + 1))."""
     import cupy
 
-    known = 4 * np.eye(SIZE) + np.eye(SIZE, k=1) + np.eye(SIZE, k=-1)
-    there = to_device(known, "cuda")
-    values, _ = cupy.linalg.eigh(there)
-    lower = cupy.linalg.cholesky(there)
-    found = cupy.concatenate([values[None, :], lower @ lower.T])
-    return found, np.vstack([np.sort(4 + 2 * np.cos(np.arange(1, SIZE + 1) * np.pi / (SIZE + 1))), known])
+    matrix = 4 * np.eye(SIZE) + np.eye(SIZE, k=1) + np.eye(SIZE, k=-1)
+    on_device = to_device(matrix, "cuda")
+    values, _ = cupy.linalg.eigh(on_device)
+    lower = cupy.linalg.cholesky(on_device)
+    result = cupy.concatenate([values[None, :], lower @ lower.T])
+    eigenvalues = np.sort(4 + 2 * np.cos(np.arange(1, SIZE + 1) * np.pi / (SIZE + 1)))
+    return result, np.vstack([eigenvalues, matrix])
 
 
 def _triangle() -> tuple[Array, float]:

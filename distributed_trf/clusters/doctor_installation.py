@@ -1,11 +1,4 @@
-"""What a check finds.
-
-Versions of what numbers and workers depend on, and those that do not go together.
-
-Cores, threads and memory that processes here may take.
-
-What the driver says of this machine's GPUs, and whether each library that work on one needs can use it.
-"""
+"""Checks of this machine for ``dtrf doctor``: library versions, cores and memory, and GPUs with their libraries."""
 
 from __future__ import annotations
 
@@ -27,17 +20,17 @@ from distributed_trf.errors import DeviceError
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at."""
+    """The result of one check."""
 
     topic: str
-    """What, in a word or two."""
+    """What was checked, in a word or two."""
     found: str
     remedy: str = ""
-    """What is wrong and what to do about it; empty where nothing is."""
+    """The problem and what to do; empty if there is none."""
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is wrong."""
+        """Whether there is no problem."""
         return not self.remedy
 
 
@@ -53,15 +46,15 @@ CUPY = ("cupy-cuda12x", "cupy-cuda13x", "cupy")
 
 
 def check_versions(recipe: Recipe) -> Iterator[Finding]:
-    """Look at Python, at this package and at the libraries that a recipe needs."""
+    """Check Python, this package and the libraries that a recipe needs."""
     yield Finding("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
     for name in ALWAYS:
         yield Finding(
-            name, installed(name) or "not installed", "" if installed(name) else "install distributed_trf anew"
+            name, installed(name) or "not installed", "" if installed(name) else "install distributed_trf again"
         )
     if installed("dask") != installed("distributed"):
         yield Finding(
-            "dask", f"dask {installed('dask')} beside distributed {installed('distributed')}",
+            "dask", f"dask {installed('dask')} with distributed {installed('distributed')}",
             "they must be of one version: pip install -U 'dask[distributed]'",
         )  # fmt: skip
     needed = _needed(recipe)
@@ -72,7 +65,7 @@ def check_versions(recipe: Recipe) -> Iterator[Finding]:
             yield Finding(name, found or "not installed", "" if found else missing)
     if "dask-cuda" in needed and installed("dask-cuda"):
         try:
-            import dask_cuda  # noqa: F401  without its own extra it installs, but cannot be imported
+            import dask_cuda  # noqa: F401  without its extra it installs, but cannot be imported
         except ImportError as error:
             missing = "pip install 'dask-cuda[cu12]' (or [cu13])"
             yield Finding("dask-cuda", f"not importable ({error})", missing)
@@ -107,8 +100,8 @@ VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def check_threads(recipe: Recipe) -> Iterator[Finding]:
-    """Compare what workers on this machine would take with what there is."""
-    import numpy.linalg  # noqa: F401  its BLAS must be loaded to be told of
+    """Compare the cores and memory of a recipe's workers with those of this machine."""
+    import numpy.linalg  # noqa: F401  its BLAS is listed only once it is loaded
     from threadpoolctl import threadpool_info
 
     cores = usable_cores()
@@ -117,8 +110,8 @@ def check_threads(recipe: Recipe) -> Iterator[Finding]:
     slurm = sorted(f"{name}={value}" for name, value in os.environ.items() if name.startswith("SLURM_CPUS"))
     if slurm:
         yield Finding("allocation", ", ".join(slurm))
-    said = [f"{name}={os.environ[name]}" for name in VARIABLES if name in os.environ]
-    yield Finding("variables", ", ".join(said) or "none set; workers hold their threads themselves")
+    variables = [f"{name}={os.environ[name]}" for name in VARIABLES if name in os.environ]
+    yield Finding("variables", ", ".join(variables) or "none set; workers limit their threads themselves")
     for pool in threadpool_info():
         yield Finding(
             "BLAS",
@@ -130,18 +123,18 @@ def check_threads(recipe: Recipe) -> Iterator[Finding]:
         found = f"{recipe.n_workers} of {recipe.threads} threads and {recipe.worker_bytes / 2**30:.1f} GiB each"
         yield Finding("workers", found, remedy if taken > cores else "")
         if recipe.n_workers * recipe.worker_bytes > 1.01 * usable_memory():
-            remedy = "more memory than there is: fewer workers, or less `memory` in the recipe"
+            remedy = "more memory than this machine has: set fewer workers, or less `memory`, in the recipe"
             yield Finding("worker memory", f"{recipe.n_workers * recipe.worker_bytes / 2**30:.1f} GiB in all", remedy)
 
 
 QUERY = ("nvidia-smi", "--query-gpu=name,driver_version,memory.total,memory.used", "--format=csv,noheader")
-WHERE = "run this where the GPUs are, and check the driver: nvidia-smi must list them"
+WHERE = "run this on the machine with the GPUs, and check the driver: nvidia-smi must list them"
 
 
 def check_gpus(recipe: Recipe) -> Iterator[Finding]:
-    """Ask the driver, and use cupy and torch; nothing is wrong without a GPU unless the recipe's workers need one here.
+    """Query the driver, and use cupy and torch; a missing GPU is a problem only if the recipe needs one here.
 
-    Whatever there is of a GPU beside a recipe for the CPU is not touched.
+    With a recipe for the CPU, GPUs of this machine are listed and not used.
     """
     wanted = isinstance(recipe, LocalCudaRecipe)
     driver, why = _driver()
@@ -177,9 +170,9 @@ def _memory() -> Finding:
 
 def _driver() -> tuple[list[str], str]:
     try:
-        told = subprocess.run(QUERY, capture_output=True, text=True, timeout=60, check=False)
+        answer = subprocess.run(QUERY, capture_output=True, text=True, timeout=60, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         return [], f"nvidia-smi does not run ({error})"
-    if told.returncode:
-        return [], (told.stdout + told.stderr).strip().splitlines()[0]
-    return [line for line in told.stdout.splitlines() if line.strip()], "nvidia-smi lists none"
+    if answer.returncode:
+        return [], (answer.stdout + answer.stderr).strip().splitlines()[0]
+    return [line for line in answer.stdout.splitlines() if line.strip()], "nvidia-smi lists none"

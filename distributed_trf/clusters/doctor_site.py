@@ -1,9 +1,4 @@
-"""Whether a recipe's workers can be started from here, and can reach this machine.
-
-Whether the folder that a study is to be written to is quick enough, and safe.
-
-How fast a folder takes and gives back files, and whether it keeps the promises that stores rely on.
-"""
+"""Checks of the site for ``dtrf doctor``: can workers start and reach this machine; is the folder fast and safe."""
 
 from __future__ import annotations
 
@@ -32,12 +27,12 @@ from distributed_trf.errors import ConfigError, StoreError
 from distributed_trf.store.atomic import check_folder, write_text
 
 SECONDS = 20
-"""For a batch system to answer."""
+"""Seconds for a batch system to answer."""
 LISTING = {"slurm": ("sinfo", "--summarize"), "pbs": ("qstat", "-Q"), "lsf": ("bqueues",), "sge": ("qconf", "-sql")}
 
 
 def check_site(recipe: Recipe) -> Iterator[Finding]:
-    """Look at the ways between workers and this machine, and at the commands that start them."""
+    """Check the connections between workers and this machine, and the commands that start workers."""
     yield from _dashboard(recipe)
     if isinstance(recipe, RemoteRecipe):
         yield from _interface(recipe)
@@ -99,14 +94,16 @@ def _commands(recipe: JobRecipe) -> Iterator[Finding]:
 def _answer(command: tuple[str, ...]) -> Finding:
     """Ask the batch system for its queues."""
     try:
-        told = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
     except subprocess.TimeoutExpired:
         return Finding(command[0], f"no answer in {SECONDS} s", "the batch system does not answer; ask the site")
-    if told.returncode:
-        said = (told.stderr or told.stdout).strip().splitlines()
-        wrong = "its commands are here, but nothing answers them; ask the site whether it runs, and where"
-        return Finding(command[0], f"exit code {told.returncode}: {said[0] if said else ''}", wrong)
-    return Finding(command[0], f"answers with {len(told.stdout.splitlines())} lines")
+    if answer.returncode:
+        lines = (answer.stderr or answer.stdout).strip().splitlines()
+        wrong = (
+            "its commands are installed, but the batch system does not answer; ask the site whether and where it runs"
+        )
+        return Finding(command[0], f"exit code {answer.returncode}: {lines[0] if lines else ''}", wrong)
+    return Finding(command[0], f"answers with {len(answer.stdout.splitlines())} lines")
 
 
 def _hosts(recipe: SshRecipe) -> Iterator[Finding]:
@@ -121,8 +118,8 @@ def _hosts(recipe: SshRecipe) -> Iterator[Finding]:
 
 def _scheduler(recipe: ExistingRecipe) -> Iterator[Finding]:
     if recipe.address is None:
-        there = recipe.scheduler_file is not None and recipe.scheduler_file.is_file()
-        wrong = "" if there else "no such file: start `dask scheduler --scheduler-file` first, where both can see it"
+        exists = recipe.scheduler_file is not None and recipe.scheduler_file.is_file()
+        wrong = "" if exists else "no such file: start `dask scheduler --scheduler-file` first, on a shared folder"
         yield Finding("scheduler file", str(recipe.scheduler_file), wrong)
         return
     host, _, port = recipe.address.rpartition("://")[2].rpartition(":")
@@ -134,62 +131,64 @@ def _scheduler(recipe: ExistingRecipe) -> Iterator[Finding]:
 
 
 SLOW = 20e6
-"""Bytes per second below which GPUs would wait for the disk."""
+"""Bytes per second; on a slower disk GPUs would wait for it."""
 SLOW_FILE = 0.1
 """Seconds: every item ends with a small file."""
 LITTLE = 1 << 30
 
 
 def check_store(folder: Path) -> Iterator[Finding]:
-    """Write, read, rename and lock in a folder, in which nothing stays."""
+    """Write, read, rename and lock files in a folder; they are removed again."""
     try:
         check_folder(folder)
     except StoreError as error:
         yield Finding("folder", str(error), "choose another --output")
         return
-    there = folder.resolve()
-    while not there.is_dir():
-        there = there.parent
+    existing = folder.resolve()
+    while not existing.is_dir():
+        existing = existing.parent
     try:
-        speed = folder_speed(there)
+        speed = folder_speed(existing)
     except OSError as error:
-        yield Finding("folder", f"{there}: {error.strerror}", "make it writable, or choose another --output")
+        yield Finding("folder", f"{existing}: {error.strerror}", "make it writable, or choose another --output")
         return
-    free = shutil.disk_usage(there).free
+    free = shutil.disk_usage(existing).free
     full = "less than 1 GiB: make room, or choose another --output"
-    yield Finding("folder", f"{there}: {free / 2**30:.1f} GiB free", full if free < LITTLE else "")
+    yield Finding("folder", f"{existing}: {free / 2**30:.1f} GiB free", full if free < LITTLE else "")
     slow = "slow for features; choose a scratch file system as --output"
     for what, rate in (("writing", speed.write), ("reading", speed.read)):
         yield Finding(what, f"{rate / 1e6:.0f} MB/s", slow if rate < SLOW else "")
-    slow = "each item writes one: make items larger (`extraction.batch`), or choose a folder that syncs quicker"
+    slow = "each item writes one: make items larger (`extraction.batch`), or choose a folder that syncs faster"
     yield Finding("small files", f"{1000 * speed.small_file:.1f} ms each", slow if speed.small_file > SLOW_FILE else "")
-    unsafe = "two runs could write into one study: mount it with locks (on Lustre -o flock), or choose another folder"
+    unsafe = (
+        "two runs could write to one study at once: mount it with locks (on Lustre -o flock), or choose another folder"
+    )
     yield Finding("locks", "kept" if speed.locks else "not kept", "" if speed.locks else unsafe)
 
 
 SIZE = 32 << 20
 """Bytes of the large file."""
 FILES = 20
-"""Small files, each brought to disk and renamed into place."""
-ASK = "import fcntl, sys; fcntl.flock(open(sys.argv[1]), fcntl.LOCK_EX | fcntl.LOCK_NB)"
+"""Number of small files; each is written to disk and renamed."""
+TRY_LOCK = "import fcntl, sys; fcntl.flock(open(sys.argv[1]), fcntl.LOCK_EX | fcntl.LOCK_NB)"
 
 
 @dataclass(frozen=True)
 class FolderSpeed:
-    """What was measured in a folder."""
+    """The measured speed of a folder."""
 
     write: float
     """Bytes per second, until they are on disk."""
     read: float
-    """Bytes per second, past the page cache where the system lets go of it."""
+    """Bytes per second, from the disk if the system drops its page cache."""
     small_file: float
-    """Seconds until a small file is on disk in its place."""
+    """Seconds to write a small file to disk and rename it."""
     locks: bool
-    """Whether a file that one process holds is refused to another."""
+    """Whether a lock of one process keeps another out."""
 
 
 def folder_speed(folder: Path) -> FolderSpeed:
-    """Measure in a folder that exists; nothing stays in it.
+    """Measure the speed of an existing folder; all files are removed again.
 
     Raises
     ------
@@ -205,18 +204,18 @@ def folder_speed(folder: Path) -> FolderSpeed:
             os.fsync(file.fileno())
         written = time.perf_counter()
         with large.open("rb") as file:
-            with suppress(OSError):  # not every file system forgets when it is told to
+            with suppress(OSError):  # not every file system supports this
                 os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
             file.read()
         read = time.perf_counter()
         for _ in range(FILES):
             write_text(small, "receipt")
-        placed = time.perf_counter()
-        return FolderSpeed(SIZE / (written - start), SIZE / (read - written), (placed - read) / FILES, _locks(small))
+        renamed = time.perf_counter()
+        return FolderSpeed(SIZE / (written - start), SIZE / (read - written), (renamed - read) / FILES, _locks(small))
 
 
 def _locks(path: Path) -> bool:
     with path.open(encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        other = subprocess.run([sys.executable, "-c", ASK, str(path)], capture_output=True, check=False)
+        other = subprocess.run([sys.executable, "-c", TRY_LOCK, str(path)], capture_output=True, check=False)
     return other.returncode != 0

@@ -1,7 +1,4 @@
-"""Which jobs a queue still knows.
-
-What a job of a queue wrote last: often the only trace of why its worker never came.
-"""
+"""The jobs that a queue lists, and the end of a job's log: often the only trace of a worker that never came."""
 
 from __future__ import annotations
 
@@ -19,23 +16,23 @@ COMMANDS = {
     "lsf": ("bjobs", "-noheader", "-w", "-u"),
     "sge": ("qstat", "-u"),
 }
-"""What lists a user's waiting and running jobs, their ids first in each line; the user's name comes last."""
+"""Commands that list a user's waiting and running jobs, ids first in each line; the user's name is appended."""
 PATIENCE = 60.0
 """Seconds that the queue may take to answer."""
 
 
 async def live_jobs(kind: str) -> set[str] | None:
-    """Ask a queue for the ids of this user's jobs that wait or run.
+    """Return the ids of this user's jobs that wait or run in a queue.
 
     Parameters
     ----------
     kind
-        Of the recipe.
+        Kind of the recipe.
 
     Returns
     -------
     set of str, or None
-        Their numbers; None if the queue does not answer, for then nothing can be said of any job.
+        Their numbers; None if the queue does not answer, so that nothing is known of any job.
     """
     command = (*COMMANDS[kind], getpass.getuser())
     pipe = asyncio.subprocess.PIPE
@@ -51,16 +48,16 @@ async def live_jobs(kind: str) -> set[str] | None:
     except TimeoutError:
         process.kill()
         await process.wait()
-        logger.warning("%s said nothing for %g seconds", command[0], PATIENCE)
+        logger.warning("%s did not answer for %g seconds", command[0], PATIENCE)
         return None
-    if process.returncode and b"No unfinished job found" not in err:  # as LSF says of an empty list
+    if process.returncode and b"No unfinished job found" not in err:  # LSF's message for an empty list
         logger.warning("%s failed: %s", command[0], err.decode(errors="replace").strip())
         return None
     return job_numbers(out.decode(errors="replace"))
 
 
 def job_numbers(listing: str) -> set[str]:
-    r"""Read the ids off a listing.
+    r"""Read the ids from a listing.
 
     Examples
     --------
@@ -73,7 +70,7 @@ def job_numbers(listing: str) -> set[str]:
 
 
 SHOWN = 12
-"""Lines."""
+"""Quoted lines of a log."""
 
 
 def end_of_log(folder: Path, job: str) -> str:
@@ -82,9 +79,9 @@ def end_of_log(folder: Path, job: str) -> str:
     Parameters
     ----------
     folder
-        Where jobs of the recipe leave their logs.
+        Folder of the logs of the recipe's jobs.
     job
-        Its number, which every batch system makes part of the log's name.
+        Number of the job, which every batch system includes in the log's name.
     """
     number = re.compile(rf"(?<!\d){re.escape(job)}(?!\d)")
     written = [f for f in folder.glob("*") if number.search(f.name) and f.is_file() and f.stat().st_size]

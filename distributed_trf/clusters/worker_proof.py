@@ -20,10 +20,10 @@ from distributed import Worker, WorkerPlugin, get_worker
 
 from distributed_trf.arrays import free_memory, to_device
 from distributed_trf.clusters.dask_internals import close_worker, plugin_of
-from distributed_trf.clusters.device_proof import CONTEXT_BYTES, explained, try_libraries
+from distributed_trf.clusters.device_proof import CONTEXT_BYTES, explain_error, try_libraries
 from distributed_trf.clusters.worker_setup import on_all_workers
 from distributed_trf.errors import DeviceError, DeviceLostError, WorkersLostError
-from distributed_trf.features.device import give_back_cupy_blocks, give_back_torch_blocks
+from distributed_trf.features.device import free_cupy_blocks, free_torch_blocks
 
 logger = logging.getLogger(__name__)
 
@@ -78,15 +78,15 @@ def prove(device: str) -> Proof:
     gpu = os.environ.get("CUDA_VISIBLE_DEVICES", "0").partition(",")[0] if device != "cpu" else None
     proof = Proof("", socket.gethostname(), _job(), device, "", None, 0, gpu=gpu)
     try:
-        give_back_cupy_blocks(device)
+        free_cupy_blocks(device)
         if problem := next((problem for _, problem in try_libraries(device) if problem), None):
             return replace(proof, problem=problem)
-        give_back_torch_blocks(device)
+        free_torch_blocks(device)
         free = free_memory(to_device(np.ones(1), device))
         proof = replace(proof, model=_model(device), driver=_driver(device), free_bytes=free)
         return replace(proof, held_bytes=_held(free)) if device != "cpu" else proof
     except Exception as error:  # noqa: BLE001  a broken driver may raise anything
-        return replace(proof, problem=explained(error))
+        return replace(proof, problem=explain_error(error))
 
 
 def prove_apart(gpus: Sequence[str]) -> list[Proof]:

@@ -1,7 +1,7 @@
-"""What a study asks beside the grid of fits: a settings class for each analysis, and the study's field of them.
+"""Settings of analyses outside the grid of fits: a class for each analysis, and the study's fields.
 
-A new analysis has its settings class here and a field in ``Analyses``; what its work items are is said in a file of
-``pipeline/stages``. The file of ``dtrf wer`` is here too: which networks recognise which benchmarks.
+A new analysis has its settings class here and a field in ``Analyses``; a file of ``pipeline/stages`` defines its work
+items. The file of ``dtrf wer`` is read here too: it says which networks recognise which benchmarks.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class AnalysisSettings(Settings):
     """One analysis of one network; a study holds a list of each kind."""
 
     branches: ClassVar[Mapping[str, str]]
-    """Kinds of work items that it asks for, by their place in what ``open_tree`` returns."""
+    """Kinds of its work items, by their branch in the tree of ``open_tree``."""
     network: Name
 
     @property
@@ -41,7 +41,7 @@ class AnalysisSettings(Settings):
 
     @property
     def subject(self) -> tuple[str, ...]:
-        """What the analysis is of: a study may ask for it once."""
+        """What is analysed; a study may list each subject once."""
         return (self.network,)
 
     def summary(self) -> tuple[str, str]:
@@ -67,7 +67,7 @@ class LayerAnalysisSettings(AnalysisSettings):
 
     @property
     def subject(self) -> tuple[str, ...]:
-        """What the analysis is of: a study may ask for it once."""
+        """What is analysed; a study may list each subject once."""
         return (self.network, str(self.layer), self.weights)
 
     @property
@@ -86,7 +86,7 @@ class TogetherSettings(AnalysisSettings):
     candidates: Annotated[int, Field(ge=1)] = 100
     """Band weights to try; the first is equal weights."""
     seed: Annotated[int, Field(ge=0)] = 0
-    """Of the band weights."""
+    """Seed of the band weights."""
 
     @property
     def named_layers(self) -> Sequence[int]:
@@ -100,11 +100,11 @@ class TogetherSettings(AnalysisSettings):
 
 
 class LowpassSettings(LayerAnalysisSettings):
-    """How fast what one layer tells of the responses is (Ahmed et al. 2025, Fig 4)."""
+    """The time scales at which one layer predicts the responses (Ahmed et al. 2025, Fig 4)."""
 
     branches = {"lowpass": "lowpass"}
     lowpass_bins: Annotated[list[Milliseconds], Field(min_length=1)]
-    """Features go through bins of each width, and are then fitted at every bin width of the study."""
+    """Features are first resampled to bins of each width, then fitted at every bin width of the study."""
 
     def summary(self) -> tuple[str, str]:
         """Say in a report what is analysed, and how."""
@@ -112,7 +112,7 @@ class LowpassSettings(LayerAnalysisSettings):
 
 
 class BootstrapSettings(LayerAnalysisSettings):
-    """How much one layer's numbers depend on how much was recorded (Ahmed et al. 2025)."""
+    """How one layer's results depend on the amount of data (Ahmed et al. 2025)."""
 
     branches = {"bootstraps/training": "bootstrap-training", "bootstraps/test": "bootstrap-test"}
     sessions: list[str] | None = None
@@ -127,7 +127,7 @@ class BootstrapSettings(LayerAnalysisSettings):
     seed: Annotated[int, Field(ge=0)] = 0
 
     @model_validator(mode="after")
-    def _asks_something(self) -> BootstrapSettings:
+    def _not_empty(self) -> BootstrapSettings:
         if bool(self.test_percent) != bool(self.n_repeats):
             raise ValueError("test_percent and n_repeats go together; give both or neither")
         if not (self.training_percent or self.test_percent):
@@ -148,7 +148,7 @@ class BootstrapSettings(LayerAnalysisSettings):
 
 
 class NormaliserBootstrapSettings(Settings):
-    """How much a unit's normaliser depends on how much was recorded (Ahmed et al. 2025)."""
+    """How a unit's normaliser depends on the amount of data (Ahmed et al. 2025)."""
 
     percent_duration: Annotated[list[Percent], Field(min_length=1)] = [20.0, 40.0, 60.0, 80.0, 100.0]
     """Percentages of the test stimuli's duration, each with every one of ``n_repeats``."""
@@ -160,7 +160,7 @@ class NormaliserBootstrapSettings(Settings):
 
 
 class Analyses(Settings):
-    """The fields of a study that ask for analyses."""
+    """The fields of a study that request analyses."""
 
     together: list[TogetherSettings] = []
     """Layers of a network fitted as one model, at most once for each network."""
@@ -170,19 +170,19 @@ class Analyses(Settings):
     """At most once for each network, layer and weights."""
 
     def analyses(self) -> Iterator[tuple[str, AnalysisSettings]]:
-        """List all that is asked for, each with its field."""
+        """List all requested analyses, each with its field."""
         for field in Analyses.model_fields:
             for settings in getattr(self, field):
                 yield field, settings
 
 
 def analysis_branches() -> dict[str, tuple[str, str]]:
-    """Return the analyses that there are by their place in what ``open_tree`` returns: kind of work item, and field."""
-    found: dict[str, tuple[str, str]] = {}
+    """Return kind of work item and field of every analysis, by its branch in the tree of ``open_tree``."""
+    branches: dict[str, tuple[str, str]] = {}
     for name, field in Analyses.model_fields.items():
         (settings,) = get_args(field.annotation)
-        found |= {branch: (kind, name) for branch, kind in settings.branches.items()}
-    return found
+        branches |= {branch: (kind, name) for branch, kind in settings.branches.items()}
+    return branches
 
 
 def _list(numbers: Sequence[float]) -> str:
@@ -193,9 +193,9 @@ class RecogniserSettings(Settings):
     """A network with its trained weights."""
 
     name: Name
-    """Of a network table."""
+    """Name of a network table."""
     source: Source | None = None
-    """Folder, file or hub id of the trained weights, instead of the network table's own."""
+    """Folder, file or hub id of the trained weights, instead of the network table's source."""
     revision: str | None = None
     """Commit of the hub id in ``source``."""
 
@@ -206,7 +206,7 @@ class BenchmarkSettings(Settings):
     name: Name
     format: Literal["librispeech", "tedlium", "common_voice", "voxpopuli", "datasets"]
     path: AbsolutePath
-    """Its folder."""
+    """Folder of the benchmark."""
 
 
 class WordErrorSettings(Settings):
@@ -217,7 +217,7 @@ class WordErrorSettings(Settings):
     networks: Annotated[list[RecogniserSettings], Field(min_length=1)]
     benchmarks: Annotated[list[BenchmarkSettings], Field(min_length=1)]
     batch: Annotated[int, Field(ge=1)] = 8
-    """Utterances heard at once where that changes nothing."""
+    """Utterances in one forward pass, for networks whose results do not depend on it."""
     device: Literal["cpu", "cuda"] = "cpu"
 
     @model_validator(mode="after")
@@ -227,7 +227,7 @@ class WordErrorSettings(Settings):
             ("benchmarks", [b.name for b in self.benchmarks]),
         ):
             if len(set(names)) < len(names):
-                raise ValueError(f"{field}: {', '.join(names)} name one twice; give each once")
+                raise ValueError(f"{field}: {', '.join(names)} name a network or benchmark twice; give each once")
         return self
 
 

@@ -1,8 +1,10 @@
-"""What a study can ask of a network's weights, as one word such as ``trained`` or ``reset-3``.
+"""The networks of a study, their weights, and how they are extracted.
+
+The weights are one word, such as ``trained`` or ``reset-3``:
 
 =====================  ================================================================================
 ``trained``            as published, or from ``source`` in the study
-``fixed``              a spectrogram: there is nothing to train
+``fixed``              a spectrogram, which has nothing to train
 ``reset``              the architecture with torch's own initial weights, seed 0; ``reset-3`` has seed 3
 ``permuted``           trained, the entries of every parameter in random order; seeds as above
 ``random``             every parameter drawn from N(0, 1); seeds as above
@@ -11,8 +13,6 @@
 ``projection_linear``  random layers of the same widths on the network's own spectrogram, one for each layer; also
                        ``projection_conv``, ``projection_linear_gelu``, ``projection_conv_gelu``; seeds as above
 =====================  ================================================================================
-
-Which networks a study hears with, and how.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from distributed_trf.config.load import Settings
 TRAINED, FIXED, SCALED = "trained", "fixed", "scaled"
 PROJECTIONS = ("projection_linear", "projection_conv", "projection_linear_gelu", "projection_conv_gelu")
 SEEDED = ("reset", "permuted", "random", "random_uniform", *PROJECTIONS)
-"""Kinds that are drawn, so that each seed is another set of weights."""
+"""Randomly drawn kinds: each seed gives another set of weights."""
 
 
 def kind_of(weights: str) -> str:
@@ -36,7 +36,7 @@ def kind_of(weights: str) -> str:
 
 
 def seed_of(weights: str) -> int:
-    """Return the seed of weights that are drawn; 0 where none is written."""
+    """Return the seed of weights that are drawn; 0 if none is written."""
     return int(weights.partition("-")[2] or 0)
 
 
@@ -45,12 +45,12 @@ def factor_of(weights: str) -> float:
     return float(weights.partition("-")[2])
 
 
-def _known(weights: str) -> str:
+def _check_weights(weights: str) -> str:
     kind, dash, number = weights.partition("-")
     plain = {TRAINED, FIXED, *SEEDED}
     if kind in plain and not dash:
         return weights
-    # One spelling for each: the word names folders and labels results.
+    # One spelling for each, because the word names folders and labels results.
     if kind in SEEDED and number.isascii() and number.isdigit() and number == str(int(number)) and int(number) > 0:
         return weights
     if kind == SCALED and _is_factor(number):
@@ -68,24 +68,24 @@ def _is_factor(number: str) -> bool:
         return False
 
 
-Weights = Annotated[str, AfterValidator(_known)]
+Weights = Annotated[str, AfterValidator(_check_weights)]
 
 
 class NetworkSettings(Settings):
-    """One network and what is asked of it."""
+    """One network of a study, with the requested weights and layers."""
 
     name: Name
     weights: list[Weights] | None = None
     """Defaults to ``[trained]`` for a network and ``[fixed]`` for a spectrogram."""
     layers: Literal["all"] | list[Annotated[int, Field(ge=0)]] = "all"
     source: Source | None = None
-    """Folder, file or hub id of the trained weights, instead of the network table's own."""
+    """Folder, file or hub id of the trained weights, instead of the network table's source."""
     revision: str | None = None
     """Commit of the hub id in ``source``."""
 
 
-AUTO_STORED, AUTO_HEARD = 64, 16
-"""Stimuli of a work item and of a pass on the CPU where the study leaves them to the package."""
+AUTO_ITEM, AUTO_PASS = 64, 16
+"""Stimuli of a work item, and of a forward pass on the CPU, with ``batch: auto``."""
 
 
 def _number_or_auto(value: Any, check: Any) -> Any:
@@ -96,22 +96,21 @@ def _number_or_auto(value: Any, check: Any) -> Any:
 
 
 class ExtractionSettings(Settings):
-    """How networks hear and what is kept of it."""
+    """How features are extracted and stored."""
 
     batch: Annotated[Literal["auto"] | Annotated[int, Field(ge=1)], WrapValidator(_number_or_auto)] = 16
-    """Stimuli that one extraction takes and stores at once; ``auto`` stores ``AUTO_STORED``. On a GPU as many of them
-    are heard in one pass as its free memory holds; on the CPU all, with ``auto`` ``AUTO_HEARD``."""
+    """Stimuli that one extraction item takes and stores; ``auto`` means ``AUTO_ITEM``. A forward pass takes as many of
+    them as fit the free memory of a GPU; on the CPU all of them, or ``AUTO_PASS`` with ``auto``."""
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
-    """In which networks calculate. The half ones are quicker on a GPU and change features in the third digit."""
+    """Number type of networks. The two 16-bit types are faster on a GPU and change features in the third digit."""
     keep: Literal["100Hz", "native"] = "100Hz"
-    """Frame rate of what is stored: at most 100 Hz, which loses nothing at bins of 10 ms or more, or each layer's own.
-    """
+    """Stored frame rate: at most 100 Hz, which loses nothing at bins of 10 ms or more, or each layer's native rate."""
 
     @property
     def stored(self) -> int:
         """Stimuli of a work item, the same on every machine."""
-        return AUTO_STORED if self.batch == "auto" else self.batch
+        return AUTO_ITEM if self.batch == "auto" else self.batch
 
-    def heard(self, device: str) -> int:
-        """Return how many stimuli at most a device is given at once."""
-        return AUTO_HEARD if self.batch == "auto" and device == "cpu" else self.stored
+    def largest_pass(self, device: str) -> int:
+        """Return the largest number of stimuli in one forward pass on a device."""
+        return AUTO_PASS if self.batch == "auto" and device == "cpu" else self.stored

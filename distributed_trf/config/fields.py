@@ -1,4 +1,4 @@
-"""Kinds of values that several settings have."""
+"""Types of values that several settings share."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field
 
 LONGEST_NAME = 255
-"""Bytes that file systems take."""
+"""Bytes, the limit of file systems."""
 LONGEST_TIME = 60.0
 """Seconds."""
 LOWEST_RATE = 100.0
 """Hertz."""
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
-"""Names become folders, so only plain ones are taken."""
+"""Names become folders, so only plain names are accepted."""
 
 
 def _absolute(path: Path) -> Path:
@@ -25,7 +25,7 @@ def _absolute(path: Path) -> Path:
         raise ValueError(f"no file can be called that; expected names of up to {LONGEST_NAME} bytes")
     try:
         return path.expanduser().absolute()
-    except (RuntimeError, OSError) as error:  # a user that this machine does not know, a working directory that is gone
+    except (RuntimeError, OSError) as error:  # an unknown user, or a removed working directory
         raise ValueError(f"{error}; write the whole path") from error
 
 
@@ -67,13 +67,13 @@ def _in_percent(value: float) -> float:
 
 
 Seconds = Annotated[float, AfterValidator(_in_seconds)]
-"""A time next to which sounds are long; one in milliseconds is taken for a mistake."""
+"""A time that is short compared with a sound; a value in milliseconds is refused as a mistake."""
 Milliseconds = Annotated[float, Field(gt=0), AfterValidator(_in_milliseconds)]
-"""The width of a bin; one in seconds is taken for a mistake."""
+"""The width of a bin; a value in seconds is refused as a mistake."""
 Hertz = Annotated[float, Field(gt=0), AfterValidator(_in_hertz)]
-"""A sampling rate of sound; one in kilohertz is taken for a mistake."""
+"""A sampling rate of sound; a value in kilohertz is refused as a mistake."""
 Percent = Annotated[float, Field(gt=0, le=100), AfterValidator(_in_percent)]
-"""One that is a fraction of 1 is taken for a mistake."""
+"""A percentage; a fraction of 1 is refused as a mistake."""
 
 
 def seconds(value: Any) -> Any:

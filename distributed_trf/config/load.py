@@ -1,6 +1,6 @@
-"""Where ``configs/`` and ``cluster/`` are: an explicit path, the working directory, then the copy that ships.
+"""Finding YAML files and validating them, with errors that name the file, the field, the value and what was expected.
 
-YAML to a validated object, with errors that name the file, the field, the value and what was expected.
+A file is an explicit path, or a name in the working directory, or a name in the shipped ``configs/`` and ``cluster/``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PACKAGE = Path(__file__).resolve().parents[1]
 def shipped(folder: str) -> Path:
     """Return the folder of YAML files that came with the package.
 
-    A wheel holds it inside the package; in a checkout it stands beside it.
+    A wheel holds it inside the package; in a checkout it is next to the package.
     """
     inside = PACKAGE / "_shipped" / folder
     return inside if inside.is_dir() else PACKAGE.parent / folder
@@ -33,35 +33,35 @@ def locate(name: str | Path, folder: str) -> Path:
     Raises
     ------
     ConfigError
-        If it is nowhere, naming the places searched and the names that exist.
+        If it is not found, naming the paths searched and the names that exist.
     """
     given = Path(name)
     is_yaml = given.suffix in {".yaml", ".yml"}
     file = given if is_yaml else Path(f"{name}.yaml")
-    places = [Path(folder) / file, shipped(folder) / file]
-    # A word is a name first: a file of weights may be called like its network.
-    places.insert(0 if is_yaml or len(given.parts) > 1 else 2, given)
+    paths = [Path(folder) / file, shipped(folder) / file]
+    # A single word is first taken as a name: a file of weights may have the name of its network.
+    paths.insert(0 if is_yaml or len(given.parts) > 1 else 2, given)
     try:
-        for place in places:
-            if place.is_file():
-                return place
-    except OSError as error:  # no right to look there, or a name that is none, such as the text of a file
-        raise ConfigError(f"{shown(str(name), quoted=False)}: cannot be looked for: {error.strerror}") from error
-    known = sorted(path.stem for path in shipped(folder).glob("*.yaml"))
-    searched = ", ".join(str(place) for place in places)
+        for path in paths:
+            if path.is_file():
+                return path
+    except OSError as error:  # no permission, or not a valid name, such as the text of a file
+        raise ConfigError(f"{shown(str(name), quoted=False)}: cannot be searched for: {error.strerror}") from error
+    names = sorted(path.stem for path in shipped(folder).glob("*.yaml"))
+    searched = ", ".join(str(path) for path in paths)
     near = get_close_matches(given.stem, listed(folder), n=1)
     hint = f" Did you mean {near[0]}?" if near else ""
-    found = "is a folder, not a YAML file" if given.is_dir() else "no such file"
-    raise ConfigError(f"{name}: {found}; looked for {searched}.{hint} Shipped in {folder}/: {', '.join(known)}")
+    problem = "is a folder, not a YAML file" if given.is_dir() else "no such file"
+    raise ConfigError(f"{name}: {problem}; looked for {searched}.{hint} Shipped in {folder}/: {', '.join(names)}")
 
 
 def listed(folder: str) -> list[str]:
     """Return the names that ``locate`` finds in a folder, those of the working directory and those that ship."""
-    return sorted({path.stem for place in (Path(folder), shipped(folder)) for path in place.glob("*.yaml")})
+    return sorted({path.stem for root in (Path(folder), shipped(folder)) for path in root.glob("*.yaml")})
 
 
 LISTED = 20
-"""Problems of a file that are told before the rest is counted."""
+"""Problems of a file that are listed; the rest is only counted."""
 
 T = TypeVar("T", bound="Settings")
 
@@ -118,21 +118,21 @@ def _describe(problem: Any, model: type[BaseModel], content: Any) -> str:
 
 
 def _message(problem: Any, model: type[BaseModel], value: Any) -> str:
-    """Say what was expected, and where it is known what to write instead."""
+    """Say what was expected and, if possible, what to write instead."""
     match problem["type"]:
         case "extra_forbidden":
-            known = _fields_at(model, problem["loc"][:-1])
-            near = difflib.get_close_matches(str(problem["loc"][-1])[:80], known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known fields: {', '.join(sorted(known))}"
+            names = _fields_at(model, problem["loc"][:-1])
+            near = difflib.get_close_matches(str(problem["loc"][-1])[:80], names, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known fields: {', '.join(sorted(names))}"
             return f"unknown field; {hint}"
         case "missing":
             return "this field is required"
         case "list_type" if value is not None and not isinstance(value, dict):
             return f"expected a list; write [{shown(value, quoted=False)}]"
         case "model_type":
-            known = _fields_at(model, problem["loc"])
-            hint = f"; write {{name: {value}}}" if isinstance(value, str) and known[0] == "name" else ""
-            return f"expected fields of its own, among {', '.join(known)}{shown(hint, quoted=False)}"
+            names = _fields_at(model, problem["loc"])
+            hint = f"; write {{name: {value}}}" if isinstance(value, str) and names[0] == "name" else ""
+            return f"expected fields of its own, among {', '.join(names)}{shown(hint, quoted=False)}"
         case "string_type" if isinstance(value, bool | int | float):
             return "expected text; put it in quotes"
     message = shown(problem["msg"].removeprefix("Value error, "), 400, quoted=False)
@@ -140,7 +140,7 @@ def _message(problem: Any, model: type[BaseModel], value: Any) -> str:
 
 
 def _field(problem: Any, content: Any) -> str:
-    """Name the place of a problem by what stands in the file; pydantic puts the branches of unions in between."""
+    """Return the path of a problem in the file; pydantic's branches of unions are left out."""
     parts = []
     for part in problem["loc"]:
         if (isinstance(content, dict) and part in content) or (isinstance(content, list) and isinstance(part, int)):
@@ -152,7 +152,7 @@ def _field(problem: Any, content: Any) -> str:
 
 
 def _fields_at(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
-    """Names of the fields of the settings object at a place, found by walking the schema."""
+    """Return the field names of the settings object at a path, by walking the schema."""
     for part in location:
         if not isinstance(part, str) or part not in model.model_fields:
             continue

@@ -1,4 +1,4 @@
-"""The study file: everything that decides which numbers come out."""
+"""The study file: every setting that determines the results."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ Training = Literal["first", "mean", "all"]
 
 
 class RecordingsSettings(Settings):
-    """Which recordings."""
+    """The recording set."""
 
     format: str
     """A recording format, such as ``ucsf``."""
     path: AbsolutePath
-    """Folder of the recording set; a relative one is taken from the working directory."""
+    """Folder of the recording set; relative to the working directory."""
 
 
 class LagSettings(Settings):
@@ -64,12 +64,13 @@ class RidgeSettings(Settings):
     unit_block: Annotated[int, Field(ge=1)] = 512
     """Units solved together; changes memory, not numbers."""
     scaling: Literal["shared", "per_session"] = "shared"
-    """Whose training rows scale the features of a session that did not hear every stimulus: the set's, or its own."""
+    """For a session to which not every stimulus was presented: features are scaled with the training rows of the whole
+    set, or with the session's own."""
     folds: Literal["shared", "per_session"] = "shared"
-    """Whether the set's stimuli are dealt into folds once, or each session's own."""
+    """Whether folds are assigned once for the whole set, or for each session's stimuli."""
     solver: Literal["auto", "eigh", "cholesky", "dual"] = "auto"
     precision: Literal["float64", "float32"] = "float64"
-    """Of products and factorisations."""
+    """Number type of products and factorisations."""
 
     @property
     def penalties(self) -> list[float]:
@@ -101,14 +102,14 @@ class GridSettings(Settings):
     name: Name
     recordings: RecordingsSettings
     output: AbsolutePath
-    """Folder of everything the study makes; a relative one is taken from the working directory."""
+    """Folder for all output of the study; relative to the working directory."""
     stimuli: Annotated[list[Name], Field(min_length=1)] = ["timit"]
     bin_widths: Annotated[list[Milliseconds], Field(min_length=1)] = [50.0]
     delay: Seconds = 0.0
     """Seconds after the onset of a sound at which the first bin of its response begins."""
     training: Training = "first"
-    """Which responses are fitted where a training sound was presented several times: the first, their mean, or all,
-    each presentation then being a trial of its own (in the fold of its sound)."""
+    """Which responses are fitted if a training sound was presented several times: the first, their mean, or all. With
+    all, each presentation is a separate trial (in the fold of its sound)."""
     lags: LagSettings = LagSettings()
     reliability: ReliabilitySettings | None = ReliabilitySettings()
     """None measures no reliability."""
@@ -121,34 +122,34 @@ class StudySettings(Analyses, GridSettings):
     """A whole study. Read it from YAML with ``load_study``."""
 
     save_models: bool = False
-    """Keep the weights of every fit, for ``open_models``; decides what is stored, not which numbers come out."""
+    """Keep the weights of every fit, for ``open_models``; changes what is stored, not the results."""
     extraction: ExtractionSettings = ExtractionSettings()
     attempts: Annotated[int, Field(ge=1)] = 3
-    """How often a work item is tried that files or memory failed, or workers that hung; other errors come again."""
+    """Attempts of a work item that fails because of files, memory or a hung worker; other errors are not retried."""
 
     @field_validator("networks")
     @classmethod
     def _distinct(cls, networks: list[NetworkSettings]) -> list[NetworkSettings]:
         doubled = {n.name for n in networks if sum(m.name == n.name for m in networks) > 1}
         if doubled:
-            raise ValueError(f"{', '.join(sorted(doubled))} stand there twice; name each network once")
+            raise ValueError(f"{', '.join(sorted(doubled))}: named twice; name each network once")
         return networks
 
     @model_validator(mode="after")
     def _analyses_fit(self) -> StudySettings:
-        known = {n.name for n in self.networks}
+        names = {n.name for n in self.networks}
         subjects: dict[str, list[tuple[str, ...]]] = {}
         for field, settings in self.analyses():
             subjects.setdefault(field, []).append(settings.subject)
         for field, things in subjects.items():
-            unknown = sorted({network for network, *_ in things} - known)
+            unknown = sorted({network for network, *_ in things} - names)
             if unknown:
                 raise ValueError(
-                    f"{field}: {', '.join(unknown)} is not among the networks ({', '.join(sorted(known))})"
+                    f"{field}: {', '.join(unknown)} is not among the networks ({', '.join(sorted(names))})"
                 )
             twice = sorted({", ".join(thing) for thing in things if things.count(thing) > 1})
             if twice:
-                raise ValueError(f"{field} asks for {'; '.join(twice)} twice; ask for each once")
+                raise ValueError(f"{field} lists {'; '.join(twice)} twice; list each once")
         return self
 
 

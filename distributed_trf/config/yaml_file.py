@@ -1,4 +1,4 @@
-"""The one reader of YAML: plain values of a bounded number, and errors that name the file, the line and the remedy."""
+"""The one reader of YAML: a bounded number of plain values, and errors that name the file, the line and the remedy."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from yaml.constructor import ConstructorError
 from distributed_trf.errors import ConfigError, shown
 
 LARGEST = 1 << 18
-"""Bytes of a file; those that ship have four thousand at most."""
+"""Bytes of a file; the shipped ones have at most four thousand."""
 DEEPEST, MOST = 50, 20_000
-"""How deep values may nest, and how many there may be once each alias (``*name``) is written out."""
+"""Largest depth of nested values, and largest number of values after replacing each alias (``*name``)."""
 _TAG = "tag:yaml.org,2002:"
 _EXPECTED = {
     "int": "a whole number of at most 64 bits; write a larger one as 1e22, and text in quotes",
@@ -23,26 +23,26 @@ _EXPECTED = {
     "null": "null; correct it, or put text in quotes",
     "timestamp": "a date that exists; correct it, or put text in quotes",
 }
-"""What a value is that YAML takes for one of a tag."""
+"""What is expected of a value, by the tag that YAML gives it."""
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML as settings need it.
+    """YAML for settings.
 
-    The names of fields are text as it stands there, each once in a mapping, where YAML by itself takes ``on`` for True
-    and lets the last of two win silently. Dates are text too.
+    Field names are plain text and unique in a mapping. Standard YAML reads ``on`` as True and silently keeps the last
+    of two equal names. Dates are text too.
     """
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self._depth = self._written = 0
         self._sizes: dict[int, tuple[int, int]] = {}
-        """How many values a node holds once aliases are written out, and how deep they nest, by its id."""
-        self._places: dict[int, tuple[yaml.Node | None, Any]] = {}
-        """What holds a node, and where in that: its field or position, by its id."""
+        """Number of values of a node after replacing aliases, and their depth, by the node's id."""
+        self._parents: dict[int, tuple[yaml.Node | None, Any]] = {}
+        """The parent of a node, and its field or position there, by the node's id."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        """Read a value, and refuse what would be too much of it before anything is made."""
+        """Read a value, and refuse too large or too deep ones before anything is built."""
         mark = self.peek_event().start_mark
         is_alias = self.check_event(yaml.AliasEvent)
         self._depth += 1
@@ -54,7 +54,9 @@ class _Loader(yaml.SafeLoader):
         self._depth -= 1
         if is_alias:
             if id(node) not in self._sizes:
-                raise ConstructorError(None, None, "an alias stands for what it is part of; write it out", mark)
+                raise ConstructorError(
+                    None, None, "an alias refers to a value that contains it; write the value out", mark
+                )
             return node
         if isinstance(node, yaml.MappingNode):
             _check_names(node)
@@ -62,29 +64,29 @@ class _Loader(yaml.SafeLoader):
         size, depth = 1 + sum(n for n, _ in inner), 1 + max((d for _, d in inner), default=0)
         if size > MOST or depth > DEEPEST:
             raise _too_much(mark)
-        self._sizes[id(node)], self._places[id(node)] = (size, depth), (parent, index)
+        self._sizes[id(node)], self._parents[id(node)] = (size, depth), (parent, index)
         return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
-        """Make a mapping, its keys as they stand there."""
+        """Make a mapping with its keys as plain text."""
         return {name: self.construct_object(value, deep=deep) for name, value in self._fields(node).items()}
 
     def _fields(self, node: yaml.MappingNode) -> dict[str, yaml.Node]:
-        """Return what stands in a mapping and what ``<<`` merges into it, of which what comes first wins.
+        """Return the fields of a mapping and those that ``<<`` merges into it; the first of equal names wins.
 
-        The library's own way depends on which names Python happens to keep once (PyYAML 6.0.4).
+        The library's own merge depends on which names Python happens to intern (PyYAML 6.0.4).
         """
-        own: dict[str, yaml.Node] = {}
+        direct: dict[str, yaml.Node] = {}
         merged: dict[str, yaml.Node] = {}
         for key, value in node.value:
             if key.tag != f"{_TAG}merge":
-                own[key.value] = value
+                direct[key.value] = value
                 continue
             for each in value.value if isinstance(value, yaml.SequenceNode) else [value]:
                 if not isinstance(each, yaml.MappingNode):
                     raise self._refused(value, "expected aliases of fields to merge")
                 merged = {**self._fields(each), **merged}
-        return {**merged, **own}
+        return {**merged, **direct}
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: FBT001, FBT002
         """Make a value."""
@@ -98,29 +100,29 @@ class _Loader(yaml.SafeLoader):
         """Return the error that names the field and value of a node."""
         parts: list[str] = []
         inner: yaml.Node | None = node
-        while inner is not None and id(inner) in self._places:
-            inner, at = self._places[id(inner)]
-            parts += [str(at.value if isinstance(at, yaml.Node) else at)] if at is not None else []
+        while inner is not None and id(inner) in self._parents:
+            inner, key = self._parents[id(inner)]
+            parts += [str(key.value if isinstance(key, yaml.Node) else key)] if key is not None else []
         field = shown(".".join(reversed(parts)), quoted=False)
         value = f" = {shown(node.value)}" if isinstance(node, yaml.ScalarNode) else ""
         return ConstructorError(None, None, f"{field}{value}: {why}", node.start_mark)
 
     def whole_number(self, node: yaml.ScalarNode) -> int:
-        """Make a whole number; Python's have no limit, but all that takes them has."""
+        """Make a whole number of at most 64 bits; Python's have no limit, but the code that uses them does."""
         value = int(self.construct_yaml_int(node))
         if abs(value) >= 1 << 63:
             raise OverflowError
         return value
 
     def date(self, node: yaml.ScalarNode) -> str:
-        """Check a date, and leave it as it is written."""
+        """Check a date, and return it as written."""
         self.construct_yaml_timestamp(node)
         return str(node.value)
 
     def refuse(self, node: yaml.Node) -> Any:
-        """Refuse what has no place in settings."""
+        """Refuse a tag that settings do not use."""
         tag = shown(node.tag.replace(_TAG, "!!"), quoted=False)
-        raise self._refused(node, f"the tag {tag} is not taken; write plain text, numbers, lists and fields")
+        raise self._refused(node, f"the tag {tag} is not allowed; write plain text, numbers, lists and fields")
 
 
 _Loader.yaml_constructors = {
@@ -140,14 +142,14 @@ _Loader.yaml_implicit_resolvers = {
 
 
 def read_yaml(path: Path) -> Any:
-    """Read what a YAML file holds: text, numbers, true and false, null, and lists and mappings of them.
+    """Read a YAML file: text, numbers, true and false, null, and lists and mappings of them.
 
-    It is UTF-8 on every machine, with or without a byte order mark.
+    The file is UTF-8, with or without a byte order mark.
 
     Raises
     ------
     ConfigError
-        If it is missing, cannot be read or is not valid YAML, or holds more than settings do.
+        If it is missing, unreadable or not valid YAML, or too large for settings.
     """
     try:
         with path.open("rb") as file:
@@ -167,20 +169,20 @@ def read_yaml(path: Path) -> Any:
         line = content.count(b"\n", 0, error.start) + 1
         raise ConfigError(f"{path}: not valid YAML: line {line}: this is not UTF-8 text; save it as UTF-8") from None
     except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not valid YAML: {_told(error, text)}") from None
+        raise ConfigError(f"{path}: not valid YAML: {_problem_text(error, text)}") from None
 
 
-def _told(error: yaml.YAMLError, text: str) -> str:
-    """Say where a file is wrong, in a line."""
+def _problem_text(error: yaml.YAMLError, text: str) -> str:
+    """Return the line and the problem of an error, in one line."""
     if isinstance(error, yaml.reader.ReaderError):
         line = text.count("\n", 0, error.position) + 1
-        return f"line {line}: the character {chr(error.character)!r} has no place in YAML; remove it"
+        return f"line {line}: the character {chr(error.character)!r} is not allowed in YAML; remove it"
     if not isinstance(error, yaml.MarkedYAMLError):
         return " ".join(str(error).split())
     mark = error.problem_mark or error.context_mark
     where = "" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}: "
-    told = "; ".join(part for part in (error.problem, error.context) if part)
-    return f"{where}{told}{'; indent with spaces, not with tabs' if repr(chr(9)) in told else ''}"
+    problem = "; ".join(part for part in (error.problem, error.context) if part)
+    return f"{where}{problem}{'; indent with spaces, not with tabs' if repr(chr(9)) in problem else ''}"
 
 
 def _children(node: yaml.Node) -> list[yaml.Node]:
@@ -190,16 +192,16 @@ def _children(node: yaml.Node) -> list[yaml.Node]:
 
 
 def _check_names(node: yaml.MappingNode) -> None:
-    """Check that the fields of a mapping have names, and each its own."""
+    """Check that the fields of a mapping have names, each name once."""
     lines: dict[str, int] = {}
     for key, _ in node.value:
         mark = key.start_mark
         if not isinstance(key, yaml.ScalarNode):
-            problem = "a list or mapping stands where the name of a field should; put text with { or [ in quotes"
+            problem = "a list or mapping is used as the name of a field; put text with { or [ in quotes"
             raise ConstructorError(None, None, problem, mark)
         if key.value in lines:
             first = f"the first is on line {lines[key.value]}; keep one"
-            raise ConstructorError(None, None, f"{shown(key.value, quoted=False)} stands there twice; {first}", mark)
+            raise ConstructorError(None, None, f"{shown(key.value, quoted=False)} is given twice; {first}", mark)
         lines[key.value] = mark.line + 1
 
 

@@ -1,17 +1,16 @@
-"""A GPU that torch and cupy share: each keeps memory that it has used, and gives it back only when told to.
+"""A GPU for the forward passes of networks: memory shared with cupy, and copies from and to it.
 
-One pool for both would spare that, and RAPIDS' ``rmm`` offers one. But torch calls it as a pluggable allocator, with
-which it no longer tells running out of memory from other errors (pytorch issue 133280), on which hearing in halves
-rests, nor how much it holds (133281), and cuDNN's benchmark fails (98481). It would also have to be set before anything
-else in the process touches the GPU. So each has its own, and they hand it over.
+Memory: torch and cupy each keep memory that they have used, and free it only when asked. One pool for both would avoid
+that, and RAPIDS' ``rmm`` offers one. But torch calls it as a pluggable allocator. Then torch no longer distinguishes
+running out of memory from other errors (pytorch issue 133280), which splitting a batch needs, does not report how much
+it holds (133281), and cuDNN's benchmark fails (98481). The pool would also have to be set before anything else in the
+process uses the GPU. So each library has its own pool, and frees it for the other.
+
+Copies: they go through pinned memory and are queued on torch's current stream like the computation itself. So they are
+done in order, and waiting for the last one waits for all. The pinned memory belongs to torch, which reuses it only
+after the copies are done.
 
 Nothing here does anything on the CPU.
-
-Between host and device: whole passes at a time, and nothing is waited for until all is under way.
-
-Copies to and from pinned memory are queued on torch's current stream like the calculation itself, so they are done in
-the order in which they were asked for, and whoever waits for the last one has waited for all. Pinned memory is torch's
-own: it is handed out again only after the copies from and to it are done.
 """
 
 from __future__ import annotations
@@ -32,16 +31,16 @@ if TYPE_CHECKING:
 
 @contextmanager
 def torch_on(device: str) -> Iterator[None]:
-    """Leave a device to torch while the block runs, and to others after it."""
-    give_back_cupy_blocks(device)
+    """Give a device's memory to torch while the block runs, and free it for others after that."""
+    free_cupy_blocks(device)
     try:
         yield
     finally:
-        give_back_torch_blocks(device)
+        free_torch_blocks(device)
 
 
-def give_back_cupy_blocks(device: str) -> int:
-    """Free what cupy keeps of a device without using it, and return how many bytes that were."""
+def free_cupy_blocks(device: str) -> int:
+    """Free the unused memory of a device that cupy keeps; return the number of bytes."""
     if device == "cpu" or "cupy" not in sys.modules:
         return 0
     pool = sys.modules["cupy"].get_default_memory_pool()
@@ -50,26 +49,26 @@ def give_back_cupy_blocks(device: str) -> int:
     return int(kept)
 
 
-def give_back_torch_blocks(device: str) -> None:
-    """Free what torch keeps of a device without using it."""
+def free_torch_blocks(device: str) -> None:
+    """Free the unused memory of a device that torch keeps."""
     if device != "cpu" and "torch" in sys.modules:
         sys.modules["torch"].cuda.empty_cache()
 
 
 def network_room(device: str) -> int:
-    """Return the bytes of a device that networks may take: half of a GPU, the other half being for what they hear.
+    """Return the bytes of a device that networks may take: half of a GPU; the other half is for their forward passes.
 
-    On the CPU it is none, where planning counts a single network.
+    On the CPU it is 0, because planning counts a single network there.
     """
-    torch = sys.modules.get("torch")  # without it no network is there yet
+    torch = sys.modules.get("torch")  # without torch no network is loaded yet
     if device == "cpu" or torch is None or not torch.cuda.is_available():
         return 0
     return torch.cuda.get_device_properties(device).total_memory // 2
 
 
 def is_crowded(device: str) -> bool:
-    """Whether less of a GPU is free than the half that networks leave to others, what cupy keeps unused included."""
-    torch = sys.modules.get("torch")  # without it no network is there
+    """Tell whether less than half of a GPU is free, counting the unused memory that cupy keeps as free."""
+    torch = sys.modules.get("torch")  # without torch no network is loaded
     if device == "cpu" or torch is None:
         return False
     free, total = torch.cuda.mem_get_info(device)
@@ -78,7 +77,7 @@ def is_crowded(device: str) -> bool:
 
 
 def free_bytes(device: str) -> int:
-    """Return the bytes that torch may still take: of a GPU what is free and what torch itself keeps unused."""
+    """Return the bytes that torch may still take: on a GPU the free ones and those that torch keeps unused."""
     if device == "cpu":
         import psutil
 
@@ -88,23 +87,23 @@ def free_bytes(device: str) -> int:
 
 
 def to_model(values: torch.Tensor, device: str, dtype: torch.dtype | None = None) -> torch.Tensor:
-    """Bring what a network hears in a pass to its device and, if one is given, its dtype."""
+    """Copy the input of a forward pass to the network's device and, if given, convert it to a dtype."""
     values = values if dtype is None else values.to(dtype)
     return values if device == "cpu" else values.pin_memory().to(device, non_blocking=True)
 
 
 class Gathered:
-    """Brings what layers give to the host, each layer's frames of a pass at once."""
+    """Copies the outputs of layers to the host, all frames of a layer in a pass at once."""
 
     def __init__(self) -> None:
         self._sums: list[Array] = []
-        """Of each copy. NaN or Inf anywhere makes the sum NaN or Inf, in whatever order it is taken."""
+        """The sum of each copy. A NaN or Inf anywhere makes the sum NaN or Inf, in any order of summation."""
 
     def take(self, pieces: Sequence[Array]) -> list[np.ndarray]:
         """Copy arrays of one width, shape (frames, width) each and all on the same device, to float32 on the host.
 
-        They are copied at once, since a module that works in place writes over what it was given; those from a device
-        may be read once ``seem_finite`` has returned.
+        They are copied immediately, because a module that works in place overwrites its input. Copies from a device may
+        be read once ``seem_finite`` has returned.
         """
         ends = np.cumsum([piece.shape[0] for piece in pieces]).tolist()
         shape = (ends[-1], pieces[0].shape[1])
@@ -125,7 +124,7 @@ class Gathered:
         return np.split(host, ends[:-1])
 
     def seem_finite(self) -> bool:
-        """Wait for all copies, and say that nothing is NaN or Inf; if not, something is, or is nearly too large."""
+        """Wait for all copies; True if no value is NaN or Inf. False also if the sum of finite values overflows."""
         on_device = [total for total in self._sums if is_torch_array(total)]
         if on_device:
             import torch

@@ -1,7 +1,4 @@
-"""What hearing sounds takes, from what a network's table says of it.
-
-What the code behind a kind of network offers, spectrograms included.
-"""
+"""The interface of network families, spectrograms included, and the work that a forward pass takes."""
 
 from __future__ import annotations
 
@@ -17,12 +14,12 @@ from distributed_trf.errors import ConfigError
 from distributed_trf.features.network_table import Layer, NetworkTable
 
 STEP = 3
-"""Arrays as large as a network's widest layer that a pass holds at once: what goes into a step, what comes out of it,
-and the copy that a convolution works in."""
+"""Arrays as large as a network's widest layer that a pass holds at once: the input of a step, its output, and the
+working copy of a convolution."""
 
 
 def counted_work(table: NetworkTable, n_samples: Sequence[int], step_values: int) -> Work:
-    """Count by the table's ``parameters`` and ``gflop_per_second``.
+    """Count the work of a batch from the table's ``parameters`` and ``gflop_per_second``.
 
     Parameters
     ----------
@@ -46,38 +43,38 @@ def counted_work(table: NetworkTable, n_samples: Sequence[int], step_values: int
 
 
 def block_values(width: int, inner: int) -> int:
-    """Count the numbers that a transformer's block holds for each frame when its feed-forward part is widest.
+    """Count the numbers that a transformer's block holds for each frame at the widest step of its feed-forward part.
 
-    Before and after the activation there are ``inner`` of them. Of the ``width`` there are what the block was given,
-    the residual and what was normalised; and, kept by the C library until they are used again, the queries,
-    keys, values and outcome of attention.
+    Two arrays of ``inner`` numbers are alive, before and after the activation, and seven of ``width``: the block's
+    input, the residual, the normalised input, and the queries, keys, values and output of attention, whose memory the C
+    library keeps for reuse.
     """
     return 2 * inner + 7 * width
 
 
 Keep = Callable[[Layer, Sequence[int], Sequence[Array]], None]
-"""Takes what a layer gave of the sounds at some positions of the batch: of each the frames, shape (frames, width), on
-any device, which may be written over when it returns."""
+"""Takes the output of a layer for the sounds at some positions of the batch: for each sound the frames, shape (frames,
+width), on any device. The caller may overwrite them after the call."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """What hearing a batch of sounds takes."""
+    """The work of passing a batch of sounds through a network."""
 
     flops: float
-    """Floating-point operations, a multiplication and an addition being two."""
+    """Floating-point operations; a multiplication and an addition count as two."""
     weights: int
-    """Bytes of the network while it hears nothing."""
-    hearing: int
-    """Bytes that are alive beside them at the widest step of a pass, without the frames that are kept."""
+    """Bytes of the network itself."""
+    activations: int
+    """Further bytes at the widest step of a forward pass, without the frames that are kept."""
 
 
 class Network(Protocol):
-    """A network that is ready to hear sounds."""
+    """A network that is built and ready for forward passes."""
 
     @property
     def n_bytes(self) -> int:
-        """Memory that it holds while nothing is heard."""
+        """Memory that it holds between forward passes."""
 
     @property
     def changed(self) -> int | None:
@@ -85,15 +82,15 @@ class Network(Protocol):
 
     @property
     def parts(self) -> int:
-        """In how many parts the last batch was heard; more than 1 where it did not fit the device's memory."""
+        """Number of parts in which the last batch was passed; above 1 if it did not fit the device's memory."""
 
     def __call__(self, sounds: Sequence[np.ndarray], layers: Sequence[Layer], keep: Keep) -> None:
-        """Hear prepared sounds, each of shape (n_samples,), and hand what every layer gives of each to ``keep``,
-        of as many at once as are heard at once.
+        """Pass prepared sounds, each of shape (n_samples,); call ``keep`` with each layer's output.
 
-        It may do so again for a batch that it must hear anew in halves; the last ones count.
+        ``keep`` is called once per layer and forward pass, with all sounds of the pass. If a batch must be passed again
+        in halves, ``keep`` is called again for its sounds, and the last call counts.
 
-        A sound gives the same frames whatever it is heard together with.
+        The frames of a sound do not depend on the other sounds of its batch.
         """
 
 
@@ -102,26 +99,26 @@ class Family(Protocol):
 
     @property
     def libraries(self) -> tuple[str, ...]:
-        """What its numbers depend on beside this package."""
+        """The libraries that its numbers depend on, besides this package."""
 
     @property
     def extra(self) -> str:
-        """The extra of this package that brings them."""
+        """The extra of this package that installs them."""
 
     def frame_rate(self, layer: Layer) -> float:
         """Return the frames per second of a layer."""
 
     def n_frames(self, table: NetworkTable, layer: Layer, n_samples: int) -> int:
-        """Return how many frames a layer gives of a sound (at the network's rate), before anything is built.
+        """Return the number of frames of a layer for a sound (at the network's rate); nothing needs to be built.
 
         Raises
         ------
         FeatureError
-            If the network cannot hear a sound of that length.
+            If the network cannot take a sound of that length.
         """
 
     def work(self, table: NetworkTable, n_samples: Sequence[int]) -> Work:
-        """Count what a batch of sounds of these lengths takes."""
+        """Count the work of a batch of sounds of these lengths."""
 
     def build(
         self, table: NetworkTable, settings: NetworkSettings, weights: Weights, *, device: str, dtype: str

@@ -1,4 +1,4 @@
-"""The Fourier method of resampling as matrices, which all layers and features of sounds of one length share."""
+"""The Fourier method of resampling as matrices, shared by all layers and features of sounds of one length."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from array_api_compat import device as device_of
 from distributed_trf.arrays import Array, like, namespace
 
 CACHE_BYTES = 256 << 20
-"""What a process keeps of them, on all devices together."""
+"""Matrices that a process keeps, on all devices together."""
 
 _KEPT: OrderedDict[tuple[tuple[int, ...], tuple[int, ...], str, str], Array] = OrderedDict()
-"""By numbers of frames and bins, library and device; those not used for longest stand first."""
+"""By numbers of frames and bins, library and device; the least recently used come first."""
 _LOCK = Lock()
 
 
 def matrix_bytes(old: Sequence[int], new: Sequence[int]) -> int:
-    """Return the bytes of what ``matrices`` gives."""
+    """Return the size in bytes of the array that ``matrices`` returns."""
     return 8 * len(old) * max(old) * max(new)
 
 
 def matrices(old: Sequence[int], new: Sequence[int], reference: Array) -> Array:
-    """Return the matrices that bring sounds of ``old`` frames to ``new``.
+    """Return the matrices that resample sounds from ``old`` to ``new`` frames.
 
     Parameters
     ----------
     old, new
         Numbers of frames of each sound, at least 1.
     reference
-        An array of the library and device on which they are wanted.
+        An array of the requested library and device.
 
     Returns
     -------
     array
-        float64 of shape (sounds, most new frames, most old frames); zeros stand where a sound has fewer. It is shared:
-        not to be written to.
+        float64 of shape (sounds, most new frames, most old frames); zeros fill the rest where a sound has
+        fewer. The array is shared and must not be written to.
 
     Notes
     -----
@@ -52,7 +52,8 @@ def matrices(old: Sequence[int], new: Sequence[int], reference: Array) -> Array:
 
     as ``scipy.signal.resample`` has it. ``S t`` is a whole number beside ``-M n / N`` (going down) or ``N m / M``
     (up), so its sine is one factor of the row times one of the column. ``t = (m N - n M) / (M N)``, and all multiples
-    of it, are brought next to zero as whole numbers before they are divided: nothing is lost where sines are small.
+    of it, are reduced to values near zero as whole numbers before they are divided: nothing is lost where sines are
+    small.
     """
     xp, device = namespace(reference), device_of(reference)
     key = (tuple(old), tuple(new), xp.__name__, str(device))
@@ -69,10 +70,10 @@ def matrices(old: Sequence[int], new: Sequence[int], reference: Array) -> Array:
 
 
 def _make(old: Sequence[int], new: Sequence[int], reference: Array) -> Array:
-    """Calculate rows, columns and their factors on the host, and what is as large as the matrices on the device."""
+    """Compute rows, columns and their factors on the host, and everything as large as the matrices on the device."""
     xp, sounds = namespace(reference), len(old)
     rows, columns = np.zeros((2, sounds, max(new))), np.zeros((3, sounds, max(old)))
-    rows[0], columns[0] = 0.25, 0.5  # where a sound has no frame, t must not look like zero
+    rows[0], columns[0] = 0.25, 0.5  # for a frame that a sound lacks, t must not be zero
     for k, (n, m) in enumerate(zip(old, new, strict=True)):
         rows[:, k, :m], columns[:, k, :n] = _factors(n, m)
     even = np.minimum(old, new) % 2 == 0
@@ -83,11 +84,11 @@ def _make(old: Sequence[int], new: Sequence[int], reference: Array) -> Array:
         *columns[:, :, None, :],
         *np.stack([period, np.pi / period, top, even])[:, :, None, None],
     ]
-    packed, placed, start = like(np.concatenate([part.ravel() for part in parts]), reference), [], 0  # in one copy
+    packed, unpacked, start = like(np.concatenate([part.ravel() for part in parts]), reference), [], 0  # in one copy
     for part in parts:
-        placed.append(xp.reshape(packed[start : start + part.size], part.shape))
+        unpacked.append(xp.reshape(packed[start : start + part.size], part.shape))
         start += part.size
-    m_n, row, n_m, sine, cosine, periods, scale, tops, evens = placed
+    m_n, row, n_m, sine, cosine, periods, scale, tops, evens = unpacked
 
     turned = m_n - n_m
     turns = xp.round(turned / periods)

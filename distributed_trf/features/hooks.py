@@ -10,15 +10,15 @@ from typing import Any
 from distributed_trf.errors import FeatureError
 
 
-class _AllHeard(Exception):  # noqa: N818  nothing is wrong
-    """Leaves a forward pass of which no more is needed."""
+class _AllRecorded(Exception):  # noqa: N818  nothing is wrong
+    """Ends a forward pass once all requested layers are recorded."""
 
 
 @contextmanager
 def recorded(
     model: Any, names: Iterable[str], take: Callable[[str, Any], None], *, whole: bool = True
 ) -> Iterator[None]:
-    """Hand the outputs of named modules to ``take`` as they come, while the block runs.
+    """Call ``take`` with the output of each named module as it is computed, while the block runs.
 
     Parameters
     ----------
@@ -27,16 +27,16 @@ def recorded(
     names
         Dotted module names.
     take
-        Called with name and output in the forward pass, once for each name; what it does not keep is freed as the pass
-        goes on. Where a module returns several things, such as a recurrent one, the first is its output.
+        Called with name and output during the forward pass, once for each name; outputs that it does not keep are freed
+        as the pass goes on. If a module returns several values, as a recurrent one does, the first is its output.
     whole
-        Whether the pass goes on to its end, which tells whether a module fires twice; if not, the block is left as soon
-        as every module has fired.
+        Whether the pass goes on to its end, which shows whether a module runs twice; otherwise the block ends as soon
+        as every module has run.
 
     Raises
     ------
     FeatureError
-        If a module does not exist, fires twice in one pass, or never fires.
+        If a module does not exist, runs twice in one pass, or does not run.
     """
     names = tuple(names)
     modules = dict(model.named_modules())
@@ -46,36 +46,38 @@ def recorded(
             f"{type(model).__name__} has no module {', '.join(missing)}; {_nearest(missing[0], modules)}"
             "check the layer names in the network's table"
         )
-    heard: set[str] = set()
+    fired: set[str] = set()
 
     def hook(name: str) -> Any:
         def fire(_module: Any, _inputs: Any, output: Any) -> None:
-            if name in heard:
-                raise FeatureError(f"module {name} ran twice in one pass, so that one layer would overwrite another")
-            heard.add(name)
+            if name in fired:
+                raise FeatureError(
+                    f"module {name} ran twice in one forward pass; its second output would overwrite the first"
+                )
+            fired.add(name)
             # A PackedSequence is a tuple, and an output by itself.
             first = output[0] if type(output) in (tuple, list) else output
             if not hasattr(first, "data"):
                 raise FeatureError(f"module {name} returned {type(output).__name__}, expected a tensor")
             take(name, first)
-            if not whole and len(heard) == len(names):
-                raise _AllHeard
+            if not whole and len(fired) == len(names):
+                raise _AllRecorded
 
         return fire
 
     handles = [modules[name].register_forward_hook(hook(name)) for name in names]
     try:
         yield
-    except _AllHeard:
+    except _AllRecorded:
         pass
     finally:
         for handle in handles:
             handle.remove()
-    silent = [name for name in names if name not in heard]
+    silent = [name for name in names if name not in fired]
     if silent:
         raise FeatureError(f"module {', '.join(silent)} did not run in the forward pass")
 
 
-def _nearest(name: str, known: Iterable[str]) -> str:
-    near = get_close_matches(name, known, n=1, cutoff=0.5)
+def _nearest(name: str, modules: Iterable[str]) -> str:
+    near = get_close_matches(name, modules, n=1, cutoff=0.5)
     return f"the nearest name is {near[0]}; " if near else ""

@@ -1,7 +1,4 @@
-"""Built networks that a process keeps, because the next work item most likely hears with the same one.
-
-Hearing sounds with a network that its table describes.
-"""
+"""Passing sounds through a network, and the cache of built networks, of which the next item often needs the same."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ import numpy as np
 from distributed_trf.arrays import Array
 from distributed_trf.config.extraction import NetworkSettings, Weights
 from distributed_trf.errors import DataError, FeatureError
-from distributed_trf.features.device import Gathered, give_back_torch_blocks, network_room
+from distributed_trf.features.device import Gathered, free_torch_blocks, network_room
 from distributed_trf.features.families.registry import family
 from distributed_trf.features.family import Network
 from distributed_trf.features.network_table import Layer, NetworkTable
@@ -26,15 +23,15 @@ from distributed_trf.features.weights.source import weights_stamps
 
 
 class NetworkCache:
-    """The networks used last, as many as there is room for.
+    """The most recently used networks, as many as fit.
 
-    On the CPU that is one, which is what planning counts; on a GPU those that fit half of its memory. The newest is
-    kept even where it alone takes more. Threads may share it: what two of them ask for at once is built once.
+    On the CPU that is one, as planning counts; on a GPU as many as fit half of its memory. The newest is kept even if
+    it alone takes more. Threads may share the cache: a network that two of them request at once is built once.
 
     Parameters
     ----------
     room
-        Given a device, the bytes that networks may take on it beside the newest.
+        Given a device, the bytes that networks may take on it besides the newest.
     """
 
     def __init__(self, room: Callable[[str], int] = network_room) -> None:
@@ -44,19 +41,19 @@ class NetworkCache:
         """Least recently used first."""
 
     def get(self, key: Hashable, device: str, expected: int | None, build: Callable[[], Network]) -> Network:
-        """Return the network of a key, built now if it is not there.
+        """Return the network of a key, built now if the cache does not hold it.
 
         Parameters
         ----------
         key
-            Everything that makes it another network.
+            Everything that distinguishes it from other networks.
         device
             ``cpu`` or ``cuda``.
         expected
-            Bytes that it is expected to take, for which room is made first; None if nothing is known, so that
-            everything goes.
+            Bytes that it is expected to take; other networks are released first until they fit. None if unknown: all
+            other networks are released.
         build
-            Makes it.
+            Builds it.
         """
         with self._lock:
             if key in self._kept:
@@ -69,27 +66,27 @@ class NetworkCache:
             self._kept[key] = network
             return network
 
-    def let_go(self, device: str) -> bool:
-        """Let go of all networks, as for what needs the room more; return whether there were any."""
+    def release(self, device: str) -> bool:
+        """Release all networks, for work that needs their memory; return whether there were any."""
         with self._lock:
             kept = bool(self._kept)
             self._shrink(-1, device)
             return kept
 
     def _shrink(self, size: int, device: str) -> None:
-        """Let go of networks until the others take no more than a number of bytes; all of them if that is negative."""
+        """Release networks until the rest take at most ``size`` bytes; all of them if it is negative."""
         before = len(self._kept)
         while self._kept and sum(network.n_bytes for network in self._kept.values()) > size:
             del self._kept[next(iter(self._kept))]
         if len(self._kept) < before:
-            gc.collect()  # a network that refers to itself holds its memory until then
-            give_back_torch_blocks(device)
+            gc.collect()  # a network with reference cycles holds its memory until then
+            free_torch_blocks(device)
 
 
 _BUILT = NetworkCache()
 
 PREPARING = 4
-"""Sounds that are prepared at a time for a GPU. Each takes a core: machines have more of them for every GPU."""
+"""Sounds that are prepared in parallel for a GPU. Each takes a core; machines have several cores per GPU."""
 
 
 def build_network(
@@ -97,14 +94,21 @@ def build_network(
 ) -> Network:
     """Build a network, or return one of those this process built before."""
     rule, stamps = family(table, weights), json.dumps(weights_stamps(table, settings, weights))
-    key = (table.model_dump_json(), settings.model_dump_json(), weights, device, dtype, stamps)  # a changed file counts
+    key = (
+        table.model_dump_json(),
+        settings.model_dump_json(),
+        weights,
+        device,
+        dtype,
+        stamps,
+    )  # a changed weight file makes another key
     expected = 0 if table.is_spectrogram else None if table.parameters is None else 4 * table.parameters
     return _BUILT.get(key, device, expected, lambda: rule.build(table, settings, weights, device=device, dtype=dtype))
 
 
-def make_room(device: str) -> bool:
-    """Let go of the networks that this process keeps; return whether there were any."""
-    return _BUILT.let_go(device)
+def release_networks(device: str) -> bool:
+    """Release the networks that this process keeps; return whether there were any."""
+    return _BUILT.release(device)
 
 
 @contextmanager
@@ -113,13 +117,15 @@ def networks_let_go(device: str) -> Iterator[None]:
     try:
         yield
     finally:
-        make_room(device)
+        release_networks(device)
 
 
 def prepare_sounds(
     sounds: Sequence[np.ndarray], sfreq: float, table: NetworkTable, lead_in: float, names: Sequence[str], device: str
 ) -> list[np.ndarray]:
-    """Prepare sounds (see ``prepare_sound``); for a GPU some at a time, as it waits for them longer than it hears."""
+    """Prepare sounds (see ``prepare_sound``); for a GPU in parallel, because preparing takes longer than the forward
+    pass.
+    """
     jobs = [(sound, sfreq, table, lead_in, name) for sound, name in zip(sounds, names, strict=True)]
     if device == "cpu" or table.is_spectrogram:
         return [prepare_sound(*job) for job in jobs]
@@ -130,22 +136,22 @@ def prepare_sounds(
 def prepare_sound(
     sound: np.ndarray, sfreq: float, table: NetworkTable, lead_in: float, name: str = "sound"
 ) -> np.ndarray:
-    """Bring a sound to a network's rate and put silence before it.
+    """Resample a sound to a network's rate and put silence before it.
 
-    The silence is ``int(lead_in * rate)`` zeros, prepended after resampling: it takes part in whatever statistics the
-    network takes of its input, as published (Ahmed et al. 2025).
+    The silence is ``int(lead_in * rate)`` zeros, prepended after resampling: it enters all statistics that the network
+    computes over its input, as published (Ahmed et al. 2025).
 
     Raises
     ------
     DataError
-        If it is not one channel of finite samples, or too short to have one at the network's rate; it begins with
-        ``name``.
+        If it is not one channel of finite samples, or is too short for one sample at the network's rate; the message
+        begins with ``name``.
     """
     check_sound(sound, name)
     if int(sound.shape[0] * table.sfreq / sfreq) < 1:
         raise DataError(
-            f"{name}: {sound.shape[0]} samples at {sfreq:g} Hz are none at the {table.sfreq:g} Hz of {table.name}; "
-            "leave it out"
+            f"{name}: {sound.shape[0]} samples at {sfreq:g} Hz are less than one sample at the {table.sfreq:g} Hz of "
+            f"{table.name}; leave it out"
         )
     at_rate = resample_sound(np.asarray(sound, dtype=np.float64), sfreq, table.sfreq)
     return np.concatenate([np.zeros(int(lead_in * table.sfreq)), at_rate])
@@ -160,21 +166,21 @@ def extract(
     stored: Callable[[Layer, int], int] | None = None,
     names: Sequence[str] | None = None,
 ) -> dict[int, list[np.ndarray]]:
-    """Hear prepared sounds.
+    """Pass prepared sounds through a network and return the requested layers.
 
     Parameters
     ----------
     network, table, weights
-        What hears.
+        The network.
     sounds
         Each of shape (n_samples,) at the network's rate (see ``prepare_sound``).
     layers
         Layers to take.
     stored
-        Given a layer and the position of a sound, how many frames to keep of those that the layer gives of it, by
-        default all. They are resampled on the device of the network.
+        Given a layer and the position of a sound, the number of frames to keep, by default all. Frames are resampled on
+        the device of the network.
     names
-        What errors call the sounds.
+        Names of the sounds, for errors.
 
     Returns
     -------
@@ -184,7 +190,7 @@ def extract(
     Raises
     ------
     FeatureError
-        If a layer gives too few frames or another width than its table says, or holds NaN or Inf.
+        If a layer gives fewer frames or another width than its table says, or holds NaN or Inf.
     """
     rule, gathered = family(table, weights), Gathered()
     found: dict[int, list[np.ndarray]] = {layer.id: [np.empty(0)] * len(sounds) for layer in layers}
@@ -198,8 +204,8 @@ def extract(
             n = rule.n_frames(table, layer, sounds[k].shape[0])
             if frames.shape[0] < n or frames.shape[1] != layer.width:
                 raise FeatureError(
-                    f"{table.name} layer {layer.id} ({layer.name}) gave {tuple(frames.shape)} for {called(k)}; its "
-                    f"table promises ({n}, {layer.width})"
+                    f"{table.name} layer {layer.id} ({layer.name}) gave shape {tuple(frames.shape)} for {called(k)}; "
+                    f"its table says ({n}, {layer.width})"
                 )
             fewer = n if stored is None else min(stored(layer, k), n)
             kept.append(to_bins(frames[:n], fewer) if fewer < n else frames[:n])

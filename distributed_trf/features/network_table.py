@@ -1,4 +1,4 @@
-"""Network tables: which layers a network has and what they give, as YAML in ``configs/networks/``."""
+"""Network tables: the layers of a network and their outputs, as YAML in ``configs/networks/``."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ class Layer(Settings):
     rate: Annotated[float, Field(gt=0)]
     """Frames per second."""
     receptive_field: float | None = None
-    """Milliseconds; None where it is not bounded by the architecture."""
+    """Milliseconds; None if the architecture does not bound it."""
     time_last: bool = False
-    """Whether the module gives (sound, feature, ..., frame), so that features are numbered channel by channel, and not
-    (sound, frame, feature)."""
+    """Whether the output is (sound, feature, ..., frame), with features numbered channel by channel, instead of (sound,
+    frame, feature)."""
 
 
 class NetworkTable(Settings):
-    """What is known of a network before it is built."""
+    """The description of a network, known before it is built."""
 
     name: Name
     family: str
-    """Which code builds it."""
+    """The code that builds it."""
     sfreq: Hertz
-    """Sampling rate of the sound it hears."""
+    """Sampling rate of its input."""
     source: Source | None = None
     """Hub id, folder or file of its trained weights."""
     revision: str | None = None
     config: dict[str, Any] = {}
     """Architecture of the untrained network."""
     parameters: Annotated[int, Field(ge=0)] | None = None
-    """Of the whole network that is loaded; for planning."""
+    """Number of parameters of the whole network; for planning."""
     gflop_per_second: Annotated[float, Field(ge=0)] | None = None
-    """Billions of floating-point operations per second of sound, a multiplication and an addition being two; for
-    planning."""
+    """Billions of floating-point operations per second of sound, a multiplication and an addition count as two;
+    for planning."""
     layers: Annotated[list[Layer], Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -58,7 +58,7 @@ class NetworkTable(Settings):
 
     @property
     def is_spectrogram(self) -> bool:
-        """Whether it has nothing to train."""
+        """Whether it is a spectrogram, which has nothing to train."""
         return all(layer.type == "spectrogram" for layer in self.layers)
 
 
@@ -68,7 +68,7 @@ def load_table(name: str) -> NetworkTable:
 
 
 def chosen_layers(table: NetworkTable, settings: NetworkSettings) -> tuple[Layer, ...]:
-    """Return the layers that a study asks for, in the table's order.
+    """Return the layers that a study requests, in the table's order.
 
     Raises
     ------
@@ -77,20 +77,20 @@ def chosen_layers(table: NetworkTable, settings: NetworkSettings) -> tuple[Layer
     """
     if settings.layers == "all":
         return tuple(table.layers)
-    known = {layer.id for layer in table.layers}
-    unknown = sorted(set(settings.layers) - known)
+    ids = {layer.id for layer in table.layers}
+    unknown = sorted(set(settings.layers) - ids)
     if unknown:
-        raise ConfigError(f"networks: {table.name} has no layer {unknown[0]}; it has {sorted(known)}")
+        raise ConfigError(f"networks: {table.name} has no layer {unknown[0]}; it has {sorted(ids)}")
     return tuple(layer for layer in table.layers if layer.id in settings.layers)
 
 
 def chosen_weights(table: NetworkTable, settings: NetworkSettings) -> tuple[Weights, ...]:
-    """Return the kinds of weights that a study asks for.
+    """Return the kinds of weights that a study requests.
 
     Raises
     ------
     ConfigError
-        If a spectrogram is asked for weights, or a network for none.
+        If the study requests other weights than fixed of a spectrogram, or fixed ones of a network.
     """
     if table.is_spectrogram:
         if settings.weights not in (None, [FIXED]):

@@ -15,11 +15,11 @@ from distributed_trf.errors import DataError
 from distributed_trf.features.fourier_matrices import matrices, matrix_bytes
 
 KEPT_RATE = 100.0
-"""Frames per second that are enough for any bin of ``FINEST_BIN`` or more."""
+"""Frames per second that suffice for bins of ``FINEST_BIN`` or more."""
 FINEST_BIN = 1000 / KEPT_RATE
 """Milliseconds."""
 MATRIX_BYTES = 64 << 20
-"""Of the largest matrix that is made: of longer sounds the transforms are taken."""
+"""Size of the largest matrix; longer sounds are resampled by transforms."""
 
 
 def check_sound(sound: np.ndarray, what: str) -> None:
@@ -28,7 +28,7 @@ def check_sound(sound: np.ndarray, what: str) -> None:
     Raises
     ------
     DataError
-        If it is not, beginning with ``what`` it is.
+        If it is not; the message begins with ``what``.
     """
     if sound.ndim != 1 or not sound.size or sound.dtype.kind not in "fiu":
         raise DataError(
@@ -41,7 +41,7 @@ def check_sound(sound: np.ndarray, what: str) -> None:
 
 
 def resample_sound(sound: np.ndarray, sfreq: float, target_sfreq: float) -> np.ndarray:
-    """Bring a sound to a network's sampling rate.
+    """Resample a sound to a network's sampling rate.
 
     Parameters
     ----------
@@ -73,8 +73,8 @@ def resample_frames(frames: Array, n: int) -> Array:
     Notes
     -----
     The Fourier method of ``scipy.signal.resample`` (as in Ahmed et al. 2025): frames are taken to tile the span evenly,
-    which is one period, so its two ends meet. Bringing frames to an odd number first changes nothing at any smaller
-    number: an odd number has no frequency of which only half is kept.
+    which is one period, so its two ends meet. Resampling to an odd number of frames first does not change the result at
+    any smaller number: with an odd number there is no frequency of which only half is kept.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def to_bins(frames: Array, n_bins: int) -> Array:
 
 
 def each_to_bins(frames: Array, sizes: Sequence[int], *n_bins: Sequence[int]) -> list[Array]:
-    """Resample sounds that stand one after another, as ``to_bins`` does each, on a device many at once.
+    """Resample concatenated sounds, each like ``to_bins``; on a device many at once.
 
     Parameters
     ----------
@@ -104,12 +104,12 @@ def each_to_bins(frames: Array, sizes: Sequence[int], *n_bins: Sequence[int]) ->
     sizes
         Number of frames of each sound.
     n_bins
-        Number of bins of each sound; of several, those that it is brought to one after another.
+        Number of bins of each sound; if several are given, the sounds are resampled to each in turn.
 
     Returns
     -------
     list of array
-        Of each sound float64 of shape (its last number of bins, n_features), on a device a view of what it is part of.
+        For each sound float64 of shape (its last number of bins, n_features); on a device a view of a larger array.
 
     Raises
     ------
@@ -138,7 +138,7 @@ def _check_numbers(n_frames: int, n_bins: int) -> None:
     if n_bins < 1:
         raise DataError(f"cannot resample to {n_bins} bins; the stimulus is shorter than half a bin")
     if n_frames < 1:
-        raise DataError("there is no frame to resample; the stimulus is too short for the layer. Leave it out")
+        raise DataError("the layer has no frame to resample; the stimulus is too short for it. Leave the stimulus out")
 
 
 def _on_host(frames: Array) -> bool:
@@ -146,7 +146,7 @@ def _on_host(frames: Array) -> bool:
 
 
 def _is_product(frames: Array, n: int) -> bool:
-    """Choose between a matrix and two transforms, by shape alone, so that numbers don't depend on what came before.
+    """Choose between a matrix and two transforms by shape alone, so that results do not depend on earlier calls.
 
     Notes
     -----
@@ -161,25 +161,25 @@ def _is_product(frames: Array, n: int) -> bool:
 
 
 def _groups(sizes: Sequence[int], n_bins: Sequence[Sequence[int]], frames: Array) -> Iterator[slice]:
-    """Cut sounds into runs whose matrices are made and used at once; on a CPU zeros would only be calculated with."""
+    """Cut sounds into groups that are resampled at once; on a CPU each alone, since padding would only cost time."""
     start, numbers = 0, [sizes, *n_bins]
     for stop in range(1, len(sizes) + 1):
-        mine = [of_each[start : stop + 1] for of_each in numbers]
-        largest = max(matrix_bytes(a, b) for a, b in pairwise(mine))
+        group = [counts[start : stop + 1] for counts in numbers]
+        largest = max(matrix_bytes(a, b) for a, b in pairwise(group))
         if stop == len(sizes) or _on_host(frames) or largest > MATRIX_BYTES:
             yield slice(start, stop)
             start = stop
 
 
 def _padded(frames: Array, sizes: Sequence[int]) -> Array:
-    """Stack sounds, shape (sounds, most frames, n_features); after shorter ones stand frames that do not count."""
+    """Stack sounds, shape (sounds, most frames, n_features); shorter ones are padded with arbitrary frames."""
     last = np.cumsum(sizes)
     position = np.minimum((last - sizes)[:, None] + np.arange(max(sizes)), last[:, None] - 1)
     return namespace(frames).reshape(take_rows(frames, position.ravel()), (*position.shape, frames.shape[1]))
 
 
 def _transformed(frames: Array, n: int) -> Array:
-    """Resample by a transform there and one back."""
+    """Resample by a forward and an inverse transform."""
     xp, old = namespace(frames), frames.shape[0]
     spectrum = xp.fft.rfft(frames, axis=0)
     shared = min(n, old)
@@ -191,23 +191,22 @@ def _transformed(frames: Array, n: int) -> Array:
 
 
 def kept_frames(rate: float, n_frames: int, seconds: float) -> int:
-    """Return how many frames hold all that bins of ``FINEST_BIN`` or more can show of a layer.
+    """Return the number of frames that suffices for bins of ``FINEST_BIN`` or more.
 
     Parameters
     ----------
     rate
-        Frames per second that the network gives.
+        Frames per second of the network's output.
     n_frames
-        Frames that it gives of a sound.
+        Frames of the network's output for a sound.
     seconds
         Length of the sound, leading silence included.
 
     Returns
     -------
     int
-        The smallest odd number of at least ``KEPT_RATE * seconds + 1``, or ``n_frames`` where that is no more or the
-        rate is no higher than ``KEPT_RATE``. Sound and silence are rounded to bins each, which adds up to one bin to
-        those of their length.
+        The smallest odd number of at least ``KEPT_RATE * seconds + 1``, or ``n_frames`` if that is smaller or the rate
+        is at most ``KEPT_RATE``. Sound and silence are each rounded to bins, which adds up to one bin to their total.
     """
     enough = ceil(KEPT_RATE * seconds + 1)
     return min(enough + (enough + 1) % 2, n_frames) if rate > KEPT_RATE else n_frames

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from distributed_trf.config.analyses import AnalysisSettings
 from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import ConfigError
-from distributed_trf.features.families.registry import FAMILIES, check_weights, frame_rate, is_known
+from distributed_trf.features.families.registry import FAMILIES, check_weights, frame_rate, is_supported
 from distributed_trf.features.network_table import NetworkTable, chosen_layers, chosen_weights, load_table
 from distributed_trf.features.resample import FINEST_BIN, KEPT_RATE
 from distributed_trf.pipeline.study_context import Context
@@ -112,7 +112,7 @@ def _check_stimuli(study: StudySettings, recordings: RecordingSet) -> None:
 
 
 def _check_extractable(tables: Iterable[NetworkTable]) -> None:
-    unknown = [table for table in tables if not is_known(table)]
+    unknown = [table for table in tables if not is_supported(table)]
     if unknown:
         named = ", ".join(f"{table.name} (family {table.family!r})" for table in unknown)
         raise ConfigError(

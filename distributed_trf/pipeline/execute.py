@@ -21,8 +21,8 @@ from typing import IO, Self, TypeVar
 
 from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import DamagedError, DeviceError, DistributedTRFError, StoreError
-from distributed_trf.features.device import give_back_torch_blocks, is_crowded
-from distributed_trf.features.network import make_room
+from distributed_trf.features.device import free_torch_blocks, is_crowded
+from distributed_trf.features.network import release_networks
 from distributed_trf.features.network_table import NetworkTable
 from distributed_trf.pipeline.dependencies import Fingerprint
 from distributed_trf.pipeline.findings import Execution, Finding
@@ -276,14 +276,14 @@ def with_room(device: str, calculate: Callable[[], T]) -> T:
     """
     if device == "cpu":
         return calculate()
-    give_back_torch_blocks(device)
+    free_torch_blocks(device)
     if is_crowded(device):
-        make_room(device)
+        release_networks(device)
     try:
         return calculate()
     except (MemoryError, DeviceError) as error:  # cupy's is a MemoryError, and may be told as the cause of the other
         if not isinstance(error, MemoryError) and not isinstance(error.__cause__, MemoryError):
             raise
-        if not make_room(device):
+        if not release_networks(device):
             raise
     return calculate()  # out of the handler, which holds what the first try had

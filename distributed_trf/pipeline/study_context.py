@@ -12,7 +12,7 @@ from typing import Protocol
 from distributed_trf.config.extraction import NetworkSettings, Weights
 from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import RecordingError
-from distributed_trf.features.families.registry import expected_frames, frame_rate, is_known
+from distributed_trf.features.families.registry import expected_frames, frame_rate, is_supported
 from distributed_trf.features.network_table import Layer, NetworkTable, chosen_layers, chosen_weights
 from distributed_trf.features.resample import kept_frames
 from distributed_trf.pipeline.study_scope import batch_sizes
@@ -58,7 +58,7 @@ class Context:
     @property
     def not_extractable(self) -> tuple[str, ...]:
         """Networks that this version can plan but not extract."""
-        return tuple(name for name, table in self.tables.items() if not is_known(table))
+        return tuple(name for name, table in self.tables.items() if not is_supported(table))
 
     @cached_property
     def stimuli(self) -> dict[str, tuple[Stimulus, ...]]:

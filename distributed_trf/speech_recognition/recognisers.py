@@ -23,7 +23,7 @@ from distributed_trf.features.families.registry import versions
 from distributed_trf.features.families.torch_family import TorchFamily
 from distributed_trf.features.families.wav2letter import Wav2Letter
 from distributed_trf.features.network_table import NetworkTable
-from distributed_trf.features.weights.preprocessor import heard_as
+from distributed_trf.features.weights.preprocessor import extractor_settings
 from distributed_trf.features.weights.source import weights_folder, weights_identity
 from distributed_trf.features.weights.transformers_internals import transformers_class
 from distributed_trf.features.weights.transformers_model import trained_with_head
@@ -110,7 +110,7 @@ class TransformersRecogniser:
     max_samples: int | None = None
 
     def __init__(self, table: NetworkTable, settings: NetworkSettings, device: str) -> None:
-        folder = weights_folder(table, settings, beside=SPELLING)
+        folder = weights_folder(table, settings, further=SPELLING)
         self._sfreq, self._device = table.sfreq, device
         model = trained_with_head(self.model_class, folder, table.config, table.name)
         try:
@@ -123,7 +123,7 @@ class TransformersRecogniser:
                 "of the published network as `source`"
             ) from error
         self._model: Any = model.to(device).eval()
-        self._extractor = transformers_class(self.extractor_class)(**heard_as(table, settings))
+        self._extractor = transformers_class(self.extractor_class)(**extractor_settings(table, settings))
 
     def _inputs(self, sounds: Sequence[np.ndarray], name: str) -> Any:
         return self._extractor(list(sounds), sampling_rate=self._sfreq, return_tensors="pt")[name].to(self._device)
@@ -240,7 +240,7 @@ def open_recogniser(table: NetworkTable, network: RecogniserSettings, device: st
     except ImportError as error:
         raise MissingExtraError("torch", "wer", error) from error
     if device != "cpu" and not torch.cuda.is_available():
-        raise DeviceError(f"device {device!r} was asked for, but torch {torch.__version__} finds no GPU")
+        raise DeviceError(f"device {device!r} is requested, but torch {torch.__version__} finds no GPU")
     return RECOGNISERS[table.family](table, _settings(network), device)
 
 

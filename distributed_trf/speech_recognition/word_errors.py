@@ -156,14 +156,14 @@ def _transcribe(
         size = settings.batch if recognise.batches else 1
         for first in range(0, len(missing), size):
             batch = missing[first : first + size]
-            new = _hear(recognise, batch, table.sfreq)
+            new = _pass(recognise, batch, table.sfreq)
             kept.append(new)
             found |= {t.id: t for t in new}
             heard(network.name, benchmark.name, len(found), len(utterances))
     return [found[u.id] for u in utterances]
 
 
-def _hear(recognise: Recogniser, batch: Sequence[Utterance], sfreq: float) -> list[Transcript]:
+def _pass(recognise: Recogniser, batch: Sequence[Utterance], sfreq: float) -> list[Transcript]:
     sounds = [u.audio.read(sfreq) for u in batch]
     longest = recognise.max_samples
     cut = [longest is not None and sound.shape[0] > longest for sound in sounds]

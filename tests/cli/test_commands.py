@@ -94,7 +94,7 @@ def test_output_that_cannot_be_made__is_told_with_the_reason(dtrf, write_study, 
             "[x]/empty: is a folder without store.json, so it holds no results; name a study",
         ),
         (["run", "[x]"], "[x]: is a folder, not a YAML file"),
-        (["run", "x" * 5000], "cannot be looked for: File name too long"),
+        (["run", "x" * 5000], "cannot be searched for: File name too long"),
         (["results", "[x]/study", "--save", "file/x.csv"], "file is not a folder"),
         (["report", "[x]/study", "--output", "file/x[/y].html"], "file is not a folder"),
         (["report", "[x]/study", "--output", "[x]"], "--output: [x] is a folder; name a file"),
@@ -124,7 +124,7 @@ def test_gpu_asked_for_without_one__is_an_error_not_a_cpu_run(dtrf, write_study,
     write_study(networks=MEL)
     done = dtrf("run", "study.yaml", "--cluster", "local_cuda")
     assert done.exit_code == 2
-    assert "a GPU was asked for, but there is no NVIDIA driver on this machine" in done.stderr
+    assert "a GPU is requested, but there is no NVIDIA driver on this machine" in done.stderr
     assert not list((workplace / "study").glob("receipts/*/*"))
 
 

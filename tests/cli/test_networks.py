@@ -128,7 +128,7 @@ def test_study__says_which_networks_and_where_their_weights_are(dtrf, write_stud
     done = dtrf("--study", "study.yaml")
     assert list(rows(done.stdout)) == ["network", "small_whisper", "mel_whisper"]
     assert rows(done.stdout)["small_whisper"][-1] == "missing"
-    assert "source 'weights' is no folder or file here" in weights_of(done.stdout, "small_whisper")
+    assert "source 'weights' is not a folder or file here" in weights_of(done.stdout, "small_whisper")
     (workplace / "weights").mkdir()
     (workplace / "weights/config.json").write_text("{}")
     done = dtrf("--study", "study.yaml")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from distributed_trf.clusters.device_proof import explained, out_of_device_memory
+from distributed_trf.clusters.device_proof import explain_error, out_of_device_memory
 from distributed_trf.errors import DeviceError
 
 FAKE_GPU = Path(__file__).parents[1] / "fake_gpu"
@@ -46,7 +46,7 @@ TRIED = """if True:
     print(prove("cuda").problem)
     assert [f.topic for f in check_gpus(recipe) if not f.ok] == ["cuSOLVER"]
     cupy.cuda.runtime.driverGetVersion = lambda: 11040
-    print(device_proof.explained(RuntimeError("cudaErrorInsufficientDriver: version is insufficient")))
+    print(device_proof.explain_error(RuntimeError("cudaErrorInsufficientDriver: version is insufficient")))
 """
 
 
@@ -94,13 +94,13 @@ def test_each_library__is_noticed_if_it_calculates_wrongly_or_is_missing():
 )
 def test_error__is_told_with_its_remedy(monkeypatch, error, said):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
-    told = explained(error)
+    told = explain_error(error)
     assert said in told
     assert "==" not in told
     assert told.startswith("cannot be imported" if isinstance(error, DeviceError) else type(error).__name__)
 
 
 def test_unknown_error__keeps_its_text_and_is_not_taken_for_memory():
-    assert explained(TypeError("unsupported")) == "TypeError: unsupported"
+    assert explain_error(TypeError("unsupported")) == "TypeError: unsupported"
     assert not out_of_device_memory(MemoryError())
     assert out_of_device_memory(RuntimeError("CUSOLVER_STATUS_ALLOC_FAILED"))

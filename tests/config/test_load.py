@@ -197,7 +197,7 @@ def test_tmax_equal_to_tmin__is_one_lag():
 
 def test_network_named_twice__is_refused_by_name(problems):
     (found,) = problems(networks=[{"name": "mel_whisper"}, {"name": "whisper_tiny"}, {"name": "mel_whisper"}])
-    assert "mel_whisper stand there twice" in found
+    assert "mel_whisper: named twice" in found
     assert "whisper_tiny stand" not in found
 
 
@@ -426,7 +426,7 @@ def test_load__a_field_that_stands_there_twice_is_named(tmp_path):
     path = tmp_path / "study.yaml"
     path.write_text("name: one\nridge: {seed: 1, seed: 2}\n")
     with pytest.raises(
-        ConfigError, match=r"study\.yaml: not valid YAML: line 2, .*seed stands there twice; the first is on line 2"
+        ConfigError, match=r"study\.yaml: not valid YAML: line 2, .*seed is given twice; the first is on line 2"
     ):
         load_study(path)
 

@@ -94,7 +94,7 @@ def test_cochleagram__needs_the_memory_that_is_planned():
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    planned = family(table, "fixed").work(table, [n]).hearing
+    planned = family(table, "fixed").work(table, [n]).activations
     assert peak <= planned <= 1.5 * peak
 
 

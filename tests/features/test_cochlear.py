@@ -199,7 +199,7 @@ def test_wider_table__keeps_more_features_up_to_all(resnet, sounds, heard):
 
     np.testing.assert_allclose(heard[3][0], kept(13_568)[:, :2000], atol=1e-5)
     with pytest.raises(
-        FeatureError, match=r"layer 3 \(model\.1\.layer1\) gave \(\d+, 13568\) .*promises \(\d+, 13569\)"
+        FeatureError, match=r"layer 3 \(model\.1\.layer1\) gave shape \(\d+, 13568\) .*says \(\d+, 13569\)"
     ):
         kept(13_569)
 
@@ -338,9 +338,9 @@ def test_work__is_that_of_whole_windows():
     code = FAMILIES["cochlear"]
     one, same, two = (code.work(table, n) for n in ([20_000], [40_000], [40_001]))
     assert one.flops == same.flops == two.flops / 2 == pytest.approx(14.82e9, rel=0.01)
-    assert one.hearing == same.hearing == two.hearing / 2
+    assert one.activations == same.activations == two.activations / 2
     many, more = (code.work(table, [20_000] * n) for n in (16, 160))  # some windows are heard at a time
-    assert more.hearing == many.hearing
+    assert more.activations == many.activations
     assert more.flops == 10 * many.flops
 
 

@@ -338,5 +338,5 @@ def test_parameter_that_stays__is_named():
 
 
 def test_only_controls_of_trained_weights__start_from_them():
-    assert {kind for kind, control in CONTROLS.items() if control.of_trained} == {"permuted", "scaled"}
+    assert {kind for kind, control in CONTROLS.items() if control.starts_trained} == {"permuted", "scaled"}
     assert np.all([kind.startswith("projection") for kind in CONTROLS if kind not in map(kind_of, KINDS)])

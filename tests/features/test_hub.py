@@ -59,14 +59,14 @@ def test_hub__configurations_and_safe_weights_alone_are_fetched(hub):
     assert hub.asked == [("someone/small-whisper", "0" * 40)]
 
 
-def test_hub__files_that_are_asked_for_beside_are_fetched_too(hub):
+def test_hub__requested_further_files_are_fetched_too(hub):
     hub.files = [*BESIDE, *SAFE]
-    assert hub.fetched(beside=["vocab.json"]) == sorted([*CONFIGURATIONS, "vocab.json", *SAFE])
+    assert hub.fetched(further=["vocab.json"]) == sorted([*CONFIGURATIONS, "vocab.json", *SAFE])
 
 
 def test_hub__pickled_weights_come_where_there_are_no_others(hub):
     hub.files = [*BESIDE, *PICKLED, "tf_model.h5"]
-    assert hub.fetched(beside=["vocab.json"]) == sorted([*CONFIGURATIONS, "vocab.json", *PICKLED])
+    assert hub.fetched(further=["vocab.json"]) == sorted([*CONFIGURATIONS, "vocab.json", *PICKLED])
 
 
 def test_hub__that_does_not_answer_is_an_error_with_the_remedy(hub, monkeypatch):

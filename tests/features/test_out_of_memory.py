@@ -86,12 +86,12 @@ def test_one_sound_that_does_not_fit__is_an_error_that_says_how_long_it_is(monke
 
 def test_memory_that_cupy_gives_back__is_tried_before_halves(monkeypatch, sounds):
     asked = []
-    monkeypatch.setattr(torch_family, "give_back_cupy_blocks", lambda device: asked.append(device) or 7)
+    monkeypatch.setattr(torch_family, "free_cupy_blocks", lambda device: asked.append(device) or 7)
     with pytest.raises(DeviceError):
         hear(monkeypatch, sounds[:1], limit=0, error=MemoryError())
     assert len(asked) == 1  # once for a pass, or what fills cupy's memory again meanwhile would be tried for ever
     rule = ConvFamily(limit=3, error=MemoryError())
-    monkeypatch.setattr(torch_family, "give_back_cupy_blocks", lambda device: setattr(rule, "limit", 7) or 1)
+    monkeypatch.setattr(torch_family, "free_cupy_blocks", lambda device: setattr(rule, "limit", 7) or 1)
     monkeypatch.setitem(registry.FAMILIES, "conv_network", rule)
     built = rule.build(CONV_TABLE, NetworkSettings(name="conv_network"), "reset", device="cpu", dtype="float32")
     extract(built, CONV_TABLE, "reset", sounds, CONV_TABLE.layers)

@@ -23,9 +23,9 @@ from transformers import (
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.errors import ConfigError, FeatureError, MissingExtraError
 from distributed_trf.features.families.registry import family, versions
-from distributed_trf.features.families.user_module import OwnModule
+from distributed_trf.features.families.user_module import UserModule
 from distributed_trf.features.families.user_network import _trace
-from distributed_trf.features.families.user_transformer import OwnTransformer
+from distributed_trf.features.families.user_transformer import UserTransformer
 from distributed_trf.features.network import build_network, extract
 from distributed_trf.features.network_table import NetworkTable, load_table
 from distributed_trf.features.spectrograms.mel_speech2text import mel_speech2text
@@ -77,7 +77,7 @@ def heard(table, weights="trained", sounds=SOUNDS, **settings):
 
 @pytest.fixture
 def hubert(workplace):
-    content = example(OwnTransformer)
+    content = example(UserTransformer)
     content["config"]["architecture"] = HUBERT
     content["layers"][0]["width"], content["layers"][1]["width"] = 16, 32
     return written(workplace, {**content, "source": str(workplace / "weights")})
@@ -105,7 +105,7 @@ def test_transformer__hears_every_sound_as_the_model_alone_does(hubert, workplac
 
 def test_transformer__untrained_weights_need_no_files(hubert):
     assert type(family(hubert, "reset").new(hubert)) is HubertModel
-    hears = OwnTransformer().new(hubert)
+    hears = UserTransformer().new(hubert)
     assert hears.config.hidden_size == 32
     assert sum(p.numel() for p in hears.parameters()) == sum(p.numel() for p in seeded_hubert().parameters())
 
@@ -157,7 +157,7 @@ def test_transformer__may_run_one_of_its_modules(encoder, workplace):
             {"archtecture": {}},
             r"network hubert, config: archtecture = \{\}: unknown field; did you mean 'architecture'",
         ),
-        ({"architecture": {"hidden_size": "wide"}}, "network hubert: no HubertModel can be made of its config"),
+        ({"architecture": {"hidden_size": "wide"}}, "network hubert: HubertModel cannot be made from its config"),
     ],
 )
 def test_transformer__config_that_cannot_be_used_is_named(hubert, change, message):
@@ -208,7 +208,7 @@ def package(workplace):
 
 
 def mynet(workplace, kwargs=None, **config):
-    content = example(OwnModule)
+    content = example(UserModule)
     content["config"]["kwargs"] = {"width": 4, **(kwargs or {})}
     content["config"].update(config)
     for layer in content["layers"]:
@@ -218,7 +218,7 @@ def mynet(workplace, kwargs=None, **config):
 
 def seeded_net(table, file=None):
     torch.manual_seed(5)
-    net = OwnModule().new(table).eval()
+    net = UserModule().new(table).eval()
     if file is not None:
         file.parent.mkdir(exist_ok=True)
         state = {f"module.{key}": value for key, value in net.state_dict().items()}
@@ -256,14 +256,14 @@ def test_module__sounds_of_one_length_share_a_pass(package):
 
 def test_module__work_is_what_the_pass_takes(package):
     table = mynet(package)
-    net = OwnModule().new(table)
+    net = UserModule().new(table)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         net(torch.zeros(1, 8_000))
         net(torch.zeros(1, 16_000))
     work = family(table, "reset").work(table, [8_000, 16_000])
     assert work.flops == counter.get_total_flops() == 2 * 4 * 400 * (51 + 101)
     assert work.weights == 4 * (4 * 400 + 4 + 8)
-    assert work.hearing == 3 * 4 * 101 * 4  # sounds of one length are heard together: here each by itself
+    assert work.activations == 3 * 4 * 101 * 4  # sounds of one length are heard together: here each by itself
 
 
 def test_module__weights_that_do_not_fit_are_named(package):
@@ -333,7 +333,7 @@ def test_layer_of_another_order__is_named(package, order, shape):
 
 
 def test_sound_too_short__is_refused(hubert):
-    with pytest.raises(FeatureError, match=r"hubert cannot hear a sound of 200 samples \(0\.0125 s"):
+    with pytest.raises(FeatureError, match=r"hubert cannot take a sound of 200 samples \(0\.0125 s"):
         family(hubert, "reset").n_frames(hubert, hubert.layers[0], 200)
 
 

@@ -190,7 +190,7 @@ def test_storage__of_another_size_than_its_tensor_says_is_refused(tmp_path, n):
     write_legacy(tmp_path / "legacy.pt", content, ["0"], (6).to_bytes(8, "little") + SIX)
     refused(tmp_path / "legacy.pt", reason or f"storage '0' has 6 elements, not {n}")
     write_zip(tmp_path / "twice.pt", {"b": tensor(Storage("FloatStorage", "0", 6)), **content}, {"0": SIX})
-    refused(tmp_path / "twice.pt", "storage '0' is said to be of two sizes" if n >= 0 else "by other things")
+    refused(tmp_path / "twice.pt", "storage '0' is described with two sizes" if n >= 0 else "the description of")
 
 
 def test_storage__hand_made_is_read(tmp_path):
@@ -256,13 +256,13 @@ def reference(of):
         (Made(OrderedDict, VAST), "its keys are none"),
         (Made(OrderedDict, [[1, 2, 3]]), "ValueError"),
         (Made(torch._utils._rebuild_tensor_v2, VAST, 0, (2,), (1,)), "described by other things"),
-        (Made(torch._utils._rebuild_tensor_v2, Storage("FloatStorage", "0", 6), 0, VAST, (1,)), "by other things"),
+        (Made(torch._utils._rebuild_tensor_v2, Storage("FloatStorage", "0", 6), 0, VAST, (1,)), "the description of"),
         (Made(torch._tensor._rebuild_from_type_v2, OrderedDict, nn.Parameter, VAST, {}), "one pickled object"),
         ({"a": tensor(Storage("FloatStorage", "0", 6), size=(HUGE,))}, "reaches beyond its storage of 6"),
         ({"a": tensor(Storage("FloatStorage", "0", 6), size=(2**62 + 1,), stride=(4,))}, "reaches beyond"),
         ({"a": tensor(Storage("FloatStorage", "0", 6), size=(2, 2), stride=(2**62, 2**62))}, "reaches beyond"),
-        ({"a": tensor(Storage("FloatStorage", "0", 6), size=(10**5000,))}, "by other things"),
-        ({"a": tensor(Storage("FloatStorage", "0", 6), 0, (1,) * 65, (1,) * 65)}, "by other things"),
+        ({"a": tensor(Storage("FloatStorage", "0", 6), size=(10**5000,))}, "the description of"),
+        ({"a": tensor(Storage("FloatStorage", "0", 6), 0, (1,) * 65, (1,) * 65)}, "the description of"),
         ({"a": tensor(Storage("FloatStorage", "0", HUGE), size=(0,))}, "more than there is in the file"),
         ({"a" * 10_000: 1, "\x1b[31m\n": 2, "\ud800": 3}, "its keys are aaa"),
     ],
@@ -306,7 +306,7 @@ def test_dict_of_pairs__is_made_once_however_often_it_is_named(tmp_path):
 def test_storages__are_no_more_than_the_file_even_where_members_share_their_bytes(tmp_path):
     content = {str(k): tensor(Storage("DoubleStorage", "0", 100), size=(0,)) for k in range(3)}
     path = write_zip(tmp_path / "net.pt", {"a": tensor(Storage("FloatStorage", "0", 6)), **content}, {"0": SIX})
-    refused(path, "storage '0' is said to be of two sizes or types")
+    refused(path, "storage '0' is described with two sizes or types")
     many = {str(k): tensor(Storage("DoubleStorage", str(k), 1000), size=(0,)) for k in range(20)}
     legacy = write_legacy(tmp_path / "legacy.pt", many, ["0"], (1000).to_bytes(8, "little") + bytes(8000))
     refused(legacy, "more than there is in the file")

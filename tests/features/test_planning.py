@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distributed_trf.errors import ConfigError
-from distributed_trf.features.families.registry import expected_frames, expected_work, family, is_known, versions
+from distributed_trf.features.families.registry import expected_frames, expected_work, family, is_supported, versions
 from distributed_trf.features.network_table import NetworkTable, load_table
 
 FOREIGN = {
@@ -27,7 +27,7 @@ TABLE = NetworkTable.model_validate(FOREIGN)
 @pytest.mark.parametrize("name", ["whisper_tiny", "mel_whisper"])
 def test_known_family__plans_what_it_promises(name):
     table = load_table(name)
-    assert is_known(table)
+    assert is_supported(table)
     code = family(table, "trained")
     assert expected_work(table, "trained", [32_000, 16_001]) == code.work(table, [32_000, 16_001])
     for layer in table.layers:
@@ -35,7 +35,7 @@ def test_known_family__plans_what_it_promises(name):
 
 
 def test_unknown_family__frames_come_from_the_rate():
-    assert not is_known(TABLE)
+    assert not is_supported(TABLE)
     assert [expected_frames(TABLE, "trained", layer, 8000) for layer in TABLE.layers] == [101, 13]
     assert [expected_frames(TABLE, "trained", layer, 7999) for layer in TABLE.layers] == [100, 13]
 
@@ -50,13 +50,13 @@ def test_unknown_family__work_comes_from_the_table():
     work = expected_work(TABLE, "trained", [8000, 4000])
     assert work.flops == 1.5e9 * 1.5
     assert work.weights == 4 * 1000
-    assert work.hearing == 3 * 4 * 2 * 101 * 4  # two sounds as long as the longer, of the widest layer
+    assert work.activations == 3 * 4 * 2 * 101 * 4  # two sounds as long as the longer, of the widest layer
 
 
 def test_unknown_family__a_longer_batch_needs_more():
     short, long = expected_work(TABLE, "trained", [8000]), expected_work(TABLE, "trained", [8000, 8000])
     assert long.flops == 2 * short.flops
-    assert long.hearing == 2 * short.hearing
+    assert long.activations == 2 * short.activations
     assert long.weights == short.weights
 
 

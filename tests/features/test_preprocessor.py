@@ -14,7 +14,7 @@ from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.errors import FeatureError
 from distributed_trf.features.network import build_network, extract
 from distributed_trf.features.network_table import NetworkTable, load_table
-from distributed_trf.features.weights.preprocessor import heard_as
+from distributed_trf.features.weights.preprocessor import extractor_settings
 from distributed_trf.features.weights.source import weights_folder, weights_identity, weights_stamps
 from tests.small_transformers import WAV2VEC2, noise, small
 
@@ -143,11 +143,19 @@ def test_table_that_says_otherwise__is_named_with_the_file(folder):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("whisper_tiny", {"feature_size": 128}, "feature_size is 128, but .* family whisper, which hears with 80"),
+        (
+            "whisper_tiny",
+            {"feature_size": 128},
+            "feature_size is 128, but .* family whisper, whose input is prepared with 80",
+        ),
         ("whisper_tiny", {"n_fft": 512}, "n_fft is 512, but network table whisper_tiny is of family whisper"),
         ("whisper_tiny", {"hop_length": 80}, "hop_length is 80"),
         ("whisper_tiny", {"padding_side": "left"}, "padding_side is 'left'"),
-        ("speech2text", {"num_mel_bins": 40}, "num_mel_bins is 40, but .* family speech2text, which hears with 80"),
+        (
+            "speech2text",
+            {"num_mel_bins": 40},
+            "num_mel_bins is 40, but .* family speech2text, whose input is prepared with 80",
+        ),
         ("speech2text", {"normalize_vars": False}, "normalize_vars is False"),
         ("speech2text", {"sampling_rate": 8_000}, "sampling_rate is 8000, but network table speech2text says sfreq"),
     ],
@@ -156,7 +164,7 @@ def test_spectrogram__that_is_not_the_published_one_is_refused(tmp_path, name, c
     of = load_table(name)
     settings = NetworkSettings(name=name, source=str(says(tmp_path, **content)))
     with pytest.raises(FeatureError, match=message):
-        heard_as(of, settings)
+        extractor_settings(of, settings)
 
 
 def test_published_files__say_what_is_heard_anyway(tmp_path):
@@ -170,20 +178,22 @@ def test_published_files__say_what_is_heard_anyway(tmp_path):
     }  # fmt: skip
     for name, content in published.items():
         says(tmp_path, **content, sampling_rate=16_000)
-        assert heard_as(load_table(name), NetworkSettings(name=name, source=str(tmp_path))) == {}
+        assert extractor_settings(load_table(name), NetworkSettings(name=name, source=str(tmp_path))) == {}
 
 
 def test_noise__is_refused(folder):
     of = table(says(folder, dither=0.1), extractor="WhisperFeatureExtractor")
     with pytest.raises(FeatureError, match=r"dither is 0\.1, noise that is drawn anew"):
-        heard_as(of, NetworkSettings(name="mine"))
+        extractor_settings(of, NetworkSettings(name="mine"))
 
 
 def test_hub__that_says_what_the_table_does_not_is_refused(folder, monkeypatch):
     """Controls of a network of a hub are heard without a download."""
     monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: str(says(folder, do_normalize=False)))
     hub = {"source": "someone/mine", "revision": "1" * 40}
-    with pytest.raises(FeatureError, match=r"hears with \{'do_normalize': False\}, which network table mine does not"):
+    with pytest.raises(
+        FeatureError, match=r"prepared with \{'do_normalize': False\}, which network table mine does not"
+    ):
         weights_folder(table(folder).model_copy(update=hub), NetworkSettings(name="mine"))
     told = table(folder, extractor_options={"do_normalize": False})
     assert weights_folder(told.model_copy(update=hub), NetworkSettings(name="mine")) == folder

@@ -112,7 +112,7 @@ def test_planning__knows_frames_rates_and_work(kind, sounds):
     work = expected_work(TABLE, kind, lengths)
     assert work.flops == every.get_total_flops() - spectrograms.get_total_flops()
     assert work.weights == build(kind).n_bytes
-    assert work.hearing > 4 * max(f.size for of_layer in found.values() for f in of_layer)
+    assert work.activations > 4 * max(f.size for of_layer in found.values() for f in of_layer)
 
 
 @given(n=st.integers(1, 480_000))
@@ -189,7 +189,7 @@ def test_study__refuses_it_before_anything_is_done(write_study, workplace, monke
     assert Study.load("study.yaml").plan()
     table.write_text(table.read_text().replace("family: whisper", "family: deaf"))
     for ask in (Study.load("study.yaml").plan, Study.load("study.yaml").status, Study.load("study.yaml").run):
-        with pytest.raises(ConfigError, match="'projection_linear' project the spectrogram that a network hears"):
+        with pytest.raises(ConfigError, match="'projection_linear' project the spectrogram that is a network.s input"):
             ask()
     assert not (workplace / "study").exists()
 
@@ -211,7 +211,7 @@ def test_sound_that_the_network_cannot_hear__is_refused():
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
 def test_missing_gpu__is_an_error_and_never_the_cpu():
-    with pytest.raises(DeviceError, match="device 'cuda' was asked for"):
+    with pytest.raises(DeviceError, match="device 'cuda' is requested"):
         build_network(TABLE, SETTINGS, "projection_linear", device="cuda")
 
 

@@ -39,7 +39,7 @@ def test_every_shipped_table__is_here_and_can_be_planned():
     for name in names:
         work = expected_work(load_table(name), "trained", [32_000])
         assert work.flops >= 0
-        assert work.hearing > 0
+        assert work.activations > 0
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

@@ -267,7 +267,7 @@ def test_single_file__is_refused(folder):
 
 
 def test_folder_that_is_missing__is_refused(tmp_path):
-    refused(tmp_path / "nowhere", "is no folder or file here, and a hub id needs the commit")
+    refused(tmp_path / "nowhere", "is not a folder or file here, and a hub id needs the commit")
 
 
 def test_hub_that_cannot_be_reached__is_named_with_the_way_around():
@@ -336,7 +336,7 @@ def test_class_that_is_none__is_named():
         untrained_model("HubertModel", {"hiden_size": 4}, "mine")
     with pytest.raises(ConfigError, match="network mine, config: _attn_implementation = 'eager' describes no network"):
         untrained_model("HubertModel", {"_attn_implementation": "eager"}, "mine")
-    with pytest.raises(ConfigError, match="network mine: no HubertModel can be made of its config"):
+    with pytest.raises(ConfigError, match="network mine: HubertModel cannot be made from its config"):
         untrained_model("HubertModel", {"hidden_size": "wide"}, "mine")
 
 

@@ -169,7 +169,7 @@ def test_sound_shorter_than_one_frame__is_refused(folder):
     network, rule = trained(TABLE, folder), family(TABLE, "trained")
     assert set(frames(TABLE, 400).values()) == {79, 39, 19, 9, 4, 2, 1}
     extract(network, TABLE, "trained", noise(np.random.default_rng(0), 400, lead_in=0), TABLE.layers)
-    with pytest.raises(FeatureError, match=r"wav2vec2 hears no sound below 400 samples \(25 ms.* this one has 399"):
+    with pytest.raises(FeatureError, match=r"wav2vec2 takes no sound below 400 samples \(25 ms.* this one has 399"):
         rule.n_frames(TABLE, TABLE.layers[0], 399)
     assert rule.n_frames(load_table("wav2vec2"), TABLE.layers[10], 32_000) == 99
 

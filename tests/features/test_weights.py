@@ -21,7 +21,7 @@ def test_weights_source__the_study_comes_before_the_table(tmp_path):
 
 
 def test_weights_source__hub_id_without_commit_is_refused():
-    with pytest.raises(FeatureError, match=r"source 'other/whisper' is no folder or file here.*`revision`"):
+    with pytest.raises(FeatureError, match=r"source 'other/whisper' is not a folder or file here.*`revision`"):
         weights_source(TABLE, NetworkSettings(name="w", source="other/whisper"))
 
 

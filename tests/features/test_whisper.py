@@ -178,7 +178,7 @@ def test_nan_weights__are_found_in_the_first_layer_that_they_reach(folder, sound
 
 def test_other_width_than_the_table_says__is_refused(saved, sounds):
     layers = [TABLE.layers[0].model_copy(update={"width": 17})]
-    with pytest.raises(FeatureError, match=r"layer 0 \(encoder\.conv1\) gave \(156, 16\).*promises \(\d+, 17\)"):
+    with pytest.raises(FeatureError, match=r"layer 0 \(encoder\.conv1\) gave shape \(156, 16\).*says \(\d+, 17\)"):
         extract(trained(saved[WhisperModel]), TABLE, "trained", sounds, layers)
 
 
@@ -246,7 +246,7 @@ def test_build_network__notices_changed_weights_in_the_same_folder(folder, sound
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
 def test_missing_gpu__is_an_error_and_never_the_cpu():
-    with pytest.raises(DeviceError, match=r"device 'cuda' was asked for, but torch .* finds no GPU"):
+    with pytest.raises(DeviceError, match=r"device 'cuda' is requested, but torch .* finds no GPU"):
         build_network(TABLE, NetworkSettings(name="w"), "reset", device="cuda")
 
 

@@ -20,13 +20,13 @@ KEY = ("timit", "conv_network", "reset")
 
 def test_auto__is_64_stimuli_on_every_device_and_16_at_once_on_the_cpu():
     auto, number = ExtractionSettings(batch="auto"), ExtractionSettings()
-    assert (auto.stored, auto.heard("cuda"), auto.heard("cpu")) == (64, 64, 16)
-    assert (number.stored, number.heard("cuda"), number.heard("cpu")) == (16, 16, 16)
+    assert (auto.stored, auto.largest_pass("cuda"), auto.largest_pass("cpu")) == (64, 64, 16)
+    assert (number.stored, number.largest_pass("cuda"), number.largest_pass("cpu")) == (16, 16, 16)
 
 
 def test_auto__stores_what_a_number_does_and_is_planned_by_what_is_heard_at_once(workplace, write_study, monkeypatch):
-    monkeypatch.setattr(extraction, "AUTO_STORED", 8)
-    monkeypatch.setattr(extraction, "AUTO_HEARD", 3)
+    monkeypatch.setattr(extraction, "AUTO_ITEM", 8)
+    monkeypatch.setattr(extraction, "AUTO_PASS", 3)
     (workplace / "configs/networks/conv_network.yaml").write_text(yaml.safe_dump(CONV_NETWORK))
     found, peaks = {}, {}
     for batch in (8, "auto"):
@@ -54,10 +54,10 @@ def test_cpu__is_planned_by_what_it_hears_at_once(workplace, write_study, monkey
         yaml.safe_dump({**CONV_NETWORK, "layers": [{**CONV_NETWORK["layers"][0], "width": 4000}]})
     )
     monkeypatch.setitem(registry.FAMILIES, "conv_network", ConvFamily())
-    monkeypatch.setattr(extraction, "AUTO_STORED", 8)
+    monkeypatch.setattr(extraction, "AUTO_ITEM", 8)
     peaks = []
     for at_once in (8, 2):
-        monkeypatch.setattr(extraction, "AUTO_HEARD", at_once)
+        monkeypatch.setattr(extraction, "AUTO_PASS", at_once)
         write_study(networks=NETWORKS, extraction={"batch": "auto"})
         study = Study.load("study.yaml")
         context = open_context(study.settings)

@@ -12,10 +12,10 @@ from distributed_trf.pipeline import execute
 def told(monkeypatch):
     """What was done, in order; networks are there once."""
     done, networks = [], ["network"]
-    monkeypatch.setattr(execute, "give_back_torch_blocks", lambda device: done.append("blocks"))
+    monkeypatch.setattr(execute, "free_torch_blocks", lambda device: done.append("blocks"))
     monkeypatch.setattr(execute, "is_crowded", lambda device: False)
     monkeypatch.setattr(
-        execute, "make_room", lambda device: done.append("networks") or bool(networks and networks.pop())
+        execute, "release_networks", lambda device: done.append("networks") or bool(networks and networks.pop())
     )
     return done
 

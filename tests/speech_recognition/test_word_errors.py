@@ -137,7 +137,7 @@ def test_command__prints_the_table(evaluation):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"networks": [{"name": "small"}, {"name": "small"}]}, "name one twice"),
+        ({"networks": [{"name": "small"}, {"name": "small"}]}, "name a network or benchmark twice"),
         ({"benchmarks": [{"name": "x", "format": "switchboard", "path": "."}]}, "switchboard"),
         ({"batch": 0}, "batch"),
     ],
@@ -163,5 +163,5 @@ def test_longer_than_a_network_takes__is_cut_and_counted():
             return np.zeros(self.n)
 
     batch = [word_errors.Utterance(str(n), Given(n), "x") for n in (100, 101)]
-    found = word_errors._hear(Short(), batch, 16_000)
+    found = word_errors._pass(Short(), batch, 16_000)
     assert [(t.understood, t.cut) for t in found] == [("100", False), ("100", True)]

@@ -1,4 +1,4 @@
-"""CochCNN9 and CochResNet50: networks that hear windows of 2 s, cut and put together as published."""
+"""CochCNN9 and CochResNet50: networks that take windows of 2 s, cut and concatenated as published."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ if TYPE_CHECKING:
 SFREQ = 20_000
 WINDOW = 2 * SFREQ
 CONTEXT = int(0.35 * SFREQ)
-"""Samples of a window that the one before it has heard as well."""
+"""Samples of a window that overlap with the window before it."""
 NEW = WINDOW - CONTEXT
 WINDOWS = 16
-"""Windows of one pass, which bound its memory whatever the length and number of the sounds."""
+"""Windows of one pass; this bounds its memory for sounds of any length and number."""
 WINDOW_BYTES = {"cnn9": 12_000_000, "resnet50": 30_000_000}
-"""Peak memory of a window on its way through a network, measured on several at once."""
-COPIES = "attacker."
-"""Where a checkpoint holds the same network once more."""
+"""Peak memory of one window in a forward pass, measured on several at once."""
+DUPLICATE_PREFIX = "attacker."
+"""Prefix under which a checkpoint holds the same network a second time."""
 
 
 class Cochlear(TorchFamily):
     """Networks of Tuckute et al. (2023).
 
-    A sound is heard in windows of 40000 samples, each beginning 33000 samples after the one before, zeros after its
-    end, clipped to [-1, 1]. A layer's rate is the published one, its frames per window over 2 s. Of a window's frames
-    those of the zeros are dropped, ``int(n_zeros * rate / 20000)``, and of every window but the first those of its
-    first 7000 samples, ``int(7000 * rate / 20000)``; what is left is put one after the other (Ahmed et al. 2025).
+    A sound is cut into windows of 40000 samples, each beginning 33000 samples after the one before, with zeros after
+    its end, clipped to [-1, 1]. A layer's rate is the published one, its frames per window over 2 s. Of a window's
+    frames those of the zeros are dropped, ``int(n_zeros * rate / 20000)``, and of every window but the first those of
+    its first 7000 samples, ``int(7000 * rate / 20000)``; the rest is concatenated (Ahmed et al. 2025).
 
-    As published, the first 7000 samples of the first window are a lead-in of 0.35 s of silence. Windows are the same of
-    a sound with another lead-in, or none: then that first part holds less silence, or more than it.
+    As published, the first 7000 samples of the first window are a lead-in of 0.35 s of silence. With
+    another lead-in or none the windows are cut at the same samples, so that part holds more or less of the sound.
     """
 
     def n_frames(self, table: NetworkTable, layer: Layer, n_samples: int) -> int:
@@ -56,9 +56,9 @@ class Cochlear(TorchFamily):
         return counted_work(table, [NEW * n_windows(n) for n in n_samples], self.step_values(table, n_samples))
 
     def step_values(self, table: NetworkTable, n_samples: Sequence[int]) -> int:
-        """Count as many windows as are heard at once."""
-        of_one = WINDOW_BYTES.get(table.config.get("network", ""), max(WINDOW_BYTES.values()))
-        return min(sum(n_windows(n) for n in n_samples), WINDOWS) * of_one // 4
+        """Count the windows of one pass."""
+        per_window = WINDOW_BYTES.get(table.config.get("network", ""), max(WINDOW_BYTES.values()))
+        return min(sum(n_windows(n) for n in n_samples), WINDOWS) * per_window // 4
 
     def new(self, table: NetworkTable) -> torch.nn.Module:
         """Make the network that the table's configuration names.
@@ -66,7 +66,7 @@ class Cochlear(TorchFamily):
         Raises
         ------
         ConfigError
-            If there is no such network, or its sound would not be at 20 kHz.
+            If there is no such network, or the table's sampling rate is not 20 kHz.
         """
         from distributed_trf.features.modules.cochlear import NETWORKS, CochlearNetwork
 
@@ -77,7 +77,7 @@ class Cochlear(TorchFamily):
             )
         if table.sfreq != SFREQ:
             raise ConfigError(
-                f"network {table.name}: sfreq is {table.sfreq:g}, expected {SFREQ}, which it was made for"
+                f"network {table.name}: sfreq is {table.sfreq:g}, expected {SFREQ}, for which the network was made"
             )
         return CochlearNetwork(name)
 
@@ -89,26 +89,26 @@ class Cochlear(TorchFamily):
         return model
 
     def run(self, model: torch.nn.Module, sounds: Sequence[np.ndarray], device: str, dtype: torch.dtype) -> None:
-        """Pass windows through the network. They are float32 in any case: the network goes over to its dtype itself."""
+        """Pass windows through the network. They are always float32; the network converts to its dtype itself."""
         import torch
 
         model(to_model(torch.from_numpy(np.stack(sounds))[:, None], device, torch.float32))
 
     def frames(self, table: NetworkTable, layer: Layer, output: Any, n_samples: Sequence[int]) -> list[torch.Tensor]:
-        """Cut what a module gave into one tensor of all frames and the first features per window.
+        """Cut the output of a module into one tensor per window: all frames and the first features.
 
         Raises
         ------
         FeatureError
-            If a window has another number of frames than the rate of the layer says.
+            If the number of frames of a window does not agree with the layer's rate.
         """
         n = frames_per_window(layer)
         output = output.flatten(1, -2).transpose(1, 2) if layer.time_last and output.ndim > 2 else output
         if output.ndim != 3 or output.shape[1] != n:
             raise FeatureError(
-                f"{table.name} layer {layer.id} ({layer.name}) gave {tuple(output.shape[1:])} of a window, expected "
-                f"{n} frames at its rate of {layer.rate:g}; give its frames per window over 2 s as `rate` in the "
-                "network's table, and `time_last`"
+                f"{table.name} layer {layer.id} ({layer.name}) gave shape {tuple(output.shape[1:])} for a window, "
+                f"expected {n} frames at its rate of {layer.rate:g}; give its frames per window over 2 s as "
+                "`rate` in the network's table, and `time_last`"
             )
         return list(output[:, :, : layer.width])
 
@@ -120,12 +120,12 @@ class Cochlear(TorchFamily):
 
 
 class WindowedNetwork:
-    """A built network that hears windows of sounds, some at a time.
+    """A built network that takes sounds in windows, several at a time.
 
     Parameters
     ----------
     network
-        It hears windows.
+        The network for windows.
     """
 
     def __init__(self, network: Network) -> None:
@@ -133,17 +133,17 @@ class WindowedNetwork:
         self.parts = 1
 
     def __call__(self, sounds: Sequence[np.ndarray], layers: Sequence[Layer], keep: Keep) -> None:
-        """Hear prepared sounds; each is handed over once its last window is heard."""
+        """Pass prepared sounds; ``keep`` is called for a sound after its last window."""
         import torch
 
         windows = [(k, i) for k, sound in enumerate(sounds) for i in range(n_windows(sound.shape[0]))]
-        heard: dict[tuple[int, int, int], torch.Tensor] = {}
+        window_frames: dict[tuple[int, int, int], torch.Tensor] = {}
 
         def keep_windows(layer: Layer, positions: Sequence[int], given: Sequence[torch.Tensor]) -> None:
-            whose = [windows[first + at] for at in positions]
-            kept = [f[kept_frames(layer, i, sounds[k].shape[0])] for f, (k, i) in zip(given, whose, strict=True)]
-            copies = torch.cat(kept).split([frames.shape[0] for frames in kept])  # the rest can go
-            heard.update(((layer.id, k, i), frames) for (k, i), frames in zip(whose, copies, strict=True))
+            pairs = [windows[first + position] for position in positions]
+            kept = [f[kept_frames(layer, i, sounds[k].shape[0])] for f, (k, i) in zip(given, pairs, strict=True)]
+            copies = torch.cat(kept).split([frames.shape[0] for frames in kept])  # the rest can be freed
+            window_frames.update(((layer.id, k, i), frames) for (k, i), frames in zip(pairs, copies, strict=True))
 
         self.parts = 1
         for first in range(0, len(windows), WINDOWS):
@@ -152,12 +152,14 @@ class WindowedNetwork:
             self.parts = max(self.parts, self.network.parts)
             whole = [k for k, i in now if i == n_windows(sounds[k].shape[0]) - 1]
             for layer in layers if whole else ():
-                pieces = [[heard.pop((layer.id, k, i)) for i in range(n_windows(sounds[k].shape[0]))] for k in whole]
+                pieces = [
+                    [window_frames.pop((layer.id, k, i)) for i in range(n_windows(sounds[k].shape[0]))] for k in whole
+                ]
                 keep(layer, whole, [torch.cat(windows_of_one) for windows_of_one in pieces])
 
 
 def n_windows(n_samples: int) -> int:
-    """Return how many windows a sound is heard in."""
+    """Return the number of windows of a sound."""
     if n_samples < 1:
         raise FeatureError("an empty sound has no frames; give a stimulus of at least one sample at 20 kHz")
     return max(1, -(-(n_samples - CONTEXT) // NEW))
@@ -170,7 +172,7 @@ def window(sound: np.ndarray, k: int) -> np.ndarray:
 
 
 def frames_per_window(layer: Layer) -> int:
-    """Return how many frames a layer gives of a whole window."""
+    """Return the number of frames of a layer for a whole window."""
     return round(layer.rate * WINDOW / SFREQ)
 
 
@@ -182,19 +184,19 @@ def kept_frames(layer: Layer, k: int, n_samples: int) -> slice:
 
 
 def _weights(state: State, source: str) -> State:
-    """Take a checkpoint's weights; what it holds beside them must be what the network here computes itself."""
+    """Return a checkpoint's weights, after checking its constants against those that the network here computes."""
     import torch
 
     from distributed_trf.features.modules.cochlear import published_constants
 
     if all(name.startswith("module.") for name in state):
         state = without_prefix(state, "module.")
-    weights = {name: value for name, value in state.items() if not name.startswith(COPIES)}
+    weights = {name: value for name, value in state.items() if not name.startswith(DUPLICATE_PREFIX)}
     for name, expected in published_constants().items():
-        found = weights.pop(name, expected)
-        if found.shape != expected.shape or not torch.allclose(found.to(expected.dtype), expected, atol=1e-5):
+        stored = weights.pop(name, expected)
+        if stored.shape != expected.shape or not torch.allclose(stored.to(expected.dtype), expected, atol=1e-5):
             raise FeatureError(
-                f"{source}: {name} has other values than in the published checkpoints, so that its network would hear "
-                "something else than here; give one trained on `cochleagram_1` as `source` in the study"
+                f"{source}: {name} has other values than in the published checkpoints, so its network would get "
+                "another input than the network here; give one trained on `cochleagram_1` as `source` in the study"
             )
     return weights

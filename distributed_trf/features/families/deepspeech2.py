@@ -28,16 +28,16 @@ if TYPE_CHECKING:
 
 
 class DeepSpeech2Settings(Settings):
-    """Size of the network; that published by default."""
+    """Size of the network; the published one by default."""
 
     channels: Annotated[int, Field(ge=1)] = 32
-    """Of either convolution."""
+    """Channels of each convolution."""
     hidden: Annotated[int, Field(ge=1)] = 1024
     """Units of a recurrent layer in each direction."""
     layers: Annotated[int, Field(ge=1)] = 5
-    """Recurrent ones."""
+    """Number of recurrent layers."""
     letters: Annotated[int, Field(ge=1)] = 29
-    """That the readout scores."""
+    """Number of letters that the readout scores."""
 
 
 class DeepSpeech2(TorchFamily):
@@ -66,9 +66,9 @@ class DeepSpeech2(TorchFamily):
         return load_checkpoint(self.new(table), table, settings)
 
     def run(self, model: torch.nn.Module, sounds: Sequence[np.ndarray], device: str, dtype: torch.dtype) -> Any:
-        """Hear a batch, each sound normalised by itself and every layer at each sound's own length.
+        """Pass a batch; each sound is normalised by itself, and every layer computes each sound at its own length.
 
-        The longest sound comes first: a recurrent layer would sort them itself, and ask the device for their order.
+        The longest sound comes first: otherwise a recurrent layer would sort them itself and wait for the device.
         """
         import torch
 
@@ -83,14 +83,14 @@ class DeepSpeech2(TorchFamily):
         return scores[back], frames[back]
 
     def frames(self, table: NetworkTable, layer: Layer, output: Any, n_samples: Sequence[int]) -> list[torch.Tensor]:
-        """Unpack what a recurrent layer gives: both directions side by side, before they are summed."""
+        """Unpack the output of a recurrent layer: both directions side by side, before they are summed."""
         from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
         if isinstance(output, PackedSequence):
             output, _ = pad_packed_sequence(output, batch_first=True)
         order = _longest_first(n_samples)
         pieces = super().frames(table, layer, output, [n_samples[k] for k in order])
-        return [pieces[at] for at in np.argsort(order)]
+        return [pieces[position] for position in np.argsort(order)]
 
 
 def _longest_first(n_samples: Sequence[int]) -> list[int]:

@@ -27,20 +27,20 @@ KERNEL = 3
 
 @dataclass(frozen=True)
 class Projection:
-    """A stack of random layers, one for each of a network's table, on the spectrogram that the network hears.
+    """A stack of random layers, one for each layer of a network's table, on the network's input spectrogram.
 
-    The control of Ahmed et al. (2025): layer k has the width of layer k of the table, in its order, and is fed by layer
-    k - 1; it is ``Linear``, or ``Conv1d`` of three frames, of which the second takes every other frame. With GELU each
-    layer's features are taken after it, and so are the next one's inputs. Weights are torch's own initial ones.
+    The control of Ahmed et al. (2025): layer k has the width of layer k of the table, in its order, and takes the
+    output of layer k - 1; it is ``Linear``, or ``Conv1d`` of three frames, of which the second takes every other frame.
+    With GELU, its output is the layer's features and the next layer's input. Weights are torch's own initial ones.
 
     Parameters
     ----------
     table
-        Of the network.
+        The network's table.
     spectrogram
-        What it hears.
+        Its input.
     libraries
-        What the spectrogram depends on, and torch.
+        Those that the spectrogram depends on, and torch.
     kind
         ``projection_linear`` or ``projection_conv``, either followed by ``_gelu`` or not.
     """
@@ -69,27 +69,27 @@ class Projection:
         return -(-self.spectrogram.count(n_samples) // self._stride(layer))
 
     def work(self, table: NetworkTable, n_samples: Sequence[int]) -> Work:
-        """Count the products of the stack; memory is that of one layer of all sounds, and of one spectrogram."""
+        """Count the products of the stack; memory is one layer of all sounds, and one spectrogram."""
         widths, taps = self._widths(), KERNEL if self.is_convolution else 1
         weights = [taps * before * width for before, width in pairwise(widths)]
         frames = [sum(self.n_frames(table, layer, n) for n in n_samples) for layer in table.layers]
         products = sum(n * size for n, size in zip(frames, weights, strict=True))
         widest = max(n * layer.width for n, layer in zip(frames, table.layers, strict=True))
         parameters = sum(weights) + sum(widths[1:])  # and a bias for each feature
-        hearing = self.spectrogram.bytes_per_sample * max(n_samples) + 4 * STEP * widest
-        return Work(2.0 * products, 4 * parameters, hearing)
+        activations = self.spectrogram.bytes_per_sample * max(n_samples) + 4 * STEP * widest
+        return Work(2.0 * products, 4 * parameters, activations)
 
     def build(
         self, table: NetworkTable, settings: NetworkSettings, weights: Weights, *, device: str, dtype: str
     ) -> ProjectionNetwork:
-        """Draw the weights on the CPU, and bring them to a device.
+        """Draw the weights on the CPU, and copy them to a device.
 
         Raises
         ------
         MissingExtraError
             If torch is not installed.
         DeviceError
-            If a GPU is asked for and there is none.
+            If a GPU is requested and there is none.
         """
         check_device(device)
         import torch
@@ -115,12 +115,12 @@ class Projection:
 
 
 class ProjectionNetwork:
-    """A stack that is built.
+    """A built stack of random layers.
 
     Parameters
     ----------
     projection
-        What it is.
+        Its description.
     stack
         Its layers, in the table's order, on the device.
     changed
@@ -132,19 +132,19 @@ class ProjectionNetwork:
         self.n_bytes = sum(p.numel() * p.element_size() for p in stack.parameters())
 
     def __call__(self, sounds: Sequence[np.ndarray], layers: Sequence[Layer], keep: Keep) -> None:
-        """Hear sounds each at its own length, layer by layer up to the last one that is asked for."""
+        """Pass sounds, each at its own length, layer by layer up to the last requested one."""
         import torch
 
         wanted = {layer.id for layer in layers}
         last = max(k for k, layer in enumerate(self.projection.table.layers) if layer.id in wanted)
         first = next(self.stack.parameters())
         with torch.inference_mode(), plain_float32():
-            heard = [torch.from_numpy(self.projection.spectrogram.compute(sound)) for sound in sounds]
-            rows = [spectrogram.shape[0] for spectrogram in heard]
-            given = to_model(torch.cat(heard), str(first.device), first.dtype).split(rows)
+            spectrograms = [torch.from_numpy(self.projection.spectrogram.compute(sound)) for sound in sounds]
+            rows = [spectrogram.shape[0] for spectrogram in spectrograms]
+            given = to_model(torch.cat(spectrograms), str(first.device), first.dtype).split(rows)
             frames = [one.T if self.projection.is_convolution else one for one in given]
             for layer, module in zip(self.projection.table.layers[: last + 1], self.stack, strict=False):
                 frames = [module(one) for one in frames]
                 if layer.id in wanted:
-                    found = [one.T if self.projection.is_convolution else one for one in frames]
-                    keep(layer, range(len(sounds)), found)
+                    outputs = [one.T if self.projection.is_convolution else one for one in frames]
+                    keep(layer, range(len(sounds)), outputs)

@@ -1,6 +1,6 @@
-"""The kinds of networks and spectrograms that there are.
+"""The registry of network families and spectrograms, and what their forward passes take.
 
-What hearing sounds will take: exactly where the family's code is here, else from what the network's table says.
+Frames and work come from the family's code; if this version does not have it, from the network's table.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from distributed_trf.features.families.deepspeech2 import DeepSpeech2
 from distributed_trf.features.families.projection import Projection
 from distributed_trf.features.families.speech2text import Speech2Text
 from distributed_trf.features.families.torch_family import TorchFamily
-from distributed_trf.features.families.user_module import OwnModule
-from distributed_trf.features.families.user_transformer import OwnTransformer
+from distributed_trf.features.families.user_module import UserModule
+from distributed_trf.features.families.user_transformer import UserTransformer
 from distributed_trf.features.families.wav2letter import Wav2Letter
 from distributed_trf.features.families.wav2vec2 import Wav2Vec2
 from distributed_trf.features.families.whisper import Whisper
@@ -39,8 +39,8 @@ FAMILIES: dict[str, Family] = {
     "wav2letter": Wav2Letter(),
     "deepspeech2": DeepSpeech2(),
     "cochlear": Cochlear(),
-    "transformers": OwnTransformer(),
-    "module": OwnModule(),
+    "transformers": UserTransformer(),
+    "module": UserModule(),
     "cochleagram": Spectrogram(COCHLEAGRAM),
     "wavelet": Spectrogram(WAVELET),
     "mel_whisper": Spectrogram(MEL_WHISPER),
@@ -48,7 +48,7 @@ FAMILIES: dict[str, Family] = {
     "mel_deepspeech2": Spectrogram(MEL_DEEPSPEECH2),
     "mel_librosa": Spectrogram(MEL_LIBROSA),
 }
-"""By the name that a network table gives."""
+"""Families by the name that a network table gives."""
 
 
 def family(table: NetworkTable, weights: Weights) -> Family:
@@ -57,26 +57,28 @@ def family(table: NetworkTable, weights: Weights) -> Family:
     Raises
     ------
     ConfigError
-        If its table names an unknown family, or a projection is asked of one that hears no spectrogram.
+        If its table names an unknown family, or a projection is requested of a family whose input is no spectrogram.
     """
     if table.family not in FAMILIES:
-        raise ConfigError(f"network {table.name}: family {table.family!r} is unknown; known: {', '.join(FAMILIES)}")
+        raise ConfigError(
+            f"network {table.name}: family {table.family!r} is unknown; expected one of {', '.join(FAMILIES)}"
+        )
     code, kind = FAMILIES[table.family], kind_of(weights)
     if kind not in PROJECTIONS:
         return code
     if not isinstance(code, TorchFamily) or code.spectrogram is None:
-        able = [name for name, f in FAMILIES.items() if isinstance(f, TorchFamily) and f.spectrogram is not None]
+        families = [name for name, f in FAMILIES.items() if isinstance(f, TorchFamily) and f.spectrogram is not None]
         raise ConfigError(
-            f"networks: {table.name}: weights {weights!r} project the spectrogram that a network hears, and family "
-            f"{table.family!r} hears none; ask it of networks of {', '.join(able)}"
+            f"networks: {table.name}: weights {weights!r} project the spectrogram that is a network's input, but "
+            f"networks of family {table.family!r} take none; request them of networks of {', '.join(families)}"
         )
     return Projection(table, code.spectrogram, code.libraries, kind)
 
 
 def versions(table: NetworkTable, weights: Weights) -> dict[str, str]:
-    """Return the versions of the libraries that a network's numbers depend on; none where its family is unknown.
+    """Return the versions of the libraries that a network's numbers depend on; empty if its family is unknown.
 
-    A user's own module counts as one, its version being a digest of the file.
+    A user module counts as a library; its version is a digest of the file.
 
     Raises
     ------
@@ -89,40 +91,40 @@ def versions(table: NetworkTable, weights: Weights) -> dict[str, str]:
         return {}  # it can be planned, not built
     code = family(table, weights)
     try:
-        found = library_versions(*code.libraries)
+        libraries = library_versions(*code.libraries)
     except PackageNotFoundError as error:
         raise MissingExtraError(str(error.name), code.extra) from error
-    return found | code.code(table) if isinstance(code, TorchFamily) else found
+    return libraries | code.code(table) if isinstance(code, TorchFamily) else libraries
 
 
-def is_known(table: NetworkTable) -> bool:
-    """Whether this version can extract a network, not only plan it."""
+def is_supported(table: NetworkTable) -> bool:
+    """Tell whether this version can extract a network, not only plan it."""
     return table.family in FAMILIES
 
 
 def check_weights(table: NetworkTable, weights: Weights) -> None:
-    """Raise ConfigError where this version knows a network and cannot make it with some weights."""
-    if is_known(table):
+    """Raise ConfigError if this version supports a network, but not with these weights."""
+    if is_supported(table):
         family(table, weights)
 
 
 def frame_rate(table: NetworkTable, weights: Weights, layer: Layer) -> float:
-    """Return the frames per second that a layer gives with some weights."""
-    return family(table, weights).frame_rate(layer) if is_known(table) else layer.rate
+    """Return the frames per second of a layer with some weights."""
+    return family(table, weights).frame_rate(layer) if is_supported(table) else layer.rate
 
 
 def expected_frames(table: NetworkTable, weights: Weights, layer: Layer, n_samples: int) -> int:
-    """Return how many frames a layer gives of a sound at the network's rate, leading silence included.
+    """Return the number of frames of a layer for a sound at the network's rate, leading silence included.
 
-    Without the family's code this is what centred windows would give, a frame or two from what others give.
+    Without the family's code centred windows are assumed, which is wrong by a frame or two for other windows.
     """
-    if is_known(table):
+    if is_supported(table):
         return family(table, weights).n_frames(table, layer, n_samples)
     return 1 + int(n_samples * layer.rate / table.sfreq)
 
 
 def expected_work(table: NetworkTable, weights: Weights, n_samples: Sequence[int]) -> Work:
-    """Count what a batch of sounds takes.
+    """Count the work of a batch of sounds.
 
     Parameters
     ----------
@@ -134,9 +136,9 @@ def expected_work(table: NetworkTable, weights: Weights, n_samples: Sequence[int
     Raises
     ------
     ConfigError
-        If neither the family's code nor the table says.
+        If neither the family's code nor the table gives it.
     """
-    if is_known(table):
+    if is_supported(table):
         return family(table, weights).work(table, n_samples)
     longest = max(n_samples)
     widest = max(expected_frames(table, weights, x, longest) * x.width for x in table.layers)
@@ -144,11 +146,11 @@ def expected_work(table: NetworkTable, weights: Weights, n_samples: Sequence[int
 
 
 def loads_file(weights: Weights) -> bool:
-    """Tell whether a network with some weights begins with a file of trained ones."""
+    """Tell whether a network with some weights loads a file of trained weights first."""
     kind = kind_of(weights)
-    return kind == TRAINED or (kind in CONTROLS and CONTROLS[kind].of_trained)
+    return kind == TRAINED or (kind in CONTROLS and CONTROLS[kind].starts_trained)
 
 
 def needs_transformers(table: NetworkTable, weights: Weights) -> bool:
-    """Tell whether hearing with a network loads the library of that name, as far as this version knows."""
-    return is_known(table) and "transformers" in family(table, weights).libraries
+    """Tell whether a network needs the transformers library, if this version supports the network."""
+    return is_supported(table) and "transformers" in family(table, weights).libraries

@@ -33,9 +33,9 @@ _CONVOLUTION = re.compile(r"encoder\.conv\.conv_layers\.(\d+)$")
 class Speech2Text(TorchFamily):
     """Networks of the architecture of Wang et al. (2020).
 
-    The spectrograms of a batch are padded to the longest of them. What a convolution's gated linear unit makes of the
-    padding is set to the zeros that a lone sound has there, and the rest of the network is masked, so that padding
-    changes nothing.
+    The spectrograms of a batch are padded to the longest of them. The output of a convolution's gated linear unit for
+    the padding is set to the zeros that a single sound has there, and the rest of the network is masked, so
+    that padding changes nothing.
     """
 
     libraries = ("torch", "transformers", "scipy")
@@ -50,7 +50,7 @@ class Speech2Text(TorchFamily):
         return frames
 
     def step_values(self, table: NetworkTable, n_samples: Sequence[int]) -> int:
-        """Count what a block of the encoder holds, of every sound as many frames as of the longest."""
+        """Count the values of a block of the encoder, with the frames of the longest sound for every sound."""
         frames = self.n_frames(table, table.layers[-1], max(n_samples))
         return len(n_samples) * frames * block_values(table.config["d_model"], table.config["encoder_ffn_dim"])
 
@@ -63,7 +63,7 @@ class Speech2Text(TorchFamily):
         return trained_model("Speech2TextModel", weights_folder(table, settings), table.config, table.name, _HEADS)
 
     def run(self, model: torch.nn.Module, sounds: Sequence[np.ndarray], device: str, dtype: torch.dtype) -> None:
-        """Hear a batch through the encoder."""
+        """Pass a batch through the encoder."""
         import torch
 
         from distributed_trf.features.modules.padding import lengths_on, valid_frames
@@ -78,12 +78,12 @@ class Speech2Text(TorchFamily):
         frames = [torch.tensor(lengths)]
         for _ in encoder.conv.conv_layers[1:]:
             frames.append(_halved(frames[-1]))
-        there, *after = lengths_on(device, *frames)
+        input_lengths, *output_lengths = lengths_on(device, *frames)
         with ExitStack() as hooks:
-            for convolution, n in zip(encoder.conv.conv_layers[1:], after, strict=True):
+            for convolution, n in zip(encoder.conv.conv_layers[1:], output_lengths, strict=True):
                 hooks.callback(convolution.register_forward_pre_hook(_zero_beyond(n)).remove)
-            assert there is not None  # they are not all the same
-            encoder(batch, attention_mask=valid_frames(there, max(lengths)).long())
+            assert input_lengths is not None  # they are not all the same
+            encoder(batch, attention_mask=valid_frames(input_lengths, max(lengths)).long())
 
 
 def _halved(frames: Any) -> Any:

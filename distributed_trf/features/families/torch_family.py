@@ -1,7 +1,4 @@
-"""A network of torch that is built: one forward pass over a batch gives every layer.
-
-What all networks of torch have in common: one forward pass gives every layer, for any weights, dtype and device.
-"""
+"""The base of all torch networks: one forward pass gives every layer, for any weights, dtype and device."""
 
 from __future__ import annotations
 
@@ -15,14 +12,14 @@ import numpy as np
 
 from distributed_trf.config.extraction import TRAINED, NetworkSettings, Weights, kind_of
 from distributed_trf.errors import DeviceError, MissingExtraError
-from distributed_trf.features.device import free_bytes, give_back_cupy_blocks, give_back_torch_blocks
+from distributed_trf.features.device import free_bytes, free_cupy_blocks, free_torch_blocks
 from distributed_trf.features.family import STEP, Keep, Network, Work, counted_work
 from distributed_trf.features.hooks import recorded
 from distributed_trf.features.network_table import Layer, NetworkTable
 from distributed_trf.features.spectrograms.family import Transform
 from distributed_trf.features.torch_internals import is_out_of_memory, plain_float32, without_onednn
 from distributed_trf.features.weights.controls import CONTROLS, apply_control
-from distributed_trf.features.weights.preprocessor import heard_as
+from distributed_trf.features.weights.preprocessor import extractor_settings
 
 if TYPE_CHECKING:
     import torch
@@ -31,7 +28,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PASS_SHARE = 0.7
-"""Of the free memory of a GPU, what a pass may take by count; copies of its layers and workspaces take of the rest."""
+"""Share of a GPU's free memory for a pass by its counted size; copies of its layers and workspaces take the rest."""
 
 
 class TorchNetwork:
@@ -40,7 +37,7 @@ class TorchNetwork:
     Parameters
     ----------
     family, table
-        What it is.
+        Its family and table.
     model
         In eval mode, on the device.
     device
@@ -55,12 +52,12 @@ class TorchNetwork:
         self.family, self.table, self.model, self.device, self.changed = family, table, model, device, changed
         self.parts = 1
         self._known_to_fire_once: set[str] = set()
-        """Modules of a pass that went to its end; later ones end where the last layer is heard."""
+        """Modules of a pass that went to its end; later passes end after the last requested layer."""
         self._number_bytes = next(model.parameters()).element_size()
         self.n_bytes = sum(t.numel() * t.element_size() for t in (*model.parameters(), *model.buffers()))
 
     def __call__(self, sounds: Sequence[np.ndarray], layers: Sequence[Layer], keep: Keep) -> None:
-        """Hear prepared sounds; what does not fit the device's memory after all is heard in halves."""
+        """Pass prepared sounds; a batch that does not fit the device's memory is passed in halves."""
         import torch
 
         dtype, self.parts = next(self.model.parameters()).dtype, 1
@@ -68,10 +65,10 @@ class TorchNetwork:
         right_convolutions = without_onednn() if of_onednn else nullcontext()
         with torch.inference_mode(), plain_float32(), right_convolutions:
             for positions in self._passes([sound.shape[0] for sound in sounds]):
-                self._hear([sounds[k] for k in positions], layers, keep, positions, dtype)
+                self._pass([sounds[k] for k in positions], layers, keep, positions, dtype)
 
     def _passes(self, n_samples: Sequence[int]) -> Iterator[list[int]]:
-        """Yield the positions of what is heard in one pass: on a GPU as many as its free memory holds, by count."""
+        """Yield the positions of the sounds of each pass: on a GPU as many as its free memory holds by count."""
         room = 0 if self.device == "cpu" else PASS_SHARE * free_bytes(self.device)
         for positions in self.family.batches(n_samples):
             first = 0
@@ -86,7 +83,7 @@ class TorchNetwork:
     def _bytes(self, n_samples: Sequence[int]) -> int:
         return self.family.step_values(self.table, n_samples) * self._number_bytes
 
-    def _hear(
+    def _pass(
         self,
         sounds: list[np.ndarray],
         layers: Sequence[Layer],
@@ -96,7 +93,7 @@ class TorchNetwork:
         *,
         again: bool = False,
     ) -> None:
-        """Hear sounds in one pass, ``again`` after cupy gave back what it kept, or in halves."""
+        """Pass sounds at once, ``again`` after cupy freed its unused memory, or in halves."""
         by_name: dict[str, list[Layer]] = {}
         for layer in layers:
             by_name.setdefault(layer.name, []).append(layer)
@@ -113,66 +110,66 @@ class TorchNetwork:
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-            cupy_kept = 0 if again else give_back_cupy_blocks(self.device)
+            cupy_kept = 0 if again else free_cupy_blocks(self.device)
             if len(sounds) == 1 and not cupy_kept:
                 raise self._too_long(sounds[0].shape[0], error) from error
-        give_back_torch_blocks(self.device)
+        free_torch_blocks(self.device)
         if cupy_kept:
-            self._hear(sounds, layers, keep, positions, dtype, again=True)
+            self._pass(sounds, layers, keep, positions, dtype, again=True)
             return
         half, self.parts = len(sounds) // 2, self.parts + 1
-        log.warning("%s: %d sounds do not fit the memory of %s; hearing them in halves", self.table.name, len(sounds),
+        log.warning("%s: %d sounds do not fit the memory of %s; passing them in halves", self.table.name, len(sounds),
                     self.device)  # fmt: skip
-        self._hear(sounds[:half], layers, keep, positions[:half], dtype)
-        self._hear(sounds[half:], layers, keep, positions[half:], dtype)
+        self._pass(sounds[:half], layers, keep, positions[:half], dtype)
+        self._pass(sounds[half:], layers, keep, positions[half:], dtype)
 
     def _too_long(self, n_samples: int, error: Exception) -> DeviceError:
-        halved = "" if self._number_bytes < 4 else "hear in bfloat16 (`extraction.dtype`), which takes half; "
+        halved = "" if self._number_bytes < 4 else "compute in bfloat16 (`extraction.dtype`), which takes half; "
         return DeviceError(
             f"{self.table.name}: one sound of {n_samples / self.table.sfreq:.2f} s does not fit the memory of "
-            f"{self.device}: it takes about {self._bytes([n_samples]) / 2**30:.2f} GiB and "
+            f"{self.device}: it takes about {self._bytes([n_samples]) / 2**30:.2f} GiB, and "
             f"{free_bytes(self.device) / 2**30:.2f} GiB are free; {halved}cut the stimulus, or choose workers with "
             f"more memory. The error was: {error}"
         )
 
 
 def check_device(device: str) -> None:
-    """Check that torch is here and has the device.
+    """Check that torch is installed and has the device.
 
     Raises
     ------
     MissingExtraError
         If torch is not installed.
     DeviceError
-        If a GPU is asked for and there is none.
+        If a GPU is requested and there is none.
     """
     try:
         import torch
     except ImportError as error:
         raise MissingExtraError("torch", "models", error) from error
     if device != "cpu" and not torch.cuda.is_available():
-        raise DeviceError(f"device {device!r} was asked for, but torch {torch.__version__} finds no GPU")
+        raise DeviceError(f"device {device!r} is requested, but torch {torch.__version__} finds no GPU")
 
 
 class TorchFamily(ABC):
     """A kind of network that runs on torch.
 
-    A family says how a network is made, loaded and run, and how many frames that gives. It is stateless: what belongs
-    to one network is in its table and its module.
+    A family defines how a network is made, loaded and run, and the number of its frames. It is stateless: the data of
+    one network are in its table and its module.
     """
 
     libraries: tuple[str, ...] = ("torch", "scipy")
     extra: str = "models"
     spectrogram: Transform | None = None
-    """What its networks hear, where that is a spectrogram; random projections are of it."""
+    """The input of its networks if that is a spectrogram; random projections use it."""
 
     @abstractmethod
     def n_frames(self, table: NetworkTable, layer: Layer, n_samples: int) -> int:
-        """Return how many frames a layer gives of a sound (see ``Family``)."""
+        """Return the number of frames of a layer for a sound (see ``Family``)."""
 
     @abstractmethod
     def new(self, table: NetworkTable) -> torch.nn.Module:
-        """Make the network on the CPU with whatever weights it is born with."""
+        """Make the network on the CPU with its initial weights."""
 
     @abstractmethod
     def load(self, table: NetworkTable, settings: NetworkSettings) -> torch.nn.Module:
@@ -184,13 +181,13 @@ class TorchFamily(ABC):
             If they are missing, or do not fit the network in every key and shape.
         """
 
-    def prepare(self, model: torch.nn.Module, heard: dict[str, Any]) -> torch.nn.Module:
-        """Have a network hear as the folder of its weights says (see ``heard_as``), and return it."""
+    def prepare(self, model: torch.nn.Module, settings: dict[str, Any]) -> torch.nn.Module:
+        """Apply ``extractor_settings`` from the folder of the weights; return the network."""
         return model
 
     @abstractmethod
     def run(self, model: torch.nn.Module, sounds: Sequence[np.ndarray], device: str, dtype: torch.dtype) -> Any:
-        """Pass sounds through the network once; return what it gives, if that is for anyone.
+        """Pass sounds through the network once; return its output if a caller uses it.
 
         Parameters
         ----------
@@ -199,11 +196,11 @@ class TorchFamily(ABC):
         sounds
             float64 arrays of shape (n_samples,) at the network's rate, leading silence included.
         device, dtype
-            Where the model is and in what it calculates.
+            The model's device and number type.
         """
 
     def frames(self, table: NetworkTable, layer: Layer, output: Any, n_samples: Sequence[int]) -> list[torch.Tensor]:
-        """Cut what a module gave of a batch into one tensor of shape (frames, features) per sound.
+        """Cut the output of a module for a batch into one tensor of shape (frames, features) per sound.
 
         The common case: the output is (sound, frame, feature), or where the table says ``time_last``, (sound,
         feature, ..., frame) and features are numbered channel by channel. Frames past those of a sound are dropped.
@@ -213,11 +210,11 @@ class TorchFamily(ABC):
         return [output[k, : self.n_frames(table, layer, n)] for k, n in enumerate(n_samples)]
 
     def batches(self, n_samples: Sequence[int]) -> list[list[int]]:
-        """Say which sounds are heard in one pass, by their positions; the common case: all of them."""
+        """Return the positions of the sounds of each pass; the common case: all sounds in one."""
         return [list(range(len(n_samples)))]
 
     def code(self, table: NetworkTable) -> dict[str, str]:
-        """Return what identifies code of a user's own that makes the network; it counts like a library's version."""
+        """Return what identifies the user code that makes the network; it counts like a library's version."""
         return {}
 
     def frame_rate(self, layer: Layer) -> float:
@@ -229,11 +226,11 @@ class TorchFamily(ABC):
         return counted_work(table, n_samples, self.step_values(table, n_samples))
 
     def step_values(self, table: NetworkTable, n_samples: Sequence[int]) -> int:
-        """Count the numbers that a pass holds at its widest step, every sound padded to the longest heard with it.
+        """Count the numbers that a pass holds at its widest step, with every sound padded to the longest of its pass.
 
         The common case: the widest of the layers, ``STEP`` times.
         """
-        passes = [(len(heard), max(n_samples[k] for k in heard)) for heard in self.batches(n_samples)]
+        passes = [(len(batch), max(n_samples[k] for k in batch)) for batch in self.batches(n_samples)]
         return STEP * max(
             n_sounds * self.n_frames(table, layer, longest) * layer.width
             for n_sounds, longest in passes
@@ -250,19 +247,19 @@ class TorchFamily(ABC):
         MissingExtraError
             If torch is not installed.
         DeviceError
-            If a GPU is asked for and there is none.
+            If a GPU is requested and there is none.
         FeatureError
-            If trained weights cannot be loaded, what their folder says of hearing contradicts the table, or a control
-            would leave a parameter as it was.
+            If trained weights cannot be loaded, the extractor settings in their folder contradict the table, or a
+            control would leave a parameter unchanged.
         """
         check_device(device)
         import torch
 
         kind = kind_of(weights)
-        starts_trained = kind == TRAINED or CONTROLS[kind].of_trained
-        heard = heard_as(table, settings)
+        starts_trained = kind == TRAINED or CONTROLS[kind].starts_trained
+        extractor = extractor_settings(table, settings)
         with plain_float32():
             model = self.load(table, settings) if starts_trained else self.new(table)
             changed = None if kind == TRAINED else apply_control(model, weights)
-        model = self.prepare(model, heard).to(device=device, dtype=getattr(torch, dtype)).eval()
+        model = self.prepare(model, extractor).to(device=device, dtype=getattr(torch, dtype)).eval()
         return TorchNetwork(self, table, model, device, changed)

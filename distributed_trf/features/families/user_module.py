@@ -1,4 +1,4 @@
-"""Any torch module of a user's own, by a table alone."""
+"""Any torch module of a user, described by a table alone."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.config.load import Settings, validate
 from distributed_trf.errors import ConfigError
 from distributed_trf.features.device import to_model
-from distributed_trf.features.families.user_network import OwnNetwork
+from distributed_trf.features.families.user_network import UserNetwork
 from distributed_trf.features.network_table import NetworkTable
 from distributed_trf.features.weights.checkpoint import load_state, read_state, without_prefix
 from distributed_trf.features.weights.source import weights_source
@@ -28,18 +28,18 @@ class ModuleConfig(Settings):
     """The ``config`` of a network table of family ``module``."""
 
     module: str
-    """Where the class is, such as ``mypackage.nets:Net``; Python must be able to import it on every worker."""
+    """The class, such as ``mypackage.nets:Net``; Python must be able to import it on every worker."""
     kwargs: dict[str, Any] = {}
     """Arguments of the class."""
     prefix: str = ""
-    """What stands before the module's own names in its checkpoint; tensors without it are left out."""
+    """Prefix of the module's tensor names in its checkpoint; tensors without it are left out."""
 
 
-class OwnModule(OwnNetwork):
-    """Networks whose table names a class of ``torch.nn.Module`` that hears samples of shape (sound, sample).
+class UserModule(UserNetwork):
+    """Networks whose table names a class of ``torch.nn.Module`` that takes samples of shape (sound, sample).
 
     The class is imported and run, so a table of this family is as trustworthy as a script. A change to the file of the
-    class makes what it gave stale; what that file imports is not looked at.
+    class makes its features stale; changes to files that it imports are not noticed.
 
     Examples
     --------
@@ -111,7 +111,7 @@ class OwnModule(OwnNetwork):
         return model
 
     def run(self, model: torch.nn.Module, sounds: Sequence[np.ndarray], device: str, dtype: torch.dtype) -> None:
-        """Hear sounds of one length."""
+        """Pass sounds of one length."""
         import torch
 
         model(to_model(torch.from_numpy(np.stack(sounds)), device, dtype))
@@ -123,6 +123,6 @@ def _config(table: NetworkTable) -> ModuleConfig:
 
 def _not_found(table: NetworkTable, name: str, why: str) -> ConfigError:
     return ConfigError(
-        f"network {table.name}: module {name} cannot be imported: {why}; write it as package.module:Class and put it "
-        "where Python finds it, such as on PYTHONPATH"
+        f"network {table.name}: module {name} cannot be imported: {why}; write it as package.module:Class, and put "
+        "the module where Python finds it, such as on PYTHONPATH"
     )

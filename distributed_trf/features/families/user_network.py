@@ -1,4 +1,4 @@
-"""Networks of a user's own: what a table cannot promise is found by running the untrained architecture."""
+"""User networks: what their table does not say is determined by running the untrained architecture."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     import torch
 
 
-class OwnNetwork(TorchFamily):
-    """A network of which nothing is known but its table.
+class UserNetwork(TorchFamily):
+    """A network that is described by its table alone.
 
-    Sounds are heard together only where their lengths are the same, so no padding can change them. Frames and work are
-    those of a pass of the untrained architecture over shapes alone, without numbers.
+    Only sounds of the same length share a pass, so padding cannot change their frames. Frames and work are counted in a
+    pass of the untrained architecture over shapes alone, without numbers.
     """
 
     def batches(self, n_samples: Sequence[int]) -> list[list[int]]:
@@ -33,12 +33,12 @@ class OwnNetwork(TorchFamily):
         return [[k for k, m in enumerate(n_samples) if m == n] for n in dict.fromkeys(n_samples)]
 
     def n_frames(self, table: NetworkTable, layer: Layer, n_samples: int) -> int:
-        """Return how many frames the untrained architecture gives.
+        """Return the number of frames of the untrained architecture.
 
         Raises
         ------
         FeatureError
-            If it cannot hear a sound of that length, or a layer gives another shape than its table says.
+            If it cannot take a sound of that length, or a layer gives another shape than its table says.
         """
         return _trace(self, table.model_dump_json(), n_samples).frames[layer.id]
 
@@ -48,22 +48,22 @@ class OwnNetwork(TorchFamily):
         Raises
         ------
         FeatureError
-            If there are others than the untrained architecture gives.
+            If their number differs from that of the untrained architecture.
         """
-        found, expected = _n_frames(layer, output), self.n_frames(table, layer, n_samples[0])
-        if found != expected:
+        n, expected = _n_frames(layer, output), self.n_frames(table, layer, n_samples[0])
+        if n != expected:
             raise FeatureError(
-                f"{table.name} layer {layer.id} ({layer.name}) gave {found} frames, but the untrained network of its "
+                f"{table.name} layer {layer.id} ({layer.name}) gave {n} frames, but the untrained network of its "
                 f"table's config gives {expected}; let the config describe the network whose weights are "
-                "loaded, and its `extractor_options` how that hears"
+                "loaded, and its `extractor_options` how that network prepares its input"
             )
         return super().frames(table, layer, output, n_samples)
 
     def work(self, table: NetworkTable, n_samples: Sequence[int]) -> Work:
-        """Count the products of the untrained architecture; memory as for every network."""
+        """Count the products of the untrained architecture; memory is counted as for every network."""
         traces = [_trace(self, table.model_dump_json(), n) for n in n_samples]
-        hearing = 4 * self.step_values(table, n_samples)
-        return Work(sum(trace.flops for trace in traces), 4 * traces[0].parameters, hearing)
+        activations = 4 * self.step_values(table, n_samples)
+        return Work(sum(trace.flops for trace in traces), 4 * traces[0].parameters, activations)
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class _Trace:
 
 
 @lru_cache(maxsize=65_536)
-def _trace(family: OwnNetwork, table_json: str, n_samples: int) -> _Trace:
+def _trace(family: UserNetwork, table_json: str, n_samples: int) -> _Trace:
     """Pass one sound of that length through the untrained architecture."""
     try:
         import torch  # noqa: F401
@@ -86,27 +86,27 @@ def _trace(family: OwnNetwork, table_json: str, n_samples: int) -> _Trace:
         return _traced_on("meta", family, table, table_json, n_samples)
     except DistributedTRFError:
         raise
-    except Exception:  # noqa: BLE001 - whatever does not run without numbers may run with them
+    except Exception:  # noqa: BLE001 - some networks run only with numbers
         try:
             return _traced_on("cpu", family, table, table_json, n_samples)
         except DistributedTRFError:
             raise
         except Exception as error:
             raise FeatureError(
-                f"{table.name} cannot hear a sound of {n_samples} samples ({n_samples / table.sfreq:.3g} s, leading "
+                f"{table.name} cannot take a sound of {n_samples} samples ({n_samples / table.sfreq:.3g} s, leading "
                 f"silence included): {error}"
             ) from error
 
 
 @lru_cache(maxsize=1)
-def _untrained(family: OwnNetwork, table_json: str, device: str) -> torch.nn.Module:
+def _untrained(family: UserNetwork, table_json: str, device: str) -> torch.nn.Module:
     import torch
 
     with torch.device(device):
         return family.new(NetworkTable.model_validate_json(table_json)).eval()
 
 
-def _traced_on(device: str, family: OwnNetwork, table: NetworkTable, table_json: str, n_samples: int) -> _Trace:
+def _traced_on(device: str, family: UserNetwork, table: NetworkTable, table_json: str, n_samples: int) -> _Trace:
     import torch
 
     frames: dict[int, int] = {}
@@ -119,7 +119,7 @@ def _traced_on(device: str, family: OwnNetwork, table: NetworkTable, table_json:
             frames[layer.id] = _checked_frames(table, layer, output, n_samples)
 
     sound = np.random.default_rng(0).standard_normal(n_samples)
-    # Out of inference mode, in which the counter cannot see through parametrised weights.
+    # Not in inference mode: there the counter cannot count parametrised weights.
     with torch.inference_mode(mode=False), torch.no_grad():
         model = _untrained(family, table_json, device)
         with recorded(model, by_name, take), flop_counter() as counter:
@@ -132,19 +132,19 @@ def _n_frames(layer: Layer, output: Any) -> int:
 
 
 def _checked_frames(table: NetworkTable, layer: Layer, output: Any, n_samples: int) -> int:
-    """Count frames where the shape is one that the table can mean."""
+    """Return the number of frames after checking the shape against the table."""
     shape, where = tuple(output.shape), f"{table.name} layer {layer.id} ({layer.name})"
     fits = len(shape) == 3 or (layer.time_last and len(shape) > 3)
     if not fits or shape[0] != 1 or prod(shape[1:-1] if layer.time_last else shape[2:]) != layer.width:
         expected = f"(1, {layer.width} in all, frames)" if layer.time_last else f"(1, frames, {layer.width})"
         raise FeatureError(
-            f"{where} gives shape {shape} of one sound; expected {expected}. Correct `width` in the table, or say "
+            f"{where} gives shape {shape} for one sound; expected {expected}. Correct `width` in the table, or say "
             "`time_last: true` where time is the last axis"
         )
     found, expected_by_rate = _n_frames(layer, output), layer.rate * n_samples / table.sfreq
     if not 0.5 * expected_by_rate - 10 <= found <= 1.25 * expected_by_rate + 10:
         raise FeatureError(
-            f"{where} gives {found} frames of {n_samples / table.sfreq:.3g} s, but at its rate of {layer.rate:g} Hz "
+            f"{where} gives {found} frames for {n_samples / table.sfreq:.3g} s, but at its rate of {layer.rate:g} Hz "
             f"about {expected_by_rate:.0f}; correct `rate` in the table, or choose an extractor that does not pad "
             "sounds to one length"
         )

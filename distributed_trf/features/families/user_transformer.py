@@ -1,4 +1,4 @@
-"""Any model of transformers that hears sounds, by a table alone."""
+"""Any audio model of the transformers library, described by a table alone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.config.load import Settings, validate
 from distributed_trf.errors import ConfigError
 from distributed_trf.features.device import to_model
-from distributed_trf.features.families.user_network import OwnNetwork
+from distributed_trf.features.families.user_network import UserNetwork
 from distributed_trf.features.network_table import NetworkTable
 from distributed_trf.features.weights.preprocessor import defaults
 from distributed_trf.features.weights.source import weights_folder
@@ -30,16 +30,16 @@ class TransformerConfig(Settings):
     model: str = Field(alias="class")
     """A class without head, such as ``HubertModel``."""
     architecture: dict[str, Any] = {}
-    """What differs from the class's own configuration; trained weights must have it too."""
+    """Settings that differ from the class's defaults; trained weights must agree with them."""
     run: str | None = None
-    """Module to run instead of the whole model, such as ``encoder`` where there is a decoder as well."""
+    """Module to run instead of the whole model, such as the ``encoder`` of a model that also has a decoder."""
     extractor: str | None = None
-    """Class that prepares sounds, such as ``Wav2Vec2FeatureExtractor``; without one the model hears samples."""
+    """Class that prepares sounds, such as ``Wav2Vec2FeatureExtractor``; without one the model takes samples."""
     extractor_options: dict[str, Any] = {}
-    """Arguments of that class; others are as the folder of the weights says in ``preprocessor_config.json``."""
+    """Arguments of that class; the others come from ``preprocessor_config.json`` in the folder of the weights."""
 
 
-class OwnTransformer(OwnNetwork):
+class UserTransformer(UserNetwork):
     """Networks whose table names a class of transformers.
 
     Examples
@@ -75,48 +75,48 @@ class OwnTransformer(OwnNetwork):
             If there is no such class, or it takes no such architecture.
         """
         config = _config(table)
-        return _with_hearing(untrained_model(config.model, config.architecture, table.name), table)
+        return _with_preparation(untrained_model(config.model, config.architecture, table.name), table)
 
     def load(self, table: NetworkTable, settings: NetworkSettings) -> torch.nn.Module:
-        """Load trained weights from a folder or the hub; what stands beside the model in them is left out."""
+        """Load trained weights from a folder or the hub; tensors of other modules than the model's are left out."""
         config = _config(table)
         folder = weights_folder(table, settings)
         model = trained_model(config.model, folder, config.architecture, table.name, heads=None)
-        return _with_hearing(model, table)
+        return _with_preparation(model, table)
 
-    def prepare(self, model: torch.nn.Module, heard: dict[str, Any]) -> torch.nn.Module:
-        """Make what prepares sounds anew, as the folder says where the table does not."""
-        hearing: Any = model.hearing
-        if heard:
-            extractor = type(hearing.extractor)(**{**hearing.options, **heard})
-            model.hearing = replace(hearing, extractor=extractor)
+    def prepare(self, model: torch.nn.Module, settings: dict[str, Any]) -> torch.nn.Module:
+        """Make the extractor again with the settings of the folder that the table does not give."""
+        preparation: Any = model.preparation
+        if settings:
+            extractor = type(preparation.extractor)(**{**preparation.options, **settings})
+            model.preparation = replace(preparation, extractor=extractor)
         return model
 
     def run(self, model: torch.nn.Module, sounds: Sequence[np.ndarray], device: str, dtype: torch.dtype) -> None:
-        """Hear sounds of one length."""
+        """Pass sounds of one length."""
         import torch
 
-        hearing: Any = model.hearing
-        if hearing.extractor is None:
+        preparation: Any = model.preparation
+        if preparation.extractor is None:
             prepared = torch.from_numpy(np.stack(sounds))
         else:
-            given = hearing.extractor(list(sounds), sampling_rate=hearing.sfreq, return_tensors="pt")
-            prepared = given[hearing.extractor.model_input_names[0]]
-        (model.get_submodule(hearing.run) if hearing.run else model)(to_model(prepared, device, dtype))
+            given = preparation.extractor(list(sounds), sampling_rate=preparation.sfreq, return_tensors="pt")
+            prepared = given[preparation.extractor.model_input_names[0]]
+        (model.get_submodule(preparation.run) if preparation.run else model)(to_model(prepared, device, dtype))
 
 
 @dataclass(frozen=True)
-class _Hearing:
-    """What a model is given and what of it runs; it stays beside the model's modules."""
+class _Preparation:
+    """How sounds are prepared for a model and which of its modules runs; kept as an attribute of the model."""
 
     extractor: Any
     options: dict[str, Any]
-    """Of the table."""
+    """Options of the table."""
     sfreq: float
     run: str | None
 
 
-def _with_hearing(model: torch.nn.Module, table: NetworkTable) -> torch.nn.Module:
+def _with_preparation(model: torch.nn.Module, table: NetworkTable) -> torch.nn.Module:
     config = _config(table)
     extractor, options = None, config.extractor_options
     if config.extractor is not None:
@@ -126,11 +126,11 @@ def _with_hearing(model: torch.nn.Module, table: NetworkTable) -> torch.nn.Modul
             extractor = transformers_class(config.extractor)(**options)
         except TypeError as error:
             raise ConfigError(
-                f"network {table.name}: no {config.extractor} can be made of its options: {error}"
+                f"network {table.name}: {config.extractor} does not accept its options: {error}"
             ) from error
     if config.run is not None and config.run not in dict(model.named_modules()):
         raise ConfigError(f"network {table.name}: {config.model} has no module {config.run!r} to run")
-    model.hearing = _Hearing(extractor, options, table.sfreq, config.run)  # type: ignore[assignment]  # torch types attributes as modules
+    model.preparation = _Preparation(extractor, options, table.sfreq, config.run)  # type: ignore[assignment]  # torch types attributes as modules
     return model
 
 

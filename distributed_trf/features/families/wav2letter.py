@@ -26,14 +26,14 @@ STRIDES = (20, 2, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1)
 
 
 class Wav2LetterSettings(Settings):
-    """Widths of the network; those published by default."""
+    """Widths of the network; the published ones by default."""
 
     width: Annotated[int, Field(ge=1)] = 250
-    """Of blocks 1 to 12."""
+    """Width of blocks 1 to 12."""
     top_width: Annotated[int, Field(ge=1)] = 2000
-    """Of blocks 13 and 14."""
+    """Width of blocks 13 and 14."""
     letters: Annotated[int, Field(ge=1)] = 29
-    """Of block 15, which scores them."""
+    """Width of block 15, which scores the letters."""
 
 
 class Wav2Letter(TorchFamily):
@@ -62,7 +62,7 @@ class Wav2Letter(TorchFamily):
         return load_checkpoint(self.new(table), table, settings)
 
     def run(self, model: torch.nn.Module, sounds: Sequence[np.ndarray], device: str, dtype: torch.dtype) -> Any:
-        """Hear a batch; silence after the shorter sounds is kept from growing into anything by the network."""
+        """Pass a batch; the network keeps the padding after shorter sounds at zero."""
         import torch
 
         lengths = torch.tensor([sound.shape[0] for sound in sounds])

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import torch
 
 _HEADS = ("lm_head", "quantizer", "project_hid", "project_q", "projector", "classifier", "layer_weights")
-"""Of recognition, of pre-training and of classification."""
+"""Modules for recognition, pre-training and classification."""
 
 _CONVOLUTION = re.compile(r"feature_extractor\.conv_layers\.(\d+)\.")
 
@@ -36,12 +36,12 @@ class Wav2Vec2(TorchFamily):
     libraries = ("torch", "transformers", "scipy")
 
     def n_frames(self, table: NetworkTable, layer: Layer, n_samples: int) -> int:
-        """Count what the unpadded convolutions leave: ``(n - kernel) // stride + 1`` for each up to the layer.
+        """Count the frames after the unpadded convolutions: ``(n - kernel) // stride + 1`` for each up to the layer.
 
         Raises
         ------
         FeatureError
-            If the sound is shorter than what one frame of the last convolution hears.
+            If the sound is shorter than the receptive field of one frame of the last convolution.
         """
         steps = list(zip(table.config["conv_kernel"], table.config["conv_stride"], strict=True))
         shortest = 1
@@ -49,7 +49,7 @@ class Wav2Vec2(TorchFamily):
             shortest = (shortest - 1) * stride + kernel
         if n_samples < shortest:
             raise FeatureError(
-                f"{table.name} hears no sound below {shortest} samples ({1000 * shortest / table.sfreq:g} ms, leading "
+                f"{table.name} takes no sound below {shortest} samples ({1000 * shortest / table.sfreq:g} ms, leading "
                 f"silence included); this one has {n_samples}. Leave the stimulus or the network out of the study"
             )
         found = _CONVOLUTION.match(layer.name)
@@ -65,13 +65,13 @@ class Wav2Vec2(TorchFamily):
         """Load trained weights from a folder or the hub."""
         return trained_model("Wav2Vec2Model", weights_folder(table, settings), table.config, table.name, _HEADS)
 
-    def prepare(self, model: torch.nn.Module, heard: dict[str, Any]) -> torch.nn.Module:
-        """Make what prepares sounds: the published normalisation, with its published settings unless told otherwise."""
-        model.extractor = transformers_class("Wav2Vec2FeatureExtractor")(**heard)
+    def prepare(self, model: torch.nn.Module, settings: dict[str, Any]) -> torch.nn.Module:
+        """Make the extractor: the published normalisation, with the published settings unless ``settings`` differ."""
+        model.extractor = transformers_class("Wav2Vec2FeatureExtractor")(**settings)
         return model
 
     def run(self, model: torch.nn.Module, sounds: Sequence[np.ndarray], device: str, dtype: torch.dtype) -> None:
-        """Hear a batch, each sound brought to mean 0 and variance 1 over its whole length, if it is normalised."""
+        """Pass a batch; if normalised, each sound has mean 0 and variance 1 over its whole length."""
         import torch
 
         extractor: Any = model.extractor

@@ -42,7 +42,7 @@ class Whisper(TorchFamily):
         return int((n_samples / WHISPER_SFREQ + FRAME / 2) / FRAME) * round(layer.rate * FRAME)
 
     def work(self, table: NetworkTable, n_samples: Sequence[int]) -> Work:
-        """Count the encoder's products over its 30-s window, and what one of its blocks holds."""
+        """Count the encoder's products over its 30-s window, and the values of one of its blocks."""
         n_sounds, c = len(n_samples), table.config
         d, ffn, depth, frames = c["d_model"], c["encoder_ffn_dim"], c["encoder_layers"], c["max_source_positions"]
         convolutions = 2.0 * 3 * (2 * frames * c["num_mel_bins"] * d + frames * d * d)
@@ -51,7 +51,7 @@ class Whisper(TorchFamily):
         return Work(n_sounds * (convolutions + blocks), 4 * weights, 4 * self.step_values(table, n_samples))
 
     def step_values(self, table: NetworkTable, n_samples: Sequence[int]) -> int:
-        """Count what a block of the encoder holds, and the spectrogram, which stays."""
+        """Count the values of a block of the encoder, and the spectrogram, which stays in memory."""
         c = table.config
         values = block_values(c["d_model"], c["encoder_ffn_dim"]) + 2 * c["num_mel_bins"]
         return len(n_samples) * c["max_source_positions"] * values
@@ -65,7 +65,7 @@ class Whisper(TorchFamily):
         return trained_model("WhisperModel", weights_folder(table, settings), table.config, table.name, _HEADS)
 
     def run(self, model: torch.nn.Module, sounds: Sequence[np.ndarray], device: str, dtype: torch.dtype) -> None:
-        """Hear a batch. Whisper pads every sound to 30 s, so a batch gives what each sound gives alone.
+        """Pass a batch. Whisper pads every sound to 30 s, so a batch gives the same frames as each sound alone.
 
         The spectrogram, which takes a CPU longer than the network takes a GPU, is computed on the device as well.
         """

@@ -1,1 +1,1 @@
-"""Networks that are written here, as modules of torch; imported only where one is built."""
+"""Networks implemented here as torch modules; imported only when one is built."""

@@ -1,4 +1,4 @@
-"""The cochleagram that the cochlear networks hear."""
+"""The cochleagram that is the input of the cochlear networks."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class Cochleagram(nn.Module):
 
     The magnitudes of 211 half-cosine filters on the ERB scale (50-10000 Hz; McDermott and Simoncelli 2011) without
     their negative frequencies, which is half the Hilbert envelope; low-pass filtered and sampled at 200 Hz; offset by
-    1e-8 and raised to the power 0.3. Frame k is centred on 25 + 5 k ms. It has no weights, and calculates in float32
-    whatever its network does: a sound has a wider range than half precision.
+    1e-8 and raised to the power 0.3. Frame k is centred on 25 + 5 k ms. It has no weights, and computes in float32
+    whatever the dtype of its network: a sound has a wider range than half precision.
     """
 
     def forward(self, sound: torch.Tensor) -> torch.Tensor:
         """Take windows of shape (window, 1, 40000) to float32 of shape (window, 1, 211, 390)."""
         taps, groups = _low_pass_blocks(sound.device), _filter_groups(sound.device)
-        # In float64, so that a quiet band beside a loud one keeps its own precision.
+        # In float64, so that a quiet band next to a loud one keeps its precision.
         spectra = torch.fft.rfft(sound.double()).to(torch.complex64)
         return torch.stack([torch.cat([_frames(x[0], group, taps) for group in groups])[None] for x in spectra])
 
@@ -47,13 +47,13 @@ class _Filters(NamedTuple):
     gains: torch.Tensor
     frequencies: torch.Tensor
     """The frequency of the sound that each applies to."""
-    places: torch.Tensor
-    """Where the product stands in (filter, frequency), flat."""
+    positions: torch.Tensor
+    """Positions of the products in (filter, frequency), flattened."""
 
 
 def _frames(spectrum: torch.Tensor, filters: _Filters, taps: torch.Tensor) -> torch.Tensor:
     passed = torch.zeros(filters.n * WINDOW, dtype=spectrum.dtype, device=spectrum.device)
-    passed[filters.places] = spectrum[filters.frequencies] * filters.gains
+    passed[filters.positions] = spectrum[filters.frequencies] * filters.gains
     subbands = torch.fft.ifft(passed.view(filters.n, WINDOW))
     envelopes = subbands.real.square().addcmul_(subbands.imag, subbands.imag).clamp_(min=1e-16).sqrt_()
     # A frame is a sum over 1001 taps, done in blocks of the stride: the products of all blocks first, then their sums.
@@ -99,7 +99,7 @@ def _filter_groups(device: torch.device) -> list[_Filters]:
 
 def _group(filters: list[tuple[int, np.ndarray]], device: torch.device) -> _Filters:
     frequencies = [first + np.arange(gains.shape[0]) for first, gains in filters]
-    places = [k * WINDOW + of_one for k, of_one in enumerate(frequencies)]
+    positions = [k * WINDOW + passed for k, passed in enumerate(frequencies)]
     gains = np.concatenate([gains for _, gains in filters]).astype(np.float32)
-    flat = (torch.from_numpy(x).to(device) for x in (gains, np.concatenate(frequencies), np.concatenate(places)))
+    flat = (torch.from_numpy(x).to(device) for x in (gains, np.concatenate(frequencies), np.concatenate(positions)))
     return _Filters(len(filters), *flat)

@@ -1,11 +1,4 @@
-"""What the cochlear networks were trained to tell from a sound.
-
-CochCNN9.
-
-CochResNet50.
-
-A cochleagram and the network that hears it, as one.
-"""
+"""CochCNN9 and CochResNet50 on a cochleagram, as Tuckute et al. (2023) trained them on three tasks."""
 
 from __future__ import annotations
 
@@ -20,7 +13,7 @@ TASKS = {"signal/word_int": 794, "signal/speaker_int": 433, "noise/labels_binary
 
 
 def heads(n_features: int) -> nn.ModuleDict:
-    """Make one linear read-out for each task. They are held, not run: none of what they give has a time."""
+    """Make one linear read-out for each task. They are loaded and not run: their outputs have no time axis."""
     return nn.ModuleDict({task: nn.Linear(n_features, n) for task, n in TASKS.items()})
 
 
@@ -76,7 +69,7 @@ class SameMaxPool2d(nn.MaxPool2d):
     stride: tuple[int, int]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Take the maximum of what is there."""
+        """Take the maximum, without counting the padding."""
         return super().forward(pad_same(x, self.kernel_size, self.stride, -torch.inf))
 
 
@@ -101,7 +94,7 @@ def pad_same(x: torch.Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], 
     kernel, stride
         For frequency and time.
     value
-        What is put around.
+        The value of the padding.
     """
     padding: list[int] = []
     for size, k, s in zip(reversed(x.shape[-2:]), reversed(kernel), reversed(stride), strict=True):  # the last first
@@ -115,7 +108,7 @@ EXPANSION = 4
 
 
 class CochResNet50(nn.Module):
-    """A ResNet-50 (He et al. 2016) that hears one channel, as Tuckute et al. (2023) trained it on three tasks.
+    """A ResNet-50 (He et al. 2016) with one input channel, as Tuckute et al. (2023) trained it on three tasks.
 
     Its names are those of the published checkpoint, which are torchvision's.
     """
@@ -139,7 +132,7 @@ class CochResNet50(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """Three convolutions around which the input goes, brought to the output's shape where that differs."""
+    """Three convolutions with a skip connection, whose input is projected if its shape differs from the output's."""
 
     def __init__(self, n_in: int, n_inner: int, stride: int) -> None:
         super().__init__()
@@ -158,7 +151,7 @@ class Bottleneck(nn.Module):
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Take (window, channel, frequency, time) to what the next block hears."""
+        """Take (window, channel, frequency, time) to the input of the next block."""
         inner = self.relu(self.bn1(self.conv1(x)))
         inner = self.bn3(self.conv3(self.relu(self.bn2(self.conv2(inner)))))
         return self.relu(inner + (x if self.downsample is None else self.downsample(x)))
@@ -186,13 +179,13 @@ class CochlearNetwork(nn.Module):
         self.model = nn.Sequential(Cochleagram(), NETWORKS[name]())
 
     def forward(self, sound: torch.Tensor) -> torch.Tensor:
-        """Take windows of shape (window, 1, 40000) at 20 kHz; what goes beyond [-1, 1] is clipped."""
+        """Take windows of shape (window, 1, 40000) at 20 kHz; values beyond [-1, 1] are clipped."""
         dtype = next(self.parameters()).dtype
         return self.model[1](self.model[0](sound.clamp(-1, 1)).to(dtype))
 
 
 def published_constants() -> dict[str, torch.Tensor]:
-    """Return what a published checkpoint holds beside weights: filters of the cochleagram, scale of the input."""
+    """Return the constants that a published checkpoint holds besides weights: cochleagram filters and input scale."""
     filters = torch.from_numpy(dense_filters())
     taps = torch.from_numpy(low_pass_taps()).float()[None, None]
     front = "model.0.full_rep.rep."

@@ -29,14 +29,14 @@ class Convolutions(nn.Module):
     def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Take (sound, 1, band, frame) and give (sound, channel, band, frame) at half the rate.
 
-        ``lengths`` are frames at that rate, on the CPU; what lies beyond them is zero where a convolution would reach
-        it.
+        ``lengths`` are frames at that rate, on the CPU; values beyond them are set to zero before each
+        convolution.
         """
-        (there,) = lengths_on(x.device, lengths)
+        (device_lengths,) = lengths_on(x.device, lengths)
         for module in self.seq_module:
             x = module(x)
             if isinstance(module, nn.Hardtanh):
-                x = without_padding(x, there)
+                x = without_padding(x, device_lengths)
         return x
 
 
@@ -64,8 +64,8 @@ class Recurrent(nn.Module):
         """Take the frames of sounds, each at its own length, and give as much."""
         if self.batch_norm is not None:
             x = _with_data(x, self.batch_norm.module(x.data))
-        found, _ = self.rnn(x)
-        ahead, back = found.data.chunk(2, dim=-1)
+        output, _ = self.rnn(x)
+        ahead, back = output.data.chunk(2, dim=-1)
         return _with_data(x, ahead + back)
 
 

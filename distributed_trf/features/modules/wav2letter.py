@@ -62,7 +62,7 @@ class Wav2LetterNetwork(nn.Module):
         """
         x = sounds[:, None]
         frames = list(accumulate(self.strides, lambda n, stride: -(-n // stride), initial=lengths))[1:]
-        there = lengths_on(x.device, *frames)
-        for block, lengths_there in zip(self.children(), there, strict=True):
-            x = without_padding(block(x), lengths_there)
+        device_frames = lengths_on(x.device, *frames)
+        for block, n in zip(self.children(), device_frames, strict=True):
+            x = without_padding(block(x), n)
         return x.transpose(1, 2), frames[-1]

@@ -1,7 +1,4 @@
-"""Half-cosine filters on the ERB scale, in frequency: what every cochleagram here begins with.
-
-The human cochleagram: envelopes of cochlear filters, compressed.
-"""
+"""The human cochleagram: compressed envelopes of half-cosine filters on the ERB scale."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""A spectrogram with its own bands: what a network hears, or one that is heard as it is.
-
-Spectrograms as networks of one layer.
-"""
+"""Spectrograms: the inputs of networks, and networks of one layer in their own right."""
 
 from __future__ import annotations
 
@@ -18,21 +15,21 @@ from distributed_trf.features.resample import resample_frames
 
 @dataclass(frozen=True)
 class Transform:
-    """From a sound to a spectrogram, on the CPU; each sound is taken at its own length."""
+    """A transform from a sound to a spectrogram, on the CPU, at the sound's own length."""
 
     compute: Callable[[np.ndarray], np.ndarray]
     """A sound, float64 of shape (n_samples,), to real values of shape (frames, bands)."""
     count: Callable[[int], int]
-    """Frames of a sound of that many samples; raises FeatureError where it cannot be heard."""
+    """Frames of a sound of that many samples; raises FeatureError for an unsuitable length."""
     bands: int
     rate: float
     """Frames per second."""
     libraries: tuple[str, ...] = ("scipy",)
-    """What its numbers depend on beside this package."""
+    """Libraries that its numbers depend on, besides this package."""
     extra: str = "models"
     """The extra of this package that brings the libraries."""
     bytes_per_sample: int = 64
-    """Peak memory while it is computed and brought to other bands."""
+    """Peak memory while it is computed and its bands are resampled."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +43,7 @@ class Spectrogram:
 
     @property
     def libraries(self) -> tuple[str, ...]:
-        """What its numbers depend on beside this package."""
+        """Libraries that its numbers depend on, besides this package."""
         return self.transform.libraries
 
     @property
@@ -63,7 +60,7 @@ class Spectrogram:
         return self.transform.count(n_samples)
 
     def work(self, table: NetworkTable, n_samples: Sequence[int]) -> Work:
-        """Count by the table; memory is that of the longest sound: they are heard one by one."""
+        """Count by the table; memory is that of the longest sound, because sounds are taken one by one."""
         flops = 1e9 * (table.gflop_per_second or 0) * sum(n_samples) / table.sfreq
         return Work(flops, 0, self.transform.bytes_per_sample * max(n_samples))
 

@@ -16,7 +16,7 @@ N_BANDS = WINDOW // 2 + 1
 
 
 def mel_deepspeech2(sound: np.ndarray) -> np.ndarray:
-    """Compute the log spectrogram that Deep Speech 2 hears (Amodei et al. 2016, as deepspeech.pytorch V3.0 has it).
+    """Compute the log spectrogram that Deep Speech 2 takes (Amodei et al. 2016, as in deepspeech.pytorch V3.0).
 
     Parameters
     ----------

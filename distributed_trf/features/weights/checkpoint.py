@@ -1,4 +1,4 @@
-"""Trained weights from files into a network, without executing anything that a file holds."""
+"""Loading trained weights from files into a network, without executing anything from a file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from distributed_trf.features.network_table import NetworkTable
 from distributed_trf.features.weights.pickled import read_pickled
 from distributed_trf.features.weights.source import weights_source
 from distributed_trf.features.weights.unpickle import INERT
-from distributed_trf.features.weights.weight_files import State, as_named_now, read_json, told, unwrapped
+from distributed_trf.features.weights.weight_files import State, as_named_now, error_text, read_json, unwrapped
 
 if TYPE_CHECKING:
     from torch import nn
@@ -42,7 +42,7 @@ def read_state(source: Path) -> State:
     ----------
     source
         A file of safetensors or of ``torch.save`` (of a state dict, or of a dict that holds one as ``state_dict`` or
-        ``model``), or a folder as ``save_pretrained`` leaves it.
+        ``model``), or a folder as ``save_pretrained`` writes it.
 
     Returns
     -------
@@ -52,7 +52,7 @@ def read_state(source: Path) -> State:
     Raises
     ------
     FeatureError
-        If there is no such file, or none that holds tensors by name.
+        If there is no such file, or it holds no tensors by name.
     """
     import torch
 
@@ -63,19 +63,19 @@ def read_state(source: Path) -> State:
         return state
     if not source.is_file():
         raise FeatureError(f"{source}: there is no such file or folder; give the trained weights as `source`")
-    found = _read(source)
+    content = _read(source)
     for key in ("state_dict", "model"):
-        if isinstance(found, dict) and isinstance(found.get(key), dict):
-            found = found[key]
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
             break
-    if not isinstance(found, dict):
-        kind = "pickled object" if found is INERT else type(found).__name__
+    if not isinstance(content, dict):
+        kind = "pickled object" if content is INERT else type(content).__name__
         raise FeatureError(
             f"{source}: holds one {kind}, expected tensors by name; save what state_dict() of the network returns"
         )
-    tensors = {name: value for name, value in found.items() if isinstance(value, torch.Tensor)}
+    tensors = {name: value for name, value in content.items() if isinstance(value, torch.Tensor)}
     if not tensors:
-        raise FeatureError(f"{source}: holds no tensors by name; its keys are {_some([*found]) or 'none'}")
+        raise FeatureError(f"{source}: holds no tensors by name; its keys are {_some([*content]) or 'none'}")
     return tensors
 
 
@@ -91,8 +91,8 @@ def _weight_files(folder: Path) -> list[Path]:
             names = [*shards.values()] if isinstance(shards, dict) else []
             if not names or not all(isinstance(name, str) and (folder / name).parent == folder for name in names):
                 raise FeatureError(
-                    f"{index}: cannot be read as an index of shards: `weight_map` does not name files beside it; fetch "
-                    "it again"
+                    f"{index}: cannot be read as an index of shards: `weight_map` does not name files in the same "
+                    "folder; fetch it again"
                 )
             return [folder / name for name in sorted(set(names))]
     for name in WHOLE:
@@ -111,35 +111,37 @@ def _read(file: Path) -> Any:
 
             return load_file(file)
         return read_pickled(file)
-    except Exception as error:  # whatever a damaged file makes of its reader
-        raise FeatureError(f"{file}: cannot be read as a checkpoint: {told(error)}; fetch it again") from error
+    except Exception as error:  # a damaged file may make its reader raise anything
+        raise FeatureError(f"{file}: cannot be read as a checkpoint: {error_text(error)}; fetch it again") from error
 
 
 def load_state(model: nn.Module, state: State, source: str | Path) -> None:
-    """Give a network its weights; every key and shape must fit (see ``as_named_now`` for names of old).
+    """Give a network its weights; every key and shape must fit (see ``as_named_now`` for old names).
 
     Raises
     ------
     FeatureError
-        Listing keys that are missing, those that are too many, and those of another shape or kind of number.
+        If they do not fit; it lists missing and extra keys, and those of another shape or kind of number.
     """
-    own, state = model.state_dict(), as_named_now(unwrapped(state, model), model)
+    expected, state = model.state_dict(), as_named_now(unwrapped(state, model), model)
     lists = {
-        "missing": [key for key in own if key not in state],
-        "not of this network": [key for key in state if key not in own],
+        "missing": [key for key in expected if key not in state],
+        "not of this network": [key for key in state if key not in expected],
         "of another shape": [
-            f"{key} {tuple(state[key].shape)} instead of {tuple(own[key].shape)}"
-            for key in own
-            if key in state and state[key].shape != own[key].shape
+            f"{key} {tuple(state[key].shape)} instead of {tuple(expected[key].shape)}"
+            for key in expected
+            if key in state and state[key].shape != expected[key].shape
         ],
         "of another kind of number": [
-            key for key in own if key in state and own[key].is_floating_point() and not state[key].is_floating_point()
+            key
+            for key in expected
+            if key in state and expected[key].is_floating_point() and not state[key].is_floating_point()
         ],
     }
     if any(lists.values()):
-        told = "; ".join(f"{len(keys)} {what}: {_some(keys)}" for what, keys in lists.items() if keys)
+        problems = "; ".join(f"{len(keys)} {what}: {_some(keys)}" for what, keys in lists.items() if keys)
         raise FeatureError(
-            f"{source}: these are not the weights of {type(model).__name__}: {told}. Give those of the network as "
+            f"{source}: these are not the weights of {type(model).__name__}: {problems}. Give those of the network as "
             "`source` in the study, or leave `trained` out"
         )
     model.load_state_dict(state)

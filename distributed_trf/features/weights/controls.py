@@ -1,9 +1,4 @@
-"""The weights that layers use, where a network holds something else from which they are computed.
-
-Networks that have not learnt: every parameter drawn anew by the rule of the module that holds it.
-
-Weights that trained ones are compared with: of networks that have not learnt, or no longer know.
-"""
+"""Weight controls: untrained or altered weights with which trained ones are compared."""
 
 from __future__ import annotations
 
@@ -23,11 +18,11 @@ if TYPE_CHECKING:
 
 
 def fold_parametrizations(model: nn.Module) -> None:
-    """Replace what weights are computed from by the weights themselves, in place and in eval mode.
+    """Replace parametrised weights by the weights themselves, in place and in eval mode.
 
     Weight and spectral normalisation describe a weight by other tensors (as in the positional convolution of wav2vec
-    2.0: a direction and a length), which serves training. A network gives the same outputs after, and its parameters
-    are what its layers multiply by.
+    2.0: a direction and a length), which helps training. Afterwards the network gives the same outputs, and its
+    parameters are the weights that its layers multiply by.
 
     Parameters
     ----------
@@ -42,7 +37,7 @@ def fold_parametrizations(model: nn.Module) -> None:
     modules: list[Any] = list(model.modules())
     for module in modules:
         if parametrize.is_parametrized(module):
-            module.parametrizations.requires_grad_()  # else torch would leave a buffer
+            module.parametrizations.requires_grad_()  # otherwise torch would leave a buffer
             for name in list(module.parametrizations):
                 with torch.enable_grad():
                     parametrize.remove_parametrizations(module, name)
@@ -53,23 +48,23 @@ def reset(model: nn.Module) -> int:
     """Re-initialise a network in place, drawing from torch's global random state.
 
     Every module that has ``reset_parameters`` is reset with torch's own defaults, in the order of ``named_modules``:
-    the published control (Ahmed et al. 2025). It also resets the running statistics of batch normalisation. Of two
-    modules that share a tensor the last draws it. A parameter that no such module holds is drawn before, by
-    ``_reset_parameters`` of the module that holds it (torch's attention) or by the ``_init_weights`` of its model of
-    transformers (as wav2vec 2.0's ``masked_spec_embed``, from U(0, 1)).
+    the published control (Ahmed et al. 2025). It also resets the running statistics of batch normalisation. If two
+    modules share a tensor, the last one draws it. A parameter that no such module holds is drawn first, by
+    ``_reset_parameters`` of its module (torch's attention) or by ``_init_weights`` of its transformers model (such as
+    wav2vec 2.0's ``masked_spec_embed``, from U(0, 1)).
 
     Returns
     -------
     int
-        Number of parameters, all of them drawn anew or set to their first value.
+        Number of parameters; all of them are drawn again or set to their initial value.
 
     Raises
     ------
     FeatureError
-        If there is none, or one that nothing resets. The network is of no use then.
+        If the network has no parameter, or one that nothing resets. It is then unusable.
     """
     for p in model.parameters():
-        p.fill_(float("nan"))  # what nothing resets stays so
+        p.fill_(float("nan"))  # a parameter that nothing resets stays NaN
     modules: list[Any] = [m for m in model.modules() if callable(getattr(m, "reset_parameters", None))]
     covered = {id(p) for m in modules for p in m.parameters()}
     for holder, initialise in _initialisers(model):
@@ -85,49 +80,48 @@ def reset(model: nn.Module) -> int:
     if left or not n_parameters:
         raise FeatureError(
             f"{type(model).__name__}: cannot reset {', '.join(left) or 'any parameter'}; a module is reset by its "
-            "`reset_parameters`: give one to what holds them, or leave `reset` out of the study"
+            "`reset_parameters`: give one to the module that holds them, or leave `reset` out of the study"
         )
     return n_parameters
 
 
 def _initialisers(
-    module: Any, of_model: Callable[[nn.Module], None] | None = None
+    module: Any, initialise: Callable[[nn.Module], None] | None = None
 ) -> Iterator[tuple[Any, Callable[[], None]]]:
-    """Pair modules with what draws their own parameters where ``reset_parameters`` does not."""
-    of_model = model_initialiser(module) or of_model
+    """Yield modules with the function that draws their own parameters where ``reset_parameters`` does not."""
+    initialise = model_initialiser(module) or initialise
     if (own := own_initialiser(module)) is not None:
         yield module, own
-    elif of_model is not None:
-        yield module, partial(of_model, module)
+    elif initialise is not None:
+        yield module, partial(initialise, module)
     for child in module.children():
-        yield from _initialisers(child, of_model)
+        yield from _initialisers(child, initialise)
 
 
 @dataclass(frozen=True)
 class Control:
-    """A way to change weights."""
+    """A weight control: a way to change weights."""
 
     change: Callable[[nn.Module, Weights], int]
     """Changes a network in place, drawing from torch's global random state on the CPU; returns how many parameters."""
-    of_trained: bool
+    starts_trained: bool
     """Whether it starts from trained weights."""
 
 
 def apply_control(model: nn.Module, weights: Weights) -> int:
     """Change the weights of a network on the CPU in place, and leave it in eval mode.
 
-    What changes is the parameters that layers use, each once where several share it: a weight that is computed from
-    others, as by weight normalisation, is replaced by itself first (see ``fold_parametrizations``), so that a control
-    does not depend on how a checkpoint writes a weight. Buffers, such as the running statistics of batch normalisation,
-    stay as they are, but for ``reset``.
+    The parameters that layers use are changed, each once if several layers share it. A parametrised weight, as by
+    weight normalisation, is first replaced by the weight itself (see ``fold_parametrizations``), so a control does not
+    depend on how a checkpoint writes a weight. Buffers, such as the running statistics of batch normalisation, stay
+    unchanged, except with ``reset``.
 
-    Draws follow the seed alone, whatever the device that the network goes to; torch's global random state is left as it
-    was.
+    Draws depend on the seed alone, not on the network's later device; torch's global random state is not changed.
 
     Parameters
     ----------
     model
-        The network, trained where ``CONTROLS`` says so.
+        The network, with trained weights if ``CONTROLS`` says so.
     weights
         Any kind but ``trained`` and ``fixed``.
 
@@ -139,21 +133,21 @@ def apply_control(model: nn.Module, weights: Weights) -> int:
     Raises
     ------
     FeatureError
-        If a parameter would stay as it was, so that the control would not be one. The network is of no use then.
+        If a parameter would stay unchanged, so that there would be no control. The network is then unusable.
     """
     import torch
 
     fold_parametrizations(model)
     seed = 0 if kind_of(weights) == SCALED else seed_of(weights)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed every GPU for good
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would also seed every GPU, for good
         return CONTROLS[kind_of(weights)].change(model, weights)
 
 
 def _change_each(model: nn.Module, weights: Weights, change: Callable[[torch.Tensor], object]) -> int:
-    """Change parameter by parameter; only one whose entries are all the same may stay as it was."""
+    """Change parameter by parameter; only one whose entries are all the same may stay unchanged."""
     changed, stayed = 0, []
-    for name, p in sorted(model.named_parameters()):  # folding puts a weight behind its bias
+    for name, p in sorted(model.named_parameters()):  # sorted, because folding puts a weight after its bias
         before = p.clone()
         change(p)
         n_changed = int((p != before).sum())
@@ -162,7 +156,7 @@ def _change_each(model: nn.Module, weights: Weights, change: Callable[[torch.Ten
             stayed.append(name)
     if stayed or not changed:
         raise FeatureError(
-            f"{type(model).__name__}: {weights} left {', '.join(stayed) or 'every parameter'} as it was, so it is no "
+            f"{type(model).__name__}: {weights} left {', '.join(stayed) or 'every parameter'} unchanged, so it is no "
             "control; leave it out of the study"
         )
     return changed
@@ -173,7 +167,7 @@ def _is_constant(values: torch.Tensor) -> bool:
 
 
 def _permute(values: torch.Tensor) -> None:
-    """Put entries in random order; an order that leaves them as they were is drawn again."""
+    """Put entries in random order; an order that changes nothing is drawn again."""
     import torch
 
     before = values.flatten().clone()
@@ -184,9 +178,13 @@ def _permute(values: torch.Tensor) -> None:
 
 
 CONTROLS: dict[str, Control] = {
-    **dict.fromkeys(("reset", *PROJECTIONS), Control(lambda model, _: reset(model), of_trained=False)),
-    "permuted": Control(lambda model, word: _change_each(model, word, _permute), of_trained=True),
-    "random": Control(lambda model, word: _change_each(model, word, lambda p: p.normal_()), of_trained=False),
-    "random_uniform": Control(lambda model, word: _change_each(model, word, lambda p: p.uniform_()), of_trained=False),
-    SCALED: Control(lambda model, word: _change_each(model, word, lambda p: p.mul_(factor_of(word))), of_trained=True),
+    **dict.fromkeys(("reset", *PROJECTIONS), Control(lambda model, _: reset(model), starts_trained=False)),
+    "permuted": Control(lambda model, word: _change_each(model, word, _permute), starts_trained=True),
+    "random": Control(lambda model, word: _change_each(model, word, lambda p: p.normal_()), starts_trained=False),
+    "random_uniform": Control(
+        lambda model, word: _change_each(model, word, lambda p: p.uniform_()), starts_trained=False
+    ),
+    SCALED: Control(
+        lambda model, word: _change_each(model, word, lambda p: p.mul_(factor_of(word))), starts_trained=True
+    ),
 }

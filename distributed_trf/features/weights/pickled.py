@@ -1,9 +1,9 @@
-"""The tensors of a file of ``torch.save``, and nothing else of it.
+"""Reading only the tensors of a file of ``torch.save``.
 
 Such a file is a pickle that names classes and functions to call. Published checkpoints hold more than tensors: settings
-and schedules, of classes that no longer exist. Here a pickle's names stand for nothing but ordered dicts, number types
-and the views that tensors are of their storages; every other name is inert, so that no file can import or execute
-anything, and one that holds foreign objects beside its tensors can be read all the same.
+and schedules, of classes that no longer exist. Here only a few names of a pickle have a meaning: ordered dicts, number
+types, and tensors as views of their storages. Every other name is inert. So no file can import or execute anything,
+and a file with other objects next to its tensors can still be read.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ MAGIC_NUMBER = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 
 MOST_DIMENSIONS = 64
 ROOM = 1 << 20
-"""Bytes that are read at once without looking how many there are."""
+"""Bytes that are read at once without checking how many are left."""
 
 DTYPES = {
     "DoubleStorage": "float64",
@@ -51,14 +51,14 @@ DTYPES = {
 
 
 class _Storage:
-    """Numbers that tensors are views of; no pickle sees anything of them."""
+    """Numbers that tensors are views of; a pickle has no access to them."""
 
     def __init__(self, numbers: torch.Tensor) -> None:
         self.numbers = numbers
 
 
 class _Tensors:
-    """Rebuilds the tensors of a pickle as views of flat ones, which stand for their storages.
+    """Rebuilds the tensors of a pickle as views of flat tensors, which represent their storages.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ class _Tensors:
         self.left = n_bytes
         self.storages: dict[str, _Storage] = {}
         self.pairs: dict[int, tuple[Any, dict[str, Any]]] = {}
-        """Lists of pairs with the dict that each became: a pickle may name one many times."""
+        """Lists of pairs with the dict made of each: a pickle may refer to a list many times."""
 
     def read(self, stream: IO[bytes]) -> Any:
         """Read a pickle."""
@@ -92,7 +92,7 @@ class _Tensors:
         )
 
     def _storage(self, saved: Any) -> Any:
-        """Return what a pickle refers to: (storage, type, key, device, number of elements), and in old ones a view."""
+        """Return the object of a reference: (storage, type, key, device, number of elements, in old files a view)."""
         import torch
 
         if type(saved) is not tuple or len(saved) < 2 or type(saved[0]) is not str:
@@ -105,32 +105,30 @@ class _Tensors:
         if dtype is INERT:
             return INERT
         if not isinstance(dtype, torch.dtype) or type(key) is not str or not _is_count(n):
-            raise UnpicklingError("a storage is described by other things than its type, key and size")
+            raise UnpicklingError("the description of a storage is not its type, key and size")
         if key not in self.storages:
             self.left -= n * dtype.itemsize
             if self.left < 0:
-                raise UnpicklingError(
-                    f"storage {key[:40]!r} is said to have {n} of {dtype}, more than there is in the file"
-                )
+                raise UnpicklingError(f"storage {key[:40]!r} claims {n} numbers of {dtype}, more than the file holds")
             self.storages[key] = _Storage(self.new_storage(key, dtype, n))
         storage = self.storages[key]
         if (storage.numbers.dtype, storage.numbers.numel()) != (dtype, n):
-            raise UnpicklingError(f"storage {key[:40]!r} is said to be of two sizes or types")
+            raise UnpicklingError(f"storage {key[:40]!r} is described with two sizes or types")
         return storage
 
     def _view(self, storage: Any, offset: Any, size: Any, stride: Any, *_grad: Any) -> Any:
         if storage is INERT:
             return INERT
-        told = type(size) is type(stride) is tuple and len(size) == len(stride) <= MOST_DIMENSIONS
-        if type(storage) is not _Storage or not told or not all(map(_is_count, (offset, *size, *stride))):
-            raise UnpicklingError("a tensor is described by other things than its storage, offset, size and strides")
+        are_tuples = type(size) is type(stride) is tuple and len(size) == len(stride) <= MOST_DIMENSIONS
+        if type(storage) is not _Storage or not are_tuples or not all(map(_is_count, (offset, *size, *stride))):
+            raise UnpicklingError("the description of a tensor is not its storage, offset, size and strides")
         last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
         if 0 not in size and last >= storage.numbers.numel():
             raise UnpicklingError(f"a tensor reaches beyond its storage of {storage.numbers.numel()} numbers")
         return storage.numbers.as_strided(size, stride, offset)
 
     def _ordered_dict(self, *arguments: Any) -> dict[str, Any]:
-        """Return a dict, to be filled afterwards, or of pairs, as pickles of Python 2 give them."""
+        """Return an empty dict, to be filled later, or a dict of pairs, as in pickles of Python 2."""
         if not arguments or type(arguments[0]) is not list:
             return {}
         pairs = arguments[0]
@@ -159,7 +157,7 @@ def read_pickled(file: Path) -> Any:
     Returns
     -------
     object
-        What was saved, where it consists of tensors and Python's own containers; all else is inert.
+        The saved object as far as it consists of tensors and Python's containers; everything else is inert.
 
     Raises
     ------
@@ -182,7 +180,7 @@ def _read_zip(stream: IO[bytes]) -> Any:
     with ZipFile(stream) as archive:
         members = {member.filename: member for member in archive.infolist()}
         if len(members) < len(archive.infolist()):
-            raise UnpicklingError("members of the archive have the same name, so that it is not certain which is meant")
+            raise UnpicklingError("members of the archive have the same name, so it is not clear which is meant")
         for name, member in members.items():
             if member.compress_type != ZIP_STORED or member.compress_size != member.file_size:
                 raise UnpicklingError(f"member {name[:80]!r} of the archive is compressed, which torch.save never does")
@@ -214,24 +212,24 @@ def _read_legacy(stream: IO[bytes]) -> Any:
     bounded: Any = _Bounded(stream)
     _magic_number, _protocol, system = (_Tensors(reserve, 0).read(bounded) for _ in range(3))
     if type(system) is not dict or type(system.get("little_endian")) is not bool:
-        raise UnpicklingError("it does not say in which order the bytes of its numbers are")
+        raise UnpicklingError("it does not say the byte order of its numbers")
     _check_byte_order(b"little" if system["little_endian"] else b"big")
     tensors = _Tensors(reserve, _size(stream))
-    found = tensors.read(bounded)
+    content = tensors.read(bounded)
     keys = _Tensors(reserve, 0).read(bounded)
     if type(keys) is not list or any(type(key) is not str for key in keys) or sorted(keys) != sorted(tensors.storages):
-        raise UnpicklingError(f"other storages follow than the {len(tensors.storages)} that its tensors are of")
+        raise UnpicklingError(f"the storages that follow are not the {len(tensors.storages)} of its tensors")
     for key in keys:
         (n,) = struct.unpack("=q", stream.read(8))
         numbers = tensors.storages[key].numbers
         if n != numbers.numel():
             raise UnpicklingError(f"storage {key[:40]!r} has {n} elements, not {numbers.numel()}")
         _fill(numbers, stream)
-    return found
+    return content
 
 
 class _Bounded:
-    """A stream that makes room for no more than is left of it, however much is asked for."""
+    """A stream that never allocates more memory than it has bytes left, however much is requested."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self.stream, self.size = stream, _size(stream)
@@ -249,8 +247,8 @@ def _size(stream: IO[bytes]) -> int:
 
 def _check_byte_order(order: bytes) -> None:
     if order != sys.byteorder.encode():
-        told = f"{order.decode()}-endian" if order in (b"little", b"big") else f"of byte order {order[:20]!r}"
-        raise UnpicklingError(f"its numbers are {told}, those of this machine {sys.byteorder}-endian")
+        found = f"{order.decode()}-endian" if order in (b"little", b"big") else f"of byte order {order[:20]!r}"
+        raise UnpicklingError(f"its numbers are {found}, and this machine is {sys.byteorder}-endian")
 
 
 def _fill(storage: torch.Tensor, content: IO[bytes]) -> None:

@@ -1,4 +1,4 @@
-"""How a network hears, as it stands beside its weights: ``preprocessor_config.json``, or that part of a processor's."""
+"""How a network's input is prepared: ``preprocessor_config.json`` next to its weights, or a processor's part."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from distributed_trf.features.weights.transformers_internals import transformers
 from distributed_trf.features.weights.weight_files import read_json
 
 FILES = ("processor_config.json", "preprocessor_config.json")
-"""The first counts where it has a part called ``feature_extractor``, as in transformers."""
+"""The first one is used if it has a part called ``feature_extractor``, as in transformers."""
 
 EXTRACTORS = {
     "wav2vec2": "Wav2Vec2FeatureExtractor",
@@ -23,41 +23,42 @@ EXTRACTORS = {
 """Classes that prepare sounds, by the family of a table; tables of family ``transformers`` name theirs."""
 
 _AS_PUBLISHED = ("whisper", "speech2text")
-"""Families whose spectrogram is one and the same for all their networks."""
+"""Families whose networks all have the same spectrogram."""
 
 _NO_MATTER = ("return_attention_mask",)
-"""Said of sounds of several lengths, which are never prepared together."""
+"""Settings for sounds of several lengths, which are never prepared together."""
 
 
-def heard_as(table: NetworkTable, settings: NetworkSettings) -> dict[str, Any]:
-    """Return what the folder of a network's weights says of how it hears that its table does not, for any weights.
+def extractor_settings(table: NetworkTable, settings: NetworkSettings) -> dict[str, Any]:
+    """Return the extractor settings in the folder of a network's weights that its table does not have.
 
-    A network of a hub has no folder here: its table must say it (see ``weights_folder``).
+    They apply to all kinds of weights. A network from the hub has no folder here, so its table must hold them (see
+    ``weights_folder``).
 
     Returns
     -------
     dict
-        Arguments of the class that prepares its sounds, only those that are not what the class takes by itself.
+        Arguments of the class that prepares its sounds, only those that differ from the defaults of the class.
 
     Raises
     ------
     FeatureError
-        As ``told_beside`` does.
+        As ``folder_extractor_settings`` does.
     """
     source = settings.source or table.source
-    return told_beside(table, Path(source)) if source is not None and Path(source).is_dir() else {}
+    return folder_extractor_settings(table, Path(source)) if source is not None and Path(source).is_dir() else {}
 
 
-def told_beside(table: NetworkTable, folder: Path) -> dict[str, Any]:
-    """Return what a folder says of how a network hears (see ``heard_as``).
+def folder_extractor_settings(table: NetworkTable, folder: Path) -> dict[str, Any]:
+    """Return the extractor settings in a folder (see ``extractor_settings``).
 
     Raises
     ------
     FeatureError
-        If it cannot be read, contradicts the network's table, is nothing that the class of the table takes, or changes
-        at random what is heard.
+        If a file cannot be read, contradicts the network's table, has values that the class of the table does not take,
+        or adds random noise.
     MissingExtraError
-        If it says something and transformers is not installed.
+        If the folder holds such settings and transformers is not installed.
     """
     name = table.config.get("extractor") if table.family == "transformers" else EXTRACTORS.get(table.family)
     file, content = _read(folder)
@@ -68,7 +69,7 @@ def told_beside(table: NetworkTable, folder: Path) -> dict[str, Any]:
     if kind != name:
         raise FeatureError(
             f"{file}: feature_extractor_type is {shown(kind)}, but {where} prepares sounds with {name}; name the "
-            "same, or give the folder of another network as `source`"
+            "same class, or give the folder of another network as `source`"
         )
     rate = content.get("sampling_rate", table.sfreq)
     if rate != table.sfreq:
@@ -76,26 +77,26 @@ def told_beside(table: NetworkTable, folder: Path) -> dict[str, Any]:
             f"{file}: sampling_rate is {shown(rate)}, but {where} says sfreq: {table.sfreq:g}; correct the "
             "table, or give the folder of another network as `source`"
         )
-    by_itself = defaults(name)
+    standard = defaults(name)
     in_table = table.config.get("extractor_options", {}) if table.family == "transformers" else {}
-    told = {key: value for key, value in content.items() if key in by_itself and key not in _NO_MATTER}
-    for key, value in told.items():
-        expected = in_table.get(key, by_itself[key])
+    stated = {key: value for key, value in content.items() if key in standard and key not in _NO_MATTER}
+    for key, value in stated.items():
+        expected = in_table.get(key, standard[key])
         if _kind(value) != _kind(expected) and expected is not None:
             raise FeatureError(f"{file}: {key} is {shown(value)}, expected something like {expected!r}; correct it")
         if key == "dither" and value:
-            raise FeatureError(f"{file}: dither is {value!r}, noise that is drawn anew for every sound; set it to 0")
+            raise FeatureError(f"{file}: dither is {value!r}, noise that is drawn again for every sound; set it to 0")
         if value != expected and (key in in_table or table.family in _AS_PUBLISHED):
             says = (
                 f"{where} says {expected!r} in extractor_options"
                 if key in in_table
-                else (f"{where} is of family {table.family}, which hears with {expected!r}")
+                else (f"{where} is of family {table.family}, whose input is prepared with {expected!r}")
             )
             raise FeatureError(
                 f"{file}: {key} is {value!r}, but {says}; let both say the same, or write a table of family "
                 "transformers for this network"
             )
-    return {key: value for key, value in told.items() if value != in_table.get(key, by_itself[key])}
+    return {key: value for key, value in stated.items() if value != in_table.get(key, standard[key])}
 
 
 def _read(folder: Path) -> tuple[Path | None, dict[str, Any]]:
@@ -114,6 +115,6 @@ def _kind(value: Any) -> type:
 
 
 def defaults(name: str) -> dict[str, Any]:
-    """Return the arguments of a class that prepares sounds, and what it takes by itself."""
+    """Return the arguments of a class that prepares sounds, with their defaults."""
     arguments = inspect.signature(transformers_class(name).__init__).parameters.values()
     return {"padding_side": "right"} | {a.name: a.default for a in arguments if a.default is not a.empty}

@@ -1,9 +1,4 @@
-"""Where a network's weights come from.
-
-Weights of the Hugging Face hub as a folder on this machine.
-
-Whether trained weights are on this machine, without loading them.
-"""
+"""Sources of weights: folders, files and the Hugging Face hub; downloads, and which weights are available here."""
 
 from __future__ import annotations
 
@@ -16,15 +11,15 @@ from typing import Any
 from distributed_trf.config.extraction import FIXED, PROJECTIONS, SEEDED, TRAINED, NetworkSettings, Weights, kind_of
 from distributed_trf.errors import FeatureError
 from distributed_trf.features.network_table import NetworkTable
-from distributed_trf.features.weights.preprocessor import FILES, heard_as, told_beside
+from distributed_trf.features.weights.preprocessor import FILES, extractor_settings, folder_extractor_settings
 from distributed_trf.store.fingerprint import digest_file, file_stamps
 
 UNTRAINED = frozenset(SEEDED) - {"permuted"}
-"""Kinds of weights that owe nothing to trained ones."""
+"""Kinds of weights that do not start from trained ones."""
 
 
 def weights_source(table: NetworkTable, settings: NetworkSettings) -> tuple[str, str | None]:
-    """Return folder, file or hub id, and revision, of the trained weights.
+    """Return the source of the trained weights (folder, file or hub id) and its revision.
 
     Raises
     ------
@@ -34,21 +29,21 @@ def weights_source(table: NetworkTable, settings: NetworkSettings) -> tuple[str,
     source, revision = (settings.source, settings.revision) if settings.source else (table.source, table.revision)
     if source is None:
         raise FeatureError(
-            f"{table.name}: no trained weights are known; give their folder or file as `source` in the study"
+            f"{table.name}: the table names no trained weights; give their folder or file as `source` in the study"
         )
     if not Path(source).exists() and revision is None:
         raise FeatureError(
-            f"{table.name}: source {source!r} is no folder or file here, and a hub id needs the commit to load as "
+            f"{table.name}: source {source!r} is not a folder or file here, and a hub id needs the commit to load as "
             "`revision`"
         )
     return source, revision
 
 
 def weights_identity(table: NetworkTable, settings: NetworkSettings, weights: Weights) -> Any:
-    """Describe what fixes the weights, for fingerprints: content of the files, pinned commit, or architecture.
+    """Describe what determines the weights, for fingerprints: content of the files, pinned commit, or architecture.
 
-    How the network hears is part of it, where the folder of its weights says it.
-    Of a projection it is the widths of all layers: those that a study does not ask for lie before those that it does.
+    Extractor settings from the folder of the weights are part of it. For a projection it is the widths of all layers,
+    because a requested layer also depends on the layers before it.
     """
     kind = kind_of(weights)
     if kind == FIXED:
@@ -56,23 +51,23 @@ def weights_identity(table: NetworkTable, settings: NetworkSettings, weights: We
     if kind in PROJECTIONS:
         return {"weights": weights, "widths": [layer.width for layer in table.layers]}
     try:
-        heard = heard_as(table, settings)
+        extractor = extractor_settings(table, settings)
         if kind in UNTRAINED:
-            return {"weights": weights, "config": table.config} | ({"hears": heard} if heard else {})
+            return {"weights": weights, "config": table.config} | ({"hears": extractor} if extractor else {})
         source, revision = weights_source(table, settings)
     except FeatureError as error:
-        return {"unavailable": str(error)}  # the work item says so when it runs, and others go on
+        return {"unavailable": str(error)}  # the work item reports it when it runs, and others go on
     trained: dict[str, Any] = (
         {file.name: digest_file(file) for file in weights_files(Path(source))}
         if Path(source).exists()
         else {"hub": source, "revision": revision}
     )
-    trained |= {"config": table.config} | ({"hears": heard} if heard else {})
+    trained |= {"config": table.config} | ({"hears": extractor} if extractor else {})
     return trained if kind == TRAINED else {"weights": weights, "trained": trained}
 
 
 def weights_stamps(table: NetworkTable, settings: NetworkSettings, weights: Weights) -> list[list[Any]]:
-    """Name, size and time of the files that a network is built from: quick to take before it is used again."""
+    """Return name, size and time of the files that a network is built from: quick to compare before it is reused."""
     source = settings.source or table.source
     if kind_of(weights) == FIXED or source is None or not Path(source).exists():
         return []
@@ -82,7 +77,7 @@ def weights_stamps(table: NetworkTable, settings: NetworkSettings, weights: Weig
 
 
 def weights_files(source: Path) -> list[Path]:
-    """Return the files that fix a network: a file itself, or of a folder its weights and configuration."""
+    """Return the files that determine a network: the file itself, or the weights and configuration in a folder."""
     if source.is_file():
         return [source]
     kinds = ("*.safetensors", "*.bin", "*.json")
@@ -91,20 +86,20 @@ def weights_files(source: Path) -> list[Path]:
 
 SAFE = ["config.json", *FILES, "model*.safetensors", "model.safetensors.index.json"]
 PICKLED = ["config.json", *FILES, "pytorch_model.bin"]
-"""What is fetched of a hub, and what where that brings no weights."""
+"""Files that are downloaded from the hub, and those downloaded if the first list brings no weights."""
 
 
-def weights_folder(table: NetworkTable, settings: NetworkSettings, *, beside: Sequence[str] = ()) -> Path:
+def weights_folder(table: NetworkTable, settings: NetworkSettings, *, further: Sequence[str] = ()) -> Path:
     """Return the folder of a network's trained weights, downloaded first where the source is a hub id.
 
-    Of the hub only the configurations and the weights are fetched, the pickled ones where there are no others, and what
-    ``beside`` names: patterns of further files.
+    Only configurations and weights are downloaded (pickled weights if there are no others), and the further files that
+    match the patterns in ``further``.
 
     Raises
     ------
     FeatureError
-        If the source is a single file, cannot be downloaded, or hears otherwise than the table says: weights that are
-        not trained are heard without a download, and must be heard in the same way.
+        If the source is a single file, cannot be downloaded, or has other extractor settings than the table: untrained
+        weights are used without a download, and their input must be prepared in the same way.
     """
     source, revision = weights_source(table, settings)
     if Path(source).is_dir():
@@ -119,34 +114,35 @@ def weights_folder(table: NetworkTable, settings: NetworkSettings, *, beside: Se
 
     disable_progress_bars()  # workers have no terminal of their own
     try:
-        folder = Path(snapshot_download(source, revision=revision, allow_patterns=[*SAFE, *beside]))
+        folder = Path(snapshot_download(source, revision=revision, allow_patterns=[*SAFE, *further]))
         if not list(folder.glob("*.safetensors")):
-            folder = Path(snapshot_download(source, revision=revision, allow_patterns=[*PICKLED, *beside]))
-    except Exception as error:  # of the connection, the hub's answer or the disk
+            folder = Path(snapshot_download(source, revision=revision, allow_patterns=[*PICKLED, *further]))
+    except Exception as error:  # from the connection, the hub or the disk
         raise FeatureError(
             f"{table.name}: trained weights could not be loaded from {source!r} at revision {revision}: {error}. "
             "Without internet, download them elsewhere and give their folder as `source` in the study"
         ) from error
-    told = told_beside(table, folder)
-    if told:
+    extractor = folder_extractor_settings(table, folder)
+    if extractor:
         raise FeatureError(
-            f"{folder}: the network hears with {told}, which network table {table.name} does not say; add it to "
+            f"{folder}: the network's input is prepared with {extractor}, which network table {table.name} does not "
+            "say; add it to "
             "`extractor_options` of a table of family transformers, or give this folder as `source` in the study"
         )
     return folder
 
 
 HUB_FILES = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin")
-"""One of them is in the cache once weights were downloaded."""
+"""At least one of them is in the cache once weights are downloaded."""
 
 
-class Place(StrEnum):
-    """Where trained weights are."""
+class WeightsLocation(StrEnum):
+    """Where the trained weights of a network are."""
 
     FIXED = "fixed"
-    """Nowhere: a spectrogram has none."""
+    """A spectrogram has none."""
     HERE = "here"
-    """A file or folder."""
+    """A file or folder on this machine."""
     CACHED = "cached"
     """In the local cache of the Hugging Face hub."""
     HUB = "on hub"
@@ -155,38 +151,40 @@ class Place(StrEnum):
 
 
 @dataclass(frozen=True)
-class AtHand:
-    """What is known of a network's trained weights."""
+class AvailableWeights:
+    """Availability of a network's trained weights."""
 
-    place: Place
-    told: str
-    """Where exactly, or what to do."""
+    location: WeightsLocation
+    detail: str
+    """The exact location, or what to do."""
 
 
-def weights_at_hand(table: NetworkTable, settings: NetworkSettings) -> AtHand:
-    """Say where the trained weights are that a study would load; nothing is read or downloaded.
+def available_weights(table: NetworkTable, settings: NetworkSettings) -> AvailableWeights:
+    """Return where the trained weights are that a study would load; nothing is read or downloaded.
 
     Parameters
     ----------
     table
         The network.
     settings
-        What a study says of it; its ``source`` comes before the table's.
+        The study's settings of the network; their ``source`` has priority over the table's.
     """
     if table.is_spectrogram:
-        return AtHand(Place.FIXED, "a spectrogram has none")
+        return AvailableWeights(WeightsLocation.FIXED, "a spectrogram has none")
     try:
         source, revision = weights_source(table, settings)
     except FeatureError as error:
-        return AtHand(Place.MISSING, str(error).removeprefix(f"{table.name}: "))
+        return AvailableWeights(WeightsLocation.MISSING, str(error).removeprefix(f"{table.name}: "))
     if Path(source).exists():
         if any(file.suffix != ".json" for file in weights_files(Path(source))):
-            return AtHand(Place.HERE, source)
-        return AtHand(Place.MISSING, f"{source} holds no weights; give another `source` in the study")
+            return AvailableWeights(WeightsLocation.HERE, source)
+        return AvailableWeights(
+            WeightsLocation.MISSING, f"{source} holds no weights; give another `source` in the study"
+        )
     pinned = f"{source} at {revision}"
     if _is_cached(source, str(revision)):
-        return AtHand(Place.CACHED, pinned)
-    return AtHand(Place.HUB, f"{pinned}, not downloaded yet")
+        return AvailableWeights(WeightsLocation.CACHED, pinned)
+    return AvailableWeights(WeightsLocation.HUB, f"{pinned}, not downloaded yet")
 
 
 def _is_cached(source: str, revision: str) -> bool:
@@ -196,7 +194,7 @@ def _is_cached(source: str, revision: str) -> bool:
     except ImportError:
         return False
     try:
-        found = [try_to_load_from_cache(source, file, revision=revision) for file in HUB_FILES]
-    except HFValidationError:  # no name that a hub has
+        cached = [try_to_load_from_cache(source, file, revision=revision) for file in HUB_FILES]
+    except HFValidationError:  # not a valid hub id
         return False
-    return any(isinstance(path, str) for path in found)
+    return any(isinstance(path, str) for path in cached)

@@ -1,6 +1,6 @@
 """Models of the transformers library, untrained or with the weights that a folder holds.
 
-Of a folder only ``config.json`` and tensors are read: no code of it runs, and every tensor must have its place.
+Only ``config.json`` and tensors of a folder are read: none of its code runs, and every tensor must belong to the model.
 """
 
 from __future__ import annotations
@@ -18,42 +18,42 @@ from distributed_trf.features.weights.transformers_internals import (
     settings_of_networks,
     transformers_class,
 )
-from distributed_trf.features.weights.weight_files import State, as_named_now, read_json, told, unwrapped
+from distributed_trf.features.weights.weight_files import State, as_named_now, error_text, read_json, unwrapped
 
 if TYPE_CHECKING:
     from torch import nn
 
 _OF_TRAINING = "masked_spec_embed"
-"""Stands in for masked frames while a network learns; some published files lack it, and hearing never uses it."""
+"""Replaces masked frames during training; some published files lack it, and extraction never uses it."""
 
 _NOT_ARCHITECTURE = ("decoder_", "vocab_size")
-"""Settings that change no layer that hears."""
+"""Settings that change no layer of the encoder."""
 
 
 def untrained_model(model_class: str, architecture: Mapping[str, Any], network: str) -> nn.Module:
-    """Make a model with the weights that it is born with.
+    """Make a model with its initial weights.
 
     Parameters
     ----------
     model_class
         A class of transformers.
     architecture
-        What to change in the class's own configuration.
+        Settings that differ from the defaults of the class.
     network
-        The table that says so, for errors.
+        Name of the network's table, for errors.
 
     Raises
     ------
     ConfigError
-        If no such model can be made.
+        If the model cannot be made.
     """
     made = transformers_class(model_class)
     try:
         return made(_table_config(made.config_class, architecture, network))
     except ConfigError:
         raise
-    except Exception as error:  # whatever a configuration makes of its model
-        raise ConfigError(f"network {network}: no {model_class} can be made of its config: {error}") from error
+    except Exception as error:  # a wrong configuration may raise anything
+        raise ConfigError(f"network {network}: {model_class} cannot be made from its config: {error}") from error
 
 
 def trained_model(
@@ -66,14 +66,13 @@ def trained_model(
     model_class
         A class of transformers without head, such as ``Wav2Vec2Model``.
     folder
-        With ``config.json`` and the weights of that class, or of one that puts a head on it.
+        With ``config.json`` and the weights of that class, or of a class with a head on it.
     architecture
-        What the network's table says of it; the folder must not contradict.
+        Settings in the network's table; the folder must not contradict them.
     network
         The name of that table, for errors.
     heads
-        Modules that other classes put beside the model, whose tensors are left out; None leaves out all that stands
-        beside it.
+        Modules that other classes add to the model, whose tensors are left out; None leaves out all other modules.
 
     Raises
     ------
@@ -106,8 +105,8 @@ def _folder_config(config_class: Any, folder: Path, architecture: Mapping[str, A
     expected = _table_config(config_class, architecture, network)
     try:
         config = as_we_compute(config_class(**settings_of_networks(config_class, content)))
-    except Exception as error:  # whatever a configuration makes of what it is given
-        raise FeatureError(f"{file}: not a configuration of {config_class.__name__}: {told(error)}") from error
+    except Exception as error:  # a wrong file may raise anything
+        raise FeatureError(f"{file}: not a configuration of {config_class.__name__}: {error_text(error)}") from error
     wrong = [
         f"{key} is {shown(getattr(config, key))} instead of {shown(getattr(expected, key))}"
         for key in architecture
@@ -122,8 +121,8 @@ def _folder_config(config_class: Any, folder: Path, architecture: Mapping[str, A
 
 
 def _table_config(config_class: Any, architecture: Mapping[str, Any], network: str) -> Any:
-    known = settings_of_networks(config_class, architecture)
-    unknown = [key for key in architecture if key not in known]
+    valid = settings_of_networks(config_class, architecture)
+    unknown = [key for key in architecture if key not in valid]
     if unknown:
         near = get_close_matches(unknown[0], names_of_settings(config_class), n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
@@ -131,7 +130,7 @@ def _table_config(config_class: Any, architecture: Mapping[str, Any], network: s
             f"network {network}, config: {unknown[0]} = {architecture[unknown[0]]!r} describes no network of "
             f"{config_class.__name__}{hint}"
         )
-    return as_we_compute(config_class(**known))
+    return as_we_compute(config_class(**valid))
 
 
 def _plain(value: Any) -> Any:
@@ -139,7 +138,7 @@ def _plain(value: Any) -> Any:
 
 
 def _without_heads(state: State, prefix: str, heads: tuple[str, ...] | None) -> State:
-    """Bring the names of a file to those of the model without head."""
+    """Convert the names of a file to those of the model without head."""
     if not any(key.startswith(prefix) for key in state):
         return state
     if heads is not None:
@@ -148,7 +147,7 @@ def _without_heads(state: State, prefix: str, heads: tuple[str, ...] | None) -> 
 
 
 def _with_mask(state: State, model: nn.Module) -> State:
-    """Add what only training needs."""
+    """Add the tensors that only training needs."""
     import torch
 
     named = as_named_now(state, model)
@@ -157,7 +156,8 @@ def _with_mask(state: State, model: nn.Module) -> State:
 
 
 def _with_tied(state: State, model: nn.Module) -> State:
-    """Add what files leave out because the model has it twice, such as a readout that is its table of words."""
-    own = model.state_dict()
-    held = {own[key].data_ptr(): value for key, value in state.items() if key in own}
-    return state | {key: held[own[key].data_ptr()] for key in own.keys() - state.keys() if own[key].data_ptr() in held}
+    """Add tensors that files leave out because the model has them twice, such as a readout tied to its embedding."""
+    full = model.state_dict()
+    shared = {full[key].data_ptr(): value for key, value in state.items() if key in full}
+    missing = {key: full[key].data_ptr() for key in full.keys() - state.keys()}
+    return state | {key: shared[pointer] for key, pointer in missing.items() if pointer in shared}

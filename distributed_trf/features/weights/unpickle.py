@@ -1,9 +1,9 @@
-"""What a pickle holds, found without doing what it says.
+"""Reading the content of a pickle without executing it.
 
 A pickle is a programme for a stack: it names functions, calls them, and fills and changes what they return. Python's
 own reader does all of that, and with a few bytes a file can make it fill memory, or recurse until it crashes. Here the
-operations are decoded by the standard library and carried out on lists, tuples, and dicts whose keys are texts, alone:
-each takes one or two microseconds and some hundred bytes.
+standard library decodes the operations, which are carried out only on lists, tuples, and dicts with text keys: each
+takes one or two microseconds and some hundred bytes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import IO, Any
 
 
 class _Inert:
-    """Stands for every class and function that is foreign, and for whatever they would make."""
+    """Replaces every foreign class and function, and whatever they would make."""
 
     def __repr__(self) -> str:
         return "a pickled object"
@@ -23,9 +23,9 @@ class _Inert:
 
 INERT = _Inert()
 MOST = 500_000
-"""Operations of a pickle: a tensor takes some thirty, so published files have less than a third of that."""
+"""Largest number of operations: a tensor takes some thirty, so published files have less than a third of that."""
 MEMO = 2**32
-"""Places of what a pickle comes back to: as many as have a number in binary."""
+"""Number of memo entries: as many as the binary format can number."""
 _VALUES = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
 _FOREIGN = frozenset(("EMPTY_SET", "EXT1", "EXT2", "EXT4", "NEXT_BUFFER"))
 _NOTHING = frozenset(("PROTO", "FRAME", "READONLY_BUFFER"))
@@ -40,27 +40,27 @@ def unpickle(stream: IO[bytes], names: Mapping[tuple[str, str], Any], reference:
     Parameters
     ----------
     stream
-        Where it begins; read no further than it goes.
+        Positioned at the pickle; nothing beyond its end is read.
     names
-        What modules' names mean: functions, which are called with what the pickle gives them, or values. Every other
-        name is inert, as is what it would make and whatever a pickle does to it.
+        Meaning of (module, name): a function, which is called with the pickle's arguments, or a value. Every other name
+        is inert, as is whatever it would make.
     reference
-        Given what a pickle refers to outside itself, what that is.
+        Returns the object of a persistent reference.
 
     Returns
     -------
     object
-        Numbers, texts, bytes, lists, tuples, what functions and references gave, and dicts, of which only what has a
-        text as key is kept; sets and all else is ``INERT``.
+        Numbers, texts, bytes, lists, tuples, results of functions and references, and dicts, of which only entries with
+        text keys are kept; sets and everything else are ``INERT``.
 
     Raises
     ------
     Exception
-        Of many kinds, if the stream holds none, or it ends within.
+        Of many kinds, if the stream holds no pickle or ends within it.
     """
     stack: list[Any] = []
     below: list[list[Any]] = []
-    """What lies under each mark."""
+    """The stack below each mark."""
     memo: dict[int, Any] = {}
     arg: Any
     for n, (operation, arg, _) in enumerate(genops(stream)):
@@ -74,7 +74,7 @@ def unpickle(stream: IO[bytes], names: Mapping[tuple[str, str], Any], reference:
         match name:
             case "BINPUT" | "LONG_BINPUT" | "PUT":
                 if arg >= MEMO:
-                    raise UnpicklingError("it asks for a place beyond all that can be told apart")
+                    raise UnpicklingError("it uses a memo number beyond the largest one")
                 memo[arg] = stack[-1]
             case "MEMOIZE":
                 memo[len(memo)] = stack[-1]
@@ -97,7 +97,7 @@ def unpickle(stream: IO[bytes], names: Mapping[tuple[str, str], Any], reference:
                 stack[-2:] = [_called(*_top(stack, 2))]
             case "NEWOBJ_EX":
                 stack[-3:] = [_called(*_top(stack, 3)[:2])]
-            case "BUILD":  # a state, of what has none here
+            case "BUILD":  # sets the state of an object; no object here has one
                 stack.pop()
             case "BINPERSID":
                 stack.append(reference(stack.pop()))
@@ -128,7 +128,7 @@ def unpickle(stream: IO[bytes], names: Mapping[tuple[str, str], Any], reference:
 
 
 def _do_with_marked(name: str, above: list[Any], stack: list[Any], arg: Any, names: Mapping[Any, Any]) -> None:
-    """Carry out what concerns all that lies above a mark."""
+    """Carry out an operation on all values above a mark."""
     match name:
         case "SETITEMS":
             _set(stack[-1], above)
@@ -169,7 +169,7 @@ def _called(function: Any, arguments: Any) -> Any:
 
 def _set(target: Any, items: list[Any]) -> None:
     if type(target) is dict:
-        # Other keys name no tensor, and there are some that take for ever to look up.
+        # Other keys name no tensor, and some take for ever to look up.
         target.update((key, value) for key, value in zip(items[::2], items[1::2], strict=True) if type(key) is str)
     elif target is not INERT:
         raise UnpicklingError(f"it sets items of a {type(target).__name__}")

@@ -1,7 +1,4 @@
-"""What files of weights say in words: JSON that stands beside tensors, and texts of theirs in errors.
-
-Names that tensors have in files of other versions of torch and transformers, and of frameworks for training.
-"""
+"""Files of weights: their JSON, their errors, and the tensor names of other versions and training frameworks."""
 
 from __future__ import annotations
 
@@ -18,12 +15,12 @@ if TYPE_CHECKING:
 
 
 def read_json(file: Path, what: str) -> dict[str, Any]:
-    """Read a file that stands beside weights.
+    """Read a JSON file in a folder of weights.
 
     Raises
     ------
     FeatureError
-        If it is not there or holds no JSON of names and values; it says that the file is not ``what``.
+        If it is missing or holds no JSON of names and values; the message says that it cannot be read as ``what``.
     """
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
@@ -31,14 +28,14 @@ def read_json(file: Path, what: str) -> dict[str, Any]:
             raise ValueError(f"it holds a {type(content).__name__}")
     except (OSError, ValueError, RecursionError) as error:
         raise FeatureError(
-            f"{file}: cannot be read as {what}: {told(error)}; fetch it again, or give the folder of the trained "
+            f"{file}: cannot be read as {what}: {error_text(error)}; fetch it again, or give the folder of the trained "
             "weights as `source` in the study"
         ) from error
     return content
 
 
-def told(error: Exception) -> str:
-    """Return what an error says, of which some say nothing and others repeat the file."""
+def error_text(error: Exception) -> str:
+    """Return the text of an error in one short line: some are empty, and others repeat the file."""
     kind, text = type(error).__name__, shown(" ".join(str(error).split()), 200, quoted=False)
     return text if isinstance(error, UnpicklingError) else f"{kind}: {text}" if text else kind
 
@@ -46,7 +43,7 @@ def told(error: Exception) -> str:
 State = dict[str, "torch.Tensor"]
 
 WRAPPERS = ("module.", "_orig_mod.", "model.")
-"""What data parallelism, compilation and frameworks for training put before the names of all tensors."""
+"""Prefixes that data parallelism, compilation and training frameworks add to the names of all tensors."""
 
 _LATER = {
     "weight_g": "parametrizations.weight.original0",  # magnitude and direction of a normalised weight, before torch 2.1
@@ -55,17 +52,17 @@ _LATER = {
     "beta": "bias",
     "mask_time_emb_vector": "masked_spec_embed",  # as in facebook/wav2vec2-base-100h
 }
-"""Last parts of names that modules have had, and have now."""
+"""Old and present last parts of tensor names."""
 
 _BATCHES = "num_batches_tracked"
 _COMPUTED = frozenset((_BATCHES, "position_ids", "inv_freq", "_float_tensor", "version"))
-"""Last parts of names of what modules have kept beside their weights; what they need of it now, they compute."""
+"""Last parts of names of tensors that modules no longer store, but compute if they need them."""
 
 
 def unwrapped(state: State, model: nn.Module) -> State:
-    """Take off what stands before the names of all tensors, unless the model itself has such names."""
-    own = model.state_dict().keys()
-    while state and not own & state.keys():
+    """Remove a common prefix of all tensor names, unless the model itself has such names."""
+    expected = model.state_dict().keys()
+    while state and not expected & state.keys():
         wrapper = next((word for word in WRAPPERS if all(key.startswith(word) for key in state)), None)
         if wrapper is None:
             return state
@@ -74,21 +71,21 @@ def unwrapped(state: State, model: nn.Module) -> State:
 
 
 def as_named_now(state: State, model: nn.Module) -> State:
-    """Name tensors as a model does, and leave out those that it computes.
+    """Rename tensors to a model's present names, and leave out those that it computes.
 
-    How many batches were seen in training, which no output depends on and files of old do not tell, is the model's own
-    where it is not there.
+    The number of training batches, which no output depends on and old files lack, is taken from the model if it is
+    missing.
     """
-    own = model.state_dict()
+    expected = model.state_dict()
     named: State = {}
     for key, value in state.items():
         stem, dot, last = key.rpartition(".")
         later = f"{stem}{dot}{_LATER.get(last, last)}"
-        if key in own or later in state or later not in own:
+        if key in expected or later in state or later not in expected:
             later = key
-        if later in own or last not in _COMPUTED:
+        if later in expected or last not in _COMPUTED:
             named[later] = value
     for key, _ in model.named_buffers():
-        if key not in own:
+        if key not in expected:
             named.pop(key, None)
-    return {key: value for key, value in own.items() if key.rpartition(".")[2] == _BATCHES} | named
+    return {key: value for key, value in expected.items() if key.rpartition(".")[2] == _BATCHES} | named

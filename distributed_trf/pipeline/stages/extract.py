@@ -110,7 +110,7 @@ def extract_features(item: Extract, job: Job) -> Extracted:
         with timed("load"):
             network = build_network(table, settings, item.weights, device=device, dtype=study.extraction.dtype)
         with timed("forward"):  # brings what it found to the host
-            for part in blocks(len(sounds), study.extraction.heard(device)):
+            for part in blocks(len(sounds), study.extraction.largest_pass(device)):
                 found = extract(
                     network, table, item.weights, sounds[part], layers, stored_from(part.start), names[part]
                 )
@@ -162,9 +162,9 @@ def _cost(context: Context, item: Extract, device: str) -> Cost:
     on_gpu = device != "cpu" and not table.is_spectrogram
     work = expected_work(table, item.weights, lengths[first:last])
     # A GPU takes what its free memory holds, in as many passes as that needs: at least one sound.
-    at_once = 1 if on_gpu else context.study.extraction.heard(device)
+    at_once = 1 if on_gpu else context.study.extraction.largest_pass(device)
     passes = [lengths[k : min(k + at_once, last)] for k in range(first, last, at_once)]
-    one_pass = max(expected_work(table, item.weights, of_one).hearing for of_one in passes)
+    one_pass = max(expected_work(table, item.weights, of_one).activations for of_one in passes)
     # Frames of which fewer go to the store, and their spectrum, in double precision: of the sound that has most.
     resampled = max(
         (

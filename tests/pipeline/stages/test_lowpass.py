@@ -121,7 +121,7 @@ def test_bad_lowpass__at_whole_stimuli_or_asked_for_twice(write_study):
     with pytest.raises(ConfigError, match="leave 1000 out of lowpass_bins and bin_widths"):
         Study.load("study.yaml").run(recipe=None)
     write_study(networks=MEL, lowpass=[{**ASKED, "lowpass_bins": [100]}, {**ASKED, "lowpass_bins": [200]}])
-    with pytest.raises(ConfigError, match="lowpass asks for mel_whisper, 0, fixed twice"):
+    with pytest.raises(ConfigError, match="lowpass lists mel_whisper, 0, fixed twice"):
         Study.load("study.yaml")
     write_study(networks=MEL)
     Study.load("study.yaml").run(recipe=None)
