@@ -69,9 +69,9 @@ def plan(study: str = STUDY, *, cluster: str = CLUSTER) -> None:
         out.print(f"{kept(beside)}, {size(beside.n_bytes)}; dtrf prune removes them", soft_wrap=True)
     check_memory(context, [p for p, _ in planned], recipe)
     if isinstance(recipe, LocalCudaRecipe) and recipe.device_memory is None:
-        from distributed_trf.clusters.worker_proof import checked, prove_apart
+        from distributed_trf.clusters.worker_proof import checked, prove_in_processes
 
-        check_devices(context, [p for p, _ in planned], checked(prove_apart(recipe.visible)))
+        check_devices(context, [p for p, _ in planned], checked(prove_in_processes(recipe.visible)))
 
 
 def _of_time(forecast: Forecast, recipe: Recipe) -> str:

@@ -9,8 +9,8 @@ from distributed_trf.clusters.recipe import Recipe
 from distributed_trf.clusters.recipe_local import LocalCudaRecipe, LocalRecipe
 
 ENVIRONMENT = {
-    # By default Dask has glibc return memory to the system after each use. Arrays of a MiB that come and go would then be
-    # mapped and cleared again and again; MALLOC_TRIM_THRESHOLD_=65536 scripts/bench_reliability shows what that costs.
+    # By default Dask has glibc return memory to the system after each use. Arrays of a MiB that come and go would then
+    # be mapped and cleared again and again; run MALLOC_TRIM_THRESHOLD_=65536 scripts/bench_reliability to see the cost.
     "MALLOC_TRIM_THRESHOLD_": str(256 << 20),
     "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
     # While a task writes its output, the next task runs in another thread. glibc would give each thread its own heap,

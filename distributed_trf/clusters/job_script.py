@@ -1,4 +1,4 @@
-"""A recipe to the script of a job that is one worker."""
+"""From a recipe to the script of a job, which is one worker."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from distributed_trf.clusters.tls import security_from
 from distributed_trf.errors import ConfigError
 
 NAME = "dtrf"
-"""Of jobs, in the lists of the batch system."""
+"""Name of jobs in the lists of the batch system."""
 
 LOOPBACK = "127.0.0.1:0"
 
 
 def job_script(recipe: JobRecipe) -> str:
-    """Return the script that would be submitted for each job; nothing is made or started.
+    """Return the script that would be submitted for each job; nothing is created or started.
 
     Raises
     ------
@@ -27,8 +27,8 @@ def job_script(recipe: JobRecipe) -> str:
     MissingExtraError
         If dask-jobqueue is not installed.
     """
-    keys = security_from(recipe.tls_directory / "RUN")
-    common = {"protocol": "tls://", "security": keys, "interface": recipe.interface}
+    security = security_from(recipe.tls_directory / "RUN")
+    common = {"protocol": "tls://", "security": security, "interface": recipe.interface}
     try:
         return job_script_of(recipe.kind, "tls://SCHEDULER:PORT", f"{NAME}-0", common | job_options(recipe))
     except (TypeError, ValueError) as error:
@@ -36,17 +36,17 @@ def job_script(recipe: JobRecipe) -> str:
 
 
 def job_options(recipe: JobRecipe) -> dict[str, Any]:
-    """Return what dask-jobqueue needs to know to write the job script of a recipe."""
+    """Return dask-jobqueue's options for the job script of a recipe."""
     cuda = recipe.device == "cuda"
     options: dict[str, Any] = {
-        # One worker per job that does one task at a time; how many cores the job has is said to each batch system.
+        # One worker per job, with one task at a time; the cores of the job are requested from each batch system below.
         "cores": 1,
         "processes": 1,
         "memory": f"{int(recipe.memory)}B",
         "job_name": NAME,
         "queue": recipe.queue,
         "python": recipe.interpreter,
-        # Said in any case: workers of dask-cuda would otherwise take the folder that the jobs were submitted from.
+        # Always given: workers of dask-cuda would otherwise use the folder from which the jobs were submitted.
         "local_directory": recipe.scratch or "${TMPDIR:-/tmp}",
         "death_timeout": 300,
         "worker_command": "dask_cuda.cli" if cuda else "distributed.cli.dask_worker",
@@ -57,7 +57,7 @@ def job_options(recipe: JobRecipe) -> dict[str, Any]:
     cores, logs = recipe.cores, recipe.log_directory
     match recipe:
         case SlurmRecipe():
-            # A job that Slurm starts again by itself would be one too many beside the one submitted in its place.
+            # A job that Slurm restarts by itself would be one too many, because a replacement is submitted.
             directives = [f"-o {logs}/{NAME}-%j.out", "--no-requeue"]
             options |= {"job_cpu": cores, "account": recipe.account, "walltime": _clock(recipe.walltime)}
         case PbsRecipe():
@@ -81,9 +81,9 @@ def job_options(recipe: JobRecipe) -> dict[str, Any]:
 
 
 def _lifetime(walltime: float) -> list[str]:
-    """Let a worker leave before its job is ended: what it is at would be lost, and it could not say goodbye.
+    """Let a worker close before its job is ended; otherwise its item would be lost and it could not sign off.
 
-    By the environment, as the workers of dask-cuda have no option for it.
+    This is set in the environment, because workers of dask-cuda have no option for it.
     """
     margin = min(300.0, walltime / 10)
     return [

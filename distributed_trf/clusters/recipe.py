@@ -1,4 +1,4 @@
-"""Recipes: YAML files in ``cluster/`` that say where workers come from."""
+"""Recipes: YAML files in ``cluster/`` that define where workers run."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def load_recipe(recipe: str | Path, **overrides: Any) -> Recipe:
     recipe
         Path or name.
     **overrides
-        Fields to take instead of the file's.
+        Fields that replace those of the file.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What every recipe says, and kinds of values that several have."""
+"""The fields that all recipes share, and types of values for several of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from distributed_trf.config.fields import AbsolutePath, Duration
 from distributed_trf.config.load import Settings
 
 STATE = Path("~/.local/state/distributed_trf")
-"""Where logs of jobs and keys go unless a recipe says otherwise: below the home directory, which machines share."""
+"""Default folder of job logs and TLS keys: below the home directory, which machines share."""
 
 Device = Literal["cpu", "cuda"]
 Count = Annotated[int, Field(ge=1)]
@@ -22,7 +22,7 @@ Gpu = Annotated[int, Field(ge=0)]
 
 
 def _short(value: Any) -> Any:
-    if isinstance(value, str) and len(value) > 30:  # pydantic would make an infinite number of so many digits
+    if isinstance(value, str) and len(value) > 30:  # pydantic would turn so many digits into infinity
         raise ValueError("expected a number of bytes, such as 16 GiB")
     return value
 
@@ -41,7 +41,7 @@ Word = Annotated[str, Field(pattern=_WORD)]
 
 def _one_word(path: Path) -> Path:
     if not re.fullmatch(_WORD, str(path)):
-        raise ValueError("job scripts take folders without spaces and quotes only; choose another")
+        raise ValueError("a folder in a job script must have no spaces or quotes in its path; choose another")
     return path
 
 
@@ -50,31 +50,31 @@ Folder = Annotated[AbsolutePath, AfterValidator(_one_word)]
 
 
 class BaseRecipe(Settings):
-    """What workers of every kind have."""
+    """Fields of all recipes."""
 
     dashboard: Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]+:\d+$")] = "127.0.0.1:8787"
     """Address of the dashboard; it has no password, so keep it on the loopback interface."""
     item_limit: Duration | None = 6 * 3600.0
-    """Seconds after which a worker that is still at one item is ended; None for never."""
+    """Seconds after which a worker is ended if it still runs the same item; None for never."""
     worker_ttl: Duration = 1800.0
     """Seconds without a heartbeat after which a worker counts as lost."""
     device_memory: Memory | None = None
-    """Of the GPU of each worker, for plans; by default those of this machine are asked, and others when they start."""
+    """Memory of each worker's GPU, for plans; by default those of this machine are queried, others when they start."""
 
 
 class RemoteRecipe(BaseRecipe):
-    """What workers on other machines have: a way to this one, and keys."""
+    """Fields of recipes for other machines: the connection to this one, and TLS keys."""
 
     interface: Word
-    """Network interface by which workers and this machine reach each other, such as ib0."""
+    """Network interface that connects workers and this machine, such as ib0."""
     scheduler_interface: Word | None = None
-    """The same of this machine, where it has another name here."""
+    """Interface of this machine, if its name differs."""
     python: Word | None = None
     """Interpreter on the workers' machines; by default the path of the one that starts them."""
     scratch: Word | None = None
     """Folder on the workers' own disks; by default $TMPDIR, or else /tmp."""
     tls_directory: Folder = Field(default=STATE / "keys", validate_default=True)
-    """For the keys of a run; only its owner may enter it."""
+    """Folder of a run's TLS keys; only its owner may have access."""
 
     @property
     def interface_here(self) -> str:
@@ -83,5 +83,5 @@ class RemoteRecipe(BaseRecipe):
 
     @property
     def interpreter(self) -> str:
-        """Path of Python where workers are, as a shell takes it."""
+        """Path of Python on the workers' machines, quoted for a shell."""
         return self.python or shlex.quote(sys.executable)

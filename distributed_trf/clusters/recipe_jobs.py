@@ -11,43 +11,43 @@ from distributed_trf.clusters.recipe_base import STATE, Count, Device, Folder, M
 from distributed_trf.config.fields import Duration
 
 _GPUS = re.compile(r"gpu\w*(?:-per-\w+)?(?:[:=][a-z]\w*)?[:= \"]+(?:num=)?(\d+)", re.IGNORECASE)
-"""How many GPUs are asked for: --gres=gpu:a100:2, --gpus-per-node=2, ngpus=2, -gpu "num=2", -l gpu=2."""
+"""The number of requested GPUs: --gres=gpu:a100:2, --gpus-per-node=2, ngpus=2, -gpu "num=2", -l gpu=2."""
 
 Line = Annotated[str, Field(pattern=r"^[^\n]+$")]
 
 
 class JobRecipe(RemoteRecipe):
-    """What jobs of every batch system have."""
+    """Fields of recipes for all batch systems."""
 
     commands: ClassVar[tuple[str, str, str]]
-    """By which jobs are submitted, listed and cancelled."""
+    """Commands that submit, list and cancel jobs."""
     gpu_request: ClassVar[str]
-    """An example of how a job asks for a GPU."""
+    """An example of how a job requests a GPU."""
 
     kind: str
 
     device: Device = "cpu"
     jobs: Count
-    """Each of which is one worker."""
+    """Number of jobs; each is one worker."""
     cores: Count = 1
-    """Of a job; BLAS and torch use them all."""
+    """Cores of a job; BLAS and torch use them all."""
     memory: Memory
-    """Of a job, on the host."""
+    """Host memory of a job."""
     walltime: Duration
     queue: Word | None = None
     """Queue or partition."""
     account: Word | None = None
     """Account or project that is charged."""
     log_directory: Folder = Field(default=STATE / "logs", validate_default=True)
-    """For what jobs print."""
+    """Folder for the output of jobs."""
     directives: list[Line] = []
     """Options of the submit command to add, one a line."""
     skip: list[Line] = []
-    """Generated directives that hold one of these texts are left out."""
+    """Generated directives that contain one of these texts are left out."""
     prologue: list[Line] = []
     """Shell commands before the worker starts, such as module load."""
     resubmissions: Annotated[int, Field(ge=0)] = 20
-    """Jobs that may be submitted in place of lost ones before the run gives up."""
+    """Number of replacements for lost jobs before the run gives up."""
 
     @field_validator("walltime")
     @classmethod
@@ -59,21 +59,23 @@ class JobRecipe(RemoteRecipe):
     @model_validator(mode="after")
     def _one_gpu_per_job(self) -> Self:
         if self.device == "cuda":
-            asked = self.requests
-            if "gpu" not in asked.lower():
-                raise ValueError(f"device is cuda, but nothing asks for a GPU; add one, such as {self.gpu_request}")
-            if any(int(number) > 1 for number in _GPUS.findall(asked)):
-                raise ValueError(f"a job asks for several GPUs, but each job is one worker on one GPU: {asked}")
+            requests = self.requests
+            if "gpu" not in requests.lower():
+                raise ValueError(
+                    f"device is cuda, but the recipe requests no GPU; add a request, such as {self.gpu_request}"
+                )
+            if any(int(number) > 1 for number in _GPUS.findall(requests)):
+                raise ValueError(f"a job requests several GPUs, but each job is one worker on one GPU: {requests}")
         return self
 
     @property
     def requests(self) -> str:
-        """What a job asks for in the site's own terms."""
+        """The resources that a job requests, in the site's own terms."""
         return " ".join(self.directives)
 
     @property
     def threads(self) -> int:
-        """Of BLAS and torch, in each worker."""
+        """Threads of BLAS and torch in each worker."""
         return self.cores
 
     @property
@@ -102,7 +104,7 @@ class LsfRecipe(JobRecipe):
     gpu_request = '-gpu "num=1"'
     kind: Literal["lsf"]
     units: Literal["kb", "mb", "gb"] | None = None
-    """Of memory in directives: LSF_UNIT_FOR_LIMITS of the site; by default as its lsf.conf says, else kb."""
+    """Unit of memory in directives: LSF_UNIT_FOR_LIMITS of the site; by default that of its lsf.conf, else kb."""
 
 
 class ResourceRecipe(JobRecipe):
@@ -113,7 +115,7 @@ class ResourceRecipe(JobRecipe):
 
     @property
     def requests(self) -> str:
-        """What a job asks for in the site's own terms."""
+        """The resources that a job requests, in the site's own terms."""
         return " ".join([self.resource_spec or "", *self.directives])
 
 

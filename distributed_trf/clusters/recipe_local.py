@@ -20,13 +20,13 @@ class LocalRecipe(BaseRecipe):
     kind: Literal["local"]
     workers: Count | Literal["auto"] = "auto"
     threads: Count = 1
-    """Of BLAS and torch, in each worker."""
+    """Threads of BLAS and torch in each worker."""
     memory: Memory | Literal["auto"] = "auto"
-    """Per worker."""
+    """Memory of each worker."""
     device: Literal["cpu"] = "cpu"
     tls: bool = True
-    """Have workers and the driver prove themselves by keys of the run: whoever is logged in to this machine can reach
-    their ports, and could run code as you. It costs no time that shows (see ``start_local``)."""
+    """Authenticate workers and driver with TLS keys of the run: otherwise every user of this machine can reach their
+    ports, and could run code as you. It costs no measurable time (see ``start_local``)."""
 
     @field_validator("device", mode="before")
     @classmethod
@@ -53,37 +53,37 @@ class LocalCudaRecipe(BaseRecipe):
     gpus: Annotated[list[Gpu], Field(min_length=1)] | Literal["all"] = "all"
     """Indices as nvidia-smi lists them."""
     threads: Count = 1
-    """Of BLAS and torch, in each worker."""
+    """Threads of BLAS and torch in each worker."""
     memory: Memory | Literal["auto"] = "auto"
-    """Of the host, per worker."""
+    """Host memory of each worker."""
     device: Literal["cuda"] = "cuda"
     tls: bool = True
-    """Have workers and the driver prove themselves by keys of the run: whoever is logged in to this machine can reach
-    their ports, and could run code as you. It costs no time that shows (see ``start_local``)."""
+    """Authenticate workers and driver with TLS keys of the run: otherwise every user of this machine can reach their
+    ports, and could run code as you. It costs no measurable time (see ``start_local``)."""
 
     @field_validator("gpus")
     @classmethod
     def _each_once(cls, gpus: Any) -> Any:
         if gpus != "all" and len(set(gpus)) < len(gpus):
-            raise ValueError("expected each GPU once; two workers on one GPU take each other's memory")
+            raise ValueError("expected each GPU once; two workers on one GPU compete for its memory")
         return gpus
 
     @property
     def visible(self) -> list[str]:
-        """The GPUs to use, as ``CUDA_VISIBLE_DEVICES`` takes them.
+        """The GPUs to use, in the form of ``CUDA_VISIBLE_DEVICES``.
 
         Raises
         ------
         DeviceError
-            If they are to be counted, or one is named, and this machine does not have it.
+            If this machine has no GPU, or lacks one that is named.
         """
-        there = visible_gpus()
+        visible = visible_gpus()
         if self.gpus == "all":
-            return there
+            return visible
         wanted = [str(gpu) for gpu in self.gpus]
-        missing = [gpu for gpu in wanted if gpu not in there]
+        missing = [gpu for gpu in wanted if gpu not in visible]
         if missing:
-            raise DeviceError(f"gpus = {self.gpus}: this process sees no GPU {', '.join(missing)}, only {there}")
+            raise DeviceError(f"gpus = {self.gpus}: this process sees no GPU {', '.join(missing)}, only {visible}")
         return wanted
 
     @property
@@ -106,52 +106,52 @@ def usable_cores() -> int:
 def visible_gpus() -> list[str]:
     """Return the GPUs that this process may use: those of ``CUDA_VISIBLE_DEVICES``, or else all.
 
-    Of a GPU that is cut into slices (MIG) it is the slices, by UUID: a process can use one.
+    For a GPU that is divided into slices (MIG) it lists the slices, by UUID: a process can use one.
 
     Raises
     ------
     DeviceError
-        If there is none, or one is named that is not there, with the reason.
+        If there is none, or a named one does not exist, with the reason.
     """
     allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
     try:
         listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=60, check=False)
     except FileNotFoundError:
         raise DeviceError(
-            "a GPU was asked for, but there is no NVIDIA driver on this machine: the command nvidia-smi is missing"
+            "a GPU is requested, but there is no NVIDIA driver on this machine: the command nvidia-smi is missing"
         ) from None
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise DeviceError(f"a GPU was asked for, but its driver does not answer: {error}") from error
-    there, names = _listed(listed.stdout)
-    if not there:
-        told = (listed.stdout + listed.stderr).strip() or "it lists none"
-        raise DeviceError(f"a GPU was asked for, but nvidia-smi finds none: {told}")
+        raise DeviceError(f"a GPU is requested, but its driver does not answer: {error}") from error
+    usable, names = _listed(listed.stdout)
+    if not usable:
+        output = (listed.stdout + listed.stderr).strip() or "it lists none"
+        raise DeviceError(f"a GPU is requested, but nvidia-smi finds none: {output}")
     if allowed is None:
-        return there
+        return usable
     if not allowed.strip(", "):
-        raise DeviceError("a GPU was asked for, but CUDA_VISIBLE_DEVICES is empty, which hides every GPU")
+        raise DeviceError("a GPU is requested, but CUDA_VISIBLE_DEVICES is empty, which hides every GPU")
     named = [gpu.strip() for gpu in allowed.split(",") if gpu.strip()]
-    for gpu in named:  # CUDA takes the first characters of a UUID for the whole
+    for gpu in named:  # CUDA accepts the first characters of a UUID
         if gpu not in names and not any(gpu.startswith(("GPU-", "MIG-")) and name.startswith(gpu) for name in names):
             raise DeviceError(
-                f"a GPU was asked for, but CUDA_VISIBLE_DEVICES={allowed} names {gpu}, which `nvidia-smi -L` does not "
-                f"list here; it lists {', '.join(there)}"
+                f"a GPU is requested, but CUDA_VISIBLE_DEVICES={allowed} names {gpu}, which `nvidia-smi -L` does not "
+                f"list here; it lists {', '.join(usable)}"
             )
     return named
 
 
 def _listed(text: str) -> tuple[list[str], list[str]]:
-    """Return what ``nvidia-smi -L`` lists: what a process can use, and all names of these and of the GPUs."""
-    there: list[str] = []
+    """Return the devices in ``nvidia-smi -L`` that a process can use, and all names of GPUs and slices."""
+    usable: list[str] = []
     names: list[str] = []
     for line in text.splitlines():
         index, uuid = re.match(r"GPU (\d+):", line), re.search(r"\(UUID: (\S+)\)", line)
-        names += [found[1] for found in (index, uuid) if found]
+        names += [match[1] for match in (index, uuid) if match]
         if index:
-            there.append(index[1])
+            usable.append(index[1])
         elif uuid:  # a slice of the GPU above
-            there = [*(there[:-1] if there[-1].isdigit() else there), uuid[1]]
-    return there, names
+            usable = [*(usable[:-1] if usable[-1].isdigit() else usable), uuid[1]]
+    return usable, names
 
 
 def _share(n_workers: int) -> int:

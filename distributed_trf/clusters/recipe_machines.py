@@ -1,4 +1,4 @@
-"""Recipes for workers on named machines, and for a cluster that somebody else started."""
+"""Recipes for workers on named machines, and for an existing cluster."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ class SshRecipe(RemoteRecipe):
     kind: Literal["ssh"]
     hosts: Annotated[list[Word], Field(min_length=1)]
     workers: Count = 1
-    """On each host, unless there is one per GPU."""
+    """Workers on each host, if the device is cpu."""
     threads: Count = 1
-    """Of BLAS and torch, in each worker."""
+    """Threads of BLAS and torch in each worker."""
     memory: Memory | None = None
-    """Of each worker; by default its host's, divided by cores."""
+    """Memory of each worker; by default that of its host, divided by its cores."""
     device: Device = "cpu"
     gpus: Annotated[list[Gpu], Field(min_length=1)] = [0]
-    """On each host, where the device is cuda: one worker each."""
+    """GPUs on each host, if the device is cuda: one worker each."""
     user: Word | None = None
     port: Annotated[int, Field(ge=1, le=65535)] = 22
     key: AbsolutePath | None = None
@@ -51,7 +51,7 @@ class SshRecipe(RemoteRecipe):
 
 
 class Keys(Settings):
-    """Files by which a client proves itself to a scheduler and the scheduler to it."""
+    """Files with which a client and a scheduler authenticate each other."""
 
     ca_file: AbsolutePath
     cert: AbsolutePath
@@ -59,19 +59,19 @@ class Keys(Settings):
 
 
 class ExistingRecipe(BaseRecipe):
-    """Workers of a scheduler that runs already."""
+    """Workers of an existing scheduler."""
 
     kind: Literal["existing"]
     address: Annotated[str, Field(pattern=r"^(tcp|tls)://\S+:\d+$")] | None = None
     scheduler_file: AbsolutePath | None = None
-    """As `dask scheduler --scheduler-file` wrote it; instead of an address."""
+    """File that `dask scheduler --scheduler-file` wrote; instead of an address."""
     tls: Keys | None = None
     workers: Count = 1
-    """To wait for before a run begins."""
+    """Workers that must have joined before a run begins."""
     threads: Count = 1
-    """Of BLAS and torch, in each worker."""
+    """Threads of BLAS and torch in each worker."""
     memory: Memory | None = None
-    """Of each worker, for plans."""
+    """Memory of each worker, for plans."""
     device: Device = "cpu"
 
     @model_validator(mode="after")

@@ -1,7 +1,4 @@
-"""Workers that a batch system starts.
-
-``start_cluster``: the one door from a recipe to running workers.
-"""
+"""``start_cluster`` starts the workers of a recipe of any kind; workers of batch systems start here."""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ from distributed_trf.clusters.recipe_machines import ExistingRecipe, SshRecipe
 from distributed_trf.clusters.start_local import start_local
 from distributed_trf.clusters.start_machines import connect, start_ssh
 from distributed_trf.clusters.this_machine import check_command, check_interface, free_address
-from distributed_trf.clusters.tls import keys
+from distributed_trf.clusters.tls import run_keys
 from distributed_trf.clusters.worker_setup import on_all_workers
 from distributed_trf.errors import ConfigError
 
@@ -33,8 +30,8 @@ def start_jobs(recipe: JobRecipe) -> Iterator[Any]:
     Raises
     ------
     ConfigError
-        If this machine lacks a command or the interface, or dask-jobqueue cannot use the recipe; nothing was submitted
-        then.
+        If this machine lacks a command or the interface, or dask-jobqueue cannot use the recipe; then nothing is
+        submitted.
     SubmissionError
         If the queue refuses every job.
     WorkersLostError
@@ -49,7 +46,7 @@ def start_jobs(recipe: JobRecipe) -> Iterator[Any]:
         check_command(command, recipe.kind)
     check_interface(recipe.interface_here)
     with (
-        keys(recipe.tls_directory) as security,
+        run_keys(recipe.tls_directory) as security,
         _scheduler(recipe, security) as cluster,
         watch_jobs(cluster, recipe),
         Client(cluster) as client,
@@ -62,7 +59,7 @@ def _scheduler(recipe: JobRecipe, security: Any) -> Any:
     try:
         recipe.log_directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(f"log_directory = {recipe.log_directory}: it cannot be made: {error}") from error
+        raise ConfigError(f"log_directory = {recipe.log_directory}: it cannot be created: {error}") from error
     return cluster_class(recipe.kind)(
         name=NAME,
         security=security,
@@ -79,29 +76,29 @@ def _scheduler(recipe: JobRecipe, security: Any) -> Any:
 def start_cluster(recipe: str | Path | Recipe = "local", **overrides: Any) -> Iterator[Any]:
     """Start the workers of a recipe and yield a ``distributed.Client``; everything ends with the block.
 
-    Workers prove that they can compute on the recipe's device before they work. Those of a batch system may start
-    later: tasks wait for them.
+    Each worker first proves that it can compute on the recipe's device. Workers of a batch system may start later:
+    tasks wait for them.
 
     Parameters
     ----------
     recipe
         Name of a file in ``cluster/``, a path, or a recipe already read.
     **overrides
-        Fields to take instead of the recipe's, such as ``workers=4``.
+        Fields that replace those of the recipe, such as ``workers=4``.
 
     Raises
     ------
     ConfigError
-        If the recipe cannot be used, or a script without a guard starts workers, which import it; nothing was started
-        or submitted then.
+        If the recipe cannot be used, or a script without a ``__main__`` guard starts workers, which import it; then
+        nothing is started or submitted.
     DeviceError
-        If a worker does not have the device that the recipe asks for.
+        If a worker does not have the recipe's device.
     SubmissionError
         If a batch system refuses every job.
     WorkersLostError
         If tasks wait and no worker is left that could do them, or a worker ends before it has started.
     MissingExtraError
-        If a kind of recipe needs what is not installed.
+        If the kind of recipe needs a library that is not installed.
 
     Examples
     --------

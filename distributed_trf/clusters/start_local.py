@@ -26,7 +26,7 @@ from distributed_trf.errors import ConfigError, DeviceError, MissingExtraError, 
 
 logger = logging.getLogger(__name__)
 
-GUARD = 'let it start them below `if __name__ == "__main__":`'
+GUARD = 'start them below `if __name__ == "__main__":`'
 TERMINAL_SIGNALS = (signal.SIGINT, signal.SIGHUP)
 PATIENCE = 20.0
 """Seconds for workers to end by themselves."""
@@ -36,30 +36,35 @@ PATIENCE = 20.0
 def start_local(recipe: LocalRecipe | LocalCudaRecipe) -> Iterator[Any]:
     """Start the workers of a recipe on this machine and yield a client; they end with the block.
 
-    Every user of the machine can reach a port on its loopback interface, and who may talk to a scheduler may run code
-    on its workers. So all of them hold keys made for the run, in memory alone, unless the recipe says ``tls: false``.
-    On two cores, starting takes 3-6 s and an empty item 5-8 ms with keys as without (500 items, three times each by
-    turns).
+    Every user of the machine can reach a port on its loopback interface, and whoever can talk to a scheduler can run
+    code on its workers. So all of them use TLS keys of the run, kept only in memory, unless the recipe says ``tls:
+    false``.
+    On two cores, starting takes 3-6 s and an empty item 5-8 ms with keys as without (500 items, three times each,
+    alternating).
 
     Raises
     ------
     DeviceError
-        If GPUs are asked for that are not here; nothing was started then.
+        If requested GPUs do not exist here; then nothing is started.
     MissingExtraError
-        If what GPUs need is not installed.
+        If a library for GPUs is not installed.
     WorkersLostError
-        If the workers cannot start, as when one ends before it has.
+        If the workers cannot start.
     ConfigError
-        If a script is imported by the workers that it starts.
+        If the script that starts the workers has no ``__main__`` guard and is imported by them.
     """
     from distributed import Client, Security
 
-    if is_being_started():  # a worker, which would start workers in turn
-        raise ConfigError(f"workers import the script that starts them: {GUARD}")
+    if is_being_started():  # this process is a worker, and would start workers again
+        raise ConfigError(f"workers import the script that starts them; {GUARD}")
     security = Security.temporary() if recipe.tls else None
     environment, set_by_nannies = dict(os.environ), variables_of_nannies()
     try:
-        with _deaf_loop() as loop, _ended(_cluster(recipe, security, loop)) as cluster, Client(cluster) as client:
+        with (
+            _loop_without_signals() as loop,
+            _ended(_cluster(recipe, security, loop)) as cluster,
+            Client(cluster) as client,
+        ):
             put_back_variables(environment, set_by_nannies)  # which a second cluster would inherit
             yield client
     finally:
@@ -68,10 +73,10 @@ def start_local(recipe: LocalRecipe | LocalCudaRecipe) -> Iterator[Any]:
 
 @contextmanager
 def _ended(cluster: Any) -> Iterator[Any]:
-    """End a cluster with the block, if need be by force.
+    """Close a cluster with the block, if necessary by force.
 
-    A nanny whose worker was killed while it started, and again, may miss that the next one has started; asked to end
-    it, it first waits for that for ever (distributed 2026.7.1).
+    If a worker is killed twice while it starts, its nanny may miss the start of the next one; when it is to close that
+    worker, it waits for the start for ever (distributed 2026.7.1).
     """
     try:
         yield cluster
@@ -84,13 +89,13 @@ def _ended(cluster: Any) -> Iterator[Any]:
 
 
 @contextmanager
-def _deaf_loop() -> Iterator[Any]:
-    """Yield a running event loop of which all processes are deaf to the terminal, from their first instruction.
+def _loop_without_signals() -> Iterator[Any]:
+    """Yield a running event loop whose child processes ignore signals from the terminal, from their first instruction.
 
-    A terminal sends Ctrl-C, and that it closes, to workers as well, which would die with tracebacks while this process
-    puts things in order, and ends them. What a thread blocks is blocked in the processes that it starts.
+    A terminal sends SIGINT (Ctrl-C) and SIGHUP (it closes) to workers as well. They would die with tracebacks while
+    this process shuts down and ends them in order. Signals that a thread blocks are blocked in its child processes.
     """
-    resource_tracker.ensure_running()  # by itself it starts with the first process, and unblocks signals in its thread
+    resource_tracker.ensure_running()  # otherwise it starts with the first process, and unblocks signals in that thread
     runner = new_loop_runner()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, TERMINAL_SIGNALS)
     try:
@@ -116,7 +121,7 @@ def _cluster(recipe: LocalRecipe | LocalCudaRecipe, security: Any, loop: Any) ->
     if isinstance(recipe, LocalRecipe):
         from distributed import LocalCluster
 
-        with _explained():
+        with _start_errors():
             return LocalCluster(n_workers=recipe.n_workers, **options)
     visible = recipe.visible
     try:
@@ -125,35 +130,35 @@ def _cluster(recipe: LocalRecipe | LocalCudaRecipe, security: Any, loop: Any) ->
     except ImportError as error:
         raise MissingExtraError("dask_cuda", "cuda12", error) from error
     try:
-        with _explained():
+        with _start_errors():
             return LocalCUDACluster(
                 CUDA_VISIBLE_DEVICES=visible,
-                device_memory_limit=0,  # its own spilling would move results of tasks, which hold nothing of the device
+                device_memory_limit=0,  # its spilling would move results of tasks, which hold no device memory
                 local_directory=tempfile.gettempdir(),
                 **options,
             )
     except NVMLError as error:
         raise DeviceError(
-            f"the driver tells dask-cuda nothing of the GPUs ({error}), though nvidia-smi lists them; `dtrf doctor "
-            "--cluster local_cuda` says what works. In a container its libraries must be there too (libnvidia-ml)"
+            f"dask-cuda cannot query the GPUs ({error}), though nvidia-smi lists them; `dtrf doctor --cluster "
+            "local_cuda` shows what works. A container also needs the driver's libraries (libnvidia-ml)"
         ) from error
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
-    """Say what it may mean that workers cannot start."""
+def _start_errors() -> Iterator[None]:
+    """Explain why workers may not start."""
     try:
         yield
     except RuntimeError as error:
-        script = f" If your script starts them, {GUARD}, for workers import it." if _is_imported() else ""
+        script = f" If your script starts them, {GUARD}, because workers import it." if _is_imported() else ""
         raise WorkersLostError(
-            f"the workers cannot start: {error} One ended before it had started, or was ended, as by the system where "
-            f"memory is short; what it logged may be told above, and by dtrf --verbose.{script}"
+            f"the workers cannot start: {error} A worker ended, or was ended, before it had started, as by the "
+            f"system if memory is short. Its log may be above, or is shown by dtrf --verbose.{script}"
         ) from error
 
 
 def _is_imported() -> bool:
-    """Tell whether workers would run what starts them once more: it is a script, and has no guard."""
+    """Tell whether workers would run the main script again: it has no ``__main__`` guard."""
     main = sys.modules["__main__"]
     spec, file = getattr(main, "__spec__", None), getattr(main, "__file__", None)
     if (spec is not None and spec.name.endswith("__main__")) or file is None or not Path(file).is_file():

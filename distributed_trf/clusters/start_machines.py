@@ -1,7 +1,4 @@
-"""Workers on other machines, started by ssh; the scheduler is in this process.
-
-Workers of a scheduler that runs already.
-"""
+"""Workers on other machines: started by ssh with a scheduler in this process, or those of an existing scheduler."""
 
 from __future__ import annotations
 
@@ -19,11 +16,11 @@ from distributed_trf.clusters.dask_internals import reason, ssh_worker_class
 from distributed_trf.clusters.job_script import LOOPBACK, NAME
 from distributed_trf.clusters.recipe_machines import ExistingRecipe, SshRecipe
 from distributed_trf.clusters.this_machine import check_interface, check_worker_host, free_address
-from distributed_trf.clusters.tls import keys
+from distributed_trf.clusters.tls import run_keys
 from distributed_trf.errors import ConfigError, MissingExtraError, WorkersLostError
 
 REACH = 30.0
-"""Seconds in which a host must answer."""
+"""Seconds within which a host must answer."""
 
 
 @contextmanager
@@ -33,17 +30,17 @@ def start_ssh(recipe: SshRecipe) -> Iterator[Any]:
     Raises
     ------
     ConfigError
-        If a host cannot be logged in to or has not this package, or this machine has not the interface; nothing was
-        started then.
+        If ssh cannot log in to a host, a host lacks this package, or this machine lacks the interface; then nothing is
+        started.
     WorkersLostError
-        If a worker does not start all the same.
+        If a worker does not start in spite of these checks.
     MissingExtraError
-        If what ssh or keys need is not installed.
+        If a library for ssh or TLS is not installed.
     """
     from distributed import Client, Scheduler, SpecCluster
 
     check_interface(recipe.interface_here)
-    with keys(recipe.tls_directory) as security:
+    with run_keys(recipe.tls_directory) as security:
         _check_hosts(recipe, security.tls_ca_file)
         scheduler = {
             "cls": Scheduler,
@@ -68,8 +65,8 @@ def start_ssh(recipe: SshRecipe) -> Iterator[Any]:
 
 
 def worker_specs(recipe: SshRecipe, security: Any) -> dict[str, dict[str, Any]]:
-    """Say how each worker, given by its name, is started."""
-    # Every worker has the paths of the keys on its command line, never the keys.
+    """Return how each worker is started, by its name."""
+    # The command line of a worker has the paths of the keys, never the keys.
     paths = {f"tls_worker_{part}": getattr(security, f"tls_worker_{part}") for part in ("cert", "key")}
     options: dict[str, Any] = {
         "nthreads": 1,
@@ -101,7 +98,7 @@ def worker_specs(recipe: SshRecipe, security: Any) -> dict[str, dict[str, Any]]:
 
 
 def _login(recipe: SshRecipe) -> dict[str, Any]:
-    """Return what asyncssh needs to log in."""
+    """Return asyncssh's options to log in."""
     options: dict[str, Any] = {"port": recipe.port, "connect_timeout": REACH}
     if recipe.user is not None:
         options["username"] = recipe.user
@@ -113,7 +110,7 @@ def _login(recipe: SshRecipe) -> dict[str, Any]:
 
 
 def _check_hosts(recipe: SshRecipe, certificate: str) -> None:
-    """Log in to each host and see whether workers can start there."""
+    """Log in to each host and check that workers can start there."""
     try:
         import asyncssh
     except ImportError as error:
@@ -128,22 +125,22 @@ def _check_hosts(recipe: SshRecipe, certificate: str) -> None:
             async with asyncssh.connect(host, **_login(recipe)) as connection:
                 done = await connection.run(command, timeout=4 * REACH)
         except (OSError, asyncssh.Error) as error:
-            return f"{host}: cannot be logged in to by ssh: {type(error).__name__}: {error}"
+            return f"{host}: ssh cannot log in: {type(error).__name__}: {error}"
         if done.exit_status:
             last = (str(done.stderr).strip().splitlines() or ["no message"])[-1]
-            kind, _, told = last.partition(": ")
+            kind, _, message = last.partition(": ")
             if kind.endswith(ConfigError.__name__):
-                return f"{host}: {told}"
+                return f"{host}: {message}"
             return f"{host}: {recipe.interpreter} cannot import this package: {last}; give one that can as `python`"
-        if (there := str(done.stdout).strip()) != here:
-            return f"{host}: version {there} of this package is installed there, but {here} here"
+        if (installed := str(done.stdout).strip()) != here:
+            return f"{host}: this package has version {installed} there, but {here} here; install the same version"
         return None
 
     async def problems() -> list[str]:
-        found = await asyncio.gather(*(problem(host) for host in recipe.hosts))
-        return [p for p in found if p is not None]
+        answers = await asyncio.gather(*(problem(host) for host in recipe.hosts))
+        return [answer for answer in answers if answer is not None]
 
-    with ThreadPoolExecutor(1) as pool:  # a notebook's thread has a loop that runs already
+    with ThreadPoolExecutor(1) as pool:  # the thread of a notebook already runs a loop
         found = pool.submit(asyncio.run, problems()).result()
     if found:
         raise ConfigError("\n".join(found))
@@ -151,17 +148,17 @@ def _check_hosts(recipe: SshRecipe, certificate: str) -> None:
 
 ANSWER = "5 s"
 JOIN = 300.0
-"""Seconds in which the workers that a recipe waits for must be there."""
+"""Seconds within which the workers that a recipe waits for must join."""
 
 
 @contextmanager
 def connect(recipe: ExistingRecipe) -> Iterator[Any]:
-    """Connect to the scheduler of a recipe and yield a client; scheduler and workers stay.
+    """Connect to the scheduler of a recipe and yield a client; scheduler and workers keep running.
 
     Raises
     ------
     ConfigError
-        If no scheduler answers, or it does not take these keys.
+        If no scheduler answers, or it refuses these keys.
     WorkersLostError
         If it has too few workers.
     """
@@ -178,10 +175,10 @@ def connect(recipe: ExistingRecipe) -> Iterator[Any]:
         try:
             client.wait_for_workers(recipe.workers, timeout=JOIN)
         except TimeoutError:
-            there = len(client.scheduler_info(n_workers=-1)["workers"])
+            joined = len(client.scheduler_info(n_workers=-1)["workers"])
             raise WorkersLostError(
-                f"the scheduler at {address} has {there} workers after {JOIN:g} s, but `workers` asks for "
-                f"{recipe.workers}: start more, or ask for fewer"
+                f"the scheduler at {address} has {joined} workers after {JOIN:g} s, but `workers` is "
+                f"{recipe.workers}: start more, or set a lower number"
             ) from None
         try:
             yield client
@@ -190,14 +187,14 @@ def connect(recipe: ExistingRecipe) -> Iterator[Any]:
 
 
 def _leave(client: Any) -> None:
-    """Leave the workers to others as they were."""
+    """Remove what was installed on the workers."""
     from distributed_trf.clusters.worker_proof import WorkerProof
     from distributed_trf.clusters.worker_setup import WorkerSetup
 
     if client.status != "running":  # its scheduler is lost
         return
     for plugin in (WorkerProof, WorkerSetup):
-        with suppress(OSError, ValueError):  # a block that ended before it was registered
+        with suppress(OSError, ValueError):  # the block ended before it was registered
             client.unregister_worker_plugin(plugin.name)
 
 
@@ -220,7 +217,7 @@ def _security(recipe: ExistingRecipe, address: str) -> Any:
 
     if recipe.tls is None:
         if address.startswith("tls://"):
-            raise ConfigError(f"the scheduler at {address} asks for keys; give them as tls: ca_file, cert and key")
+            raise ConfigError(f"the scheduler at {address} needs TLS keys; give them as tls: ca_file, cert and key")
         return None
     for name, path in recipe.tls:
         if not path.is_file():

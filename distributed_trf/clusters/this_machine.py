@@ -1,4 +1,4 @@
-"""What this machine must have before anything is started: interfaces, commands, a free port."""
+"""Checks of this machine before anything is started: interfaces, commands, a free port."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def check_interface(name: str) -> None:
     Raises
     ------
     ConfigError
-        Naming those it has.
+        If it has none of that name, naming those it has.
     """
     has = {
         interface: address.address
@@ -30,15 +30,15 @@ def check_interface(name: str) -> None:
         if address.family == socket.AF_INET
     }
     if name not in has:
-        there = ", ".join(f"{interface} ({address})" for interface, address in has.items())
+        existing = ", ".join(f"{interface} ({address})" for interface, address in has.items())
         raise ConfigError(
-            f"interface = {name!r}: this machine has none of that name with an IPv4 address, only {there}; choose the "
-            "one by which it reaches the workers"
+            f"interface = {name!r}: this machine has no interface of that name with an IPv4 address, only {existing}; "
+            "choose the one that connects it to the workers"
         )
 
 
 def check_command(name: str, kind: str) -> None:
-    """Make sure that a command of a batch system is here.
+    """Make sure that a command of a batch system exists.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def check_command(name: str, kind: str) -> None:
     if shutil.which(name) is None:
         raise ConfigError(
             f"kind = {kind!r}: there is no command {name} on this machine; run this where jobs are submitted, such as "
-            "a login node, and load the module that brings it"
+            "a login node, and load the module that provides it"
         )
 
 

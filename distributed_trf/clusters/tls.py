@@ -1,4 +1,4 @@
-"""Keys of one run: who holds them may give work to its workers, so nobody else may read them."""
+"""TLS keys of one run: whoever holds them can give work to its workers, so nobody else may read them."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ CERTIFICATE, KEY = "certificate.pem", "key.pem"
 
 
 @contextmanager
-def keys(folder: Path) -> Iterator[Any]:
-    """Make the keys of a run as files that only their owner may read; they are removed with the block.
+def run_keys(folder: Path) -> Iterator[Any]:
+    """Write the keys of a run as files that only their owner may read; they are removed after the block.
 
     Parameters
     ----------
     folder
-        Where a folder for them is made; on a file system that workers reach.
+        Parent of the folder of keys; on a file system that workers share.
 
     Yields
     ------
     distributed.Security
-        The paths, for scheduler, workers and clients alike. The certificate signs itself: to hold its key is to
-        belong to the run.
+        The paths, the same for scheduler, workers and clients. The certificate is self-signed: a process with its key
+        belongs to the run.
 
     Raises
     ------
     ConfigError
-        If the folder is open to others or cannot be written.
+        If others have access to the folder, or it cannot be written.
     """
     from distributed import Security
 
@@ -51,7 +51,7 @@ def keys(folder: Path) -> Iterator[Any]:
 
 
 def security_from(folder: Path) -> Any:
-    """Return what Dask needs to know of the keys in a folder."""
+    """Return Dask's settings for the keys in a folder."""
     from distributed import Security
 
     certificate, key = str(folder / CERTIFICATE), str(folder / KEY)
@@ -61,14 +61,14 @@ def security_from(folder: Path) -> Any:
 
 
 def _private_folder(folder: Path) -> Path:
-    """Make a new folder in one that only its owner may enter."""
+    """Create a new folder in one that only its owner can access."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         state = folder.stat()
         if state.st_uid != os.getuid() or state.st_mode & 0o077:
             raise ConfigError(
-                f"tls_directory = {folder}: others may enter it (mode {state.st_mode & 0o777:o}, owner "
-                f"{state.st_uid}), and who reads the keys may run code as you; chmod 700 it or choose another"
+                f"tls_directory = {folder}: others have access (mode {state.st_mode & 0o777:o}, owner "
+                f"{state.st_uid}), and whoever reads the keys can run code as you; chmod 700 it or choose another"
             )
         return Path(tempfile.mkdtemp(prefix="run-", dir=folder))
     except OSError as error:

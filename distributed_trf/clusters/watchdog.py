@@ -1,4 +1,4 @@
-"""Jobs of a queue that end before the run does are submitted again; dask-jobqueue never does that by itself."""
+"""The watchdog submits jobs again that end before the run; dask-jobqueue does not do this by itself."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from distributed_trf.errors import SubmissionError, WorkersLostError
 logger = logging.getLogger(__name__)
 
 SOON, OFTEN, AT_LEAST = 1.0, 15.0, 60.0
-"""Seconds from asking the queue to asking again: after a worker was lost, while a job has no worker, and otherwise."""
+"""Seconds between queries of the queue: after the loss of a worker, while a job has no worker, and otherwise."""
 ALERT = 15.0
-"""Seconds after the loss of a worker in which its job may still be ending."""
+"""Seconds after the loss of a worker during which its job may still be ending."""
 SERVED = 600.0
-"""Seconds after which a job has served, or half its walltime: replacing it then does not count."""
+"""Seconds, or half its walltime, after which a job has done its service: replacing it then does not count."""
 LONGEST_PAUSE = 300.0
-"""Seconds between submissions at most, while the queue refuses them; the first are a second apart, then two, four."""
+"""Longest pause in seconds between submissions that the queue refuses; the first are 1, 2 and 4 s apart."""
 GIVE_UP = 1.0
-"""Seconds that tasks wait for a worker when none will come any more."""
+"""Seconds that tasks wait for a worker when none will come."""
 
 
 @contextmanager
@@ -37,24 +37,23 @@ def watch_jobs(cluster: Any, recipe: JobRecipe) -> Iterator[None]:
     """Submit the jobs of a recipe, and submit again those that end, until the block ends.
 
     A job whose worker was lost is replaced within seconds, one that ends before its worker joins within ``OFTEN``
-    seconds. Jobs that served for ten minutes, or for half of a shorter walltime, are replaced always; others count, and
-    the recipe's ``resubmissions`` is how many of those are replaced in all. After that the run goes on with the jobs
-    that are left. When none is, tasks fail within seconds instead of waiting for ever.
+    seconds. Jobs that ran for ten minutes, or for half of a shorter walltime, are always replaced. Replacements of
+    other jobs are counted and limited by the recipe's ``resubmissions``. Then the run goes on with the remaining jobs.
+    If no job remains, tasks fail within seconds instead of waiting for ever.
 
     Parameters
     ----------
     cluster
         A running ``dask_jobqueue.JobQueueCluster`` with one worker per job.
     recipe
-        What the cluster was made from.
+        Recipe of the cluster.
 
     Raises
     ------
     SubmissionError
-        If the queue refuses every job, with what it says.
+        If the queue refuses every job, with its message.
     WorkersLostError
-        In place of what the block raises when no worker is left: says what became of the jobs, with the end of the
-        last one's log.
+        Instead of the block's error if no worker is left: says why the jobs ended, with the end of the last job's log.
     """
     watchdog = Watchdog(cluster, recipe)
     try:
@@ -69,10 +68,10 @@ def watch_jobs(cluster: Any, recipe: JobRecipe) -> Iterator[None]:
 
 
 class Watchdog(SchedulerPlugin):
-    """Compares the jobs of a cluster with those that the queue knows; all of it runs on the cluster's event loop.
+    """Compares the jobs of a cluster with those that the queue lists; it runs on the cluster's event loop.
 
-    A replacement gets a new name. Under the old one the scheduler would refuse it for as long as it believes in the
-    worker of a node that is gone, and the cluster would cancel it when the old worker has been away for long enough.
+    A replacement gets a new name. With the old name the scheduler would refuse it as long as it still counts the worker
+    of a lost node, and the cluster would cancel it once the old worker has been missing for long enough.
     """
 
     def __init__(self, cluster: Any, recipe: JobRecipe) -> None:
@@ -85,7 +84,7 @@ class Watchdog(SchedulerPlugin):
         """When the worker of a job joined, by its name."""
         self._lost_one = -ALERT
         """When a worker was lost."""
-        self._asked = 0.0
+        self._queried = 0.0
         self._refused = 0
         """Submissions that the queue refused, one after another."""
         self._wait_until = 0.0
@@ -102,14 +101,14 @@ class Watchdog(SchedulerPlugin):
         await self._submit()
         if all(job.job_id is None for job in self.jobs.submitted.values()):
             raise SubmissionError(
-                f"no job could be submitted: {self._last_refusal}. `dtrf recipes show RECIPE --script` prints what a "
-                "job asks for"
+                f"no job could be submitted: {self._last_refusal}. `dtrf recipes show RECIPE --script` prints the "
+                "resources that a job requests"
             )
         self.scheduler.add_plugin(self, name="watchdog")
         self._task = asyncio.create_task(self._watch())
 
     async def end(self) -> None:
-        """Watch no longer. A submission under way is waited for: the cluster must know of its job to cancel it."""
+        """Stop watching, after a submission in progress: the cluster must know its job in order to cancel it."""
         self._ended.set()
         if self._task is not None:
             await self._task
@@ -127,13 +126,13 @@ class Watchdog(SchedulerPlugin):
             try:
                 if self._due():
                     await self._check()
-            except Exception:  # a run must not end because its watchdog stumbled
+            except Exception:  # an error of the watchdog must not end the run
                 logger.exception("could not check on jobs")
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._ended.wait(), SOON)
 
     def _due(self) -> bool:
-        """Tell whether to ask the queue now, which no site likes to see done every second."""
+        """Tell whether to query the queue now; sites do not like this every second."""
         now = time.monotonic()
         submitted = {name for name, job in self.jobs.submitted.items() if job.job_id is not None}
         if submitted != set(self.jobs.wanted):
@@ -142,17 +141,17 @@ class Watchdog(SchedulerPlugin):
             patience = SOON
         else:
             patience = AT_LEAST if submitted <= set(self.scheduler.aliases) else OFTEN
-        return now - self._asked >= patience
+        return now - self._queried >= patience
 
     async def _check(self) -> None:
-        """Find the jobs that ended, and replace them while the budget lasts."""
-        jobs = self.jobs.submitted  # before the queue is asked: it cannot know what is submitted meanwhile
-        known = await live_jobs(self.recipe.kind)
-        self._asked = time.monotonic()
-        if known is None:
+        """Find the jobs that ended, and replace them within the budget of resubmissions."""
+        jobs = self.jobs.submitted  # before the query: the queue cannot list later submissions
+        listed = await live_jobs(self.recipe.kind)
+        self._queried = time.monotonic()
+        if listed is None:
             return
-        # A name without a job: the worker was away for so long that the cluster cancelled its job.
-        ended = [n for n in self.jobs.wanted if n not in jobs or jobs[n].job_id not in known]
+        # A name without a job: the worker was missing for so long that the cluster cancelled its job.
+        ended = [n for n in self.jobs.wanted if n not in jobs or jobs[n].job_id not in listed]
         for name in ended:
             await self._replace(name, jobs.get(name))
         if ended and self.jobs.wanted:
@@ -161,28 +160,28 @@ class Watchdog(SchedulerPlugin):
             self._give_up()
 
     async def _replace(self, name: str, job: Any) -> None:
-        """Put another job into the place of one that ended, or leave the place empty if the budget is spent."""
+        """Replace a job that ended, or give it up if the budget of resubmissions is spent."""
         joined = self._joined.get(name)
         served = joined is not None and time.monotonic() - joined >= min(SERVED, self.recipe.walltime / 2)
         what = _what_ended(job, joined=joined is not None)
         if served or self.left:
             self.left -= not served
             self.jobs.add()  # of a new name, for the old is still taken
-            logger.warning("%s; another is submitted, and %d more may be", what, self.left)
+            logger.warning("%s; another job is submitted, and %d more may be", what, self.left)
         else:
             logger.error("%s; its resubmissions are spent, so the run goes on without it", what)
         self.scheduler.log_event(TOPIC, {"action": what, "resubmissions left": self.left})
         self.jobs.forget(name)
-        if name in self.scheduler.aliases:  # of a node that is gone: the connection may stay open for very long
+        if name in self.scheduler.aliases:  # of a lost node: its connection may stay open for very long
             address = self.scheduler.aliases[name]
             await self.scheduler.remove_worker(address, stimulus_id=f"job-ended-{time.time()}")
         if job is not None and job.job_id is not None:
-            await end_job(job)  # in case that the queue was wrong
+            await end_job(job)  # in case the queue was wrong
             self._last_job = job.job_id
             self._last_end = what
 
     async def _submit(self) -> None:
-        """Have the cluster submit what it lacks."""
+        """Have the cluster submit the missing jobs."""
         before = self.jobs.submitted
         try:
             await self.jobs.submit()
@@ -213,7 +212,7 @@ class Watchdog(SchedulerPlugin):
 
 def _what_ended(job: Any, *, joined: bool) -> str:
     if job is None:
-        return "a job was cancelled because its worker was away for too long"
+        return "a job was cancelled because its worker was missing for too long"
     if job.job_id is None:
         return "a job was refused by the queue"
     return f"job {job.job_id} ended" + ("" if joined else " before its worker joined")

@@ -1,4 +1,4 @@
-"""Each worker proves that it can compute on its device before it is given work."""
+"""Each worker proves that it can compute on its device before it gets work."""
 
 from __future__ import annotations
 
@@ -28,41 +28,41 @@ from distributed_trf.features.device import free_cupy_blocks, free_torch_blocks
 logger = logging.getLogger(__name__)
 
 TOPIC = "distributed_trf"
-"""Of the scheduler's events that concern workers: those that come and go, and what is done about it."""
+"""Topic of the scheduler's events about workers: arrivals, losses and replacements."""
 FAILURES = "distributed_trf_failures"
-"""Of failed proofs once more: a client hears each topic by one handler alone."""
+"""A separate topic of failed proofs, because a client has only one handler per topic."""
 
 GRACE = 1.0
-"""Seconds in which the scheduler hears of what failed: an item of a worker that is gone it would give to another."""
+"""Seconds for the scheduler to learn of a failed item: it would give an item of a closed worker to another one."""
 JOB_VARIABLES = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID")
 
 
 @dataclass(frozen=True)
 class Proof:
-    """What a worker computes on, or why it cannot."""
+    """The device of a worker, or the reason why it cannot compute."""
 
     address: str
     host: str
     job: str | None
-    """Number that the batch system gave to its job."""
+    """Number of its job in the batch system."""
     device: str
     """``cpu`` or ``cuda``."""
     model: str
-    """Of processor or GPU."""
+    """Model of the processor or GPU."""
     driver: str | None
     """Version of the GPU's driver."""
     free_bytes: int
-    """Of the device's memory."""
+    """Free bytes of the device's memory."""
     problem: str | None = None
     """Why the worker takes no work; None if it does."""
     gpu: str | None = None
     """Its GPU, or slice of one, as ``CUDA_VISIBLE_DEVICES`` names it."""
     held_bytes: int = 0
-    """What other processes hold of the GPU's memory, about."""
+    """Bytes of the GPU's memory that other processes hold, approximately."""
 
     @property
     def much_is_held(self) -> bool:
-        """Whether other processes hold so much of the GPU's memory that it should be said."""
+        """Whether other processes hold so much of the GPU's memory that users should know."""
         return self.held_bytes > self.free_bytes // 10
 
     def __str__(self) -> str:
@@ -74,7 +74,7 @@ class Proof:
 
 
 def prove(device: str) -> Proof:
-    """Use every library that work on a device needs, and say what the device is, or what is wrong with it."""
+    """Test every library that work on a device needs; return a description of the device, or its problem."""
     gpu = os.environ.get("CUDA_VISIBLE_DEVICES", "0").partition(",")[0] if device != "cpu" else None
     proof = Proof("", socket.gethostname(), _job(), device, "", None, 0, gpu=gpu)
     try:
@@ -89,8 +89,8 @@ def prove(device: str) -> Proof:
         return replace(proof, problem=explain_error(error))
 
 
-def prove_apart(gpus: Sequence[str]) -> list[Proof]:
-    """Prove GPUs of this machine, each in a process of its own: a process keeps what its CUDA context takes of one."""
+def prove_in_processes(gpus: Sequence[str]) -> list[Proof]:
+    """Prove GPUs of this machine, each in its own process: a process keeps the memory of its CUDA context."""
     order = {**os.environ, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
     running = [
         subprocess.Popen(
@@ -99,24 +99,24 @@ def prove_apart(gpus: Sequence[str]) -> list[Proof]:
         )
         for gpu in gpus
     ]  # fmt: skip
-    return [_told(process, gpu) for process, gpu in zip(running, gpus, strict=True)]
+    return [_answer(process, gpu) for process, gpu in zip(running, gpus, strict=True)]
 
 
-def _told(process: subprocess.Popen[str], gpu: str) -> Proof:
-    said = process.communicate()[0].splitlines()
-    if process.returncode == 0 and said:
-        return Proof(**json.loads(said[-1]))
-    problem = f"the process that tried it ended with exit code {process.returncode}; what it wrote is above"
+def _answer(process: subprocess.Popen[str], gpu: str) -> Proof:
+    lines = process.communicate()[0].splitlines()
+    if process.returncode == 0 and lines:
+        return Proof(**json.loads(lines[-1]))
+    problem = f"the process that tested it ended with exit code {process.returncode}; its output is above"
     return Proof("", socket.gethostname(), _job(), "cuda", "", None, 0, problem, gpu)
 
 
 def checked(proofs: Iterable[Proof]) -> list[Proof]:
-    """Return proofs of which none failed; that others hold a part of a GPU's memory is logged.
+    """Return the proofs if none failed; a warning is logged if other processes hold much of a GPU's memory.
 
     Raises
     ------
     DeviceError
-        If one failed, with what is wrong in each case.
+        If one failed, with the problem of each.
     """
     proofs = list(proofs)
     if failed := [f"{proof}: {proof.problem}" for proof in proofs if proof.problem]:
@@ -130,7 +130,7 @@ def checked(proofs: Iterable[Proof]) -> list[Proof]:
 
 
 class WorkerProof(WorkerPlugin):
-    """Have a worker prove itself whenever it starts; one that fails takes no work and leaves."""
+    """Have a worker prove itself whenever it starts; a worker that fails takes no work and closes."""
 
     name = "distributed_trf_proof"
 
@@ -146,41 +146,41 @@ class WorkerProof(WorkerPlugin):
 
 
 def _leave(worker: Worker, proof: Proof, *, restart: bool) -> None:
-    """Have a worker take no more work and go, or let its nanny start it anew; on its event loop."""
-    told = f"{proof} takes no work: {proof.problem}"
-    worker.log_event([TOPIC, FAILURES], {"action": told, "proof": asdict(proof)})
+    """Have a worker take no more work and close, or let its nanny restart it; called on its event loop."""
+    message = f"{proof} takes no work: {proof.problem}"
+    worker.log_event([TOPIC, FAILURES], {"action": message, "proof": asdict(proof)})
     close_worker(worker, GRACE, restart=restart, reason=proof.problem)
 
 
 def check_still_works(device: str, error: str) -> None:
-    """Have the worker that this runs on prove itself once more, after an error that its device may be at fault for.
+    """Have this worker prove itself again, after an error that its device may have caused.
 
-    After an illegal access, a failed launch or the loss of the GPU, whatever a process asks of CUDA fails: no list of
-    errors tells that as surely as asking. Only an uncorrectable error of the card's memory may leave others at work.
+    After an illegal access, a failed launch or the loss of the GPU, every CUDA call of the process fails. Testing this
+    is more reliable than a list of errors. Only after an uncorrectable memory error of the card may other calls work.
 
     Raises
     ------
     DeviceLostError
-        If it fails. It takes no more work then, its nanny starts it anew, and it proves itself before it works.
+        If it fails. Then it takes no more work, its nanny restarts it, and it proves itself again before it works.
     """
     problem = prove(device).problem or (error if re.search(r"\bECC|ECCUncorrectable", error) else None)
     if problem is None:
         return
     worker = get_worker()
-    known = _proof_of_worker(worker) or Proof(worker.address, socket.gethostname(), _job(), device, "", None, 0)
-    lost = replace(known, problem=f"{error} (asked again: {problem})")
+    proof = _proof_of_worker(worker) or Proof(worker.address, socket.gethostname(), _job(), device, "", None, 0)
+    lost = replace(proof, problem=f"{error} (tested again: {problem})")
     worker.loop.add_callback(_leave, worker, lost, restart=True)
     raise DeviceLostError(f"{lost}: {lost.problem}")
 
 
 @contextmanager
 def proven(client: Any, device: str) -> Iterator[None]:
-    """Let only workers that prove themselves work while the block runs; one that joins later and fails is logged.
+    """Give work only to workers that prove themselves while the block runs; later failures are logged.
 
     Raises
     ------
     DeviceError
-        If a worker that is there already fails, or the run ends for want of workers after some failed.
+        If a present worker fails, or the run ends without workers after some failed.
     """
     checked(replace(p, address=address) for address, p in on_all_workers(client, client.run, prove, device).items())
     failed: list[Proof] = []
@@ -200,9 +200,9 @@ def proven(client: Any, device: str) -> Iterator[None]:
 
 
 def describe_workers(client: Any) -> list[Proof]:
-    """Say what the workers that are there compute on, as they found it when they started."""
-    told = client.run(_proof_of_worker, on_error="ignore")  # one that is leaving says no more
-    return [proof for _, proof in sorted(told.items()) if proof is not None]
+    """Return the proofs that the present workers made when they started."""
+    proofs = client.run(_proof_of_worker, on_error="ignore")  # a closing worker no longer answers
+    return [proof for _, proof in sorted(proofs.items()) if proof is not None]
 
 
 def _proof_of_worker(dask_worker: Worker) -> Proof | None:
@@ -211,7 +211,7 @@ def _proof_of_worker(dask_worker: Worker) -> Proof | None:
 
 
 def _held(free: int) -> int:
-    """Return how many bytes are not free, less what one process takes with nothing in hand."""
+    """Return the number of bytes that are not free, minus those that an idle process takes."""
     import cupy
 
     return max(int(cupy.cuda.runtime.memGetInfo()[1]) - free - CONTEXT_BYTES, 0)
@@ -236,6 +236,6 @@ def _driver(device: str) -> str | None:
     import cupy
 
     newest = cupy.cuda.runtime.driverGetVersion()
-    told = Path("/proc/driver/nvidia/version")
-    found = re.search(r"\d+\.\d+(\.\d+)?", told.read_text(encoding="utf-8")) if told.is_file() else None
+    file = Path("/proc/driver/nvidia/version")
+    found = re.search(r"\d+\.\d+(\.\d+)?", file.read_text(encoding="utf-8")) if file.is_file() else None
     return f"{found[0] if found else 'unknown'} (CUDA {newest // 1000}.{newest % 1000 // 10})"

@@ -1,9 +1,4 @@
-"""What every worker does when it starts: its threads, and what it need not log.
-
-Threads of the libraries in this process.
-
-Tell all workers something, though some may be lost meanwhile.
-"""
+"""Setting up workers: their threads and logs, and calls that reach all workers although some may be lost meanwhile."""
 
 from __future__ import annotations
 
@@ -22,7 +17,7 @@ from distributed_trf.errors import WorkersLostError
 
 
 class WorkerSetup(WorkerPlugin):
-    """Hold BLAS and torch to some threads for as long as the worker lives."""
+    """Limit the threads of BLAS and torch while the worker lives."""
 
     name = "distributed_trf"
 
@@ -41,15 +36,15 @@ class WorkerSetup(WorkerPlugin):
 
 
 VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
-"""What torch goes by when it is loaded."""
+"""Variables that torch reads when it is loaded."""
 
 
 @contextmanager
 def limited_threads(threads: int) -> Iterator[None]:
-    """Hold BLAS and torch to some threads for as long as the block runs.
+    """Limit the threads of BLAS and torch while the block runs.
 
-    Set from inside the process: environment variables come too late for libraries that are loaded already. Torch takes
-    seconds to load, and a study of spectrograms needs none, so that it is not loaded for this.
+    The limits are set inside the process: environment variables come too late for loaded libraries. Torch takes seconds
+    to load, and a study of spectrograms does not need it, so it is not loaded for this.
     """
     import numpy.linalg  # noqa: F401  its BLAS must be loaded to be limited
     import scipy.linalg  # noqa: F401
@@ -81,40 +76,40 @@ T = TypeVar("T")
 
 ATTEMPTS = 5
 PAUSE = 0.2
-"""Seconds in which the scheduler notices who is gone."""
+"""Seconds in which the scheduler notices lost workers."""
 
 
-def on_all_workers(client: Any, tell: Callable[..., T], *args: Any) -> T:
-    """Call what sends a message to every worker of a client, again when one that it was sent to is gone.
+def on_all_workers(client: Any, call: Callable[..., T], *args: Any) -> T:
+    """Call a method that sends a message to every worker of a client, again if a worker is lost meanwhile.
 
-    Dask gives up such a message as a whole. That a worker was lost must not end a run: those that are left are told
-    again, and one that comes in its place is told as it starts.
+    Dask gives up such a message as a whole. The loss of a worker must not end a run: the remaining workers get the
+    message again, and a new worker gets it as it starts.
 
     Parameters
     ----------
     client
         A ``distributed.Client``.
-    tell
+    call
         A method of the client, such as ``client.register_plugin``.
     *args
-        What it takes.
+        Arguments of the method.
 
     Raises
     ------
     WorkersLostError
         If a worker was lost at every attempt.
     OSError
-        If the scheduler itself is gone.
+        If the scheduler itself is lost.
     """
     for _ in range(ATTEMPTS):
         try:
-            return tell(*args)
+            return call(*args)
         except OSError as error:
             if client.status != "running":
                 raise
             lost = error
             time.sleep(PAUSE)
     raise WorkersLostError(
-        f"each of {ATTEMPTS} times that the workers were set up one of them was lost: {lost}; see what ends them in "
-        "the workers' logs"
+        f"a worker was lost at each of {ATTEMPTS} attempts to set the workers up: {lost}; the workers' logs say why "
+        "they end"
     ) from lost

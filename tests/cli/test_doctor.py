@@ -35,7 +35,7 @@ def test_doctor__ends_with_1_and_says_what_to_do(dtrf, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     done = dtrf("doctor", "--cluster", "site.yaml")
     assert done.exit_code == 1
-    assert "this machine has none of that name" in " ".join(done.stdout.split())
+    assert "this machine has no interface of that name" in " ".join(done.stdout.split())
     assert done.stdout.splitlines()[-1].endswith("wrong")
 
 
@@ -69,7 +69,10 @@ def test_a_command_that_is_there__is_asked(tmp_path, monkeypatch):
 
 def test_more_threads_than_cores__are_wrong():
     assert "more threads than cores" in wrong(check_threads(load_recipe("local", workers=64, threads=64)))["workers"]
-    assert "more memory than there is" in wrong(check_threads(load_recipe("local", memory="2TiB")))["worker memory"]
+    assert (
+        "more memory than this machine has"
+        in wrong(check_threads(load_recipe("local", memory="2TiB")))["worker memory"]
+    )
 
 
 def test_an_open_dashboard__is_wrong():

@@ -72,7 +72,7 @@ def test_workers_lost_each_time__end_it_with_the_reason(client):
     def lose() -> None:
         raise ConnectionResetError("gone")
 
-    with pytest.raises(WorkersLostError, match=f"each of {ATTEMPTS} times .* was lost: gone"):
+    with pytest.raises(WorkersLostError, match=f"a worker was lost at each of {ATTEMPTS} attempts .*: gone"):
         on_all_workers(client, lose)
 
 

@@ -56,7 +56,7 @@ def test_each_library__is_noticed_if_it_calculates_wrongly_or_is_missing():
     assert done.returncode == 0, done.stderr
     *wrong, memory, missing, driver = done.stdout.splitlines()
     named = ["NVRTC", "cuBLAS by cupyx", "cuSOLVER", "cuSOLVER", "cuFFT", "cuDNN", "cuFFT by torch", "GPU"]
-    said = "calculates wrongly: the result of known numbers is not theirs"
+    said = "computes wrong results: a test with a known result failed"
     assert wrong == [f"{name}: {name} {said}" for name in named]
     assert memory == "30.0 49.0"  # of 80, one of which this process takes itself
     assert missing.startswith('cuSOLVER: ImportError: Failure finding "libcusolver.so.12": No such file; a library of')
@@ -75,7 +75,7 @@ def test_each_library__is_noticed_if_it_calculates_wrongly_or_is_missing():
         (DeviceError("cannot be imported: ======= No module named 'cuda.pathfinder' ====="), "of CUDA is missing"),
         (
             RuntimeError("cudaErrorInsufficientDriver: CUDA driver version is insufficient"),
-            "run this where the GPUs are",
+            "run this on the machine with the GPUs",
         ),
         (RuntimeError("The NVIDIA driver on your system is too old (found version 11040)"), "newer driver"),
         (

@@ -10,13 +10,13 @@ from distributed.comm import connect, listen
 
 from distributed_trf.clusters.recipe_machines import ExistingRecipe, SshRecipe
 from distributed_trf.clusters.start_machines import _security, worker_specs
-from distributed_trf.clusters.tls import keys
+from distributed_trf.clusters.tls import run_keys
 
 
 @pytest.fixture
 def held(tmp_path):
     """Keys in a folder."""
-    with keys(tmp_path / "keys") as security:
+    with run_keys(tmp_path / "keys") as security:
         yield security
 
 

@@ -81,7 +81,7 @@ JOBS = "kind: slurm\njobs: 2\nmemory: 2GiB\nwalltime: 1:30:00\ninterface: lo\n"
         (JOBS + "queue: a b", "queue = 'a b'"),
         (JOBS + "log_directory: /my logs", "log_directory = '/my logs': job scripts take folders without spaces"),
         (JOBS + 'directives: ["a\\nb"]', "directives.0 = 'a\\\\nb'"),
-        (JOBS + "device: cuda", "device is cuda, but nothing asks for a GPU; add one, such as --gres=gpu:1"),
+        (JOBS + "device: cuda", "device is cuda, but the recipe requests no GPU; add a request, such as --gres=gpu:1"),
         (JOBS.replace("slurm", "sge") + "cores: 2", "cores = 2 needs parallel_environment"),
         ("kind: ssh\ninterface: lo\nhosts: []", r"hosts = \[\]"),
         ("kind: ssh\ninterface: lo\nhosts: [a, a]", "hosts = .*: expected each host once"),
@@ -100,7 +100,7 @@ def test_recipe_of_jobs_or_machines__that_cannot_be_used_is_named(recipe, text, 
      "-l gpu=2", "-l ngpus=4"],
 )  # fmt: skip
 def test_jobs_on_several_gpus__are_refused_as_each_is_one_worker(recipe, asked):
-    with pytest.raises(ConfigError, match="a job asks for several GPUs, but each job is one worker on one GPU"):
+    with pytest.raises(ConfigError, match="a job requests several GPUs, but each job is one worker on one GPU"):
         load_recipe(recipe(JOBS), device="cuda", directives=[asked])
 
 

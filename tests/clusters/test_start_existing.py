@@ -14,7 +14,7 @@ import yaml
 from distributed import Client
 
 from distributed_trf import start_cluster
-from distributed_trf.clusters.tls import keys
+from distributed_trf.clusters.tls import run_keys
 from distributed_trf.clusters.worker_proof import WorkerProof, describe_workers
 from distributed_trf.errors import ConfigError, DeviceError, WorkersLostError
 
@@ -23,7 +23,7 @@ from distributed_trf.errors import ConfigError, DeviceError, WorkersLostError
 def running(folder, *, tls=False):
     """Start ``dask scheduler`` and ``dask worker`` on the loopback interface; yield the file that says where."""
     file = folder / "scheduler.json"
-    with keys(folder / "keys") as security:
+    with run_keys(folder / "keys") as security:
         certificate, key = security.tls_ca_file, security.tls_worker_key
         options = ["--tls-ca-file", certificate, "--tls-cert", certificate, "--tls-key", key, "--protocol", "tls"]
         options = [*(options if tls else []), "--host", "127.0.0.1", "--scheduler-file", str(file)]
@@ -108,12 +108,12 @@ def test_existing__with_keys_takes_only_who_holds_them(tmp_path, recipe, monkeyp
             address = client.scheduler.address
             assert address.startswith("tls://")
             assert client.submit(sum, [1, 2]).result() == 3
-        with pytest.raises(ConfigError, match="asks for keys; give them as tls"):
+        with pytest.raises(ConfigError, match="needs TLS keys; give them as tls"):
             start_cluster(recipe(scheduler_file=str(file))).__enter__()
         monkeypatch.setattr("distributed_trf.clusters.start_machines.ANSWER", "1 s")
         with pytest.raises(ConfigError, match="no scheduler can be reached at tcp://"):
             start_cluster(recipe(address=address.replace("tls", "tcp"))).__enter__()
-        with keys(tmp_path / "others") as others:
+        with run_keys(tmp_path / "others") as others:
             certificate, key = others.tls_ca_file, others.tls_client_key
             wrong = {"ca_file": certificate, "cert": certificate, "key": key}
             with pytest.raises(ConfigError, match="no scheduler can be reached at tls://"):

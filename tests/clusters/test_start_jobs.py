@@ -14,7 +14,7 @@ from distributed import Client
 
 from distributed_trf import start_cluster
 from distributed_trf.clusters.recipe_jobs import SlurmRecipe
-from distributed_trf.clusters.tls import keys
+from distributed_trf.clusters.tls import run_keys
 from distributed_trf.clusters.worker_proof import describe_workers
 from distributed_trf.errors import ConfigError
 
@@ -97,7 +97,7 @@ def test_jobs__are_one_worker_each_that_only_holders_of_the_keys_reach(batch_sys
         assert modes == {run.name: 0o700, "certificate.pem": 0o600, "key.pem": 0o600}
         with pytest.raises(OSError):
             Client(address.replace("tls", "tcp"), timeout="1 s", set_as_default=False)
-        with keys(tmp_path / "others") as others, pytest.raises(OSError):
+        with run_keys(tmp_path / "others") as others, pytest.raises(OSError):
             Client(address, security=others, timeout="1 s", set_as_default=False)
     wait_until(lambda: not any(runs(pid) for pid in pids))
     assert not list((tmp_path / "keys").iterdir())
@@ -129,7 +129,7 @@ def test_jobs__without_a_command_say_which_before_anything_is_submitted(batch_sy
 
 
 def test_jobs__on_an_interface_that_is_not_here_are_told_those_that_are(batch_system, tmp_path):
-    said = r"interface = 'ib7': this machine has none of that name .* lo \(127\.0\.0\.1\)"
+    said = r"interface = 'ib7': this machine has no interface of that name .* lo \(127\.0\.0\.1\)"
     with pytest.raises(ConfigError, match=said), start_cluster(recipe(tmp_path, interface="ib7")):
         pytest.fail("a cluster was started")
     assert not list(batch_system.glob("*.out"))
@@ -139,7 +139,7 @@ def test_jobs__on_an_interface_that_is_not_here_are_told_those_that_are(batch_sy
 def test_jobs__keep_no_keys_where_others_may_enter(batch_system, tmp_path):
     (tmp_path / "keys").mkdir()
     (tmp_path / "keys").chmod(0o750)
-    with pytest.raises(ConfigError, match=r"others may enter it \(mode 750"), start_cluster(recipe(tmp_path)):
+    with pytest.raises(ConfigError, match=r"others have access \(mode 750"), start_cluster(recipe(tmp_path)):
         pytest.fail("a cluster was started")
     assert not list(batch_system.glob("*.out"))
 

@@ -20,7 +20,7 @@ from distributed_trf import start_cluster
 from distributed_trf.clusters.recipe_machines import SshRecipe
 from distributed_trf.clusters.start_machines import worker_specs
 from distributed_trf.clusters.this_machine import check_worker_host
-from distributed_trf.clusters.tls import keys
+from distributed_trf.clusters.tls import run_keys
 from distributed_trf.clusters.worker_proof import describe_workers
 from distributed_trf.errors import ConfigError
 
@@ -129,8 +129,8 @@ def test_ssh__starts_workers_with_keys_and_ends_them(host, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"key": "other_key"}, "127.0.0.1: cannot be logged in to by ssh: PermissionDenied"),
-        ({"known_hosts": "none"}, "127.0.0.1: cannot be logged in to by ssh: HostKeyNotVerifiable"),
+        ({"key": "other_key"}, "127.0.0.1: ssh cannot log in: PermissionDenied"),
+        ({"known_hosts": "none"}, "127.0.0.1: ssh cannot log in: HostKeyNotVerifiable"),
         ({"python": "/nowhere/python"}, "127.0.0.1: /nowhere/python cannot import this package: .*/nowhere/python"),
         (
             {"interface": "ib7", "scheduler_interface": "lo"},
@@ -153,7 +153,7 @@ def test_ssh__without_a_shared_file_system_says_so(tmp_path):
 
 
 def test_ssh__gpu_workers_see_one_gpu_each(host, tmp_path):
-    with keys(tmp_path / "keys") as security:
+    with run_keys(tmp_path / "keys") as security:
         workers = worker_specs(host.recipe(tmp_path, hosts=["a", "b"], device="cuda", gpus=[0, 3]), security)
     seen = {name: worker["options"]["kwargs"]["env"] for name, worker in workers.items()}
     assert {(name, env["CUDA_VISIBLE_DEVICES"]) for name, env in seen.items()} == {

@@ -36,7 +36,7 @@ def test_device_that_is_not_there__is_a_problem_with_its_reason():
 
 def test_device_that_multiplies_wrongly__is_a_problem(monkeypatch):
     monkeypatch.setattr(device_proof, "to_numpy", lambda product: product + 1e-9)
-    assert "numpy calculates wrongly" in prove("cpu").problem
+    assert "numpy computes wrong results" in prove("cpu").problem
 
 
 def test_proof__names_host_and_job():
@@ -183,5 +183,5 @@ def test_driver_that_tells_dask_cuda_nothing__is_an_error_of_the_device(listing,
     asked = SimpleNamespace(LocalCUDACluster=lambda **_: pynvml.nvmlInit())  # what it does first
     monkeypatch.setitem(sys.modules, "dask_cuda", asked)
     listing(*GPUS)
-    with pytest.raises(DeviceError, match=r"tells dask-cuda nothing of the GPUs \(NVML Shared Library Not Found\)"):
+    with pytest.raises(DeviceError, match=r"dask-cuda cannot query the GPUs \(NVML Shared Library Not Found\)"):
         start_cluster("local_cuda").__enter__()

@@ -62,7 +62,7 @@ def test_gpu_lost_in_mid_run__is_named_its_item_goes_elsewhere_and_its_worker_st
     assert first not in after
     (told,) = [r.message for r in caplog.records if "takes no work" in r.message]
     assert told.startswith(f"worker {first} on ")
-    assert f"{ILLEGAL} (asked again: numpy: RuntimeError: {ILLEGAL}" in told
+    assert f"{ILLEGAL} (tested again: numpy: RuntimeError: {ILLEGAL}" in told
 
 
 def test_item_that_loses_every_gpu__fails_after_some(tasks, client, monkeypatch, tmp_path):
