@@ -39,7 +39,7 @@ def validations(X, Y, solver="eigh"):
 
 
 def folds_that_lack_trials(X, Y):
-    """Moments of three folds of six trials; all units but the first 10 did not hear one of the first fold."""
+    """Moments of three folds of six trials; one of the first fold was presented to the first 10 units only."""
     streams = []
     for k in range(3):
         stream = MomentStream(LAGS, LEAD_IN, groups=[10, Y[0].shape[1] - 10])

@@ -33,7 +33,7 @@ COMMANDS = {
     "wer": "networks.show_word_errors",
     "doctor": "clusters.doctor",
 }
-"""Where each command is, beside this module; it is loaded when somebody asks for it, as loading all takes seconds."""
+"""Where each command is, beside this module; it is loaded when it is used, as loading all takes seconds."""
 BEGINS = {
     "plan": "looking at the study and its recordings",
     "run": "looking at the study and its recordings",
@@ -50,8 +50,8 @@ BEGINS = {
     "doctor": "looking at this machine",
 }
 """What commands say at once to who watches them, as loading what they need takes seconds."""
-TOLD_ALWAYS = ("plan", "run")
-"""Commands that say it in their output too; that of the others is what was asked for alone."""
+SAID_IN_OUTPUT = ("plan", "run")
+"""Commands that say it in their output too; the output of the others is their result alone."""
 REFUSALS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG)
 """Errors of files and folders that are a user's to mend; any other is shown with where it came from."""
 CANNOT_BEGIN = 2
@@ -74,7 +74,7 @@ class Commands(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find a command, and say what it begins with: to load what it needs takes seconds on a busy machine."""
         if args and args[0] in BEGINS and "--help" not in args:
-            if args[0] in TOLD_ALWAYS:
+            if args[0] in SAID_IN_OUTPUT:
                 out.print(f"{BEGINS[args[0]]} ...")
             elif err.is_terminal:
                 err.print(f"{BEGINS[args[0]]} ...")
@@ -90,7 +90,7 @@ class Commands(TyperGroup):
         except OSError as error:
             if error.errno not in REFUSALS or error.filename is None:
                 raise
-            _say(f"{error.filename}: {error.strerror}; see who may read and write there, or name another place")
+            _say(f"{error.filename}: {error.strerror}; check who may read and write there, or give another path")
         raise typer.Exit(CANNOT_BEGIN)
 
 

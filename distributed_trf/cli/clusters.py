@@ -1,7 +1,4 @@
-"""``dtrf recipes``.
-
-``dtrf doctor``.
-"""
+"""``dtrf recipes`` and ``dtrf doctor``: where workers come from, and whether they work."""
 
 from __future__ import annotations
 
@@ -63,7 +60,7 @@ def show_recipe(
         bool, typer.Option("--script", help="Print the job script that would be submitted instead.")
     ] = False,
 ) -> None:
-    """Print a recipe as it stands in its file, or the script of its jobs."""
+    """Print a recipe as it is in its file, or the script of its jobs."""
     path = locate(recipe, FOLDER)
     if not script:
         typer.echo(path.read_text(encoding="utf-8"), nl=False)

@@ -1,6 +1,6 @@
-"""The terminal, and numbers as people read them.
+"""The terminal, numbers as people read them, and commands that a signal ends.
 
-Commands that are told to end: they put things in order first, so that no worker or job of a queue stays behind.
+A command that is ended by a signal first releases its workers and jobs, so that none stays behind in a queue.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from types import FrameType
 import typer
 from rich.console import Console
 
-# Text is printed as it is: what stands in brackets or between colons may be part of a path. Styles are given as such.
+# Text is printed as it is: text in brackets or between colons may be part of a path. Styles are given as such.
 out = Console(highlight=False, markup=False, emoji=False)
 err = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
@@ -24,7 +24,7 @@ LOGS = logging.StreamHandler()
 
 
 def quieten_dask() -> None:
-    """Leave out what Dask logs where the user did not ask for it.
+    """Leave out what Dask logs, unless the user wants it.
 
     While workers go, or are slow on a busy machine, that is tracebacks; what a user can do something about is told as
     events of the run. To be called before a cluster starts.
@@ -88,7 +88,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Of a user's Ctrl-C, of the system or a batch system, and of a terminal that is gone."""
 
 
-class Told(SystemExit):
+class EndedBySignal(SystemExit):
     """A signal asked this process to end."""
 
 
@@ -104,7 +104,7 @@ def interruptible() -> Iterator[None]:
     except KeyboardInterrupt:
         _say()
         raise typer.Exit(128 + signal.SIGINT) from None
-    except Told:
+    except EndedBySignal:
         _say()
         raise
     finally:
@@ -117,7 +117,7 @@ def _end(number: int, _: FrameType | None) -> None:
         signal.signal(each, signal.SIG_IGN)  # a second one must not break off what the first one began
     if number == signal.SIGINT:
         raise KeyboardInterrupt
-    raise Told(128 + number)
+    raise EndedBySignal(128 + number)
 
 
 def _say() -> None:

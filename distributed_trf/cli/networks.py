@@ -1,7 +1,4 @@
-"""``dtrf networks``.
-
-``dtrf wer``.
-"""
+"""``dtrf networks`` and ``dtrf wer``: which networks there are, and how well they recognise speech."""
 
 from __future__ import annotations
 
@@ -33,10 +30,10 @@ def list_networks(
     *,
     study: str | None = typer.Option(None, help="Study whose networks to list, with the weights that it gives."),
 ) -> None:
-    """Say which networks there are, what their layers give, and whether their trained weights are at hand."""
-    asked = {network.name: network for network in load_study(study).networks} if study else {}
-    tables = [load_table(name) for name in names or list(asked) or listed(FOLDER)]
-    settings = [asked.get(table.name, NetworkSettings(name=table.name)) for table in tables]
+    """Say which networks there are, what their layers give, and whether their trained weights are available."""
+    of_study = {network.name: network for network in load_study(study).networks} if study else {}
+    tables = [load_table(name) for name in names or list(of_study) or listed(FOLDER)]
+    settings = [of_study.get(table.name, NetworkSettings(name=table.name)) for table in tables]
     show = _layers if names else _overview
     show(list(zip(tables, settings, strict=True)))
 
@@ -115,18 +112,18 @@ def show_word_errors(
         TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), console=err
     ) as bars:
 
-        def heard(network: str, benchmark: str, done: int, total: int) -> None:
+        def progress(network: str, benchmark: str, done: int, total: int) -> None:
             key = network, benchmark
             if key not in tasks:
                 tasks[key] = bars.add_task(f"{network}, {benchmark}", total=total)
             bars.update(tasks[key], completed=done)
 
-        table = word_error_rates(settings, heard)
+        table = word_error_rates(settings, progress)
     view = Table("network", "benchmark", "WER %", "words", "sub", "del", "ins", "cut", box=None, pad_edge=False)
     for _, row in table.iterrows():
         counts = [str(row[name]) for name in ("words", "substitutions", "deletions", "insertions", "cut")]
         view.add_row(row["network"], row["benchmark"], f"{row['wer']:.1f}", *counts)
     out.print(view)
     if table["cut"].any():
-        out.print("cut: utterances of which the network heard the first 30 s only, all that it takes")
+        out.print("cut: utterances of which only the first 30 s were given to the network, its maximum")
     out.print(f"table: {settings.output / TABLE}", soft_wrap=True)

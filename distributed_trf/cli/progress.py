@@ -64,7 +64,7 @@ class Bars:
                     _show(event.dashboard)
                 self._progress.start()  # only now: a run with nothing to do shows no bars
             case StageBegan(stage, planned):
-                # What cannot begin is no part of the bar, and told at the end.
+                # What cannot begin is no part of the bar, and reported at the end.
                 total = sum(p.state is not State.WAITING for p in planned)
                 done = sum(p.state is State.DONE for p in planned)
                 self._finish()
@@ -99,8 +99,8 @@ class Bars:
             self._progress.stop()
 
 
-def _say(word: str, style: str, told: str) -> None:
-    out.print(Text.assemble((word, style), f" {told}"), soft_wrap=True)
+def _say(word: str, style: str, text: str) -> None:
+    out.print(Text.assemble((word, style), f" {text}"), soft_wrap=True)
 
 
 def _show(dashboard: Dashboard) -> None:

@@ -1,7 +1,4 @@
-"""``dtrf recordings``.
-
-``dtrf simulate``.
-"""
+"""``dtrf recordings`` and ``dtrf simulate``: what recordings hold, and simulated ones."""
 
 from __future__ import annotations
 
@@ -89,7 +86,7 @@ def _of_training(held: xr.Dataset) -> list[str]:
 
 
 def _print_set(of_set: xr.Dataset, *, spikes: bool) -> None:
-    """Print one stimulus set: a row per session that heard it, and their sum."""
+    """Print one stimulus set: a row per session in which it was presented, and their sum."""
     sounds = ", ".join(
         f"{_number(of_set[f'n_{kind}'])} {word} sounds ({of_set[f'{kind}_seconds'].item():.1f} s)"
         for kind, word in (("train", "training"), ("test", "test"))
@@ -100,29 +97,29 @@ def _print_set(of_set: xr.Dataset, *, spikes: bool) -> None:
     for k, column in enumerate(COLUMNS):
         is_text = k < N_TEXT
         view.add_column(column, justify="left" if is_text else "right", no_wrap=not is_text, overflow="fold")
-    heard = of_set.sel(session=of_set["heard"])
-    for session in heard["session"].values:
-        place = heard.sel(session=session)
-        fewest, most = _number(place["repeats_min"]), _number(place["repeats_max"])
+    presented = of_set.sel(session=of_set["heard"])
+    for session in presented["session"].values:
+        counts = presented.sel(session=session)
+        fewest, most = _number(counts["repeats_min"]), _number(counts["repeats_max"])
         view.add_row(
-            *(str(place[name].item()) for name in COLUMNS[:N_TEXT]),
-            *(_number(place[n]) for n in ("n_units", "n_trials", "train_stimuli", "missing", "test_stimuli")),
+            *(str(counts[name].item()) for name in COLUMNS[:N_TEXT]),
+            *(_number(counts[n]) for n in ("n_units", "n_trials", "train_stimuli", "missing", "test_stimuli")),
             fewest if fewest == most else f"{fewest}-{most}",
         )
     out.print(view)
     if spikes:
-        _print_clock(heard)
-    of_all = "" if heard.sizes["session"] == of_set.sizes["session"] else f" of {of_set.sizes['session']}"
-    out.print(f"{heard.sizes['session']}{of_all} sessions, {_number(heard['n_units'].sum())} units")
+        _print_clock(presented)
+    of_all = "" if presented.sizes["session"] == of_set.sizes["session"] else f" of {of_set.sizes['session']}"
+    out.print(f"{presented.sizes['session']}{of_all} sessions, {_number(presented['n_units'].sum())} units")
 
 
-def _print_clock(heard: xr.Dataset) -> None:
+def _print_clock(presented: xr.Dataset) -> None:
     """Print where sounds and spikes of each session begin and end, and how often units fire."""
     view = Table(box=None, pad_edge=False)
     for k, column in enumerate(CLOCK):
         view.add_column(column, justify="right" if k else "left", no_wrap=bool(k), overflow="fold")
-    for session in heard["session"].values:
-        of = {name: heard[name].sel(session=session).item() for name in OF_SPIKES}
+    for session in presented["session"].values:
+        of = {name: presented[name].sel(session=session).item() for name in OF_SPIKES}
         ends = (f"{_short(of[f'{what}_first'])} to {_short(of[f'{what}_last'])}" for what in ("onset", "spike"))
         view.add_row(str(session), *ends, _short(of["rate"]), _short(of["in_sounds"], ".0%"))
     out.print(view)

@@ -1,11 +1,4 @@
-"""Where the results are that a command is about, and what they are of.
-
-``dtrf results``.
-
-``dtrf figures``.
-
-``dtrf report``.
-"""
+"""``dtrf results``, ``dtrf figures`` and ``dtrf report``: what is read from the results of a study."""
 
 from __future__ import annotations
 

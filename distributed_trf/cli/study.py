@@ -1,7 +1,4 @@
-"""``dtrf plan``, ``dtrf run``, ``dtrf status``.
-
-``dtrf prune``.
-"""
+"""``dtrf plan``, ``dtrf run``, ``dtrf status``, ``dtrf repair`` and ``dtrf prune``: the items of a study."""
 
 from __future__ import annotations
 
@@ -28,7 +25,7 @@ SHOWN = 20
 """Items listed by name before the rest is counted."""
 
 IN_PARTS = (
-    "{} batches did not fit the memory of the device and were heard in parts, which changes no number; a smaller "
+    "{} batches did not fit the memory of the device and were computed in parts, which changes no number; a smaller "
     "`extraction.batch` spares the attempts"
 )
 
@@ -127,14 +124,14 @@ def status(
     in_parts = sum(p.state is State.DONE and bool(p.reason) for p in planned)
     if in_parts:
         out.print(IN_PARTS.format(in_parts), soft_wrap=True)
-    told = [p for p in planned if p.state in (State.RUNNING, State.FAILED, State.STALE)]
-    told += [p for p in planned if p.state in (State.PENDING, State.WAITING)] if every else []
-    shown = told if every else told[:SHOWN]
+    listed = [p for p in planned if p.state in (State.RUNNING, State.FAILED, State.STALE)]
+    listed += [p for p in planned if p.state in (State.PENDING, State.WAITING)] if every else []
+    shown = listed if every else listed[:SHOWN]
     for p in shown:
         reason = f": {p.reason}" if p.reason else ""
         out.print(f"{p.state} {p.item.stage} {p.item.key}{reason}", soft_wrap=True)
-    if len(told) > len(shown):
-        out.print(f"... and {len(told) - len(shown)} more; see them with --all")
+    if len(listed) > len(shown):
+        out.print(f"... and {len(listed) - len(shown)} more; see them with --all")
 
 
 def repair(study: str = STUDY) -> None:
@@ -151,7 +148,7 @@ def _summarise(report: Report) -> None:
         out.print(f"{kept(report.beside)}; dtrf prune removes them", soft_wrap=True)
     if report.folder is None:
         out.print(f"nothing to do: all {before} items were done before")
-        _tell_of_recordings(report)
+        _report_recordings(report)
         return
     seconds = ", ".join(f"{stage} {spent:.1f} s" for stage, spent in report.seconds.items())
     elsewhere = f", {sum(report.elsewhere.values())} by other elements" if report.elsewhere else ""
@@ -162,7 +159,7 @@ def _summarise(report: Report) -> None:
         rest = f" (and {len(report.notes) - 1} more such lines in its manifest.json)" if len(report.notes) > 1 else ""
         out.print(f"left out while reading {key}: {'; '.join(notes)}{rest}", soft_wrap=True)
     for what in report.removed:
-        out.print(f"{what}, which this study does not ask for, were of other settings and are gone", soft_wrap=True)
+        out.print(f"{what}, which are not in this study, were of other settings and are removed", soft_wrap=True)
     if report.unused_presentations:
         out.print(UNUSED.format(report.unused_presentations), soft_wrap=True)
     for session, reason in report.left_out.items():
@@ -173,7 +170,7 @@ def _summarise(report: Report) -> None:
         out.print(
             f"{report.fallbacks} factorisations failed their check and were repeated; see `fallbacks` in receipts"
         )
-    _tell_of_recordings(report)
+    _report_recordings(report)
     for kind, items in (("failed", report.failed), ("not begun", report.blocked)):
         if items:
             out.print(f"{len(items)} items {kind}", style="bold red")
@@ -188,9 +185,9 @@ def _summarise(report: Report) -> None:
     out.print(f"record of this run: {report.folder}", soft_wrap=True)
 
 
-def _tell_of_recordings(report: Report) -> None:
+def _report_recordings(report: Report) -> None:
     """Say which sessions look wrong, and which could not be used."""
-    doubts = {key: "; ".join(told) for key, told in report.doubts.items()}
+    doubts = {key: "; ".join(texts) for key, texts in report.doubts.items()}
     for title, lines in (("look wrong", doubts), ("cannot be used; leave out those that are bad", report.unusable)):
         if lines:
             out.print(f"{len(lines)} sessions {title}", style="bold red")
@@ -206,11 +203,11 @@ def prune(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and remove nothing.")] = False,
 ) -> None:
-    """Remove what the folder of a study keeps that the study does not ask for."""
+    """Remove items in the folder of a study that are not part of the study."""
     loaded = Study.load(study)
     beside = loaded.beside()
     if not beside:
-        out.print(f"nothing to remove: all that is in {loaded.output} is asked for", soft_wrap=True)
+        out.print(f"nothing to remove: all items in {loaded.output} are part of the study", soft_wrap=True)
         return
     for stage, n in beside.counted.items():
         out.print(f"{LABELS[stage]}: {n} items")
@@ -228,4 +225,4 @@ def prune(
 
 def kept(beside: Beside | str) -> str:
     """Say what is kept."""
-    return f"kept beside: {beside} that this study does not ask for"
+    return f"also kept: {beside} that are not part of this study"

@@ -15,14 +15,14 @@ from distributed_trf.figures.panels.profile_panel import architecture_handles, f
 from distributed_trf.figures.panels.profile_rows import FEW
 from distributed_trf.figures.style import LINE, NUMBER, PAGE_WIDTH, SMALL, SYMBOL, new_figure, note, tidy
 from distributed_trf.results.layers import layer_profile, spectrograms
-from distributed_trf.results.plotted_units import Shown, has, networks_of, show
+from distributed_trf.results.plotted_units import PlottedUnits, has, networks_of, plotted_units
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe & Ito's palette: told apart by colour-blind readers.
+# Okabe & Ito's palette: colour-blind readers can distinguish it.
 WEIGHTS_STYLE = {
     "trained": ("#0072B2", "o", "-"),
     "reset": ("#D55E00", "s", "--"),
@@ -77,24 +77,24 @@ def figure_controls(
     NothingToDrawError
         If nothing was fitted for them.
     """
-    shown = show(ds, delta=None if variable == "r" else delta, stimuli=stimuli, bin_width=bin_width)
-    networks, lines = networks_of(shown), [n for n in spectrograms(ds) if any(has(s, n, FIXED) for s in shown)]
+    plotted = plotted_units(ds, delta=None if variable == "r" else delta, stimuli=stimuli, bin_width=bin_width)
+    networks, lines = networks_of(plotted), [n for n in spectrograms(ds) if any(has(s, n, FIXED) for s in plotted)]
     if not networks and not lines:
         raise NothingToDrawError(
             "no network and no spectrogram is in these results; run the study first: dtrf run STUDY"
         )
     n = max(len(networks), 1)
     tall = (HIGH_ROW if n <= FEW else ROW) * wrapped(n, SIDE_BY_SIDE)[0] + 0.1
-    weights = [label for s in shown for network in networks for label in _labels(s, network).values()]
+    weights = [label for s in plotted for network in networks for label in _labels(s, network).values()]
     labels = [label for label in dict.fromkeys(weights) if not label.startswith("_")] + lines
     kinds = architecture_handles(ds, networks)
     key_height = LINE * 1.4 * -(-(len(labels) + len(kinds)) // LABELS) + 0.15
-    figure = new_figure(PAGE_WIDTH, tall * len(shown) + key_height)
-    *strips, key = stacked(figure, [*[tall] * len(shown), key_height])
+    figure = new_figure(PAGE_WIDTH, tall * len(plotted) + key_height)
+    *strips, key = stacked(figure, [*[tall] * len(plotted), key_height])
     drawn: dict[str, Artist] = {}
-    several = any(len(_labels(s, network)) > 2 for s in shown for network in networks)
+    several = any(len(_labels(s, network)) > 2 for s in plotted for network in networks)
     drawn_of = "medians, and quartiles of trained or first weights" if several else "medians and quartiles"
-    for strip, s in zip(strips, shown, strict=True):
+    for strip, s in zip(strips, plotted, strict=True):
         axes = panels(strip, f"{s.title}, {drawn_of}", n, most=SIDE_BY_SIDE)
         found, levels = [], [_spectrogram(s, name) for name in lines if has(s, name, FIXED)]
         for axis, network in zip(axes, networks or ("",), strict=True):
@@ -124,15 +124,15 @@ def figure_controls(
     return figure
 
 
-def _spectrogram(shown: Shown, network: str) -> float:
-    of = shown.ds[shown.variable].sel({names.NETWORK: network, names.WEIGHTS: FIXED})
+def _spectrogram(plotted: PlottedUnits, network: str) -> float:
+    of = plotted.ds[plotted.variable].sel({names.NETWORK: network, names.WEIGHTS: FIXED})
     return float(of.median())
 
 
-def _network(axis: Axes, shown: Shown, network: str) -> list[xr.Dataset]:
+def _network(axis: Axes, plotted: PlottedUnits, network: str) -> list[xr.Dataset]:
     """Draw all weights of a network; return what was drawn."""
-    profile = layer_profile(shown.ds.sel({names.NETWORK: network}), shown.variable)
-    labels = _labels(shown, network)
+    profile = layer_profile(plotted.ds.sel({names.NETWORK: network}), plotted.variable)
+    labels = _labels(plotted, network)
     factors = [word for word in labels if kind_of(word) == SCALED]
     drawn = []
     for word, label in labels.items():
@@ -149,9 +149,9 @@ def _network(axis: Axes, shown: Shown, network: str) -> list[xr.Dataset]:
     return drawn
 
 
-def _labels(shown: Shown, network: str) -> dict[str, str]:
+def _labels(plotted: PlottedUnits, network: str) -> dict[str, str]:
     """Return what the legend calls each of the weights of a network that were fitted."""
-    words = [str(w) for w in shown.ds[names.WEIGHTS].values if has(shown, network, str(w))]
+    words = [str(w) for w in plotted.ds[names.WEIGHTS].values if has(plotted, network, str(w))]
     kinds = [kind_of(word) for word in words]
     labels = {}
     for k, (word, kind) in enumerate(zip(words, kinds, strict=True)):

@@ -34,7 +34,7 @@ class Drawing:
 
 
 def _of_fits(function: Callable[..., Figure], delta: float | None = None) -> Callable[[Inputs], Figure]:
-    """Draw a figure of the grid of fits, of units at the delta that is asked for unless it has its own."""
+    """Draw a figure of the grid of fits, of units at the given delta unless the figure has another."""
     return lambda of: function(of.results, delta=of.delta if delta is None else delta, bin_width=of.bin_width)
 
 

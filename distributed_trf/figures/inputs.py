@@ -1,7 +1,4 @@
-"""What figures are drawn from: a study's results, and what else its folder holds.
-
-Which stimulus set and bin width a figure shows unless it is told.
-"""
+"""What figures are drawn from: a study's results and folder, and the stimulus set and bin width that are chosen."""
 
 from __future__ import annotations
 
@@ -22,11 +19,11 @@ from distributed_trf.results.open_results import open_results, with_rho
 
 @dataclass(frozen=True)
 class Inputs:
-    """The folder of a study, or of imported results, and what figures are asked to show of it."""
+    """The folder of a study, or of imported results, and the choices for its figures."""
 
     folder: Path
     delta: float = 0.5
-    """Of the rule for highly tuned units; figures of stricter ones have their own."""
+    """Of the rule for highly tuned units; figures of stricter rules have another."""
     bin_width: float | None = None
     """Milliseconds, of figures of the grid of fits; None for each figure's usual one."""
     word_errors: Path | None = None
@@ -55,7 +52,7 @@ class Inputs:
         return _opened(
             open_lowpass,
             self.folder,
-            "no fits on low-passed features are here; ask for them under `lowpass` in the study, as "
+            "no fits on low-passed features are here; set them under `lowpass` in the study, as "
             "configs/ahmed25_lowpass.yaml does, and run it",
         )
 
@@ -71,10 +68,10 @@ class Inputs:
         ds = _opened(
             open_together,
             self.folder,
-            "no fits of several layers as one model are here; ask for them under `together` in the study and run it",
+            "no fits of several layers as one model are here; set them under `together` in the study and run it",
         )
-        places = {dim: ds[dim] for dim in (names.NETWORK, names.LAYER)}
-        return ds.assign_coords(layer_type=self.results["layer_type"].sel(places))
+        labels = {dim: ds[dim] for dim in (names.NETWORK, names.LAYER)}
+        return ds.assign_coords(layer_type=self.results["layer_type"].sel(labels))
 
     @cached_property
     def word_error_rates(self) -> pd.DataFrame:
@@ -105,13 +102,13 @@ USUAL_BIN_WIDTH = 50.0
 """Milliseconds; that of most figures of Ahmed et al. (2025)."""
 
 
-def chosen_place(ds: xr.Dataset, stimuli: str | None = None, bin_width: float | None = None) -> tuple[str, float]:
+def slice_choice(ds: xr.Dataset, stimuli: str | None = None, bin_width: float | None = None) -> tuple[str, float]:
     """Return a stimulus set and a bin width (ms); by default the first set, and 50 ms or else the first.
 
     Raises
     ------
     NothingToDrawError
-        If one is asked for that the results do not have.
+        If the results do not have the one that is given.
     """
     sets = np.atleast_1d(ds[names.STIMULI].values).tolist()
     widths = np.atleast_1d(ds[names.BIN_WIDTH].values).tolist()
@@ -127,7 +124,7 @@ def chosen_place(ds: xr.Dataset, stimuli: str | None = None, bin_width: float | 
     return stimuli, bin_width
 
 
-def at_place(ds: xr.Dataset, stimuli: str, bin_width: float) -> xr.Dataset:
+def chosen_slice(ds: xr.Dataset, stimuli: str, bin_width: float) -> xr.Dataset:
     """Select one stimulus set and bin width of results; a dataset that has only one need not have the dimension."""
     wanted = {names.STIMULI: stimuli, names.BIN_WIDTH: bin_width}
     return ds.sel({dim: label for dim, label in wanted.items() if dim in ds.dims})

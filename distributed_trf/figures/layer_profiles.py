@@ -1,6 +1,6 @@
-"""How well each layer predicts, trained and untrained, beside a spectrogram: Figs 3, S4, S7 and S8.
+"""How well each layer predicts, trained and untrained, beside a spectrogram: Figs 3, S3, S4, S7 and S8.
 
-The test correlation of each unit beside that with a spectrogram: Fig S3.
+Fig S3 is the test correlation of each unit beside that with a spectrogram, the others are profiles of layers.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from distributed_trf import names
 from distributed_trf.config.extraction import FIXED, TRAINED
 from distributed_trf.errors import DataError, NothingToDrawError
 from distributed_trf.figures.panels.profile_rows import Rows, draw_rows
-from distributed_trf.figures.panels.summary_bars import Column
+from distributed_trf.figures.panels.summary_bars import Comparison
 from distributed_trf.figures.style import note
-from distributed_trf.results.plotted_units import Shown, baseline_of, has, networks_of, show
+from distributed_trf.results.plotted_units import PlottedUnits, baseline_of, has, networks_of, plotted_units
 from distributed_trf.results.statistics.layer_tests import layer_tests
 
 if TYPE_CHECKING:
@@ -79,15 +79,15 @@ def figure_3(
     MissingExtraError
         If matplotlib is not installed.
     """
-    shown = show(ds, delta=delta, stimuli=stimuli, bin_width=bin_width)
-    found = networks_of(shown)
+    plotted = plotted_units(ds, delta=delta, stimuli=stimuli, bin_width=bin_width)
+    found = networks_of(plotted)
     chosen = found if networks is None else [n for n in networks if n in found]
     if not chosen:
         raise NothingToDrawError(
             f"no layer of {'a network' if networks is None else ' or '.join(networks)} is in these results; add it "
             "under `networks` in the study and run it"
         )
-    return _figure(shown, [Column(n, untrained, n) for n in chosen], baseline, alpha=alpha, correction="bh")
+    return _figure(plotted, [Comparison(n, untrained, n) for n in chosen], baseline, alpha=alpha, correction="bh")
 
 
 def figure_s4(ds: xr.Dataset, *, delta: float = 0.5, bin_width: float | None = None) -> Figure:
@@ -110,19 +110,19 @@ def figure_s7(
     NothingToDrawError
         If no layer of them was fitted with both trained and untrained weights.
     """
-    shown = show(ds, delta=delta, bin_width=bin_width)
+    plotted = plotted_units(ds, delta=delta, bin_width=bin_width)
     columns = [
-        Column(network, kind, f"{network}, {kind}")
+        Comparison(network, kind, f"{network}, {kind}")
         for network in COCHLEAR
         for kind in CONTROLS
-        if any(has(s, network, TRAINED) and has(s, network, kind) for s in shown)
+        if any(has(s, network, TRAINED) and has(s, network, kind) for s in plotted)
     ]
     if not columns:
         raise NothingToDrawError(
             f"none of {', '.join(COCHLEAR)} is in these results with trained and {' or '.join(CONTROLS)} weights; add "
             "them under `networks` in the study and run it"
         )
-    figure = _figure(shown, columns, baseline, alpha=0.01, correction=None)
+    figure = _figure(plotted, columns, baseline, alpha=0.01, correction=None)
     lacking = [kind for kind in CONTROLS if kind not in [column.untrained for column in columns]]
     if lacking:
         note(figure, f"no {lacking[0]} weights of {' or '.join(COCHLEAR)} in these results")
@@ -130,12 +130,17 @@ def figure_s7(
 
 
 def _figure(
-    shown: list[Shown], columns: list[Column], baseline: str | None, *, alpha: float, correction: str | None
+    plotted: list[PlottedUnits],
+    columns: list[Comparison],
+    baseline: str | None,
+    *,
+    alpha: float,
+    correction: str | None,
 ) -> Figure:
     """Test, draw, and note what is missing."""
-    spectrogram = baseline_of(shown[0].ds, baseline)
+    spectrogram = baseline_of(plotted[0].ds, baseline)
     rows, notes = [], []
-    for s in shown:
+    for s in plotted:
         of = [column for column in columns if has(s, column.network)]
         if not of:
             notes.append(f"no fit of {s.stimuli}")
@@ -152,17 +157,17 @@ def _figure(
 
 
 def _tests(
-    shown: Shown, columns: list[Column], baseline: str | None, alpha: float, correction: str | None
+    plotted: PlottedUnits, columns: list[Comparison], baseline: str | None, alpha: float, correction: str | None
 ) -> tuple[dict[str, xr.Dataset], list[str]]:
     """Test the layers of all networks against each kind of untrained weights and the spectrogram."""
     tests, missing = {}, []
     for kind in dict.fromkeys(column.untrained for column in columns):
         networks = [c.network for c in columns if c.untrained == kind] + ([baseline] if baseline is not None else [])
-        of = shown.ds.sel({names.NETWORK: networks})
+        of = plotted.ds.sel({names.NETWORK: networks})
         try:
             tests[kind] = layer_tests(
                 of,
-                shown.variable,
+                plotted.variable,
                 untrained=kind,
                 baseline=baseline,
                 alpha=alpha,
@@ -206,8 +211,8 @@ def figure_s3(
     NothingToDrawError
         If there is no network or no spectrogram.
     """
-    shown = show(ds, delta=delta, bin_width=bin_width)
-    networks = networks_of(shown)
+    plotted = plotted_units(ds, delta=delta, bin_width=bin_width)
+    networks = networks_of(plotted)
     spectrogram = baseline_of(ds, baseline)
     if not networks or spectrogram is None:
         lacking = "network" if not networks else "spectrogram" if baseline is None else f"spectrogram {baseline!r}"
@@ -215,12 +220,12 @@ def figure_s3(
             f"no {lacking} is in these results; a ratio needs a network and a spectrogram under `networks` in the study"
         )
     rows, notes = [], []
-    for s in shown:
+    for s in plotted:
         if not has(s, spectrogram, FIXED):
             notes.append(f"no fit of {spectrogram} to {s.stimuli}")
             continue
         of = _ratios(s, spectrogram)
-        rows.append(Rows(of, [Column(n, untrained, n) for n in networks if has(of, n)]))
+        rows.append(Rows(of, [Comparison(n, untrained, n) for n in networks if has(of, n)]))
         if s.note:
             notes.append(s.note.split(":")[0] + ": all units are shown")
     if not rows:
@@ -231,13 +236,13 @@ def figure_s3(
     return figure
 
 
-def _ratios(shown: Shown, baseline: str) -> Shown:
-    r = shown.ds["r"]
+def _ratios(plotted: PlottedUnits, baseline: str) -> PlottedUnits:
+    r = plotted.ds["r"]
     below = r.sel({names.NETWORK: baseline, names.WEIGHTS: FIXED}).max(names.LAYER)  # it has one layer only
     ratio = (r / below.where(below != 0)).transpose(*r.dims)
     return replace(
-        shown,
-        ds=shown.ds.assign(
+        plotted,
+        ds=plotted.ds.assign(
             {RATIO: ratio.drop_vars([names.NETWORK, names.WEIGHTS], errors="ignore").assign_coords(r.coords)}
         ),
         variable=RATIO,

@@ -22,7 +22,7 @@ from distributed_trf.figures.style import (
     note,
     tidy,
 )
-from distributed_trf.results.plotted_units import Shown, has, networks_of, show
+from distributed_trf.results.plotted_units import PlottedUnits, has, networks_of, plotted_units
 from distributed_trf.results.statistics.cutoffs import LOWPASS_BIN, cutoff_simulation, cutoff_tests
 
 if TYPE_CHECKING:
@@ -77,15 +77,15 @@ def figure_4(
     NothingToDrawError
         If nothing was fitted.
     """
-    shown = show(ds, delta=delta, stimuli=stimuli, bin_width=bin_width, usual=FINE)
-    networks = networks_of(shown)
-    drawn = [[n for n in networks if has(s, n)] for s in shown]
-    counts = [len(of) + (simulation and s is shown[-1]) for s, of in zip(shown, drawn, strict=True)]
+    plotted = plotted_units(ds, delta=delta, stimuli=stimuli, bin_width=bin_width, usual=FINE)
+    networks = networks_of(plotted)
+    drawn = [[n for n in networks if has(s, n)] for s in plotted]
+    counts = [len(of) + (simulation and s is plotted[-1]) for s, of in zip(plotted, drawn, strict=True)]
     tall = [ROW * wrapped(n, SIDE_BY_SIDE)[0] + 0.1 for n in counts]
     figure = new_figure(PAGE_WIDTH, sum(tall) + LEGEND / 2)
     *strips, foot = stacked(figure, [*tall, LEGEND / 2])
-    for strip, s, of, n in zip(strips, shown, drawn, counts, strict=True):
-        # The simulation, which comes last, has limits of its own.
+    for strip, s, of, n in zip(strips, plotted, drawn, counts, strict=True):
+        # The simulation, which comes last, has other limits.
         axes = panels(strip, s.title, n, most=SIDE_BY_SIDE, share_y=False)
         note(figure, s.note)
         chosen = [_layer(s, network) for network in of]
@@ -107,16 +107,16 @@ def figure_4(
     return figure
 
 
-def _layer(shown: Shown, network: str) -> tuple[xr.Dataset, str]:
+def _layer(plotted: PlottedUnits, network: str) -> tuple[xr.Dataset, str]:
     """Return the fits of a network's trained weights, or of the first there are, at the layer of highest median."""
-    of = shown.ds.sel({names.NETWORK: network})
-    words = [str(w) for w in of[names.WEIGHTS].values if has(shown, network, str(w))]
+    of = plotted.ds.sel({names.NETWORK: network})
+    words = [str(w) for w in of[names.WEIGHTS].values if has(plotted, network, str(w))]
     weights = TRAINED if TRAINED in words else words[0]
     of = of.sel({names.WEIGHTS: weights})
-    best = of[shown.variable].median(names.UNIT).max(LOWPASS_BIN)
+    best = of[plotted.variable].median(names.UNIT).max(LOWPASS_BIN)
     layer = int(best[names.LAYER].values[int(best.argmax(names.LAYER))])
     of = of.sel({names.LAYER: layer})
-    fitted = of[shown.variable].notnull().any(names.UNIT)
+    fitted = of[plotted.variable].notnull().any(names.UNIT)
     of = of.isel({LOWPASS_BIN: np.flatnonzero(fitted.values)})
     return of, f"layer {layer}" + ("" if weights in (TRAINED, FIXED) else f", {weights}")
 

@@ -97,7 +97,7 @@ def example_response(folder: Path, example: Example, stimuli: str, bin_width: fl
 
 
 def draw_example(top: Axes, bottom: Axes, response: xr.Dataset, colour: str) -> None:
-    """Draw what ``predicted_response`` returns into two axes that share time; values stand in the middle of bins."""
+    """Draw what ``predicted_response`` returns into two axes that share time; values are at the middle of bins."""
     width = float(response["bin_width"]) / 1000
     time, counts = response["time"].values + width / 2, response["count"].values
     draw_spectrogram(top, response["sound"].values, response.attrs["sfreq"])

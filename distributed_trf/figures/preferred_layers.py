@@ -17,7 +17,7 @@ from distributed_trf.figures.panels.profile_rows import LEGEND
 from distributed_trf.figures.panels.summary_bars import Side, histogram_panel
 from distributed_trf.figures.style import MEDIUM, PAGE_WIDTH, area_colour, new_figure, note, stars, tidy
 from distributed_trf.results.layers import peak_layer
-from distributed_trf.results.plotted_units import Shown, has, networks_of, show
+from distributed_trf.results.plotted_units import PlottedUnits, has, networks_of, plotted_units
 from distributed_trf.results.statistics.area_tests import AREAS, compare_areas
 
 if TYPE_CHECKING:
@@ -65,11 +65,11 @@ def figure_5(
     NothingToDrawError
         If there is no network of several layers, or there are not two areas.
     """
-    shown, networks, two, weights, notes = _chosen(ds, delta, areas, weights, stimuli, bin_width)
+    plotted, networks, two, weights, notes = _chosen(ds, delta, areas, weights, stimuli, bin_width)
     figure = new_figure(PAGE_WIDTH, POOLED + LEGEND / 2)
     strip, key = stacked(figure, [POOLED, LEGEND / 2])
-    axes = np.atleast_1d(strip.subplots(1, len(shown)))
-    for axis, s in zip(axes, shown, strict=True):
+    axes = np.atleast_1d(strip.subplots(1, len(plotted)))
+    for axis, s in zip(axes, plotted, strict=True):
         peaks = _peaks(s, networks, weights)
         tested = compare_areas(peaks, areas=two)
         position = peaks["position"]
@@ -82,7 +82,7 @@ def figure_5(
         )
         tidy(axis)
     axes[0].set_ylabel("units × networks", fontsize=MEDIUM)
-    _finish(figure, key, two, shown, notes)
+    _finish(figure, key, two, plotted, notes)
     return figure
 
 
@@ -111,11 +111,11 @@ def figure_s6(
     -----
     The published histograms have a bin less than there are layers, so that the last one holds two layers.
     """
-    shown, networks, two, weights, notes = _chosen(ds, delta, areas, weights, stimuli, bin_width)
-    tall = [EACH * wrapped(len(networks))[0] + 0.1] * len(shown)
+    plotted, networks, two, weights, notes = _chosen(ds, delta, areas, weights, stimuli, bin_width)
+    tall = [EACH * wrapped(len(networks))[0] + 0.1] * len(plotted)
     figure = new_figure(PAGE_WIDTH, sum(tall) + LEGEND / 2)
     *strips, key = stacked(figure, [*tall, LEGEND / 2])
-    for strip, s in zip(strips, shown, strict=True):
+    for strip, s in zip(strips, plotted, strict=True):
         peaks = _peaks(s, networks, weights)
         tested = compare_areas(peaks, areas=two, pool=())
         axes = panels(strip, s.title, len(networks), share_y=False)
@@ -127,12 +127,12 @@ def figure_s6(
             histogram_panel(axis, sides, np.arange(len(layers) + 1) - 0.5, density_label="")
             p = float(tested["p"].sel({names.NETWORK: network}))
             axis.set_title(f"{network}\np = {p:.3f} {stars(p)}" if p >= 0.0005 else f"{network}\np < 0.001 {stars(p)}")
-            shown_ticks = [k for k in range(len(layers)) if len(layers) <= MANY or k % 5 == 0]
-            axis.set_xticks(shown_ticks, [str(layers[k]) for k in shown_ticks])
+            labelled = [k for k in range(len(layers)) if len(layers) <= MANY or k % 5 == 0]
+            axis.set_xticks(labelled, [str(layers[k]) for k in labelled])
             axis.set_xlabel("layer")
             tidy(axis)
         at_left(axes, "units")
-    _finish(figure, key, two, shown, notes)
+    _finish(figure, key, two, plotted, notes)
     return figure
 
 
@@ -143,12 +143,12 @@ def _chosen(
     weights: str,
     stimuli: str | Sequence[str] | None,
     bin_width: float | None,
-) -> tuple[list[Shown], list[str], tuple[str, str], str, list[str]]:
-    """Return the units, networks of several layers, two areas and weights, and what is not as asked for."""
-    shown = show(ds, delta=delta, stimuli=stimuli, bin_width=bin_width)
-    deep = [n for n in networks_of(shown) if any(len(_layers(s, n)) > 1 for s in shown)]
+) -> tuple[list[PlottedUnits], list[str], tuple[str, str], str, list[str]]:
+    """Return the units, networks of several layers, two areas and weights, and notes on differences."""
+    plotted = plotted_units(ds, delta=delta, stimuli=stimuli, bin_width=bin_width)
+    deep = [n for n in networks_of(plotted) if any(len(_layers(s, n)) > 1 for s in plotted)]
     words = [str(w) for w in ds[names.WEIGHTS].values]
-    there = [w for w in words if any(has(s, n, w) for s in shown for n in deep)]
+    there = [w for w in words if any(has(s, n, w) for s in plotted for n in deep)]
     if not there:
         raise NothingToDrawError(
             "no network of several layers is in these results, so no unit prefers one; add one under `networks` in the "
@@ -158,12 +158,12 @@ def _chosen(
     if weights not in there:
         notes.append(f"no {weights} weights in these results: {there[0]} ones are shown")
         weights = there[0]
-    networks = [n for n in deep if all(len(_layers(s, n, weights)) > 1 for s in shown)]
+    networks = [n for n in deep if all(len(_layers(s, n, weights)) > 1 for s in plotted)]
     if len(networks) < len(deep):
         notes.append(
             f"without all stimulus sets for {weights} weights: {', '.join(n for n in deep if n not in networks)}"
         )
-    of_areas = [set(map(str, s.ds["area"].values)) for s in shown]
+    of_areas = [set(map(str, s.ds["area"].values)) for s in plotted]
     everywhere = [a for a in dict.fromkeys(map(str, ds["area"].values)) if all(a in found for found in of_areas)]
     two = areas or (AREAS if set(AREAS) <= set(everywhere) else tuple(sorted(everywhere)))
     if len(two) != 2 or not set(two) <= set(everywhere) or not networks:
@@ -171,21 +171,21 @@ def _chosen(
             f"two areas are compared, but the units to show are of {', '.join(everywhere) or 'none'}; name two as "
             "`areas`, or lower delta for more units"
         )
-    return shown, networks, (two[0], two[1]), weights, notes
+    return plotted, networks, (two[0], two[1]), weights, notes
 
 
-def _layers(shown: Shown, network: str, weights: str | None = None) -> list[int]:
+def _layers(plotted: PlottedUnits, network: str, weights: str | None = None) -> list[int]:
     """List the layers of a network that were fitted."""
-    if not has(shown, network, weights):
+    if not has(plotted, network, weights):
         return []
-    of = shown.ds[shown.variable].sel({names.NETWORK: network})
+    of = plotted.ds[plotted.variable].sel({names.NETWORK: network})
     of = of if weights is None else of.sel({names.WEIGHTS: weights})
     known = of.notnull().any([dim for dim in of.dims if dim != names.LAYER])
     return [int(k) for k in of[names.LAYER].values[known.values]]
 
 
-def _peaks(shown: Shown, networks: list[str], weights: str) -> xr.Dataset:
-    return peak_layer(shown.ds.sel({names.NETWORK: networks, names.WEIGHTS: weights}), shown.variable)
+def _peaks(plotted: PlottedUnits, networks: list[str], weights: str) -> xr.Dataset:
+    return peak_layer(plotted.ds.sel({names.NETWORK: networks, names.WEIGHTS: weights}), plotted.variable)
 
 
 def _numbers(of: xr.DataArray, area: str) -> np.ndarray:
@@ -193,7 +193,9 @@ def _numbers(of: xr.DataArray, area: str) -> np.ndarray:
     return values[~np.isnan(values)]
 
 
-def _finish(figure: Figure, key: SubFigure, two: tuple[str, str], shown: list[Shown], notes: list[str]) -> None:
+def _finish(
+    figure: Figure, key: SubFigure, two: tuple[str, str], plotted: list[PlottedUnits], notes: list[str]
+) -> None:
     from matplotlib.patches import Patch
 
     from distributed_trf.figures.panels.summary_bars import HATCHES
@@ -203,5 +205,5 @@ def _finish(figure: Figure, key: SubFigure, two: tuple[str, str], shown: list[Sh
         for a, h in zip(two, HATCHES, strict=True)
     ]
     legend(key, handles, 2)
-    for text in [*notes, *(s.note for s in shown)]:
+    for text in [*notes, *(s.note for s in plotted)]:
         note(figure, text)

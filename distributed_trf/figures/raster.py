@@ -52,7 +52,7 @@ def raster_figure(
     ConfigError
         If there is no such session, unit or stimulus, or several stimulus sets have one of this name.
     RecordingError
-        If the files cannot be read or the session never heard the sound.
+        If the files cannot be read or the sound was not presented in the session.
     MissingExtraError
         If matplotlib is not installed.
     """
@@ -62,9 +62,9 @@ def raster_figure(
     of_session = find_session(recordings, session)
     index = find_unit(of_session, unit)
     stimuli, sound = find_stimulus(recordings, stimulus, stimuli)
-    heard = [s.name for s in recordings.heard(stimuli)]
-    if session not in heard:
-        raise RecordingError(f"session {session} did not hear {stimuli}; choose one that did: {some_of(heard)}")
+    presented = [s.name for s in recordings.heard(stimuli)]
+    if session not in presented:
+        raise RecordingError(f"{stimuli} was not presented in session {session}; choose one of {some_of(presented)}")
     spikes = recordings.spikes(of_session, stimuli)
     edges, rate = psth(spikes, sound, bin_width)
     end = max(sound.duration, edges[-1])

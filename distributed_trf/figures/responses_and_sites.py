@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import xarray as xr
 
 from distributed_trf.errors import DataError, NothingToDrawError
-from distributed_trf.figures.inputs import Inputs, chosen_place
+from distributed_trf.figures.inputs import Inputs, slice_choice
 from distributed_trf.figures.prediction import draw_example, example_response, example_title, saved_models
 from distributed_trf.figures.site_map import (
     draw_sites,
@@ -52,15 +52,15 @@ def figure_2(
     Raises
     ------
     NothingToDrawError
-        If neither part can be drawn, or examples were asked for that cannot.
+        If neither part can be drawn, or if given examples cannot be drawn.
     StoreError
         If there is no such unit, model or test sound.
     """
     ds = inputs.results
-    stimuli, bin_width = chosen_place(ds, stimuli, bin_width)
-    missing, shown, sites = [], [], None
+    stimuli, bin_width = slice_choice(ds, stimuli, bin_width)
+    missing, plotted, sites = [], [], None
     try:
-        shown = _responses(inputs, examples, stimuli, bin_width)
+        plotted = _responses(inputs, examples, stimuli, bin_width)
     except NothingToDrawError as error:
         if examples is not None:
             raise
@@ -69,13 +69,13 @@ def figure_2(
         sites = site_table(ds)
     except NothingToDrawError as error:
         missing.append(f"B: {error}")
-    if not shown and sites is None:
+    if not plotted and sites is None:
         raise NothingToDrawError("; ".join(missing))
 
-    heights = [*([EXAMPLES_HEIGHT] if shown else []), *([] if sites is None else [maps_height(sites)])]
+    heights = [*([EXAMPLES_HEIGHT] if plotted else []), *([] if sites is None else [maps_height(sites)])]
     figure = new_figure(PAGE_WIDTH, sum(heights))
     grid = figure.add_gridspec(len(heights), 1, height_ratios=heights)
-    colours = _draw_examples(figure, grid[0], shown, stimuli) if shown else {}
+    colours = _draw_examples(figure, grid[0], plotted, stimuli) if plotted else {}
     if sites is not None:
         _letter(draw_sites(figure, grid[-1], sites, colours, borders=has_published_map(ds)), "B")
         note_of_sites(figure, ds)
@@ -87,10 +87,10 @@ def figure_2(
 def _responses(
     inputs: Inputs, examples: Sequence[Example] | None, stimuli: str, bin_width: float
 ) -> list[tuple[Example, xr.Dataset]]:
-    """Read what the examples show, choosing them where none are asked for."""
-    places = saved_models(inputs.folder).keys()
+    """Read what the examples show, choosing them where none are given."""
+    saved = saved_models(inputs.folder).keys()
     if examples is None:
-        here = [place for place in places if (place[0], place[-1]) == (stimuli, bin_width)]
+        here = [cell for cell in saved if (cell[0], cell[-1]) == (stimuli, bin_width)]
         try:
             tuned = select_units(inputs.results, stimuli=stimuli, bin_width=bin_width, delta=inputs.delta)
         except DataError as error:
@@ -104,13 +104,13 @@ def _responses(
 
 
 def _draw_examples(
-    figure: Figure, place: SubplotSpec, shown: list[tuple[Example, xr.Dataset]], stimuli: str
+    figure: Figure, area: SubplotSpec, plotted: list[tuple[Example, xr.Dataset]], stimuli: str
 ) -> dict[str, str]:
     """Draw an example per column; return the colour of each session that is shown."""
-    networks = [example.network for example, _ in shown]
-    grid = place.subgridspec(2, len(shown), height_ratios=(1, 1.4))
+    networks = [example.network for example, _ in plotted]
+    grid = area.subgridspec(2, len(plotted), height_ratios=(1, 1.4))
     colours = {}
-    for k, (example, response) in enumerate(shown):
+    for k, (example, response) in enumerate(plotted):
         colour = colours[example.session] = network_style(example.network, networks)[0]
         bottom = figure.add_subplot(grid[1, k])
         top = figure.add_subplot(grid[0, k], sharex=bottom)

@@ -1,7 +1,4 @@
-"""One session: how well each layer of a network predicts each unit, and which layer does best.
-
-One session: how well each unit repeats itself, beside what chance would give.
-"""
+"""One session: how well each layer of a network predicts each unit, and how well each unit repeats itself."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ import xarray as xr
 
 from distributed_trf import names
 from distributed_trf.errors import NothingToDrawError
-from distributed_trf.figures.inputs import at_place, chosen_place
+from distributed_trf.figures.inputs import chosen_slice, slice_choice
 from distributed_trf.figures.panels.panel_grid import label_units
 from distributed_trf.figures.style import PAGE_WIDTH, SMALL, new_figure, note, tidy
 from distributed_trf.reliability.selection import highly_tuned
@@ -51,12 +48,12 @@ def session_layers(
     DataError
         If there is no such session.
     NothingToDrawError
-        If nothing that was asked for was fitted.
+        If nothing that was chosen was fitted.
     MissingExtraError
         If matplotlib is not installed.
     """
-    stimuli, bin_width = chosen_place(ds, stimuli, bin_width)
-    of = at_place(select_units(ds, session=session), stimuli, bin_width)
+    stimuli, bin_width = slice_choice(ds, stimuli, bin_width)
+    of = chosen_slice(select_units(ds, session=session), stimuli, bin_width)
     r = of["r"].expand_dims([dim for dim in (names.NETWORK, names.WEIGHTS) if dim not in of["r"].dims])
     r = r.transpose(names.NETWORK, names.WEIGHTS, names.LAYER, names.UNIT).load()
     network, weights = _best(r, spectrograms(ds), network, weights, session)
@@ -93,15 +90,15 @@ def session_layers(
 
 
 def _best(r: xr.DataArray, last: list[str], network: str | None, weights: str | None, session: str) -> tuple[str, str]:
-    """Return the network and weights whose best layer has the highest median over units, among those asked for."""
+    """Return the network and weights whose best layer has the highest median over units, among those chosen."""
     medians: dict[tuple[str, str], float] = {}
     for n, w in ((n, w) for n in r[names.NETWORK].values for w in r[names.WEIGHTS].values):
         of = r.sel({names.NETWORK: n, names.WEIGHTS: w}).dropna(names.LAYER, how="all")
         if network in (None, n) and weights in (None, w) and of.size:
             medians[str(n), str(w)] = float(np.nanmedian(of.values, axis=-1).max())
     if not medians:
-        asked = ", ".join(word for word in (network, weights) if word) or "any network"
-        raise NothingToDrawError(f"no fit of {asked} predicts session {session} in these results; run the study first")
+        chosen = ", ".join(word for word in (network, weights) if word) or "any network"
+        raise NothingToDrawError(f"no fit of {chosen} predicts session {session} in these results; run the study first")
     return max(medians, key=lambda fit: (fit[0] not in last, medians[fit]))
 
 
@@ -141,8 +138,8 @@ def session_reliability(
     MissingExtraError
         If matplotlib is not installed.
     """
-    stimuli, bin_width = chosen_place(ds, stimuli, bin_width)
-    of = at_place(select_units(ds, session=session), stimuli, bin_width)
+    stimuli, bin_width = slice_choice(ds, stimuli, bin_width)
+    of = chosen_slice(select_units(ds, session=session), stimuli, bin_width)
     if "normaliser" not in of or not of["normaliser"].notnull().any():
         raise NothingToDrawError(
             f"the reliability of session {session} was not measured for {stimuli} at {bin_width:g} ms; set "

@@ -96,14 +96,14 @@ def maps_height(sites: pd.DataFrame) -> float:
 
 
 def draw_sites(
-    figure: Figure, place: SubplotSpec, sites: pd.DataFrame, highlight: Mapping[str, str], *, borders: bool
+    figure: Figure, cell: SubplotSpec, sites: pd.DataFrame, highlight: Mapping[str, str], *, borders: bool
 ) -> Axes:
     """Draw the map of each subject and a legend below them into a part of a figure; return the first map's axis."""
     from matplotlib.patches import Circle
 
     areas, subjects = sorted(set(sites["area"])), sorted(set(sites["subject"]))
     rows = -(-len(subjects) // PER_ROW)
-    grid = place.subgridspec(rows + 1, min(PER_ROW, len(subjects)), height_ratios=[MAP_HEIGHT] * rows + [LEGEND_HEIGHT])
+    grid = cell.subgridspec(rows + 1, min(PER_ROW, len(subjects)), height_ratios=[MAP_HEIGHT] * rows + [LEGEND_HEIGHT])
     axes = [figure.add_subplot(grid[k // PER_ROW, k % PER_ROW]) for k in range(len(subjects))]
     _legend(figure.add_subplot(grid[rows, :]), sites, areas)
     for axis, subject in zip(axes, subjects, strict=True):
@@ -156,7 +156,7 @@ def area_marker(area: str, areas: list[str]) -> str:
 
 
 def has_published_map(ds: xr.Dataset) -> bool:
-    """Tell whether the published lines between areas belong on the maps of these results."""
+    """Return whether the published lines between areas belong on the maps of these results."""
     recordings = (study_of(ds) or {}).get("recordings")
     return recordings is None or recordings["format"] == MAPPED_FORMAT
 
@@ -197,8 +197,8 @@ def _draw_highlights(axis: Axes, rows: pd.DataFrame, colours: Mapping[str, str],
 def _draw_borders(axis: Axes, *, name: bool) -> None:
     for x, y in BORDERS:
         axis.plot(x, y, color=LINE_COLOUR, linewidth=0.8, linestyle="--", zorder=1)
-    for region, place in REGIONS.items() if name else ():
-        axis.text(*place, region, ha="right", va="center", fontsize=SMALL, color="#555555", zorder=1)
+    for region, position in REGIONS.items() if name else ():
+        axis.text(*position, region, ha="right", va="center", fontsize=SMALL, color="#555555", zorder=1)
 
 
 def _count(n: int, what: str) -> str:

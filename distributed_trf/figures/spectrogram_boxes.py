@@ -13,7 +13,7 @@ from distributed_trf.config.extraction import FIXED
 from distributed_trf.errors import NothingToDrawError
 from distributed_trf.figures.style import NUMBER, PAGE_WIDTH, new_figure, note, tidy
 from distributed_trf.results.layers import quantiles, spectrograms
-from distributed_trf.results.plotted_units import Shown, has, show
+from distributed_trf.results.plotted_units import PlottedUnits, has, plotted_units
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -43,21 +43,21 @@ def figure_s2(
     NothingToDrawError
         If no spectrogram was fitted.
     """
-    shown = show(ds, delta=delta, stimuli=stimuli, bin_width=bin_width)
-    fitted = [n for n in spectrograms(ds) if any(has(s, n, FIXED) for s in shown)]
+    plotted = plotted_units(ds, delta=delta, stimuli=stimuli, bin_width=bin_width)
+    fitted = [n for n in spectrograms(ds) if any(has(s, n, FIXED) for s in plotted)]
     ordered = [n for n in PUBLISHED if n in fitted] + [n for n in fitted if n not in PUBLISHED]
     if not ordered:
         raise NothingToDrawError(
             "no spectrogram is in these results; add some under `networks` in the study, such as cochleagram"
         )
     figure = new_figure(PAGE_WIDTH, 0.9 + 0.3 * len(ordered))
-    axes = np.atleast_1d(figure.subplots(1, len(shown), sharey=True))
-    for axis, s in zip(axes, shown, strict=True):
+    axes = np.atleast_1d(figure.subplots(1, len(plotted), sharey=True))
+    for axis, s in zip(axes, plotted, strict=True):
         boxes = [_box(s, n) for n in ordered]
-        places = [k for k, box in enumerate(boxes) if box is not None]
+        indices = [k for k, box in enumerate(boxes) if box is not None]
         axis.bxp(
             [box for box in boxes if box is not None],
-            positions=places,
+            positions=indices,
             widths=0.6,
             orientation="horizontal",
             showfliers=False,
@@ -79,9 +79,9 @@ def figure_s2(
     return figure
 
 
-def _box(shown: Shown, network: str) -> dict[str, float] | None:
-    if not has(shown, network, FIXED):
+def _box(plotted: PlottedUnits, network: str) -> dict[str, float] | None:
+    if not has(plotted, network, FIXED):
         return None
-    of = shown.ds[shown.variable].sel({names.NETWORK: network, names.WEIGHTS: FIXED}).max(names.LAYER)
+    of = plotted.ds[plotted.variable].sel({names.NETWORK: network, names.WEIGHTS: FIXED}).max(names.LAYER)
     found = quantiles(of.values, Q)
     return dict(zip(("whislo", "q1", "med", "q3", "whishi"), map(float, found), strict=True))

@@ -1,6 +1,6 @@
-"""How every figure looks: colours for colour-blind readers, sizes of a printed page, notes of what is left out.
+"""How every figure looks and is written: colours for colour-blind readers, sizes of a printed page, notes, files.
 
-Figures as files: the same figure gives the same bytes, and text stays text.
+As a file, the same figure gives the same bytes, and text stays text.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ FORMATS = ("png", "pdf", "svg")
 # Names inside an svg are drawn at random without a salt; fonts are embedded as such, so that text can be searched.
 SETTINGS: Any = {"svg.hashsalt": "distributed_trf", "svg.fonttype": "none", "pdf.fonttype": 42}
 DIGITS = 6
-"""Of places within a figure."""
+"""Of positions within a figure."""
 UNDATED: dict[str, dict[str, Any]] = {"png": {}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
 
 
@@ -172,7 +172,7 @@ def save_figure(figure: Figure, folder: Path, name: str, formats: Sequence[str],
 
 
 def _settle(figure: Figure, dpi: float) -> None:
-    """Lay the figure out, once for all formats, at the resolution that decides how wide letters are; round all places.
+    """Compute the layout once for all formats, at the resolution that decides how wide letters are; round positions.
 
     What solves for the layout goes through its unknowns in an order that memory decides, so that the last digits
     differ from run to run.

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from distributed_trf.errors import NothingToDrawError, StoreError
-from distributed_trf.figures.inputs import at_place, chosen_place
+from distributed_trf.figures.inputs import chosen_slice, slice_choice
 from distributed_trf.figures.style import PAGE_WIDTH, SMALL, new_figure, note, tidy
 from distributed_trf.reliability.selection import highly_tuned
 from distributed_trf.results.inter_trial_draws import inter_trial_draws
@@ -53,10 +53,10 @@ def figure_s1(
     Notes
     -----
     A unit counts at delta where ``highly_tuned`` says so of the means, or with medians of both distributions in the
-    place of their means. The units shown are those whose normaliser is nearest to the threshold.
+    position of their means. The units shown are those whose normaliser is nearest to the threshold.
     """
-    stimuli, bin_width = chosen_place(ds, stimuli, bin_width)
-    of = at_place(ds, stimuli, bin_width)
+    stimuli, bin_width = slice_choice(ds, stimuli, bin_width)
+    of = chosen_slice(ds, stimuli, bin_width)
     if "normaliser" not in of or not of["normaliser"].notnull().any():
         raise NothingToDrawError(
             f"no unit's reliability was measured for {stimuli} at {bin_width:g} ms; set `reliability` in the study and "
@@ -89,7 +89,7 @@ def figure_s1(
 
 
 def nearest_units(of: xr.Dataset) -> dict[float, int]:
-    """Return the unit (its index) whose normaliser is nearest to the threshold, by delta; no unit stands twice."""
+    """Return the unit (its index) whose normaliser is nearest to the threshold, by delta; no unit occurs twice."""
     found: dict[float, int] = {}
     for delta in SHOWN:
         away = abs(of["normaliser"] - (of["null_mean"] + delta * of["null_std"])).values

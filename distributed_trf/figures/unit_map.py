@@ -15,7 +15,7 @@ from distributed_trf.figures.panels.panel_grid import legend, panels, stacked, w
 from distributed_trf.figures.panels.profile_panel import architecture_handles, finish_panel
 from distributed_trf.figures.style import MEDIUM, NUMBER, PAGE_WIDTH, SMALL, new_figure, note
 from distributed_trf.results.layers import peak_layer
-from distributed_trf.results.plotted_units import Shown, has, networks_of, show
+from distributed_trf.results.plotted_units import PlottedUnits, has, networks_of, plotted_units
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -64,14 +64,14 @@ def figure_map(
     NothingToDrawError
         If there is no network of several layers.
     """
-    shown = show(ds, delta=delta, stimuli=stimuli, bin_width=bin_width)
+    plotted = plotted_units(ds, delta=delta, stimuli=stimuli, bin_width=bin_width)
     words = [str(w) for w in ds[names.WEIGHTS].values]
-    there = [w for w in words if any(has(s, n, w) for s in shown for n in networks_of(shown))]
+    there = [w for w in words if any(has(s, n, w) for s in plotted for n in networks_of(plotted))]
     used = weights if weights in there else next(iter(there), weights)
     chosen = [
         n
-        for n in networks_of(shown)
-        if all(_fitted(s, n, used).size > 1 for s in shown) and (networks is None or n in networks)
+        for n in networks_of(plotted)
+        if all(_fitted(s, n, used).size > 1 for s in plotted) and (networks is None or n in networks)
     ]
     if not chosen:
         raise NothingToDrawError(
@@ -80,9 +80,9 @@ def figure_map(
         )
     lines = wrapped(len(chosen), SIDE_BY_SIDE)[0]
     tall = (ROW if lines == 1 else LOWER_ROW) * lines + 0.1
-    figure = new_figure(PAGE_WIDTH, tall * len(shown) + LEGEND)
-    *strips, foot = stacked(figure, [*[tall] * len(shown), LEGEND])
-    for strip, s in zip(strips, shown, strict=True):
+    figure = new_figure(PAGE_WIDTH, tall * len(plotted) + LEGEND)
+    *strips, foot = stacked(figure, [*[tall] * len(plotted), LEGEND])
+    for strip, s in zip(strips, plotted, strict=True):
         axes = panels(strip, s.title, len(chosen), most=SIDE_BY_SIDE, share_y=False)
         drawn = s.ds[s.variable].sel({names.NETWORK: chosen, names.WEIGHTS: used}).values
         low, high = np.nanpercentile(drawn, ENDS)
@@ -122,20 +122,20 @@ def figure_map(
     return figure
 
 
-def _fitted(shown: Shown, network: str, weights: str) -> np.ndarray:
+def _fitted(plotted: PlottedUnits, network: str, weights: str) -> np.ndarray:
     """Return the layers that were fitted."""
-    if not has(shown, network, weights):
+    if not has(plotted, network, weights):
         return np.array([], dtype=int)
-    of = shown.ds[shown.variable].sel({names.NETWORK: network, names.WEIGHTS: weights})
+    of = plotted.ds[plotted.variable].sel({names.NETWORK: network, names.WEIGHTS: weights})
     return np.asarray(of[names.LAYER].values[of.notnull().any(names.UNIT).values])
 
 
-def _ordered(shown: Shown, network: str, weights: str, layers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _ordered(plotted: PlottedUnits, network: str, weights: str, layers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return numbers of shape (units, layers) and the area of each unit, by area and then by preferred layer."""
-    of = shown.ds.sel({names.NETWORK: network, names.WEIGHTS: weights, names.LAYER: layers})
-    peaks = peak_layer(of, shown.variable)
+    of = plotted.ds.sel({names.NETWORK: network, names.WEIGHTS: weights, names.LAYER: layers})
+    peaks = peak_layer(of, plotted.variable)
     area = np.array([str(name) for name in of["area"].values])
     known = peaks["peak_layer"].notnull().values
     order = np.lexsort((-peaks["peak"].values, peaks["peak_layer"].values, area))
     order = order[known[order]]
-    return of[shown.variable].transpose(names.UNIT, names.LAYER).values[order], area[order]
+    return of[plotted.variable].transpose(names.UNIT, names.LAYER).values[order], area[order]

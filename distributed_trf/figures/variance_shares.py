@@ -28,7 +28,7 @@ from distributed_trf.figures.style import (
     note,
 )
 from distributed_trf.results.layers import layer_profile
-from distributed_trf.results.plotted_units import Shown, has, networks_of, show
+from distributed_trf.results.plotted_units import PlottedUnits, has, networks_of, plotted_units
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -62,7 +62,7 @@ def figure_shares(
     -------
     matplotlib.figure.Figure
         A panel per network and stimulus set: median and quartiles over units, trained in the network's colour and other
-        weights in black; equal shares are a dashed line. Each panel has the limits of its own network.
+        weights in black; equal shares are a dashed line. Each panel has the limits of its network.
 
     Raises
     ------
@@ -72,15 +72,15 @@ def figure_shares(
     banded = SHARE in together and bool(together[SHARE].notnull().any())
     if not banded:
         raise NothingToDrawError(
-            "these fits of several layers have no shares; ask for `bands: true` under `together` in the study"
+            "these fits of several layers have no shares; set `bands: true` under `together` in the study"
         )
-    shown = show(together, delta=delta, stimuli=stimuli, bin_width=bin_width)
-    networks = networks_of(shown)
+    plotted = plotted_units(together, delta=delta, stimuli=stimuli, bin_width=bin_width)
+    networks = networks_of(plotted)
     tall = ROW * wrapped(len(networks), SIDE_BY_SIDE)[0] + 0.1
-    figure = new_figure(PAGE_WIDTH, tall * len(shown) + LEGEND)
-    *strips, foot = stacked(figure, [*[tall] * len(shown), LEGEND])
+    figure = new_figure(PAGE_WIDTH, tall * len(plotted) + LEGEND)
+    *strips, foot = stacked(figure, [*[tall] * len(plotted), LEGEND])
     others: list[str] = []
-    for strip, s in zip(strips, shown, strict=True):
+    for strip, s in zip(strips, plotted, strict=True):
         here = [n for n in networks if has(s, n)]
         axes = panels(strip, s.title, len(here), most=SIDE_BY_SIDE, share_y=False)
         for axis, network in zip(axes, here, strict=True):
@@ -106,10 +106,10 @@ def figure_shares(
     return figure
 
 
-def _shares(together: xr.Dataset, shown: Shown) -> xr.Dataset:
-    """Return the shares of the units that are shown."""
-    of = together[[SHARE]].sel({names.STIMULI: shown.stimuli, names.BIN_WIDTH: shown.bin_width}).load()
-    return of.isel({names.UNIT: np.flatnonzero(np.isin(_keys(of), _keys(shown.ds)))})
+def _shares(together: xr.Dataset, plotted: PlottedUnits) -> xr.Dataset:
+    """Return the shares of the plotted units."""
+    of = together[[SHARE]].sel({names.STIMULI: plotted.stimuli, names.BIN_WIDTH: plotted.bin_width}).load()
+    return of.isel({names.UNIT: np.flatnonzero(np.isin(_keys(of), _keys(plotted.ds)))})
 
 
 def _keys(ds: xr.Dataset) -> np.ndarray:

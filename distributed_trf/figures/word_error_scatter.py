@@ -15,7 +15,7 @@ from distributed_trf.figures.panels.panel_grid import at_left, key, legend, pane
 from distributed_trf.figures.panels.profile_rows import LEGEND
 from distributed_trf.figures.style import NUMBER, PAGE_WIDTH, SMALL, network_style, new_figure, note, tidy
 from distributed_trf.results.layers import best_layer
-from distributed_trf.results.plotted_units import Shown, has, networks_of, show
+from distributed_trf.results.plotted_units import PlottedUnits, has, networks_of, plotted_units
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -64,23 +64,23 @@ def figure_s5(
             f"word_errors: column {lacking[0]!r} is not there, only {', '.join(map(str, word_errors.columns))}; take "
             "the table that `dtrf wer` writes"
         )
-    shown = show(ds, delta=delta, bin_width=bin_width)
-    heard = set(word_errors["network"])
-    networks = [n for n in networks_of(shown) if n in heard and any(has(s, n, TRAINED) for s in shown)]
+    plotted = plotted_units(ds, delta=delta, bin_width=bin_width)
+    measured = set(word_errors["network"])
+    networks = [n for n in networks_of(plotted) if n in measured and any(has(s, n, TRAINED) for s in plotted)]
     if not networks:
         raise NothingToDrawError(
-            f"no network has both a word error rate ({', '.join(sorted(heard)) or 'none has one'}) and trained weights "
-            "in these results"
+            f"no network has both a word error rate ({', '.join(sorted(measured)) or 'none has one'}) and trained "
+            "weights in these results"
         )
     benchmarks = list(dict.fromkeys(word_errors["benchmark"]))
     tall = ROW * wrapped(len(benchmarks), SIDE_BY_SIDE)[0] + 0.1
     figure = new_figure(PAGE_WIDTH, tall + LEGEND)
     strip, foot = stacked(figure, [tall, LEGEND])
-    axes = panels(strip, "; ".join(s.title for s in shown), len(benchmarks), most=SIDE_BY_SIDE)
-    best = [_best(s, networks) for s in shown]
+    axes = panels(strip, "; ".join(s.title for s in plotted), len(benchmarks), most=SIDE_BY_SIDE)
+    best = [_best(s, networks) for s in plotted]
     for axis, benchmark in zip(axes, benchmarks, strict=True):
         wer = word_errors[word_errors["benchmark"] == benchmark].set_index("network")["wer"]
-        for k, (s, median) in enumerate(zip(shown, best, strict=True)):
+        for k, (s, median) in enumerate(zip(plotted, best, strict=True)):
             for network in [n for n in networks if n in wer.index and n in median]:
                 colour, _ = network_style(network, networks)
                 axis.plot(
@@ -100,22 +100,22 @@ def figure_s5(
         tidy(axis)
     at_left(
         axes,
-        f"best layer's median {NUMBER[shown[0].variable].split()[-1]}",
+        f"best layer's median {NUMBER[plotted[0].variable].split()[-1]}",
         columns=wrapped(len(axes), SIDE_BY_SIDE)[1],
     )
-    legend(foot, _handles(shown, networks), 4)
-    for s in shown:
+    legend(foot, _handles(plotted, networks), 4)
+    for s in plotted:
         note(figure, s.note)
-    without = [n for n in networks_of(shown) if n not in networks]
+    without = [n for n in networks_of(plotted) if n not in networks]
     if without:
         note(figure, f"without a word error rate or trained weights: {', '.join(without)}")
     return figure
 
 
-def _best(shown: Shown, networks: list[str]) -> dict[str, float]:
+def _best(plotted: PlottedUnits, networks: list[str]) -> dict[str, float]:
     """Return the highest median over units of any layer of each network's trained weights."""
-    there = [n for n in networks if has(shown, n, TRAINED)]
-    median = best_layer(shown.ds.sel({names.NETWORK: there, names.WEIGHTS: TRAINED}), shown.variable)["median"]
+    there = [n for n in networks if has(plotted, n, TRAINED)]
+    median = best_layer(plotted.ds.sel({names.NETWORK: there, names.WEIGHTS: TRAINED}), plotted.variable)["median"]
     return {n: float(median.sel({names.NETWORK: n})) for n in there}
 
 
@@ -136,9 +136,9 @@ def _letters(axis: Axes, wer: pd.Series, best: list[dict[str, float]], networks:
         )
 
 
-def _handles(shown: list[Shown], networks: list[str]) -> list[Artist]:
+def _handles(plotted: list[PlottedUnits], networks: list[str]) -> list[Artist]:
     one = {"linestyle": "none", "markersize": 5}
-    marks = [key(s.stimuli, color="black", marker=MARKS[k % len(MARKS)], **one) for k, s in enumerate(shown)]
+    marks = [key(s.stimuli, color="black", marker=MARKS[k % len(MARKS)], **one) for k, s in enumerate(plotted)]
     colours = [
         key(f"{ascii_lowercase[k % 26]}  {network}", color=network_style(network, networks)[0], marker="s", **one)
         for k, network in enumerate(networks)

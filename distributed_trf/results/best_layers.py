@@ -22,7 +22,7 @@ from distributed_trf.results.combine import average_seeds
 from distributed_trf.results.dataframe import to_dataframe
 from distributed_trf.results.layers import layer_profile
 from distributed_trf.results.open_results import study_of
-from distributed_trf.results.plotted_units import Shown
+from distributed_trf.results.plotted_units import PlottedUnits
 from distributed_trf.results.statistics.layer_tests import AGAINST, SPECTROGRAM, UNTRAINED, layer_tests
 from distributed_trf.trf.crossval import at_edges
 
@@ -32,7 +32,7 @@ NUMBERS = ["median_difference", "low", "high", "effect", "p_adjusted"]
 """Columns of ``LayerTestTable`` that ``compare`` and ``layer_tests`` explain."""
 
 
-def best_layer_table(shown: Shown) -> pd.DataFrame:
+def best_layer_table(plotted: PlottedUnits) -> pd.DataFrame:
     """Find the layer of every network whose median over units is highest, one row per network and weights.
 
     Seeds of each kind of weights are averaged.
@@ -43,8 +43,8 @@ def best_layer_table(shown: Shown) -> pd.DataFrame:
         Columns network, weights, seeds (that were averaged), layers (that were fitted), best_layer (the first of
         equals), layer_name, layer_type, median (of ``shown.variable`` over units) and n, the units that have one.
     """
-    averaged = average_seeds(shown.ds)
-    profile, seeds = layer_profile(averaged, shown.variable), averaged["n_seeds"]
+    averaged = average_seeds(plotted.ds)
+    profile, seeds = layer_profile(averaged, plotted.variable), averaged["n_seeds"]
     rows = []
     for network in profile[names.NETWORK].values:
         for weights in profile[names.WEIGHTS].values:
@@ -84,7 +84,7 @@ class LayerTestTable:
     correction: str
 
 
-def layer_test_table(shown: Shown, *, alpha: float = 0.01) -> LayerTestTable:
+def layer_test_table(plotted: PlottedUnits, *, alpha: float = 0.01) -> LayerTestTable:
     """Test the trained layers of every network against untrained ones and against a spectrogram.
 
     Untrained are weights ``reset``, else the first drawn ones that were fitted.
@@ -94,10 +94,10 @@ def layer_test_table(shown: Shown, *, alpha: float = 0.01) -> LayerTestTable:
     DataError
         If nothing can be compared.
     """
-    averaged = average_seeds(shown.ds)
+    averaged = average_seeds(plotted.ds)
     drawn = [w for w in averaged[names.WEIGHTS].values if w in SEEDED]
     untrained = "reset" if "reset" in drawn or not drawn else drawn[0]
-    tests = layer_tests(averaged, shown.variable, untrained=untrained, alpha=alpha)
+    tests = layer_tests(averaged, plotted.variable, untrained=untrained, alpha=alpha)
     rows = []
     for network in tests[names.NETWORK].values:
         for against in tests[AGAINST].values:

@@ -20,7 +20,7 @@ BIN_WIDTH = 50.0
 
 
 @dataclass(frozen=True)
-class Shown:
+class PlottedUnits:
     """Units of one stimulus set and bin width, in memory."""
 
     ds: xr.Dataset
@@ -55,14 +55,14 @@ class Shown:
         return f"{self.stimuli}, {self.bin_width:g} ms bins: {self.n} {self.units}"
 
 
-def show(
+def plotted_units(
     ds: xr.Dataset,
     *,
     delta: float | None,
     stimuli: str | Sequence[str] | None = None,
     bin_width: float | None = None,
     usual: float = BIN_WIDTH,
-) -> list[Shown]:
+) -> list[PlottedUnits]:
     """Choose the units to show of each stimulus set: highly tuned ones, by their normalised correlation.
 
     Parameters
@@ -78,7 +78,7 @@ def show(
 
     Returns
     -------
-    list of Shown
+    list of PlottedUnits
         One for each stimulus set of which anything was fitted. Where no reliability was measured, or no unit is highly
         tuned, all units that have a number are shown by their test correlation, and ``note`` says so.
 
@@ -104,16 +104,16 @@ def show(
     return found
 
 
-def networks_of(shown: Sequence[Shown]) -> list[str]:
+def networks_of(plotted: Sequence[PlottedUnits]) -> list[str]:
     """List the networks of which any layer was fitted, without spectrograms, in the order of the results."""
-    ds = shown[0].ds
+    ds = plotted[0].ds
     known = spectrograms(ds) if "layer_type" in ds.coords else []
-    return [n for n in map(str, ds[names.NETWORK].values) if n not in known and any(has(s, n) for s in shown)]
+    return [n for n in map(str, ds[names.NETWORK].values) if n not in known and any(has(s, n) for s in plotted)]
 
 
-def has(shown: Shown, network: str, weights: str | None = None) -> bool:
+def has(plotted: PlottedUnits, network: str, weights: str | None = None) -> bool:
     """Tell whether anything was fitted of a network, with these weights if any are given."""
-    found = shown.fitted.get(network, set())
+    found = plotted.fitted.get(network, set())
     return bool(found) if weights is None else weights in found
 
 
@@ -136,19 +136,19 @@ def _bin_width(fitted: xr.DataArray, bin_width: float | None, usual: float) -> f
     return usual if usual in there else next(iter(there), None)
 
 
-def _of(ds: xr.Dataset, stimuli: str, bin_width: float, delta: float | None) -> Shown:
+def _of(ds: xr.Dataset, stimuli: str, bin_width: float, delta: float | None) -> PlottedUnits:
     needed = [name for name in ("r", "rho", *names.RELIABILITY) if name in ds and name not in _UNUSED]
     here = ds[needed].sel({names.STIMULI: stimuli, names.BIN_WIDTH: bin_width}).load()
     if delta is None:
-        return Shown(_with_numbers(here, "r"), stimuli, bin_width, "r", "units", "")
+        return PlottedUnits(_with_numbers(here, "r"), stimuli, bin_width, "r", "units", "")
     if "rho" in here and "normaliser" in here and here["normaliser"].notnull().any():
         tuned = _with_numbers(select_units(here, delta=delta), "rho")
         if tuned.sizes[names.UNIT]:
-            return Shown(tuned, stimuli, bin_width, "rho", f"highly tuned units (δ = {delta:g})", "")
+            return PlottedUnits(tuned, stimuli, bin_width, "rho", f"highly tuned units (δ = {delta:g})", "")
         why = f"no unit is highly tuned to {stimuli} (δ = {delta:g})"
     else:
         why = f"no reliability was measured for {stimuli}"
-    return Shown(
+    return PlottedUnits(
         _with_numbers(here, "r"), stimuli, bin_width, "r", "units", f"{why}: all units are shown, by test correlation r"
     )
 

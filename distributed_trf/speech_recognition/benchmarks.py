@@ -1,7 +1,4 @@
-"""Sounds of utterances, in whatever format they were published.
-
-Utterances of public benchmarks, from local folders as their publishers lay them out.
-"""
+"""Utterances of public benchmarks, from local folders in the layout and sound formats of their publishers."""
 
 from __future__ import annotations
 
@@ -72,7 +69,7 @@ def _decoded(file: Any, name: str, sfreq: float, start: float, end: float | None
 
 
 IGNORED = "ignore_time_segment_in_scoring"
-"""What TED-LIUM writes in place of words for a stretch that is not scored."""
+"""What TED-LIUM writes instead of words for a stretch that is not scored."""
 
 
 @dataclass(frozen=True)

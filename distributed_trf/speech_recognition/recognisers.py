@@ -1,8 +1,7 @@
-"""Networks that score a symbol for every frame (connectionist temporal classification).
+"""Networks that turn sound into words, each decoded greedily in the way that suits it.
 
-Networks of transformers, which spell words with the vocabulary in their folder.
-
-Networks that turn sound into words, each decoded greedily in its own way.
+Some score a symbol for every frame (connectionist temporal classification); those of transformers spell words with the
+vocabulary in their folder.
 """
 
 from __future__ import annotations
@@ -39,14 +38,14 @@ def greedy_ctc(scores: np.ndarray, alphabet: str, blank: int) -> str:
     alphabet
         A character for each symbol; that of the blank is not used.
     blank
-        The symbol that stands for none.
+        The symbol for no letter.
     """
     best = (symbol for symbol, _ in groupby(scores.argmax(axis=1).tolist()))
     return "".join(alphabet[symbol] for symbol in best if symbol != blank)
 
 
 class LetterRecogniser(ABC):
-    """A network of this package that scores letters at every frame, whatever a sound is heard together with."""
+    """A network of this package that scores letters at every frame, independently of the other sounds in a batch."""
 
     batches = True
     max_samples = None
@@ -54,7 +53,7 @@ class LetterRecogniser(ABC):
     alphabet: str
     """A character for each symbol."""
     blank: int
-    """The symbol that stands for none."""
+    """The symbol for no letter."""
 
     def __init__(self, table: NetworkTable, settings: NetworkSettings, device: str) -> None:
         self._model = self.family.load(table, settings).to(device).eval()
@@ -148,7 +147,7 @@ class Wav2Vec2Recogniser(TransformersRecogniser):
 
 
 class Speech2TextRecogniser(TransformersRecogniser):
-    """Speech2Text (Wang et al. 2020): generated with the beams of its own configuration, one by one."""
+    """Speech2Text (Wang et al. 2020): generated with the beams of its configuration, one by one."""
 
     model_class, tokenizer_class = "Speech2TextForConditionalGeneration", "Speech2TextTokenizer"
     extractor_class = "Speech2TextFeatureExtractor"
@@ -168,7 +167,7 @@ class Speech2TextRecogniser(TransformersRecogniser):
 
 
 class WhisperRecogniser(TransformersRecogniser):
-    """Whisper (Radford et al. 2022): generated greedily, told that it hears English."""
+    """Whisper (Radford et al. 2022): generated greedily, with the language set to English."""
 
     model_class, tokenizer_class = "WhisperForConditionalGeneration", "WhisperTokenizer"
     extractor_class = "WhisperFeatureExtractor"
@@ -198,7 +197,7 @@ class Recogniser(Protocol):
 
     @property
     def batches(self) -> bool:
-        """Whether several sounds may be heard together without changing what is understood."""
+        """Whether several sounds may be in one batch without changing what is understood."""
 
     @property
     def max_samples(self) -> int | None:
@@ -228,7 +227,7 @@ def open_recogniser(table: NetworkTable, network: RecogniserSettings, device: st
     FeatureError
         If weights or vocabulary cannot be loaded.
     DeviceError
-        If a GPU is asked for and there is none.
+        If the device is a GPU and none is available.
     """
     if table.family not in RECOGNISERS:
         raise ConfigError(
@@ -240,7 +239,7 @@ def open_recogniser(table: NetworkTable, network: RecogniserSettings, device: st
     except ImportError as error:
         raise MissingExtraError("torch", "wer", error) from error
     if device != "cpu" and not torch.cuda.is_available():
-        raise DeviceError(f"device {device!r} is requested, but torch {torch.__version__} finds no GPU")
+        raise DeviceError(f"device {device!r} was chosen, but torch {torch.__version__} finds no GPU")
     return RECOGNISERS[table.family](table, _settings(network), device)
 
 

@@ -1,7 +1,4 @@
-"""What networks understood, kept line by line so that an interrupted evaluation goes on where it was.
-
-Word error rates of networks on benchmarks.
-"""
+"""Word error rates of networks on benchmarks; transcripts are kept, so that an interrupted evaluation can go on."""
 
 from __future__ import annotations
 
@@ -33,7 +30,7 @@ class Transcript:
     said: str
     understood: str
     cut: bool
-    """Whether the network heard only the beginning, because the utterance is longer than it takes."""
+    """Whether only the beginning was given to the network, because the utterance is longer than it takes."""
 
 
 class TranscriptFile:
@@ -70,26 +67,26 @@ class TranscriptFile:
 COLUMNS = ("network", "benchmark", "wer", "words", "substitutions", "deletions", "insertions", "utterances", "cut")
 TABLE = "word_error_rates.csv"
 
-Heard = Callable[[str, str, int, int], None]
-"""Told of progress: network, benchmark, utterances done and in all."""
+OnProgress = Callable[[str, str, int, int], None]
+"""Called with progress: network, benchmark, utterances done and in all."""
 
 
-def word_error_rates(settings: WordErrorSettings, heard: Heard = lambda *_: None) -> pd.DataFrame:
+def word_error_rates(settings: WordErrorSettings, on_progress: OnProgress = lambda *_: None) -> pd.DataFrame:
     """Let networks recognise benchmarks; what was recognised before is not recognised again.
 
     Parameters
     ----------
     settings
         Networks, benchmarks and where to keep transcripts.
-    heard
-        Told of progress.
+    on_progress
+        Called after each batch.
 
     Returns
     -------
     pandas.DataFrame
         One row per network and benchmark; ``wer`` in percent, pooled over words: ``100 * (substitutions + deletions +
         insertions) / words``, both sides normalised by Whisper's English rules (Radford et al. 2022). ``cut`` counts
-        utterances of which the network heard the beginning only. Also written to ``word_error_rates.csv``.
+        utterances of which only the beginning was given to the network. Also written to ``word_error_rates.csv``.
 
     Raises
     ------
@@ -102,7 +99,7 @@ def word_error_rates(settings: WordErrorSettings, heard: Heard = lambda *_: None
     for benchmark in settings.benchmarks:
         utterances = read_benchmark(benchmark.format, benchmark.path)
         for network in settings.networks:
-            found = _transcribe(settings, network, benchmark, utterances, heard)
+            found = _transcribe(settings, network, benchmark, utterances, on_progress)
             rows.append({"network": network.name, "benchmark": benchmark.name, **score(found)})
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     write_text(settings.output / TABLE, table.to_csv(index=False))
@@ -145,7 +142,7 @@ def _transcribe(
     network: RecogniserSettings,
     benchmark: BenchmarkSettings,
     utterances: Sequence[Utterance],
-    heard: Heard,
+    on_progress: OnProgress,
 ) -> list[Transcript]:
     table = load_table(network.name)
     kept = TranscriptFile(_path(settings, network, benchmark))
@@ -156,14 +153,14 @@ def _transcribe(
         size = settings.batch if recognise.batches else 1
         for first in range(0, len(missing), size):
             batch = missing[first : first + size]
-            new = _pass(recognise, batch, table.sfreq)
+            new = _recognise(recognise, batch, table.sfreq)
             kept.append(new)
             found |= {t.id: t for t in new}
-            heard(network.name, benchmark.name, len(found), len(utterances))
+            on_progress(network.name, benchmark.name, len(found), len(utterances))
     return [found[u.id] for u in utterances]
 
 
-def _pass(recognise: Recogniser, batch: Sequence[Utterance], sfreq: float) -> list[Transcript]:
+def _recognise(recognise: Recogniser, batch: Sequence[Utterance], sfreq: float) -> list[Transcript]:
     sounds = [u.audio.read(sfreq) for u in batch]
     longest = recognise.max_samples
     cut = [longest is not None and sound.shape[0] > longest for sound in sounds]

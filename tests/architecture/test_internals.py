@@ -25,7 +25,7 @@ from urllib.request import urlopen
 import pytest
 
 from distributed_trf.clusters import dask_internals, jobqueue_internals
-from distributed_trf.clusters.dask_settings import OF_SCHEDULER
+from distributed_trf.clusters.dask_settings import SCHEDULER_SETTINGS
 from distributed_trf.features import torch_internals
 from distributed_trf.features.weights import transformers_internals
 
@@ -48,7 +48,7 @@ def live():
 
     here = {"protocol": "tcp://", "host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
     with (
-        dask.config.set(OF_SCHEDULER),
+        dask.config.set(SCHEDULER_SETTINGS),
         LocalCluster(n_workers=1, processes=False, threads_per_worker=1, **here) as cluster,
         Client(cluster) as client,
     ):
@@ -241,7 +241,7 @@ def _(live):
 
     from distributed_trf.clusters import dask_settings
 
-    for key in {**dask_settings.OF_WORKERS, **dask_settings.OF_SCHEDULER}:
+    for key in {**dask_settings.OF_WORKERS, **dask_settings.SCHEDULER_SETTINGS}:
         dask.config.get(key)
 
 
@@ -269,10 +269,10 @@ def _(live):
 
 @hidden("dask-jobqueue", "errors of commands that quote what was said after 'stderr:'")
 def _(live):
-    with pytest.raises(RuntimeError) as refused:
-        jobqueue_internals.import_jobqueue()
-        from dask_jobqueue.core import Job
+    jobqueue_internals.import_jobqueue()
+    from dask_jobqueue.core import Job
 
+    with pytest.raises(RuntimeError) as refused:
         asyncio.run(Job._call(["sh", "-c", "echo no such queue >&2; false"]))
     assert jobqueue_internals.refusal(refused.value) == "no such queue"
 
@@ -429,7 +429,7 @@ def test_what_is_not_documented__is_as_it_was(request, one):
     live = request.getfixturevalue("live") if one.library == "distributed" else None
     try:
         one.check(live)
-    except (Exception, pytest.fail.Exception) as error:
+    except (Exception, pytest.fail.Exception) as error:  # noqa: BLE001  whatever moved is told by its name
         pytest.fail(
             f"{one.library} {version(one.library)} no longer has {one.what}: see {DOORS[one.library]} ({error!r})"
         )

@@ -138,4 +138,4 @@ def test_study__tells_of_batches_heard_in_parts(write_study, workplace, monkeypa
     assert {p.reason for p in planned if p.item.stage == "extract"} == {"heard in 4 parts"}
     assert {p.state for p in planned} == {"done"}
     told = CliRunner().invoke(app, ["status", "study.yaml"]).output
-    assert "3 batches did not fit the memory of the device and were heard in parts" in told
+    assert "3 batches did not fit the memory of the device and were computed in parts" in told

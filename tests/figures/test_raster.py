@@ -72,7 +72,7 @@ def test_raster_figure__of_one_presentation_and_no_spike(tmp_path):
         (("s1", "u3", "t"), ConfigError, "unit 'u3'"),
         (("s1", "u1", "z"), ConfigError, "stimulus 'z'"),
         (("s1", "u1", "a"), ConfigError, "in words and calls"),
-        (("s2", "u1", "t"), RecordingError, "session s2 did not hear words; choose one that did: s1"),
+        (("s2", "u1", "t"), RecordingError, "words was not presented in session s2; choose one of s1"),
         (("s1", "u1", "b"), RecordingError, "stimulus b was never presented in this session"),
     ],
 )

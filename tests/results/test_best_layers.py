@@ -6,12 +6,12 @@ import pytest
 from distributed_trf import layer_tests, select_units, simulate_results
 from distributed_trf.errors import DataError
 from distributed_trf.results.best_layers import best_layer_table, layer_test_table
-from distributed_trf.results.plotted_units import show
+from distributed_trf.results.plotted_units import plotted_units
 from tests.small_results import small_results
 
 
 def test_best_layer_table__by_hand():
-    (at_50,) = show(small_results(), delta=0.5)
+    (at_50,) = plotted_units(small_results(), delta=0.5)
     rows = best_layer_table(at_50).set_index(["network", "weights"])
     assert rows.loc["net", "trained"].to_dict() == {
         "seeds": 1,
@@ -29,7 +29,7 @@ def test_best_layer_table__by_hand():
 
 def test_best_layer_table__averages_seeds():
     ds = simulate_results(["whisper_tiny"], weights=["trained", "reset", "reset-1"], sessions=4, channels=5)
-    shown, _ = show(ds, delta=0.0)
+    shown, _ = plotted_units(ds, delta=0.0)
     rows = best_layer_table(shown).set_index(["network", "weights"])
     assert rows.loc["whisper_tiny", "reset"]["seeds"] == 2
     of = shown.ds["rho"].sel(network="whisper_tiny")
@@ -40,7 +40,7 @@ def test_best_layer_table__averages_seeds():
 
 def test_layer_test_table__counts_what_layer_tests_finds():
     ds = simulate_results(["whisper_tiny", "deepspeech2"], better={"whisper_tiny": [1, 2]}, sessions=8, channels=20)
-    for shown in show(ds, delta=0.5):
+    for shown in plotted_units(ds, delta=0.5):
         table = layer_test_table(shown)
         tests = layer_tests(select_units(ds, stimuli=shown.stimuli, delta=0.5)).sel(stimuli=shown.stimuli, bin_width=50)
         rows = table.rows.set_index(["network", "against"])
@@ -60,7 +60,7 @@ def test_layer_test_table__counts_what_layer_tests_finds():
 
 def test_layer_test_table__takes_other_controls_where_nothing_was_reset():
     ds = simulate_results(["whisper_tiny"], spectrograms=[], weights=["trained", "permuted"], sessions=4, channels=5)
-    shown, _ = show(ds, delta=0.5)
+    shown, _ = plotted_units(ds, delta=0.5)
     table = layer_test_table(shown)
     assert set(table.rows["other"]) == {"permuted"}
     assert table.left_out == "no spectrogram 'cochleagram' in these results"
@@ -68,6 +68,6 @@ def test_layer_test_table__takes_other_controls_where_nothing_was_reset():
 
 def test_layer_test_table__without_trained_weights_says_so():
     ds = small_results().drop_sel(weights="trained")
-    (shown,) = show(ds, delta=0.5)
+    (shown,) = plotted_units(ds, delta=0.5)
     with pytest.raises(DataError, match="no network with trained weights"):
         layer_test_table(shown)

@@ -39,7 +39,7 @@ class Recording:
 
     @classmethod
     def of(cls, rng, presented, *, lengths, n_features, groups, lags, lead_in, offset=0.0, alphas=ALPHAS):
-        """Responses that follow their features; what a group did not hear is filled with nonsense."""
+        """Responses that follow their features; trials not presented to a group are filled with nonsense."""
         weights = rng.normal(size=(n_features, sum(groups)))
         X, Y = [], []
         for fold in presented:

@@ -1,6 +1,6 @@
-"""Figures inside a page: as SVG where that is small, else as PNG, and in words for those who do not see them.
+"""The figures of a report, with captions, and why some are left out.
 
-The figures of a report, with captions, and why some of them are left out.
+A figure is an SVG where that is small, else a PNG, and has a description for readers who cannot see it.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ def in_words(figure: Figure) -> str:
     parts += [f"panels {', '.join(panels)}"] if panels else []
     for name in ("x", "y"):
         labels = [_line(getattr(axis, f"get_{name}label")()) for axis in figure.axes]
-        told = list(dict.fromkeys(label for label in labels if label))
-        parts += [f"{name} axis: {', '.join(told)}"] if told else []
+        axis_labels = list(dict.fromkeys(label for label in labels if label))
+        parts += [f"{name} axis: {', '.join(axis_labels)}"] if axis_labels else []
     return "; ".join(part for part in parts if part)
 
 
@@ -92,7 +92,7 @@ NUMBERED = re.compile(r"S?\d+")
 
 
 @dataclass(frozen=True)
-class ShownFigure:
+class ReportFigure:
     """A figure, or why there is none."""
 
     name: str
@@ -104,7 +104,7 @@ class ShownFigure:
     """Why it is not drawn."""
 
 
-def gallery_figures(inputs: Inputs) -> Iterator[ShownFigure]:
+def gallery_figures(inputs: Inputs) -> Iterator[ReportFigure]:
     """Draw every figure of the gallery.
 
     Raises
@@ -114,7 +114,7 @@ def gallery_figures(inputs: Inputs) -> Iterator[ShownFigure]:
     """
     for drawing in chosen(None):
         name = f"Figure {drawing.name}" if NUMBERED.fullmatch(drawing.name) else ""
-        yield shown(name, drawing.title, partial(_drawn, inputs, drawing.name))
+        yield report_figure(name, drawing.title, partial(_drawn, inputs, drawing.name))
 
 
 def _drawn(inputs: Inputs, name: str) -> Figure | str:
@@ -122,8 +122,8 @@ def _drawn(inputs: Inputs, name: str) -> Figure | str:
     return found
 
 
-def shown(name: str, title: str, drawn: Callable[[], Figure | str]) -> ShownFigure:
-    """Draw a figure; what it lacks is said in its place, so that one figure does not cost the report.
+def report_figure(name: str, title: str, drawn: Callable[[], Figure | str]) -> ReportFigure:
+    """Draw a figure; if it cannot be drawn the report says why instead, so that one figure does not fail the report.
 
     Raises
     ------
@@ -133,9 +133,9 @@ def shown(name: str, title: str, drawn: Callable[[], Figure | str]) -> ShownFigu
     try:
         found = drawn()
         if isinstance(found, str):
-            return ShownFigure(name, title, None, reason=found)
-        return ShownFigure(name, title, picture(found), tuple(notes_of(found)))
+            return ReportFigure(name, title, None, reason=found)
+        return ReportFigure(name, title, picture(found), tuple(notes_of(found)))
     except DamagedError:
         raise
     except DistributedTRFError as error:
-        return ShownFigure(name, title, None, reason=str(error))
+        return ReportFigure(name, title, None, reason=str(error))

@@ -1,7 +1,4 @@
-"""A report as one HTML file, from a template.
-
-Tables of a report: what stands in each cell is text by then.
-"""
+"""A report as one HTML file, from a template, and its tables, whose cells are text."""
 
 from __future__ import annotations
 
@@ -45,7 +42,7 @@ NONE = "-"
 
 
 @dataclass(frozen=True)
-class Column:
+class ReportColumn:
     """One column, its cells written."""
 
     heading: str
@@ -58,7 +55,7 @@ class Table:
     """Columns of equal length; the first names each row."""
 
     caption: str
-    columns: tuple[Column, ...]
+    columns: tuple[ReportColumn, ...]
 
     @property
     def rows(self) -> list[tuple[str, ...]]:
@@ -66,14 +63,14 @@ class Table:
         return list(zip(*(column.cells for column in self.columns), strict=True))
 
 
-def words(heading: str, values: Iterable[Any]) -> Column:
+def words(heading: str, values: Iterable[Any]) -> ReportColumn:
     """Make a column of text."""
-    return Column(heading, tuple(map(str, values)), is_number=False)
+    return ReportColumn(heading, tuple(map(str, values)), is_number=False)
 
 
-def numbers(heading: str, values: Iterable[Any], write: Callable[[Any], str] = str) -> Column:
-    """Make a column of numbers, which stand below one another."""
-    return Column(heading, tuple(map(write, values)), is_number=True)
+def numbers(heading: str, values: Iterable[Any], write: Callable[[Any], str] = str) -> ReportColumn:
+    """Make a column of numbers, which are aligned."""
+    return ReportColumn(heading, tuple(map(write, values)), is_number=True)
 
 
 def decimal(number: float) -> str:

@@ -1,4 +1,4 @@
-"""Where results come from: the settings of the study, and the versions, machine and time that made them."""
+"""Provenance of results: the settings of the study, and the versions, machine and time that made them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Line = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Origin:
+class Provenance:
     """What results say of themselves, or the run that is about to make them."""
 
     attrs: Mapping[str, Any]
@@ -58,9 +58,9 @@ class Origin:
         of = self.attrs.get(IMPORTED)
         if not isinstance(of, dict):
             return []
-        told = [("files", ", ".join(of.get("files", {})))]
-        told += [(f"left out: {file}", str(why)) for file, why in dict(of.get("left_out", {})).items()]
-        return [*told, *(("note", str(text)) for text in of.get("notes", []))]
+        lines = [("files", ", ".join(of.get("files", {})))]
+        lines += [(f"left out: {file}", str(why)) for file, why in dict(of.get("left_out", {})).items()]
+        return [*lines, *(("note", str(text)) for text in of.get("notes", []))]
 
     @property
     def yaml(self) -> str:
@@ -68,17 +68,17 @@ class Origin:
         return "" if self.content is None else yaml.safe_dump(self.content, sort_keys=False, allow_unicode=True)
 
     def lines(self) -> list[Line]:
-        """Say what made the results, as far as they tell; other attributes follow under their own names."""
-        told = {label: _written(self.attrs[name]) for name, label in KNOWN.items() if self.attrs.get(name)}
-        if "written" in told:
-            told["written"] = in_utc(told["written"])
+        """Return what made the results, as far as it is known; other attributes follow under their names."""
+        written = {label: _written(self.attrs[name]) for name, label in KNOWN.items() if self.attrs.get(name)}
+        if "written" in written:
+            written["written"] = in_utc(written["written"])
         others = {name: v for name, v in self.attrs.items() if name not in KNOWN and isinstance(v, str | int | float)}
-        return [*told.items(), *((name, str(v)) for name, v in others.items())]
+        return [*written.items(), *((name, str(v)) for name, v in others.items())]
 
 
-def origin(ds: xr.Dataset | None, runs: Sequence[PastRun]) -> Origin:
+def provenance_of(ds: xr.Dataset | None, runs: Sequence[PastRun]) -> Provenance:
     """Return what made the results, or what the latest run has written so far if that is newer."""
-    return Origin(latest_provenance(None if ds is None else unpacked(ds.attrs), runs))
+    return Provenance(latest_provenance(None if ds is None else unpacked(ds.attrs), runs))
 
 
 def settings_lines(study: StudySettings) -> list[Line]:

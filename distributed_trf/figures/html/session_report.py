@@ -13,9 +13,19 @@ import xarray as xr
 
 from distributed_trf import names
 from distributed_trf.errors import NothingToDrawError, StoreError
-from distributed_trf.figures.html.figure_section import ShownFigure, shown
-from distributed_trf.figures.html.page import NONE, Column, Table, decimal, numbers, p_value, percent, words, write_page
-from distributed_trf.figures.html.provenance import Line, in_utc, origin
+from distributed_trf.figures.html.figure_section import ReportFigure, report_figure
+from distributed_trf.figures.html.page import (
+    NONE,
+    ReportColumn,
+    Table,
+    decimal,
+    numbers,
+    p_value,
+    percent,
+    words,
+    write_page,
+)
+from distributed_trf.figures.html.provenance import Line, in_utc, provenance_of
 from distributed_trf.figures.html.study_report import results_if_any
 from distributed_trf.figures.inputs import Inputs
 from distributed_trf.figures.prediction import example_prediction, saved_models
@@ -42,12 +52,12 @@ MEASURED = {
 
 
 @dataclass(frozen=True)
-class AtPlace:
+class SessionSlice:
     """What is known of the session at one stimulus set and bin width."""
 
     heading: str
     units: Table
-    figures: list[ShownFigure]
+    figures: list[ReportFigure]
 
 
 def write_session_report(folder: str | Path, session: str, path: str | Path, *, delta: float = 0.5) -> None:
@@ -79,7 +89,7 @@ def write_session_report(folder: str | Path, session: str, path: str | Path, *, 
     if ds is None:
         raise StoreError(f"{store.root}: no results yet, so nothing is known of sessions; run the study first")
     of = select_units(ds, session=session)
-    made = origin(ds, past_runs(store))
+    made = provenance_of(ds, past_runs(store))
     write_page(
         Path(path),
         "session.html.j2",
@@ -88,7 +98,7 @@ def write_session_report(folder: str | Path, session: str, path: str | Path, *, 
         folder=store.root,
         written=in_utc(now()),
         about=_about(of),
-        places=list(_places(inputs, ds, session)),
+        slices=list(_slices(inputs, ds, session)),
         made=made,
     )
 
@@ -96,12 +106,12 @@ def write_session_report(folder: str | Path, session: str, path: str | Path, *, 
 def _about(of: xr.Dataset) -> list[Line]:
     site = [float(of[name].values[0]) for name in ("x", "y") if name in of.coords]
     known = [f"{position:g}" for position in site if position == position]
-    told = [(name, str(of[name].values[0])) for name in ("subject", "area")]
-    told += [("site (x, y; 5 mm)", ", ".join(known))] if known else []
-    return [*told, ("units", str(of.sizes[names.UNIT]))]
+    lines = [(name, str(of[name].values[0])) for name in ("subject", "area")]
+    lines += [("site (x, y; 5 mm)", ", ".join(known))] if known else []
+    return [*lines, ("units", str(of.sizes[names.UNIT]))]
 
 
-def _places(inputs: Inputs, ds: xr.Dataset, session: str) -> Iterator[AtPlace]:
+def _slices(inputs: Inputs, ds: xr.Dataset, session: str) -> Iterator[SessionSlice]:
     table = session_table(ds, session)
     for stimuli, bin_width in dict.fromkeys(zip(table[names.STIMULI], table[names.BIN_WIDTH], strict=True)):
         rows = table[(table[names.STIMULI] == stimuli) & (table[names.BIN_WIDTH] == bin_width)]
@@ -113,17 +123,17 @@ def _places(inputs: Inputs, ds: xr.Dataset, session: str) -> Iterator[AtPlace]:
             "How well each layer predicts each unit": partial(session_layers, ds, session, **at),
             "One unit's response to a test sound, and its prediction": partial(_example, inputs, ds, session, **at),
         }
-        figures = [shown("", title, drawn) for title, drawn in drawings.items()]
-        yield AtPlace(f"{stimuli}, {bin_width:g} ms bins", _units(rows), figures)
+        figures = [report_figure("", title, drawn) for title, drawn in drawings.items()]
+        yield SessionSlice(f"{stimuli}, {bin_width:g} ms bins", _units(rows), figures)
 
 
 def _example(inputs: Inputs, ds: xr.Dataset, session: str, stimuli: str, bin_width: float) -> Figure:
     """Draw the highly tuned unit of highest rho in the layer that predicts the session's units best."""
     saved = saved_models(inputs.folder).keys()
-    places = [place for place in saved if (place[0], place[-1]) == (stimuli, bin_width)]
+    cells = [cell for cell in saved if (cell[0], cell[-1]) == (stimuli, bin_width)]
     of = select_units(ds, session=session)
     tuned = select_units(of, stimuli=stimuli, bin_width=bin_width, delta=inputs.delta)
-    chosen = best_predicted(tuned, places, n=1)
+    chosen = best_predicted(tuned, cells, n=1)
     if not chosen:
         raise NothingToDrawError(
             f"no unit of session {session} is highly tuned to {stimuli} (delta {inputs.delta:g}) and predicted by a "
@@ -133,7 +143,7 @@ def _example(inputs: Inputs, ds: xr.Dataset, session: str, stimuli: str, bin_wid
 
 
 def _units(rows: pd.DataFrame) -> Table:
-    measured: list[Column] = [
+    measured: list[ReportColumn] = [
         numbers(heading, rows[name], write) for name, (heading, write) in MEASURED.items() if name in rows
     ]
     fits = [

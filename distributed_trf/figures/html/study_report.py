@@ -1,7 +1,4 @@
-"""What was done and what was not: items by stage, why some failed or are missing, and the runs.
-
-The report of a study: what it is, what it found, and what of it is done.
-"""
+"""The report of a study: its settings and results, its items by stage, why some failed or are missing, and its runs."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ import xarray as xr
 from distributed_trf.config.study import StudySettings
 from distributed_trf.figures.html.figure_section import gallery_figures
 from distributed_trf.figures.html.page import NONE, Table, counted, numbers, words, write_page
-from distributed_trf.figures.html.provenance import in_utc, origin, settings_lines
+from distributed_trf.figures.html.provenance import in_utc, provenance_of, settings_lines
 from distributed_trf.figures.html.tables import area_table, found, reliability_counts, session_table
 from distributed_trf.figures.inputs import Inputs
 from distributed_trf.pipeline.fit_state import fits_of
@@ -26,7 +23,7 @@ from distributed_trf.store.results import has_results
 from distributed_trf.store.study_store import StudyStore
 
 NAMED = 100
-"""Items that are named under one reason; of more the number is told."""
+"""Items that are named under one reason; of more only the number is given."""
 
 
 @dataclass(frozen=True)
@@ -70,10 +67,10 @@ def left_out(runs: Sequence[PastRun]) -> list[tuple[str, str]]:
     """
     notes: dict[str, str] = {}
     for report in (run.report for run in runs):
-        notes |= {key: "; ".join(told) for key, told in report.notes.items()}
+        notes |= {key: "; ".join(texts) for key, texts in report.notes.items()}
         notes |= {f"{session}, in fits": why for session, why in report.left_out.items()}
     for report in (run.report for run in runs[-1:]):
-        notes |= {f"{key}, looks wrong": "; ".join(told) for key, told in report.doubts.items()}
+        notes |= {f"{key}, looks wrong": "; ".join(texts) for key, texts in report.doubts.items()}
         notes |= {f"{session}, unusable": why for session, why in report.unusable.items()}
     return sorted(notes.items())
 
@@ -101,8 +98,8 @@ def _workers(run: PastRun) -> str:
     if not isinstance(recipe, dict):
         return "one process"
     models = list(dict.fromkeys(str(worker.get("model")) for worker in found if worker.get("model")))
-    told = f"{recipe.get('kind', '')}: {len(found)}" if found else str(recipe.get("kind", ""))
-    return f"{told} on {', '.join(models)}" if models else told
+    workers = f"{recipe.get('kind', '')}: {len(found)}" if found else str(recipe.get("kind", ""))
+    return f"{workers} on {', '.join(models)}" if models else workers
 
 
 def _code(run: PastRun) -> str:
@@ -120,7 +117,7 @@ def write_report(
     """Write the report of a study as one HTML file that needs nothing beside it.
 
     It holds the settings, what made the results, recordings and reliability, the best layers with tests, every figure
-    that can be drawn, where the work items stand, and the runs. A study that is not finished has a report of what is
+    that can be drawn, the status of the work items, and the runs. A study that is not finished has a report of what is
     there; imported results have one without settings and runs.
 
     Parameters
@@ -130,7 +127,7 @@ def write_report(
     path
         The file; one that is there is replaced when the new one is complete.
     study
-        What is asked for, if another study than the results say, as where its file was changed since.
+        The study to report, if it differs from the settings in the results, as where its file was changed since.
     delta
         Of the rule for highly tuned units, which tables and figures are about.
 
@@ -145,7 +142,7 @@ def write_report(
     inputs = Inputs(store.root, delta=delta)
     ds = results_if_any(store, inputs)
     runs = past_runs(store)
-    made = origin(ds, runs)
+    made = provenance_of(ds, runs)
     asked = study or made.study
     status = None if asked is None else FolderStatus(store, asked, runs)
     stages, state = stage_statuses(store, status), None if status is None else fits_of(status)

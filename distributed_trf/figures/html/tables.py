@@ -1,7 +1,4 @@
-"""What was found, as tables: the best layer of every network, and how many of its layers pass the tests.
-
-What was recorded, and how well units repeat themselves, as tables.
-"""
+"""Tables of a report: best layers and tests of every network, what was recorded, and the reliability of units."""
 
 from __future__ import annotations
 
@@ -21,7 +18,7 @@ from distributed_trf.results.best_layers import (
     layer_test_table,
     penalty_edges,
 )
-from distributed_trf.results.plotted_units import Shown, show
+from distributed_trf.results.plotted_units import PlottedUnits, plotted_units
 from distributed_trf.results.session_table import reliability_table
 
 
@@ -45,7 +42,7 @@ def found(ds: xr.Dataset, delta: float) -> Iterator[Found]:
     for stimuli in map(str, ds[names.STIMULI].values):
         for bin_width in map(float, ds[names.BIN_WIDTH].values):
             try:
-                (of,) = show(ds, delta=delta, stimuli=stimuli, bin_width=bin_width)
+                (of,) = plotted_units(ds, delta=delta, stimuli=stimuli, bin_width=bin_width)
             except NothingToDrawError:  # no fit is done there yet
                 continue
             tests, about = _tests(of)
@@ -54,7 +51,7 @@ def found(ds: xr.Dataset, delta: float) -> Iterator[Found]:
             yield Found(heading, units, _best(of), tests, about, edges.get((stimuli, bin_width), ""))
 
 
-def _best(of: Shown) -> Table:
+def _best(of: PlottedUnits) -> Table:
     rows = best_layer_table(of)
     seeds = [f"{n}, over {k} seeds" if k > 1 else n for n, k in zip(rows["weights"], rows["seeds"], strict=True)]
     return Table(
@@ -72,7 +69,7 @@ def _best(of: Shown) -> Table:
     )
 
 
-def _tests(of: Shown) -> tuple[Table | None, str]:
+def _tests(of: PlottedUnits) -> tuple[Table | None, str]:
     try:
         tests = layer_test_table(of)
     except DataError as error:
@@ -80,7 +77,7 @@ def _tests(of: Shown) -> tuple[Table | None, str]:
     return _test_table(of, tests), _about(of, tests)
 
 
-def _test_table(of: Shown, tests: LayerTestTable) -> Table:
+def _test_table(of: PlottedUnits, tests: LayerTestTable) -> Table:
     rows = tests.rows
     share = [f"{k} of {n}" for k, n in zip(rows["significant"], rows["tested"], strict=True)]
     interval = [f"{decimal(low)} to {decimal(high)}" for low, high in zip(rows["low"], rows["high"], strict=True)]
@@ -101,7 +98,7 @@ def _test_table(of: Shown, tests: LayerTestTable) -> Table:
     )
 
 
-def _about(of: Shown, tests: LayerTestTable) -> str:
+def _about(of: PlottedUnits, tests: LayerTestTable) -> str:
     words = {"bh": "Benjamini-Hochberg over the layers of a network", "none": "not adjusted"}
     about = (
         f"{tests.test}, one-sided; p-values: {words.get(tests.correction, tests.correction)}. The last columns are of "

@@ -1,8 +1,6 @@
-"""Rows of panels on a page: one row for each stimulus set, wrapped where there are many panels.
+"""Panels on a page: one row for each stimulus set, wrapped where there are many panels; axes of units and of sounds.
 
-The axis along which the units of one session stand.
-
-The spectrogram of a sound, above what was recorded while it played.
+A session's units are along one axis; the spectrogram of a sound is above what was recorded while it was presented.
 """
 
 from __future__ import annotations
@@ -111,7 +109,7 @@ MOST_LABELS = 64
 
 
 def label_units(axis: Axes, channels: np.ndarray) -> None:
-    """Write the channels below an axis whose unit k stands at x = k."""
+    """Write the channels below an axis whose unit k is at x = k."""
     step = -(-channels.size // MOST_LABELS)
     axis.set_xticks(np.arange(0, channels.size, step), channels[::step], rotation=90, fontsize=SMALL)
     axis.set_xlim(-0.5, channels.size - 0.5)

@@ -1,7 +1,4 @@
-"""A bar above a panel that says what kind each layer is.
-
-A panel of numbers along the layers of one network: median and quartiles over units, and stars.
-"""
+"""A panel of numbers along the layers of one network: median and quartiles over units, stars, a bar of layer types."""
 
 from __future__ import annotations
 
@@ -27,7 +24,7 @@ KINDS = {
     "rnn": ("#35978F", "////", "recurrent"),
     "transformer": ("#C6DBEF", "", "transformer"),
 }
-"""Colour, hatch and name of each kind of layer: dark, hatched and light, so that grey print tells them apart."""
+"""Colour, hatch and name of each kind of layer: dark, hatched and light, so that they differ in grey print."""
 BOTTOM, HEIGHT = 0.03, 0.05
 """Of the bar, inches above the panel, however high that is."""
 

@@ -22,7 +22,7 @@ from distributed_trf.figures.panels.profile_panel import (
     set_limits,
     star_row,
 )
-from distributed_trf.figures.panels.summary_bars import Column, best_bars, draw_bars
+from distributed_trf.figures.panels.summary_bars import Comparison, best_bars, draw_bars
 from distributed_trf.figures.style import (
     BASELINE_COLOUR,
     PAGE_WIDTH,
@@ -32,7 +32,7 @@ from distributed_trf.figures.style import (
     new_figure,
 )
 from distributed_trf.results.layers import layer_profile
-from distributed_trf.results.plotted_units import Shown, has
+from distributed_trf.results.plotted_units import PlottedUnits, has
 from distributed_trf.results.statistics.layer_tests import AGAINST
 
 if TYPE_CHECKING:
@@ -52,8 +52,8 @@ AROUND = 0.68
 class Rows:
     """What is drawn of one stimulus set."""
 
-    shown: Shown
-    columns: Sequence[Column]
+    plotted: PlottedUnits
+    columns: Sequence[Comparison]
     tests: dict[str, xr.Dataset] = field(default_factory=dict)
     """What ``layer_tests`` found against each kind of untrained weights."""
 
@@ -92,33 +92,33 @@ def draw_rows(
     figure = new_figure(PAGE_WIDTH, sum(tall) + LEGEND + below)
     *strips, middle, foot = stacked(figure, [*tall, LEGEND, below])
     for strip, of in zip(strips, rows, strict=True):
-        axes = panels(strip, of.shown.title, len(of.columns))
+        axes = panels(strip, of.plotted.title, len(of.columns))
         _draw(axes, of, baseline, reference, top=TOP / (row - AROUND) if of.tests else 0.05)
         at_foot(axes)
-        at_left(axes, ylabel or SYMBOL[of.shown.variable])
+        at_left(axes, ylabel or SYMBOL[of.plotted.variable])
     legend(middle, _handles(rows, baseline, alpha, is_ratio=reference is not None), 4)
     shape = (len(rows), 1) if many else (1, len(rows))
-    same = len({of.shown.variable for of in rows}) == 1
+    same = len({of.plotted.variable for of in rows}) == 1
     bar_axes = foot.subplots(*shape, squeeze=False, sharey=same, sharex="col").ravel()
     for axis, of in zip(bar_axes, rows, strict=True):
-        bars = best_bars(of.shown, of.columns, baseline if reference is None else None, by)
-        draw_bars(axis, bars, f"{of.shown.stimuli}: best layer of each (its number at the foot)")
+        bars = best_bars(of.plotted, of.columns, baseline if reference is None else None, by)
+        draw_bars(axis, bars, f"{of.plotted.stimuli}: best layer of each (its number at the foot)")
         if reference is not None:
             baseline_line(axis, reference, "reference")
         if many or axis is bar_axes[0]:
-            axis.set_ylabel(ylabel or f"median {SYMBOL[of.shown.variable]}")
+            axis.set_ylabel(ylabel or f"median {SYMBOL[of.plotted.variable]}")
     return figure
 
 
 def _draw(axes: Sequence[Axes], of: Rows, baseline: str | None, reference: float | None, *, top: float) -> None:
     """Draw the panels of one stimulus set."""
-    shown, networks = of.shown, [column.network for column in of.columns]
+    plotted, networks = of.plotted, [column.network for column in of.columns]
     level = reference
-    if level is None and baseline is not None and has(shown, baseline, FIXED):
-        level = float(shown.ds[shown.variable].sel({names.NETWORK: baseline, names.WEIGHTS: FIXED}).median())
+    if level is None and baseline is not None and has(plotted, baseline, FIXED):
+        level = float(plotted.ds[plotted.variable].sel({names.NETWORK: baseline, names.WEIGHTS: FIXED}).median())
     profiles = []
     for axis, column in zip(axes, of.columns, strict=True):
-        profile = layer_profile(shown.ds.sel({names.NETWORK: column.network}), shown.variable)
+        profile = layer_profile(plotted.ds.sel({names.NETWORK: column.network}), plotted.variable)
         profiles += [p for _, p in _lines(axis, profile, column, networks)]
         if level is not None:
             baseline_line(axis, level, baseline or "reference")
@@ -131,7 +131,7 @@ def _draw(axes: Sequence[Axes], of: Rows, baseline: str | None, reference: float
     set_limits(axes, profiles, [] if level is None else [level], top=top)
 
 
-def _lines(axis: Axes, profile: xr.Dataset, column: Column, networks: list[str]) -> list[tuple[str, xr.Dataset]]:
+def _lines(axis: Axes, profile: xr.Dataset, column: Comparison, networks: list[str]) -> list[tuple[str, xr.Dataset]]:
     """Draw untrained, then trained weights over them; return what was drawn."""
     colour, marker = network_style(column.network, networks)
     drawn = []
@@ -155,7 +155,7 @@ def _handles(rows: Sequence[Rows], baseline: str | None, alpha: float, *, is_rat
     """Return what the legend shows."""
     columns = [column for of in rows for column in of.columns]
     handles: list[Artist] = []
-    if any(has(of.shown, c.network, TRAINED) for of in rows for c in of.columns):
+    if any(has(of.plotted, c.network, TRAINED) for of in rows for c in of.columns):
         colour, _ = network_style(columns[0].network, [c.network for c in columns])
         handles.append(key("trained, in the network's colour", color=colour, marker="o"))
     kinds = list(dict.fromkeys(c.untrained for c in columns))
@@ -166,4 +166,4 @@ def _handles(rows: Sequence[Rows], baseline: str | None, alpha: float, *, is_rat
         if any(against in tests[AGAINST].values for of in rows for tests in of.tests.values()):
             words = f"trained > {'untrained' if against == 'untrained' else baseline} (p < {alpha:g})"
             handles.append(key(words, color=colour, marker=STAR, linestyle="none", markersize=4))
-    return [*handles, *architecture_handles(rows[0].shown.ds, list(dict.fromkeys(c.network for c in columns)))]
+    return [*handles, *architecture_handles(rows[0].plotted.ds, list(dict.fromkeys(c.network for c in columns)))]

@@ -1,6 +1,6 @@
-"""Bars of each network's best layer, untrained and trained, beside a spectrogram.
+"""Summary panels: bars of each network's best layer beside a spectrogram, and distributions of two areas.
 
-A panel of two distributions, one for each area: histograms, and their densities on an axis at the right.
+Bars are of untrained and trained weights. Distributions are histograms, with their densities on an axis at the right.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from distributed_trf import names
 from distributed_trf.config.extraction import FIXED, TRAINED
 from distributed_trf.figures.style import BASELINE_COLOUR, MEDIUM, SMALL, network_style, tidy
 from distributed_trf.results.layers import layer_profile
-from distributed_trf.results.plotted_units import Shown, has
+from distributed_trf.results.plotted_units import PlottedUnits, has
 from distributed_trf.results.statistics.compare import median_intervals
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ ROOM = 4
 
 
 @dataclass(frozen=True)
-class Column:
+class Comparison:
     """A network beside one kind of its untrained weights."""
 
     network: str
@@ -55,12 +55,14 @@ class Bar:
     high: float
 
 
-def best_bars(shown: Shown, columns: Sequence[Column], baseline: str | None, by: str | None = None) -> list[Bar]:
+def best_bars(
+    plotted: PlottedUnits, columns: Sequence[Comparison], baseline: str | None, by: str | None = None
+) -> list[Bar]:
     """Find the layer of highest median of each network, untrained and trained, with its interval over sessions.
 
     Parameters
     ----------
-    shown
+    plotted
         The units.
     columns
         Networks and what they are drawn beside.
@@ -71,13 +73,13 @@ def best_bars(shown: Shown, columns: Sequence[Column], baseline: str | None, by:
     """
     networks = [column.network for column in columns]
     bars = []
-    if baseline is not None and has(shown, baseline, FIXED):
-        bars.append(_bar(shown, baseline, FIXED, baseline, "baseline", BASELINE_COLOUR, by))
+    if baseline is not None and has(plotted, baseline, FIXED):
+        bars.append(_bar(plotted, baseline, FIXED, baseline, "baseline", BASELINE_COLOUR, by))
     for column in columns:
         colour, _ = network_style(column.network, networks)
         for kind, weights in (("untrained", column.untrained), ("trained", TRAINED)):
-            if has(shown, column.network, weights):
-                bars.append(_bar(shown, column.network, weights, column.title, kind, colour, by))
+            if has(plotted, column.network, weights):
+                bars.append(_bar(plotted, column.network, weights, column.title, kind, colour, by))
     return bars
 
 
@@ -91,14 +93,14 @@ def draw_bars(axis: Axes, bars: Sequence[Bar], title: str) -> BarContainer:
     """
     groups = list(dict.fromkeys(bar.group for bar in bars))
     members = {group: [bar for bar in bars if bar.group == group] for group in groups}
-    places = [
+    positions = [
         groups.index(bar.group) * GROUP + WIDTH * (members[bar.group].index(bar) - (len(members[bar.group]) - 1) / 2)
         for bar in bars
     ]
     heights = np.array([bar.height for bar in bars])
     errors = np.abs(np.array([[bar.low, bar.high] for bar in bars]).T - heights)
     drawn = axis.bar(
-        places,
+        positions,
         heights,
         width=WIDTH,
         color=[bar.colour for bar in bars],
@@ -107,14 +109,14 @@ def draw_bars(axis: Axes, bars: Sequence[Bar], title: str) -> BarContainer:
         yerr=errors,
         error_kw={"elinewidth": 0.8, "capsize": 2, "capthick": 0.8},
     )
-    for bar, place, patch in zip(bars, places, drawn.patches, strict=True):
+    for bar, position, patch in zip(bars, positions, drawn.patches, strict=True):
         if bar.kind == "untrained":
             patch.set_alpha(0.4)
             patch.set_hatch("////")
         if bar.kind != "baseline":
             axis.annotate(
                 str(bar.layer),
-                (place, 0),
+                (position, 0),
                 xytext=(0, 2),
                 textcoords="offset points",
                 ha="center",
@@ -129,11 +131,11 @@ def draw_bars(axis: Axes, bars: Sequence[Bar], title: str) -> BarContainer:
     return drawn
 
 
-def _bar(shown: Shown, network: str, weights: str, group: str, kind: str, colour: str, by: str | None) -> Bar:
-    of = shown.ds.sel({names.NETWORK: network, names.WEIGHTS: weights})
-    median = layer_profile(of, by or shown.variable)["median"]
+def _bar(plotted: PlottedUnits, network: str, weights: str, group: str, kind: str, colour: str, by: str | None) -> Bar:
+    of = plotted.ds.sel({names.NETWORK: network, names.WEIGHTS: weights})
+    median = layer_profile(of, by or plotted.variable)["median"]
     layer = int(median[names.LAYER].values[np.nanargmax(median.values)])
-    best: xr.Dataset = median_intervals(of.sel({names.LAYER: layer}), shown.variable)
+    best: xr.Dataset = median_intervals(of.sel({names.LAYER: layer}), plotted.variable)
     numbers = (float(best[name]) for name in ("median", "low", "high"))
     return Bar(group, kind, colour, layer, *numbers)
 
