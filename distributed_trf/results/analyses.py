@@ -1,9 +1,7 @@
-"""Analyses beside the grid of fits, opened as one labelled dataset each.
+"""Analyses other than the grid of fits, each opened as one labelled dataset, and all of a study's results as one tree.
 
 All but drawn normalisers also hold the reliability of the units (``normaliser`` and the like) and ``rho``, so that
 ``select_units`` chooses from them as from the results.
-
-Everything that a study found, in one tree: the fits, and beside them the analyses whose shapes differ.
 """
 
 from __future__ import annotations
@@ -77,8 +75,8 @@ def open_bootstraps(path: str | Path, of: str) -> xr.Dataset:
     -------
     xarray.Dataset
         ``r`` over (stimuli, network, weights, layer, bin_width, training_percent, draw, unit), or (..., test_percent,
-        n_repeats, draw, unit); NaN for sessions that were not asked for. The seed is in ``attrs``. Or ``normaliser``
-        over (stimuli, bin_width, percent_duration, n_repeats, draw, unit); NaN for repeats that a session lacks.
+        n_repeats, draw, unit); NaN for sessions that the study lacks. The seed is in ``attrs``. Or ``normaliser`` over
+        (stimuli, bin_width, percent_duration, n_repeats, draw, unit); NaN for repeats that a session lacks.
 
     Raises
     ------
@@ -134,28 +132,28 @@ def open_lowpass(path: str | Path) -> xr.Dataset:
 
 
 def has_lowpass(path: str | Path) -> bool:
-    """Tell whether fits on low-passed features are in store, for ``open_lowpass``."""
+    """Return whether fits on low-passed features are in store, for ``open_lowpass``."""
     return bool(_stored(StudyStore.open(Path(path)), "lowpass"))
 
 
 def has_bootstraps(path: str | Path, of: str) -> bool:
-    """Tell whether bootstraps ``of`` training or test stimuli are in store, for ``open_bootstraps``."""
+    """Return whether bootstraps ``of`` training or test stimuli are in store, for ``open_bootstraps``."""
     return bool(_stored(StudyStore.open(Path(path)), f"bootstrap-{of}"))
 
 
 def _open_normalisers(path: Path) -> xr.Dataset:
     """Put the drawn normalisers of all sessions on the unit axis of the results."""
     store = StudyStore.open(path)
-    places = session_units(store.results) if has_results(store) else {}
+    unit_slices = session_units(store.results) if has_results(store) else {}
     found = []
     for file, files in _assessed(store).items():
-        ds = open_analysis(file, files) if file.stem in places else xr.Dataset()
+        ds = open_analysis(file, files) if file.stem in unit_slices else xr.Dataset()
         if DRAWN in ds:
-            units = range(places[file.stem].start, places[file.stem].stop)
+            units = range(unit_slices[file.stem].start, unit_slices[file.stem].stop)
             found.append(ds[[DRAWN]].squeeze("session", drop=True).assign_coords({names.UNIT: units}))
     if not found:
         raise StoreError(
-            f"{store.root}: no normaliser was drawn; ask for it under `reliability: {{bootstrap: ...}}` in the study"
+            f"{store.root}: no normaliser was drawn; set it under `reliability: {{bootstrap: ...}}` in the study"
         )
     merged = xr.combine_by_coords(found, join="outer", combine_attrs="drop_conflicts")
     assert isinstance(merged, xr.Dataset)
@@ -164,7 +162,7 @@ def _open_normalisers(path: Path) -> xr.Dataset:
 
 
 def _assessed(store: StudyStore) -> dict[Path, dict[str, str]]:
-    """List the assessments that the study asks for, with drawn normalisers if it asks for those."""
+    """List the assessments of the study, with drawn normalisers if the study has them."""
     if not has_results(store):
         return {}
     results = open_grid(store.results)
@@ -180,7 +178,7 @@ def _open(path: Path, kind: str, field: str) -> xr.Dataset:
     store = StudyStore.open(path)
     found = _stored(store, kind)
     if not found:
-        raise StoreError(f"{store.root}: no {kind} analysis is in store; ask for it under `{field}` in the study")
+        raise StoreError(f"{store.root}: no {kind} analysis is in store; set it under `{field}` in the study")
     results, units = open_grid(store.results), unit_coords(store.results)
     merged = xr.merge(
         [_on_units(open_analysis(p, files), units) for p, files in found.items()],
@@ -189,8 +187,8 @@ def _open(path: Path, kind: str, field: str) -> xr.Dataset:
         combine_attrs="drop_conflicts",
     )
     measured = results[list(names.RELIABILITY)].reset_coords(drop=True).load()
-    places = {dim: merged[dim] for dim in (names.STIMULI, names.BIN_WIDTH)}
-    return portable(with_rho(merged.assign(measured.reindex(places).assign_coords(units.coords).data_vars)))
+    labels = {dim: merged[dim] for dim in (names.STIMULI, names.BIN_WIDTH)}
+    return portable(with_rho(merged.assign(measured.reindex(labels).assign_coords(units.coords).data_vars)))
 
 
 def _on_units(ds: xr.Dataset, units: xr.Dataset) -> xr.Dataset:
@@ -204,7 +202,7 @@ def _on_units(ds: xr.Dataset, units: xr.Dataset) -> xr.Dataset:
 
 
 def _stored(store: StudyStore, kind: str) -> dict[Path, dict[str, str]]:
-    """Return the analyses of a kind that the study asks for and that are done, all of an import, with their digests."""
+    """Return the analyses of a kind that the study has and that are done, all of an import, with their digests."""
     asked = stored_attributes(store.results).get(ANALYSES_ATTR) if has_results(store) else None
     done = {
         p: files for p, files in written_groups(store, ANALYSE, f"{kind}-").items() if asked is None or p.stem in asked

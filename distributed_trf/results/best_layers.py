@@ -1,8 +1,6 @@
-"""What a study found, in tables: the best layer of every network, and what tests say of its layers.
+"""Tables of results: medians per network and layer, the best layer of every network, and the tests of its layers.
 
-Tables for people: medians per network and layer.
-
-How often the first or the last penalty was chosen: the grid may be too narrow, or units follow nothing.
+Also how often the first or the last penalty was chosen: the grid may be too narrow, or units follow nothing.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Units to show: those that are predicted best.
-
-What one unit did while one sound played, and what a model says it would do.
-"""
+"""Units that are predicted best, and the response of one unit to one sound beside its prediction."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Results of several studies as one dataset, where they may stand side by side.
+"""Results of several studies as one dataset, where their settings agree.
 
-Networks that were drawn several times, as one.
+Also the mean over seeds of networks whose weights were drawn several times.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def combine_results(*datasets: xr.Dataset) -> xr.Dataset:
     ------
     DataError
         If lags, delay, trials, folds, penalties or the measure of reliability differ, or if two have other numbers for
-        the same fit or the same unit's reliability, as they would of other recordings; the first such setting or place
+        the same fit or the same unit's reliability, as they would of other recordings; the first such setting or fit
         is named.
 
     Notes
@@ -80,8 +80,8 @@ def _settings(ds: xr.Dataset) -> dict[str, Any]:
     study = study_of(ds)
     if study is None:
         raise DataError(
-            "one of the datasets does not say which study made it (attrs['study']), so nothing tells whether it may "
-            "stand beside the others; take datasets of open_results, and compare(a, b) for others"
+            "one of the datasets does not say which study made it (attrs['study']), so it is not known whether it may "
+            "be combined with the others; take datasets of open_results, and compare(a, b) for others"
         )
     return study
 

@@ -1,7 +1,4 @@
-"""Results as a table with one row per fit and unit, for other programs.
-
-Results as one table in a file for other programs.
-"""
+"""Results as a table with one row per fit and unit, in memory or in a file, for other programs."""
 
 from __future__ import annotations
 
@@ -88,7 +85,7 @@ def save_table(ds: xr.Dataset, path: Path) -> int:
     ConfigError
         If the name ends otherwise.
     MissingExtraError
-        If a parquet file is asked for without pyarrow.
+        If a parquet file is to be written without pyarrow.
     """
     suffix = next((s for s in SUFFIXES if path.name.endswith(s)), None)
     if suffix is None:
@@ -97,7 +94,7 @@ def save_table(ds: xr.Dataset, path: Path) -> int:
     with new_file(path) as file:
         if suffix == ".parquet":
             try:
-                import pyarrow  # noqa: F401  pandas tells a broken one and one that is not there alike
+                import pyarrow  # noqa: F401  pandas reports a broken and a missing one alike
             except ImportError as error:
                 raise MissingExtraError("pyarrow", "parquet", error) from error
             table.to_parquet(file, index=False, engine="pyarrow")

@@ -1,6 +1,6 @@
 """The distributions behind a unit's normaliser, drawn again: a study keeps their means and medians only.
 
-How close simulated recordings' predictions come to what their known firing rates allow.
+For simulated recordings also how close predictions come to what the known firing rates allow.
 """
 
 from __future__ import annotations
@@ -74,9 +74,13 @@ def inter_trial_draws(
     unit = channels.index(channel)
     counts = load_counts(store, stimuli, bin_width, session)
     tables = PairTables.of([trial[:, :, [unit]] for trial in counts.test_trials.values()])
-    asked = ReliabilitySettings.model_validate(settings)
+    reliability = ReliabilitySettings.model_validate(settings)
     true, null = inter_trial_distributions(
-        tables, draws=asked.draws, null_shift=asked.null_shift, seed=asked.seed, key=(stimuli, session, bin_width)
+        tables,
+        draws=reliability.draws,
+        null_shift=reliability.null_shift,
+        seed=reliability.seed,
+        key=(stimuli, session, bin_width),
     )
     stored = float(ds["normaliser"].sel({names.STIMULI: stimuli, names.BIN_WIDTH: bin_width})[of_session[unit]])
     if not tables.vary()[0]:

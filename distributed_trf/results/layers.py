@@ -1,7 +1,4 @@
-"""Along the layers of a network: how well each predicts, which predicts best, and which each unit prefers.
-
-Quantiles over units where some have no number.
-"""
+"""Along the layers of a network: how well each predicts, which predicts best, and which each unit prefers."""
 
 from __future__ import annotations
 
@@ -71,8 +68,8 @@ def best_layer(ds: xr.Dataset, variable: str = "rho") -> xr.Dataset:
     """
     profile = layer_profile(ds, variable)
     found = {}
-    for name, place in (("median", "best_layer"), ("maximum", "maximum_layer")):
-        found[name], found[place], _ = _highest(profile[name], names.LAYER)
+    for name, label in (("median", "best_layer"), ("maximum", "maximum_layer")):
+        found[name], found[label], _ = _highest(profile[name], names.LAYER)
     best = xr.Dataset(found, attrs=profile.attrs)
     return best.assign_coords({n: c for n, c in profile.coords.items() if names.LAYER not in c.dims})
 
@@ -94,9 +91,9 @@ def peak_layer(ds: xr.Dataset, variable: str = "rho") -> xr.Dataset:
         as of spectrograms, no unit has a position.
     """
     of = unit_values(ds, variable)
-    peak, layer, place = _highest(of, names.LAYER)
+    peak, layer, index = _highest(of, names.LAYER)
     fitted = of.notnull().any(names.UNIT)
-    before = (fitted.cumsum(names.LAYER) - 1).isel({names.LAYER: place.fillna(0).astype(int)})
+    before = (fitted.cumsum(names.LAYER) - 1).isel({names.LAYER: index.fillna(0).astype(int)})
     n_layers = fitted.sum(names.LAYER)
     position = (before / n_layers).where(peak.notnull() & (n_layers > 1))
     found = xr.Dataset({"peak_layer": layer, "peak": peak, "position": position})
@@ -117,10 +114,10 @@ def spectrograms(ds: xr.Dataset) -> list[str]:
 def _highest(of: xr.DataArray, dim: str) -> tuple[xr.DataArray, xr.DataArray, xr.DataArray]:
     """Return the highest value along a dimension, its label and its index; NaN where there is none."""
     if dim not in of.dims:
-        raise DataError(f"these results have one {dim} only; the best of several is asked for, so do not select one")
-    place = of.fillna(-np.inf).argmax(dim)
+        raise DataError(f"these results have one {dim} only; the best of several is needed, so do not select one")
+    index = of.fillna(-np.inf).argmax(dim)
     known = of.notnull().any(dim)
-    return of.max(dim), of[dim].isel({dim: place}).drop_vars(dim).where(known), place.where(known)
+    return of.max(dim), of[dim].isel({dim: index}).drop_vars(dim).where(known), index.where(known)
 
 
 def unit_values(ds: xr.Dataset, variable: str) -> xr.DataArray:
@@ -164,10 +161,10 @@ def quantiles(values: np.ndarray, q: Sequence[float]) -> np.ndarray:
     last = np.maximum(np.count_nonzero(~np.isnan(values), axis=-1) - 1, 0)
     found = []
     for fraction in q:
-        place = fraction * last
-        below = np.floor(place).astype(int)
+        position = fraction * last
+        below = np.floor(position).astype(int)
         low, high = (
             np.take_along_axis(ascending, at[..., None], axis=-1)[..., 0] for at in (below, np.minimum(below + 1, last))
         )
-        found.append(low + (place - below) * (high - low))
+        found.append(low + (position - below) * (high - low))
     return np.stack(found)

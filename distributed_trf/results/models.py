@@ -1,7 +1,4 @@
-"""One saved model: predictions for chosen stimuli, sessions and units, in numpy.
-
-Every saved model of a study, opened by what it is.
-"""
+"""Saved models of a study, opened by their labels: predictions for chosen stimuli, sessions and units, in numpy."""
 
 from __future__ import annotations
 
@@ -61,7 +58,7 @@ class Model:
         Parameters
         ----------
         stimuli
-            Ids of stimuli; by default all that any session heard.
+            Ids of stimuli; by default all that were presented in any session.
         sessions
             By default all.
         units
@@ -72,7 +69,7 @@ class Model:
         Returns
         -------
         xarray.DataArray
-            Counts per bin, float64, dims (bin, unit): stimuli one after another as asked for, units in the order of the
+            Counts per bin, float64, dims (bin, unit): stimuli one after another as given, units in the order of the
             results. ``stimulus`` and ``time`` (start of the bin, in seconds from sound onset) lie along bin,
             ``session`` and ``channel`` along unit. A unit that was not fitted is NaN, one that never varies constant.
 
@@ -147,7 +144,7 @@ class Model:
         return [k for k, (session, channel) in enumerate(labels) if session in wanted and channel in channels]
 
     def _asked(self, what: str, asked: Sequence[str] | None, known: Collection[str]) -> list[str]:
-        """Check labels that were asked for, each once; a single one may stand without a list."""
+        """Check given labels, each once; a single one may be given without a list."""
         chosen = list(dict.fromkeys(known if asked is None else [asked] if isinstance(asked, str) else asked))
         unknown = [label for label in chosen if label not in known]
         if chosen and not unknown:

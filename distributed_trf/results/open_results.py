@@ -1,8 +1,6 @@
-"""Attributes and labels that every file format of xarray can hold: netCDF knows no mappings, nothing and no truth.
+"""Everything that was fitted, as one labelled dataset, with the normalised test correlation ``rho``.
 
-The normalised test correlation, from r and what the units' own repeatability allows.
-
-Everything that was fitted, as one labelled dataset.
+Attributes and labels are such that every file format of xarray can hold them: netCDF has no mappings, None or booleans.
 """
 
 from __future__ import annotations

@@ -85,11 +85,11 @@ def plotted_units(
     Raises
     ------
     NothingToDrawError
-        If nothing was fitted for what is asked for.
+        If nothing was fitted for this choice.
     """
     wanted = [stimuli] if isinstance(stimuli, str) else list(ds[names.STIMULI].values) if stimuli is None else stimuli
     sets = [str(s) for s in wanted if s in ds[names.STIMULI].values]
-    fitted = ds["r"].sel({names.STIMULI: sets}).notnull().any([d for d in ds["r"].dims if d not in _PLACE]).load()
+    fitted = ds["r"].sel({names.STIMULI: sets}).notnull().any([d for d in ds["r"].dims if d not in _SLICE]).load()
     chosen = _bin_width(fitted, bin_width, usual)
     found = []
     if chosen is not None:
@@ -112,24 +112,24 @@ def networks_of(plotted: Sequence[PlottedUnits]) -> list[str]:
 
 
 def has(plotted: PlottedUnits, network: str, weights: str | None = None) -> bool:
-    """Tell whether anything was fitted of a network, with these weights if any are given."""
+    """Return whether anything was fitted of a network, with these weights if any are given."""
     found = plotted.fitted.get(network, set())
     return bool(found) if weights is None else weights in found
 
 
 def baseline_of(ds: xr.Dataset, baseline: str | None) -> str | None:
-    """Return the spectrogram to compare with: the one asked for, else the cochleagram, else the first."""
+    """Return the spectrogram to compare with: the given one, else the cochleagram, else the first."""
     known = spectrograms(ds) if "layer_type" in ds.coords else []
     if baseline is not None:
         return baseline if baseline in known else None
     return BASELINE if BASELINE in known else next(iter(known), None)
 
 
-_PLACE = (names.STIMULI, names.BIN_WIDTH)
+_SLICE = (names.STIMULI, names.BIN_WIDTH)
 
 
 def _bin_width(fitted: xr.DataArray, bin_width: float | None, usual: float) -> float | None:
-    """Return the bin width to show: the one asked for, the usual one, or the first that has a fit."""
+    """Return the bin width to show: the given one, the usual one, or the first that has a fit."""
     there = [float(b) for b in fitted[names.BIN_WIDTH].values if fitted.sel({names.BIN_WIDTH: b}).any()]
     if bin_width is not None:
         return bin_width if bin_width in there else None

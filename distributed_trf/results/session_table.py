@@ -1,7 +1,4 @@
-"""One session as a table: what each unit's repeatability allows, and what predicts it best.
-
-How many units repeat themselves, by each of the rules.
-"""
+"""Tables of units: a session's reliability and best predictions by unit, and how many units repeat themselves."""
 
 from __future__ import annotations
 
@@ -56,8 +53,8 @@ def session_table(ds: xr.Dataset, session: str) -> pd.DataFrame:
             best = _best_fit(here)
             if all(np.isnan(values).all() for values in (*measured.values(), best["r"])):
                 continue
-            place = {names.STIMULI: stimuli, names.BIN_WIDTH: bin_width, names.UNIT: here["channel"].values}
-            tables.append(pd.DataFrame({**place, **measured, **best}))
+            labels = {names.STIMULI: stimuli, names.BIN_WIDTH: bin_width, names.UNIT: here["channel"].values}
+            tables.append(pd.DataFrame({**labels, **measured, **best}))
     columns = [names.STIMULI, names.BIN_WIDTH, names.UNIT, *measures, *OF_FIT, "r", "rho"]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
 
@@ -67,14 +64,14 @@ def _best_fit(here: xr.Dataset) -> dict[str, np.ndarray | pd.api.extensions.Exte
     fits = here[["r", "rho"]].stack(fit=OF_FIT, create_index=False).transpose("fit", names.UNIT)
     r, rho = fits["r"].values, fits["rho"].values
     known = ~np.isnan(r).all(axis=0)
-    place = np.where(np.isnan(r), -np.inf, r).argmax(axis=0)
+    best = np.where(np.isnan(r), -np.inf, r).argmax(axis=0)
     found: dict[str, np.ndarray | pd.api.extensions.ExtensionArray] = {}
     for name in OF_FIT:
-        labels = fits[name].values[place].astype(object)
+        labels = fits[name].values[best].astype(object)
         labels[~known] = None
         found[name] = pd.array(labels, dtype="Int64") if name == names.LAYER else labels
     units = np.arange(r.shape[1])
-    return {**found, "r": r[place, units], "rho": rho[place, units]}
+    return {**found, "r": r[best, units], "rho": rho[best, units]}
 
 
 def _per_unit(of: xr.DataArray) -> np.ndarray:

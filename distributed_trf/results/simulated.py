@@ -92,7 +92,7 @@ def simulate_results(
     core = np.array(grid.units["area"]) == "core"
     for n, network in enumerate(grid.axes[names.NETWORK]):
         layers = [int(layer) for layer in grid.layers[network]]
-        places = [grid.axes[names.LAYER].index(layer) for layer in layers]
+        indices = [grid.axes[names.LAYER].index(layer) for layer in layers]
         kinds = [FIXED] if network in spectrograms else list(weights)
         bell = np.zeros((len(layers), n_units))
         if depth is not None and network not in spectrograms:
@@ -103,7 +103,7 @@ def simulate_results(
             w = grid.axes[names.WEIGHTS].index(kind)
             rise = np.isin(layers, list((better or {}).get(network, ()))) * gain * (kind == "trained")
             drawn = unit_rho + bell + rise[:, None] + rng.normal(0, OF_FITS, (len(stimuli), len(layers), n_units))
-            rho[:, n, w, places, 0] = drawn
+            rho[:, n, w, indices, 0] = drawn
     return _dataset(grid, rho, rng)
 
 

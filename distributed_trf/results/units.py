@@ -14,7 +14,7 @@ from distributed_trf.reliability.selection import benjamini_hochberg, highly_tun
 
 CORRECTIONS = {"bh": benjamini_hochberg, "holm": holm}
 """Adjustments of p-values for the number of tests, by name."""
-PLACES = ("area", "subject", "session")
+LOCATION = ("area", "subject", "session")
 
 
 def select_units(
@@ -29,7 +29,7 @@ def select_units(
     subject: str | Sequence[str] | None = None,
     session: str | Sequence[str] | None = None,
 ) -> xr.Dataset:
-    """Keep the units that meet every condition asked for.
+    """Keep the units that meet every given condition.
 
     Parameters
     ----------
@@ -56,14 +56,14 @@ def select_units(
     Raises
     ------
     DataError
-        If a label is not in the dataset, or tuning is asked for that was never measured.
+        If a label is not in the dataset, or tuning is selected that was never measured.
 
     Examples
     --------
     >>> select_units(ds, stimuli="timit", delta=0.5, area="core")  # doctest: +SKIP
     """
     keep = np.ones(ds.sizes[names.UNIT], dtype=bool)
-    for name, wanted in zip(PLACES, (area, subject, session), strict=True):
+    for name, wanted in zip(LOCATION, (area, subject, session), strict=True):
         if wanted is not None:
             keep &= np.isin(ds[name].values, _known(ds, name, _listed(wanted)))
     if delta is not None or tuned is not None:
@@ -78,7 +78,7 @@ def select_units(
 
 
 def unit_keys(ds: xr.Dataset | xr.DataArray) -> pd.MultiIndex:
-    """Return what tells units apart in any results: (session, channel).
+    """Return what identifies units in any results: (session, channel).
 
     Raises
     ------
@@ -129,7 +129,7 @@ def correction_of(name: str | None) -> Callable[[np.ndarray], np.ndarray] | None
 
 
 def _measured(ds: xr.Dataset, stimuli: str | Sequence[str] | None, bin_width: float | None) -> dict[str, np.ndarray]:
-    """Return measures of reliability where they decide, each of shape (places, units)."""
+    """Return measures of reliability where they decide, each of shape (stimulus sets and bin widths, units)."""
     wanted = {
         names.STIMULI: None if stimuli is None else _listed(stimuli),
         names.BIN_WIDTH: None if bin_width is None else [bin_width],
@@ -142,13 +142,15 @@ def _measured(ds: xr.Dataset, stimuli: str | Sequence[str] | None, bin_width: fl
             labels = _known(ds, dim, labels)
             of = of.sel({dim: labels}) if dim in of.dims else of
     of = of.expand_dims([dim for dim in names.RELIABILITY_DIMS if dim not in of.dims])
-    of = of.stack(place=names.RELIABILITY_DIMS[:-1], create_index=False).transpose("place", names.UNIT)
+    of = of.stack(setting=names.RELIABILITY_DIMS[:-1], create_index=False).transpose("setting", names.UNIT)
     values = {str(name): of[name].values for name in of.data_vars}
-    for row, place in zip(values["normaliser"], of.transpose("place", ...)[names.STIMULI].values.tolist(), strict=True):
+    for row, stimulus_set in zip(
+        values["normaliser"], of.transpose("setting", ...)[names.STIMULI].values.tolist(), strict=True
+    ):
         if row.size and np.isnan(row).all():
             raise DataError(
-                f"no unit's reliability was measured for stimulus set {place!r}; name others as `stimuli`, or run the "
-                "study with `reliability`"
+                f"no unit's reliability was measured for stimulus set {stimulus_set!r}; name others as `stimuli`, "
+                "or run the study with `reliability`"
             )
     return values
 

@@ -64,7 +64,7 @@ def test_import_results__says_what_was_read_and_what_not(tmp_path, monkeypatch):
     lines = done.stdout.splitlines()
     assert sum(line.startswith("read ") for line in lines) == 13
     assert "left out README.txt: its name is not <network>_<dataset>_[reset_]" in done.stdout
-    assert "_older_corr_results.csv: of the identifier older; import it into a folder of its own" in done.stdout
+    assert "_older_corr_results.csv: of the identifier older; import it into another folder" in done.stdout
     assert "13 files read, 2 left out: 24 fits, 3 on low-passed features" in lines[-2]
     assert lines[-1] == f"output: {tmp_path / 'out'}"
 

@@ -1,7 +1,4 @@
-"""The text of one published file.
-
-Results written as CSV files in the published layout.
-"""
+"""Results written as CSV files in the published layout."""
 
 from __future__ import annotations
 
@@ -41,7 +38,7 @@ from distributed_trf.store.atomic import write_text
 
 
 @dataclass(frozen=True)
-class Fit:
+class PublishedFit:
     """What a file has a row of for each unit."""
 
     layer: int
@@ -55,7 +52,7 @@ class Fit:
     """Of test stimuli, where they were drawn."""
 
 
-def file_text(of: FileName, fits: list[Fit], ds: xr.Dataset, labels: pd.DataFrame, delay: float) -> str:
+def file_text(of: FileName, fits: list[PublishedFit], ds: xr.Dataset, labels: pd.DataFrame, delay: float) -> str:
     """Write the fits of a file, one after another.
 
     Parameters
@@ -128,8 +125,8 @@ def _measured(of: FileName, ds: xr.Dataset) -> dict[str, np.ndarray]:
     bins = of.bin_width
     if not set(LATER.values()) <= set(ds.data_vars) or bins not in ds[names.BIN_WIDTH].values:
         return {}
-    place = {names.STIMULI: of.stimuli, names.BIN_WIDTH: bins}
-    measured = {name: ds[here].sel(place).values for name, here in LATER.items()}
+    labels = {names.STIMULI: of.stimuli, names.BIN_WIDTH: bins}
+    measured = {name: ds[here].sel(labels).values for name, here in LATER.items()}
     return measured if any(np.isfinite(values).any() for values in measured.values()) else {}
 
 
@@ -170,7 +167,7 @@ def write_published_csv(
     bootstraps
         Results of ``open_bootstraps``, of training and test stimuli, to be written as well.
     recordings
-        The recordings that the results are of, by which the places of UCSF channels among the files of their session
+        The recordings that the results are of, by which the positions of UCSF channels among the files of their session
         are known whatever part of them is in ``ds``.
 
     Returns
@@ -184,11 +181,11 @@ def write_published_csv(
     ------
     ResultsFileError
         If the results are not of UCSF or UC Davis recordings, lags begin elsewhere than at 0, or a session, channel or
-        network cannot be told in the layout. Nothing is written then.
+        network cannot be named in the layout. Nothing is written then.
 
     Notes
     -----
-    The layout has no place for ``cv_score``, measures of reliability other than normaliser and null, names of layers,
+    The layout has no column for ``cv_score``, measures of reliability other than normaliser and null, names of layers,
     sites, layers fitted together, drawn normalisers and bootstraps of spectrograms. It has the base-10 logarithm of a
     penalty, which gives powers of ten back exactly and others to the last digits. Seeds, and controls other than
     ``reset``, become part of the identifier (see ``file_name``). Our r is Pearson's, the published one N / (N - 1)
@@ -245,29 +242,31 @@ def _check_units(other: xr.Dataset, ds: xr.Dataset, what: str) -> None:
 
 
 def _kind(drawn: xr.Dataset) -> Kind:
-    """Tell what was drawn."""
+    """Return what was drawn."""
     kinds = [kind for percent, kind in PERCENTS.items() if percent in drawn.dims]
     if not kinds:
         raise ResultsFileError(
-            f"bootstraps over {', '.join(map(str, drawn.dims))} have no place in the published layout; expected those "
-            f"of open_bootstraps with of='training' or 'test', over {' or '.join(PERCENTS)}"
+            f"bootstraps over {', '.join(map(str, drawn.dims))} cannot be written in the published layout; expected "
+            f"those of open_bootstraps with of='training' or 'test', over {' or '.join(PERCENTS)}"
         )
     return kinds[0]
 
 
-def _files(grid: xr.Dataset) -> Iterator[tuple[tuple[str, str, str, float], list[Fit]]]:
+def _files(grid: xr.Dataset) -> Iterator[tuple[tuple[str, str, str, float], list[PublishedFit]]]:
     """Yield stimulus set, network, weights and bin width of each file, and its fits in the order of its rows."""
     outer = (names.STIMULI, names.NETWORK, names.WEIGHTS, names.BIN_WIDTH)
     inner = tuple(dim for dim in (names.LAYER, LOWPASS_BIN, *PERCENTS, N_REPEATS) if dim in grid.dims)
-    for place in product(*(grid[dim].values.tolist() for dim in outer)):
-        of_file = grid[["r", "alpha"]].sel(dict(zip(outer, place, strict=True))).transpose(*inner, names.UNIT)
+    for labels in product(*(grid[dim].values.tolist() for dim in outer)):
+        of_file = grid[["r", "alpha"]].sel(dict(zip(outer, labels, strict=True))).transpose(*inner, names.UNIT)
         r, alpha = of_file["r"].values, of_file["alpha"].values
         fits = []
         for index in np.ndindex(*r.shape[:-1]):
             if np.isfinite(r[index]).any() or np.isfinite(alpha[index]).any():
                 at = {dim: float(grid[dim].values[k]) for dim, k in zip(inner, index, strict=True)}
                 percent = next((at[dim] for dim in PERCENTS if dim in at), None)
-                bin_width = at.get(LOWPASS_BIN, place[-1])
-                fits.append(Fit(int(at[names.LAYER]), bin_width, r[index], alpha[index], percent, at.get(N_REPEATS)))
+                bin_width = at.get(LOWPASS_BIN, labels[-1])
+                fits.append(
+                    PublishedFit(int(at[names.LAYER]), bin_width, r[index], alpha[index], percent, at.get(N_REPEATS))
+                )
         if fits:
-            yield place, fits
+            yield labels, fits

@@ -1,6 +1,4 @@
-"""What the published files call networks, spectrograms and stimulus sets, and what they are called here.
-
-What the name of a published file says, read and written.
+"""Names of the published files: what they say, read and written, and the names of networks, columns and penalties.
 
 ::
 
@@ -8,7 +6,7 @@ What the name of a published file says, read and written.
     STRF_freqs80_<spectrogram>_<run>_corr_results.csv
     <run> = <dataset>_[reset_](timit|mVocs)_trf_lags<ms>[_bw<ms>][_bootstrap[_test]][_<identifier>]
 
-What was run otherwise is told by the end of the identifier: ``_LPF_20`` for features that were low-passed and fitted at
+The end of the identifier says how a run differed: ``_LPF_20`` for features that were low-passed and fitted at
 bins of 20 ms, ``_l3`` for layer 3 before files of layers were merged, and after ``reset_`` the word of a control,
 such as ``_permuted``, where it is not ``reset`` itself.
 
@@ -177,8 +175,8 @@ def write_name(of: FileName) -> str:
         read = None
     if read != of:
         raise ResultsFileError(
-            f"{name}: such a name cannot tell what the file is of ({of}); choose another identifier, or leave out what "
-            "has no name in the published layout (ds.sel)"
+            f"{name}: such a name does not show what the file is of ({of}); choose another identifier, or leave out "
+            "what has no name in the published layout (ds.sel)"
         )
     return name
 
@@ -251,7 +249,7 @@ def later_columns(of: FileName) -> list[str]:
 
 
 def is_bootstrap(kind: Kind) -> bool:
-    """Tell whether rows are of draws."""
+    """Return whether rows are of draws."""
     return kind.startswith("bootstrap")
 
 
@@ -260,8 +258,8 @@ def penalty_of(exponent: np.ndarray) -> np.ndarray:
 
     Powers of ten are exact on every machine, unlike those of ``numpy.power``.
     """
-    values, place = np.unique(exponent, return_inverse=True)
-    return np.array([_power(x) for x in values.tolist()], dtype=np.float64)[place]
+    values, index = np.unique(exponent, return_inverse=True)
+    return np.array([_power(x) for x in values.tolist()], dtype=np.float64)[index]
 
 
 def exponent_of(penalty: np.ndarray) -> np.ndarray:
@@ -269,8 +267,8 @@ def exponent_of(penalty: np.ndarray) -> np.ndarray:
 
     Whole where the penalty is a power of ten, or next to one, as such a grid may be.
     """
-    values, place = np.unique(penalty, return_inverse=True)
-    return np.array([_logarithm(x) for x in values.tolist()], dtype=np.float64)[place]
+    values, index = np.unique(penalty, return_inverse=True)
+    return np.array([_logarithm(x) for x in values.tolist()], dtype=np.float64)[index]
 
 
 def _power(exponent: float) -> float:

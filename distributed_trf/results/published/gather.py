@@ -1,7 +1,4 @@
-"""What the files of a run hold, put together by what was fitted and in the order of one unit axis.
-
-The axes of results that were read from published files.
-"""
+"""What the files of a run hold, gathered by what was fitted along one unit axis, and the axes of these results."""
 
 from __future__ import annotations
 
@@ -35,7 +32,7 @@ UNIT = "unit"
 
 
 @dataclass
-class Column:
+class UnitValues:
     """Values of one fit or draw along the unit axis, NaN where no file has any."""
 
     values: dict[str, np.ndarray]
@@ -49,10 +46,10 @@ class Gathered:
 
     units: pd.DataFrame
     """Numbers of session and channel along the unit axis."""
-    fits: dict[Cell, Column] = field(default_factory=dict)
-    lowpass: dict[tuple[Cell, float], Column] = field(default_factory=dict)
-    """By place and width in ms of the bins that features went through."""
-    draws: dict[tuple[Kind, Cell, float, float], dict[str, Column]] = field(default_factory=dict)
+    fits: dict[Cell, UnitValues] = field(default_factory=dict)
+    lowpass: dict[tuple[Cell, float], UnitValues] = field(default_factory=dict)
+    """By cell and width in ms of the bins that features went through."""
+    draws: dict[tuple[Kind, Cell, float, float], dict[str, UnitValues]] = field(default_factory=dict)
     """By kind, place, percentage of duration and number of repeats (0 of training stimuli), then by identifier."""
     reliability: dict[tuple[str, float], dict[str, np.ndarray]] = field(default_factory=dict)
     """By stimulus set and bin width in ms."""
@@ -104,7 +101,7 @@ def _one_delay(frames: dict[Path, pd.DataFrame], files: dict[Path, FileName]) ->
         if len(others):
             raise ResultsFileError(
                 f"{path}: column delay, row {others['row'].iloc[0]}: found {others['delay'].iloc[0]:g}, expected "
-                f"{delay:g} as in other rows and files; import results of different delays from folders of their own"
+                f"{delay:g} as in other rows and files; import results of different delays from separate folders"
             )
     return delay or 0.0
 
@@ -142,7 +139,7 @@ class _Adding:
         return rows[said]
 
     def _once(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Take the first of rows that stand there again: resuming UC Davis runs appended sessions a second time."""
+        """Take the first of repeated rows: resuming UC Davis runs appended sessions a second time."""
         what = ["layer", "bin_width", UNIT, *(["percent", "n_repeats"] if is_bootstrap(self._of.kind) else [])]
         again = rows.duplicated(what)
         if again.any():
@@ -168,11 +165,11 @@ class _Adding:
     def _place(self, layer: int, bin_width: float) -> Cell:
         return (self._of.stimuli, self._of.network, self._of.weights, layer, bin_width)
 
-    def _empty(self) -> Column:
+    def _empty(self) -> UnitValues:
         n_units = len(self._gathered.units)
-        return Column({name: np.full(n_units, np.nan) for name in VALUES}, np.full(n_units, -1))
+        return UnitValues({name: np.full(n_units, np.nan) for name in VALUES}, np.full(n_units, -1))
 
-    def _fill(self, column: Column, rows: pd.DataFrame) -> None:
+    def _fill(self, column: UnitValues, rows: pd.DataFrame) -> None:
         units = rows[UNIT].to_numpy()
         others = column.source[units]
         if (others >= 0).any():
@@ -215,7 +212,7 @@ def _groups(rows: pd.DataFrame, columns: list[str]) -> Iterator[tuple[list[float
 
 
 def grid_of(gathered: Gathered, unit_names: Names) -> Grid:
-    """Lay out everything that was read, with what is known of networks and sessions.
+    """Return the axes of everything that was read, with what is known of networks and sessions.
 
     Layers are named and typed by the network tables; those of an unknown network have the type that a file says.
     """
@@ -228,10 +225,10 @@ def grid_of(gathered: Gathered, unit_names: Names) -> Grid:
         names.LAYER: tuple(sorted({place[3] for place in places})),
         names.BIN_WIDTH: tuple(sorted({place[4] for place in places})),
     }
-    there = {
+    layers_of = {
         network: sorted({layer for _, of, _, layer, _ in places if of == network}) for network in axes[names.NETWORK]
     }
-    described = {network: _described(network, layers, gathered) for network, layers in there.items()}
+    described = {network: _described(network, layers, gathered) for network, layers in layers_of.items()}
     return Grid(axes=axes, units=unit_names.units(gathered.units), layers=described)
 
 

@@ -1,7 +1,4 @@
-"""Published results beside the grid of fits, stored as a study stores its own.
-
-Published results, read into a folder that opens as those of a study do.
-"""
+"""Published results, read into a folder that opens as the results of a study do, analyses included."""
 
 from __future__ import annotations
 
@@ -22,7 +19,7 @@ from distributed_trf.pipeline.provenance import CITATION, now
 from distributed_trf.recordings.find_files import some_of
 from distributed_trf.recordings.recording_set import UNKNOWN, RecordingSet
 from distributed_trf.recordings.ucsf.metadata import read_site_table
-from distributed_trf.results.published.gather import Column, Gathered, gather, grid_of, other_types
+from distributed_trf.results.published.gather import Gathered, UnitValues, gather, grid_of, other_types
 from distributed_trf.results.published.read_file import Chosen, choose_files
 from distributed_trf.results.published.units import UCSF, Names
 from distributed_trf.store.analyses import allocate_analysis, unit_coords
@@ -84,7 +81,7 @@ def _write_test(
     allocate_analysis(store, BootstrapTest(*place).key, ds.merge(units), _labels(place))
 
 
-def _stacked(draws: dict[str, Column], n_draws: int) -> dict[str, np.ndarray]:
+def _stacked(draws: dict[str, UnitValues], n_draws: int) -> dict[str, np.ndarray]:
     """Return values of shape (draw, unit) by name."""
     found = [draws[identifier].values for identifier in sorted(draws, key=_natural)]
     missing = [{name: np.full_like(column, np.nan) for name, column in found[0].items()}] * (n_draws - len(found))

@@ -1,6 +1,6 @@
-"""Which files of a folder are results of one run, and why others are left out.
+"""Published files: which of a folder are results of one run, why others are left out, and each read and checked.
 
-One published file, read and checked, with columns named as in this package.
+Columns are named as in this package.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def _keep(
         raise ResultsFileError(f"{folder}: no file of the {what} {_words([kept])}; there are {_words(there)}")
     for path, of in list(files.items()):
         if among(of) and getattr(of, what) != kept:
-            left_out[path.name] = f"of the {what} {_words([getattr(of, what)])}; import it into a folder of its own"
+            left_out[path.name] = f"of the {what} {_words([getattr(of, what)])}; import it into another folder"
             del files[path]
     return kept
 
@@ -174,7 +174,7 @@ def read_file(path: Path, of: FileName) -> tuple[pd.DataFrame, list[str]]:
         there = prefix + name in table.frame
         rows[here] = table.numbers(prefix + name, _finite_or_none, "a number, or nothing") if there else np.nan
     if prefix + NULL_MEAN not in table.frame and not rows["normaliser"].any():
-        rows["normaliser"] = np.nan  # 0 holds the place of what was never put in
+        rows["normaliser"] = np.nan  # 0 is written for what was never put in
     rows["layer_type"] = table.frame[LAYER_TYPE].fillna("") if LAYER_TYPE in table.frame else ""
     return rows, _notes(table, of, other)
 

@@ -1,8 +1,8 @@
 """How the published files number sessions and units, and what those are called here.
 
-UCSF: a session is its day, and a channel the place of its file among those of the session sorted as plain strings, from
-0 (``Ch10`` comes before ``Ch1_``). UC Davis: a session is its place among the published ones sorted by name, from 0,
-and a channel the code of a unit.
+UCSF: a session is its day, and a channel the position of its file among those of the session sorted as plain strings,
+from 0 (``Ch10`` comes before ``Ch1_``). UC Davis: a session is its position among the published ones sorted by name, from
+0, and a channel the code of a unit.
 """
 
 from __future__ import annotations
@@ -90,9 +90,9 @@ class Names:
     def units(self, rows: pd.DataFrame) -> dict[str, tuple[Any, ...]]:
         """Return the labels of units along the unit axis, given numbers of session and channel in its order."""
         sessions = [self.session(number) for number in rows["session"]]
-        places = {session: self.site(session) for session in dict.fromkeys(sessions)}
+        sites = {session: self.site(session) for session in dict.fromkeys(sessions)}
         channels = [self.channel(s, number) for s, number in zip(sessions, rows["channel"], strict=True)]
-        columns = zip(*(places[session] for session in sessions), strict=True)
+        columns = zip(*(sites[session] for session in sessions), strict=True)
         area, subject, x, y = columns
         return {
             "session": tuple(sessions),
@@ -115,7 +115,7 @@ class Names:
         found = []
         for session, of in units.groupby("session", sort=False):
             labels = list(of["channel"])
-            numbers = self._codes(labels) if self.dataset == UCDAVIS else self._places(str(session), labels)
+            numbers = self._codes(labels) if self.dataset == UCDAVIS else self._positions(str(session), labels)
             found.append(pd.DataFrame({"session": self._number(str(session)), "channel": numbers}, index=of.index))
         return pd.concat(found).sort_index()
 
@@ -132,7 +132,7 @@ class Names:
             raise ResultsFileError(f"units {some_of(labels)} are not numbers; expected codes of units, such as 2001")
         return np.array([int(label) for label in labels], dtype=np.int64)
 
-    def _places(self, session: str, labels: list[str]) -> np.ndarray:
+    def _positions(self, session: str, labels: list[str]) -> np.ndarray:
         """Find the files of some channels among all of their session."""
         known = self.channels.get(session)
         if known is not None:
@@ -148,7 +148,7 @@ class Names:
         if all(label.startswith("Ch") for label in labels) and labels != sorted(labels, key=lambda c: f"{c}_"):
             raise ResultsFileError(
                 f"session {session}: channels {some_of(labels)} are not in the order of their files, so that their "
-                "places among these are not known; give the recordings, or the dataset as it was opened"
+                "positions among these are not known; give the recordings, or the dataset as it was opened"
             )
         return np.arange(len(labels), dtype=np.int64)
 

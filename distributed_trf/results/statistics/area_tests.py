@@ -130,9 +130,9 @@ def _tables(
     x: np.ndarray, session_x: np.ndarray, y: np.ndarray, session_y: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Count how often each session of each side has each of the values in ascending order: (sessions, values)."""
-    values, place = np.unique(np.concatenate([x, y]), return_inverse=True)
+    values, index = np.unique(np.concatenate([x, y]), return_inverse=True)
     tables = []
-    for session, of in ((session_x, place[: x.size]), (session_y, place[x.size :])):
+    for session, of in ((session_x, index[: x.size]), (session_y, index[x.size :])):
         table = np.zeros((session.max() + 1, values.size))
         np.add.at(table, (session, of), 1)
         tables.append(table)

@@ -1,11 +1,8 @@
-"""How far numbers would move if other sessions had been recorded: whole sessions drawn with replacement.
+"""Two sets of fits of the same units, compared unit by unit, and medians over units with intervals over sessions.
 
-Units of one session share an animal, a day and a place, so they are no independent samples; sessions come nearer to
-that.
-
-Two sets of fits of the same units, compared unit by unit.
-
-Medians over units, and how far they would move if other sessions had been recorded.
+Intervals say how far numbers would move if other sessions had been recorded: whole sessions are drawn with replacement.
+Units of one session share an animal, a day and a recording site, so they are not independent samples; sessions are
+closer to that.
 """
 
 from __future__ import annotations

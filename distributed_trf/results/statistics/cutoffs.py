@@ -1,6 +1,6 @@
-"""How fast must features be? The tests of Figs 4 and S9 on fits of low-passed features.
+"""How fast features must be: the tests of Figs 4 and S9 on fits of low-passed features, and the simulation of Fig 4.
 
-Does a wider band of features ever cost correlation, if what drives a unit is slow? A simulation of Fig 4.
+The simulation shows whether a wider band of features lowers the correlation if what drives a unit is slow.
 """
 
 from __future__ import annotations
@@ -49,8 +49,10 @@ def cutoff_tests(
         raise DataError(f"no dimension {LOWPASS_BIN!r}; take the dataset that open_lowpass returns")
     ds = unit_values(ds, variable).to_dataset(name=variable)
     profile = layer_profile(ds, variable)
-    place = profile["median"].fillna(-np.inf).argmax(LOWPASS_BIN)
-    is_best = (xr.DataArray(np.arange(ds.sizes[LOWPASS_BIN]), dims=LOWPASS_BIN) == place) & profile["median"].notnull()
+    best_index = profile["median"].fillna(-np.inf).argmax(LOWPASS_BIN)
+    is_best = (xr.DataArray(np.arange(ds.sizes[LOWPASS_BIN]), dims=LOWPASS_BIN) == best_index) & profile[
+        "median"
+    ].notnull()
     best = ds[[variable]].where(is_best).max(LOWPASS_BIN)
     labels = {name: coord for name, coord in ds.coords.items() if LOWPASS_BIN not in coord.dims}
     tested = compare(best.assign_coords(labels), ds, variable, alternative="two-sided", draws=draws, seed=seed)

@@ -118,10 +118,10 @@ def _adjusted(p: xr.DataArray, adjust: Callable[[np.ndarray], np.ndarray] | None
     dims = [dim for dim in p.dims if dim not in (names.LAYER, AGAINST)]
     ordered = p.transpose(*dims, names.LAYER, AGAINST)
     adjusted, family = np.full(ordered.shape, np.nan), np.zeros(ordered.shape[:-2], dtype=int)
-    for place in np.ndindex(family.shape):
-        of = ordered.values[place]
-        adjusted[place] = of if adjust is None else adjust(of.ravel()).reshape(of.shape)
-        family[place] = np.count_nonzero(~np.isnan(of))
+    for index in np.ndindex(family.shape):
+        of = ordered.values[index]
+        adjusted[index] = of if adjust is None else adjust(of.ravel()).reshape(of.shape)
+        family[index] = np.count_nonzero(~np.isnan(of))
     return xr.Dataset(
         {
             "p_adjusted": (ordered.dims, adjusted, {"long_name": "p-value adjusted for the tests of the family"}),

@@ -169,7 +169,7 @@ def test_bootstrap__of_the_normaliser_lies_on_the_unit_axis(write_study):
 def test_bootstraps__unknown_kind_names_all_three(assessed):
     with pytest.raises(StoreError, match="must be 'training', 'test' or 'normaliser'"):
         open_bootstraps("study", of="all")
-    with pytest.raises(StoreError, match="no normaliser was drawn; ask for it under `reliability"):
+    with pytest.raises(StoreError, match="no normaliser was drawn; set it under `reliability"):
         open_bootstraps("study", of="normaliser")
 
 

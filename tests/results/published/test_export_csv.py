@@ -179,7 +179,9 @@ def test_export__bootstraps_that_the_layout_has_no_place_for(tmp_path):
     files = write_published_csv(ds, tmp_path / "csv", bootstraps=[drawn])
     assert sum("bootstrap" in file.name for file in files) == 2 * 2
     assert not any("STRF" in file.name and "bootstrap" in file.name for file in files)
-    with pytest.raises(ResultsFileError, match="bootstraps over .*percent_duration.* have no place in the published"):
+    with pytest.raises(
+        ResultsFileError, match="bootstraps over .*percent_duration.* cannot be written in the published"
+    ):
         write_published_csv(ds, tmp_path / "no", bootstraps=[drawn.rename(training_percent="percent_duration")])
     with pytest.raises(ResultsFileError, match="bootstraps has other units than ds"):
         write_published_csv(ds, tmp_path / "no", bootstraps=[drawn.isel(unit=slice(3))])
@@ -254,7 +256,7 @@ def test_export__channels_are_places_of_their_files(tmp_path):
             "format 'generic' have no published layout; expected ucsf or ucd",
         ),
         (STUDY | {"lags": {"tmin": -0.05, "tmax": 0.2}}, "lags begin at -0.05 s; expected 0"),
-        (STUDY | {"name": "mine_l3"}, "such a name cannot tell what the file is of"),
+        (STUDY | {"name": "mine_l3"}, "such a name does not show what the file is of"),
     ],
 )
 def test_export__what_the_layout_cannot_hold_is_refused_before_writing(tmp_path, study, said):

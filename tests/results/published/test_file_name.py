@@ -86,7 +86,7 @@ def test_parse_name__says_why_it_is_none(name, why):
     ids=str,
 )
 def test_write_name__refuses_what_would_be_read_as_something_else(of):
-    with pytest.raises(ResultsFileError, match="such a name cannot tell what the file is of"):
+    with pytest.raises(ResultsFileError, match="such a name does not show what the file is of"):
         write_name(of)
 
 
