@@ -12,24 +12,23 @@ if TYPE_CHECKING:
     from distributed_trf.clusters.start import start_cluster
     from distributed_trf.pipeline.study import Study
     from distributed_trf.recordings.binned_features import binned_features
-    from distributed_trf.recordings.formats import open_recordings
     from distributed_trf.recordings.inventory import inventory
+    from distributed_trf.recordings.open_recordings import open_recordings
     from distributed_trf.recordings.simulation.simulate import simulate
     from distributed_trf.results.analyses import open_bootstraps, open_lowpass, open_together, open_tree
     from distributed_trf.results.combine import average_seeds, combine_results
-    from distributed_trf.results.dataframe import to_dataframe
     from distributed_trf.results.inter_trial_draws import inter_trial_draws
     from distributed_trf.results.layers import best_layer, layer_profile, peak_layer
     from distributed_trf.results.models import open_models
     from distributed_trf.results.open_results import open_results
     from distributed_trf.results.published.export_csv import write_published_csv
     from distributed_trf.results.published.import_csv import import_published_csv
-    from distributed_trf.results.session_table import session_table
     from distributed_trf.results.simulated import simulate_results
     from distributed_trf.results.statistics.area_tests import compare_areas
     from distributed_trf.results.statistics.compare import compare
     from distributed_trf.results.statistics.cutoffs import cutoff_tests
     from distributed_trf.results.statistics.layer_tests import layer_tests
+    from distributed_trf.results.tables import session_table, to_dataframe
     from distributed_trf.results.units import select_units
     from distributed_trf.store.features import open_features
     from distributed_trf.store.trf_model import load_trf, save_trf
@@ -41,7 +40,7 @@ _HOMES = {
     "simulate": "distributed_trf.recordings.simulation.simulate",
     "average_seeds": "distributed_trf.results.combine",
     "binned_features": "distributed_trf.recordings.binned_features",
-    "open_recordings": "distributed_trf.recordings.formats",
+    "open_recordings": "distributed_trf.recordings.open_recordings",
     "inventory": "distributed_trf.recordings.inventory",
     "open_results": "distributed_trf.results.open_results",
     "import_published_csv": "distributed_trf.results.published.import_csv",
@@ -62,8 +61,8 @@ _HOMES = {
     "layer_tests": "distributed_trf.results.statistics.layer_tests",
     "compare_areas": "distributed_trf.results.statistics.area_tests",
     "cutoff_tests": "distributed_trf.results.statistics.cutoffs",
-    "to_dataframe": "distributed_trf.results.dataframe",
-    "session_table": "distributed_trf.results.session_table",
+    "to_dataframe": "distributed_trf.results.tables",
+    "session_table": "distributed_trf.results.tables",
     "inter_trial_draws": "distributed_trf.results.inter_trial_draws",
     "combine_results": "distributed_trf.results.combine",
     "open_tree": "distributed_trf.results.analyses",

@@ -14,7 +14,7 @@ from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.config.study import load_study
 from distributed_trf.features.families.registry import expected_work, loads_file
 from distributed_trf.pipeline.check_study import open_context
-from distributed_trf.pipeline.costs.operations import Cost, Operations
+from distributed_trf.pipeline.costs import Cost, Operations
 from distributed_trf.pipeline.items import STAGES, Extract, Fit, Item
 from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.work import cost, items

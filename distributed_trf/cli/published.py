@@ -8,7 +8,7 @@ import typer
 
 from distributed_trf.cli.console import out
 from distributed_trf.cli.results import RESULTS, results_folder, say_what_they_are_of
-from distributed_trf.recordings.formats import open_recordings
+from distributed_trf.recordings.open_recordings import open_recordings
 from distributed_trf.recordings.recording_set import RecordingSet
 from distributed_trf.results.analyses import has_bootstraps, has_lowpass, open_bootstraps, open_lowpass
 from distributed_trf.results.open_results import open_results

@@ -18,8 +18,8 @@ from distributed_trf.cli.console import out, size
 from distributed_trf.errors import ConfigError
 from distributed_trf.figures.raster import raster_figure
 from distributed_trf.figures.style import FORMATS
-from distributed_trf.recordings.formats import guess_format, open_recordings
 from distributed_trf.recordings.inventory import OF_SPIKES, inventory
+from distributed_trf.recordings.open_recordings import guess_format, open_recordings
 from distributed_trf.recordings.recording_set import unusable_sessions
 from distributed_trf.recordings.simulation.simulate import simulate
 

@@ -22,10 +22,9 @@ from distributed_trf.figures.style import FORMATS, notes_of, save_figure
 from distributed_trf.pipeline.fit_state import FitState, fit_state
 from distributed_trf.results.analyses import open_tree
 from distributed_trf.results.best_layers import in_words, layer_table, penalty_edges
-from distributed_trf.results.dataframe import SUFFIXES, save_table
 from distributed_trf.results.inter_trial_draws import ceiling_distance
 from distributed_trf.results.open_results import open_results
-from distributed_trf.results.session_table import reliability_table
+from distributed_trf.results.tables import SUFFIXES, reliability_table, save_table
 from distributed_trf.speech_recognition.word_errors import TABLE
 from distributed_trf.store.atomic import check_folder
 from distributed_trf.store.study_store import StudyStore

@@ -11,7 +11,7 @@ from rich.table import Table
 from distributed_trf.cli.console import duration, out, quieten_dask, size, work
 from distributed_trf.cli.progress import Bars
 from distributed_trf.clusters.recipe import Recipe, load_recipe
-from distributed_trf.clusters.recipe_local import LocalCudaRecipe
+from distributed_trf.clusters.recipe_machines import LocalCudaRecipe
 from distributed_trf.pipeline.extra_items import Beside, find_extra_items
 from distributed_trf.pipeline.forecast import Forecast
 from distributed_trf.pipeline.items import LABELS, STAGES

@@ -6,7 +6,7 @@ import logging
 from typing import Any
 
 from distributed_trf.clusters.recipe import Recipe
-from distributed_trf.clusters.recipe_local import LocalCudaRecipe, LocalRecipe
+from distributed_trf.clusters.recipe_machines import LocalCudaRecipe, LocalRecipe
 
 ENVIRONMENT = {
     # By default Dask has glibc return memory to the system after each use. Arrays of a MiB that come and go would then

@@ -14,7 +14,7 @@ from distributed_trf.clusters.dask_internals import usable_memory
 from distributed_trf.clusters.device_proof import try_libraries
 from distributed_trf.clusters.recipe import Recipe
 from distributed_trf.clusters.recipe_jobs import JobRecipe
-from distributed_trf.clusters.recipe_local import LocalCudaRecipe, LocalRecipe, usable_cores
+from distributed_trf.clusters.recipe_machines import LocalCudaRecipe, LocalRecipe, usable_cores
 from distributed_trf.errors import DeviceError
 
 

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from distributed_trf.clusters.recipe_jobs import LsfRecipe, PbsRecipe, SgeRecipe, SlurmRecipe
-from distributed_trf.clusters.recipe_local import LocalCudaRecipe, LocalRecipe
-from distributed_trf.clusters.recipe_machines import ExistingRecipe, SshRecipe
+from distributed_trf.clusters.recipe_machines import ExistingRecipe, LocalCudaRecipe, LocalRecipe, SshRecipe
 from distributed_trf.config.load import locate, read, validate
 from distributed_trf.errors import ConfigError
 

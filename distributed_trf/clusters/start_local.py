@@ -20,7 +20,7 @@ from distributed_trf.clusters.dask_internals import (
     new_loop_runner,
     variables_of_nannies,
 )
-from distributed_trf.clusters.recipe_local import LocalCudaRecipe, LocalRecipe
+from distributed_trf.clusters.recipe_machines import LocalCudaRecipe, LocalRecipe
 from distributed_trf.clusters.this_machine import free_address, put_back_variables
 from distributed_trf.errors import ConfigError, DeviceError, MissingExtraError, WorkersLostError
 

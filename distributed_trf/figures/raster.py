@@ -9,7 +9,7 @@ import numpy as np
 from distributed_trf.errors import RecordingError
 from distributed_trf.figures.panels.panel_grid import draw_spectrogram
 from distributed_trf.figures.style import needing_matplotlib
-from distributed_trf.recordings.find_files import find_session, find_stimulus, find_unit, some_of
+from distributed_trf.recordings.open_recordings import find_session, find_stimulus, find_unit, some_of
 from distributed_trf.recordings.rasters import PSTH_BIN_WIDTH, presentations, psth, raster
 from distributed_trf.recordings.recording_set import RecordingSet
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Self
 
 from distributed_trf.clusters.recipe import Recipe, load_recipe
-from distributed_trf.clusters.recipe_local import LocalCudaRecipe, LocalRecipe
+from distributed_trf.clusters.recipe_machines import LocalCudaRecipe, LocalRecipe
 from distributed_trf.clusters.worker_setup import limited_threads
 from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import ConfigError, StoreBusyError
@@ -27,8 +27,7 @@ from distributed_trf.pipeline.events import ItemEnded, Waits, Watcher
 from distributed_trf.pipeline.execute import Outcome, Task, execute_if_free, fail
 from distributed_trf.pipeline.items import STAGES, Item
 from distributed_trf.pipeline.memory_check import check_devices, check_memory
-from distributed_trf.pipeline.prepare import prepare, tasks
-from distributed_trf.pipeline.repair import take_back_met_damage
+from distributed_trf.pipeline.prepare import prepare, take_back_met_damage, tasks
 from distributed_trf.pipeline.run import Run, nothing_to_do
 from distributed_trf.pipeline.run_record import Report
 from distributed_trf.pipeline.status import Planned, State, survey, survey_all

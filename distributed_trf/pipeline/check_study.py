@@ -12,7 +12,7 @@ from distributed_trf.features.network_table import NetworkTable, chosen_layers, 
 from distributed_trf.features.resample import FINEST_BIN, KEPT_RATE
 from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.work import KINDS
-from distributed_trf.recordings.formats import open_recordings
+from distributed_trf.recordings.open_recordings import open_recordings
 from distributed_trf.recordings.recording_set import RecordingSet
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.trf.crossval import assign_folds

@@ -25,14 +25,13 @@ from distributed_trf.features.device import free_torch_blocks, is_crowded
 from distributed_trf.features.network import release_networks
 from distributed_trf.features.network_table import NetworkTable
 from distributed_trf.pipeline.dependencies import Fingerprint
-from distributed_trf.pipeline.findings import Execution, Finding
 from distributed_trf.pipeline.items import (
     Item,
 )
 from distributed_trf.pipeline.run_record import run_settings
 from distributed_trf.pipeline.work import finding, kind_of
-from distributed_trf.pipeline.work_kind import Job, ReleaseSlot, keep_slot
-from distributed_trf.recordings.formats import open_recordings
+from distributed_trf.pipeline.work_kind import Execution, Finding, Job, ReleaseSlot, keep_slot
+from distributed_trf.recordings.open_recordings import open_recordings
 from distributed_trf.recordings.recording_set import RecordingSet
 from distributed_trf.store.fingerprint import digest
 from distributed_trf.store.item_locks import Claim, Holder, claim

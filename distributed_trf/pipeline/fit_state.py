@@ -18,9 +18,9 @@ from distributed_trf.pipeline.items import ANALYSE, ASSESS, FIT, Fit
 from distributed_trf.pipeline.provenance import study_of
 from distributed_trf.pipeline.run_record import latest_provenance, past_runs
 from distributed_trf.pipeline.status import DAMAGED_RECEIPT, Planned, State
-from distributed_trf.store.counts import load_counts
 from distributed_trf.store.result_grid import Cell
 from distributed_trf.store.results import requested_grid, session_units
+from distributed_trf.store.stored_recordings import load_counts
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.store.zarr_store import attributes, open_group
 

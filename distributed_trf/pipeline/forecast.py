@@ -17,12 +17,12 @@ from threadpoolctl import threadpool_limits
 from distributed_trf.clusters.device_proof import CONTEXT_BYTES
 from distributed_trf.clusters.doctor_site import folder_speed
 from distributed_trf.clusters.recipe import Recipe
-from distributed_trf.pipeline.costs.operations import EIGH, Cost, Operations
-from distributed_trf.pipeline.findings import Execution
+from distributed_trf.pipeline.costs import EIGH, Cost, Operations
 from distributed_trf.pipeline.items import STAGES, Extract, Item
 from distributed_trf.pipeline.memory_check import process_bytes
 from distributed_trf.pipeline.status import Planned, State
 from distributed_trf.pipeline.study_context import Context
+from distributed_trf.pipeline.work_kind import Execution
 from distributed_trf.store.receipts import read_receipt
 
 LEARNT_FROM = 50

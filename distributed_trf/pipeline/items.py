@@ -7,7 +7,6 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Protocol
 
 from distributed_trf.config.extraction import Weights
-from distributed_trf.store.counts import session_key
 from distributed_trf.store.receipts import ANALYSE as ANALYSE
 from distributed_trf.store.receipts import ASSESS as ASSESS
 from distributed_trf.store.receipts import EXTRACT as EXTRACT
@@ -15,7 +14,7 @@ from distributed_trf.store.receipts import FIT as FIT
 from distributed_trf.store.receipts import PART
 from distributed_trf.store.receipts import READ as READ
 from distributed_trf.store.result_grid import Cell
-from distributed_trf.store.sounds import sounds_key
+from distributed_trf.store.stored_recordings import session_key, sounds_key
 
 STAGES = (READ, ASSESS, EXTRACT, FIT, ANALYSE)
 """In the order they run: each reads what those before wrote."""

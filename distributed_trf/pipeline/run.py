@@ -33,9 +33,8 @@ from distributed_trf.pipeline.execute import Outcome
 from distributed_trf.pipeline.extra_items import find_extra_items
 from distributed_trf.pipeline.items import STAGES, Item, ReadSession
 from distributed_trf.pipeline.memory_check import check_devices, check_memory
-from distributed_trf.pipeline.prepare import prepare, tasks
+from distributed_trf.pipeline.prepare import prepare, take_back_met_damage, tasks
 from distributed_trf.pipeline.progress_grid import ProgressGrid
-from distributed_trf.pipeline.repair import take_back_met_damage
 from distributed_trf.pipeline.run_record import EVENTS, Report, new_run, write_manifest
 from distributed_trf.pipeline.stages.read_recordings import SessionRead
 from distributed_trf.pipeline.status import Planned, State, survey_all

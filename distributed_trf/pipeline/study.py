@@ -9,11 +9,11 @@ from distributed_trf.clusters.recipe import Recipe
 from distributed_trf.config.study import StudySettings, load_study
 from distributed_trf.pipeline.array_run import Element, run_element
 from distributed_trf.pipeline.check_study import open_context
-from distributed_trf.pipeline.costs.operations import Cost
+from distributed_trf.pipeline.costs import Cost
 from distributed_trf.pipeline.events import Watcher
 from distributed_trf.pipeline.extra_items import Beside, find_extra_items, prune_study
 from distributed_trf.pipeline.forecast import Forecast
-from distributed_trf.pipeline.repair import Damaged, repair_study
+from distributed_trf.pipeline.prepare import Damaged, repair_study
 from distributed_trf.pipeline.run import run_study
 from distributed_trf.pipeline.run_record import Report
 from distributed_trf.pipeline.status import Planned, survey_all

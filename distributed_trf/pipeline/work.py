@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from distributed_trf.pipeline.costs.operations import Cost
-from distributed_trf.pipeline.findings import Finding
+from distributed_trf.pipeline.costs import Cost
 from distributed_trf.pipeline.items import Item
 from distributed_trf.pipeline.stages.bootstrap import TEST_BOOTSTRAPS, TRAINING_BOOTSTRAPS
 from distributed_trf.pipeline.stages.extract import EXTRACTIONS
@@ -20,7 +19,7 @@ from distributed_trf.pipeline.stages.read_recordings import SESSIONS, SOUNDS
 from distributed_trf.pipeline.stages.reliability import ASSESSMENTS
 from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.study_scope import ItemSource
-from distributed_trf.pipeline.work_kind import WorkKind
+from distributed_trf.pipeline.work_kind import Finding, WorkKind
 from distributed_trf.store.receipts import Receipt
 
 KINDS: dict[type[Item], WorkKind[Any, Any]] = {

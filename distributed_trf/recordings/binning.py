@@ -11,7 +11,7 @@ import numpy as np
 
 from distributed_trf.errors import RecordingError
 from distributed_trf.recordings.recording_set import ROUNDING, WHOLE_STIMULUS, SpikeTrials, Stimulus, stimulus_bins
-from distributed_trf.store.counts import Counts
+from distributed_trf.store.stored_recordings import Counts
 
 
 def bin_spikes(

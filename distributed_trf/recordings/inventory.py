@@ -9,7 +9,7 @@ import xarray as xr
 
 from distributed_trf.errors import RecordingError
 from distributed_trf.names import COORDS, STIMULI, Variable
-from distributed_trf.recordings.find_files import some_of
+from distributed_trf.recordings.open_recordings import some_of
 from distributed_trf.recordings.plausibility import extent_of, in_sounds, mean_rate, with_doubts
 from distributed_trf.recordings.recording_set import RecordingSet, Session, Stimulus, Trials
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from distributed_trf.recordings.find_files import some_of
+from distributed_trf.recordings.open_recordings import some_of
 from distributed_trf.recordings.recording_set import Extent, Session, SpikeTrials, Stimulus
 
 FEWEST_SPIKES = 20

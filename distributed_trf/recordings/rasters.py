@@ -8,7 +8,7 @@ import numpy as np
 
 from distributed_trf.errors import RecordingError
 from distributed_trf.recordings.binning import count_trials
-from distributed_trf.recordings.find_files import some_of
+from distributed_trf.recordings.open_recordings import some_of
 from distributed_trf.recordings.recording_set import ROUNDING, WHOLE_STIMULUS, SpikeTrials, Stimulus, Trials
 
 PSTH_BIN_WIDTH = 40.0

@@ -17,11 +17,11 @@ from distributed_trf.config.extraction import SEEDED
 from distributed_trf.config.study import RidgeSettings
 from distributed_trf.names import BIN_WIDTH, STIMULI
 from distributed_trf.results.combine import average_seeds
-from distributed_trf.results.dataframe import to_dataframe
 from distributed_trf.results.layers import layer_profile
 from distributed_trf.results.open_results import study_of
 from distributed_trf.results.plotted_units import PlottedUnits
 from distributed_trf.results.statistics.layer_tests import AGAINST, SPECTROGRAM, UNTRAINED, layer_tests
+from distributed_trf.results.tables import to_dataframe
 from distributed_trf.trf.crossval import at_edges
 
 BEST = ["network", "weights", "seeds", "layers", "best_layer", "layer_name", "layer_type", "median", "n"]

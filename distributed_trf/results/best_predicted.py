@@ -11,13 +11,12 @@ import xarray as xr
 
 from distributed_trf import names
 from distributed_trf.errors import StoreError
-from distributed_trf.recordings.find_files import some_of
+from distributed_trf.recordings.open_recordings import some_of
 from distributed_trf.results.layers import spectrograms
 from distributed_trf.results.models import open_models
 from distributed_trf.results.open_results import open_results, study_of
-from distributed_trf.store.counts import load_counts
 from distributed_trf.store.result_grid import Cell
-from distributed_trf.store.sounds import load_sounds
+from distributed_trf.store.stored_recordings import load_counts, load_sounds
 from distributed_trf.store.study_store import StudyStore
 
 

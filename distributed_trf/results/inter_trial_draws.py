@@ -19,7 +19,7 @@ from distributed_trf.recordings.simulation.session import open_truth
 from distributed_trf.reliability.pairs import PairTables
 from distributed_trf.reliability.selection import inter_trial_distributions
 from distributed_trf.results.open_results import open_results, study_of
-from distributed_trf.store.counts import load_counts
+from distributed_trf.store.stored_recordings import load_counts
 from distributed_trf.store.study_store import StudyStore
 
 ROUNDING = 1e-9

@@ -8,7 +8,7 @@ import pytest
 
 from distributed_trf import start_cluster
 from distributed_trf.clusters.recipe import KINDS, load_recipe
-from distributed_trf.clusters.recipe_local import usable_cores
+from distributed_trf.clusters.recipe_machines import usable_cores
 from distributed_trf.config.load import shipped
 from distributed_trf.errors import ConfigError
 

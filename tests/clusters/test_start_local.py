@@ -18,7 +18,7 @@ from distributed import Client, Security, Status
 
 from distributed_trf import start_cluster
 from distributed_trf.clusters import start_local
-from distributed_trf.clusters.recipe_local import LocalCudaRecipe, LocalRecipe
+from distributed_trf.clusters.recipe_machines import LocalCudaRecipe, LocalRecipe
 
 
 @pytest.fixture(scope="module")

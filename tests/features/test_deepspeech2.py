@@ -13,7 +13,7 @@ from distributed_trf.errors import ConfigError, FeatureError
 from distributed_trf.features.families.registry import family
 from distributed_trf.features.network import build_network, extract, prepare_sound
 from distributed_trf.features.network_table import NetworkTable, load_table
-from distributed_trf.features.spectrograms.mel_deepspeech2 import mel_deepspeech2
+from distributed_trf.features.spectrograms.mel_of_networks import mel_deepspeech2
 from tests.features.checkpoints import randomised, save_lightning
 
 PUBLISHED = load_table("deepspeech2")
@@ -160,7 +160,7 @@ def test_batch__gives_what_each_sound_gives_alone_in_any_order(network, data):
 def test_batch__without_the_mask_would_be_wrong(network):
     sounds = [noise(3200), noise(6400)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("distributed_trf.features.modules.deepspeech2.without_padding", lambda x, _lengths: x)
+        patch.setattr("distributed_trf.features.modules.padded_convolutions.without_padding", lambda x, _lengths: x)
         naive = extract(network, SMALL, "trained", sounds, SMALL.layers)
     found = extract(network, SMALL, "trained", sounds, SMALL.layers)
     np.testing.assert_allclose(naive[0][0], found[0][0], rtol=0, atol=1e-5)

@@ -11,7 +11,7 @@ from distributed_trf.errors import FeatureError
 from distributed_trf.features.families.registry import family
 from distributed_trf.features.network import build_network, extract, prepare_sound
 from distributed_trf.features.network_table import load_table
-from distributed_trf.features.spectrograms.mel_speech2text import mel_speech2text, mel_speech2text_frames
+from distributed_trf.features.spectrograms.mel_of_networks import mel_speech2text, mel_speech2text_frames
 
 TABLE = load_table("mel_speech2text")
 

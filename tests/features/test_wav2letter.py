@@ -121,7 +121,7 @@ def test_batch__that_a_longer_one_is_put_into_would_show_at_the_end(network):
     """What the mask is for: without it, the bias and norm make something of the silence after a sound."""
     sounds = [noise(640 * 20), noise(640 * 40)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("distributed_trf.features.modules.wav2letter.without_padding", lambda x, _lengths: x)
+        patch.setattr("distributed_trf.features.modules.padded_convolutions.without_padding", lambda x, _lengths: x)
         naive = extract(network, SMALL, "trained", sounds, SMALL.layers)
     found = extract(network, SMALL, "trained", sounds, SMALL.layers)
     wrong = [int((abs(naive[i][0] - found[i][0]).max(axis=1) > 1e-3).sum()) for i in found]

@@ -15,7 +15,7 @@ from distributed_trf.figures.responses_and_sites import figure_2
 from distributed_trf.figures.style import notes_of
 from distributed_trf.results.best_predicted import Example, best_predicted
 from distributed_trf.results.units import select_units
-from distributed_trf.store.counts import load_counts
+from distributed_trf.store.stored_recordings import load_counts
 from distributed_trf.store.study_store import StudyStore
 from tests.small_results import write_small_study
 from tests.store_damage import forget_models

@@ -10,7 +10,7 @@ from distributed_trf.errors import NothingToDrawError
 from distributed_trf.figures.style import notes_of
 from distributed_trf.figures.tuned_units import figure_s1, nearest_units
 from distributed_trf.results.inter_trial_draws import inter_trial_draws
-from distributed_trf.results.session_table import reliability_table
+from distributed_trf.results.tables import reliability_table
 from tests.small_results import small_results, write_small_study
 
 

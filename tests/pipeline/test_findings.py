@@ -8,10 +8,10 @@ from typing import ClassVar
 import pytest
 
 from distributed_trf.errors import StoreError
-from distributed_trf.pipeline.findings import Execution, Finding
 from distributed_trf.pipeline.stages.extract import Extracted
 from distributed_trf.pipeline.stages.fit import Fitted
 from distributed_trf.pipeline.work import KINDS
+from distributed_trf.pipeline.work_kind import Execution, Finding
 from distributed_trf.store.receipts import Receipt
 
 

@@ -16,7 +16,7 @@ from distributed_trf.clusters.recipe import load_recipe
 from distributed_trf.clusters.worker_proof import Proof
 from distributed_trf.errors import ConfigError
 from distributed_trf.pipeline.check_study import open_context
-from distributed_trf.pipeline.costs.operations import Cost, Operations
+from distributed_trf.pipeline.costs import Cost, Operations
 from distributed_trf.pipeline.forecast import Rates, measure_rates
 from distributed_trf.pipeline.memory_check import check_devices, check_memory, process_bytes
 from distributed_trf.pipeline.status import survey_all

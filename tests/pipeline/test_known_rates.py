@@ -13,7 +13,7 @@ from distributed_trf import TRF, Study, open_features, open_results, simulate
 from distributed_trf.features.resample import to_bins
 from distributed_trf.recordings.simulation.session import open_truth
 from distributed_trf.results.inter_trial_draws import ceiling_distance
-from distributed_trf.store.counts import load_counts
+from distributed_trf.store.stored_recordings import load_counts
 from distributed_trf.store.study_store import StudyStore
 
 pytestmark = pytest.mark.slow

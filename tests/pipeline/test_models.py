@@ -14,9 +14,9 @@ from distributed_trf.pipeline.check_study import open_context
 from distributed_trf.pipeline.dependencies import Dependencies
 from distributed_trf.pipeline.items import Fit, ReadSession
 from distributed_trf.pipeline.status import State
-from distributed_trf.store.counts import load_counts
 from distributed_trf.store.models import write_model
 from distributed_trf.store.receipts import Receipt, read_receipt, write_receipt
+from distributed_trf.store.stored_recordings import load_counts
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.store.zarr_store import digest_files
 

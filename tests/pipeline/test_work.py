@@ -10,9 +10,9 @@ from distributed_trf import Study
 from distributed_trf.config.analyses import analysis_branches
 from distributed_trf.pipeline.check_study import open_context
 from distributed_trf.pipeline.dependencies import Dependencies
-from distributed_trf.pipeline.findings import Execution
 from distributed_trf.pipeline.items import STAGES, Analysis
 from distributed_trf.pipeline.work import KINDS, items, kind_of
+from distributed_trf.pipeline.work_kind import Execution
 from distributed_trf.store.fingerprint import fingerprint
 
 EVERYTHING = {

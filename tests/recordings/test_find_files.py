@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from distributed_trf.errors import ConfigError
-from distributed_trf.recordings.find_files import find_session, find_stimulus, find_unit
+from distributed_trf.recordings.open_recordings import find_session, find_stimulus, find_unit
 from tests.hand_made import SESSIONS, STIMULI, HandMade
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from distributed_trf.errors import ConfigError, RecordingError
-from distributed_trf.recordings import formats
-from distributed_trf.recordings.formats import guess_format, open_recordings
+from distributed_trf.recordings import open_recordings as opening
+from distributed_trf.recordings.open_recordings import guess_format, open_recordings
 from distributed_trf.recordings.ucsf.reader import UCSFRecordings
 
 CODE = """
@@ -116,8 +116,8 @@ def offer(monkeypatch: pytest.MonkeyPatch):
     """Make these formats, and no others, the registered ones."""
 
     def apply(**values: str) -> None:
-        points = [EntryPoint(name, value, formats.GROUP) for name, value in values.items()]
-        monkeypatch.setattr(formats, "entry_points", lambda group: points)
+        points = [EntryPoint(name, value, opening.GROUP) for name, value in values.items()]
+        monkeypatch.setattr(opening, "entry_points", lambda group: points)
 
     return apply
 

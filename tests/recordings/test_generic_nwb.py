@@ -317,7 +317,7 @@ def test_nwb__without_pynwb_the_extra_is_named(path: Path, monkeypatch: pytest.M
 
 def test_nwb__tables_do_without_pynwb(path: Path) -> None:
     code = (
-        "import sys; from distributed_trf.recordings.formats import open_recordings; "
+        "import sys; from distributed_trf.recordings.open_recordings import open_recordings; "
         f"r = open_recordings('generic', {str(path)!r}); r.spikes(r.sessions[0], 'words'); "
         "assert not {'pynwb', 'hdmf', 'h5py'} & set(sys.modules)"
     )

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from distributed_trf.errors import ConfigError, RecordingError
 from distributed_trf.recordings.binning import bin_spikes
-from distributed_trf.recordings.formats import open_recordings
 from distributed_trf.recordings.generic.reader import GenericRecordings
+from distributed_trf.recordings.open_recordings import open_recordings
 from distributed_trf.recordings.recording_set import Session, Stimulus, n_bins
 from tests.recordings.generic_files import DURATIONS, TEST, TRAIN, TRIALS, write_csv_session, write_sounds
 

@@ -8,8 +8,7 @@ import pytest
 from scipy.io import wavfile
 
 from distributed_trf.errors import RecordingError
-from distributed_trf.recordings.generic.reader import GenericRecordings
-from distributed_trf.recordings.generic.sounds import read_headers, read_sound
+from distributed_trf.recordings.generic.reader import GenericRecordings, read_headers, read_sound
 from tests.recordings.generic_files import write_sounds
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from distributed_trf.recordings import plausibility as limits
-from distributed_trf.recordings.formats import open_recordings
 from distributed_trf.recordings.inventory import inventory
+from distributed_trf.recordings.open_recordings import open_recordings
 from distributed_trf.recordings.plausibility import with_doubts
 from distributed_trf.recordings.recording_set import Extent, Session, SpikeTrials, Stimulus, spikes_in_trials
 from distributed_trf.recordings.simulation.simulate import simulate

@@ -7,7 +7,7 @@ import pytest
 
 from distributed_trf.errors import RecordingError
 from distributed_trf.recordings.binning import bin_spikes
-from distributed_trf.recordings.formats import open_recordings
+from distributed_trf.recordings.open_recordings import open_recordings
 from distributed_trf.recordings.rasters import dead_time, presentations, psth, raster
 from distributed_trf.recordings.recording_set import SpikeTrials, Stimulus, Trials
 

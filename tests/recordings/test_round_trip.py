@@ -10,7 +10,7 @@ import pytest
 
 from distributed_trf.features.resample import resample_sound
 from distributed_trf.recordings.binning import bin_spikes
-from distributed_trf.recordings.formats import guess_format
+from distributed_trf.recordings.open_recordings import guess_format
 from distributed_trf.recordings.recording_set import stimulus_bins
 from distributed_trf.recordings.simulation.neurons import driving_feature
 from distributed_trf.recordings.simulation.plan import first_stimulus

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from distributed_trf.errors import ConfigError
-from distributed_trf.features.spectrograms.mel_whisper import mel_whisper
+from distributed_trf.features.spectrograms.mel_of_networks import mel_whisper
 from distributed_trf.recordings.simulation.sounds import speech_like
 
 SFREQ = 16_000

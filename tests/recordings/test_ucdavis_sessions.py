@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from distributed_trf.errors import ConfigError, RecordingError
 from distributed_trf.recordings.binning import bin_spikes
-from distributed_trf.recordings.formats import open_recordings
+from distributed_trf.recordings.open_recordings import open_recordings
 from distributed_trf.recordings.recording_set import Session
 from distributed_trf.recordings.ucdavis import session_file
 from distributed_trf.recordings.ucdavis.reader import UCDavisRecordings

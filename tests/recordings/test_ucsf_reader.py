@@ -12,7 +12,7 @@ from scipy.io import loadmat, savemat
 
 from distributed_trf.errors import ConfigError, RecordingError
 from distributed_trf.recordings.binning import bin_spikes
-from distributed_trf.recordings.formats import open_recordings
+from distributed_trf.recordings.open_recordings import open_recordings
 from distributed_trf.recordings.recording_set import Session
 from distributed_trf.recordings.simulation.session import open_truth
 from distributed_trf.recordings.ucsf.metadata import TEST_IDS, channel_labels

@@ -6,7 +6,7 @@ import pytest
 from distributed_trf import names
 from distributed_trf.errors import DataError
 from distributed_trf.reliability.assess import assess, repeated_counts
-from distributed_trf.reliability.poisson import known_rate_ceiling
+from distributed_trf.reliability.ceilings import known_rate_ceiling
 from tests.slow_reliability import driven_counts
 
 SETTINGS = {"draws": 2000, "null_shift": "half", "shifts": 200, "splits": 20, "seed": 0}

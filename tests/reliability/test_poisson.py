@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import ks_2samp
 
 from distributed_trf.errors import DataError
-from distributed_trf.reliability.poisson import poisson_r
+from distributed_trf.reliability.ceilings import poisson_r
 
 
 def test_poisson_r__has_the_distribution_of_two_uniform_trains():

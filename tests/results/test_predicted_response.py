@@ -12,7 +12,7 @@ from distributed_trf import open_models, open_recordings, open_results
 from distributed_trf.errors import StoreError
 from distributed_trf.recordings.binning import bin_spikes
 from distributed_trf.results.best_predicted import predicted_response
-from distributed_trf.store.counts import load_counts
+from distributed_trf.store.stored_recordings import load_counts
 from distributed_trf.store.study_store import StudyStore
 from tests.store_damage import vouch_for_changes
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from distributed_trf.results.session_table import reliability_table
+from distributed_trf.results.tables import reliability_table
 from tests.small_results import small_results
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from distributed_trf import open_results, simulate_results
 from distributed_trf.errors import DataError
-from distributed_trf.results.session_table import session_table
+from distributed_trf.results.tables import session_table
 from tests.small_results import small_results
 
 

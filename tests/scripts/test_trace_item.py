@@ -13,7 +13,7 @@ def test_trace_item__follows_a_fit_and_a_sound_through_few_files(tables):
     assert re.search(r"\| pipeline/execute.py \|.*\bexecute\b", fit)
     assert re.search(r"\| trf/crossval.py \|.*\bfit_folds\b", fit)
     assert "mel_whisper" not in fit
-    assert re.search(r"\| features/spectrograms/mel_whisper.py \|.*\bmel_whisper\b", sound)
+    assert re.search(r"\| features/spectrograms/mel_of_networks.py \|.*\bmel_whisper\b", sound)
     assert "<module>" not in text
     files = [set(re.findall(r"^\| (\S+\.py) \|", part, re.MULTILINE)) for part in (fit, sound)]
     assert files[0] <= files[1]

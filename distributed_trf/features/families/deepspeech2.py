@@ -15,7 +15,7 @@ from distributed_trf.errors import ConfigError
 from distributed_trf.features.device import to_model
 from distributed_trf.features.families.torch_family import TorchFamily
 from distributed_trf.features.network_table import Layer, NetworkTable
-from distributed_trf.features.spectrograms.mel_deepspeech2 import (
+from distributed_trf.features.spectrograms.mel_of_networks import (
     MEL_DEEPSPEECH2,
     N_BANDS,
     mel_deepspeech2,
@@ -56,7 +56,7 @@ class DeepSpeech2(TorchFamily):
 
     def new(self, table: NetworkTable) -> torch.nn.Module:
         """Make a Deep Speech 2 of the table's size."""
-        from distributed_trf.features.modules.deepspeech2 import DeepSpeech2Network
+        from distributed_trf.features.modules.padded_convolutions import DeepSpeech2Network
 
         c = validate(table.config, DeepSpeech2Settings, source=f"network {table.name}: config")
         return DeepSpeech2Network(N_BANDS, c.channels, c.hidden, c.layers, c.letters)

@@ -24,10 +24,8 @@ from distributed_trf.features.family import STEP, Family, Work, counted_work
 from distributed_trf.features.network_table import Layer, NetworkTable
 from distributed_trf.features.spectrograms.cochleagram import COCHLEAGRAM
 from distributed_trf.features.spectrograms.family import Spectrogram
-from distributed_trf.features.spectrograms.mel_deepspeech2 import MEL_DEEPSPEECH2
 from distributed_trf.features.spectrograms.mel_librosa import MEL_LIBROSA
-from distributed_trf.features.spectrograms.mel_speech2text import MEL_SPEECH2TEXT
-from distributed_trf.features.spectrograms.mel_whisper import MEL_WHISPER
+from distributed_trf.features.spectrograms.mel_of_networks import MEL_DEEPSPEECH2, MEL_SPEECH2TEXT, MEL_WHISPER
 from distributed_trf.features.spectrograms.wavelet import WAVELET
 from distributed_trf.features.weights.controls import CONTROLS
 from distributed_trf.store.fingerprint import library_versions

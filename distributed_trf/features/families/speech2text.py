@@ -14,7 +14,7 @@ from distributed_trf.features.device import to_model
 from distributed_trf.features.families.torch_family import TorchFamily
 from distributed_trf.features.family import block_values
 from distributed_trf.features.network_table import Layer, NetworkTable
-from distributed_trf.features.spectrograms.mel_speech2text import (
+from distributed_trf.features.spectrograms.mel_of_networks import (
     MEL_SPEECH2TEXT,
     mel_speech2text,
     mel_speech2text_frames,
@@ -66,7 +66,7 @@ class Speech2Text(TorchFamily):
         """Pass a batch through the encoder."""
         import torch
 
-        from distributed_trf.features.modules.padding import lengths_on, valid_frames
+        from distributed_trf.features.modules.padded_convolutions import lengths_on, valid_frames
 
         mels = [torch.from_numpy(mel_speech2text(sound)) for sound in sounds]
         batch = to_model(torch.nn.utils.rnn.pad_sequence(mels, batch_first=True), device, dtype)
@@ -92,6 +92,6 @@ def _halved(frames: Any) -> Any:
 
 def _zero_beyond(frames: torch.Tensor | None) -> Any:
     """Return a hook that sets a module's input to zero past each sound's own frames."""
-    from distributed_trf.features.modules.padding import without_padding
+    from distributed_trf.features.modules.padded_convolutions import without_padding
 
     return lambda _module, inputs: without_padding(inputs[0], frames)

@@ -52,7 +52,7 @@ class Wav2Letter(TorchFamily):
 
     def new(self, table: NetworkTable) -> torch.nn.Module:
         """Make a Wav2Letter of the table's widths."""
-        from distributed_trf.features.modules.wav2letter import Wav2LetterNetwork
+        from distributed_trf.features.modules.padded_convolutions import Wav2LetterNetwork
 
         c = validate(table.config, Wav2LetterSettings, source=f"network {table.name}: config")
         return Wav2LetterNetwork([c.width] * 12 + [c.top_width] * 2 + [c.letters], KERNELS, STRIDES)

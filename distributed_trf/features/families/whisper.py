@@ -12,7 +12,7 @@ from distributed_trf.features.device import to_model
 from distributed_trf.features.families.torch_family import TorchFamily
 from distributed_trf.features.family import Work, block_values
 from distributed_trf.features.network_table import Layer, NetworkTable
-from distributed_trf.features.spectrograms.mel_whisper import (
+from distributed_trf.features.spectrograms.mel_of_networks import (
     MEL_WHISPER,
     WHISPER_SFREQ,
     check_whisper_length,

@@ -33,7 +33,7 @@ from distributed_trf.figures.session_map import session_layers, session_reliabil
 from distributed_trf.pipeline.provenance import now
 from distributed_trf.pipeline.run_record import past_runs
 from distributed_trf.results.best_predicted import best_predicted
-from distributed_trf.results.session_table import session_table
+from distributed_trf.results.tables import session_table
 from distributed_trf.results.units import select_units
 from distributed_trf.store.study_store import StudyStore
 

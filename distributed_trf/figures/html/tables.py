@@ -19,7 +19,7 @@ from distributed_trf.results.best_layers import (
     penalty_edges,
 )
 from distributed_trf.results.plotted_units import PlottedUnits, plotted_units
-from distributed_trf.results.session_table import reliability_table
+from distributed_trf.results.tables import reliability_table
 
 
 @dataclass(frozen=True)

@@ -14,16 +14,14 @@ from distributed_trf.config.analyses import BootstrapSettings
 from distributed_trf.config.study import StudySettings, Training
 from distributed_trf.errors import DataError
 from distributed_trf.names import UNIT
-from distributed_trf.pipeline.costs.fit_cost import fit_cost
-from distributed_trf.pipeline.costs.operations import Cost
-from distributed_trf.pipeline.findings import Files, Finding, Remarks
+from distributed_trf.pipeline.costs import Cost, fit_cost
 from distributed_trf.pipeline.items import BootstrapTest, BootstrapTraining
 from distributed_trf.pipeline.stages.design_data import LayerData
 from distributed_trf.pipeline.stages.fit import fit_inputs
 from distributed_trf.pipeline.stages.fold_groups import collect, training_times, training_trials
 from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.study_scope import ItemSource
-from distributed_trf.pipeline.work_kind import Inputs, Job, Upstream, WorkKind, analysis_group
+from distributed_trf.pipeline.work_kind import Files, Finding, Inputs, Job, Remarks, Upstream, WorkKind, analysis_group
 from distributed_trf.store.analyses import store_analysis
 from distributed_trf.timing import timed
 from distributed_trf.trf.correlation_sums import CorrelationSums, bootstrap_r

@@ -20,10 +20,10 @@ from distributed_trf.config.study import StudySettings
 from distributed_trf.pipeline.items import Source
 from distributed_trf.recordings.binned_features import binned_batches
 from distributed_trf.recordings.recording_set import lead_in_bins
-from distributed_trf.store.counts import Counts, load_counts, session_key
 from distributed_trf.store.features import NetworkFeatures, feature_files
 from distributed_trf.store.receipts import READ, read_intact_receipt
 from distributed_trf.store.results import session_units
+from distributed_trf.store.stored_recordings import Counts, load_counts, session_key
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.timing import timed_each
 from distributed_trf.trf.correlation import mean_over_repeats

@@ -17,19 +17,29 @@ from distributed_trf.features.families.registry import expected_work, loads_file
 from distributed_trf.features.network import build_network, extract, prepare_sounds
 from distributed_trf.features.network_table import Layer, chosen_layers
 from distributed_trf.features.weights.source import weights_identity
-from distributed_trf.pipeline.costs.operations import Cost, Operations
-from distributed_trf.pipeline.findings import Files, Finding, Remarks, left_out_if_none
+from distributed_trf.pipeline.costs import Cost, Operations
 from distributed_trf.pipeline.items import Extract, ReadSounds, layer_part
 from distributed_trf.pipeline.stages.read_recordings import SoundsRead
 from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.study_scope import ItemSource
-from distributed_trf.pipeline.work_kind import Inputs, Job, ReleaseSlot, Upstream, WorkKind, network_and_stage
+from distributed_trf.pipeline.work_kind import (
+    Files,
+    Finding,
+    Inputs,
+    Job,
+    ReleaseSlot,
+    Remarks,
+    Upstream,
+    WorkKind,
+    left_out_if_none,
+    network_and_stage,
+)
 from distributed_trf.store.allocation import read_allocation
 from distributed_trf.store.feature_arrays import write_batch
 from distributed_trf.store.features import NetworkFeatures
 from distributed_trf.store.fingerprint import digest
 from distributed_trf.store.fingerprint import digest_array as digest_of
-from distributed_trf.store.sounds import load_sounds
+from distributed_trf.store.stored_recordings import load_sounds
 from distributed_trf.timing import timed
 
 REVISION = 1

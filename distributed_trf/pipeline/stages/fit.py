@@ -9,9 +9,7 @@ import numpy as np
 
 from distributed_trf.arrays import Array, to_numpy
 from distributed_trf.config.study import StudySettings
-from distributed_trf.pipeline.costs.fit_cost import fit_cost
-from distributed_trf.pipeline.costs.operations import Cost
-from distributed_trf.pipeline.findings import Files, Finding, Remarks
+from distributed_trf.pipeline.costs import Cost, fit_cost
 from distributed_trf.pipeline.items import Extract, Fit, ReadSession, Source
 from distributed_trf.pipeline.stages.design_data import LayerData
 from distributed_trf.pipeline.stages.extract import Extracted
@@ -19,7 +17,17 @@ from distributed_trf.pipeline.stages.fold_groups import FoldGroup, collect
 from distributed_trf.pipeline.stages.read_recordings import SessionRead
 from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.study_scope import ItemSource
-from distributed_trf.pipeline.work_kind import Inputs, Job, Upstream, Waiting, WorkKind, network_and_stage
+from distributed_trf.pipeline.work_kind import (
+    Files,
+    Finding,
+    Inputs,
+    Job,
+    Remarks,
+    Upstream,
+    Waiting,
+    WorkKind,
+    network_and_stage,
+)
 from distributed_trf.store.fingerprint import library_versions
 from distributed_trf.store.models import unit_labels, write_model
 from distributed_trf.store.receipts import Receipt

@@ -17,7 +17,7 @@ from distributed_trf.arrays import Array, all_to_device, namespace
 from distributed_trf.config.study import RidgeSettings, StudySettings, Training
 from distributed_trf.errors import RecordingError
 from distributed_trf.pipeline.stages.design_data import LayerData
-from distributed_trf.store.counts import Counts
+from distributed_trf.store.stored_recordings import Counts
 from distributed_trf.trf.crossval import Folds, assign_folds
 from distributed_trf.trf.fold_collector import FoldCollector
 

@@ -13,9 +13,7 @@ from distributed_trf.config.analyses import TogetherSettings
 from distributed_trf.config.study import StudySettings
 from distributed_trf.features.network_table import NetworkTable, chosen_layers
 from distributed_trf.names import LAYER, UNIT
-from distributed_trf.pipeline.costs.fit_cost import fit_cost
-from distributed_trf.pipeline.costs.operations import Cost
-from distributed_trf.pipeline.findings import Files, Finding, Remarks
+from distributed_trf.pipeline.costs import Cost, fit_cost
 from distributed_trf.pipeline.items import FitTogether
 from distributed_trf.pipeline.stages.design_data import LayerData
 from distributed_trf.pipeline.stages.extract import network_settings
@@ -23,7 +21,7 @@ from distributed_trf.pipeline.stages.fit import fit_inputs, median_r
 from distributed_trf.pipeline.stages.fold_groups import collect
 from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.study_scope import ItemSource
-from distributed_trf.pipeline.work_kind import Inputs, Job, Upstream, WorkKind, analysis_group
+from distributed_trf.pipeline.work_kind import Files, Finding, Inputs, Job, Remarks, Upstream, WorkKind, analysis_group
 from distributed_trf.store.analyses import store_analysis
 from distributed_trf.timing import timed
 from distributed_trf.trf.banded import band_candidates, band_drives, fit_banded, lagged_bands, variance_shares

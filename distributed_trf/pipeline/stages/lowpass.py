@@ -9,7 +9,7 @@ import xarray as xr
 
 from distributed_trf.errors import ConfigError
 from distributed_trf.names import UNIT
-from distributed_trf.pipeline.costs.fit_cost import fit_cost
+from distributed_trf.pipeline.costs import fit_cost
 from distributed_trf.pipeline.items import FitLowpass
 from distributed_trf.pipeline.stages.design_data import LayerData
 from distributed_trf.pipeline.stages.fit import Fitted, fit_inputs, fit_units

@@ -18,19 +18,17 @@ import numpy as np
 from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import DamagedError
 from distributed_trf.features.resample import check_sound
-from distributed_trf.pipeline.costs.operations import Cost, Operations, response_bytes
-from distributed_trf.pipeline.findings import Files, Finding, Remarks
+from distributed_trf.pipeline.costs import Cost, Operations, response_bytes
 from distributed_trf.pipeline.items import ReadSession, ReadSounds, bins_part
 from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.study_scope import ItemSource
-from distributed_trf.pipeline.work_kind import Inputs, Job, Upstream, WorkKind
+from distributed_trf.pipeline.work_kind import Files, Finding, Inputs, Job, Remarks, Upstream, WorkKind
 from distributed_trf.recordings.binning import bin_spikes
 from distributed_trf.recordings.plausibility import with_doubts
 from distributed_trf.recordings.recording_set import RecordingSet, SpikeTrials
-from distributed_trf.store.counts import write_counts
 from distributed_trf.store.fingerprint import digest_array, file_stamps
 from distributed_trf.store.receipts import SPIKES, Receipt, read_receipt, revoke_receipt, write_receipt
-from distributed_trf.store.sounds import write_sounds
+from distributed_trf.store.stored_recordings import write_counts, write_sounds
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.store.zarr_store import attributes, check_files, member, open_group, read, write_group
 from distributed_trf.timing import timed

@@ -15,20 +15,19 @@ from distributed_trf.arrays import all_to_device, to_numpy
 from distributed_trf.config.analyses import NormaliserBootstrapSettings
 from distributed_trf.config.study import ReliabilitySettings, StudySettings
 from distributed_trf.errors import RecordingError
-from distributed_trf.pipeline.costs.operations import REPEATS, Cost, Operations, response_bytes
-from distributed_trf.pipeline.findings import Files, Finding
+from distributed_trf.pipeline.costs import REPEATS, Cost, Operations, response_bytes
 from distributed_trf.pipeline.items import Assess, ReadSession
 from distributed_trf.pipeline.stages.read_recordings import SessionRead
 from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.study_scope import ItemSource
-from distributed_trf.pipeline.work_kind import Inputs, Job, Upstream, WorkKind
+from distributed_trf.pipeline.work_kind import Files, Finding, Inputs, Job, Upstream, WorkKind
 from distributed_trf.recordings.recording_set import stimulus_bins
 from distributed_trf.reliability.assess import assess
 from distributed_trf.reliability.pairs import PairTables
 from distributed_trf.reliability.resampling import bootstrap_normaliser
 from distributed_trf.store.analyses import write_analysis
-from distributed_trf.store.counts import Counts, load_counts
 from distributed_trf.store.fingerprint import library_versions
+from distributed_trf.store.stored_recordings import Counts, load_counts
 
 REVISION = 3
 """Raise when this code gives other numbers than before, so that old ones become stale."""

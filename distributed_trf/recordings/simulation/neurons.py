@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from distributed_trf.features.resample import to_bins
-from distributed_trf.features.spectrograms.mel_whisper import N_MELS, WHISPER_SFREQ, mel_whisper
+from distributed_trf.features.spectrograms.mel_of_networks import N_MELS, WHISPER_SFREQ, mel_whisper
 from distributed_trf.recordings.recording_set import n_bins
 from distributed_trf.recordings.simulation.plan import CLOCK, NOTHING, SimulatedTrials
 

@@ -11,10 +11,10 @@ import numpy as np
 import xarray as xr
 import zarr
 
-from distributed_trf.features.spectrograms.mel_whisper import N_MELS
+from distributed_trf.features.spectrograms.mel_of_networks import N_MELS
 from distributed_trf.recordings.simulation.neurons import Neurons, SpikeTrains, draw_neurons, draw_spikes
 from distributed_trf.recordings.simulation.plan import SimulatedTrials, StimulusSet, first_stimulus
-from distributed_trf.reliability.poisson import known_rate_ceiling
+from distributed_trf.reliability.ceilings import known_rate_ceiling
 from distributed_trf.store.zarr_store import codecs
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from distributed_trf.features.resample import resample_sound
-from distributed_trf.features.spectrograms.mel_whisper import WHISPER_SFREQ
+from distributed_trf.features.spectrograms.mel_of_networks import WHISPER_SFREQ
 from distributed_trf.recordings.recording_set import MVOCS, TIMIT, n_bins
 from distributed_trf.recordings.simulation.neurons import LEAD_IN, driving_feature
 from distributed_trf.recordings.simulation.plan import CALL, SCHEDULE, SENTENCE, Plan, StimulusSet, write_mat

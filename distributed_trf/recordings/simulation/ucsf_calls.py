@@ -17,7 +17,7 @@ import numpy as np
 import yaml
 
 from distributed_trf.features.resample import resample_sound
-from distributed_trf.features.spectrograms.mel_whisper import WHISPER_SFREQ
+from distributed_trf.features.spectrograms.mel_of_networks import WHISPER_SFREQ
 from distributed_trf.recordings.recording_set import MVOCS, n_bins
 from distributed_trf.recordings.simulation.neurons import LEAD_IN, driving_feature
 from distributed_trf.recordings.simulation.plan import (

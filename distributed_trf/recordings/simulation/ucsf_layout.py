@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from distributed_trf.features.spectrograms.mel_whisper import WHISPER_SFREQ
+from distributed_trf.features.spectrograms.mel_of_networks import WHISPER_SFREQ
 from distributed_trf.recordings.recording_set import MVOCS, TIMIT, n_bins
 from distributed_trf.recordings.simulation.neurons import LEAD_IN, SpikeTrains, driving_feature
 from distributed_trf.recordings.simulation.plan import (

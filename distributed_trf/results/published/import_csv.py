@@ -16,7 +16,7 @@ from distributed_trf import names
 from distributed_trf.errors import ResultsFileError, StoreError
 from distributed_trf.pipeline.items import BootstrapTest, BootstrapTraining, FitLowpass
 from distributed_trf.pipeline.provenance import CITATION, now
-from distributed_trf.recordings.find_files import some_of
+from distributed_trf.recordings.open_recordings import some_of
 from distributed_trf.recordings.recording_set import UNKNOWN, RecordingSet
 from distributed_trf.recordings.ucsf.metadata import read_site_table
 from distributed_trf.results.published.gather import Gathered, UnitValues, gather, grid_of, other_types

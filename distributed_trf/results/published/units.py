@@ -1,8 +1,8 @@
 """How the published files number sessions and units, and what those are called here.
 
 UCSF: a session is its day, and a channel the position of its file among those of the session sorted as plain strings,
-from 0 (``Ch10`` comes before ``Ch1_``). UC Davis: a session is its position among the published ones sorted by name, from
-0, and a channel the code of a unit.
+from 0 (``Ch10`` comes before ``Ch1_``). UC Davis: a session is its position among the published ones sorted by
+name, from 0, and a channel the code of a unit.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import pandas as pd
 import xarray as xr
 
 from distributed_trf.errors import ResultsFileError
-from distributed_trf.recordings.find_files import some_of
+from distributed_trf.recordings.open_recordings import some_of
 from distributed_trf.recordings.recording_set import UNKNOWN, RecordingSet
 from distributed_trf.recordings.ucdavis.stimulus_list import REPEATS
 from distributed_trf.recordings.ucsf.metadata import SITES, SiteTable

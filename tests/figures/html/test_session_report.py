@@ -7,7 +7,7 @@ import pytest
 from distributed_trf import Study, open_results, simulate_results
 from distributed_trf.errors import DataError, StoreError
 from distributed_trf.figures.html.session_report import write_session_report
-from distributed_trf.results.session_table import session_table
+from distributed_trf.results.tables import session_table
 from distributed_trf.store.study_store import StudyStore
 from tests.figures.html.parsed import Parsed
 from tests.figures.stored_results import store_results

@@ -27,7 +27,7 @@ from distributed_trf.figures.html.study_report import write_report
 from distributed_trf.figures.style import new_figure, note
 from distributed_trf.pipeline.events import ItemEnded
 from distributed_trf.results.best_layers import penalty_edges
-from distributed_trf.results.session_table import reliability_table
+from distributed_trf.results.tables import reliability_table
 from distributed_trf.store.receipts import Failure, write_failure
 from distributed_trf.store.result_allocation import allocate_result_arrays
 from distributed_trf.store.study_store import StudyStore

@@ -10,7 +10,7 @@ import numpy as np
 from distributed_trf import arrays
 from distributed_trf.config.study import StudySettings
 from distributed_trf.pipeline.stages.fold_groups import collect
-from distributed_trf.store.counts import Counts
+from distributed_trf.store.stored_recordings import Counts
 from distributed_trf.trf.crossval import fit_folds
 
 BATCHES = (("a", "t"), ("b", "c", "d"), ("u",), ("e", "f"))

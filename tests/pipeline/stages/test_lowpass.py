@@ -11,7 +11,7 @@ from scipy.signal import resample
 
 from distributed_trf import Study, open_features, open_lowpass, open_results
 from distributed_trf.errors import ConfigError, StoreError
-from distributed_trf.store.counts import load_counts
+from distributed_trf.store.stored_recordings import load_counts
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.trf.crossval import assign_folds
 from tests.oracle import fit_and_score

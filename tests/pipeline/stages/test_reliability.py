@@ -12,9 +12,9 @@ from distributed_trf import Study, names, open_bootstraps, open_results
 from distributed_trf.errors import ConfigError, StoreError
 from distributed_trf.pipeline.items import Assess, ReadSession
 from distributed_trf.pipeline.status import State
-from distributed_trf.recordings.formats import open_recordings
+from distributed_trf.recordings.open_recordings import open_recordings
 from distributed_trf.reliability.assess import assess
-from distributed_trf.store.counts import load_counts
+from distributed_trf.store.stored_recordings import load_counts
 from distributed_trf.store.study_store import StudyStore
 
 MEL = [{"name": "mel_whisper"}]

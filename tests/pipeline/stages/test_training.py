@@ -10,10 +10,10 @@ from scipy.signal import resample
 
 from distributed_trf import Study, open_features, open_results
 from distributed_trf.pipeline.check_study import open_context
-from distributed_trf.pipeline.costs.operations import training_bins
+from distributed_trf.pipeline.costs import training_bins
 from distributed_trf.pipeline.fit_state import fit_state
 from distributed_trf.results.analyses import open_bootstraps, open_lowpass, open_together
-from distributed_trf.store.counts import load_counts
+from distributed_trf.store.stored_recordings import load_counts
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.store.zarr_store import open_group
 from distributed_trf.trf.crossval import assign_folds

@@ -1,12 +1,48 @@
-"""Deep Speech 2, its parameters named as in the published checkpoint of deepspeech.pytorch V3.0."""
+"""Sounds of different lengths in one batch.
+
+Deep Speech 2, its parameters named as in the published checkpoint of deepspeech.pytorch V3.0.
+
+Wav2Letter on raw sound, its parameters named as in the published checkpoint.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import accumulate
 
 import torch
 from torch import nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from distributed_trf.features.modules.padding import lengths_on, without_padding
+from distributed_trf.features.device import to_model
+
+
+def lengths_on(device: torch.device | str, *lengths: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+    """Copy lengths, each of shape (sound,) on the CPU, to a device at once; None for lengths that are all the same."""
+    copies = to_model(torch.stack(lengths), str(device))
+    return tuple(None if bool((n == n[0]).all()) else copy for n, copy in zip(lengths, copies, strict=True))
+
+
+def without_padding(x: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor:
+    """Set everything beyond each sound's own frames to zero, as it is beyond the end of a sound that is passed alone.
+
+    Parameters
+    ----------
+    x
+        Shape (sound, ..., frame).
+    lengths
+        Frames of each sound, shape (sound,), on the device of ``x``; None if no sound is padded.
+    """
+    if lengths is None:
+        return x
+    beyond = torch.arange(x.shape[-1], device=lengths.device) >= lengths[:, None]
+    return x.masked_fill(beyond.view(beyond.shape[0], *[1] * (x.ndim - 2), beyond.shape[1]), 0)
+
+
+def valid_frames(lengths: torch.Tensor, longest: int) -> torch.Tensor:
+    """Return a mask of each sound's own frames, shape (sound, longest), on the device of the lengths."""
+    return torch.arange(longest, device=lengths.device) < lengths[:, None]
+
 
 CEILING = 20.0
 """Of the output of the convolutions; the floor is 0."""
@@ -118,3 +154,57 @@ class DeepSpeech2Network(nn.Module):
         for layer in self.rnns:
             packed = layer(packed)
         return self.fc(pad_packed_sequence(packed)[0]).transpose(0, 1), lengths
+
+
+class Block(nn.Module):
+    """A convolution, batch normalisation and a clamp. Its frame k is centred at k strides."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(inputs, outputs, kernel, stride, padding=kernel // 2)
+        self.batch_norm = nn.BatchNorm1d(outputs)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Take (sound, feature, frame) and give as much at the next rate."""
+        return self.batch_norm(self.conv(x)).clamp_(0, CEILING)
+
+
+class Wav2LetterNetwork(nn.Module):
+    """The stack of blocks ``conv1``, ``conv2``, ... of Collobert et al. (2016), as Ahmed et al. (2025) changed it.
+
+    Dropout, which acts in training only and has no parameters, is left out.
+
+    Parameters
+    ----------
+    widths, kernels, strides
+        Of every block, the last of which scores the letters. Kernels are odd.
+    """
+
+    def __init__(self, widths: Sequence[int], kernels: Sequence[int], strides: Sequence[int]) -> None:
+        super().__init__()
+        self.strides = tuple(strides)
+        shapes = zip((1, *widths[:-1]), widths, kernels, strides, strict=True)
+        for k, shape in enumerate(shapes, start=1):
+            self.add_module(f"conv{k}", Block(*shape))
+
+    def forward(self, sounds: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Score the letters at every frame.
+
+        Parameters
+        ----------
+        sounds
+            Shape (sound, sample), zero beyond the end of each; amplitudes matter, nothing normalises them.
+        lengths
+            Samples of each sound, shape (sound,), on the CPU.
+
+        Returns
+        -------
+        scores, lengths
+            Shape (sound, frame, letter), zero beyond the end of each sound, and frames of each.
+        """
+        x = sounds[:, None]
+        frames = list(accumulate(self.strides, lambda n, stride: -(-n // stride), initial=lengths))[1:]
+        device_frames = lengths_on(x.device, *frames)
+        for block, n in zip(self.children(), device_frames, strict=True):
+            x = without_padding(block(x), n)
+        return x.transpose(1, 2), frames[-1]

@@ -1,1 +1,0 @@
-"""What items will take, counted before anything is spent."""
