@@ -6,6 +6,7 @@ fails, in whatever run.
 
 from __future__ import annotations
 
+import os
 import sys
 import tomllib
 from collections.abc import Callable, Generator
@@ -74,6 +75,7 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("fast" if is_fast(config) else "whole")
     if is_fast(config):
         sys.meta_path[sys.meta_path.index(PathFinder)] = WithoutTorch
+        os.environ["TRANSFORMERS_NO_ADVISORY_WARNINGS"] = "1"  # it would say that there is no torch
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
