@@ -27,10 +27,15 @@ from distributed_trf.clusters.recipe import load_recipe
 from distributed_trf.clusters.this_machine import with_variables
 from distributed_trf.clusters.worker_setup import WorkerSetup, limited_threads
 from distributed_trf.config.load import shipped
+from distributed_trf.errors import FeatureError
 from distributed_trf.features.torch_internals import SettingForBlocks, plain_float32, without_onednn
 from distributed_trf.features.weights.controls import apply_control
 
 PACKAGE = Path(__file__).resolve().parents[2] / "distributed_trf"
+
+
+MODEL, UNKNOWN = torch.nn.Linear(3, 4), torch.nn.Sequential(torch.nn.Linear(3, 4))
+UNKNOWN.register_parameter("bare", torch.nn.Parameter(torch.ones(2)))
 
 
 class Broken(Exception):  # noqa: N818
@@ -50,11 +55,11 @@ def worker_set_up():
 
 @contextmanager
 def weights_changed():
-    """A control of weights that draws, and one that raises as it does."""
-    model = torch.nn.Sequential(torch.nn.Linear(3, 4))
-    apply_control(model, "reset-3")
+    """A control of weights that draws, and one that raises after it has drawn."""
+    apply_control(MODEL, "random-3")
+    with pytest.raises(FeatureError, match="cannot reset bare"):
+        apply_control(UNKNOWN, "reset-3")
     yield
-    apply_control(model, "random")
 
 
 @contextmanager
@@ -108,7 +113,7 @@ BLOCKS = {
     "no oneDNN": without_onednn,
     "weight controls": weights_changed,
     "heeding signals": interruptible,
-    "an event loop deaf to the terminal": start_local._deaf_loop,
+    "an event loop without the signals of the terminal": start_local._loop_without_signals,
 }
 CHANGES = {
     "threads": ("environment", "threads of BLAS"),
@@ -212,7 +217,7 @@ KNOWN = {
     ("cli/console.py", "interruptible"): "put back with the block",
     ("cli/console.py", "_end"): "put back with the block of interruptible",
     ("clusters/dask_internals.py", "quiet_heartbeats"): "put back with the block",
-    ("clusters/start_local.py", "_deaf_loop"): "put back with the block",
+    ("clusters/start_local.py", "_loop_without_signals"): "put back with the block",
     ("clusters/this_machine.py", "with_variables"): "put back with the block",
     ("clusters/this_machine.py", "put_back_variables"): "puts back",
     ("clusters/worker_setup.py", "_hold_torch"): "put back with the block of limited_threads",

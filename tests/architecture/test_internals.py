@@ -241,7 +241,7 @@ def _(live):
 
     from distributed_trf.clusters import dask_settings
 
-    for key in {**dask_settings.OF_WORKERS, **dask_settings.SCHEDULER_SETTINGS}:
+    for key in {**dask_settings.WORKER_SETTINGS, **dask_settings.SCHEDULER_SETTINGS}:
         dask.config.get(key)
 
 
