@@ -164,7 +164,7 @@ def close_worker(worker: Any, after: float, *, restart: bool, reason: str | None
 
 def reason(error: BaseException) -> str:
     """Return what an error of a connection says, without the objects of Dask that are printed before it."""
-    return str(error.__cause__ or error).rpartition(">: ")[2]
+    return (str(error.__cause__ or "") or str(error)).rpartition(">: ")[2]  # a cause may say nothing
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import sys
 import threading
 import warnings
 from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -56,7 +57,7 @@ def worker_set_up():
 @contextmanager
 def weights_changed():
     """A control of weights that draws, and one that raises after it has drawn."""
-    apply_control(MODEL, "random-3")
+    apply_control(deepcopy(MODEL), "random-3")
     with pytest.raises(FeatureError, match="cannot reset bare"):
         apply_control(UNKNOWN, "reset-3")
     yield
