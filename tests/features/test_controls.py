@@ -333,7 +333,7 @@ def test_parameter_that_stays__is_named():
     with torch.no_grad():
         for k, p in enumerate(model.parameters()):
             p.copy_(torch.full_like(p, 1.9) if k == 0 else 2.0 ** torch.arange(p.numel()).reshape(p.shape))
-    with pytest.raises(FeatureError, match=r"Sequential: scaled-1\.003 left 0\.bias, 1\.bias, 1\.weight as it was"):
+    with pytest.raises(FeatureError, match=r"Sequential: scaled-1\.003 left 0\.bias, 1\.bias, 1\.weight unchanged"):
         apply_control(model, "scaled-1.003")
 
 

@@ -309,9 +309,9 @@ def test_module__its_code_counts_as_a_version(package):
     [
         (
             {"width": 5},
-            r"layer 0 \(convolution\) gives shape \(1, 4, 101\) of one sound; expected \(1, 5 in all, frames\)",
+            r"layer 0 \(convolution\) gives shape \(1, 4, 101\) for one sound; expected \(1, 5 in all, frames\)",
         ),
-        ({"time_last": False}, r"gives shape \(1, 4, 101\) of one sound; expected \(1, frames, 4\).*`time_last: true`"),
+        ({"time_last": False}, r"gives shape \(1, 4, 101\) for one sound; expected \(1, frames, 4\).*`time_last: true`"),
         ({"rate": 300}, r"gives 101 frames of 1 s, but at its rate of 300 Hz about 300; correct `rate`"),
         ({"rate": 20}, r"gives 101 frames of 1 s, but at its rate of 20 Hz about 20; .* does not pad"),
         ({"name": "convolutoin"}, "Net has no module convolutoin; the nearest name is convolution"),
@@ -328,7 +328,7 @@ def test_layer_that_the_network_does_not_have__is_named_before_anything_is_heard
 @pytest.mark.parametrize(("order", "shape"), [("time first", r"\(101, 1, 4\)"), ("no time", r"\(1, 4\)")])
 def test_layer_of_another_order__is_named(package, order, shape):
     table = mynet(package, {"shape": order})
-    with pytest.raises(FeatureError, match=rf"layer 1 \(norm\) gives shape {shape} of one sound; expected"):
+    with pytest.raises(FeatureError, match=rf"layer 1 \(norm\) gives shape {shape} for one sound; expected"):
         family(table, "reset").n_frames(table, table.layers[0], 16_000)
 
 

@@ -100,7 +100,7 @@ def test_read_state__content_without_tensors_by_name_is_described(tmp_path, cont
 
 def test_read_state__other_byte_order_is_refused(tmp_path):
     write_zip(tmp_path / "zip.pt", {"a": 1}, {}, byteorder="big")
-    refused(tmp_path / "zip.pt", "its numbers are big-endian, those of this machine little-endian")
+    refused(tmp_path / "zip.pt", "its numbers are big-endian, and this machine is little-endian")
     torch.save(STATE, tmp_path / "legacy.pt", **LEGACY)
     content = (tmp_path / "legacy.pt").read_bytes()
     yes, no = b"little_endianq\x02\x88", b"little_endianq\x02\x89"
@@ -185,7 +185,7 @@ def test_tensor__beyond_its_storage_is_refused(tmp_path, change):
 @pytest.mark.parametrize("n", [5, 7, 0, -6, 10**15])
 def test_storage__of_another_size_than_its_tensor_says_is_refused(tmp_path, n):
     content = {"a": tensor(Storage("FloatStorage", "0", n), size=(0,))}
-    reason = "described by other things" if n < 0 else "more than there is in the file" if n > 100 else None
+    reason = "the description of" if n < 0 else "more than the file holds" if n > 100 else None
     refused(write_zip(tmp_path / "zip.pt", content, {"0": SIX}), reason or "net/data/0 has 24 bytes, not")
     write_legacy(tmp_path / "legacy.pt", content, ["0"], (6).to_bytes(8, "little") + SIX)
     refused(tmp_path / "legacy.pt", reason or f"storage '0' has 6 elements, not {n}")
@@ -208,7 +208,7 @@ def test_storage__hand_made_is_read(tmp_path):
 def test_storage__that_is_missing_is_refused(tmp_path):
     content = {"a": tensor(Storage("FloatStorage", "0", 6))}
     refused(write_zip(tmp_path / "zip.pt", content, {"1": SIX}), "cannot be read", "net/data/0")
-    refused(write_legacy(tmp_path / "legacy.pt", content), "other storages follow than the 1 that")
+    refused(write_legacy(tmp_path / "legacy.pt", content), "the storages that follow are not the 1 of")
 
 
 @pytest.mark.parametrize("reference", [{"what": "file"}, {"view": (("1", 0, 2),)}])
@@ -233,7 +233,7 @@ def reference(of):
     ("content", "reason"),
     [
         (b"\x80\x04}r\xff\xff\xff\xff.", "its keys are none"),
-        (b"\x80\x02}p" + b"9" * 4000 + b"\n.", "a place beyond"),
+        (b"\x80\x02}p" + b"9" * 4000 + b"\n.", "a memo number beyond"),
         (b"\x80\x04}" + NESTED + b"K\x01s.", "its keys are none"),
         (b"\x80\x04}" + TWICE + b"K\x01s.", "its keys are none"),
         (b"\x80\x04\x8f(" + TWICE + b"\x90.", "holds one pickled object"),
@@ -249,13 +249,13 @@ def reference(of):
         (b"\x80\x04K\x01)R.", "holds one pickled object"),
         (reference(VAST), "a Tensor that names no storage"),
         (reference((VAST, 1)), "a tuple that names no storage"),
-        (reference(("storage", VAST, "0", "cpu", 6)), "described by other things"),
-        (reference(("storage", torch.FloatStorage, VAST, "cpu", 6)), "described by other things"),
-        (reference(("storage", torch.FloatStorage, "0", "cpu", VAST)), "described by other things"),
+        (reference(("storage", VAST, "0", "cpu", 6)), "the description of"),
+        (reference(("storage", torch.FloatStorage, VAST, "cpu", 6)), "the description of"),
+        (reference(("storage", torch.FloatStorage, "0", "cpu", VAST)), "the description of"),
         (reference(("storage", torch.FloatStorage, "0", "cpu", 6, VAST)), "unknown kind of reference"),
         (Made(OrderedDict, VAST), "its keys are none"),
         (Made(OrderedDict, [[1, 2, 3]]), "ValueError"),
-        (Made(torch._utils._rebuild_tensor_v2, VAST, 0, (2,), (1,)), "described by other things"),
+        (Made(torch._utils._rebuild_tensor_v2, VAST, 0, (2,), (1,)), "the description of"),
         (Made(torch._utils._rebuild_tensor_v2, Storage("FloatStorage", "0", 6), 0, VAST, (1,)), "the description of"),
         (Made(torch._tensor._rebuild_from_type_v2, OrderedDict, nn.Parameter, VAST, {}), "one pickled object"),
         ({"a": tensor(Storage("FloatStorage", "0", 6), size=(HUGE,))}, "reaches beyond its storage of 6"),
@@ -263,7 +263,7 @@ def reference(of):
         ({"a": tensor(Storage("FloatStorage", "0", 6), size=(2, 2), stride=(2**62, 2**62))}, "reaches beyond"),
         ({"a": tensor(Storage("FloatStorage", "0", 6), size=(10**5000,))}, "the description of"),
         ({"a": tensor(Storage("FloatStorage", "0", 6), 0, (1,) * 65, (1,) * 65)}, "the description of"),
-        ({"a": tensor(Storage("FloatStorage", "0", HUGE), size=(0,))}, "more than there is in the file"),
+        ({"a": tensor(Storage("FloatStorage", "0", HUGE), size=(0,))}, "more than the file holds"),
         ({"a" * 10_000: 1, "\x1b[31m\n": 2, "\ud800": 3}, "its keys are aaa"),
     ],
 )
@@ -309,7 +309,7 @@ def test_storages__are_no_more_than_the_file_even_where_members_share_their_byte
     refused(path, "storage '0' is described with two sizes or types")
     many = {str(k): tensor(Storage("DoubleStorage", str(k), 1000), size=(0,)) for k in range(20)}
     legacy = write_legacy(tmp_path / "legacy.pt", many, ["0"], (1000).to_bytes(8, "little") + bytes(8000))
-    refused(legacy, "more than there is in the file")
+    refused(legacy, "more than the file holds")
 
 
 @pytest.mark.parametrize("member", ["net/data.pkl", "net/data/0"])
