@@ -311,9 +311,12 @@ def test_module__its_code_counts_as_a_version(package):
             {"width": 5},
             r"layer 0 \(convolution\) gives shape \(1, 4, 101\) for one sound; expected \(1, 5 in all, frames\)",
         ),
-        ({"time_last": False}, r"gives shape \(1, 4, 101\) for one sound; expected \(1, frames, 4\).*`time_last: true`"),
-        ({"rate": 300}, r"gives 101 frames of 1 s, but at its rate of 300 Hz about 300; correct `rate`"),
-        ({"rate": 20}, r"gives 101 frames of 1 s, but at its rate of 20 Hz about 20; .* does not pad"),
+        (
+            {"time_last": False},
+            r"gives shape \(1, 4, 101\) for one sound; expected \(1, frames, 4\).*`time_last: true`",
+        ),
+        ({"rate": 300}, r"gives 101 frames for 1 s, but at its rate of 300 Hz about 300; correct `rate`"),
+        ({"rate": 20}, r"gives 101 frames for 1 s, but at its rate of 20 Hz about 20; .* does not pad"),
         ({"name": "convolutoin"}, "Net has no module convolutoin; the nearest name is convolution"),
     ],
 )
