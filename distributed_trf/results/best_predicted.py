@@ -33,14 +33,14 @@ class Example:
     """A test stimulus; None for the first."""
 
 
-def best_predicted(ds: xr.Dataset, places: Iterable[Cell], n: int = 2) -> list[Example]:
+def best_predicted(ds: xr.Dataset, cells: Iterable[Cell], n: int = 2) -> list[Example]:
     """Choose the unit of highest rho in the best layer of each of several networks.
 
     Parameters
     ----------
     ds
         Results of ``open_results``, of units whose rho can be trusted: see ``select_units`` and its ``delta``.
-    places
+    cells
         Fits to choose among: (stimuli, network, weights, layer, bin width in ms).
     n
         How many examples.
@@ -53,29 +53,29 @@ def best_predicted(ds: xr.Dataset, places: Iterable[Cell], n: int = 2) -> list[E
         than ``n`` where networks or units are fewer.
     """
     best: dict[str, tuple[float, Cell]] = {}
-    for place in places:
-        rho = _rho(ds, place)
+    for cell in cells:
+        rho = _rho(ds, cell)
         if np.isfinite(rho).any():
             median = float(np.nanmedian(rho))
-            if place[1] not in best or median > best[place[1]][0]:
-                best[place[1]] = median, place
+            if cell[1] not in best or median > best[cell[1]][0]:
+                best[cell[1]] = median, cell
     last = spectrograms(ds)
     chosen: list[Example] = []
     taken = np.zeros(ds.sizes[names.UNIT], dtype=bool)
     for network in sorted(best, key=lambda network: (network in last, -best[network][0])):
-        _, place = best[network]
-        rho = np.where(taken, np.nan, _rho(ds, place))
+        _, cell = best[network]
+        rho = np.where(taken, np.nan, _rho(ds, cell))
         if len(chosen) == n or not np.isfinite(rho).any():
             break
         unit = int(np.nanargmax(rho))
         taken[unit] = True
         session, channel = (str(ds[name].values[unit]) for name in ("session", "channel"))
-        chosen.append(Example(session, channel, network, place[3], place[2]))
+        chosen.append(Example(session, channel, network, cell[3], cell[2]))
     return chosen
 
 
-def _rho(ds: xr.Dataset, place: Cell) -> np.ndarray:
-    return ds["rho"].sel(dict(zip(names.GRID, place, strict=True))).values
+def _rho(ds: xr.Dataset, cell: Cell) -> np.ndarray:
+    return ds["rho"].sel(dict(zip(names.GRID, cell, strict=True))).values
 
 
 def predicted_response(
@@ -133,8 +133,8 @@ def predicted_response(
     predicted = model.predict([stimulus], [session], [channel]).isel({names.UNIT: 0})
     of_session = np.flatnonzero(ds["session"].values == session)
     index = ds["channel"].values[of_session].tolist().index(channel)
-    place = dict(zip(names.GRID, model.stored.cell, strict=True))
-    measured = ds[["r", "rho"]].sel(place).isel({names.UNIT: of_session[index]}).load()
+    cell = dict(zip(names.GRID, model.stored.cell, strict=True))
+    measured = ds[["r", "rho"]].sel(cell).isel({names.UNIT: of_session[index]}).load()
     (sound,), sfreq = load_sounds(store, stimuli, [stimulus])
     study = study_of(ds)
     assert study is not None  # models are of studies only

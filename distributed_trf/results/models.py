@@ -132,8 +132,8 @@ class Model:
         return open_verified(self.stored.path, self.stored.files)
 
     def __repr__(self) -> str:
-        place = ", ".join(map(str, self.stored.cell))
-        return f"Model({place}: {len(self.stored.sessions)} units, {len(self.stored.bins)} stimuli)"
+        cell = ", ".join(map(str, self.stored.cell))
+        return f"Model({cell}: {len(self.stored.sessions)} units, {len(self.stored.bins)} stimuli)"
 
     def _units(self, sessions: Sequence[str] | None, units: Sequence[str] | None) -> list[int]:
         """Indices of the units of some sessions and channels, in the order of the results."""
@@ -190,17 +190,17 @@ class Models:
         self._fits: dict[str, tuple[Cell, Receipt]] = {}
         shown = shown_fits(store.results) if has_results(store) else lambda _: True
         found = dict(receipts(store, Fit.stage))
-        for place in filter(shown, store.model_paths({group for receipt in found.values() for group in receipt.files})):
-            self._fits[_key(place)] = place, found[_key(place)]
+        for cell in filter(shown, store.model_paths({group for receipt in found.values() for group in receipt.files})):
+            self._fits[_key(cell)] = cell, found[_key(cell)]
 
     def keys(self) -> list[Cell]:
         """List (stimuli, network, weights, layer, bin width in ms) of all that can be opened."""
-        return [place for place, _ in self._fits.values()]
+        return [cell for cell, _ in self._fits.values()]
 
-    def __getitem__(self, place: Cell) -> Model:
-        if _key(place) not in self._fits:
-            raise StoreError(f"{self._store.root}: no model of {_words(place)}; in store: {self._nearest(place)}")
-        (_, receipt), path = self._fits[_key(place)], self._store.model(*place)
+    def __getitem__(self, cell: Cell) -> Model:
+        if _key(cell) not in self._fits:
+            raise StoreError(f"{self._store.root}: no model of {_words(cell)}; in store: {self._nearest(cell)}")
+        (_, receipt), path = self._fits[_key(cell)], self._store.model(*cell)
         files = receipt.files[self._store.name(path)]
         check_files(path, {key: digest for key, digest in files.items() if not key.startswith("coef/c/")})
         return Model(self._store, open_model(path, files), receipt)
@@ -212,12 +212,12 @@ class Models:
         return self[stimuli, network, weights, layer, bin_width]
 
     def __repr__(self) -> str:
-        lines = [f"  {_words(place)}" for place in self.keys()]
+        lines = [f"  {_words(cell)}" for cell in self.keys()]
         return "\n".join(["Models (stimuli, network, weights, layer, bin width)", *lines])
 
-    def _nearest(self, place: Cell) -> str:
+    def _nearest(self, cell: Cell) -> str:
         """List the layers of the network that was asked for, or else the networks."""
-        layers = [_words(found) for found in self.keys() if found[:3] == place[:3]]
+        layers = [_words(found) for found in self.keys() if found[:3] == cell[:3]]
         networks = dict.fromkeys(", ".join(found[:3]) for found in self.keys())
         return "; ".join(layers or networks) or "nothing yet; set save_models: true in the study and run it"
 
@@ -238,11 +238,11 @@ def open_models(path: str | Path) -> Models:
     return Models(StudyStore.open(Path(path)))
 
 
-def _key(place: Cell) -> str:
-    stimuli, network, weights, layer, bin_width = place
+def _key(cell: Cell) -> str:
+    stimuli, network, weights, layer, bin_width = cell
     return Fit(stimuli, network, weights, layer, bin_width).key
 
 
-def _words(place: Cell) -> str:
-    stimuli, network, weights, layer, bin_width = place
+def _words(cell: Cell) -> str:
+    stimuli, network, weights, layer, bin_width = cell
     return f"{stimuli}, {network}, {weights}, layer {layer}, {bin_width:g} ms"

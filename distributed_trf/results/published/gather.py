@@ -50,7 +50,7 @@ class Gathered:
     lowpass: dict[tuple[Cell, float], UnitValues] = field(default_factory=dict)
     """By cell and width in ms of the bins that features went through."""
     draws: dict[tuple[Kind, Cell, float, float], dict[str, UnitValues]] = field(default_factory=dict)
-    """By kind, place, percentage of duration and number of repeats (0 of training stimuli), then by identifier."""
+    """By kind, cell, percentage of duration and number of repeats (0 of training stimuli), then by identifier."""
     reliability: dict[tuple[str, float], dict[str, np.ndarray]] = field(default_factory=dict)
     """By stimulus set and bin width in ms."""
     layer_types: dict[tuple[str, int], str] = field(default_factory=dict)
@@ -60,9 +60,9 @@ class Gathered:
     notes: list[str] = field(default_factory=list)
 
     @property
-    def places(self) -> list[Cell]:
+    def cells(self) -> list[Cell]:
         """Where anything is."""
-        analyses = [*(place for place, _ in self.lowpass), *(place for _, place, _, _ in self.draws)]
+        analyses = [*(cell for cell, _ in self.lowpass), *(cell for _, cell, _, _ in self.draws)]
         return list(dict.fromkeys([*self.fits, *analyses]))
 
 
@@ -152,17 +152,17 @@ class _Adding:
     def _add_fit(self, layer: int, bin_width: float, rows: pd.DataFrame) -> None:
         of, gathered = self._of, self._gathered
         if of.kind == "lowpass":
-            place = self._place(layer, of.bin_width or bin_width)
-            self._fill(gathered.lowpass.setdefault((place, bin_width), self._empty()), rows)
+            cell = self._cell(layer, of.bin_width or bin_width)
+            self._fill(gathered.lowpass.setdefault((cell, bin_width), self._empty()), rows)
         elif of.kind == "grid":
-            self._fill(gathered.fits.setdefault(self._place(layer, bin_width), self._empty()), rows)
+            self._fill(gathered.fits.setdefault(self._cell(layer, bin_width), self._empty()), rows)
         else:
             for (percent, n_repeats), drawn in _groups(rows, ["percent", "n_repeats"]):
-                key = (of.kind, self._place(layer, bin_width), percent, n_repeats)
+                key = (of.kind, self._cell(layer, bin_width), percent, n_repeats)
                 draws = gathered.draws.setdefault(key, {})
                 self._fill(draws.setdefault(of.identifier, self._empty()), drawn)
 
-    def _place(self, layer: int, bin_width: float) -> Cell:
+    def _cell(self, layer: int, bin_width: float) -> Cell:
         return (self._of.stimuli, self._of.network, self._of.weights, layer, bin_width)
 
     def _empty(self) -> UnitValues:
@@ -216,17 +216,17 @@ def grid_of(gathered: Gathered, unit_names: Names) -> Grid:
 
     Layers are named and typed by the network tables; those of an unknown network have the type that a file says.
     """
-    places = gathered.places
-    stimuli = {place[0] for place in places}
+    cells = gathered.cells
+    stimuli = {cell[0] for cell in cells}
     axes: dict[str, tuple[Any, ...]] = {
         names.STIMULI: tuple(s for s in STIMULI.values() if s in stimuli),
-        names.NETWORK: tuple(in_order({place[1] for place in places})),
-        names.WEIGHTS: tuple(sorted({place[2] for place in places}, key=_weights_order)),
-        names.LAYER: tuple(sorted({place[3] for place in places})),
-        names.BIN_WIDTH: tuple(sorted({place[4] for place in places})),
+        names.NETWORK: tuple(in_order({cell[1] for cell in cells})),
+        names.WEIGHTS: tuple(sorted({cell[2] for cell in cells}, key=_weights_order)),
+        names.LAYER: tuple(sorted({cell[3] for cell in cells})),
+        names.BIN_WIDTH: tuple(sorted({cell[4] for cell in cells})),
     }
     layers_of = {
-        network: sorted({layer for _, of, _, layer, _ in places if of == network}) for network in axes[names.NETWORK]
+        network: sorted({layer for _, of, _, layer, _ in cells if of == network}) for network in axes[names.NETWORK]
     }
     described = {network: _described(network, layers, gathered) for network, layers in layers_of.items()}
     return Grid(axes=axes, units=unit_names.units(gathered.units), layers=described)

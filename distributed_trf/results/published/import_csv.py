@@ -35,11 +35,11 @@ from distributed_trf.store.zarr_store import attributes, member, open_group
 def write_lowpass(store: StudyStore, gathered: Gathered) -> None:
     """Write fits on low-passed features, for ``open_lowpass``."""
     units = unit_coords(store.results)
-    for (place, lowpass_bin), fit in gathered.lowpass.items():
+    for (cell, lowpass_bin), fit in gathered.lowpass.items():
         columns = {**fit.values, "cv_score": np.full(len(units[names.UNIT]), np.nan)}
         ds = xr.Dataset({name: (names.UNIT, column) for name, column in columns.items()})
-        key = FitLowpass(*place, lowpass_bin).key
-        allocate_analysis(store, key, ds.merge(units), _labels(place) | {"lowpass_bin": lowpass_bin})
+        key = FitLowpass(*cell, lowpass_bin).key
+        allocate_analysis(store, key, ds.merge(units), _labels(cell) | {"lowpass_bin": lowpass_bin})
 
 
 def write_draws(store: StudyStore, gathered: Gathered) -> None:
@@ -51,23 +51,23 @@ def write_draws(store: StudyStore, gathered: Gathered) -> None:
     for kind in ("bootstrap-training", "bootstrap-test"):
         of_kind = {key: draws for key, draws in gathered.draws.items() if key[0] == kind}
         n_draws = max((len(draws) for draws in of_kind.values()), default=0)
-        for place in dict.fromkeys(place for _, place, _, _ in of_kind):
-            draws = {key[2:]: _stacked(found, n_draws) for key, found in of_kind.items() if key[1] == place}
+        for cell in dict.fromkeys(cell for _, cell, _, _ in of_kind):
+            draws = {key[2:]: _stacked(found, n_draws) for key, found in of_kind.items() if key[1] == cell}
             write = _write_training if kind == "bootstrap-training" else _write_test
-            write(store, place, draws, units)
+            write(store, cell, draws, units)
 
 
 def _write_training(
-    store: StudyStore, place: Cell, draws: dict[tuple[float, float], dict[str, np.ndarray]], units: xr.Dataset
+    store: StudyStore, cell: Cell, draws: dict[tuple[float, float], dict[str, np.ndarray]], units: xr.Dataset
 ) -> None:
     for (percent, _), values in draws.items():
         ds = xr.Dataset({name: (("draw", names.UNIT), stacked) for name, stacked in values.items()})
-        key = BootstrapTraining(*place, percent).key
-        allocate_analysis(store, key, ds.merge(units), _labels(place) | {"training_percent": percent})
+        key = BootstrapTraining(*cell, percent).key
+        allocate_analysis(store, key, ds.merge(units), _labels(cell) | {"training_percent": percent})
 
 
 def _write_test(
-    store: StudyStore, place: Cell, draws: dict[tuple[float, float], dict[str, np.ndarray]], units: xr.Dataset
+    store: StudyStore, cell: Cell, draws: dict[tuple[float, float], dict[str, np.ndarray]], units: xr.Dataset
 ) -> None:
     percents, repeats = (sorted({key[k] for key in draws}) for k in range(2))
     first = next(iter(draws.values()))["r"]
@@ -78,7 +78,7 @@ def _write_test(
         {"r": (("test_percent", "n_repeats", "draw", names.UNIT), r)},
         coords={"test_percent": percents, "n_repeats": [int(n) for n in repeats]},
     )
-    allocate_analysis(store, BootstrapTest(*place).key, ds.merge(units), _labels(place))
+    allocate_analysis(store, BootstrapTest(*cell).key, ds.merge(units), _labels(cell))
 
 
 def _stacked(draws: dict[str, UnitValues], n_draws: int) -> dict[str, np.ndarray]:
@@ -94,8 +94,8 @@ def _natural(identifier: str) -> list[tuple[int, int, str]]:
     return [(k % 2, int(part) if k % 2 else 0, part) for k, part in enumerate(parts)]
 
 
-def _labels(place: Cell) -> dict[str, Any]:
-    return dict(zip(names.GRID, place, strict=True))
+def _labels(cell: Cell) -> dict[str, Any]:
+    return dict(zip(names.GRID, cell, strict=True))
 
 
 IMPORTED = "imported"
@@ -183,15 +183,15 @@ def import_published_csv(
     sites = read_site_table(Path(sessions_metadata)) if sessions_metadata is not None else None
     unit_names = Names.of(chosen.dataset, recordings, sites)
     gathered = gather(chosen, unit_names)
-    if not gathered.places:
+    if not gathered.cells:
         raise ResultsFileError(f"{folder}: nothing can be kept of its files: {'; '.join(gathered.notes)}")
     grid = grid_of(gathered, unit_names)
     gathered.notes += [*other_types(gathered), *_unknown(grid.units, unit_names, recordings)]
     with new_folder(output) as new:
         store = StudyStore.create(new)
         allocate_result_arrays(store.results, grid, [], _attrs(chosen, gathered))
-        for place, fit in gathered.fits.items():
-            write_fit(store.results, place, fit.values)
+        for cell, fit in gathered.fits.items():
+            write_fit(store.results, cell, fit.values)
         for (stimuli, bin_width), measured in gathered.reliability.items():
             write_reliability(store.results, stimuli, bin_width, measured)
         member(open_group(store.results, mode="r+"), "r").attrs["comment"] = COMMENT
