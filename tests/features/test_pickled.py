@@ -185,12 +185,12 @@ def test_tensor__beyond_its_storage_is_refused(tmp_path, change):
 @pytest.mark.parametrize("n", [5, 7, 0, -6, 10**15])
 def test_storage__of_another_size_than_its_tensor_says_is_refused(tmp_path, n):
     content = {"a": tensor(Storage("FloatStorage", "0", n), size=(0,))}
-    reason = "the description of" if n < 0 else "more than the file holds" if n > 100 else None
+    reason = "is not described by" if n < 0 else "more than the file holds" if n > 100 else None
     refused(write_zip(tmp_path / "zip.pt", content, {"0": SIX}), reason or "net/data/0 has 24 bytes, not")
     write_legacy(tmp_path / "legacy.pt", content, ["0"], (6).to_bytes(8, "little") + SIX)
     refused(tmp_path / "legacy.pt", reason or f"storage '0' has 6 elements, not {n}")
     write_zip(tmp_path / "twice.pt", {"b": tensor(Storage("FloatStorage", "0", 6)), **content}, {"0": SIX})
-    refused(tmp_path / "twice.pt", "storage '0' is described with two sizes" if n >= 0 else "the description of")
+    refused(tmp_path / "twice.pt", "storage '0' is described with two sizes" if n >= 0 else "is not described by")
 
 
 def test_storage__hand_made_is_read(tmp_path):
@@ -249,20 +249,20 @@ def reference(of):
         (b"\x80\x04K\x01)R.", "holds one pickled object"),
         (reference(VAST), "a Tensor that names no storage"),
         (reference((VAST, 1)), "a tuple that names no storage"),
-        (reference(("storage", VAST, "0", "cpu", 6)), "the description of"),
-        (reference(("storage", torch.FloatStorage, VAST, "cpu", 6)), "the description of"),
-        (reference(("storage", torch.FloatStorage, "0", "cpu", VAST)), "the description of"),
+        (reference(("storage", VAST, "0", "cpu", 6)), "is not described by"),
+        (reference(("storage", torch.FloatStorage, VAST, "cpu", 6)), "is not described by"),
+        (reference(("storage", torch.FloatStorage, "0", "cpu", VAST)), "is not described by"),
         (reference(("storage", torch.FloatStorage, "0", "cpu", 6, VAST)), "unknown kind of reference"),
         (Made(OrderedDict, VAST), "its keys are none"),
         (Made(OrderedDict, [[1, 2, 3]]), "ValueError"),
-        (Made(torch._utils._rebuild_tensor_v2, VAST, 0, (2,), (1,)), "the description of"),
-        (Made(torch._utils._rebuild_tensor_v2, Storage("FloatStorage", "0", 6), 0, VAST, (1,)), "the description of"),
+        (Made(torch._utils._rebuild_tensor_v2, VAST, 0, (2,), (1,)), "is not described by"),
+        (Made(torch._utils._rebuild_tensor_v2, Storage("FloatStorage", "0", 6), 0, VAST, (1,)), "is not described by"),
         (Made(torch._tensor._rebuild_from_type_v2, OrderedDict, nn.Parameter, VAST, {}), "one pickled object"),
         ({"a": tensor(Storage("FloatStorage", "0", 6), size=(HUGE,))}, "reaches beyond its storage of 6"),
         ({"a": tensor(Storage("FloatStorage", "0", 6), size=(2**62 + 1,), stride=(4,))}, "reaches beyond"),
         ({"a": tensor(Storage("FloatStorage", "0", 6), size=(2, 2), stride=(2**62, 2**62))}, "reaches beyond"),
-        ({"a": tensor(Storage("FloatStorage", "0", 6), size=(10**5000,))}, "the description of"),
-        ({"a": tensor(Storage("FloatStorage", "0", 6), 0, (1,) * 65, (1,) * 65)}, "the description of"),
+        ({"a": tensor(Storage("FloatStorage", "0", 6), size=(10**5000,))}, "is not described by"),
+        ({"a": tensor(Storage("FloatStorage", "0", 6), 0, (1,) * 65, (1,) * 65)}, "is not described by"),
         ({"a": tensor(Storage("FloatStorage", "0", HUGE), size=(0,))}, "more than the file holds"),
         ({"a" * 10_000: 1, "\x1b[31m\n": 2, "\ud800": 3}, "its keys are aaa"),
     ],

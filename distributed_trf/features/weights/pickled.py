@@ -105,7 +105,7 @@ class _Tensors:
         if dtype is INERT:
             return INERT
         if not isinstance(dtype, torch.dtype) or type(key) is not str or not _is_count(n):
-            raise UnpicklingError("the description of a storage is not its type, key and size")
+            raise UnpicklingError("a storage is not described by its type, key and size")
         if key not in self.storages:
             self.left -= n * dtype.itemsize
             if self.left < 0:
@@ -121,7 +121,7 @@ class _Tensors:
             return INERT
         are_tuples = type(size) is type(stride) is tuple and len(size) == len(stride) <= MOST_DIMENSIONS
         if type(storage) is not _Storage or not are_tuples or not all(map(_is_count, (offset, *size, *stride))):
-            raise UnpicklingError("the description of a tensor is not its storage, offset, size and strides")
+            raise UnpicklingError("a tensor is not described by its storage, offset, size and strides")
         last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
         if 0 not in size and last >= storage.numbers.numel():
             raise UnpicklingError(f"a tensor reaches beyond its storage of {storage.numbers.numel()} numbers")
