@@ -398,7 +398,7 @@ def test_table__layer_ids_must_differ(folder):
 
 def test_table__of_an_unknown_family_is_refused_with_the_known_ones():
     table = NetworkTable.model_validate({**TABLE, "family": "whimsper"})
-    with pytest.raises(ConfigError, match=f"family 'whimsper' is unknown; known: {', '.join(FAMILIES)}"):
+    with pytest.raises(ConfigError, match=f"family 'whimsper' is unknown; expected one of {', '.join(FAMILIES)}"):
         family(table, "trained")
 
 

@@ -314,7 +314,7 @@ class ResetInPart(nn.Linear):
 
 
 def test_reset__parameter_that_nothing_resets_is_named_with_the_remedy():
-    message = "WithLooseParameter: cannot reset loose; .* give one to what holds them"
+    message = "WithLooseParameter: cannot reset loose; .* give one to the module that holds them"
     with pytest.raises(FeatureError, match=message):
         apply_control(WithLooseParameter(), "reset")
     with pytest.raises(FeatureError, match=r"Sequential: cannot reset 1\.bias;"):
@@ -323,7 +323,7 @@ def test_reset__parameter_that_nothing_resets_is_named_with_the_remedy():
 
 @pytest.mark.parametrize("weights", KINDS)
 def test_nothing_to_change__is_no_control(weights):
-    with pytest.raises(FeatureError, match=r"ReLU: cannot reset any parameter|ReLU: \S+ left every parameter as it"):
+    with pytest.raises(FeatureError, match=r"ReLU: cannot reset any parameter|ReLU: \S+ left every parameter unchanged"):
         apply_control(nn.ReLU(), weights)
 
 
