@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from distributed_trf.errors import RecordingError
@@ -87,27 +85,6 @@ def psth(spikes: SpikeTrials, stimulus: Stimulus, bin_width: float = PSTH_BIN_WI
     of_repeats = counts.reshape(len(trials), len(counts) // len(trials), counts.shape[1])
     width = stimulus.duration if bin_width == WHOLE_STIMULUS else bin_width / 1000
     return width * np.arange(of_repeats.shape[1] + 1), of_repeats.mean(axis=0) / width
-
-
-def dead_time(trials: Trials, durations: Mapping[str, float]) -> np.ndarray:
-    """Return the silence between the end of each trial's sound and the onset of the next trial's.
-
-    Sounds of other stimulus sets that were played in between are not known here and count as silence.
-
-    Parameters
-    ----------
-    trials
-        The trials of a session.
-    durations
-        Seconds from onset to offset, by stimulus id.
-
-    Returns
-    -------
-    np.ndarray
-        Seconds, shape (n_trials - 1,); negative where sounds overlap, NaN after a sound whose duration is not given.
-    """
-    seconds = np.array([durations.get(i, np.nan) for i in trials.stimulus[:-1]])
-    return np.diff(trials.onset) - seconds
 
 
 def _presented(spikes: SpikeTrials, stimulus: Stimulus) -> list[int]:

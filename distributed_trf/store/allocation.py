@@ -62,12 +62,6 @@ def allocation_if_any(root: Path, path: Path) -> Allocation | None:
         return None
 
 
-def is_allocated(root: Path, path: Path, about: Mapping[str, Any]) -> bool:
-    """Tell whether a group was allocated from these settings and its metadata is undamaged."""
-    found = allocation_if_any(root, path)
-    return found is not None and found.about == about and is_intact(path, found)
-
-
 def is_intact(path: Path, allocation: Allocation) -> bool:
     """Tell whether all files of an allocated group are undamaged."""
     try:

@@ -323,7 +323,9 @@ def test_reset__parameter_that_nothing_resets_is_named_with_the_remedy():
 
 @pytest.mark.parametrize("weights", KINDS)
 def test_nothing_to_change__is_no_control(weights):
-    with pytest.raises(FeatureError, match=r"ReLU: cannot reset any parameter|ReLU: \S+ left every parameter unchanged"):
+    with pytest.raises(
+        FeatureError, match=r"ReLU: cannot reset any parameter|ReLU: \S+ left every parameter unchanged"
+    ):
         apply_control(nn.ReLU(), weights)
 
 

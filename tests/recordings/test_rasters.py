@@ -8,8 +8,8 @@ import pytest
 from distributed_trf.errors import RecordingError
 from distributed_trf.recordings.binning import bin_spikes
 from distributed_trf.recordings.open_recordings import open_recordings
-from distributed_trf.recordings.rasters import dead_time, presentations, psth, raster
-from distributed_trf.recordings.recording_set import SpikeTrials, Stimulus, Trials
+from distributed_trf.recordings.rasters import presentations, psth, raster
+from distributed_trf.recordings.recording_set import SpikeTrials, Stimulus
 
 TONE = Stimulus("t", 0.1, is_test=True)
 
@@ -87,12 +87,3 @@ def test_never_presented__names_what_was(what) -> None:
 
 def test_presentations__are_in_order() -> None:
     assert presentations(trials("atbtt"), "t") == [1, 3, 4]
-
-
-def test_dead_time__is_from_the_end_of_a_sound_to_the_next_onset() -> None:
-    heard = Trials(("a", "b", "x", "a"), np.array([10.0, 12.0, 12.5, 20.0]))
-    np.testing.assert_allclose(dead_time(heard, {"a": 0.5, "b": 0.75}), [1.5, -0.25, np.nan])
-
-
-def test_dead_time__of_one_trial_is_none() -> None:
-    assert dead_time(Trials(("a",), np.array([1.0])), {"a": 0.5}).shape == (0,)
