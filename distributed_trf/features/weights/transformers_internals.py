@@ -1,7 +1,7 @@
 """Classes of ``transformers``, and what this package uses of it beyond its documentation; nothing else touches that.
 
-Checked against transformers 5.24, and written for those from 5.0 on; ``tests/architecture/test_internals.py`` names what
-a later version has moved. Where that moves, what breaks is: ``as_we_compute``, so that a file chooses code;
+Checked against transformers 5.24, and written for those from 5.0 on; ``tests/architecture/test_internals.py`` names
+what a later version has moved. Where that moves, what breaks is: ``as_we_compute``, so that a file chooses code;
 ``settings_of_networks`` and ``names_of_settings``, so that folders of weights and tables are no longer understood;
 ``model_initialiser`` and ``forget_loaded``, so that weight controls leave parameters as they were.
 """
