@@ -38,7 +38,7 @@ def test_figures__draws_all_that_can_be_drawn_and_says_why_the_rest_cannot(folde
     words = " ".join(done.output.split())
     assert "note: not in these results: mel_librosa, wavelet, mel_speech2text, mel_deepspeech2, mel_whisper" in words
     assert {line.split()[2].rstrip(":") for line in said if line.startswith("no figure ")} == left_out
-    assert "no figure 4: no fits on low-passed features are here; ask for them under `lowpass` in the study" in words
+    assert "no figure 4: no fits on low-passed features are here; set them under `lowpass` in the study" in words
     assert max(len(line) for line in said if "/" not in line) <= 80
 
 
@@ -105,7 +105,7 @@ def test_figures__of_damaged_results_are_not_drawn(folder):
     chunk.write_bytes(bytes(torn))
     done = figures(folder)
     assert done.exit_code == 2
-    assert "`dtrf repair STUDY` finds all that is damaged" in done.output
+    assert "`dtrf repair STUDY` finds all damaged files" in done.output
     assert not (folder / "figures").exists()
 
 

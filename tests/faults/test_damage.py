@@ -82,5 +82,5 @@ def test_damaged_results__are_an_error_of_dtrf_results_that_names_the_remedy(don
     flip_a_bit(done.folder / "results.zarr/r/c/0/0/0/0/0/0", 20)
     shown = subprocess.run([*DTRF, "results", "study.yaml"], capture_output=True, text=True, check=False)
     assert shown.returncode == 2
-    assert "`dtrf repair STUDY` finds all that is damaged" in shown.stderr
+    assert "`dtrf repair STUDY` finds all damaged files" in shown.stderr
     assert "Traceback" not in shown.stderr
