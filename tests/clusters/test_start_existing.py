@@ -89,7 +89,7 @@ def test_existing__is_used_and_left_as_it_was(plain, recipe):
 
 def test_existing__with_too_few_workers_says_so(plain, recipe, monkeypatch):
     monkeypatch.setattr("distributed_trf.clusters.start_machines.JOIN", 0.5)
-    said = r"has 1 workers after 0\.5 s, but `workers` asks for 2"
+    said = r"has 1 workers after 0\.5 s, but `workers` is 2"
     with pytest.raises(WorkersLostError, match=said), start_cluster(recipe(scheduler_file=str(plain), workers=2)):
         pytest.fail("the block ran")
 

@@ -134,7 +134,7 @@ def test_ssh__starts_workers_with_keys_and_ends_them(host, tmp_path):
         ({"python": "/nowhere/python"}, "127.0.0.1: /nowhere/python cannot import this package: .*/nowhere/python"),
         (
             {"interface": "ib7", "scheduler_interface": "lo"},
-            "127.0.0.1: interface = 'ib7': this machine has none",
+            "127.0.0.1: interface = 'ib7': this machine has no interface",
         ),
     ],
 )

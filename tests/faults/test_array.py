@@ -55,7 +55,7 @@ def test_driver_and_element__refuse_each_other_by_name(done):
     store = StudyStore.open(done.folder)
     with (
         run_lock(store),
-        pytest.raises(StoreBusyError, match=r"a run with workers of its own .*\(process \d+ on .* sin"),
+        pytest.raises(StoreBusyError, match=r"a run with its own workers .*\(process \d+ on .* sin"),
     ):
         done.study.run("local", item="1/2")
     with (

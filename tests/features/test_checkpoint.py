@@ -219,7 +219,9 @@ def test_without_prefix__keeps_what_begins_with_it():
 def test_load_checkpoint__takes_the_source_of_the_study(tmp_path):
     layer = {"id": 0, "name": "0", "type": "conv", "width": 3, "rate": 1}
     table = NetworkTable.model_validate({"name": "net", "family": "net", "sfreq": 8000, "layers": [layer]})
-    with pytest.raises(FeatureError, match="net: no trained weights are known; give their folder or file as `source`"):
+    with pytest.raises(
+        FeatureError, match="net: the table names no trained weights; give their folder or file as `source`"
+    ):
         load_checkpoint(network(), table, NetworkSettings(name="net"))
     path = save_lightning(STATE, tmp_path / "net.ckpt")
     torch.manual_seed(3)

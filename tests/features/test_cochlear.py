@@ -208,7 +208,7 @@ def test_wider_table__keeps_more_features_up_to_all(resnet, sounds, heard):
 def test_layer_of_another_rate_than_its_windows_have__is_refused(resnet, sounds, change):
     layer = RESNET.layers[3].model_copy(update=change)
     with pytest.raises(
-        FeatureError, match=r"cochresnet50 layer 3 \(model\.1\.layer\d\) gave .* of a window, expected \d+"
+        FeatureError, match=r"cochresnet50 layer 3 \(model\.1\.layer\d\) gave .* for a window, expected \d+"
     ):
         extract(resnet, RESNET, "trained", sounds[:1], [layer])
 

@@ -59,7 +59,7 @@ def test_batch__is_heard_in_parts_that_fit_and_gives_the_same(monkeypatch, caplo
     assert built.parts == len(heard)
     assert len(caplog.records) == len(heard) - 1
     if len(heard) > 1:
-        assert caplog.messages[0].startswith("conv_network: 7 sounds do not fit the memory of cpu; hearing them in")
+        assert caplog.messages[0].startswith("conv_network: 7 sounds do not fit the memory of cpu; passing them in")
     for layer in CONV_TABLE.layers:
         for k, sound in enumerate(sounds):
             assert found[layer.id][k].shape == (sound.shape[0] // 80 // (1 + layer.id), layer.width)
@@ -79,7 +79,7 @@ def test_one_sound_that_does_not_fit__is_an_error_that_says_how_long_it_is(monke
         hear(monkeypatch, sounds, limit=0, error=ERRORS[error]())
     assert re.match(
         r"conv_network: one sound of 0\.25 s does not fit the memory of cpu: it takes about 0\.00 GiB and \d+\.\d\d "
-        r"GiB are free; hear in bfloat16 \(`extraction\.dtype`\), which takes half; cut the stimulus, or choose work",
+        r"GiB are free; compute in bfloat16 \(`extraction\.dtype`\), which takes half; cut the stimulus, or choose work",
         str(caught.value),
     )
 

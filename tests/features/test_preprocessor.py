@@ -183,7 +183,7 @@ def test_published_files__say_what_is_heard_anyway(tmp_path):
 
 def test_noise__is_refused(folder):
     of = table(says(folder, dither=0.1), extractor="WhisperFeatureExtractor")
-    with pytest.raises(FeatureError, match=r"dither is 0\.1, noise that is drawn anew"):
+    with pytest.raises(FeatureError, match=r"dither is 0\.1, noise that is drawn again"):
         extractor_settings(of, NetworkSettings(name="mine"))
 
 

@@ -180,7 +180,9 @@ def test_weights__of_another_network_are_refused(tmp_path, weights):
 
 
 def test_weights__that_are_known_nowhere_are_asked_for():
-    with pytest.raises(FeatureError, match="wav2letter: no trained weights are known; give their folder or file as"):
+    with pytest.raises(
+        FeatureError, match="wav2letter: the table names no trained weights; give their folder or file as"
+    ):
         build_network(PUBLISHED, NetworkSettings(name="wav2letter"), "trained", device="cpu")
 
 

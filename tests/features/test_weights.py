@@ -27,7 +27,7 @@ def test_weights_source__hub_id_without_commit_is_refused():
 
 def test_weights_source__none_known_asks_for_a_folder():
     table = NetworkTable.model_validate({**SMALL_WHISPER, "source": None, "revision": None})
-    with pytest.raises(FeatureError, match="no trained weights are known; give their folder or file as `source`"):
+    with pytest.raises(FeatureError, match="the table names no trained weights; give their folder or file as `source`"):
         weights_source(table, NetworkSettings(name="w"))
 
 

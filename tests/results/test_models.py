@@ -184,7 +184,7 @@ def test_predict__reads_no_chunk_that_it_does_not_need(made):
     save_fit(made.store, FITS[0], ["conv0", "conv1"], seed=0)
     flip_a_bit(made.store.features("timit", "net", "reset") / "0/c/0/0", -1)  # stimuli 10, 11 and 12
     xr.testing.assert_identical(select(made, FITS[0]).predict(["13"]), stimulus)
-    with pytest.raises(StoreError, match=r"reset\.zarr/0/c/0/0: damaged, it is not what was written"):
+    with pytest.raises(StoreError, match=r"reset\.zarr/0/c/0/0: damaged, its content is not what was written"):
         select(made, FITS[0]).predict(["12"])
 
 

@@ -132,9 +132,11 @@ def test_folder_without_the_right_to_write__may_be_read_and_is_not_run_in(tmp_pa
     StudyStore.create(tmp_path / "study")
     monkeypatch.setattr(os, "access", lambda *_: False)
     assert StudyStore.at(tmp_path / "study").root == tmp_path / "study"
-    with pytest.raises(StoreError, match=r"study: cannot be written to: you may not write in .*study; choose another"):
+    with pytest.raises(
+        StoreError, match=r"study: cannot be written to: you have no permission to write in .*study; choose another"
+    ):
         StudyStore.create(tmp_path / "study")
-    with pytest.raises(StoreError, match=r"new: cannot be written to: you may not write in"):
+    with pytest.raises(StoreError, match=r"new: cannot be written to: you have no permission to write in"):
         StudyStore.at(tmp_path / "new")
 
 
