@@ -45,5 +45,5 @@ def test_figure_shares__without_the_kinds_of_layers_has_no_bar_and_tells_other_w
 
 
 def test_figure_shares__of_fits_without_bands_is_an_error(ds):
-    with pytest.raises(NothingToDrawError, match="have no shares; ask for `bands: true`"):
+    with pytest.raises(NothingToDrawError, match="have no shares; set `bands: true`"):
         figure_shares(ds.drop_vars("share"))
