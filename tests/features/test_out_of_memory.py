@@ -78,8 +78,8 @@ def test_one_sound_that_does_not_fit__is_an_error_that_says_how_long_it_is(monke
     with pytest.raises(DeviceError) as caught:
         hear(monkeypatch, sounds, limit=0, error=ERRORS[error]())
     assert re.match(
-        r"conv_network: one sound of 0\.25 s does not fit the memory of cpu: it takes about 0\.00 GiB and \d+\.\d\d "
-        r"GiB are free; compute in bfloat16 \(`extraction\.dtype`\), which takes half; cut the stimulus, or choose work",
+        r"conv_network: one sound of 0\.25 s does not fit the memory of cpu: it takes about 0\.00 GiB, and \d+\.\d\d "
+        r"GiB are free; compute in bfloat16 \(`extraction\.dtype`\), which takes half; cut the stimulus, or choose",
         str(caught.value),
     )
 

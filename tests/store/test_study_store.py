@@ -56,7 +56,7 @@ def test_folder_of_something_else__is_refused_and_left_alone(tmp_path, open_it):
 
 def test_file_in_place_of_a_folder__is_refused(tmp_path):
     (tmp_path / "study").write_text("x")
-    with pytest.raises(StoreError, match="no study folder"):
+    with pytest.raises(StoreError, match="this is a file, expected the folder of a study"):
         StudyStore.create(tmp_path / "study")
 
 
