@@ -18,7 +18,7 @@ from rich.text import Text
 
 from distributed_trf.cli.console import out
 from distributed_trf.pipeline.events import (
-    ClusterTold,
+    ClusterEvent,
     Dashboard,
     Event,
     ItemEnded,
@@ -81,7 +81,7 @@ class Bars:
                     _say("failed", "red", f"{outcome.item.stage} {outcome.item.key}")
             case WorkerLeft(worker, host, left):
                 _say("worker left", "yellow", f"{worker} on {host}, {left} remain")
-            case ClusterTold():
+            case ClusterEvent():
                 _say("cluster", "yellow", event.words)
             case Waits(words):
                 out.print(words, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""What the driver makes before workers write into it: the arrays of features and the grid of results."""
+"""Allocate what workers write into, before they start: the arrays of features and the grid of results."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from distributed_trf.pipeline.dependencies import Dependencies
 from distributed_trf.pipeline.items import ANALYSE, ASSESS, EXTRACT, FIT, Assess, Extract, Fit, Item, ReadSounds
 from distributed_trf.pipeline.provenance import provenance
 from distributed_trf.pipeline.stages.read_recordings import SoundsRead
-from distributed_trf.pipeline.study_context import Context, feature_layout
+from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.work import items
 from distributed_trf.pipeline.work_kind import Waiting
 from distributed_trf.store.allocation import allocation_if_any
@@ -39,106 +39,99 @@ from distributed_trf.store.zarr_store import check_files, member, open_group, re
 
 
 def allocate_features(context: Context) -> tuple[list[str], set[str]]:
-    """Make the arrays that extractions write into, where they are missing, damaged or laid out otherwise.
+    """Allocate the arrays that extractions write into, where they are missing, damaged or of another layout.
 
-    Those of other layers stay beside them, unless these are laid out otherwise. Receipts of extractions into an array
-    that is made anew are taken back first.
+    Arrays of other layers are kept, unless their layout differs. Before an array is allocated again, the receipts of
+    the extractions into it are revoked.
 
     Returns
     -------
-    gone, mended
-        What of it was there that the study does not ask for, and is gone. Names of the groups that were damaged: what
-        extractions wrote into them may be as well.
+    removed, repaired
+        Features that were removed though the study does not include them. Names of the groups that were damaged: what
+        extractions wrote into them may be damaged too.
     """
     store = context.store
-    gone: list[str] = []
-    mended: set[str] = set()
+    removed: list[str] = []
+    repaired: set[str] = set()
     for stimuli in context.study.stimuli:
         receipt = read_receipt(store, ReadSounds.stage, ReadSounds(stimuli).key)
         if receipt is None:
             continue
         sounds = SoundsRead.of(receipt)
-        durations = [s.duration for s in context.stimuli[stimuli]]
         for network in context.study.networks:
-            table, layers = context.tables[network.name], context.layers(network)
-            batches = context.batches(stimuli)
             for weights in context.weights(network):
-                layout = feature_layout(context.study, table, weights, layers, sounds, durations, batches)
+                layout = context.feature_layout(stimuli, network, weights, sounds.n_samples, sounds.sfreq)
                 path = store.features(stimuli, network.name, weights)
-                extractions = [Extract(stimuli, network.name, weights, batch) for batch in range(len(batches))]
-                if allocate_feature_arrays(store, path, layout, _losing(store, extractions, path, layout, gone)):
-                    mended.add(store.name(path))
-    return gone, mended
+                batches = range(len(layout.batches))
+                extractions = [Extract(stimuli, network.name, weights, batch) for batch in batches]
+                if allocate_feature_arrays(store, path, layout, _revoking(store, extractions, path, layout, removed)):
+                    repaired.add(store.name(path))
+    return removed, repaired
 
 
-def _losing(
-    store: StudyStore, extractions: Sequence[Extract], path: Path, layout: FeatureLayout, gone: list[str]
+def _revoking(
+    store: StudyStore, extractions: Sequence[Extract], path: Path, layout: FeatureLayout, removed: list[str]
 ) -> Callable[[], None]:
-    """Return what takes back receipts of extractions, and adds the layers that are not asked for to ``gone``."""
+    """Return a function that revokes receipts of extractions and adds layers outside the study to ``removed``."""
 
-    def lose() -> None:
-        left = {layer.id for layer in stored_layers(store, path)} - {layer.id for layer in layout.layers}
-        if left:
-            of, listed = extractions[0], ", ".join(map(str, sorted(left)))
-            gone.append(f"features of {of.stimuli}, {of.network}, {of.weights}, layers {listed}")
+    def revoke() -> None:
+        others = {layer.id for layer in stored_layers(store, path)} - {layer.id for layer in layout.layers}
+        if others:
+            first, listed = extractions[0], ", ".join(map(str, sorted(others)))
+            removed.append(f"features of {first.stimuli}, {first.network}, {first.weights}, layers {listed}")
         for item in extractions:
             revoke_receipt(store, EXTRACT, item.key)
 
-    return lose
+    return revoke
 
 
 def allocate_results(context: Context, done: Sequence[Item]) -> bool:
-    """Make the grid that fits write into, and empty it of fits that the study asks for and that are not in ``done``.
+    """Allocate the grid that fits write into, and empty it of the study's fits that are not in ``done``.
 
-    Receipts of those are taken back first. Kept, and not shown, are fits that the study does not ask for, and those
-    that cannot be judged since what they were made of is not there now: asked for again, or made again, they are held
-    against the settings then. Fits that an element of a job array is at, or has done since, are left alone.
+    Their receipts are revoked first. Some fits are kept but not shown: fits outside the study, and fits that cannot be
+    compared with the settings because one of their inputs is missing. They are compared once the study includes them,
+    or once the input exists again. Fits that another element of a job array is running or has done are not touched.
 
     Returns
     -------
     bool
-        Whether fits in ``done`` turned out to be damaged, which are not done any more then.
+        Whether fits in ``done`` are damaged, so that they are no longer done.
     """
-    store, grid = context.store, result_grid(context)
-    of = _Fits(context, done)
-    lost = False
+    store, grid, attrs = context.store, result_grid(context), result_attrs(context)
+    fits = _Fits(context, done)
+    damaged: set[Cell] = set()
     if has_grid(store.results, grid):
-        describe_results(store.results, grid, result_attrs(context), of.kept)
+        describe_results(store.results, grid, attrs, fits.kept)
     else:
-        lost = _lay(context, of)
-    for key, place in of.others().items():
+        cells = [*fits.done.values(), *fits.kept]
+        damaged = {cell for cell in cells if not is_intact(store, cell)}
+        for key in (*fits.others(), *(Fit(*cell).key for cell in damaged)):
+            revoke_receipt(store, FIT, key)
+        intact, withheld = [cell for cell in cells if cell not in damaged], fits.kept - damaged
+        allocate_result_arrays(store.results, grid, intact, attrs, withheld=withheld, moved=follow(store))
+    for key, cell in fits.others().items():
         with claim(store, FIT, key) as claimed:
-            if claimed.file is not None and not of.is_done_now(key):
+            if claimed.file is not None and not fits.is_done_now(key):
                 revoke_receipt(store, FIT, key)
-                _remove_fit(store, place)
-    return lost
-
-
-def rebuild_results(context: Context, done: Sequence[Item]) -> bool:
-    """Make the grid in place of the one that is there, with the fits in ``done`` and those that are kept beside them.
-
-    Receipts of all others are taken back first. Tells whether any in ``done`` is damaged.
-    """
-    return _lay(context, _Fits(context, done))
+                _remove_fit(store, cell)
+    return not fits.kept.issuperset(damaged)
 
 
 class _Fits:
-    """The fits in a study's folder: those that are done, those that are kept beside them, and the others."""
+    """The fits in a study's folder: fits that are done, fits that are kept outside the study, and others."""
 
     def __init__(self, context: Context, done: Sequence[Item]) -> None:
-        store = self._store = context.store
+        store = context.store
         self._items = {item.key: item for item in items(context, FIT)}
         self._dependencies = Dependencies(context)
         self._receipts = {receipt.stem for receipt in store.receipts.glob(f"{FIT}/*.json")}
         self.done = {item.key: item.cell for item in done if isinstance(item, Fit)}
         filled = filled_cells(store.results) if allocation_if_any(store.root, store.results) is not None else set()
-        self._places = {Fit(*place).key: place for place in (*filled, *store.all_models())}
-        self.kept = {
-            place for place in filled if (key := Fit(*place).key) not in self.done and self._outlasts(key, place)
-        }
-        """Places of fits that are not asked for, or cannot be judged; a receipt vouches for each."""
+        self._cells = {Fit(*cell).key: cell for cell in (*filled, *store.all_models())}
+        self.kept = {cell for cell in filled if (key := Fit(*cell).key) not in self.done and self._is_kept(key)}
+        """Cells of fits that are outside the study, or cannot be compared with its settings; each has a receipt."""
 
-    def _outlasts(self, key: str, place: Cell) -> bool:
+    def _is_kept(self, key: str) -> bool:
         if key not in self._receipts:
             return False
         if key not in self._items:
@@ -150,70 +143,57 @@ class _Fits:
         return False
 
     def others(self) -> dict[str, Cell | None]:
-        """Return all that are neither done nor kept, by key, with their place where it is known."""
-        kept = {Fit(*place).key for place in self.kept}
-        found = {key: self._places.get(key) for key in (*self._receipts, *self._places)}
-        return {key: place for key, place in found.items() if key not in self.done and key not in kept}
+        """Return all fits that are neither done nor kept, by key, with their cell if it is known."""
+        kept = {*self.done, *(Fit(*cell).key for cell in self.kept)}
+        return {key: self._cells.get(key) for key in (*self._receipts, *self._cells) if key not in kept}
 
     def is_done_now(self, key: str) -> bool:
-        """Tell whether a fit that the study asks for has been done meanwhile."""
+        """Tell whether a fit of the study has been done meanwhile."""
         return key in self._items and self._dependencies.receipt(self._items[key]) is not None
 
 
-def _lay(context: Context, of: _Fits) -> bool:
-    store = context.store
-    kept = [*of.done.values(), *of.kept]
-    damaged = {place for place in kept if not is_well(store, place)}
-    for key in (*of.others(), *(Fit(*place).key for place in damaged)):
-        revoke_receipt(store, FIT, key)
-    well = [place for place in kept if place not in damaged]
-    withheld, grid = of.kept - damaged, result_grid(context)
-    allocate_result_arrays(store.results, grid, well, result_attrs(context), withheld=withheld, moved=follow(store))
-    return not of.kept.issuperset(damaged)
-
-
-def is_well(store: StudyStore, place: Cell) -> bool:
-    """Tell whether the numbers of a fit are those that it wrote."""
+def is_intact(store: StudyStore, cell: Cell) -> bool:
+    """Verify the digests of all numbers that a fit wrote."""
     try:
-        files = receipt_files(store, FIT, Fit(*place).key, store.results)
-        here = located(stored_grid(store.results).axes, files)
-        check_files(store.results, here)
+        files = receipt_files(store, FIT, Fit(*cell).key, store.results)
+        present = located(stored_grid(store.results).axes, files)
+        check_files(store.results, present)
     except StoreError:
         return False
-    return len(here) == len(files) > 0
+    return len(present) == len(files) > 0
 
 
 def follow(store: StudyStore) -> Callable[[Cell, dict[str, str]], None]:
-    """Return what lets the receipt of a fit hold for its numbers where they are and where they are about to be."""
+    """Return a function that adds the digests of a fit's moved numbers to its receipt, for both locations."""
     group = store.name(store.results)
 
-    def moved(place: Cell, files: dict[str, str]) -> None:
-        key = Fit(*place).key
+    def moved(cell: Cell, files: dict[str, str]) -> None:
+        key = Fit(*cell).key
         receipt = read_receipt(store, FIT, key)
         if receipt is not None and receipt.files[group] != files:
-            was = receipt.files[group]
-            both = {name: " ".join(dict.fromkeys([new, *was[name].split()])) for name, new in files.items()}
+            before = receipt.files[group]
+            both = {name: " ".join(dict.fromkeys([new, *before[name].split()])) for name, new in files.items()}
             write_receipt(store, FIT, key, receipt.with_files({**receipt.files, group: both}))
 
     return moved
 
 
 def result_attrs(context: Context) -> dict[str, Any]:
-    """Return what the results say of themselves."""
+    """Return the attributes of the results: provenance, and the analyses of the study."""
     return {**provenance(context.study), ANALYSES_ATTR: [item.key for item in items(context, ANALYSE)]}
 
 
-def _remove_fit(store: StudyStore, place: Cell | None) -> None:
-    """Remove the results and the model of a fit whose receipt is taken back."""
-    if place is not None:
-        empty_fit(store.results, place)
-        shutil.rmtree(store.model(*place), ignore_errors=True)
+def _remove_fit(store: StudyStore, cell: Cell | None) -> None:
+    """Remove the results and the model of a fit whose receipt is revoked."""
+    if cell is not None:
+        empty_fit(store.results, cell)
+        shutil.rmtree(store.model(*cell), ignore_errors=True)
 
 
 def gather_reliability(context: Context, done: Sequence[Item]) -> None:
-    """Put what the assessments in ``done`` found into the grid of results, and NaN where there is none."""
+    """Write the values of the assessments in ``done`` into the results, and NaN for all other units."""
     store, units = context.store, session_units(context.store.results)
-    n_units = max(place.stop for place in units.values())
+    n_units = max(part.stop for part in units.values())
     for stimuli in context.study.stimuli:
         for bin_width in context.study.bin_widths:
             columns = {name: np.full(n_units, np.nan) for name in names.RELIABILITY}
@@ -225,12 +205,12 @@ def gather_reliability(context: Context, done: Sequence[Item]) -> None:
 
 
 def _assessed(store: StudyStore, item: Assess) -> dict[str, np.ndarray]:
-    """Read what an assessment found of each unit.
+    """Read the values of each unit from an assessment.
 
     Raises
     ------
     DamagedError
-        If it is damaged; it is not done any more then.
+        If its output is damaged; its receipt is revoked.
     """
     try:
         path = store.reliability(item.stimuli, item.bin_width, item.session)
@@ -238,7 +218,7 @@ def _assessed(store: StudyStore, item: Assess) -> dict[str, np.ndarray]:
         return {name: read(member(group, name)) for name in names.RELIABILITY}
     except DamagedError as error:
         revoke_receipt(store, ASSESS, item.key)
-        raise DamagedError(f"{error.path}: damaged; run the same command again to make it anew", error.path) from error
+        raise DamagedError(f"{error.path}: damaged; run the same command again to compute it", error.path) from error
 
 
 def result_grid(context: Context) -> Grid:

@@ -1,7 +1,7 @@
 """One element of a plain job array: the same items into the same store, without a scheduler process.
 
-Each element does its own share of a stage first, then what is left of the shares of others, and goes on to the next
-stage when nobody is at an item of this one. An element that dies leaves nothing that another does not take up.
+Each element does its own share of a stage first, then what is left of the shares of others. It starts the next stage
+when no element is running an item of this one. The items of an element that dies are done by the others.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from distributed_trf.pipeline.events import ItemEnded, Waits, Watcher
 from distributed_trf.pipeline.execute import Outcome, Task, execute_if_free, fail
 from distributed_trf.pipeline.items import STAGES, Item
 from distributed_trf.pipeline.memory_check import check_devices, check_memory
-from distributed_trf.pipeline.prepare import prepare, take_back_met_damage, tasks
+from distributed_trf.pipeline.prepare import prepare, revoke_reported_damage, tasks
 from distributed_trf.pipeline.run import Run, nothing_to_do
 from distributed_trf.pipeline.run_record import Report
 from distributed_trf.pipeline.status import Planned, State, survey, survey_all
@@ -51,7 +51,8 @@ class Element:
 
     number: int
     """From 1 on."""
-    of: int
+    total: int
+    """Elements of the array."""
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -62,27 +63,27 @@ class Element:
         ConfigError
             If it is not two whole numbers with 1 <= I <= N.
         """
-        found = re.fullmatch(r"(\d+)/(\d+)", text.strip())
-        if found is None:
+        match = re.fullmatch(r"(\d+)/(\d+)", text.strip())
+        if match is None:
             raise ConfigError(f"--item {text}: expected I/N, such as 3/8 for the third of eight elements")
-        number, of = int(found[1]), int(found[2])
-        if not 1 <= number <= of:
+        number, total = int(match[1]), int(match[2])
+        if not 1 <= number <= total:
             counts = "; elements count from 1 here, so submit the array as 1-N" if number == 0 else ""
             raise ConfigError(f"--item {text}: expected 1 <= I <= N{counts}")
-        return cls(number, of)
+        return cls(number, total)
 
     def owns(self, position: int) -> bool:
-        """Tell whether an item is of this element's share, by its position in the stage."""
-        return position % self.of == self.number - 1
+        """Tell whether an item belongs to this element's share, by its position in the stage."""
+        return position % self.total == self.number - 1
 
     def __str__(self) -> str:
-        return f"{self.number}-of-{self.of}"
+        return f"{self.number}-of-{self.total}"
 
 
 def run_element(
     study: StudySettings, element: Element, recipe: str | Path | Recipe = "local", *, watcher: Watcher | None = None
 ) -> Report:
-    """Do one element's share of a study, and what is left of others'; see ``Study.run``.
+    """Do one element's share of a study, then what others have left; see ``Study.run``.
 
     Raises
     ------
@@ -94,10 +95,10 @@ def run_element(
         If a driver is writing in the folder, or elements with other settings or inputs.
     """
     context = open_context(study)
-    settings = _of_this_process(recipe)
+    settings = _recipe_for_one_process(recipe)
     planned = survey_all(context)
     check_memory(context, planned, settings)
-    if settings.device != "cpu":  # a process without the GPU, or with too small a one, says so now
+    if settings.device != "cpu":  # fail now if this process has no GPU, or too small a GPU
         from distributed_trf.clusters.worker_proof import checked, prove
 
         check_devices(context, planned, checked([prove(settings.device)]))
@@ -108,13 +109,13 @@ def run_element(
         return report or _ElementRun(context, settings, planned, watcher, element).go()
 
 
-def _of_this_process(recipe: str | Path | Recipe) -> LocalRecipe | LocalCudaRecipe:
-    """Return the recipe as it holds for one process, which has the memory of the machine.
+def _recipe_for_one_process(recipe: str | Path | Recipe) -> LocalRecipe | LocalCudaRecipe:
+    """Return the recipe for one process, which has all memory of the machine.
 
     Raises
     ------
     ConfigError
-        If it is of a kind that starts workers elsewhere.
+        If the recipe starts workers elsewhere.
     """
     settings = load_recipe(recipe) if isinstance(recipe, str | Path) else recipe
     if isinstance(settings, LocalRecipe):
@@ -129,21 +130,21 @@ def _of_this_process(recipe: str | Path | Recipe) -> LocalRecipe | LocalCudaReci
 
 @contextmanager
 def _joined(context: Context, element: Element, planned: Sequence[Planned]) -> Iterator[None]:
-    """Be known as a running element; the first one tidies what dead processes left.
+    """Hold the lock of this element; the first element removes what dead processes left.
 
     Raises
     ------
     StoreBusyError
         If the same element is running, or others with other settings or inputs.
     """
-    store, mine = context.store, _digest(context)
+    store, own_digest = context.store, _digest(context)
     with ExitStack() as joined:
         with allocation_lock(store):
-            others = {key: who for (kind, key), who in holders(store).items() if kind == ELEMENT}
-            for key, who in others.items():
-                if who.digest != mine:
+            others = {key: holder for (kind, key), holder in holders(store).items() if kind == ELEMENT}
+            for key, holder in others.items():
+                if holder.digest != own_digest:
                     raise StoreBusyError(
-                        f"{store.root}: element {key} ({who}) is running here with other settings, recordings or "
+                        f"{store.root}: element {key} ({holder}) is running here with other settings, recordings or "
                         "versions of libraries; wait for it to end, or choose another output folder"
                     )
             if str(element) in others:
@@ -153,13 +154,13 @@ def _joined(context: Context, element: Element, planned: Sequence[Planned]) -> I
             if not others:
                 wait_for_orphans(store)
                 sweep(store.root)
-                take_back_met_damage(context, planned)
-            joined.enter_context(claim(store, ELEMENT, str(element), digest=mine))
+                revoke_reported_damage(context, planned)
+            joined.enter_context(claim(store, ELEMENT, str(element), digest=own_digest))
         yield
 
 
 def _digest(context: Context) -> str:
-    """Hash what must be the same for all elements that run together."""
+    """Hash the settings and inputs that all running elements must share."""
     return digest(
         [
             context.study.model_dump(mode="json"),
@@ -184,7 +185,7 @@ class _ElementRun(Run):
     ) -> None:
         super().__init__(context, recipe, planned, watcher)
         self._element = element
-        self._mine: set[Item] = set()
+        self._own_items: set[Item] = set()
         self._failed_before: dict[Item, Failure | None] = {}
 
     @contextmanager
@@ -198,7 +199,7 @@ class _ElementRun(Run):
         store = self.context.store
         with allocation_lock(store):
             planned = prepare(self.context, stage, self.report.removed)
-        self._mine = {p.item for k, p in enumerate(planned) if self._element.owns(k)}
+        self._own_items = {p.item for k, p in enumerate(planned) if self._element.owns(k)}
         self._failed_before = {
             p.item: read_failure(store, stage, p.item.key) for p in planned if p.state is State.FAILED
         }
@@ -208,29 +209,29 @@ class _ElementRun(Run):
         assert self.recipe is not None
         device, limit = self.recipe.device, self.recipe.item_limit
         left = tasks(self.context, todo, device=device, run=self.folder, limit=limit)
-        left.sort(key=lambda task: task.item not in self._mine)
-        pause, said = FIRST_WAIT, ""
+        left.sort(key=lambda task: task.item not in self._own_items)
+        pause, message = FIRST_WAIT, ""
         while left:
-            taken = []
+            busy = []
             for task in left:
-                outcome = self._settled(task) or self._attempt(task)
+                outcome = self._known_outcome(task) or self._attempt(task)
                 if outcome is None:
-                    taken.append(task)
+                    busy.append(task)
                 elif outcome.ok and outcome.execution.run != self.folder.name:
                     self.report.elsewhere[stage] = self.report.elsewhere.get(stage, 0) + 1
                     self._tell(ItemEnded(outcome))
                 else:
                     yield outcome
-            pause = FIRST_WAIT if len(taken) < len(left) else min(2 * pause, LONGEST_WAIT)
-            left = taken
+            pause = FIRST_WAIT if len(busy) < len(left) else min(2 * pause, LONGEST_WAIT)
+            left = busy
             if left:
-                said = self._say_what_it_waits_for(left, said)
+                message = self._report_waiting(left, message)
                 time.sleep(pause)
 
-    def _settled(self, task: Task) -> Outcome | None:
-        """Return how an item ended for another element; None if it is to be done.
+    def _known_outcome(self, task: Task) -> Outcome | None:
+        """Return how an item ended in another element; None if it must still be done.
 
-        What had failed when this element came to the stage is tried again by the one whose share it is.
+        An item that had failed before this element reached the stage is tried again by the element that owns it.
         """
         store, item = self.context.store, task.item
         receipt = read_receipt(store, item.stage, item.key)
@@ -239,12 +240,12 @@ class _ElementRun(Run):
         failure = read_failure(store, item.stage, item.key)
         if failure is None or failure.fingerprint != task.fingerprint or is_claimed(store, item.stage, item.key):
             return None
-        if item in self._mine and failure == self._failed_before.get(item):
+        if item in self._own_items and failure == self._failed_before.get(item):
             return None
         return Outcome(item, failure.message)
 
     def _attempt(self, task: Task) -> Outcome | None:
-        """Do an item unless another element is running it; an unexpected error fails it after the study's attempts."""
+        """Do an item unless another element is running it; it fails after the study's number of unexpected errors."""
         attempts, message = self.context.study.attempts, ""
         for tried in range(1, attempts + 1):
             try:
@@ -254,14 +255,14 @@ class _ElementRun(Run):
                 message = f"{type(error).__name__}: {error} (tried {tried} times)"
         return fail(task, message)
 
-    def _say_what_it_waits_for(self, taken: Sequence[Task], said: str) -> str:
-        """Say once that others are running all that is left; return what was said."""
+    def _report_waiting(self, busy: Sequence[Task], last_message: str) -> str:
+        """Report, if it is news, that other elements are running all remaining items; return the message."""
         running = holders(self.context.store)
-        stage, key = taken[0].item.stage, taken[0].item.key
-        more = f" and {len(taken) - 1} more" if len(taken) > 1 else ""
+        stage, key = busy[0].item.stage, busy[0].item.key
+        more = f" and {len(busy) - 1} more" if len(busy) > 1 else ""
         text = (
             f"waits for {stage} {key}{more}, which other elements are running: {running.get((stage, key), 'just done')}"
         )
-        if text != said:
+        if text != last_message:
             self._tell(Waits(text))
         return text

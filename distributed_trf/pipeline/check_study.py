@@ -1,4 +1,4 @@
-"""Opening a study: settings are checked against recordings and network tables before anything is written."""
+"""Open a study: check its settings against recordings and network tables before anything is written."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from distributed_trf.trf.crossval import assign_folds
 
 
 def open_context(study: StudySettings, *, to_run: bool = True) -> Context:
-    """Check a study against what it names, without writing anything.
+    """Check a study against the recordings and networks that it names, without writing anything.
 
     Parameters
     ----------
     study
         The study.
     to_run
-        Whether every network must be one that this version can extract; one that it cannot may still be planned.
+        Refuse networks that this version cannot extract; without it they can be planned.
 
     Raises
     ------
     ConfigError, RecordingError, StoreError
-        If a network, layer, recording or store that it names cannot be used.
+        If a network, layer, recording or store cannot be used.
     """
     tables = {network.name: load_table(network.name) for network in study.networks}
     if to_run:
@@ -42,7 +42,7 @@ def open_context(study: StudySettings, *, to_run: bool = True) -> Context:
             check_weights(tables[network.name], weights)
     recordings = open_recordings(study.recordings.format, study.recordings.path)
     _check_stimuli(study, recordings)
-    context = Context(study, StudyStore.at(study.output), recordings, tables)
+    context = Context(study, StudyStore.at(study.output), tables, recordings)
     for stimuli in context.stimuli.values():
         assign_folds(sum(not s.is_test for s in stimuli), study.ridge.n_folds, study.ridge.seed)
     _check_lags(context)
@@ -55,7 +55,7 @@ def open_context(study: StudySettings, *, to_run: bool = True) -> Context:
 
 
 def _check_lags(context: Context) -> None:
-    """Check that each lag begins within a sound; one beyond it is most likely a number of milliseconds."""
+    """Check that no lag is longer than the longest sound; such a lag is most likely in milliseconds."""
     for name, stimuli in context.stimuli.items():
         longest = max((s.duration for s in stimuli), default=0.0)
         for field in ("tmin", "tmax"):
@@ -68,7 +68,7 @@ def _check_lags(context: Context) -> None:
 
 
 def _check_rates(context: Context) -> None:
-    """Check that what is kept of a layer's frames is enough for the bins."""
+    """Check that the stored frame rate of each layer is high enough for the bins."""
     finest = min(context.study.bin_widths)
     if finest >= FINEST_BIN or context.study.extraction.keep == "native":
         return
@@ -85,7 +85,7 @@ def _check_rates(context: Context) -> None:
 
 
 def _check_analysis(context: Context, field: str, settings: AnalysisSettings) -> None:
-    """Check that an analysis asks for layers, weights and sessions that the study and the recordings have."""
+    """Check that the study has the layers and weights of an analysis, and the recordings its sessions."""
     name = settings.network
     network = next(n for n in context.study.networks if n.name == name)
     known = [layer.id for layer in context.layers(network)]
@@ -101,13 +101,13 @@ def _check_analysis(context: Context, field: str, settings: AnalysisSettings) ->
 
 
 def _check_stimuli(study: StudySettings, recordings: RecordingSet) -> None:
-    """Check that the recordings have the stimulus sets that a study asks for."""
+    """Check that the recordings have the stimulus sets of a study."""
     missing = [name for name in study.stimuli if name not in recordings.stimulus_sets]
     if missing:
-        told = [note for note in recordings.notes if any(name in note for name in missing)]
+        notes = [note for note in recordings.notes if any(name in note for name in missing)]
         raise ConfigError(
             f"stimuli: {', '.join(missing)} is not among what {recordings.path} offers: "
-            f"{', '.join(recordings.stimulus_sets) or 'nothing'}{''.join(f'; {note}' for note in told)}"
+            f"{', '.join(recordings.stimulus_sets) or 'nothing'}{''.join(f'; {note}' for note in notes)}"
         )
 
 

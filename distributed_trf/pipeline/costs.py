@@ -1,7 +1,4 @@
-"""What one work item needs: operations by the kind of arithmetic, traffic with the disk, and memory.
-
-What fits need, by the shapes that decide how they are solved.
-"""
+"""What one work item needs: floating-point operations, disk traffic and memory; counted from shapes for fits."""
 
 from __future__ import annotations
 
@@ -26,7 +23,7 @@ EIGH = 9
 
 @dataclass(frozen=True)
 class Operations:
-    """Floating-point operations, by kinds that run at rates of their own."""
+    """Floating-point operations, by kinds that run at different rates."""
 
     single: float = 0.0
     """Products and convolutions in single precision: networks."""
@@ -35,7 +32,7 @@ class Operations:
     eigh: float = 0.0
     """Eigendecompositions in double precision."""
     transform: float = 0.0
-    """What touches every number a few times: Fourier transforms, look-ups, ranking."""
+    """Few operations per number: Fourier transforms, look-ups, ranking."""
 
     @property
     def kinds(self) -> tuple[float, ...]:
@@ -62,9 +59,9 @@ class Cost:
     files: int
     """Files written, the receipt among them."""
     host: int
-    """Bytes of a worker's memory, beside those of its libraries."""
+    """Bytes of a worker's memory, without its libraries."""
     device: int = 0
-    """Bytes of the GPU's memory, beside those of its context; 0 where the CPU calculates."""
+    """Bytes of the GPU's memory, without its context; 0 where the CPU calculates."""
     operations: Operations = Operations()
 
     @property
@@ -74,16 +71,16 @@ class Cost:
 
     @property
     def size(self) -> int:
-        """Bytes of both memories: how large the item is among others."""
+        """Bytes of both memories, to compare items."""
         return self.host + self.device
 
 
 REPEATS = 12
-"""Presentations of each test stimulus that are taken of sessions that are not read yet."""
+"""Presentations of each test stimulus that are assumed before sessions are read."""
 
 
 def training_bins(context: Context, stimuli: str, bin_width: float) -> int:
-    """Count the bins of all training stimuli of a set, as often as each is a trial."""
+    """Count the bins of all training trials of a set."""
     times = context.training_trials[stimuli]
     return sum(times[s.id] * stimulus_bins(s.duration, bin_width) for s in context.stimuli[stimuli] if not s.is_test)
 
@@ -94,32 +91,32 @@ def test_bins(context: Context, stimuli: str, bin_width: float) -> int:
 
 
 def response_bytes(context: Context, stimuli: str, bin_width: float, sessions: Sequence[Session]) -> int:
-    """Return the bytes of the counts of all units of some sessions, as they are stored."""
+    """Return the bytes of the stored counts of all units of some sessions."""
     bins = training_bins(context, stimuli, bin_width) + REPEATS * test_bins(context, stimuli, bin_width)
     return 2 * bins * sum(len(s.channels) for s in sessions)
 
 
 MAKING = 7
-"""How many arrays as large as the matrices are alive while these are made."""
+"""Arrays of the matrices' size in memory while the matrices are made."""
 
 
 def fit_cost(
     context: Context, item: Source, layers: Sequence[int], device: str, *, fits: int = 1, in_grid: bool = False
 ) -> Cost:
-    """Count what a fit of all units on some layers side by side needs.
+    """Count what a fit of all units on some layers, joined side by side, needs.
 
     Parameters
     ----------
     context, item
-        The study, and which of its items.
+        The study and one of its items.
     layers
         Ids of the layers.
     device
-        What calculates, ``cpu`` or ``cuda``.
+        ``cpu`` or ``cuda``.
     fits
         How often the fit is repeated on other weights, stimuli or columns.
     in_grid
-        Whether the results go into the grid, and the model is kept if the study says so.
+        Whether the results go into the grid; then the model is saved if the study saves models.
     """
     study, ridge, sessions = context.study, context.study.ridge, context.recordings.heard(item.stimuli)
     layout, _ = context.expected_features[item.stimuli, item.network, item.weights]
@@ -161,10 +158,10 @@ def fit_cost(
 def _features_bytes(
     layout: FeatureLayout, layers: Sequence[StoredLayer], bin_width: float, device: str
 ) -> tuple[int, int]:
-    """Count what features take on the host as they are read, and as they are brought onto bins where that is done."""
+    """Count the bytes of features: as read on the host, and while they are resampled to bins on the device."""
     bins = [recording_set.rows(seconds, layout.lead_in, bin_width) for seconds in layout.durations]
     matrices, batches = {(n, m) for x in layers for n, m in zip(x.frames, bins, strict=True)}, layout.batch_borders
-    read = 2 * sum(4 * layout.slot(x) * x.width for x in layers)  # one batch that is worked on, the next one
+    read = 2 * sum(4 * layout.slot(x) * x.width for x in layers)  # the current batch and the next one
     binned = min(8 * sum(n * m for n, m in matrices), CACHE_BYTES)
     binned += 8 * max(sum(bins[a:b]) for a, b in batches) * sum(x.width for x in layers)
     if device == "cpu":
@@ -177,16 +174,16 @@ def _features_bytes(
 
 
 def _primal_values(d: int, units: int, n_folds: int, precision: Precision) -> int:
-    """Count the numbers of the sums of each fold, of the merges, and of what one fold is factorised and scored in.
+    """Count the numbers in the sums of each fold, in their merges, and in factorising and scoring one fold.
 
-    Only the last are of the precision; all are counted in double.
+    Only the last part is in ``precision``; all parts are counted in double precision.
     """
     factors = 6 if precision == "float64" else 3
     return (3 * n_folds + factors) * d * d + (5 * n_folds + 2) * d * units
 
 
 def _dual_values(rows: int, width: int, units: int, n_folds: int, precision: Precision) -> int:
-    """Count the numbers of all trials, of their columns at one lag as they are scaled, and of kernels between rows."""
+    """Count the numbers in all trials, in their scaled columns at one lag, and in the kernels between rows."""
     kernels = 7 if precision == "float64" else 5
     return 3 * rows * width + kernels * rows * rows + (5 * n_folds + 2) * rows * units
 
@@ -194,7 +191,7 @@ def _dual_values(rows: int, width: int, units: int, n_folds: int, precision: Pre
 def _operations(
     method: str, rows: int, d: int, width: int, units: int, n_alphas: int, n_folds: int, device: str
 ) -> Operations:
-    """Count as the rule does that chooses between the ways to solve, two operations to a multiply-add."""
+    """Count operations as ``choose_solver`` does; a multiply-add is two operations."""
     d3, d2u = float(d) ** 3, float(d) * d * units
     sums = float(rows) * d * (width + units)
     if method == "cholesky":

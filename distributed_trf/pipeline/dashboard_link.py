@@ -1,4 +1,4 @@
-"""Between a run and its cluster's scheduler: the progress grid goes to the page, events of workers to the watchers."""
+"""Connect a run with its scheduler: send the progress grid to the page, and events of workers to the watchers."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from queue import SimpleQueue
 from typing import Any, Self
 
 from distributed_trf.clusters.dask_internals import send_message
-from distributed_trf.pipeline.events import ClusterTold, Dashboard, Watcher, WorkerJoined, WorkerLeft
+from distributed_trf.pipeline.events import ClusterEvent, Dashboard, Watcher, WorkerJoined, WorkerLeft
 from distributed_trf.pipeline.progress_grid import ProgressGrid
 
 INTERVAL = 1.0
 """Seconds between two sendings; a large grid that takes long to send is sent less often."""
 SHARE = 0.05
-"""Of the driver's time that sending may take."""
+"""Largest share of the driver's time that sending may take."""
 TIMEOUT = 30.0
-"""Seconds after which a scheduler that does not answer is left alone."""
+"""Seconds to wait for an answer of the scheduler."""
 
 
 class DashboardLink:
@@ -31,7 +31,7 @@ class DashboardLink:
     grid
         What the page shows.
     tell
-        Told of workers that join and leave, and of what is done about it.
+        Receives events of workers that join and leave, and of actions of the cluster.
     """
 
     def __init__(self, client: Any, grid: ProgressGrid, tell: Watcher) -> None:
@@ -63,16 +63,16 @@ class DashboardLink:
         workers = self._client.scheduler_info(n_workers=-1)["workers"]
         return {address: worker["host"] for address, worker in workers.items()}
 
-    def dashboard(self, asked: str) -> Dashboard | None:
-        """Say where the pages are, given the address that the recipe asks for; None without a dashboard."""
+    def dashboard(self, requested: str) -> Dashboard | None:
+        """Return where the pages are, given the address in the recipe; None without a dashboard."""
         port = self._client.scheduler_info()["services"].get("dashboard")
         if port is None:
             return None
         machine = self._client.run_on_scheduler(socket.gethostname)
-        if self._client.cluster is None:  # a scheduler that was there before
+        if self._client.cluster is None:  # the scheduler was started by someone else
             return Dashboard(self._client.dashboard_link.removesuffix("status") + "study", port, machine, taken=None)
-        # Dask's own link has the address that workers know the scheduler by, where its dashboard need not listen.
-        host, _, wanted = asked.rpartition(":")
+        # Dask's own link has the address that workers use for the scheduler; the dashboard may not listen there.
+        host, _, wanted = requested.rpartition(":")
         taken = None if int(wanted) in (0, port) else int(wanted)
         return Dashboard(f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}/study", port, machine, taken)
 
@@ -95,13 +95,13 @@ class DashboardLink:
             sent = send_message(self._client, UPDATE, TIMEOUT, head=head, tables=self._unsent)
         except (OSError, RuntimeError):
             sent = False
-        if sent:  # if not, the scheduler is gone, and the run itself will tell
+        if sent:  # otherwise the scheduler is gone, and the run reports that
             self._unsent = {}
 
     def _receive(self, event: tuple[float, Any]) -> None:
-        """Take an event of the scheduler about workers; the thread that talks to it must not wait for watchers."""
+        """Queue an event about workers; the thread that talks to the scheduler must not wait for watchers."""
         _, details = event
-        if not self._over.is_set() and isinstance(details, dict):  # afterwards they go because the run is over
+        if not self._over.is_set() and isinstance(details, dict):  # afterwards workers leave because the run is over
             self._received.put(details)
 
     def _pass_on(self, details: dict[str, Any]) -> None:
@@ -111,4 +111,4 @@ class DashboardLink:
             case {"action": "worker left", "worker": worker, "host": host, "left": left}:
                 self._tell(WorkerLeft(worker, host, left))
             case _:
-                self._tell(ClusterTold(details))
+                self._tell(ClusterEvent(details))

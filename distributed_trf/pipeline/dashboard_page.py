@@ -1,4 +1,4 @@
-"""The page of a study on the dashboard's server: a plugin of the scheduler, so that every kind of cluster has it."""
+"""The page of a study on the dashboard's server. A scheduler plugin serves it, so every kind of cluster has it."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from distributed_trf.clusters.dask_internals import plugin_of, serve_pages, take
 from distributed_trf.clusters.worker_proof import TOPIC
 
 UPDATE = "distributed_trf_study"
-"""Name under which the scheduler takes news of the study."""
+"""Name of the messages by which the scheduler receives updates of the study."""
 NAME = "distributed_trf-study"
 FILES = {"study.css": "text/css", "study.js": "text/javascript"}
 NOTES = 8
-"""Events of workers that are shown."""
+"""Number of worker events that are shown."""
 
 
 class StudyPage(SchedulerPlugin):
-    """Serve ``/study``, at ``/study/layout.json`` its tables, and at ``/study/state.json`` what one of them holds now.
+    """Serve ``/study``, its tables at ``/study/layout.json``, and the content of a table at ``/study/state.json``.
 
-    The driver sends what it knows of the study, already as JSON; the scheduler knows which worker runs what.
+    The driver sends the progress of the study as JSON; the scheduler adds what each worker is running.
 
     Parameters
     ----------
     layout
-        Tables and rows, which stay as they are (``ProgressGrid.layout``).
+        Tables and rows, which do not change (``ProgressGrid.layout``).
     positions
-        Where in the tables an item is shown (``ProgressGrid.positions``).
+        Position of each item in the tables (``ProgressGrid.positions``).
     """
 
     name = NAME
@@ -45,7 +45,7 @@ class StudyPage(SchedulerPlugin):
         self._notes: deque[dict[str, Any]] = deque(maxlen=NOTES)
 
     async def start(self, scheduler: Scheduler) -> None:
-        """Begin to serve; a scheduler that outlives its runs shows the latest."""
+        """Start serving; a scheduler that outlives its runs shows the latest run."""
         self._scheduler = scheduler
         if plugin_of(scheduler, NAME) is not None:
             scheduler.remove_plugin(NAME)
@@ -62,33 +62,33 @@ class StudyPage(SchedulerPlugin):
         self._hosts = {address: ws.host for address, ws in scheduler.workers.items()}
 
     def update(self, head: str, tables: Mapping[str, str]) -> None:
-        """Take what the driver knows, and those tables that have changed."""
+        """Store the driver's summary and the tables that have changed."""
         self._head = head
         self._tables.update(tables)
 
     def add_worker(self, scheduler: Scheduler, worker: str) -> None:
-        """Say that a worker came."""
+        """Log that a worker joined."""
         self._hosts[worker] = scheduler.workers[worker].host
         scheduler.log_event(TOPIC, {"action": "worker joined", "worker": worker, "host": self._hosts[worker]})
 
     def remove_worker(self, scheduler: Scheduler, worker: str, **_: Any) -> None:
-        """Say that a worker went."""
+        """Log that a worker left."""
         details = {"worker": worker, "host": self._hosts.pop(worker, ""), "left": len(scheduler.workers)}
         scheduler.log_event(TOPIC, {"action": "worker left", **details})
 
     def log_event(self, topic: str, msg: Any) -> None:
-        """Keep the latest events of workers, to be shown."""
+        """Keep the latest events of workers for the page."""
         if topic == TOPIC and isinstance(msg, dict):
             self._notes.append({"time": time.time(), **msg})
 
     def state(self, table: str) -> str:
-        """Return as JSON what the page shows, with one of the tables; null for one that is not there."""
+        """Return as JSON what the page shows, with one of the tables; null for an unknown table."""
         live = json.dumps({"workers": self._workers(), "notes": list(self._notes), "now": time.time()}, default=str)
-        of_table = self._tables.get(table, "null")
-        return f'{{"study":{self._head},"table":{of_table},"live":{live}}}'
+        content = self._tables.get(table, "null")
+        return f'{{"study":{self._head},"table":{content},"live":{live}}}'
 
     def _workers(self) -> list[dict[str, Any]]:
-        """Say of each worker where it is, what it has and what it is running, by its last heartbeat."""
+        """Return host, resources and running items of each worker, by its last heartbeat."""
         return [
             {
                 "name": str(ws.name),
@@ -104,8 +104,8 @@ class StudyPage(SchedulerPlugin):
         ]
 
     def _item(self, key: Any, seconds: float) -> dict[str, Any]:
-        """Name what a task does, with its position in the tables."""
-        # Keys of items are (name on the dashboard, key of the item, attempt, run); others have tasks here as well.
+        """Return the item of a task, with its position in the tables."""
+        # Keys of items are (name on the dashboard, key of the item, attempt, run); other programs may have tasks too.
         group, name = (str(key[0]), str(key[1])) if isinstance(key, tuple) and len(key) > 1 else (str(key), "")
         stage = group.rpartition(" ")[2]
         return {"stage": stage, "key": name, "place": self._positions.get(f"{stage} {name}"), "seconds": seconds}
@@ -116,7 +116,7 @@ class _Handler(RequestHandler):
         self.page = plugin_of(scheduler, NAME)
 
     def set_default_headers(self) -> None:
-        # Names in a study are text, never code; nothing comes from elsewhere.
+        # Names in a study are text, never code; nothing is loaded from other servers.
         self.set_header("Content-Security-Policy", "default-src 'self'; img-src data:; base-uri 'none'")
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Cache-Control", "no-cache")

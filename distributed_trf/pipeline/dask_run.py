@@ -1,4 +1,4 @@
-"""Tasks to workers: a window of futures, an attempt budget per item, outcomes as they come."""
+"""Run tasks on workers: a window of futures, a number of attempts per item, outcomes in the order they arrive."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ MORE_MEMORY = (
 )
 
 LOST = 2
-"""GPUs that may be lost at an item before it is taken to be what loses them, unless a third one is."""
+"""GPUs that may be lost while running one item; the next loss fails the item."""
 PATIENCE = 10.0
-"""Seconds in which a worker hands over an outcome, or is taken to be stopped: others go first then."""
+"""Seconds to wait for the outcome from one worker before other workers' outcomes are fetched first."""
 
 
 def run_here(tasks: Sequence[Task]) -> Iterator[Outcome]:
-    """Do tasks one after another in this process: a plain stack trace when something breaks."""
+    """Do tasks one after another in this process; an error shows its whole stack trace."""
     for task in tasks:
         yield execute(task)
 
@@ -48,12 +48,12 @@ def run_on(client: Any, tasks: Sequence[Task], *, attempts: int, workers: int = 
     client
         A ``distributed.Client``.
     tasks
-        What to do.
+        The tasks.
     attempts
-        How often a task that raises is tried before it has failed. A task that worker after worker was lost with has
-        had its chances; one whose GPU was lost goes to another worker, ``LOST`` times at most.
+        How often a task that raises is tried before it fails. A task that Dask gave up because its workers were lost
+        is not tried again. A task whose GPU was lost goes to another worker, at most ``LOST`` times.
     workers
-        How many there will be: those that a queue starts may come later than the tasks.
+        Number of workers expected; workers from a queue may start later than the tasks.
 
     Yields
     ------
@@ -63,14 +63,14 @@ def run_on(client: Any, tasks: Sequence[Task], *, attempts: int, workers: int = 
     Raises
     ------
     WorkersLostError
-        If no worker is left and none comes back.
+        If no worker is left and no new worker starts.
     SchedulerLostError
         If the scheduler is gone.
 
     Notes
     -----
-    About three tasks per worker are in flight, one being done, one whose features are being written beside it, and one
-    that waits: workers never idle while the scheduler stays small and a lost worker takes little with it.
+    Each worker has about three tasks: one is calculated, one is written to disk at the same time, and one waits. So
+    workers are never idle, the scheduler stays small, and little is lost with a worker.
     """
     from distributed import as_completed
 
@@ -106,14 +106,14 @@ def run_on(client: Any, tasks: Sequence[Task], *, attempts: int, workers: int = 
             elif future.status == "cancelled" or client.status != "running":  # this driver cancels nothing
                 raise _scheduler_lost(address)
             elif future.status != "error":
-                # Its worker is stopped, or was lost before the outcome was taken; Dask does the item once more then.
+                # Its worker is stopped, or was lost before its outcome was fetched; then Dask runs the item again.
                 running[future] = task
                 completed.add(future)
                 continue
             elif isinstance(future.exception(), no_worker_error()):
                 raise WorkersLostError(
-                    f"every worker was lost and none came back, most likely out of memory; {MORE_MEMORY}. What is "
-                    "done is kept: run the same command again"
+                    f"every worker was lost and no new one started, most likely out of memory; {MORE_MEMORY}. What "
+                    "is done is kept: run the same command again"
                 )
             elif isinstance(future.exception(), DeviceLostError) and lost[task.item] < LOST:
                 lost[task.item] += 1
@@ -130,22 +130,22 @@ def run_on(client: Any, tasks: Sequence[Task], *, attempts: int, workers: int = 
 
 
 def _fetch(client: Any, futures: Sequence[Any]) -> dict[Any, Outcome]:
-    """Fetch the outcomes that workers hand over in time: all at once, or one by one if a worker does not."""
+    """Fetch the outcomes that arrive in time: all at once, or one by one if a worker does not answer."""
     try:
         return gather_within(client, futures, PATIENCE)
     except TimeoutError:
         alone = [_fetch(client, [future]) for future in futures] if len(futures) > 1 else []
-        return {future: outcome for one in alone for future, outcome in one.items()}
+        return {future: outcome for single in alone for future, outcome in single.items()}
 
 
 def _key(item: Item, attempt: int, run: str) -> tuple[str, str, int, str]:
-    """Key of a task: the dashboard names, groups and colours tasks by its first part."""
+    """Return the key of a task; the dashboard names, groups and colours tasks by its first part."""
     return (kind_of(item).label(item), item.key, attempt, run)
 
 
 @contextmanager
 def ended_by_scheduler() -> Iterator[None]:
-    """Let the loss of the scheduler be the error of a block, and not what fails then because it is gone."""
+    """Raise the loss of the scheduler, if that caused the error in the block."""
     try:
         yield
     except Exception as error:
@@ -160,24 +160,25 @@ def ended_by_scheduler() -> Iterator[None]:
 def _scheduler_lost(address: str) -> SchedulerLostError:
     return SchedulerLostError(
         f"the scheduler at {address} has ended, or cannot be reached any more; "
-        "workers end with what they are at. What is done is kept: start a scheduler again and run the same command"
+        "workers stop, and the items they were running are not done. What is done is kept: start a scheduler again and "
+        "run the same command"
     )
 
 
 def _killed(future: Any) -> bool:
-    """Tell whether a task was given up because worker after worker was lost with it."""
+    """Tell whether Dask gave up a task because several workers were lost while running it."""
     from distributed import KilledWorker
 
     return isinstance(future.exception(), KilledWorker)
 
 
 def _gave_up(future: Any) -> bool:
-    """Tell whether another try would only lose more workers."""
+    """Tell whether another attempt would only lose more workers."""
     return _killed(future) or isinstance(future.exception(), DeviceLostError)
 
 
 def _explain(future: Any, tried: int) -> str:
-    """Say in the user's words why a task did not finish."""
+    """Say for the user why a task did not finish."""
     if _killed(future):
         return f"its workers were lost again and again, most likely out of memory; {MORE_MEMORY}"
     error = future.exception()
@@ -195,10 +196,10 @@ def execute_on_worker(task: Task) -> Outcome:
     Raises
     ------
     OSError, MemoryError
-        What may pass by itself, such as a file system that refuses: the driver decides whether to try again. Anything
-        else that is raised would be raised again, and fails the item at once.
+        Errors that may pass, such as those of a file system: the driver decides whether to try again. Any other error
+        would occur again, and fails the item at once.
     DeviceLostError
-        If the worker's GPU answers no more, which is no fault of the item.
+        If the worker's GPU no longer works, which is not caused by the item.
     """
     from distributed import secede
     from distributed.metrics import context_meter
@@ -217,7 +218,7 @@ def execute_on_worker(task: Task) -> Outcome:
         return outcome
     from distributed_trf.clusters.worker_proof import check_still_works
 
-    gc.collect()  # arrays of the frames that raised: only now does nothing hold them
+    gc.collect()  # only now can the arrays of the frames that raised be freed
     check_still_works(task.device, problem)
     return fail(
         task, f"{problem}; it does not fit the GPU: choose {smaller(task.item, task.device)}" if full else problem

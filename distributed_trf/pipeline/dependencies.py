@@ -1,22 +1,18 @@
-"""What each work item depends on, as fingerprints; upstream items count by the content they made.
+"""Fingerprints of what each work item depends on; items before it count by the digests of what they wrote.
 
-Because an item depends on the *digests* of what earlier items wrote, reading a recording again whose bytes were only
-touched, or extracting features again that come out the same, leaves everything after it valid.
+A recording that is read again with the same content, or features that are extracted again with the same values,
+therefore leave all later items valid.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any, TypeVar
 
 from distributed_trf.errors import DamagedError
-from distributed_trf.pipeline.items import (
-    Extract,
-    Fit,
-    Item,
-    ReadSession,
-)
+from distributed_trf.pipeline.items import Extract, Fit, Item, ReadSession
 from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.work import kind_of
 from distributed_trf.pipeline.work_kind import Waiting
@@ -30,8 +26,53 @@ Fingerprint = dict[str, str]
 T = TypeVar("T")
 
 
-class Dependencies:
-    """Fingerprints that the receipts of a study's items must carry.
+class Expected(ABC):
+    """Fingerprints that the receipts of a study's items must carry; each receipt is read once."""
+
+    def __init__(self, store: StudyStore) -> None:
+        self._store = store
+        self._stored: dict[Item, Receipt | None] = {}
+        self._done: dict[Item, Receipt | None] = {}
+
+    @abstractmethod
+    def of(self, item: Item) -> Fingerprint:
+        """Return the fingerprint that an item's receipt must carry.
+
+        Raises
+        ------
+        Waiting
+            If it depends on an item that is not done.
+        """
+
+    def stored(self, item: Item) -> Receipt | None:
+        """Return the receipt of an item, valid or not."""
+        if item not in self._stored:
+            self._stored[item] = read_receipt(self._store, item.stage, item.key)
+        return self._stored[item]
+
+    def receipt(self, item: Item) -> Receipt | None:
+        """Return the receipt of an item if it is valid and the item's output exists."""
+        if item not in self._done:
+            stored = self.stored(item)
+            try:
+                valid = stored is not None and stored.covers(self.of(item)) and not self.gone(item, stored)
+            except Waiting:
+                valid = False
+            self._done[item] = stored if valid else None
+        return self._done[item]
+
+    def unreadable(self, item: ReadSession) -> bool:
+        """Tell whether a session failed for good, so that the others continue without it."""
+        failure = read_failure(self._store, item.stage, item.key)
+        return failure is not None and failure.fingerprint == self.of(item)
+
+    def gone(self, item: Item, receipt: Receipt) -> str:
+        """Say which output of an item is damaged or gone; empty if none is known to be."""
+        return ""
+
+
+class Dependencies(Expected):
+    """Fingerprints by the settings and inputs as they are now.
 
     Parameters
     ----------
@@ -40,16 +81,16 @@ class Dependencies:
 
     Notes
     -----
-    Receipts of earlier stages are read once each, so make a new object when they may have changed.
+    Make a new object when receipts may have changed.
     """
 
     def __init__(self, context: Context) -> None:
+        super().__init__(context.store)
         self._context = context
-        self._done: dict[Item, Receipt | None] = {}
         self._expected: dict[Item, Fingerprint] = {}
         self._shared: dict[Hashable, Any] = {}
-        """What items have in common, or the ``Waiting`` that it takes."""
-        self._laid: dict[Path, DamagedError | None] = {}
+        """Values that several items use, or the ``Waiting`` that was raised for a value."""
+        self._allocated: dict[Path, DamagedError | None] = {}
 
     @property
     def context(self) -> Context:
@@ -57,27 +98,10 @@ class Dependencies:
         return self._context
 
     def of(self, item: Item) -> Fingerprint:
-        """Return the fingerprint an item's receipt must carry.
-
-        Raises
-        ------
-        Waiting
-            If it depends on an item that is not done.
-        """
+        """Return the fingerprint that an item's receipt must carry; raises ``Waiting`` if an input is not done."""
         if item not in self._expected:
             self._expected[item] = fingerprint(kind_of(item).inputs(item, self))
         return self._expected[item]
-
-    def receipt(self, item: Item) -> Receipt | None:
-        """Return the receipt of an item if it is valid and what it vouches for is there."""
-        if item not in self._done:
-            found = read_receipt(self._context.store, item.stage, item.key)
-            try:
-                valid = found is not None and found.covers(self.of(item)) and not self.gone(item, found)
-            except Waiting:
-                valid = False
-            self._done[item] = found if valid else None
-        return self._done[item]
 
     def require(self, item: Item) -> Receipt:
         """Return the receipt of an item.
@@ -93,7 +117,7 @@ class Dependencies:
         return receipt
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
-        """Return what several items have in common, made by the first that asks for it.
+        """Return a value that several items use; it is made once, for the first of them.
 
         Raises
         ------
@@ -105,23 +129,18 @@ class Dependencies:
                 self._shared[key] = make()
             except Waiting as waiting:
                 self._shared[key] = waiting
-        found = self._shared[key]
-        if isinstance(found, Waiting):
-            raise Waiting(str(found))
-        return found
-
-    def unreadable(self, item: ReadSession) -> bool:
-        """Tell whether a session failed for good, so that the others go on without it."""
-        failure = read_failure(self._context.store, item.stage, item.key)
-        return failure is not None and failure.fingerprint == self.of(item)
+        value = self._shared[key]
+        if isinstance(value, Waiting):
+            raise Waiting(str(value))
+        return value
 
     def gone(self, item: Item, receipt: Receipt) -> str:
-        """Say what of that which an item wrote is damaged or gone, as far as metadata tells; nothing if it is well.
+        """Say which output of an item is damaged or gone, by its metadata; empty if the output is intact.
 
-        Numbers are checked where they are read, and by a repair. A model is no part of the fingerprint, since it
-        changes no number. It is missed only where the study asks for it.
+        Numbers are verified when they are read, and by a repair. A model is no part of the fingerprint, since it
+        changes no number; it is missing only if the study saves models.
         """
-        store = self._context.store
+        store = self._store
         model, keeps = store.model(*item.cell) if isinstance(item, Fit) else None, self._context.study.save_models
         if model is not None and keeps and store.name(model) not in receipt.files:
             return "its model was not saved"
@@ -133,21 +152,21 @@ class Dependencies:
                 continue
             try:
                 if isinstance(item, Extract | Fit) and path in (store.results, _features(store, item)):
-                    self._check_laid(path)
+                    self._check_allocation(path)
                 check_files(path, {key: digest for key, digest in files.items() if key.endswith(ROOT)})
             except DamagedError as error:
                 return f"its output is {'damaged' if path.is_dir() else 'gone'} ({store.name(error.path)})"
         return ""
 
-    def _check_laid(self, path: Path) -> None:
-        """Make sure that what a driver made for items to write into is as it was made."""
-        if path not in self._laid:
+    def _check_allocation(self, path: Path) -> None:
+        """Verify the metadata of arrays that were allocated for items to write into, once for each group."""
+        if path not in self._allocated:
             try:
-                check_files(path, read_allocation(self._context.store.root, path).files)
-                self._laid[path] = None
+                check_files(path, read_allocation(self._store.root, path).files)
+                self._allocated[path] = None
             except DamagedError as error:
-                self._laid[path] = error
-        damaged = self._laid[path]
+                self._allocated[path] = error
+        damaged = self._allocated[path]
         if damaged is not None:
             raise damaged
 

@@ -1,4 +1,4 @@
-"""What happens in a run: events for everyone who watches it, and for a file of JSON lines."""
+"""Events of a run, for its watchers and for a file of JSON lines."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class Dashboard:
     """Where the pages of a cluster's scheduler are."""
 
     link: str
-    """Of the page of this study."""
+    """To the page of this study."""
     port: int
     host: str
     """Name of the machine that the scheduler runs on."""
     taken: int | None
-    """Port that the recipe asks for, if another process has it."""
+    """Port named in the recipe, if another process uses it."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class RunStarted:
     study: str
     output: Path
     folder: Path
-    """Where this run leaves its record."""
+    """Folder of this run's record."""
     cluster: str
     """Kind of the recipe, or ``this process``."""
     device: str
@@ -71,7 +71,7 @@ class Waits:
 
 @dataclass(frozen=True)
 class WorkerJoined:
-    """A worker came, at the beginning or in the place of one that was lost."""
+    """A worker joined, at the start or to replace one that was lost."""
 
     worker: str
     host: str
@@ -88,15 +88,15 @@ class WorkerLeft:
 
 
 @dataclass(frozen=True)
-class ClusterTold:
-    """Whoever looks after the cluster did something, such as submitting jobs anew."""
+class ClusterEvent:
+    """The cluster was changed, for example a job was submitted again."""
 
     details: Mapping[str, Any]
     """``action`` says what was done."""
 
     @property
     def words(self) -> str:
-        """The same in a line."""
+        """The details in one line."""
         plain = {name: value for name, value in self.details.items() if isinstance(value, str | int)}
         return ", ".join(f"{value}" if name == "action" else f"{name} {value}" for name, value in plain.items())
 
@@ -110,18 +110,18 @@ class RunEnded:
     report: Report
 
 
-Event = RunStarted | StageBegan | ItemEnded | Waits | WorkerJoined | WorkerLeft | ClusterTold | RunEnded
+Event = RunStarted | StageBegan | ItemEnded | Waits | WorkerJoined | WorkerLeft | ClusterEvent | RunEnded
 Watcher = Callable[[Event], None]
 """Called with one event at a time, from several threads."""
 
 
 class EventLog:
-    """Write a line per event, as it comes: ``time`` in UTC, ``event``, and the content of the event.
+    """Write one line for each event: ``time`` in UTC, ``event``, and the content of the event.
 
     Parameters
     ----------
     path
-        The file. Lines are added to what is there.
+        The file. Lines are appended.
 
     Raises
     ------
@@ -130,7 +130,7 @@ class EventLog:
 
     Notes
     -----
-    A disk that is full loses lines here and no results: items say so themselves.
+    A full disk loses lines of the log but no results: the items that cannot be written fail.
     """
 
     def __init__(self, path: Path) -> None:
@@ -174,12 +174,12 @@ def _line(event: Event) -> tuple[str, dict[str, Any]]:
             named = {"stage": outcome.item.stage, "key": outcome.item.key}
             if not outcome.ok:
                 return "item failed", named | {"reason": outcome.message}
-            return "item done", named | _of_item(outcome)
+            return "item done", named | _item_content(outcome)
         case WorkerJoined(worker, host):
             return "worker joined", {"worker": worker, "host": host}
         case WorkerLeft(worker, host, left):
             return "worker left", {"worker": worker, "host": host, "left": left}
-        case ClusterTold(details):
+        case ClusterEvent(details):
             return "cluster", dict(details)
         case Waits(words):
             return "waits", {"words": words}
@@ -188,10 +188,10 @@ def _line(event: Event) -> tuple[str, dict[str, Any]]:
             return f"run {state}", counts | {"failed": len(report.failed), "blocked": len(report.blocked)}
 
 
-def _of_item(outcome: Outcome) -> dict[str, Any]:
-    """What a line tells of an item that is done beside its name."""
-    execution, remarks = outcome.execution, outcome.found.remarks()
-    told: dict[str, Any] = {
+def _item_content(outcome: Outcome) -> dict[str, Any]:
+    """Return the content of the line for an item that is done, without its name."""
+    execution, remarks = outcome.execution, outcome.finding.remarks()
+    content: dict[str, Any] = {
         "seconds": execution.seconds,
         "timings": execution.timings,
         "process_peak_mib": execution.process_peak_mib,
@@ -199,4 +199,4 @@ def _of_item(outcome: Outcome) -> dict[str, Any]:
         "host": execution.host,
         "process": execution.process,
     }
-    return told | ({"median_r": remarks.median_r} if remarks.fitted else {})
+    return content | ({"median_r": remarks.median_r} if remarks.fitted else {})

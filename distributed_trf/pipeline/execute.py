@@ -1,4 +1,4 @@
-"""What a worker does with a task: run its item, then write the receipt."""
+"""Execute a task: claim its item, run it, then write its receipt."""
 
 from __future__ import annotations
 
@@ -25,11 +25,9 @@ from distributed_trf.features.device import free_torch_blocks, is_crowded
 from distributed_trf.features.network import release_networks
 from distributed_trf.features.network_table import NetworkTable
 from distributed_trf.pipeline.dependencies import Fingerprint
-from distributed_trf.pipeline.items import (
-    Item,
-)
+from distributed_trf.pipeline.items import Item
 from distributed_trf.pipeline.run_record import run_settings
-from distributed_trf.pipeline.work import finding, kind_of
+from distributed_trf.pipeline.work import kind_of, read_finding
 from distributed_trf.pipeline.work_kind import Execution, Finding, Job, ReleaseSlot, keep_slot
 from distributed_trf.recordings.open_recordings import open_recordings
 from distributed_trf.recordings.recording_set import RecordingSet
@@ -44,15 +42,15 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Task:
-    """An item with all that a worker needs to do it."""
+    """An item with what a worker needs to run it."""
 
     item: Item
     fingerprint: Fingerprint
     folder: Path
-    """Of the run, in the study's folder."""
+    """Folder of the run, in the study's folder."""
     device: str
     limit: float | None = None
-    """Seconds after which a process that is still at the item is ended; None for never, as in the driver itself."""
+    """Seconds after which a process that is still running the item is ended; None for no limit."""
 
     @property
     def study(self) -> StudySettings:
@@ -61,7 +59,7 @@ class Task:
 
     @property
     def tables(self) -> dict[str, NetworkTable]:
-        """Of the study's networks."""
+        """Tables of the study's networks."""
         return run_settings(self.folder).tables
 
     @property
@@ -71,7 +69,7 @@ class Task:
 
     @property
     def run(self) -> str:
-        """Name of the run, kept in the receipt."""
+        """Name of the run, which the receipt holds."""
         return self.folder.name
 
 
@@ -81,11 +79,11 @@ class Outcome:
 
     item: Item
     message: str = ""
-    """Why the item failed; nothing if it is done."""
-    found: Finding = Finding()
-    """Of one that is done, what its kind says."""
+    """Why the item failed; empty if it is done."""
+    finding: Finding = Finding()
+    """What the item found, if it is done."""
     execution: Execution = Execution()
-    """Of one that is done, by this run or another."""
+    """Where and when it was done, by this run or another."""
 
     @property
     def ok(self) -> bool:
@@ -95,37 +93,37 @@ class Outcome:
     @classmethod
     def of_receipt(cls, item: Item, receipt: Receipt) -> Self:
         """Return the outcome of an item that was done before."""
-        return cls(item, found=finding(item, receipt), execution=Execution.of(receipt))
+        return cls(item, finding=read_finding(item, receipt), execution=Execution.of(receipt))
 
 
 def execute(task: Task, release_slot: ReleaseSlot = keep_slot) -> Outcome:
-    """Do one work item: in a plain loop or on a worker, the numbers are the same.
+    """Run one work item; in a plain loop and on a worker the numbers are the same.
 
-    An extraction calls ``release_slot`` before it writes, so that its worker may begin the next batch meanwhile.
+    An extraction calls ``release_slot`` before it writes, so that its worker can start the next batch.
 
-    An error that is about the input fails the item for good and is remembered; any other one is raised, and the driver
-    decides whether to try again. A task that finds its own receipt, because its worker was lost after writing it, is
-    done. An item that another process is still at, which hangs or was cut off, is done here all the same: both would
-    write the same.
+    An error in the input fails the item for good and is recorded. Any other error is raised, and the driver decides
+    whether to try again. If the item's receipt exists already, because a worker was lost after writing it, the item is
+    done. If another process is still running the item, because it hangs or lost its connection, the item is run here
+    as well: both write the same.
     """
-    outcome = _execute(task, release_slot, beside=True)
+    outcome = _execute(task, release_slot, even_if_running=True)
     assert outcome is not None
     return outcome
 
 
 def execute_if_free(task: Task) -> Outcome | None:
-    """Do one work item as ``execute`` does, if no other process is at it; None if one is."""
-    return _execute(task, keep_slot, beside=False)
+    """Run one work item as ``execute`` does; return None if another process is running it."""
+    return _execute(task, keep_slot, even_if_running=False)
 
 
-def _execute(task: Task, release_slot: ReleaseSlot, *, beside: bool) -> Outcome | None:
-    wanted = digest(task.fingerprint)
+def _execute(task: Task, release_slot: ReleaseSlot, *, even_if_running: bool) -> Outcome | None:
+    expected = digest(task.fingerprint)
     try:
-        with claim(StudyStore(task.root), task.item.stage, task.item.key, digest=wanted) as claimed:
+        with claim(StudyStore(task.root), task.item.stage, task.item.key, digest=expected) as claimed:
             if claimed.file is None:
-                if not beside:
+                if not even_if_running:
                     return None
-                if claimed.holder.digest not in (wanted, ""):
+                if claimed.holder.digest not in (expected, ""):
                     why = f"{claimed.holder} is running this item with other settings or inputs; end that process"
                     return fail(task, why)
                 logger.warning("%s %s: %s is running this item as well", task.item.stage, task.item.key, claimed.holder)
@@ -137,7 +135,7 @@ def _execute(task: Task, release_slot: ReleaseSlot, *, beside: bool) -> Outcome 
 
 
 def _claimed(task: Task, claimed: Claim, release_slot: ReleaseSlot) -> Outcome:
-    """Do an item that is claimed."""
+    """Run an item whose lock is claimed."""
     store, item = StudyStore(task.root), task.item
     receipt = read_receipt(store, item.stage, item.key)
     if receipt is not None and receipt.covers(task.fingerprint):
@@ -152,7 +150,7 @@ def _claimed(task: Task, claimed: Claim, release_slot: ReleaseSlot) -> Outcome:
     start = time.perf_counter()
     with limited(task.limit, claimed.file or sys.__stderr__):
         with recording() as timings:
-            found = _run(task, store, release_slot, lacking or task.fingerprint)
+            finding = _run(task, store, release_slot, lacking or task.fingerprint)
         execution = Execution(
             seconds=round(time.perf_counter() - start, 3),
             timings={name: round(seconds, 4) for name, seconds in timings.items()},
@@ -163,10 +161,10 @@ def _claimed(task: Task, claimed: Claim, release_slot: ReleaseSlot) -> Outcome:
             run=task.run,
             finished=datetime.now(UTC).isoformat(timespec="milliseconds"),
         )
-        made = Receipt(task.fingerprint, found.to_json() | execution.to_json())
+        made = Receipt(task.fingerprint, finding.to_json() | execution.to_json())
         made = receipt.with_parts(made) if receipt is not None and lacking else made
         write_receipt(store, item.stage, item.key, made)
-    return Outcome(item, found=found, execution=execution)
+    return Outcome(item, finding=finding, execution=execution)
 
 
 def _hung(task: Task, times: int, last: Holder) -> str:
@@ -178,16 +176,16 @@ def _hung(task: Task, times: int, last: Holder) -> str:
 
 
 def fail(task: Task, message: str, damaged: Path | None = None) -> Outcome:
-    """Remember that an item failed for good, and why; a disk that is full takes no note, and the item stays undone.
+    """Record that an item failed for good, and why; on a full disk nothing is recorded.
 
     Parameters
     ----------
     task
-        Of the item.
+        The task of the item.
     message
-        Why.
+        Why it failed.
     damaged
-        What was damaged, where that is the reason.
+        The damaged file or array, if that is the reason.
     """
     failure = Failure(task.fingerprint, message, task.run, None if damaged is None else str(damaged))
     with suppress(StoreError):
@@ -196,7 +194,7 @@ def fail(task: Task, message: str, damaged: Path | None = None) -> Outcome:
 
 
 def _run(task: Task, store: StudyStore, release_slot: ReleaseSlot, parts: Collection[str]) -> Finding:
-    """Do an item, of one that has parts those that are named; on a GPU networks make room for what needs none."""
+    """Run an item, or the named parts of it; on a GPU, items without a network may release the memory of networks."""
     kind, item = kind_of(task.item), task.item
     job = Job(
         study=task.study,
@@ -208,8 +206,9 @@ def _run(task: Task, store: StudyStore, release_slot: ReleaseSlot, parts: Collec
         parts=parts,
         release_slot=release_slot,
     )
-    found: Finding = kind.run(item, job) if kind.uses_networks else with_room(task.device, lambda: kind.run(item, job))
-    return found
+    if kind.uses_networks:
+        return kind.run(item, job)
+    return with_room(task.device, lambda: kind.run(item, job))
 
 
 def _recordings(task: Task) -> RecordingSet:
@@ -218,20 +217,20 @@ def _recordings(task: Task) -> RecordingSet:
 
 @lru_cache(maxsize=1)
 def _open(format: str, path: Path, run: str) -> RecordingSet:
-    """Open recordings once in a process for a run: stimuli are known from large files, which every session needs."""
+    """Open recordings once per process and run: every session needs the stimuli, which come from large files."""
     return open_recordings(format, path)
 
 
 _LOCK = Lock()
 _DUE: dict[int, float] = {}
-"""When the item is due whose stacks go to a file, by the file's descriptor."""
+"""When each limit ends, by the descriptor of the file for the stacks."""
 
 
 @contextmanager
 def limited(seconds: float | None, file: IO[str] | None) -> Iterator[None]:
-    """End this process if the block takes longer than some seconds, and leave its stacks in ``file``.
+    """End this process if the block takes longer than some seconds, and write its stacks into ``file``.
 
-    Without either of them there is no limit.
+    Without seconds or file there is no limit.
     """
     if seconds is None or file is None:
         yield
@@ -249,7 +248,7 @@ def limited(seconds: float | None, file: IO[str] | None) -> Iterator[None]:
 
 
 def where(stacks: str) -> str:
-    """Say in which file, line and function the item was at that a process was ended for."""
+    """Return the function, file and line that an item was running when its process was ended."""
     for thread in stacks.split("\n\n"):
         frames = re.findall(r'File "(.*)", line (\d+) in (\S+)', thread)
         if frames and any(name.endswith("pipeline/execute.py") for name, _, _ in frames):
@@ -269,9 +268,9 @@ T = TypeVar("T")
 
 
 def with_room(device: str, calculate: Callable[[], T]) -> T:
-    """Calculate, on a GPU after networks were let go where they leave less than half of it.
+    """Calculate; on a GPU, networks that take more than half of its memory are released first.
 
-    Where its memory is not enough all the same and networks can go, they do, and it is calculated once more.
+    If memory runs out while networks are still loaded, they are released and the calculation is repeated once.
     """
     if device == "cpu":
         return calculate()
@@ -280,9 +279,9 @@ def with_room(device: str, calculate: Callable[[], T]) -> T:
         release_networks(device)
     try:
         return calculate()
-    except (MemoryError, DeviceError) as error:  # cupy's is a MemoryError, and may be told as the cause of the other
+    except (MemoryError, DeviceError) as error:  # cupy's error is a MemoryError, or the cause of a DeviceError
         if not isinstance(error, MemoryError) and not isinstance(error.__cause__, MemoryError):
             raise
         if not release_networks(device):
             raise
-    return calculate()  # out of the handler, which holds what the first try had
+    return calculate()  # outside the handler, which keeps the arrays of the first attempt alive

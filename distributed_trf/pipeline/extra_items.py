@@ -1,7 +1,7 @@
-"""What a study's folder keeps beside what the study asks for, until somebody says that it may go.
+"""Work that a study's folder keeps outside the study, until ``dtrf prune`` removes it.
 
-Taking something out of a study, or running another study file into the same folder, deletes nothing: asked for again,
-it is held against the settings then, and is done if they agree.
+Nothing is deleted when something is taken out of a study, or when another study file is run into the same folder. When
+a study includes it again, it is compared with the settings, and is done if they agree.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 
 from distributed_trf.errors import StoreError
-from distributed_trf.pipeline.allocate import follow, gather_reliability, is_well, result_grid
+from distributed_trf.pipeline.allocate import follow, gather_reliability, is_intact, result_grid
 from distributed_trf.pipeline.items import ASSESS, EXTRACT, FIT, READ, STAGES, Extract, Fit
 from distributed_trf.pipeline.status import State, survey
 from distributed_trf.pipeline.study_context import Context
@@ -31,27 +31,27 @@ from distributed_trf.store.zarr_store import REMEDY
 
 @dataclass(frozen=True)
 class Beside:
-    """Work that is kept though the study does not ask for it."""
+    """Work that is kept though it is outside the study."""
 
     items: tuple[tuple[str, str], ...]
     """Stage and key of each item that is done."""
     failures: tuple[Path, ...]
-    """What is known of items that failed."""
+    """Records of items that failed."""
     outputs: tuple[Path, ...]
-    """Groups that such items, or such parts of items, have written."""
+    """Groups that these items, or their parts, have written."""
     layers: tuple[tuple[Path, int], ...]
-    """Layers of networks of which the study asks for others: the features of the network, and the layer."""
+    """Further layers of the study's networks: path of the network's features, and id of the layer."""
     fits: tuple[Path, ...]
-    """Chunks of the results."""
+    """Chunks of the results that hold fits."""
     networks: frozenset[str]
-    """Of those."""
+    """Networks of these fits."""
 
     def __bool__(self) -> bool:
         return bool(self.items or self.failures or self.outputs or self.layers)
 
     @cached_property
     def n_bytes(self) -> int:
-        """How much it is on disk."""
+        """Bytes on disk."""
         folders = [*self.outputs, *(path / str(layer) for path, layer in self.layers)]
         files = [file for folder in folders for file in folder.rglob("*") if file.is_file()]
         return sum(file.stat().st_size for file in (*files, *self.fits, *self.failures))
@@ -62,7 +62,7 @@ class Beside:
         return dict(Counter(stage for stage, _ in self.items))
 
     def __str__(self) -> str:
-        """Say what it is, in half a line."""
+        """Summarise it in half a line."""
         fits = self.counted.get(FIT, 0)
         others = len(self.items) - fits
         counts = [f"{_counted(fits, 'fit')} of {_counted(len(self.networks), 'network')}"] if fits else []
@@ -72,29 +72,29 @@ class Beside:
 
 
 def find_extra_items(context: Context) -> Beside:
-    """Find what the study's folder keeps that the study does not ask for."""
+    """Find what the study's folder keeps outside the study."""
     store = context.store
-    asked = {stage: {item.key: item for item in items(context, stage)} for stage in STAGES}
+    in_study = {stage: {item.key: item for item in items(context, stage)} for stage in STAGES}
     done = [
         (stage, path.stem)
         for stage in STAGES
         for path in sorted((store.receipts / stage).glob("*.json"))
-        if path.stem not in asked[stage]
+        if path.stem not in in_study[stage]
     ]
     failures = [
-        path for s in STAGES for path in sorted((store.failures / s).glob("*.json")) if path.stem not in asked[s]
+        path for s in STAGES for path in sorted((store.failures / s).glob("*.json")) if path.stem not in in_study[s]
     ]
-    fits = {item.cell for item in asked[FIT].values() if isinstance(item, Fit)}
+    fits = {item.cell for item in in_study[FIT].values() if isinstance(item, Fit)}
     chunks, networks = [], set()
     if any(stage == FIT for stage, _ in done) and allocation_if_any(store.root, store.results) is not None:
-        for place in filled_cells(store.results) - fits:
-            chunks += fit_chunks(store.results, place)
-            networks.add(place[1])
-    wanted = set(_outputs(context))
+        for cell in filled_cells(store.results) - fits:
+            chunks += fit_chunks(store.results, cell)
+            networks.add(cell[1])
+    outputs = set(_outputs(context))
     return Beside(
         items=tuple(done),
         failures=tuple(failures),
-        outputs=tuple(path for path in store.outputs() if path not in wanted),
+        outputs=tuple(path for path in store.outputs() if path not in outputs),
         layers=tuple(_layers(context)),
         fits=tuple(chunks),
         networks=frozenset(networks),
@@ -102,45 +102,45 @@ def find_extra_items(context: Context) -> Beside:
 
 
 def prune_study(context: Context) -> Beside:
-    """Remove what the study's folder keeps that the study does not ask for; what that was.
+    """Remove what the study's folder keeps outside the study, and return what was removed.
 
     Raises
     ------
     StoreBusyError
         If a run is writing in the folder.
     StoreError
-        If results that the study asks for are damaged.
+        If results of the study are damaged.
     """
     store = context.store
     with run_lock(store):
-        beside = find_extra_items(context)
-        for stage, key in beside.items:
+        extra = find_extra_items(context)
+        for stage, key in extra.items:
             revoke_receipt(store, stage, key)
             if stage == READ:
                 revoke_receipt(store, SPIKES, key)
         _forget_parts(context)
-        for path, layer in beside.layers:
+        for path, layer in extra.layers:
             drop_layers(store, path, [layer])
-        for path in beside.outputs:
+        for path in extra.outputs:
             forget_allocation(store.root, path)
             shutil.rmtree(path, ignore_errors=True)
             _remove_empty(path.parent, store.root)
-        for failure in beside.failures:
+        for failure in extra.failures:
             failure.unlink(missing_ok=True)
         known = allocation_if_any(store.root, store.results) is not None
-        if known and (beside.fits or stored_grid(store.results) != result_grid(context)):
-            _lay_asked(context)
-    return beside
+        if known and (extra.fits or stored_grid(store.results) != result_grid(context)):
+            _allocate_study_fits(context)
+    return extra
 
 
-def _lay_asked(context: Context) -> None:
-    """Lay the results anew with the fits that are asked for alone, done or not."""
+def _allocate_study_fits(context: Context) -> None:
+    """Allocate the results again, with only the fits of the study."""
     store, fits = context.store, {item.cell for item in items(context, FIT) if isinstance(item, Fit)}
     kept, withheld = filled_cells(store.results) & fits, withheld_cells(store.results) & fits
-    damaged = [place for place in kept if read_receipt(store, FIT, Fit(*place).key) and not is_well(store, place)]
+    damaged = [cell for cell in kept if read_receipt(store, FIT, Fit(*cell).key) and not is_intact(store, cell)]
     if damaged:
         raise StoreError(f"{store.results}: the fit of {damaged[0]} is damaged, and {len(damaged) - 1} more; {REMEDY}")
-    kept = {place for place in kept if is_well(store, place)}
+    kept = {cell for cell in kept if is_intact(store, cell)}
     attrs, grid = stored_attributes(store.results), result_grid(context)
     allocate_result_arrays(store.results, grid, kept, attrs, withheld=withheld & kept, moved=follow(store))
     assessed = [p.item for p in survey(context, ASSESS) if p.state is State.DONE]
@@ -148,7 +148,7 @@ def _lay_asked(context: Context) -> None:
 
 
 def _outputs(context: Context) -> Iterator[Path]:
-    """List the groups that the items of a study write, but for the results."""
+    """List the groups that the items of a study write, except the results."""
     for item in (item for stage in STAGES for item in items(context, stage)):
         yield from kind_of(item).outputs(item, context)
 
@@ -156,14 +156,16 @@ def _outputs(context: Context) -> Iterator[Path]:
 def _layers(context: Context) -> Iterator[tuple[Path, int]]:
     for stimuli in context.study.stimuli:
         for network in context.study.networks:
-            asked = {layer.id for layer in context.layers(network)}
+            included = {layer.id for layer in context.layers(network)}
             for weights in context.weights(network):
                 path = context.store.features(stimuli, network.name, weights)
-                yield from ((path, layer.id) for layer in stored_layers(context.store, path) if layer.id not in asked)
+                yield from (
+                    (path, layer.id) for layer in stored_layers(context.store, path) if layer.id not in included
+                )
 
 
 def _forget_parts(context: Context) -> None:
-    """Take the parts that the study does not ask for out of receipts."""
+    """Remove the parts that are outside the study from receipts."""
     networks = {network.name: network for network in context.study.networks}
     widths = {f"{width:g}" for width in context.study.bin_widths}
     for stage in (READ, EXTRACT):
@@ -180,7 +182,7 @@ def _forget_parts(context: Context) -> None:
 
 def _remove_empty(folder: Path, root: Path) -> None:
     while folder != root:
-        with suppress(OSError):  # something is in it
+        with suppress(OSError):  # the folder is not empty
             folder.rmdir()
         folder = folder.parent
 

@@ -1,6 +1,6 @@
-"""What a reader of a study's results must know of its fits: how many are done, and why the others are not.
+"""What a reader of a study's results must know about its fits: how many are done, and why the others are not.
 
-No recordings are needed: all is in the study's folder.
+Recordings are not needed: all information is in the study's folder.
 """
 
 from __future__ import annotations
@@ -34,56 +34,57 @@ LIKELY = (
 class FitState:
     """The status of a study's fits."""
 
-    asked: int
+    total: int
+    """Fits in the study."""
     done: int
-    """With the settings of the study."""
+    """Fits with the settings of the study."""
     other_settings: Mapping[str, int] = field(default_factory=dict)
-    """Number of fits of other settings, by what is changed."""
+    """Number of fits with other settings, by what is changed."""
     failed: Mapping[str, int] = field(default_factory=dict)
-    """By message."""
+    """Number of failed fits, by message."""
     missing: Mapping[str, int] = field(default_factory=dict)
-    """By what they wait for."""
+    """Number of missing fits, by what they wait for."""
     without_numbers: Mapping[tuple[str, float], int] = field(default_factory=dict)
-    """Fits that are done, by stimulus set and bin width where no unit has a test correlation in any of them."""
+    """Number of done fits, by stimulus set and bin width, where no unit has a test correlation in any fit."""
     silent: Mapping[tuple[str, float], tuple[int, int]] = field(default_factory=dict)
-    """Of those, the number of units that never fire in a trial, and of all."""
+    """For these, the number of units that never fire in a trial, and of all units."""
     other_analyses: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    """What else is of other settings: how many of them, of how many that are done."""
-    not_asked: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Labels that the results show and the study does not ask for, by dimension."""
+    """Number of other items with other settings, and of all that are done, by what they are."""
+    outside_study: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Labels that the results show but the study does not include, by dimension."""
 
     @property
     def was_done(self) -> bool:
-        """Whether any fit is done, be it with other settings."""
+        """Whether any fit is done, with these settings or others."""
         return bool(self.done or self.other_settings)
 
     def lines(self) -> Iterator[str]:
-        """Say what a reader of the results must know, a line for each."""
+        """Yield what a reader of the results must know, line by line."""
         if self.other_settings:
             yield (
-                f"{self._of(self.other_settings)} are of other settings than the study's; they are shown as they were: "
-                f"run the study again ({_reasons(self.other_settings)})"
+                f"{self._count(self.other_settings)} have other settings than the study; their earlier results are "
+                f"shown: run the study again ({_reasons(self.other_settings)})"
             )
         if self.failed:
-            yield f"{self._of(self.failed)} failed: {_reasons(self.failed)}"
+            yield f"{self._count(self.failed)} failed: {_reasons(self.failed)}"
         if self.missing:
-            yield f"{self._of(self.missing)} are missing: {_reasons(self.missing)}"
-        for what, (n, of) in self.other_analyses.items():
-            yield f"{n} of {of} {what} are of other settings than the study's; they are shown as they were"
+            yield f"{self._count(self.missing)} are missing: {_reasons(self.missing)}"
+        for what, (n, total) in self.other_analyses.items():
+            yield f"{n} of {total} {what} have other settings than the study; their earlier results are shown"
         for (stimuli, bin_width), n in self.without_numbers.items():
             never, units = self.silent[stimuli, bin_width]
             yield (
                 f"{stimuli}, {bin_width:g} ms bins: {n} fits are done, and no unit has a test correlation; {never} of "
                 f"{units} units never fire in a trial: {LIKELY}"
             )
-        for dim, labels in self.not_asked.items():
+        for dim, labels in self.outside_study.items():
             yield (
-                f"{dim} {', '.join(labels)}: shown as they were, though the study does not ask for them any more; run "
+                f"{dim} {', '.join(labels)}: earlier results are shown, though the study no longer includes them; run "
                 "it to leave them out"
             )
 
-    def _of(self, some: Mapping[str, int]) -> str:
-        return f"{sum(some.values())} of {self.asked} fits"
+    def _count(self, some: Mapping[str, int]) -> str:
+        return f"{sum(some.values())} of {self.total} fits"
 
 
 def fit_state(store: StudyStore, study: StudySettings | None = None) -> FitState | None:
@@ -94,16 +95,16 @@ def fit_state(store: StudyStore, study: StudySettings | None = None) -> FitState
     store
         The study's folder.
     study
-        What is asked for; by default what the results or the newest run say.
+        Settings of the study; by default those in the results or in the newest run.
 
     Returns
     -------
     FitState or None
-        None where nothing says what is asked for, as of imported results.
+        None if no settings are known, as for imported results.
     """
     runs = past_runs(store)
-    of_results = attributes(open_group(store.results)) if store.results.is_dir() else None
-    study = study or study_of(latest_provenance(of_results, runs))
+    result_attrs = attributes(open_group(store.results)) if store.results.is_dir() else None
+    study = study or study_of(latest_provenance(result_attrs, runs))
     return None if study is None else fits_of(FolderStatus(store, study, runs))
 
 
@@ -114,41 +115,41 @@ def fits_of(status: FolderStatus) -> FitState:
     made, blank = Counter[tuple[str, float]](), Counter[tuple[str, float]]()
     for p in fits:
         assert isinstance(p.item, Fit)
-        if p.state is State.DONE or _is_of_other_settings(p):
+        if p.state is State.DONE or _has_other_settings(p):
             made[p.item.stimuli, p.item.bin_width] += 1
             blank[p.item.stimuli, p.item.bin_width] += p.median_r is None
-        if _is_of_other_settings(p) or p.state is State.FAILED:
+        if _has_other_settings(p) or p.state is State.FAILED:
             reasons[p.state][p.reason] += 1
         elif p.state is not State.DONE:
             reasons[State.PENDING][missing_reason(p)] += 1
-    without = {of: n for of, n in blank.items() if n and n == made[of]}
+    without = {key: n for key, n in blank.items() if n and n == made[key]}
     return FitState(
-        asked=len(fits),
+        total=len(fits),
         done=sum(p.state is State.DONE for p in fits),
         other_settings=reasons[State.STALE],
         failed=reasons[State.FAILED],
         missing=reasons[State.PENDING],
         without_numbers=without,
-        silent={of: _silent(store, *of) for of in without},
+        silent={key: _silent(store, *key) for key in without},
         other_analyses=_other_analyses(status),
-        not_asked=_not_asked(store, [p.item.cell for p in fits if isinstance(p.item, Fit)]),
+        outside_study=_outside_study(store, [p.item.cell for p in fits if isinstance(p.item, Fit)]),
     )
 
 
-def _is_of_other_settings(planned: Planned) -> bool:
+def _has_other_settings(planned: Planned) -> bool:
     return planned.state is State.STALE and planned.reason != DAMAGED_RECEIPT
 
 
 def _other_analyses(status: FolderStatus) -> dict[str, tuple[int, int]]:
-    """Count what is of other settings beside the grid of fits, and all that is done of the same kind."""
+    """Count assessments and analyses with other settings, and all of them that are done."""
     if not status.store.results.is_dir():
         return {}
-    found = {}
+    counts = {}
     for what, stage in (("assessments of sessions", ASSESS), ("analyses", ANALYSE)):
-        others = sum(map(_is_of_other_settings, status.of(stage)))
+        others = sum(map(_has_other_settings, status.of(stage)))
         if others:
-            found[what] = (others, others + sum(p.state is State.DONE for p in status.of(stage)))
-    return found
+            counts[what] = (others, others + sum(p.state is State.DONE for p in status.of(stage)))
+    return counts
 
 
 def _silent(store: StudyStore, stimuli: str, bin_width: float) -> tuple[int, int]:
@@ -162,20 +163,20 @@ def _silent(store: StudyStore, stimuli: str, bin_width: float) -> tuple[int, int
     return never, units
 
 
-def _not_asked(store: StudyStore, fits: list[Cell]) -> dict[str, tuple[str, ...]]:
-    """Return the labels that the results show and no fit has."""
+def _outside_study(store: StudyStore, fits: list[Cell]) -> dict[str, tuple[str, ...]]:
+    """Return the labels that the results show and no fit of the study has."""
     if not store.results.is_dir():
         return {}
-    axes, asked = requested_grid(store.results).axes, [{place[k] for place in fits} for k in range(len(names.GRID))]
-    found = {
+    axes, included = requested_grid(store.results).axes, [{cell[k] for cell in fits} for k in range(len(names.GRID))]
+    outside = {
         dim: tuple(str(label) for label in axes[dim] if label not in labels)
-        for dim, labels in zip(names.GRID, asked, strict=True)
+        for dim, labels in zip(names.GRID, included, strict=True)
     }
-    return {dim: labels for dim, labels in found.items() if labels}
+    return {dim: labels for dim, labels in outside.items() if labels}
 
 
 def _reasons(counted: Mapping[str, int]) -> str:
-    """Tell the most frequent reason, and how many others there are."""
+    """Return the most frequent reason, and the number of other reasons."""
     first = max(counted, key=lambda reason: counted[reason])
     others = len(counted) - 1
     return f"{first}{f' (and {others} other reasons)' if others > 1 else ' (and another reason)' if others else ''}"

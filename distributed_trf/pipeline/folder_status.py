@@ -1,6 +1,6 @@
-"""The status of work items by the study's folder alone: no recordings and no weights of networks are needed.
+"""The status of work items from the study's folder alone: recordings and weights of networks are not needed.
 
-Settings that items depend on are held against receipts; recordings and weights count as they were then.
+The current settings are compared with receipts; recordings and weights count as unchanged.
 """
 
 from __future__ import annotations
@@ -11,14 +11,8 @@ from functools import cached_property
 from typing import Any
 
 from distributed_trf.config.study import StudySettings
-from distributed_trf.pipeline.dependencies import Fingerprint
-from distributed_trf.pipeline.items import (
-    STAGES,
-    Extract,
-    Fit,
-    Item,
-    ReadSession,
-)
+from distributed_trf.pipeline.dependencies import Expected, Fingerprint
+from distributed_trf.pipeline.items import STAGES, Extract, Fit, Item, ReadSession
 from distributed_trf.pipeline.run_record import PastRun
 from distributed_trf.pipeline.stages.fit import training_setting
 from distributed_trf.pipeline.status import Planned, State, statuses
@@ -27,7 +21,7 @@ from distributed_trf.pipeline.work import items, kind_of
 from distributed_trf.pipeline.work_kind import Waiting
 from distributed_trf.store.fingerprint import fingerprint
 from distributed_trf.store.item_locks import holders
-from distributed_trf.store.receipts import Receipt, read_failure, read_receipt
+from distributed_trf.store.receipts import read_failure
 from distributed_trf.store.study_store import StudyStore
 
 NOT_BEGUN = "not begun"
@@ -39,29 +33,27 @@ class StageStatus:
 
     stage: str
     done: int
-    """With these settings or others: a result of others is shown until a run makes it anew."""
+    """With these settings or others: a result of other settings is shown until a run replaces it."""
     failed: Mapping[str, str]
     """Why, by key."""
     missing: Mapping[str, str] | None
-    """What each item that is neither waits for, by key; None where no run left a list of items."""
+    """What every other item waits for, by key; None if no run left a list of items."""
 
 
 class FolderStatus:
-    """The status of a study's items, stage by stage as it is asked for.
+    """The status of a study's items; each stage is surveyed when it is first requested.
 
     Parameters
     ----------
-    store
-        The study's folder.
-    study
-        What is asked for.
+    store, study
+        The study's folder and settings.
     runs
         What ``past_runs`` returns.
 
     Raises
     ------
     ConfigError
-        If there is no table of a network, neither now nor in the folder.
+        If a network has no table, neither in this version nor in the folder.
     """
 
     def __init__(self, store: StudyStore, study: StudySettings, runs: Sequence[PastRun]) -> None:
@@ -78,21 +70,21 @@ class FolderStatus:
         """Return every item of a stage with its status."""
         if stage not in self._planned:
             by_receipts = statuses(self.store, items(self.scope, stage), self._expected)
-            self._planned[stage] = [planned.seen(self._running) for planned in by_receipts]
+            self._planned[stage] = [planned.with_running(self._running) for planned in by_receipts]
         return self._planned[stage]
 
 
 def stage_statuses(store: StudyStore, status: FolderStatus | None) -> list[StageStatus]:
-    """Count what is done, failed and missing, stage by stage; stages without any item are left out.
+    """Count what is done, failed and missing, stage by stage; stages without items are left out.
 
-    Where no list of items is known, what has a receipt or a failure is counted.
+    Without a list of items, receipts and failures are counted.
     """
     listed = status if status is not None and status.scope.is_whole else None
-    counts = [_of_files(store, stage) if listed is None else _counted(stage, listed.of(stage)) for stage in STAGES]
+    counts = [_count_files(store, stage) if listed is None else _count(stage, listed.of(stage)) for stage in STAGES]
     return [s for s in counts if s.done or s.failed or s.missing]
 
 
-def _counted(stage: str, planned: Iterable[Planned]) -> StageStatus:
+def _count(stage: str, planned: Iterable[Planned]) -> StageStatus:
     done, failed, missing = 0, dict[str, str](), dict[str, str]()
     for p in planned:
         if p.state in (State.DONE, State.STALE):
@@ -105,13 +97,13 @@ def _counted(stage: str, planned: Iterable[Planned]) -> StageStatus:
 
 
 def missing_reason(planned: Planned) -> str:
-    """Say what an item waits for that is neither done nor has failed."""
+    """Say what an item waits for that is neither done nor failed."""
     if planned.state is State.RUNNING:
         return f"{State.RUNNING}: {planned.reason}"
     return planned.reason or NOT_BEGUN
 
 
-def _of_files(store: StudyStore, stage: str) -> StageStatus:
+def _count_files(store: StudyStore, stage: str) -> StageStatus:
     done = {path.stem for path in (store.receipts / stage).glob("*.json")}
     failed = {}
     for path in sorted((store.failures / stage).glob("*.json")):
@@ -120,8 +112,8 @@ def _of_files(store: StudyStore, stage: str) -> StageStatus:
     return StageStatus(stage, len(done), failed, None)
 
 
-class _RecordedInputs:
-    """What receipts must carry: settings as the study has them, and inputs as they were when an item was done.
+class _RecordedInputs(Expected):
+    """Fingerprints by the settings of the study as they are now, and by inputs as they were when an item was done.
 
     Parameters
     ----------
@@ -132,14 +124,14 @@ class _RecordedInputs:
     """
 
     def __init__(self, scope: FolderScope, blocked: Mapping[str, str]) -> None:
-        self._scope, self._store, self._study, self._blocked = scope, scope.store, scope.study, blocked
-        self._receipts: dict[Item, Receipt | None] = {}
+        super().__init__(scope.store)
+        self._scope, self._study, self._blocked = scope, scope.study, blocked
         self._changed: dict[tuple[str, ...], Fingerprint] = {}
 
     def of(self, item: Item) -> Fingerprint:
-        """Return the fingerprint of an item as it was done, with the settings of now; see ``Expected``."""
-        failure, receipt = read_failure(self._store, item.stage, item.key), self._receipt(item)
-        if failure is not None:  # with settings of now or before: a run that tries again says anew
+        """Return the fingerprint of an item as it was done, with the settings as they are now; see ``Expected``."""
+        failure, receipt = read_failure(self._store, item.stage, item.key), self.stored(item)
+        if failure is not None:  # whatever its settings: the next run tries the item again
             return failure.fingerprint
         if receipt is not None:
             return receipt.fingerprint | self._settings(item)
@@ -147,24 +139,6 @@ class _RecordedInputs:
         if waits is not None:
             raise Waiting(waits)
         return {}
-
-    def receipt(self, item: Item) -> Receipt | None:
-        """Return the receipt of an item if its settings are those of now."""
-        receipt = self._receipt(item)
-        return receipt if receipt is not None and receipt.covers(self.of(item)) else None
-
-    def gone(self, item: Item, receipt: Receipt) -> str:
-        """Say nothing: whoever reads numbers checks them."""
-        return ""
-
-    def unreadable(self, item: ReadSession) -> bool:
-        """Tell whether a session failed for good."""
-        return read_failure(self._store, item.stage, item.key) is not None
-
-    def _receipt(self, item: Item) -> Receipt | None:
-        if item not in self._receipts:
-            self._receipts[item] = read_receipt(self._store, item.stage, item.key)
-        return self._receipts[item]
 
     def _settings(self, item: Item) -> Fingerprint:
         """Return what an item depends on in the settings of its study."""
@@ -178,14 +152,14 @@ class _RecordedInputs:
             self._changed[network] = self._differing([Extract(*network, 0)])
         if (item.stimuli,) not in self._changed:
             read = [ReadSession(item.stimuli, session) for session in self._scope.sessions_of(item.stimuli)]
-            training = training_setting(self._study, map(self._receipt, read))
+            training = training_setting(self._study, map(self.stored, read))
             self._changed[item.stimuli,] = self._differing(read) | fingerprint({"training": training})
         return self._changed[network] | self._changed[item.stimuli,]
 
-    def _differing(self, of: Iterable[Item]) -> Fingerprint:
+    def _differing(self, items: Iterable[Item]) -> Fingerprint:
         changed: Fingerprint = {}
-        for item in of:
-            receipt = self._receipt(item)
+        for item in items:
+            receipt = self.stored(item)
             if receipt is not None:
                 settings = self._settings(item)
                 known = receipt.fingerprint

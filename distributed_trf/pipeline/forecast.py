@@ -1,4 +1,4 @@
-"""What a study will take stage by stage: sizes, memory and time."""
+"""What a study will need, stage by stage: sizes, memory and time."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from distributed_trf.pipeline.work_kind import Execution
 from distributed_trf.store.receipts import read_receipt
 
 LEARNT_FROM = 50
-"""Finished items of a kind, at most, whose receipts tell how long the others will take."""
+"""Largest number of finished items of a kind whose times are used to predict the others."""
 
 
 @dataclass(frozen=True)
 class StageForecast:
-    """What is to be done of a stage, and what that takes."""
+    """What is to be done in a stage, and what it needs."""
 
     stage: str
     items: int
@@ -43,22 +43,22 @@ class StageForecast:
     files: int
     flops: float
     host: int
-    """Peak memory of a worker, bytes; 0 where nothing is to be done."""
+    """Peak memory of a worker, bytes; 0 if nothing is to be done."""
     device: int
     """Peak memory of a GPU, bytes; 0 where the CPU calculates."""
     seconds: float
-    """On all workers of the recipe, from this machine's rates."""
+    """Time on all workers of the recipe, from this machine's rates."""
 
 
 class Forecast:
-    """What a study will take.
+    """What a study will need.
 
     Parameters
     ----------
     context
         The study.
     planned
-        All its items, and what each needs on the recipe's device.
+        All items of the study, and what each needs on the recipe's device.
     recipe
         Where workers come from.
     """
@@ -68,29 +68,29 @@ class Forecast:
 
     @cached_property
     def rates(self) -> Rates:
-        """What this machine does in a second, measured once."""
+        """Rates of this machine, measured once."""
         return measure_rates(self.context.store.root, self._recipe.threads)
 
     @cached_property
     def learnt(self) -> dict[tuple[str, str], tuple[int, float]]:
-        """For each kind of items, how many finished ones told how long they took, and that over what rates tell."""
+        """By kind of item: number of finished items with known times, and ratio of their time to the predicted time."""
         done: dict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
         for p, cost in self.planned:
             if p.state is State.DONE and len(done[_kind(p.item)]) < LEARNT_FROM:
                 receipt = read_receipt(self.context.store, p.item.stage, p.item.key)
-                before = None if receipt is None else Execution.of(receipt)
-                if before is not None and before.device == self._recipe.device:
-                    done[_kind(p.item)].append((before.seconds, self.rates.seconds(cost)))
+                execution = None if receipt is None else Execution.of(receipt)
+                if execution is not None and execution.device == self._recipe.device:
+                    done[_kind(p.item)].append((execution.seconds, self.rates.seconds(cost)))
         return {
-            kind: (len(pairs), sum(took for took, _ in pairs) / sum(told for _, told in pairs))
+            kind: (len(pairs), sum(took for took, _ in pairs) / sum(predicted for _, predicted in pairs))
             for kind, pairs in done.items()
             if pairs
         }
 
     def stages(self) -> list[StageForecast]:
-        """Return the stages that the study has, in the order they run."""
-        of_stages = [(stage, [(p, c) for p, c in self.planned if p.item.stage == stage]) for stage in STAGES]
-        return [self._stage(stage, planned) for stage, planned in of_stages if planned]
+        """Return the stages of the study, in the order they run."""
+        stages = [(stage, [(p, c) for p, c in self.planned if p.item.stage == stage]) for stage in STAGES]
+        return [self._stage(stage, planned) for stage, planned in stages if planned]
 
     def seconds(self, item: Item, cost: Cost) -> float:
         """Return how long an item takes on a worker that is as fast as this machine."""
@@ -117,26 +117,26 @@ class Forecast:
 
 
 def _kind(item: Item) -> tuple[str, str]:
-    """Items that take alike, size aside: networks run at different rates."""
+    """Return the kind of an item whose rate is learnt: each network runs at its own rate."""
     return (item.stage, item.network if isinstance(item, Extract) else type(item).__name__)
 
 
 SPAN = 0.2
-"""Seconds for which each rate is measured, once at least."""
+"""Seconds for which each rate is measured; at least one measurement is made."""
 
 
 @dataclass(frozen=True)
 class Rates:
-    """What is done in a second."""
+    """Rates of a machine."""
 
     operations: Operations
     """Floating-point operations per second, by kind."""
     read: float
     """Bytes per second."""
     write: float
-    """Bytes per second, until they are on disk."""
+    """Bytes per second, flushed to disk."""
     file: float
-    """Seconds that a small file takes until it is on disk in its place."""
+    """Seconds to write a small file, flushed to disk."""
 
     def seconds(self, cost: Cost) -> float:
         """Return how long an item takes."""
@@ -145,10 +145,10 @@ class Rates:
 
 
 def measure_rates(folder: Path, threads: int) -> Rates:
-    """Measure with some threads, and the disk in a folder, in which nothing stays.
+    """Measure the rates of this machine with some threads, and of the disk that holds a folder; no file remains.
 
-    Where the folder does not exist yet, its nearest parent that does stands for it; one that cannot be written to is
-    replaced by the system's folder for temporary files.
+    If the folder does not exist, its nearest existing parent is used; if that is not writable, the system's folder for
+    temporary files.
     """
     rng = np.random.default_rng(0)
     with threadpool_limits(threads):
@@ -163,7 +163,7 @@ def measure_rates(folder: Path, threads: int) -> Rates:
 
 
 def _single(rng: np.random.Generator) -> float:
-    """A layer as networks have them: a product in float32, and a pass over what comes out of it."""
+    """A typical network layer: a product in float32, and a nonlinearity."""
     x, w = (rng.standard_normal(shape, dtype=np.float32) for shape in ((1500, 512), (512, 1024)))
     return 2 * 1500 * 512 * 1024 / _time(lambda: np.tanh(x @ w))
 

@@ -1,10 +1,10 @@
-"""Work items: small, frozen descriptions of what one task does; what each kind of them needs is in ``work``."""
+"""Work items: small, frozen descriptions of what one task does; ``work`` has what each kind of item needs."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 from distributed_trf.config.extraction import Weights
 from distributed_trf.store.receipts import ANALYSE as ANALYSE
@@ -25,7 +25,7 @@ LABELS = {
     FIT: "fit layers",
     ANALYSE: "analyses",
 }
-"""What readers call a stage."""
+"""Names of the stages for readers."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Item(ABC):
 
 @dataclass(frozen=True)
 class ReadSounds(Item):
-    """Cut the sounds of a stimulus set out of the recordings."""
+    """Read the sounds of a stimulus set from the recordings."""
 
     stage: ClassVar[str] = READ
 
@@ -83,7 +83,7 @@ class Assess(Item):
 
 @dataclass(frozen=True)
 class Extract(Item):
-    """Take the features of all layers of a network for one batch of stimuli."""
+    """Extract the features of all layers of a network for one batch of stimuli."""
 
     stage: ClassVar[str] = EXTRACT
     network: str
@@ -113,46 +113,26 @@ class Fit(Item):
 
     @property
     def cell(self) -> Cell:
-        """Where its results lie."""
+        """Its coordinates in the grid of results."""
         return (self.stimuli, self.network, self.weights, self.layer, self.bin_width)
-
-
-class Source(Protocol):
-    """Of an item that fits: whose features, and how wide the bins are."""
-
-    @property
-    def stimuli(self) -> str:
-        """Stimulus set."""
-
-    @property
-    def network(self) -> str:
-        """Feature source."""
-
-    @property
-    def weights(self) -> Weights:
-        """Kind of weights."""
-
-    @property
-    def bin_width(self) -> float:
-        """Milliseconds."""
 
 
 @dataclass(frozen=True)
 class Analysis(Item):
-    """What a study asks for beside the grid of fits, on the features of a network; it writes a group of its own.
+    """An analysis outside the grid of fits, on the features of a network; it writes its own group.
 
     The fields of an item label its results: each is a dimension of length one of what is opened.
     """
 
     stage: ClassVar[str] = ANALYSE
     kind: ClassVar[str]
-    """What its key begins with; the settings of the analysis name it (see ``AnalysisSettings.branches``)."""
+    """First part of its key; the settings of the analysis name it (see ``AnalysisSettings.branches``)."""
     network: str
     weights: Weights
 
     @property
     def cell(self) -> dict[str, Any]:
-        """Where its results lie: labels by dimension."""
+        """Labels of its results, by dimension."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
@@ -188,7 +168,7 @@ class BootstrapTraining(LayerAnalysis):
 
     kind: ClassVar[str] = "bootstrap-training"
     training_percent: float
-    """Of their duration."""
+    """Percent of the duration of the training stimuli."""
 
     @property
     def key(self) -> str:
@@ -217,15 +197,19 @@ class FitLowpass(LayerAnalysis):
         return f"{super().key}-{self.lowpass_bin:g}ms"
 
 
+Source = Fit | FitTogether | LayerAnalysis
+"""An item that fits the features of a network on bins of some width."""
+
+
 def _layer_key(item: Fit | LayerAnalysis) -> str:
     return f"{item.stimuli}-{item.network}-{item.weights}-{item.layer:02d}-{item.bin_width:g}ms"
 
 
 def layer_part(layer: int) -> str:
-    """Name what one layer of an extraction depends on alone."""
+    """Name the part of an extraction's fingerprint that only one layer depends on."""
     return f"layer{PART}{layer}"
 
 
 def bins_part(bin_width: float) -> str:
-    """Name what the counts of a session at one bin width depend on alone."""
+    """Name the part of a session's fingerprint that only the counts at one bin width depend on."""
     return f"bin width in ms{PART}{bin_width:g}"

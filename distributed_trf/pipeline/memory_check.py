@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from distributed_trf.clusters.worker_proof import Proof
 
 PROCESS_BYTES = 420 << 20
-"""A worker with its libraries loaded and nothing in hand (resident memory); some spectrograms spare torch, a third."""
+"""Resident memory of an idle worker with its libraries; a third less for some spectrograms, which need no torch."""
 TRANSFORMERS_BYTES = 110 << 20
-"""What the library of that name adds."""
+"""Further memory of the transformers library."""
 CUDA_PROCESS_BYTES = 1536 << 20
-"""What CUDA's libraries take of the host's memory (published figures; not measured here)."""
+"""Host memory of CUDA's libraries (published figures; not measured here)."""
 NAMED = 3
-"""Of the items that do not fit, so many are named."""
+"""Number of items that a message names."""
 
 
 def process_bytes(context: Context, device: str) -> int:
-    """Return the memory of a worker with the libraries that a study makes it load, and nothing in hand."""
+    """Return the memory of an idle worker with the libraries that a study needs."""
     study = context.study
     networks = [(context.tables[network.name], w) for network in study.networks for w in context.weights(network)]
     transformers = TRANSFORMERS_BYTES if any(needs_transformers(*network) for network in networks) else 0
@@ -38,7 +38,7 @@ def process_bytes(context: Context, device: str) -> int:
 
 
 def check_memory(context: Context, planned: Sequence[Planned], recipe: Recipe) -> None:
-    """Refuse a study of which an item that is to be done does not fit a worker, or the GPU that its recipe names.
+    """Refuse a study if an item that is to be done does not fit a worker, or the GPU of the recipe.
 
     Raises
     ------
@@ -47,8 +47,8 @@ def check_memory(context: Context, planned: Sequence[Planned], recipe: Recipe) -
     """
     limit, process = recipe.worker_bytes, process_bytes(context, recipe.device)
     if recipe.device_memory is not None:
-        there = f"a GPU, which has {_gib(recipe.device_memory)} (`device_memory` in the recipe)"
-        _check_device(context, planned, recipe.device_memory - CONTEXT_BYTES, there)
+        target = f"a GPU, which has {_gib(recipe.device_memory)} (`device_memory` in the recipe)"
+        _check_device(context, planned, recipe.device_memory - CONTEXT_BYTES, target)
     if limit is None:
         return
     costs = [(cost(context, item, recipe.device), item) for item in _todo(planned)]
@@ -60,28 +60,28 @@ def check_memory(context: Context, planned: Sequence[Planned], recipe: Recipe) -
 
 
 def check_devices(context: Context, planned: Sequence[Planned], proofs: Sequence[Proof]) -> None:
-    """Refuse a study of which an item that is to be done does not fit each GPU, as they were found.
+    """Refuse a study if an item that is to be done does not fit each GPU of the workers.
 
     Raises
     ------
     ConfigError
-        Naming the largest items, what they need, what is free, who holds the rest, and what fits instead.
+        Naming the largest items, what they need, what is free, which processes hold the rest, and what fits instead.
     """
     proof = min((p for p in proofs if p.device != "cpu"), key=lambda p: p.free_bytes, default=None)
     if proof is None:
         return
     held = f"; other processes hold about {_gib(proof.held_bytes)}, see nvidia-smi" if proof.held_bytes else ""
-    there = f"the {proof.model} of {proof}, where {_gib(proof.free_bytes)} are free{held}"
-    _check_device(context, planned, proof.free_bytes, there)
+    target = f"the {proof.model} of {proof}, where {_gib(proof.free_bytes)} are free{held}"
+    _check_device(context, planned, proof.free_bytes, target)
 
 
-def _check_device(context: Context, planned: Sequence[Planned], room: int, there: str) -> None:
+def _check_device(context: Context, planned: Sequence[Planned], free: int, target: str) -> None:
     costs = [(cost(context, item, "cuda").device, item) for item in _todo(planned)]
-    if large := _too_large(costs, room):
+    if large := _too_large(costs, free):
         item = large[0][1]
-        fits = [words for words, ridge in OTHER_FITS.items() if _needs(context, item, ridge) <= room]
+        fits = [words for words, ridge in OTHER_FITS.items() if _needs(context, item, ridge) <= free]
         raise ConfigError(
-            f"{_named(large, len(costs), there)}; "
+            f"{_named(large, len(costs), target)}; "
             + (f"what fits instead: {' or '.join(fits)}" if fits else f"choose {smaller(item, 'cuda')}")
         )
 
@@ -92,11 +92,11 @@ OTHER_FITS: dict[str, dict[str, Any]] = {
     "`ridge.solver: dual`": {"solver": "dual"},
     "`ridge.solver: cholesky`": {"solver": "cholesky"},
 }
-"""What a study may say of fits that then take less."""
+"""Settings with which fits need less memory."""
 
 
 def _needs(context: Context, item: Item, ridge: dict[str, Any]) -> float:
-    """Return the bytes of a GPU that a fit takes with other settings; what is no fit is not changed by them."""
+    """Return the GPU memory that a fit needs with other settings, in bytes; infinite for items without fits."""
     if kind_of(item).uses_networks:
         return inf
     study = context.study
@@ -109,13 +109,13 @@ def _todo(planned: Sequence[Planned]) -> list[Item]:
 
 
 def _too_large(sizes: Sequence[tuple[int, Item]], limit: int) -> list[tuple[int, Item]]:
-    """Return the items that need more than there is, largest first."""
+    """Return the items that need more than the limit, largest first."""
     return sorted((pair for pair in sizes if pair[0] > limit), key=lambda pair: pair[0], reverse=True)
 
 
-def _named(large: Sequence[tuple[int, Item]], n: int, there: str) -> str:
+def _named(large: Sequence[tuple[int, Item]], n: int, target: str) -> str:
     named = ", ".join(f"{item.stage} {item.key} about {_gib(size)}" for size, item in large[:NAMED])
-    return f"{len(large)} of {n} items do not fit {there}: {named}{', ...' if len(large) > NAMED else ''}"
+    return f"{len(large)} of {n} items do not fit {target}: {named}{', ...' if len(large) > NAMED else ''}"
 
 
 def _gib(size: int) -> str:
@@ -123,6 +123,6 @@ def _gib(size: int) -> str:
 
 
 def smaller(item: Item, device: str = "cpu") -> str:
-    """Say what makes an item take less memory."""
+    """Say what makes an item need less memory."""
     kind = kind_of(item)
     return kind.smaller if device == "cpu" else kind.smaller_on_gpu

@@ -1,9 +1,8 @@
-"""What is damaged on disk loses its receipt, so that the next run makes it anew.
+"""Prepare the folder for work: revoke the receipts of damaged output, allocate a stage's arrays, list what is to do.
 
-Receipts hold digests of all files: damage never reads back as other numbers, it is an error. Whoever meets one cannot
-tell whether others are working with the rest, so the items that wrote it are looked up before the next run begins.
-
-What comes before a stage's items: arrays to write into, and what is left to do.
+Receipts hold digests of all files, so damage is an error and never reads back as other numbers. An item that reads
+damaged output fails and records it. The receipts of the items that wrote it are revoked before the next run, when no
+other process is working.
 """
 
 from __future__ import annotations
@@ -38,15 +37,15 @@ from distributed_trf.store.zarr_store import check_files
 
 
 class Damaged(NamedTuple):
-    """What wrote something that is damaged."""
+    """The writer of something that is damaged."""
 
     stage: str
-    """Of a work item; or ``laid``, ``runs``."""
+    """Stage of a work item; or ``laid`` for allocated arrays, ``runs`` for records of runs."""
     key: str
 
 
 def repair_study(context: Context) -> dict[Damaged, str]:
-    """Read all that was written, and take back the receipts of what is damaged; what is wrong with each.
+    """Verify all files, and revoke the receipts of what is damaged; return what is wrong, by writer.
 
     Raises
     ------
@@ -55,62 +54,62 @@ def repair_study(context: Context) -> dict[Damaged, str]:
     """
     store = context.store
     with run_lock(store):
-        beside = dict(_damaged_beside(store))
-        repair_results(store.results, result_grid(context), result_attrs(context))  # tells where numbers of fits are
-        found = dict(_damaged_items(store))
-        for damaged in found:
+        shared = dict(_damaged_shared(store))
+        repair_results(store.results, result_grid(context), result_attrs(context))  # locates the numbers of fits
+        damage = dict(_damaged_items(store))
+        for damaged in damage:
             revoke_receipt(store, *damaged)
-        return found | beside
+        return damage | shared
 
 
-def take_back_met_damage(context: Context, planned: Sequence[Planned]) -> None:
-    """Take back the receipts of items that wrote what others failed on because it is damaged."""
-    store, met = context.store, set()
+def revoke_reported_damage(context: Context, planned: Sequence[Planned]) -> None:
+    """Revoke the receipts of items whose damaged output made other items fail."""
+    store, reported = context.store, set()
     for p in planned:
         failure = read_failure(store, p.item.stage, p.item.key) if p.state is not State.DONE else None
         if failure is not None and failure.damaged is not None:
-            met.add(store.name(Path(failure.damaged)))
-    take_back_damaged(store, met)
+            reported.add(store.name(Path(failure.damaged)))
+    revoke_damaged(store, reported)
 
 
-def take_back_damaged(store: StudyStore, met: set[str]) -> None:
-    """Take back the receipts of items of which something is damaged in files, arrays or groups of these names."""
-    for damaged, _ in [*_damaged_items(store, met)] if met else ():
+def revoke_damaged(store: StudyStore, names: set[str]) -> None:
+    """Revoke the receipts of items with damaged output in files, arrays or groups of these names."""
+    for damaged, _ in [*_damaged_items(store, names)] if names else ():
         revoke_receipt(store, *damaged)
 
 
-def _damaged_items(store: StudyStore, met: set[str] | None = None) -> Iterator[tuple[Damaged, str]]:
-    """Find items of which something is damaged, and say what; of all files, or only of those at or below ``met``."""
+def _damaged_items(store: StudyStore, names: set[str] | None = None) -> Iterator[tuple[Damaged, str]]:
+    """Find items with damaged output, and say what is damaged; in all files, or at or below paths in ``names``."""
     for stage in (*STAGES, SPIKES):
         for path in sorted((store.receipts / stage).glob("*.json")):
             try:
                 receipt = read_intact_receipt(store, stage, path.stem)
                 for name, digest in _files(store, stage, receipt.files if receipt is not None else {}).items():
-                    if met is None or any(name == part or name.startswith(f"{part}/") for part in met):
+                    if names is None or any(name == part or name.startswith(f"{part}/") for part in names):
                         check_files(store.root, {name: digest})
             except DamagedError as error:
                 yield Damaged(stage, path.stem), str(error)
 
 
 def _files(store: StudyStore, stage: str, groups: dict[str, dict[str, str]]) -> dict[str, str]:
-    """Return the digests that a receipt holds, by where in the study's folder each file is."""
-    found: dict[str, str] = {}
+    """Return the digests that a receipt holds, by path in the study's folder."""
+    digests: dict[str, str] = {}
     for group, files in groups.items():
         if stage == FIT and group == store.name(store.results):
             files = located(stored_grid(store.results).axes, files)
-        found |= {f"{group}/{key}": digest for key, digest in files.items()}
-    return found
+        digests |= {f"{group}/{key}": digest for key, digest in files.items()}
+    return digests
 
 
-def _damaged_beside(store: StudyStore) -> Iterator[tuple[Damaged, str]]:
-    """Find what is damaged of what items share, which a run puts right by itself, and of the records of runs."""
+def _damaged_shared(store: StudyStore) -> Iterator[tuple[Damaged, str]]:
+    """Find damage in allocated arrays, which the next run repairs, and in the records of runs."""
     known = {
         (store.root / r.relative_to(store.allocations)).with_suffix(".zarr") for r in store.allocations.rglob("*.json")
     }
     for path in sorted(known.union(store.root.glob("features/*/*/*.zarr"), store.root.glob(store.results.name))):
         try:
-            laid = read_allocation(store.root, path)
-            check_files(path, laid.files | laid.gathered)
+            allocation = read_allocation(store.root, path)
+            check_files(path, allocation.files | allocation.gathered)
         except DamagedError as error:
             yield Damaged("laid", store.name(path.with_suffix(""))), str(error)
     for run in past_runs(store):
@@ -123,19 +122,19 @@ def _damaged_beside(store: StudyStore) -> Iterator[tuple[Damaged, str]]:
 
 
 def prepare(context: Context, stage: str, removed: list[str]) -> list[Planned]:
-    """Make the arrays that a stage writes into, and return the status of each of its items.
+    """Allocate the arrays that a stage writes into, and return the status of each of its items.
 
-    What the study does not ask for and could not be kept is added to ``removed``.
+    Output outside the study that could not be kept is added to ``removed``.
     """
     if stage == EXTRACT:
-        gone, mended = allocate_features(context)
-        removed += gone
-        take_back_damaged(context.store, mended)
+        dropped, repaired = allocate_features(context)
+        removed += dropped
+        revoke_damaged(context.store, repaired)
     results = context.store.results
     if stage == FIT and repair_results(results, result_grid(context), result_attrs(context)):
-        take_back_damaged(context.store, {context.store.name(results)})
+        revoke_damaged(context.store, {context.store.name(results)})
     planned = survey(context, stage)
-    _withdraw_stale(context, planned)
+    _revoke_stale(context, planned)
     if stage == FIT and planned:
         if allocate_results(context, [p.item for p in planned if p.state is State.DONE]):
             planned = survey(context, stage)
@@ -144,11 +143,11 @@ def prepare(context: Context, stage: str, removed: list[str]) -> list[Planned]:
     return planned
 
 
-def _withdraw_stale(context: Context, planned: Sequence[Planned]) -> None:
-    """Take back receipts that do not hold, unless another process is at their item or has done it since.
+def _revoke_stale(context: Context, planned: Sequence[Planned]) -> None:
+    """Revoke receipts that are not valid, unless another process is running their item or has done it since.
 
-    Whoever does an item takes one that carries its fingerprint for good, and only a survey looks whether what it
-    vouches for is still there.
+    A process that runs an item trusts a receipt with the right fingerprint; only the survey checks whether the output
+    still exists.
     """
     dependencies = Dependencies(context)
     for p in planned:
@@ -159,6 +158,6 @@ def _withdraw_stale(context: Context, planned: Sequence[Planned]) -> None:
 
 
 def tasks(context: Context, todo: Sequence[Planned], *, device: str, run: Path, limit: float | None) -> list[Task]:
-    """Return what workers need to do items; whoever does one takes back its receipt first."""
-    write_run_settings(run, RunSettings(study=context.study, tables=context.tables))
+    """Return the tasks of items, and write the settings that they share."""
+    write_run_settings(run, RunSettings(study=context.study, tables=dict(context.tables)))
     return [Task(p.item, p.fingerprint, run, device, limit) for p in todo if p.fingerprint is not None]

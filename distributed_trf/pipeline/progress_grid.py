@@ -1,6 +1,6 @@
-"""The status of a study while it runs: the stages, and the grid of networks and layers filled with median r.
+"""The progress of a running study: its stages, and the grid of networks and layers filled with median r.
 
-It is made to be small: a page asks for it every other second, of a study of any size.
+It is small, since a page requests it every two seconds for a study of any size.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from distributed_trf.pipeline.items import EXTRACT, Extract, Fit, Item
 from distributed_trf.pipeline.status import Planned, State
 
 REASONS = 20
-"""Different reasons of failures that are listed; of further ones only the number of items."""
+"""Number of failure reasons that are listed; items with further reasons are only counted."""
 REASON_LENGTH = 600
 
 Slice = tuple[str, float]
@@ -26,11 +26,11 @@ Slice = tuple[str, float]
 
 
 class Cell(StrEnum):
-    """Status of a fit; one letter each, since there are thousands."""
+    """Status of a fit in one letter, since there are thousands of fits."""
 
     WAITING = "w"
     BLOCKED = "b"
-    """Something that it depends on is missing."""
+    """One of its inputs is missing."""
     DONE = "d"
     EARLIER = "e"
     """Done in an earlier run."""
@@ -51,23 +51,23 @@ class StageProgress:
     ended: float | None = None
 
     def left(self) -> float | None:
-        """Return the seconds that it will take if its items go on as they did; None if it is not under way."""
-        now = self.done + self.failed
-        if self.began is None or self.ended is not None or not now:
+        """Return the seconds left, from the mean time per item; None if the stage is not running."""
+        ended = self.done + self.failed
+        if self.began is None or self.ended is not None or not ended:
             return None
-        remaining = self.total - self.earlier - self.blocked - now
-        return round((time.time() - self.began) / now * remaining, 1)
+        remaining = self.total - self.earlier - self.blocked - ended
+        return round((time.time() - self.began) / ended * remaining, 1)
 
 
 class ProgressGrid:
-    """Watch a run and keep what a page shows of it.
+    """Watch a run and keep what its page shows.
 
     Parameters
     ----------
     planned
-        All items of the study as they stood before the run.
+        All items of the study with their status before the run.
     layers
-        For each network ids, names and types of its layers.
+        Ids, names and types of the layers of each network.
     """
 
     def __init__(self, planned: Sequence[Planned], layers: Mapping[str, Sequence[tuple[int, str, str]]]) -> None:
@@ -76,13 +76,13 @@ class ProgressGrid:
         self._rows = list(dict.fromkeys((fit.network, fit.weights) for fit in fits))
         self._layers = [list(layers[network]) for network, _ in self._rows]
         self._cells: dict[Slice, list[list[tuple[str, float | None]]]] = {
-            of: [[(Cell.WAITING, None)] * len(row) for row in self._layers] for of in self._slices
+            table: [[(Cell.WAITING, None)] * len(row) for row in self._layers] for table in self._slices
         }
         self._extracted = {stimuli: [[0, 0] for _ in self._rows] for stimuli, _ in self._slices}
         rows = {row: k for k, row in enumerate(self._rows)}
-        columns = [{layer: k for k, (layer, *_) in enumerate(of_row)} for of_row in self._layers]
+        columns = [{layer: k for k, (layer, *_) in enumerate(layers_of_row)} for layers_of_row in self._layers]
         self._position: dict[Item, tuple[int, int]] = {}
-        """Row and column of fits; row and batch of extractions."""
+        """Row and column of each fit; row and batch of each extraction."""
         for item in (p.item for p in planned):
             if isinstance(item, Fit):
                 row = rows[item.network, item.weights]
@@ -101,7 +101,7 @@ class ProgressGrid:
         self._survey(planned)
 
     def __call__(self, event: Event) -> None:
-        """Take note of an event."""
+        """Update the progress from an event."""
         with self._lock:
             match event:
                 case RunStarted():
@@ -117,48 +117,48 @@ class ProgressGrid:
                         progress.failed += 1
                         self._fail(outcome.item, outcome.message)
                     cell = Cell.DONE if outcome.ok else Cell.FAILED
-                    self._set(outcome.item, cell, outcome.found.remarks().median_r)
+                    self._set(outcome.item, cell, outcome.finding.remarks().median_r)
                 case RunEnded(state):
                     self._finish_stages()
                     self._run |= {"state": state, "ended": time.time()}
 
     def layout(self) -> dict[str, Any]:
-        """Return what stays as it is: tables, the network and weights of each row, and the layers of each network."""
-        layers = {network: of_row for (network, _), of_row in zip(self._rows, self._layers, strict=True)}
-        return {"tables": [[name_of(of), *of] for of in self._slices], "rows": self._rows, "layers": layers}
+        """Return what does not change: tables, network and weights of each row, and layers of each network."""
+        layers = {network: row_layers for (network, _), row_layers in zip(self._rows, self._layers, strict=True)}
+        return {"tables": [[table_name(table), *table] for table in self._slices], "rows": self._rows, "layers": layers}
 
     def positions(self) -> dict[str, tuple[str, int, int | None]]:
-        """Return table, row and column of fits, by stage and key; of extractions stimulus set, row and None."""
+        """Return table, row and column of fits, and stimulus set, row and None of extractions, by stage and key."""
         return {
-            f"{item.stage} {item.key}": (name_of((item.stimuli, item.bin_width)), row, column)
+            f"{item.stage} {item.key}": (table_name((item.stimuli, item.bin_width)), row, column)
             if isinstance(item, Fit)
             else (item.stimuli, row, None)
             for item, (row, column) in self._position.items()
         }
 
     def head(self) -> dict[str, Any]:
-        """Return what is known of the run and its stages, and why items failed."""
+        """Return the state of the run and its stages, and why items failed."""
         with self._lock:
             stages = [{"name": name, **asdict(s), "left": s.left()} for name, s in self._stages.items()]
             reasons = [{"reason": why, "first": first, "items": n} for why, (first, n) in self._reasons.items()]
-            fitted = {name_of(of): _fitted(table) for of, table in self._cells.items()}
+            fitted = {table_name(table): _fitted(cells) for table, cells in self._cells.items()}
             return {**self._run, "stages": stages, "failed": reasons, "fitted": fitted}
 
     def changes(self) -> dict[str, str]:
-        """Return as JSON the tables that are not as they were when this was asked last, by ``name_of`` their slice."""
+        """Return as JSON the tables that have changed since the last call, by name."""
         with self._lock:
-            found = {
-                name_of(of): json.dumps(
-                    {"name": name_of(of), "cells": self._cells[of], "extracted": self._extracted[of[0]]},
+            changed = {
+                (name := table_name(table)): json.dumps(
+                    {"name": name, "cells": self._cells[table], "extracted": self._extracted[table[0]]},
                     separators=(",", ":"),
                 )
-                for of in self._changed
+                for table in self._changed
             }
             self._changed.clear()
-        return found
+        return changed
 
     def _survey(self, planned: Iterable[Planned]) -> None:
-        """Fill in what earlier runs did."""
+        """Enter what earlier runs did."""
         for p in planned:
             if p.state is State.DONE:
                 self._stages[p.item.stage].earlier += 1
@@ -187,14 +187,14 @@ class ProgressGrid:
                 stage.ended = time.time()
 
     def _set(self, item: Item, cell: Cell, median_r: float | None = None) -> None:
-        """Put a fit into its cell; an extraction that is done counts for its row."""
+        """Set the cell of a fit; count an extraction that is done in its row."""
         if isinstance(item, Fit):
-            of, (row, column) = (item.stimuli, item.bin_width), self._position[item]
-            self._cells[of][row][column] = (cell, None if median_r is None else round(median_r, 4))
-            self._changed.add(of)
+            table, (row, column) = (item.stimuli, item.bin_width), self._position[item]
+            self._cells[table][row][column] = (cell, None if median_r is None else round(median_r, 4))
+            self._changed.add(table)
         elif isinstance(item, Extract) and cell in (Cell.DONE, Cell.EARLIER):
             self._extracted[item.stimuli][self._position[item][0]][0] += 1
-            self._changed.update(of for of in self._slices if of[0] == item.stimuli)
+            self._changed.update(table for table in self._slices if table[0] == item.stimuli)
 
     def _fail(self, item: Item, message: str) -> None:
         message = message if len(message) <= REASON_LENGTH else message[:REASON_LENGTH] + " ..."
@@ -203,18 +203,18 @@ class ProgressGrid:
         self._reasons.setdefault(message, [f"{item.stage} {item.key}", 0])[1] += 1
 
 
-def name_of(of: Slice) -> str:
+def table_name(table: Slice) -> str:
     """Name a table.
 
     Examples
     --------
-    >>> name_of(("timit", 50.0))
+    >>> table_name(("timit", 50.0))
     'timit 50'
     """
-    return f"{of[0]} {of[1]:g}"
+    return f"{table[0]} {table[1]:g}"
 
 
-def _fitted(table: Sequence[Sequence[tuple[str, float | None]]]) -> tuple[int, int]:
-    """Count the fits of a table that are done, and all."""
-    states = [state for row in table for state, _ in row]
+def _fitted(cells: Sequence[Sequence[tuple[str, float | None]]]) -> tuple[int, int]:
+    """Count the fits of a table that are done, and all fits."""
+    states = [state for row in cells for state, _ in row]
     return sum(state in (Cell.DONE, Cell.EARLIER) for state in states), len(states)

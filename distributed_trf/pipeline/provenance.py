@@ -1,4 +1,4 @@
-"""What made results: the settings of the study, versions, the revision of the code, where and when."""
+"""Provenance of results: settings of the study, versions, revision of the code, host and time."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import platform
 import socket
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -38,7 +39,7 @@ def now() -> str:
 
 
 def provenance(study: StudySettings) -> dict[str, Any]:
-    """Return what made the results: settings, versions, revision of the code, where and when."""
+    """Return the provenance of results that are made now."""
     return {
         "source": f"distributed_trf {version('distributed_trf')}",
         "git_revision": git_revision(),
@@ -51,7 +52,7 @@ def provenance(study: StudySettings) -> dict[str, Any]:
 
 
 def study_of(attrs: Mapping[str, Any]) -> StudySettings | None:
-    """Return the settings among what made some results; None if there are none that this version understands."""
+    """Return the settings in the provenance of results; None if there are none that this version can read."""
     try:
         return StudySettings.model_validate(attrs["study"]) if isinstance(attrs.get("study"), dict) else None
     except ValidationError:
@@ -61,7 +62,7 @@ def study_of(attrs: Mapping[str, Any]) -> StudySettings | None:
 def git_revision() -> str:
     """Return the commit of the checkout that the package is run from, or '' when it is installed."""
     try:
-        found = subprocess.run(
+        described = subprocess.run(
             ["git", "-C", str(PACKAGE.parent), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
             capture_output=True,
             text=True,
@@ -70,14 +71,12 @@ def git_revision() -> str:
         )
     except (OSError, subprocess.SubprocessError):
         return ""
-    return found.stdout.strip()
+    return described.stdout.strip()
 
 
 def _versions() -> dict[str, str]:
-    found = {}
+    versions = {}
     for library in LIBRARIES:
-        try:
-            found[library] = version(library)
-        except PackageNotFoundError:
-            continue
-    return found
+        with suppress(PackageNotFoundError):
+            versions[library] = version(library)
+    return versions

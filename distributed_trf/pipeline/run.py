@@ -1,4 +1,4 @@
-"""A whole run: find out what is missing, do it stage by stage, report."""
+"""A whole run: find what is missing, do it stage by stage, report."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from distributed_trf.pipeline.execute import Outcome
 from distributed_trf.pipeline.extra_items import find_extra_items
 from distributed_trf.pipeline.items import STAGES, Item, ReadSession
 from distributed_trf.pipeline.memory_check import check_devices, check_memory
-from distributed_trf.pipeline.prepare import prepare, take_back_met_damage, tasks
+from distributed_trf.pipeline.prepare import prepare, revoke_reported_damage, tasks
 from distributed_trf.pipeline.progress_grid import ProgressGrid
 from distributed_trf.pipeline.run_record import EVENTS, Report, new_run, write_manifest
 from distributed_trf.pipeline.stages.read_recordings import SessionRead
@@ -61,12 +61,12 @@ def run_study(
     StudyStore.create(study.output)
     with run_lock(context.store):
         sweep(context.store.root)
-        take_back_met_damage(context, planned)
+        revoke_reported_damage(context, planned)
         return nothing_to_do(context, planned) or Run(context, settings, planned, watcher).go()
 
 
 def nothing_to_do(context: Context, planned: Sequence[Planned]) -> Report | None:
-    """Report that all items are done, or None if they are not; the results are left as the study asks for them now."""
+    """Report that all items are done; None if some are not. The results are updated to the study's current grid."""
     done = [p.item for p in planned if p.state is State.DONE]
     if len(done) < len(planned) or allocate_results(context, done):
         return None
@@ -78,17 +78,17 @@ def nothing_to_do(context: Context, planned: Sequence[Planned]) -> Report | None
 
 
 def _report_on_recordings(context: Context, done: Sequence[Item]) -> Report:
-    """Report what looks wrong in the recordings, as far as they were read before."""
+    """Report what looks wrong in the recordings that were read before."""
     doubts = {}
     for item in done:
         receipt = read_receipt(context.store, item.stage, item.key) if isinstance(item, ReadSession) else None
-        if receipt is not None and (found := SessionRead.of(receipt).doubts):
-            doubts[item.key] = found
+        if receipt is not None and (of_session := SessionRead.of(receipt).doubts):
+            doubts[item.key] = of_session
     return Report(doubts=doubts, unusable=unusable_sessions(context.recordings))
 
 
 class Run:
-    """One run under way: a driver that gives items to workers, or does them itself."""
+    """One run: a driver that gives items to workers, or does them itself."""
 
     def __init__(
         self, context: Context, recipe: Recipe | None, planned: Sequence[Planned], watcher: Watcher | None
@@ -100,15 +100,15 @@ class Run:
         self.report = _report_on_recordings(context, done)
         self.report.folder = self.folder
         self.client: Any = None
-        self._at_first = planned
+        self._initially_planned = planned
         self.grid = ProgressGrid(planned, _layers(context))
         self._watchers: list[Watcher] = [self.grid] if watcher is None else [self.grid, watcher]
-        self._telling = RLock()
+        self._watcher_lock = RLock()
         self._proofs: dict[str, Proof] = {}
-        """What each worker that was there at the end of a stage computes on, by its address."""
+        """Device and libraries of each worker at the end of a stage, by its address."""
 
     def go(self) -> Report:
-        """Do every stage and report; what is done when an error ends the run is kept."""
+        """Do every stage and report; if an error ends the run, what is done is kept."""
         self._write_manifest("running")
         state = "interrupted"
         with EventLog(self.folder / EVENTS) as log, ExitStack() as workers:
@@ -119,12 +119,12 @@ class Run:
                     start = time.perf_counter()
                     if self._stage(stage):
                         self.report.seconds[stage] = round(time.perf_counter() - start, 3)
-                        self._look_at_workers()
+                        self._describe_workers()
                 self.report.beside = str(find_extra_items(self.context) or "")
                 state = "finished"
-            finally:  # at once: workers may take their time to go
+            finally:  # now, since workers may take long to stop
                 self._tell(RunEnded(state, self.report))
-                self._watchers.clear()  # that workers go is no news now
+                self._watchers.clear()  # workers leave now because the run is over
                 self._write_manifest(state)
         return self.report
 
@@ -141,7 +141,7 @@ class Run:
             if self.recipe.device != "cpu":
                 from distributed_trf.clusters.worker_proof import describe_workers
 
-                check_devices(self.context, self._at_first, describe_workers(self.client))
+                check_devices(self.context, self._initially_planned, describe_workers(self.client))
             with DashboardLink(self.client, self.grid, self._tell) as link:
                 dashboard = link.dashboard(self.recipe.dashboard)
                 self._started(self.recipe.kind, self.recipe.device, link.workers, dashboard)
@@ -153,7 +153,7 @@ class Run:
         self._tell(RunStarted(study.name, study.output, self.folder, cluster, device, workers, dashboard))
 
     def _stage(self, stage: str) -> bool:
-        """Do a stage; False if the study has none."""
+        """Do a stage; return False if the study has no items in it."""
         planned = self._planned(stage)
         if not planned:
             return False
@@ -175,7 +175,7 @@ class Run:
         return prepare(self.context, stage, self.report.removed)
 
     def _note(self, outcome: Outcome) -> None:
-        report, remarks = self.report, outcome.found.remarks()
+        report, remarks = self.report, outcome.finding.remarks()
         if remarks.notes:
             report.notes[outcome.item.key] = list(remarks.notes)
         if remarks.doubts:
@@ -189,19 +189,17 @@ class Run:
     def _outcomes(self, stage: str, todo: Sequence[Planned]) -> Iterator[Outcome]:
         device = self.recipe.device if self.recipe else "cpu"
         limit = self.recipe.item_limit if self.recipe else None
-        of_items = tasks(self.context, todo, device=device, run=self.folder, limit=limit)
+        to_run = tasks(self.context, todo, device=device, run=self.folder, limit=limit)
         if self.client is None:
-            yield from run_here(of_items)
+            yield from run_here(to_run)
             return
         assert self.recipe is not None
         from distributed import span
 
         with span(self.context.study.name, stage):
-            yield from run_on(
-                self.client, of_items, attempts=self.context.study.attempts, workers=self.recipe.n_workers
-            )
+            yield from run_on(self.client, to_run, attempts=self.context.study.attempts, workers=self.recipe.n_workers)
 
-    def _look_at_workers(self) -> None:
+    def _describe_workers(self) -> None:
         if self.client is not None:
             from distributed_trf.clusters.worker_proof import describe_workers
 
@@ -221,13 +219,13 @@ class Run:
         )
 
     def _tell(self, event: Event) -> None:
-        with self._telling:  # workers come and go in another thread
+        with self._watcher_lock:  # workers come and go in another thread
             for watcher in self._watchers:
                 watcher(event)
 
 
 def _layers(context: Context) -> dict[str, list[tuple[int, str, str]]]:
-    """Ids, names and types of the layers of each network."""
+    """Return ids, names and types of the layers of each network."""
     return {
         network.name: [(layer.id, layer.name, layer.type) for layer in context.layers(network)]
         for network in context.study.networks

@@ -1,4 +1,4 @@
-"""What a run leaves in the study's folder: settings for its tasks, and a manifest that says what it did and how."""
+"""The record of a run in the study's folder: settings for its tasks, and a manifest of what it did and how."""
 
 from __future__ import annotations
 
@@ -24,82 +24,77 @@ from distributed_trf.store.zarr_store import check_files
 MANIFEST, SETTINGS, EVENTS = "manifest.json", "study.json", "events.jsonl"
 """Files in the folder of a run."""
 SESSIONS, SOUNDS = "heard", "sounds"
-"""Fields of the manifest: sessions that each stimulus set was presented to, and its number of sounds."""
+"""Fields of the manifest: the sessions that each stimulus set was presented to, and the number of its sounds."""
 DELETE_RUN = "no number depends on it: delete the folder of that run"
 
 
 class RunSettings(Settings):
-    """What all tasks of a run share, as the driver had it: a worker may run in another working directory."""
+    """Settings that all tasks of a run share, with absolute paths: a worker may have another working directory."""
 
     study: StudySettings
     tables: dict[str, NetworkTable]
-    """Of the study's networks."""
+    """Tables of the study's networks."""
 
 
 @dataclass
 class Report:
-    """What a run did, and what it could not do. Its fields are those of the manifest, but for the folder."""
+    """What a run did, and what it could not do. All fields except the folder are fields of the manifest."""
 
     seconds: dict[str, float] = field(default_factory=dict)
     """Wall time by stage."""
     done: dict[str, int] = field(default_factory=dict)
     """Items done now, by stage."""
     skipped: dict[str, int] = field(default_factory=dict)
-    """Items that were done before, by stage."""
+    """Items that were done before the run, by stage."""
     elsewhere: dict[str, int] = field(default_factory=dict)
-    """Items that other elements of a job array did meanwhile, by stage."""
+    """Items that other elements of a job array did during the run, by stage."""
     failed: dict[str, str] = field(default_factory=dict)
     """Message of each item that failed, by stage and key."""
     blocked: dict[str, str] = field(default_factory=dict)
-    """What each item that could not begin was waiting for."""
+    """What each item that could not start was waiting for."""
     constant_units: int = 0
-    """Units that never vary, in the fit that has most of them."""
+    """Largest number of constant units in a fit."""
     notes: dict[str, list[str]] = field(default_factory=dict)
     """What was left out of sessions while reading them, by stimulus set and session."""
     doubts: dict[str, list[str]] = field(default_factory=dict)
-    """What in recordings does not fit together, such as spikes in milliseconds, by stimulus set and session."""
+    """What looks inconsistent in recordings, such as spikes in milliseconds, by stimulus set and session."""
     unused_presentations: int = 0
-    """Presentations of training stimuli beyond the first that fits leave out, in the fit that leaves out most."""
+    """Largest number of repeated presentations of training stimuli that a fit leaves out."""
     unusable: dict[str, str] = field(default_factory=dict)
-    """Sessions of which nothing was used for what their own files say, and why."""
+    """Sessions that cannot be used because of their own files, and why."""
     left_out: dict[str, str] = field(default_factory=dict)
     """Sessions with too few sounds presented to be cross-validated, and why."""
     heard_in_parts: int = 0
-    """Extractions whose batch did not fit the memory of the device, so that its forward pass was taken in parts."""
+    """Extractions whose batch did not fit the memory of the device, so that it took several forward passes."""
     fallbacks: int = 0
     """Factorisations that failed their check, so that a slower way was taken."""
     beside: str = ""
-    """How much is kept in the study's folder that the study does not ask for; nothing if nothing is."""
+    """How much is kept in the study's folder outside the study; empty if nothing is."""
     removed: list[str] = field(default_factory=list)
-    """What of that could not be kept beside what was to be made."""
+    """Earlier outputs outside the study that could not be kept."""
     folder: Path | None = None
-    """Manifest and performance report of the run; None when there was nothing to do."""
+    """Folder of the manifest and performance report; None if there was nothing to do."""
 
     @property
     def ok(self) -> bool:
         """Whether every item of the study is done, and every session of the recordings could be used."""
         return not self.failed and not self.blocked and not self.unusable
 
-    @classmethod
-    def of_manifest(cls, manifest: Mapping[str, Any]) -> Report:
-        """Return the report that a run wrote; a run of an older version knew fewer fields."""
-        return cls(**{f.name: manifest[f.name] for f in fields(cls) if f.name in manifest})
-
 
 @dataclass(frozen=True)
 class PastRun:
-    """One run, by its manifest."""
+    """One run, as its manifest describes it."""
 
     name: str
-    """Of its folder; names sort by time."""
+    """Name of its folder; names sort by time."""
     manifest: Mapping[str, Any]
-    """What ``Run`` wrote at its start, and again at its end; empty if it was killed before."""
+    """What the run wrote at its start and at its end; empty if it was killed before that."""
     damage: str = ""
-    """What is damaged of it, and what to do."""
+    """Which of its files is damaged, and what to do."""
 
     @property
     def state(self) -> str:
-        """``finished``, ``interrupted`` by an error, damaged, or what is known of one that did not say how it ended."""
+        """``finished``, ``interrupted`` by an error, the damage, or ``running, or killed``."""
         if self.damage:
             return self.damage
         state = str(self.manifest.get("state", "running"))
@@ -107,32 +102,32 @@ class PastRun:
 
     @property
     def began(self) -> str:
-        """When, in UTC, to the second."""
+        """When the run began, in UTC."""
         day, _, clock = self.name.partition("T")
         return f"{day[:4]}-{day[4:6]}-{day[6:8]} {clock[:2]}:{clock[2:4]}:{clock[4:6]}"
 
     @property
     def report(self) -> Report:
-        """What it did so far."""
-        known = {f.name for f in fields(Report)}  # a run of an older version wrote fewer
+        """What the run did."""
+        known = {f.name for f in fields(Report)}  # a run of an older version wrote fewer fields
         return Report(**{name: value for name, value in self.manifest.items() if name in known})
 
     @property
     def provenance(self) -> Mapping[str, Any]:
-        """What made its results, with the time of the manifest's last writing; empty where it left no settings."""
+        """Provenance of its results, with the time of the manifest's last update; empty if it left no settings."""
         if "study" not in self.manifest:
             return {}
-        of_run = {name: self.manifest[name] for name in PROVENANCE if name in self.manifest}
-        return {**of_run, "written": self.manifest.get("updated", "")}
+        recorded = {name: self.manifest[name] for name in PROVENANCE if name in self.manifest}
+        return {**recorded, "written": self.manifest.get("updated", "")}
 
 
 def latest_provenance(results: Mapping[str, Any] | None, runs: Sequence[PastRun]) -> Mapping[str, Any]:
-    """Return what is newest: what the results carry, if there are any, or what the latest run has written so far."""
-    known = [results] if results is not None else []
+    """Return the newest provenance: that of the results, or that of the latest run."""
+    candidates = [results] if results is not None else []
     if runs and runs[-1].provenance:
-        known.append(runs[-1].provenance)
-    of_studies = [attrs for attrs in known if isinstance(attrs.get("study"), dict)]
-    return max(of_studies, key=lambda attrs: str(attrs.get("written", "")), default=known[0] if known else {})
+        candidates.append(runs[-1].provenance)
+    with_study = [attrs for attrs in candidates if isinstance(attrs.get("study"), dict)]
+    return max(with_study, key=lambda attrs: str(attrs.get("written", "")), default=candidates[0] if candidates else {})
 
 
 def new_run(runs: Path) -> Path:
@@ -144,7 +139,7 @@ def new_run(runs: Path) -> Path:
 
 
 def write_run_settings(run: Path, content: RunSettings) -> None:
-    """Keep in a run's folder what its tasks need, so that a task itself is a few hundred bytes."""
+    """Write what the tasks of a run need into its folder, so that a task itself has a few hundred bytes."""
     write_record(run / SETTINGS, _root(run), {"shared": content.model_dump(mode="json")})
 
 
@@ -155,15 +150,15 @@ def run_settings(run: Path) -> RunSettings:
     Raises
     ------
     StoreError
-        If it is not there, or damaged.
+        If the file is missing or damaged.
     """
-    found = read_record(run / SETTINGS, _root(run), "run again")
-    if found is None:
+    record = read_record(run / SETTINGS, _root(run), "run again")
+    if record is None:
         raise StoreError(
-            f"{run / SETTINGS}: not there, so this process does not know the study of its task; let all workers see "
+            f"{run / SETTINGS}: missing, so this process does not know the study of its task; let all workers see "
             "the study's folder under one path, and run again"
         )
-    return RunSettings.model_validate(found["shared"])
+    return RunSettings.model_validate(record["shared"])
 
 
 def write_manifest(
@@ -182,15 +177,15 @@ def write_manifest(
     Parameters
     ----------
     run
-        Its folder.
+        Folder of the run.
     study, report
-        What it was to do, and what it did.
+        The study, and what the run did.
     state
-        ``running``, or how it ended: then the manifest holds digests of the run's other files.
+        ``running``, or how the run ended; a run that ended has digests of its other files in the manifest.
     recipe, workers
-        Where workers came from, None for this process, and what each computed on.
+        Where workers came from (None for this process), and the device of each worker.
     sessions, n_sounds
-        Of each stimulus set, the sessions that it was presented to and the number of its sounds.
+        For each stimulus set, the sessions that it was presented to and the number of its sounds.
     """
     ended = [] if state == "running" else [name for name in (EVENTS, SETTINGS) if (run / name).exists()]
     content = {
@@ -209,7 +204,7 @@ def write_manifest(
 
 
 def past_runs(store: StudyStore) -> list[PastRun]:
-    """Return the runs of a study, the oldest first; none where the results were not made by runs."""
+    """Return the runs of a study, oldest first; empty for imported results."""
     folders = sorted(path for path in store.runs.glob("*") if path.is_dir())
     return [_past_run(store, folder) for folder in folders]
 
@@ -218,8 +213,8 @@ def _past_run(store: StudyStore, folder: Path) -> PastRun:
     try:
         manifest = read_record(folder / MANIFEST, store.root, DELETE_RUN)
         if manifest is None:
-            others = any(TEMPORARY not in path.name for path in folder.iterdir())  # a run writes them after it
-            gone = f"{folder / MANIFEST}: not there, though the run wrote more; {DELETE_RUN}" if others else ""
+            others = any(TEMPORARY not in path.name for path in folder.iterdir())  # written after the manifest
+            gone = f"{folder / MANIFEST}: missing, though the run wrote other files; {DELETE_RUN}" if others else ""
             return PastRun(folder.name, {}, gone)
         check_files(folder, {name: d for name, d in manifest.get("files", {}).items() if name == SETTINGS})
     except DamagedError as error:
@@ -228,5 +223,5 @@ def _past_run(store: StudyStore, folder: Path) -> PastRun:
 
 
 def _root(run: Path) -> Path:
-    """Return the study's folder, in which a run has one."""
+    """Return the study's folder, which holds the folder of the run."""
     return run.parent.parent

@@ -23,7 +23,7 @@ from distributed_trf.store.study_store import StudyStore
 
 
 class Study:
-    """Every fit that a study file asks for.
+    """Every fit of a study file.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class Study:
 
     @property
     def output(self) -> Path:
-        """Folder of everything the study makes."""
+        """Folder of everything the study writes."""
         return self.settings.output
 
     def status(self) -> list[Planned]:
@@ -61,14 +61,14 @@ class Study:
         Raises
         ------
         ConfigError, RecordingError, StoreError
-            If something that the study names cannot be used.
+            If recordings, networks or the store cannot be used.
         """
         context = open_context(self.settings, to_run=False)
-        at_work = holders(context.store)
-        return [planned.seen(at_work) for planned in survey_all(context)]
+        running = holders(context.store)
+        return [planned.with_running(running) for planned in survey_all(context)]
 
     def forecast(self, recipe: Recipe) -> Forecast:
-        """Return what a run on the workers of a recipe would do and take, without writing anything."""
+        """Return what a run on the workers of a recipe would do and need, without writing anything."""
         context = open_context(self.settings, to_run=False)
         return Forecast(context, [(p, cost(context, p.item, recipe.device)) for p in survey_all(context)], recipe)
 
@@ -95,7 +95,7 @@ class Study:
             ``"I/N"``: be element I (from 1) of a job array of N, which does items in this process and shares them with
             the other elements; no scheduler is needed. The recipe gives device and threads.
         watcher
-            Told of every stage, item and worker, as one event at a time (see ``pipeline.events``).
+            Called for every stage, item and worker, with one event at a time (see ``pipeline.events``).
 
         Returns
         -------
@@ -112,12 +112,12 @@ class Study:
         return run_study(self.settings, recipe, watcher=watcher)
 
     def repair(self) -> dict[Damaged, str]:
-        """Read all that is done, and take back what is damaged, so that the next run makes it anew.
+        """Verify all that is done, and revoke receipts of what is damaged, so that the next run computes it again.
 
         Returns
         -------
         dict
-            What is wrong, by stage and key of the work item that wrote it.
+            What is damaged, by stage and key of the work item that wrote it.
 
         Raises
         ------
@@ -128,11 +128,11 @@ class Study:
         return repair_study(open_context(self.settings, to_run=False))
 
     def beside(self) -> Beside:
-        """Return what the folder keeps that the study does not ask for, without writing anything."""
+        """Return what the folder keeps outside the study, without writing anything."""
         return find_extra_items(open_context(self.settings, to_run=False))
 
     def prune(self) -> Beside:
-        """Remove what the folder keeps that the study does not ask for, such as fits of a network taken out of it.
+        """Remove what the folder keeps outside the study, such as fits of a network that was taken out of it.
 
         Returns
         -------

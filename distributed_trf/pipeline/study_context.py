@@ -7,53 +7,22 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
 
 from distributed_trf.config.extraction import NetworkSettings, Weights
-from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import RecordingError
 from distributed_trf.features.families.registry import expected_frames, frame_rate, is_supported
-from distributed_trf.features.network_table import Layer, NetworkTable, chosen_layers, chosen_weights
+from distributed_trf.features.network_table import NetworkTable
 from distributed_trf.features.resample import kept_frames
-from distributed_trf.pipeline.study_scope import batch_sizes
+from distributed_trf.pipeline.study_scope import ItemSource
 from distributed_trf.recordings.recording_set import RecordingSet, Session, Stimulus
 from distributed_trf.store.features import FeatureLayout, StoredLayer
-from distributed_trf.store.study_store import StudyStore
-
-
-class Sounds(Protocol):
-    """The sounds of a stimulus set, read or expected."""
-
-    @property
-    def ids(self) -> Sequence[str]:
-        """In the order of the set."""
-
-    @property
-    def n_samples(self) -> Sequence[int]:
-        """Of each sound."""
-
-    @property
-    def sfreq(self) -> float:
-        """Hertz."""
 
 
 @dataclass(frozen=True)
-class ExpectedSounds:
-    """Sounds before they are read."""
+class Context(ItemSource):
+    """A study with its recordings."""
 
-    ids: list[str]
-    n_samples: list[int]
-    sfreq: float
-
-
-@dataclass(frozen=True)
-class Context:
-    """A study with everything it refers to."""
-
-    study: StudySettings
-    store: StudyStore
     recordings: RecordingSet
-    tables: dict[str, NetworkTable]
 
     @property
     def not_extractable(self) -> tuple[str, ...]:
@@ -67,48 +36,38 @@ class Context:
 
     @cached_property
     def training_trials(self) -> dict[str, dict[str, int]]:
-        """How many trials each training stimulus of each set makes in the session where it makes most.
+        """Largest number of trials of each training stimulus in any session, by stimulus set.
 
-        That is known of sessions whose trials can be read.
+        Sessions whose trials cannot be read do not count.
         """
-        found = {name: {s.id: 1 for s in stimuli if not s.is_test} for name, stimuli in self.stimuli.items()}
-        for name, times in found.items() if self.study.training == "all" else ():
+        largest = {name: {s.id: 1 for s in stimuli if not s.is_test} for name, stimuli in self.stimuli.items()}
+        for name, times in largest.items() if self.study.training == "all" else ():
             for session in self.recordings.heard(name):
                 with suppress(RecordingError, OSError):
                     presented = Counter(self.recordings.trials(session, name).stimulus)
                     times.update({i: max(n, presented[i]) for i, n in times.items()})
-        return found
+        return largest
 
     @cached_property
     def expected_features(self) -> dict[tuple[str, str, Weights], tuple[FeatureLayout, list[int]]]:
-        """What extractions will write, by stimulus set, network and weights, and the samples of each sound they hear.
+        """What extractions will write, and the samples of each input sound, by stimulus set, network and weights.
 
-        Before the sounds are read their lengths are known to a sample or so.
+        Before the sounds are read, their lengths are known to about one sample.
         """
-        found = {}
+        expected = {}
         for name, stimuli in self.stimuli.items():
             for network in self.study.networks:
                 table = self.tables[network.name]
                 n_samples = [round(s.duration * table.sfreq) for s in stimuli]
-                sounds = ExpectedSounds([s.id for s in stimuli], n_samples, table.sfreq)
-                lengths, batches = lengths_with_lead_in(self.study, table, sounds), self.batches(name)
+                lengths = self._lengths_with_lead_in(table, n_samples, table.sfreq)
                 for weights in self.weights(network):
-                    layers, durations = self.layers(network), [s.duration for s in stimuli]
-                    layout = feature_layout(self.study, table, weights, layers, sounds, durations, batches)
-                    found[name, network.name, weights] = layout, lengths
-        return found
+                    layout = self.feature_layout(name, network, weights, n_samples, table.sfreq)
+                    expected[name, network.name, weights] = layout, lengths
+        return expected
 
-    def layers(self, network: NetworkSettings) -> tuple[Layer, ...]:
-        """Layers of a network that the study asks for."""
-        return chosen_layers(self.tables[network.name], network)
-
-    def weights(self, network: NetworkSettings) -> tuple[Weights, ...]:
-        """Kinds of weights that the study asks for."""
-        return chosen_weights(self.tables[network.name], network)
-
-    def batches(self, stimuli: str) -> tuple[int, ...]:
-        """Number of stimuli in each batch of an extraction."""
-        return batch_sizes(len(self.stimuli[stimuli]), self.study.extraction.stored)
+    def count_sounds(self, stimuli: str) -> int:
+        """Count the sounds of a stimulus set."""
+        return len(self.stimuli[stimuli])
 
     def sessions_of(self, stimuli: str) -> tuple[str, ...]:
         """Names of the sessions that a stimulus set was presented to."""
@@ -118,29 +77,31 @@ class Context:
         """Return one of the sessions by its name."""
         return next(session for session in self.recordings.sessions if session.name == name)
 
+    def feature_layout(
+        self, stimuli: str, network: NetworkSettings, weights: Weights, n_samples: Sequence[int], sfreq: float
+    ) -> FeatureLayout:
+        """Return the layout of a network's features in the store.
 
-def feature_layout(
-    study: StudySettings,
-    table: NetworkTable,
-    weights: Weights,
-    layers: tuple[Layer, ...],
-    sounds: Sounds,
-    durations: Sequence[float],
-    batches: tuple[int, ...],
-) -> FeatureLayout:
-    """Lay out a network's features, given what the read stage found of the sounds, and the seconds of each stimulus."""
-    lengths = lengths_with_lead_in(study, table, sounds)
-    stored = []
-    for layer in layers:
-        rate = frame_rate(table, weights, layer)
-        native = frames = tuple(expected_frames(table, weights, layer, n) for n in lengths)
-        if study.extraction.keep == "100Hz":
-            frames = tuple(kept_frames(rate, n, m / table.sfreq) for n, m in zip(native, lengths, strict=True))
-        stored.append(StoredLayer(layer.id, layer.name, layer.type, rate, layer.width, native, frames))
-    return FeatureLayout(tuple(sounds.ids), tuple(durations), batches, tuple(stored), study.lags.lead_in)
+        Parameters
+        ----------
+        stimuli, network, weights
+            Whose features.
+        n_samples, sfreq
+            Number of samples of each sound, and their rate in Hz.
+        """
+        study, table, sounds = self.study, self.tables[network.name], self.stimuli[stimuli]
+        lengths = self._lengths_with_lead_in(table, n_samples, sfreq)
+        stored = []
+        for layer in self.layers(network):
+            rate = frame_rate(table, weights, layer)
+            native = frames = tuple(expected_frames(table, weights, layer, n) for n in lengths)
+            if study.extraction.keep == "100Hz":
+                frames = tuple(kept_frames(rate, n, m / table.sfreq) for n, m in zip(native, lengths, strict=True))
+            stored.append(StoredLayer(layer.id, layer.name, layer.type, rate, layer.width, native, frames))
+        ids, durations = tuple(s.id for s in sounds), tuple(s.duration for s in sounds)
+        return FeatureLayout(ids, durations, self.batches(stimuli), tuple(stored), study.lags.lead_in)
 
-
-def lengths_with_lead_in(study: StudySettings, table: NetworkTable, sounds: Sounds) -> list[int]:
-    """Return the samples of each sound at a network's rate, leading silence included."""
-    lead_in = int(study.lags.lead_in * table.sfreq)
-    return [lead_in + int(n * table.sfreq / sounds.sfreq) for n in sounds.n_samples]
+    def _lengths_with_lead_in(self, table: NetworkTable, n_samples: Sequence[int], sfreq: float) -> list[int]:
+        """Return the samples of each sound at a network's rate, leading silence included."""
+        lead_in = int(self.study.lags.lead_in * table.sfreq)
+        return [lead_in + int(n * table.sfreq / sfreq) for n in n_samples]

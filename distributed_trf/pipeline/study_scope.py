@@ -1,11 +1,12 @@
-"""What decides which work items a study has: its settings and recordings, or what a run left in its folder."""
+"""What decides which work items a study has: its settings and recordings, or the lists that runs left in its folder."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Self
 
 from pydantic import ValidationError
 
@@ -18,87 +19,86 @@ from distributed_trf.store.results import session_units
 from distributed_trf.store.study_store import StudyStore
 
 
-class ItemSource(Protocol):
-    """A study, and of its recordings and networks what its items follow from."""
+@dataclass(frozen=True)
+class ItemSource(ABC):
+    """A study with what its work items follow from: networks, sessions and sounds."""
 
-    @property
-    def study(self) -> StudySettings:
-        """The study."""
+    study: StudySettings
+    store: StudyStore
+    tables: Mapping[str, NetworkTable]
+    """Of the study's networks, by name."""
 
+    @abstractmethod
     def sessions_of(self, stimuli: str) -> tuple[str, ...]:
         """Names of the sessions that a stimulus set was presented to."""
 
+    @abstractmethod
+    def count_sounds(self, stimuli: str) -> int:
+        """Count the sounds of a stimulus set."""
+
     def batches(self, stimuli: str) -> tuple[int, ...]:
         """Number of stimuli in each batch of an extraction."""
+        return batch_sizes(self.count_sounds(stimuli), self.study.extraction.stored)
 
     def layers(self, network: NetworkSettings) -> tuple[Layer, ...]:
-        """Layers of a network that the study asks for."""
+        """Layers of a network that the study includes."""
+        return chosen_layers(self.tables[network.name], network)
 
     def weights(self, network: NetworkSettings) -> tuple[Weights, ...]:
-        """Kinds of weights that the study asks for."""
+        """Kinds of weights that the study includes."""
+        return chosen_weights(self.tables[network.name], network)
 
 
 @dataclass(frozen=True)
-class FolderScope:
-    """The same, by what runs left in the study's folder: no recordings are needed."""
+class FolderScope(ItemSource):
+    """A study by what its runs left in its folder: no recordings are needed."""
 
-    store: StudyStore
-    study: StudySettings
-    tables: Mapping[str, NetworkTable]
     sessions: Mapping[str, Sequence[str]]
-    """That each stimulus set was presented to."""
+    """Sessions that each stimulus set was presented to."""
     n_sounds: Mapping[str, int]
-    """Of each stimulus set; empty if no run left them."""
+    """Number of sounds of each stimulus set; empty if no run left it."""
 
     @classmethod
     def open(cls, store: StudyStore, study: StudySettings, runs: Sequence[PastRun]) -> Self:
-        """Return what is known of a study's items.
+        """Read the lists of sessions and sounds that runs left in a study's folder.
 
         Parameters
         ----------
         store, study
-            The study's folder, and what is asked for.
+            The study's folder and settings.
         runs
-            Of the folder. The newest that was asked for all of the stimulus sets lists sessions and sounds; where none
-            was, the results list sessions.
+            Runs in the folder. The newest run with all stimulus sets of the study lists sessions and sounds. Without
+            such a run the results list the sessions.
 
         Raises
         ------
         ConfigError
-            If there is no table of a network, neither now nor in the folder.
+            If a network has no table, neither in this version nor in the folder.
         """
         tables = {network.name: _table(store, network.name, runs) for network in study.networks}
         for run in reversed(runs):
             sessions, n_sounds = run.manifest.get(SESSIONS, {}), run.manifest.get(SOUNDS, {})
             if set(study.stimuli) <= set(sessions) and set(study.stimuli) <= set(n_sounds):
-                return cls(store, study, tables, sessions, n_sounds)
+                return cls(study, store, tables, sessions, n_sounds)
         in_results = list(session_units(store.results)) if store.results.is_dir() else []
-        return cls(store, study, tables, dict.fromkeys(study.stimuli, in_results), {})
+        return cls(study, store, tables, dict.fromkeys(study.stimuli, in_results), {})
 
     @property
     def is_whole(self) -> bool:
-        """Whether all of a study's items can be listed; if not, its fits and analyses can."""
+        """Whether all items of the study can be listed; otherwise only its fits and analyses can."""
         return bool(self.n_sounds)
 
     def sessions_of(self, stimuli: str) -> tuple[str, ...]:
         """Names of the sessions that a stimulus set was presented to."""
         return tuple(self.sessions[stimuli])
 
-    def batches(self, stimuli: str) -> tuple[int, ...]:
-        """Number of stimuli in each batch of an extraction."""
-        return batch_sizes(self.n_sounds[stimuli], self.study.extraction.stored)
-
-    def layers(self, network: NetworkSettings) -> tuple[Layer, ...]:
-        """Layers of a network that the study asks for."""
-        return chosen_layers(self.tables[network.name], network)
-
-    def weights(self, network: NetworkSettings) -> tuple[Weights, ...]:
-        """Kinds of weights that the study asks for."""
-        return chosen_weights(self.tables[network.name], network)
+    def count_sounds(self, stimuli: str) -> int:
+        """Count the sounds of a stimulus set."""
+        return self.n_sounds[stimuli]
 
 
 def _table(store: StudyStore, network: str, runs: Sequence[PastRun]) -> NetworkTable:
-    """Return the table of a network as it is now, or else as the latest run kept it that has it."""
+    """Return the table of a network in this version, or else the one that the latest run with this network kept."""
     try:
         return load_table(network)
     except ConfigError:
@@ -109,7 +109,7 @@ def _table(store: StudyStore, network: str, runs: Sequence[PastRun]) -> NetworkT
 
 
 def batch_sizes(n: int, size: int) -> tuple[int, ...]:
-    """Deal ``n`` stimuli into batches.
+    """Divide ``n`` stimuli into batches.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""The kinds of work items that there are: a record of each, from the file of its stage.
+"""All kinds of work items: a table of their records, each written in the file of its stage.
 
-A new kind of analysis is a file in ``stages`` with such a record, a settings class in ``config/analyses.py`` that asks
-for it, and a line here.
+A new kind of analysis needs a file in ``stages`` with its record, a settings class in ``config/analyses.py`` and a line
+in this table.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ KINDS: dict[type[Item], WorkKind[Any, Any]] = {
         TEST_BOOTSTRAPS,
     )
 }
-"""In the order of the stages; those of one stage in the order in which their items are listed."""
+"""In the order of the stages; within a stage, in the order in which items are listed."""
 
 
 def kind_of(item: Item) -> WorkKind[Any, Any]:
@@ -45,20 +45,20 @@ def kind_of(item: Item) -> WorkKind[Any, Any]:
 
 
 def items(scope: ItemSource, stage: str) -> list[Item]:
-    """List the work items of a stage in the order in which they are begun."""
+    """List the work items of a stage in the order in which they start."""
     kinds = [kind for kind in KINDS.values() if kind.stage == stage]
-    found: list[Item] = [item for kind in kinds for item in kind.items(scope)]
-    if len(kinds) > 1:  # side by side for each stimulus set and bin width
+    listed: list[Item] = [item for kind in kinds for item in kind.items(scope)]
+    if len(kinds) > 1:  # all kinds together for each stimulus set and bin width
         stimuli, widths = scope.study.stimuli, scope.study.bin_widths
-        found.sort(key=lambda item: (stimuli.index(item.stimuli), widths.index(getattr(item, "bin_width", widths[0]))))
-    return found
+        listed.sort(key=lambda item: (stimuli.index(item.stimuli), widths.index(getattr(item, "bin_width", widths[0]))))
+    return listed
 
 
 def cost(context: Context, item: Item, device: str = "cpu") -> Cost:
-    """Count what an item needs, before anything is spent.
+    """Count what an item needs, before it is run.
 
-    Shapes are exact, but for networks that this version cannot extract; memory counts the largest arrays alive
-    together.
+    Shapes are exact, except for networks that this version cannot extract. Memory is the sum of the largest arrays
+    that exist at the same time.
 
     Parameters
     ----------
@@ -67,18 +67,18 @@ def cost(context: Context, item: Item, device: str = "cpu") -> Cost:
     item
         One of its items.
     device
-        What calculates, ``cpu`` or ``cuda``.
+        ``cpu`` or ``cuda``.
     """
     return kind_of(item).cost(context, item, device)
 
 
-def finding(item: Item, receipt: Receipt) -> Finding:
-    """Read back what an item found.
+def read_finding(item: Item, receipt: Receipt) -> Finding:
+    """Read the finding of an item from its receipt.
 
     Raises
     ------
     StoreError
         If the receipt is of another version.
     """
-    found: Finding = kind_of(item).finding.of(receipt)
-    return found
+    finding: Finding = kind_of(item).finding.of(receipt)
+    return finding

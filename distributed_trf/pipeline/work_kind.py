@@ -1,11 +1,10 @@
-"""What a stage returns and a receipt holds: a frozen dataclass for each kind of work item, written in its stage's file.
+"""The record of a kind of work item: how its items are listed, what they depend on, write, cost and return.
 
-A receipt is JSON. Its ``details`` hold the fields of the kind's ``Finding`` under their names, then those of the
-``Execution``. A field that a receipt of an earlier release lacks has its default. Where the meaning of a field changes,
-``version`` is raised: the JSON says a version only once it is above 1, so that receipts written before there was one
-are those of version 1, and their bytes stay as they are.
-
-What there is to say of a kind of work item: a record for each, in its stage's file; ``work`` gathers them.
+Each kind has its ``WorkKind`` and its ``Finding`` in the file of its stage; ``work`` has the table of all kinds. A
+``Finding`` is what an item returns and its receipt holds. A receipt is JSON: its ``details`` hold the fields of the
+``Finding`` by name, then those of the ``Execution``. A field that an older receipt lacks has its default. If the
+meaning of a field changes, ``version`` is raised. The JSON holds a version only above 1, so receipts without it are of
+version 1, and their bytes do not change.
 """
 
 from __future__ import annotations
@@ -34,51 +33,51 @@ _LEFT_OUT = "left out if none"
 
 @dataclass(frozen=True)
 class Remarks:
-    """What a run, its log and its pages tell of an item that is done, whatever its kind."""
+    """What a run, its log and its pages report about a done item of any kind."""
 
     fitted: bool = False
-    """Whether units were fitted, of which ``median_r`` tells."""
+    """Whether units were fitted, so that ``median_r`` holds."""
     median_r: float | None = None
-    """Median test correlation over units; None if none varies."""
+    """Median test correlation over units; None if no unit varies."""
     notes: Sequence[str] = ()
     """What was left out of the recordings while reading."""
     doubts: Sequence[str] = ()
-    """What in the recordings does not fit together."""
+    """What looks inconsistent in the recordings."""
     unused_presentations: int = 0
     constant_units: int = 0
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Sessions that could not be cross-validated, and why."""
     parts: int = 1
-    """In how many passes a batch of sounds went through a network."""
+    """Number of forward passes for a batch of sounds."""
     fallbacks: Sequence[str] = ()
     """Factorisations that failed their check."""
 
 
 def left_out_if_none() -> Any:
-    """Make a field of a ``Finding`` that is not written where it is None."""
+    """Make a field of a ``Finding`` that is not written if it is None."""
     return field(default=None, metadata={_LEFT_OUT: True})
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What an item found, beside what it wrote into the study's folder. The order of fields is that of the JSON."""
+    """What an item returns and its receipt holds. The JSON has the fields in the same order."""
 
     version: ClassVar[int] = 1
 
     def remarks(self) -> Remarks:
-        """Return what is told of the item beyond that it is done."""
+        """Return what is reported about the item."""
         return Remarks()
 
     def to_json(self) -> dict[str, Any]:
-        """Return what a receipt holds of it."""
-        told = {f.name: getattr(self, f.name) for f in fields(self)}
-        absent = {f.name for f in fields(self) if f.metadata.get(_LEFT_OUT) and told[f.name] is None}
+        """Return the fields for a receipt."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        absent = {f.name for f in fields(self) if f.metadata.get(_LEFT_OUT) and values[f.name] is None}
         versioned = {VERSION: self.version} if self.version > 1 else {}
-        return versioned | {name: value for name, value in told.items() if name not in absent}
+        return versioned | {name: value for name, value in values.items() if name not in absent}
 
     @classmethod
     def of(cls, receipt: Receipt) -> Self:
-        """Read it back from a receipt.
+        """Read it from a receipt.
 
         Raises
         ------
@@ -111,17 +110,17 @@ class Execution:
     """In UTC."""
 
     def to_json(self) -> dict[str, Any]:
-        """Return what a receipt holds of it."""
+        """Return the fields for a receipt."""
         return asdict(self)
 
     @classmethod
     def of(cls, receipt: Receipt) -> Self:
-        """Read it back from a receipt."""
+        """Read it from a receipt."""
         return cls(**_known(cls, receipt.details))
 
 
 def _known(cls: type[Any], details: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of a class that there are, where those that are not have a default."""
+    """Return the fields of a class that a receipt holds; the others must have a default."""
     lacking = [f.name for f in fields(cls) if f.default is MISSING and f.default_factory is MISSING]
     assert not lacking, f"{cls.__name__}: give {', '.join(lacking)} a default, for receipts without"
     return {f.name: details[f.name] for f in fields(cls) if f.name in details}
@@ -131,28 +130,28 @@ I = TypeVar("I", bound=Item)  # noqa: E741  an item
 F = TypeVar("F", bound=Finding)
 T = TypeVar("T")
 Inputs = dict[str, Any]
-"""What an item depends on, by name: anything that JSON can hold. Its fingerprint has a digest of each."""
+"""What an item depends on, by name, as JSON values; its fingerprint has a digest of each value."""
 ReleaseSlot = Callable[[], None]
-"""Gives back the slot of a task on its worker, as ``distributed.secede`` does; the task goes on beside the next."""
+"""Releases the slot of a task on its worker, as ``distributed.secede`` does: the next task starts meanwhile."""
 
 
 def keep_slot() -> None:
-    """Keep the slot: what a plain loop does."""
+    """Keep the slot, in a plain loop."""
 
 
 class Waiting(Exception):  # noqa: N818  nothing is wrong
-    """Something that an item depends on is not there yet; the text says what."""
+    """An input of an item does not exist yet; the text says which."""
 
 
 class Upstream(Protocol):
-    """What the inputs of an item are asked of: the study, and the receipts of items that come before."""
+    """Where the inputs of an item come from: the study, and the receipts of earlier items."""
 
     @property
     def context(self) -> Context:
         """The study."""
 
     def receipt(self, item: Item) -> Receipt | None:
-        """Return the receipt of an item if it is valid and what it vouches for is there."""
+        """Return the receipt of an item if it is valid and the item's output exists."""
 
     def require(self, item: Item) -> Receipt:
         """Return the receipt of an item.
@@ -164,50 +163,50 @@ class Upstream(Protocol):
         """
 
     def unreadable(self, item: ReadSession) -> bool:
-        """Tell whether a session failed for good, so that the others go on without it."""
+        """Tell whether a session failed for good, so that the others continue without it."""
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
-        """Return what several items have in common, made by the first that asks for it."""
+        """Return a value that several items use; it is made once, for the first of them."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """What an item is done with."""
+    """What an item needs to run."""
 
     study: StudySettings
     tables: Mapping[str, NetworkTable]
-    """Of the study's networks."""
+    """Tables of the study's networks."""
     store: StudyStore
     device: str
     open_recordings: Callable[[], RecordingSet]
-    """Opened once in a process for a run."""
+    """Opens the recordings, once per process and run."""
     fingerprint: Mapping[str, str]
-    """Of the item."""
+    """Fingerprint of the item."""
     parts: Collection[str]
-    """Names in the fingerprint of the parts that are to be made, of an item that has parts."""
+    """Names, in the fingerprint, of the parts to be made, if the item has parts."""
     release_slot: ReleaseSlot = keep_slot
 
 
 def network_and_stage(item: Any) -> str:
-    """Name the tasks of a network: networks differ in how long they take.
+    """Name tasks on the dashboard by network, since networks differ in how long they take.
 
-    They stand first, since bars show a dozen letters; Dask cuts a name at a hyphen that no word follows.
+    The network comes first, since bars show a dozen letters. Dask cuts a name at a hyphen that no word follows.
     """
     return f"{item.network.replace('-', '_')} {item.stage}"
 
 
 def analysis_group(item: Analysis, context: Context) -> Iterator[Path]:
-    """Name the group of its own that an analysis writes."""
+    """Yield the group that an analysis writes."""
     yield context.store.analysis(item.key)
 
 
 def lags_and_ridge(item: Any, study: StudySettings) -> Inputs:
-    """Return the settings that any analysis by fits depends on."""
+    """Return the settings that every analysis with fits depends on."""
     return {"lags": study.lags.model_dump(), "ridge": study.ridge.model_dump(exclude={"unit_block"})}
 
 
 def _no_check(context: Context) -> None:
-    """Nothing but what ``check_study`` looks at."""
+    """Check nothing beyond ``check_study``."""
 
 
 @dataclass(frozen=True)
@@ -216,28 +215,28 @@ class WorkKind(Generic[I, F]):
 
     item: type[I]
     finding: type[F]
-    """What its receipt holds."""
+    """Class of what its receipt holds."""
     items: Callable[[ItemSource], Iterable[Item]]
-    """Lists the items that a study has of this kind, and of others that the same settings ask for."""
+    """Lists the items of this kind in a study, and of other kinds that the same settings define."""
     inputs: Callable[[I, Upstream], Inputs]
     """What an item depends on; may raise ``Waiting``."""
     outputs: Callable[[I, Context], Iterator[Path]]
-    """Groups that an item writes, or writes a part of, but for the results."""
+    """Groups that an item writes, wholly or in part, except the results."""
     cost: Callable[[Context, I, str], Cost]
-    """What an item takes on a device, ``cpu`` or ``cuda``."""
+    """What an item needs on a device, ``cpu`` or ``cuda``."""
     run: Callable[[I, Job], F]
-    """Does an item, and returns what its receipt holds."""
+    """Runs an item, and returns what its receipt holds."""
     settings: Callable[[I, StudySettings], Inputs] = lags_and_ridge
-    """Those of the inputs that settings alone decide: they can be held against a receipt without the recordings."""
+    """The inputs that settings alone decide; they can be compared with a receipt without the recordings."""
     label: Callable[[I], str] = lambda item: item.stage
-    """What an item is called among others of its stage on a dashboard."""
+    """Name of an item's tasks on the dashboard."""
     smaller: str = "fewer layers or a smaller `ridge.unit_block`"
-    """What makes an item take less memory, to follow 'choose'."""
+    """What makes an item need less memory; follows the word 'choose'."""
     smaller_on_gpu: str = "a smaller `ridge.unit_block`, fewer lags or longer bins, or a GPU with more memory"
     uses_networks: bool = False
-    """Whether it runs a network, which then stays on a GPU; others make room there before they begin."""
+    """Whether it runs a network, which then stays on the GPU; other kinds may release networks first."""
     check: Callable[[Context], None] = _no_check
-    """Checks what a study asks for of this kind; raises ConfigError."""
+    """Checks the settings of this kind in a study; raises ConfigError."""
 
     @property
     def stage(self) -> str:

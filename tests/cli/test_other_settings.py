@@ -30,12 +30,12 @@ def test_results__of_other_settings_are_said_to_be(saved_study, tmp_path, monkey
     shown = dtrf(command, "study.yaml", *options)
     said = " ".join(shown.stdout.split())
     assert shown.exit_code == 0, shown.stderr
-    assert "note: 2 of 3 fits are of other settings than the study's" in said
+    assert "note: 2 of 3 fits have other settings than the study" in said
     assert "(changed: ridge)" in said
     assert "note: 1 of 3 fits are missing: not begun" in said
-    assert "note: 2 of 2 assessments of sessions are of other settings" in said
+    assert "note: 2 of 2 assessments of sessions have other settings" in said
     if command == "report":
-        assert "2 of 3 fits are of other settings" in (tmp_path / "out/report.html").read_text()
+        assert "2 of 3 fits have other settings" in (tmp_path / "out/report.html").read_text()
     if command == "results":
         assert "note:" not in dtrf(command, "out", *options).stdout
 

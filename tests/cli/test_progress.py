@@ -8,7 +8,7 @@ import pytest
 
 from distributed_trf.cli.progress import Bars
 from distributed_trf.pipeline.events import (
-    ClusterTold,
+    ClusterEvent,
     Dashboard,
     ItemEnded,
     RunEnded,
@@ -57,7 +57,7 @@ def test_bars__count_what_can_be_done_and_name_what_failed(capsys):
         ItemEnded(Outcome(ITEMS[1])),
         ItemEnded(Outcome(ITEMS[2], "why")),
         WorkerLeft("tcp://10.0.0.7:4321", "node-7", 3),
-        ClusterTold({"action": "job submitted anew", "job": "[123]"}),
+        ClusterEvent({"action": "job submitted anew", "job": "[123]"}),
         RunEnded("finished", Report()),
     )
     assert "http" not in out

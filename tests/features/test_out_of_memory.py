@@ -1,4 +1,4 @@
-"""A batch that does not fit the memory of the device is heard in parts, and gives the same frames."""
+"""A batch that does not fit the memory of the device passes through the network in parts, and gives the same frames."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_study__tells_of_batches_heard_in_parts(write_study, workplace, monkeypa
     for (_, whole), (_, parts) in zip(*(frames[name].iterate(0) for name in ("whole", "parts")), strict=True):
         np.testing.assert_allclose(parts, whole, rtol=1e-6, atol=1e-7)
     planned = Study.load("study.yaml").status()
-    assert {p.reason for p in planned if p.item.stage == "extract"} == {"heard in 4 parts"}
+    assert {p.reason for p in planned if p.item.stage == "extract"} == {"forward pass in 4 parts"}
     assert {p.state for p in planned} == {"done"}
     told = CliRunner().invoke(app, ["status", "study.yaml"]).output
     assert "3 batches did not fit the memory of the device and were computed in parts" in told

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from distributed_trf import Study
-from distributed_trf.pipeline.events import ClusterTold, EventLog, StageBegan
+from distributed_trf.pipeline.events import ClusterEvent, EventLog, StageBegan
 
 MEL = [{"name": "mel_librosa"}]
 
@@ -68,15 +68,15 @@ def test_log__of_an_interrupted_run_says_so(write_study):
 def test_full_disk__loses_lines_and_neither_the_run_nor_later_lines(tmp_path):
     path = tmp_path / "events.jsonl"
     with EventLog(path) as log:
-        log(ClusterTold({"action": "first"}))
+        log(ClusterEvent({"action": "first"}))
         soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 20, hard))
         try:
-            log(ClusterTold({"action": "second"}))  # of which there is room for a part
-            log(ClusterTold({"action": "third"}))
+            log(ClusterEvent({"action": "second"}))  # of which there is room for a part
+            log(ClusterEvent({"action": "third"}))
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        log(ClusterTold({"action": "fourth"}))
+        log(ClusterEvent({"action": "fourth"}))
     first, torn, fourth = path.read_text().splitlines()
     assert json.loads(first)["action"] == "first"
     assert json.loads(fourth)["action"] == "fourth"

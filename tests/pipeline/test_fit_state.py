@@ -27,7 +27,7 @@ def folder(studied, workplace):
 
 def test_state__of_what_was_asked_for_is_done(folder):
     for state in (fit_state(folder), fit_state(folder, load_study("study.yaml"))):
-        assert (state.asked, state.done, list(state.lines())) == (2, 2, [])
+        assert (state.total, state.done, list(state.lines())) == (2, 2, [])
 
 
 @pytest.mark.parametrize(
@@ -44,12 +44,12 @@ def test_state__of_what_was_asked_for_is_done(folder):
 def test_state__names_settings_that_were_changed_since(folder, write_study, changes, reason):
     write_study(**BOTH | changes)
     (line,) = fit_state(folder, load_study("study.yaml")).lines()
-    assert line.startswith("2 of 2 fits are of other settings than the study's; they are shown as they were")
+    assert line.startswith("2 of 2 fits have other settings than the study; their earlier results are shown")
     assert line.endswith(f"({reason})")
     assert fit_state(folder).done == 2  # of the settings that the results carry
 
 
-def test_state__tells_what_failed_and_what_is_missing_or_not_asked_for(folder, write_study):
+def test_state__tells_what_failed_and_what_is_missing_or_outside_the_study(folder, write_study):
     revoke_receipt(folder, FIT, "timit-mel_whisper-fixed-00-50ms")
     assert list(fit_state(folder).lines()) == ["1 of 2 fits are missing: not begun"]
     write_failure(folder, FIT, "timit-mel_whisper-fixed-00-50ms", Failure({}, "no session can be fitted"))
@@ -58,7 +58,7 @@ def test_state__tells_what_failed_and_what_is_missing_or_not_asked_for(folder, w
     failed, missing, shown = fit_state(folder, load_study("study.yaml")).lines()
     assert failed.startswith("1 of 4 fits failed")
     assert missing == "3 of 4 fits are missing: not begun"
-    assert shown.startswith("network mel_librosa: shown as they were")
+    assert shown.startswith("network mel_librosa: earlier results are shown")
 
 
 def test_state__of_results_without_a_study_is_not_known(tmp_path):

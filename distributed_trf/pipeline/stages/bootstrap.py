@@ -1,4 +1,4 @@
-"""Bootstraps: how numbers depend on how much was recorded (Ahmed et al. 2025)."""
+"""Bootstraps: how results depend on the amount of recorded data (Ahmed et al. 2025)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from distributed_trf.trf.resampling import draw_generator, draw_stimuli
 from distributed_trf.trf.stream import MomentStream
 
 REVISION = 2
-"""Raise when this code gives other numbers than before, so that old ones become stale."""
+"""Raise this number when the code gives other numbers than before, so that earlier results become stale."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class BootstrappedTraining(Finding):
 
     draws: int = 0
     draws_of_too_few_stimuli: int = 0
-    """Fewer than folds; they leave NaN."""
+    """Draws with fewer stimuli than folds, whose results are NaN."""
     seed: int = 0
     files: Files = field(default_factory=dict)
 
@@ -57,21 +57,21 @@ class BootstrappedTest(Finding):
     files: Files = field(default_factory=dict)
 
     def remarks(self) -> Remarks:
-        """Return what is told of the item beyond that it is done."""
+        """Return what is reported about the item."""
         return Remarks(left_out=self.left_out)
 
 
 def settings_of(study: StudySettings, item: BootstrapTraining | BootstrapTest) -> BootstrapSettings:
-    """Return what the study says of an item."""
-    wanted = (item.network, item.layer, item.weights)
-    return next(b for b in study.bootstraps if (b.network, b.layer, b.weights) == wanted)
+    """Return the settings of an item."""
+    features = (item.network, item.layer, item.weights)
+    return next(b for b in study.bootstraps if (b.network, b.layer, b.weights) == features)
 
 
 def bootstrap_training(item: BootstrapTraining, job: Job) -> BootstrappedTraining:
     """Fit on drawn training stimuli, each weighted by how often it was drawn, and test on all test stimuli.
 
-    Folds are dealt among the stimuli drawn, so that one drawn twice is never both fitted and held out. A draw of fewer
-    stimuli than folds leaves NaN, and is counted.
+    Drawn stimuli are divided into folds, so that a stimulus drawn twice is never both fitted and held out. A draw of
+    fewer stimuli than folds gives NaN, and is counted.
     """
     study, device = job.study, job.device
     settings = settings_of(study, item)
@@ -81,8 +81,8 @@ def bootstrap_training(item: BootstrapTraining, job: Job) -> BootstrappedTrainin
     r = np.full((settings.draws, data.n_units), np.nan)
     alpha = np.full_like(r, np.nan)
     too_few = 0
-    with data.room_told():
-        for sessions in _presented_alike(data, study.training):
+    with data.explained_memory():
+        for sessions in _group_by_presentations(data, study.training):
             ids = data.counts[sessions[0]].train_ids
             responses = [
                 np.concatenate([training_trials(data.counts[s], i, study.training) for s in sessions], axis=2)
@@ -104,8 +104,8 @@ def bootstrap_training(item: BootstrapTraining, job: Job) -> BootstrappedTrainin
                 with timed("test"):
                     predicted = drive(test, solution.weights, data.lags, data.lead_in)
                     rounding = drive_rounding(test, solution.weights, len(data.lags), solution.inverse).sum(axis=0)
-                    found, own, units = data.correlate(columns, predicted, rounding)
-                    r[draw, units], alpha[draw, units] = found, to_numpy(solution.alpha)[own]
+                    correlations, fit_columns, units = data.correlate(columns, predicted, rounding)
+                    r[draw, units], alpha[draw, units] = correlations, to_numpy(solution.alpha)[fit_columns]
     ds = xr.Dataset({"r": (("draw", UNIT), r), "alpha": (("draw", UNIT), alpha)}, attrs={"seed": settings.seed})
     files = store_analysis(job.store, item.key, ds, item.cell)
     return BootstrappedTraining(draws=settings.draws, draws_of_too_few_stimuli=too_few, seed=settings.seed, files=files)
@@ -117,27 +117,27 @@ def bootstrap_test(item: BootstrapTest, job: Job) -> BootstrappedTest:
     Raises
     ------
     DataError
-        If no session of those asked for was read.
+        If none of the sessions in the settings was read.
     """
     study, device = job.study, job.device
     settings, ridge = settings_of(study, item), study.ridge
     data = LayerData(item, [item.layer], study, job.store, device, sessions=settings.sessions)
-    with data.room_told():
+    with data.explained_memory():
         collected, test, left_out = collect(data, study, device)
     shape = (len(settings.test_percent), len(settings.n_repeats), settings.draws, data.n_units)
     r = np.full(shape, np.nan)
     durations = [data.bins[i] for i in data.test_ids]
     borders = np.cumsum([0, *durations]).tolist()
     cuts = [slice(a, b) for a, b in zip(borders, borders[1:], strict=False)]
-    with data.room_told():
+    with data.explained_memory():
         for fold_group, folds in collected:
             solution = fit_folds(folds, ridge.penalties, all_scores=False, unit_block=ridge.unit_block)
             with timed("test"):
                 predicted = drive(test, solution.weights, data.lags, data.lead_in)
                 rounding = drive_rounding(test, solution.weights, len(data.lags), solution.inverse)
                 for recorded, columns, units in data.recorded(fold_group.columns()):
-                    own = take_columns(predicted, columns)
-                    parts = [recorded[:, cut, :] for cut in cuts], [own[cut, :] for cut in cuts]
+                    of_units = take_columns(predicted, columns)
+                    parts = [recorded[:, cut, :] for cut in cuts], [of_units[cut, :] for cut in cuts]
                     sums = CorrelationSums.of(*parts, take_columns(rounding, columns))
                     for p, percent in enumerate(settings.test_percent):
                         for k, n_repeats in enumerate(settings.n_repeats):
@@ -166,9 +166,9 @@ def _fit_drawn(
     data: LayerData,
     study: StudySettings,
 ) -> RidgeFit:
-    """Fit on stimuli that count as often as they were drawn.
+    """Fit on drawn stimuli, each weighted by how often it was drawn.
 
-    ``trials`` are of shape (trials, bins, U); one drawn stimulus is all of its trials.
+    ``trials`` have shape (trials, bins, U); a drawn stimulus contributes all its trials.
     """
     ridge, drawn = study.ridge, list(times)
     folds = []
@@ -190,8 +190,8 @@ def _fit_drawn(
     )
 
 
-def _presented_alike(data: LayerData, presented: Training) -> Iterator[list[str]]:
-    """Sessions to which the same training stimuli were presented, each in as many trials.
+def _group_by_presentations(data: LayerData, presented: Training) -> Iterator[list[str]]:
+    """Yield groups of sessions with the same training stimuli and equal numbers of trials.
 
     Raises
     ------
@@ -199,11 +199,11 @@ def _presented_alike(data: LayerData, presented: Training) -> Iterator[list[str]
         If there is no session.
     """
     if not data.counts:
-        raise DataError("none of the sessions asked for was read; see `sessions` in bootstraps")
-    alike: dict[tuple[tuple[str, int], ...], list[str]] = {}
+        raise DataError("none of the sessions in `bootstraps: sessions` was read; name sessions that could be read")
+    groups: dict[tuple[tuple[str, int], ...], list[str]] = {}
     for session, counts in data.counts.items():
-        alike.setdefault(tuple(training_times(counts, presented).items()), []).append(session)
-    yield from alike.values()
+        groups.setdefault(tuple(training_times(counts, presented).items()), []).append(session)
+    yield from groups.values()
 
 
 def _items(scope: ItemSource) -> Iterator[BootstrapTraining | BootstrapTest]:
@@ -244,7 +244,7 @@ TRAINING_BOOTSTRAPS = WorkKind(
 TEST_BOOTSTRAPS = WorkKind(
     item=BootstrapTest,
     finding=BootstrappedTest,
-    items=lambda _: (),  # the same settings ask for both, in their order
+    items=lambda _: (),  # _items lists both kinds, in the order of the settings
     inputs=_test_inputs,
     outputs=analysis_group,
     cost=lambda context, item, device: fit_cost(context, item, [item.layer], device),

@@ -1,4 +1,4 @@
-"""What a fit reads: responses of sessions, and layers' features on the bins of the responses."""
+"""The data of a fit: responses of sessions, and features of layers on the bins of the responses."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ from distributed_trf.trf.solver_choice import explained_memory_error
 
 
 class LayerData:
-    """Responses and features of one layer, or of several side by side.
+    """Responses, and features of one layer or of several layers side by side.
 
     Parameters
     ----------
     source, layers
-        Which features.
+        Item and layers whose features are fitted.
     sessions
         Names of sessions; by default all that could be read.
     lowpass_bin
-        Milliseconds of the bins that features go through first (see ``binned_features``); by default none.
+        Width in milliseconds of the bins that low-pass the features first (see ``binned_features``); by default none.
     """
 
     def __init__(
@@ -56,10 +56,10 @@ class LayerData:
         lowpass_bin: float | None = None,
     ) -> None:
         self._layers, self._device, self._lowpass_bin = layers, device, lowpass_bin
-        of_network = (source.stimuli, source.network, source.weights)
-        self._stored = NetworkFeatures(store.features(*of_network), feature_files(store, *of_network))
+        network = (source.stimuli, source.network, source.weights)
+        self._stored = NetworkFeatures(store.features(*network), feature_files(store, *network))
         self.units = session_units(store.results)
-        """Where the units of each session lie on the results' unit axis."""
+        """Indices of each session's units on the results' unit axis."""
         self.counts: dict[str, Counts] = {
             session: load_counts(store, source.stimuli, source.bin_width, session)
             for session in self.units
@@ -100,20 +100,20 @@ class LayerData:
     @property
     def n_units(self) -> int:
         """Units of all sessions of the study."""
-        return max(place.stop for place in self.units.values())
+        return max(part.stop for part in self.units.values())
 
-    def room_told(self) -> AbstractContextManager[None]:
-        """While these features are fitted, say what a GPU without room for it lacks, and what takes less."""
+    def explained_memory(self) -> AbstractContextManager[None]:
+        """Explain an error of memory while these features are fitted: what the fit needs, and what needs less."""
         rows = sum(self.bins[i] for i in self.training)
         return explained_memory_error(self._name, rows, sum(self.widths), len(self.lags), self.n_units, self._n_folds)
 
     def batches(self) -> Iterator[dict[str, Array]]:
-        """Read all stimuli, one batch of each layer in memory at a time and another one on its way.
+        """Read all stimuli; of each layer the current batch and the next one are in memory.
 
         Yields
         ------
         batch
-            By stimulus features of shape (lead_in + bins, sum of widths), on the device.
+            Features by stimulus, shape (lead_in + bins, sum of widths), on the device.
         """
         read = binned_batches(
             self._stored, self._layers, self._bin_width, lowpass_bin=self._lowpass_bin, device=self._device
@@ -121,31 +121,31 @@ class LayerData:
         return timed_each("load", read)
 
     def recorded(self, columns: Mapping[str, slice]) -> Iterator[tuple[Array, np.ndarray, np.ndarray]]:
-        """Test responses of sessions, on a GPU of many side by side: those that have as many repeats.
+        """Read test responses of sessions; on a GPU, sessions with equal numbers of repeats are joined.
 
         Parameters
         ----------
         columns
-            Where each session's units stand in a fit.
+            Columns of each session's units in a fit.
 
         Yields
         ------
         recorded, columns, units
-            Responses, float64 of shape (repeats, bins, units); where those units stand in the fit and on the results'
+            Responses, float64 of shape (repeats, bins, units); indices of these units in the fit and on the results'
             unit axis.
         """
-        alike: dict[int, list[str]] = {}
+        by_repeats: dict[int, list[str]] = {}
         for session in columns:
-            alike.setdefault(min(self.counts[session].repeats), []).append(session)
-        for repeats, sessions in alike.items():
+            by_repeats.setdefault(min(self.counts[session].repeats), []).append(session)
+        for repeats, sessions in by_repeats.items():
             n_units = np.cumsum([self.counts[s].test.shape[1] for s in sessions])
             width = 8 * repeats * sum(self.bins[i] for i in self.test_ids)
-            which = n_units * width // DEVICE_BLOCK_BYTES if self._device == "cuda" else np.arange(len(sessions))
-            for k in np.unique(which):
-                some = [s for s, block in zip(sessions, which, strict=True) if block == k]
-                counts = to_device(np.concatenate([self.counts[s].repeated for s in some], axis=2), self._device)
-                places = (np.r_[tuple(found[s] for s in some)] for found in (columns, self.units))
-                yield (namespace(counts).astype(counts, namespace(counts).float64), *places)
+            block_of = n_units * width // DEVICE_BLOCK_BYTES if self._device == "cuda" else np.arange(len(sessions))
+            for k in np.unique(block_of):
+                joined = [s for s, block in zip(sessions, block_of, strict=True) if block == k]
+                counts = to_device(np.concatenate([self.counts[s].repeated for s in joined], axis=2), self._device)
+                indices = (np.r_[tuple(axis[s] for s in joined)] for axis in (columns, self.units))
+                yield (namespace(counts).astype(counts, namespace(counts).float64), *indices)
 
     def correlate(
         self, columns: Mapping[str, slice], predicted: Array, rounding: Array
@@ -155,18 +155,18 @@ class LayerData:
         Parameters
         ----------
         columns
-            Where each session's units stand in a fit.
+            Columns of each session's units in a fit.
         predicted, rounding
-            Of all units of the fit, shapes (bins, U) and (U,): see ``drive`` and ``drive_rounding``.
+            For all units of the fit, shapes (bins, U) and (U,); see ``drive`` and ``drive_rounding``.
 
         Returns
         -------
         r, columns, units
-            Of each unit, and where it stands in the fit and on the results' unit axis.
+            Correlation of each unit, and its indices in the fit and on the results' unit axis.
         """
-        r, places = [], []
-        for recorded, own, units in self.recorded(columns):
-            r.append(mean_over_repeats(recorded, take_columns(predicted, own), take_columns(rounding, own)))
-            places.append((own, units))
-        own, units = (np.concatenate(part) for part in zip(*places, strict=True))
-        return np.concatenate(to_numpy_together(r)), own, units
+        r, indices = [], []
+        for recorded, fitted, units in self.recorded(columns):
+            r.append(mean_over_repeats(recorded, take_columns(predicted, fitted), take_columns(rounding, fitted)))
+            indices.append((fitted, units))
+        fitted, units = (np.concatenate(part) for part in zip(*indices, strict=True))
+        return np.concatenate(to_numpy_together(r)), fitted, units

@@ -1,4 +1,4 @@
-"""The extract stage: sounds to features of every layer, one batch of stimuli per work item."""
+"""The extract stage: features of every layer for one batch of stimuli per work item."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ from distributed_trf.store.stored_recordings import load_sounds
 from distributed_trf.timing import timed
 
 REVISION = 1
-"""Raise when this code gives other numbers than before, so that old ones become stale."""
+"""Raise this number when the code gives other numbers than before, so that earlier results become stale."""
 SMALLER = "a smaller `extraction.batch`"
 _WRITING = Lock()
 
@@ -53,20 +53,20 @@ class Extracted(Finding):
     """The features of one batch of stimuli."""
 
     digests: dict[str, str] = field(default_factory=dict)
-    """Of the features, by layer."""
+    """Digests of the features, by layer."""
     files: Files = field(default_factory=dict)
     heard_in_parts: int = 1
-    """In how many passes the batch went through the network."""
+    """Number of forward passes for the batch."""
     parameters_changed: int | None = left_out_if_none()
-    """By a control of the weights."""
+    """Number of parameters that a control of the weights changed."""
 
     def remarks(self) -> Remarks:
-        """Return what is told of the item beyond that it is done."""
+        """Return what is reported about the item."""
         return Remarks(parts=self.heard_in_parts)
 
 
 def network_settings(study: StudySettings, name: str) -> NetworkSettings:
-    """Return what a study says of one of its networks."""
+    """Return the settings of one of a study's networks."""
     return next(network for network in study.networks if network.name == name)
 
 
@@ -82,10 +82,10 @@ def extraction_settings(study: StudySettings, batch: int) -> Inputs:
 
 @contextmanager
 def overlap_write(release_slot: ReleaseSlot) -> Iterator[None]:
-    """Write while the worker begins the next task.
+    """Write while the worker starts the next task.
 
-    One task of a process writes at a time, and the next gives back its slot only when it may write: no more than two
-    hold what they found, one that is being written and one that was just calculated.
+    One task of a process writes at a time, and a task releases its slot only when it may write. So at most two tasks
+    hold features: one that writes, and one that has just calculated them.
     """
     with _WRITING:
         release_slot()
@@ -93,16 +93,16 @@ def overlap_write(release_slot: ReleaseSlot) -> Iterator[None]:
 
 
 def extract_features(item: Extract, job: Job) -> Extracted:
-    """Run one batch of sounds through a network and store the layers that are among the parts.
+    """Make a forward pass for one batch of sounds, and store the layers that are among the parts.
 
-    They are written while the worker begins its next task.
+    They are written while the worker starts its next task.
     """
     study, store, device, table = job.study, job.store, job.device, job.tables[item.network]
     settings = network_settings(study, item.network)
     layers = [layer for layer in chosen_layers(table, settings) if layer_part(layer.id) in job.parts]
     path = store.features(item.stimuli, item.network, item.weights)
-    laid = read_allocation(store.root, path).files
-    layout = NetworkFeatures(path, laid).layout
+    allocated = read_allocation(store.root, path).files
+    layout = NetworkFeatures(path, allocated).layout
     first, last = layout.batch_borders[item.batch]
     ids = layout.stimuli[first:last]
     with timed("load"):
@@ -119,22 +119,22 @@ def extract_features(item: Extract, job: Job) -> Extracted:
     with torch_on(device):
         with timed("load"):
             network = build_network(table, settings, item.weights, device=device, dtype=study.extraction.dtype)
-        with timed("forward"):  # brings what it found to the host
+        with timed("forward"):  # the time includes copying the features to the host
             for part in blocks(len(sounds), study.extraction.largest_pass(device)):
-                found = extract(
+                extracted = extract(
                     network, table, item.weights, sounds[part], layers, stored_from(part.start), names[part]
                 )
                 passes = max(passes, network.parts)
-                for layer_id, of_part in found.items():
-                    features[layer_id] += of_part
+                for layer_id, stimuli in extracted.items():
+                    features[layer_id] += stimuli
     with overlap_write(job.release_slot):
-        files = {store.name(path): write_batch(path, item.batch, features, laid)}
+        files = {store.name(path): write_batch(path, item.batch, features, allocated)}
         digests = {str(layer): digest([digest_of(f) for f in stimuli]) for layer, stimuli in features.items()}
     return Extracted(digests=digests, files=files, heard_in_parts=passes, parameters_changed=network.changed)
 
 
 def _items(scope: ItemSource) -> Iterator[Extract]:
-    """List extractions network by network, so that a worker builds each as seldom as can be."""
+    """List extractions network by network, so that a worker rarely builds a network again."""
     for network in scope.study.networks:
         for weights in scope.weights(network):
             for stimuli in scope.study.stimuli:
@@ -155,7 +155,7 @@ def _inputs(item: Extract, upstream: Upstream) -> Inputs:
 
 
 def _network(item: Extract, context: Context) -> Inputs:
-    """What the extractions of a network with some weights have in common."""
+    """Return the inputs that all extractions of a network with some weights share."""
     settings, table = network_settings(context.study, item.network), context.tables[item.network]
     return {
         "weights": weights_identity(table, settings, item.weights),
@@ -171,11 +171,11 @@ def _cost(context: Context, item: Extract, device: str) -> Cost:
     table = context.tables[item.network]
     on_gpu = device != "cpu" and not table.is_spectrogram
     work = expected_work(table, item.weights, lengths[first:last])
-    # A GPU takes what its free memory holds, in as many passes as that needs: at least one sound.
+    # A GPU takes as many sounds per pass as its free memory holds: at least one.
     at_once = 1 if on_gpu else context.study.extraction.largest_pass(device)
     passes = [lengths[k : min(k + at_once, last)] for k in range(first, last, at_once)]
-    one_pass = max(expected_work(table, item.weights, of_one).activations for of_one in passes)
-    # Frames of which fewer go to the store, and their spectrum, in double precision: of the sound that has most.
+    one_pass = max(expected_work(table, item.weights, one).activations for one in passes)
+    # Frames that are resampled for the store, and their spectrum, in double precision: the largest sound counts.
     resampled = max(
         (
             16 * n * x.width
@@ -185,20 +185,20 @@ def _cost(context: Context, item: Extract, device: str) -> Cost:
         ),
         default=0,
     )
-    # Features of the pass, those of the batch before, which are written meanwhile, and of one layer the chunk and
-    # what goes into it.
+    # Features of this batch; features of the batch before, which is being written; and for one layer the chunk and
+    # its content.
     written = layout.bytes // len(layout.batches)
     kept = 2 * written + 3 * max(4 * layout.slot(x) * x.width for x in layout.layers)
-    loading = work.weights if loads_file(item.weights) else 0  # a file's tensors beside the network's own
-    hearing = one_pass + resampled
+    loading = work.weights if loads_file(item.weights) else 0  # the tensors of the file, in addition to the network's
+    forward = one_pass + resampled
     samples = sum(lengths[first:last])
     operations = Operations(transform=work.flops) if table.is_spectrogram else Operations(single=work.flops)
     return Cost(
         read=8 * samples + loading,
         written=written,
         files=1 + len(layout.layers),
-        host=max(work.weights + loading, kept) if on_gpu else work.weights + max(loading, hearing + kept),
-        device=work.weights + hearing if on_gpu else 0,
+        host=max(work.weights + loading, kept) if on_gpu else work.weights + max(loading, forward + kept),
+        device=work.weights + forward if on_gpu else 0,
         operations=operations,
     )
 

@@ -38,7 +38,7 @@ from distributed_trf.trf.crossval import RidgeFit, at_edges, fit_folds
 from distributed_trf.trf.lags import drive, drive_rounding, lag_samples
 
 REVISION = 3
-"""Raise when this code gives other numbers than before, so that old ones become stale."""
+"""Raise this number when the code gives other numbers than before, so that earlier results become stale."""
 
 
 @dataclass(frozen=True)
@@ -47,24 +47,24 @@ class Fitted(Finding):
 
     units: int = 0
     constant_units: int = 0
-    """That never vary, or whose prediction does not."""
+    """Units whose response or prediction never varies."""
     units_at_first_alpha: int = 0
     units_at_last_alpha: int = 0
     constant_columns: int = 0
-    """Lagged columns that never vary, in the scaling that has most of them."""
+    """Largest number of lagged columns in a scaling that never vary."""
     median_r: float | None = None
-    """Over units; None if none varies."""
+    """Over units; None if no unit varies."""
     solver: list[str] = field(default_factory=list)
     fallbacks: list[str] = field(default_factory=list)
     """Factorisations that failed their check."""
     left_out: dict[str, str] = field(default_factory=dict)
     """Sessions that could not be cross-validated, and why."""
     unused_presentations: int = 0
-    """Of training stimuli, beyond the first of each."""
+    """Presentations of training stimuli after the first of each."""
     files: Files = field(default_factory=dict)
 
     def remarks(self) -> Remarks:
-        """Return what is told of the item beyond that it is done."""
+        """Return what is reported about the item."""
         return Remarks(
             fitted=True,
             median_r=self.median_r,
@@ -86,7 +86,7 @@ def fit_layer(item: Fit, job: Job) -> Fitted:
 
 
 def fit_settings(study: StudySettings, bin_width: float, revision: int) -> Inputs:
-    """Return what a fit depends on beside features and responses."""
+    """Return what a fit depends on apart from features and responses."""
     return {
         "lags": study.lags.model_dump(),
         "bin width": bin_width,
@@ -117,26 +117,26 @@ def fit_units(
     Returns
     -------
     results, solved, fitted
-        ``r``, ``alpha`` and ``cv_score`` of each unit of the study; the fit of each fold group; what the receipt tells,
-        but for the files.
+        ``r``, ``alpha`` and ``cv_score`` of each unit of the study; the fit of each fold group; what the receipt holds,
+        without the files.
 
     Raises
     ------
     RecordingError
         If no session can be fitted.
     """
-    with data.room_told():
+    with data.explained_memory():
         collected, test, left_out = collect(data, study, device)
         ridge, solved = study.ridge, []
-        while collected:  # each fold group's sums are let go before the next is solved
+        while collected:  # the sums of each fold group are freed before the next group is solved
             fold_group, folds = collected.pop(0)
             solved.append(
                 (fold_group, fit_folds(folds, ridge.penalties, all_scores=False, unit_block=ridge.unit_block))
             )
         results = {name: np.full(data.n_units, np.nan) for name in ("r", "alpha", "cv_score")}
         for fold_group, solution in solved:
-            units, found = _test(fold_group, solution, test, data)
-            for name, column in found.items():
+            units, columns = _test(fold_group, solution, test, data)
+            for name, column in columns.items():
                 results[name][units] = column
     return results, solved, _summary(results, data, study, left_out, [solution for _, solution in solved])
 
@@ -145,16 +145,16 @@ def fit_units(
 def _test(
     fold_group: FoldGroup, solution: RidgeFit, test: Sequence[Array], data: LayerData
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Correlate predictions with sessions' repeats; where units lie on the results' axis, and results by variable."""
+    """Correlate predictions with repeats; return indices on the results' unit axis, and results by variable."""
     predicted = drive(test, solution.weights, data.lags, data.lead_in)
     rounding = drive_rounding(test, solution.weights, len(data.lags), solution.inverse).sum(axis=0)
     r, columns, units = data.correlate(fold_group.columns(), predicted, rounding)
-    alpha, best = to_numpy(solution.alpha)[columns], np.max(_nothing_is_worst(to_numpy(solution.cv_scores)), axis=0)
+    alpha, best = to_numpy(solution.alpha)[columns], np.max(_fill_missing_scores(to_numpy(solution.cv_scores)), axis=0)
     return units, {"r": r, "alpha": alpha, "cv_score": np.where(np.isnan(alpha), np.nan, best[columns])}
 
 
-def _nothing_is_worst(scores: np.ndarray) -> np.ndarray:
-    """Penalties that screening ruled out have no score."""
+def _fill_missing_scores(scores: np.ndarray) -> np.ndarray:
+    """Replace the missing scores of penalties that screening excluded by the lowest score."""
     return np.where(np.isnan(scores), -np.inf, scores)
 
 
@@ -165,7 +165,7 @@ def _summary(
     left_out: dict[str, str],
     solutions: Sequence[RidgeFit],
 ) -> Fitted:
-    """What the receipt tells of the fit."""
+    """Summarise the fit for its receipt."""
     r = np.concatenate([results["r"][data.units[s]] for s in data.counts if s not in left_out])
     first, last = at_edges(results["alpha"], study.ridge.penalties)
     return Fitted(
@@ -183,7 +183,7 @@ def _summary(
 
 
 def median_r(r: np.ndarray) -> float | None:
-    """Return the median over units, for a receipt; None if none varies."""
+    """Return the median over units, for a receipt; None if no unit varies."""
     return float(np.nanmedian(r)) if np.isfinite(r).any() else None
 
 
@@ -193,7 +193,7 @@ def save_model(
 ) -> dict[str, dict[str, str]]:
     """Write the weights of all units on one layer, and return the digests of their files."""
     units = session_units(store.results)
-    n_units, d = max(place.stop for place in units.values()), fitted[0][1].weights.shape[0]
+    n_units, d = max(part.stop for part in units.values()), fitted[0][1].weights.shape[0]
     weights = np.full((d, n_units), np.nan)
     intercept, alpha = np.full(n_units, np.nan), np.full(n_units, np.nan)
     for fold_group, solution in fitted:
@@ -202,7 +202,7 @@ def save_model(
             weights[:, units[session]] = solved[0][:, columns]
             intercept[units[session]], alpha[units[session]] = solved[1][columns], solved[2][columns]
     mean, scale = _scaling(study, fitted)
-    one = next(iter(fitted[0][0].sessions.values()))
+    bins = next(iter(fitted[0][0].sessions.values())).bins
     path = store.model(*item.cell)
     files = write_model(
         path,
@@ -216,7 +216,7 @@ def save_model(
             lag * item.bin_width / 1000 for lag in lag_samples(study.lags.tmin, study.lags.tmax, 1000 / item.bin_width)
         ],
         units=unit_labels(store.results),
-        bins=one.bins,
+        bins=bins,
         settings={
             "lags": study.lags.model_dump(),
             "ridge": study.ridge.model_dump(exclude={"unit_block"}),
@@ -227,11 +227,11 @@ def save_model(
 
 
 def _scaling(study: StudySettings, fitted: Sequence[tuple[FoldGroup, RidgeFit]]) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and scale of each lagged column, shape (d,); NaN where sessions have their own."""
+    """Return mean and scale of each lagged column, shape (d,); NaN if sessions have their own."""
     scalings = [scaling for _, solution in fitted for scaling in solution.scalings]
     mean, inverse = to_numpy(scalings[0].mean), to_numpy(scalings[0].inverse)
-    counted_alike = all(fold_group.times == fitted[0][0].times for fold_group, _ in fitted)
-    if not counted_alike or (study.ridge.scaling == "per_session" and len(scalings) > 1):
+    equal_times = all(fold_group.times == fitted[0][0].times for fold_group, _ in fitted)
+    if not equal_times or (study.ridge.scaling == "per_session" and len(scalings) > 1):
         return np.full_like(mean, np.nan), np.full_like(mean, np.nan)
     return mean, np.where(inverse == 0, 0, 1 / np.where(inverse == 0, 1, inverse))
 
@@ -249,29 +249,29 @@ def fit_inputs(item: Source, upstream: Upstream, layers: Sequence[int], revision
 
 
 def _feature_digests(item: Source, upstream: Upstream) -> list[dict[str, str]]:
-    """Digests of the features by layer, of each batch of an item's network, looked up once for all its layers."""
-    place = (item.stimuli, item.network, item.weights)
+    """Return the digests of features by layer, for each batch of an item's network; read once for all layers."""
+    network = (item.stimuli, item.network, item.weights)
     batches = range(len(upstream.context.batches(item.stimuli)))
 
     def make() -> list[dict[str, str]]:
-        return [Extracted.of(upstream.require(Extract(*place, batch))).digests for batch in batches]
+        return [Extracted.of(upstream.require(Extract(*network, batch))).digests for batch in batches]
 
-    return upstream.once(("features", *place), make)
+    return upstream.once(("features", *network), make)
 
 
 def _responses(item: Source, upstream: Upstream) -> Inputs:
-    """Digests of the sessions' counts, and what units are called; a session that failed for good is left out."""
-    found = {}
+    """Return digests of the sessions' counts and names of units; sessions that failed for good are left out."""
+    responses = {}
     for session in upstream.context.recordings.heard(item.stimuli):
         counts = ReadSession(item.stimuli, session.name)
         receipt = upstream.receipt(counts)
         if receipt is not None:
-            found[session.name] = [SessionRead.of(receipt).digests[f"{item.bin_width:g}"], *session.channels]
+            responses[session.name] = [SessionRead.of(receipt).digests[f"{item.bin_width:g}"], *session.channels]
         elif not upstream.unreadable(counts):
             raise Waiting(f"waits for {counts.stage} {counts.key}")
-    if not found:
+    if not responses:
         raise Waiting("no session could be read")
-    return found
+    return responses
 
 
 def _items(scope: ItemSource) -> Iterator[Fit]:

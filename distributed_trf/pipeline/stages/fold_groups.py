@@ -1,8 +1,7 @@
-"""Sessions that are fitted together, and their sums: they share folds, and those with the same stimuli form a group.
+"""Fold groups: sessions that are fitted together because they share folds, and the sums of their folds.
 
-Where every presentation of a training stimulus is a trial, a stimulus counts as often as it was presented to a session,
-so that only sessions with equal numbers of presentations share their sums; what was not presented to a session counts
-once, as elsewhere.
+If every presentation of a training stimulus is a trial, only sessions with equal numbers of presentations share their
+sums. A stimulus that was not presented to a session counts as one presentation.
 """
 
 from __future__ import annotations
@@ -24,16 +23,16 @@ from distributed_trf.trf.fold_collector import FoldCollector
 
 @dataclass(frozen=True)
 class FoldGroup:
-    """Sessions with one deal of the training stimuli into folds, to which each stimulus was presented equally often."""
+    """Sessions with the same folds, to which each training stimulus was presented equally often."""
 
     fold_of: dict[str, int]
     """Fold of every training stimulus of the set."""
     times: dict[str, int]
-    """How many trials every training stimulus of the set makes."""
+    """Number of trials of every training stimulus of the set."""
     presented: Training
-    """Which presentations of it those are."""
+    """Which presentations of a stimulus are its trials."""
     sessions: dict[str, Counts]
-    """Ordered so that those with the same training stimuli stand together."""
+    """Counts by session; sessions with the same training stimuli follow each other."""
 
     @property
     def groups(self) -> list[int]:
@@ -41,12 +40,12 @@ class FoldGroup:
         return [sum(c.train.shape[1] for c in group) for group in self._groups()]
 
     def columns(self) -> dict[str, slice]:
-        """Where the units of each session stand."""
+        """Return the columns of each session's units."""
         ends = np.cumsum([c.train.shape[1] for c in self.sessions.values()]).tolist()
         return {s: slice(end - c.train.shape[1], end) for (s, c), end in zip(self.sessions.items(), ends, strict=True)}
 
     def responses(self, stimulus: str, bins: int) -> tuple[np.ndarray, list[bool]]:
-        """Responses of all units to a training stimulus, shape (its trials, bins, U), and which groups it was for.
+        """Return the responses of all units to a training stimulus, shape (trials, bins, U), and which groups have it.
 
         Units to which it was not presented have zeros.
         """
@@ -72,7 +71,7 @@ def training_trials(counts: Counts, stimulus: str, presented: Training) -> np.nd
 
 
 def training_times(counts: Counts, presented: Training) -> dict[str, int]:
-    """Return how many trials each training stimulus that was presented to a session makes."""
+    """Return the number of trials of each training stimulus that was presented to a session."""
     times = counts.presentations if presented == "all" else (1,) * len(counts.train_ids)
     return dict(zip(counts.train_ids, times, strict=True))
 
@@ -80,7 +79,7 @@ def training_times(counts: Counts, presented: Training) -> dict[str, int]:
 def fold_groups(
     counts: Mapping[str, Counts], training: Sequence[str], ridge: RidgeSettings, presented: Training = "first"
 ) -> tuple[list[FoldGroup], dict[str, str]]:
-    """Deal stimuli into folds and put sessions with the same deal together.
+    """Divide stimuli into folds, and group sessions with the same folds.
 
     Parameters
     ----------
@@ -89,9 +88,9 @@ def fold_groups(
     training
         Training stimuli of the set, in its order.
     ridge
-        With ``folds: shared`` the set's stimuli are dealt once, and each session has those of each fold that were
-        presented to it. With ``per_session``, and where the common deal would leave a session's fold empty, its own
-        stimuli are dealt; what was not presented to it stays where the common deal puts it.
+        With ``folds: shared`` the set's stimuli are divided once, and a session has the stimuli of each fold that were
+        presented to it. With ``per_session``, and where a shared fold would be empty, the session's own stimuli are
+        divided; stimuli that were not presented to it stay in their shared folds.
     presented
         Which presentations of a training stimulus are fitted.
 
@@ -100,69 +99,69 @@ def fold_groups(
     fold_groups, left_out
         ``left_out`` says by session why it cannot be cross-validated.
     """
-    common = _deal(training, ridge)
-    deals: dict[tuple[tuple[int, int], ...], dict[str, Counts]] = {}
+    shared = _divide(training, ridge)
+    sessions_by_folds: dict[tuple[tuple[int, int], ...], dict[str, Counts]] = {}
     left_out = {}
     for session, c in counts.items():
         if len(c.train_ids) < ridge.n_folds:
             left_out[session] = f"{len(c.train_ids)} training stimuli cannot fill {ridge.n_folds} folds"
             continue
-        deal = common
-        if ridge.folds == "per_session" or len({common[i] for i in c.train_ids}) < ridge.n_folds:
-            deal = common | _deal(c.train_ids, ridge)
+        folds = shared
+        if ridge.folds == "per_session" or len({shared[i] for i in c.train_ids}) < ridge.n_folds:
+            folds = shared | _divide(c.train_ids, ridge)
         times = training_times(c, presented)
-        deals.setdefault(tuple((deal[i], times.get(i, 1)) for i in training), {})[session] = c
-    found = []
-    for dealt, sessions in deals.items():
+        sessions_by_folds.setdefault(tuple((folds[i], times.get(i, 1)) for i in training), {})[session] = c
+    groups = []
+    for folds_and_times, sessions in sessions_by_folds.items():
         first_seen = {ids: k for k, ids in reversed(list(enumerate(c.train_ids for c in sessions.values())))}
-        together = sorted(sessions.items(), key=lambda item: first_seen[item[1].train_ids])
-        fold_of, times = (dict(zip(training, column, strict=True)) for column in zip(*dealt, strict=True))
-        found.append(FoldGroup(fold_of, times, presented, dict(together)))
-    return found, left_out
+        ordered = sorted(sessions.items(), key=lambda item: first_seen[item[1].train_ids])
+        fold_of, times = (dict(zip(training, column, strict=True)) for column in zip(*folds_and_times, strict=True))
+        groups.append(FoldGroup(fold_of, times, presented, dict(ordered)))
+    return groups, left_out
 
 
-def _deal(ids: Sequence[str], ridge: RidgeSettings) -> dict[str, int]:
-    dealt = assign_folds(len(ids), ridge.n_folds, ridge.seed)
-    return {ids[i]: k for k, fold in enumerate(dealt) for i in fold}
+def _divide(ids: Sequence[str], ridge: RidgeSettings) -> dict[str, int]:
+    folds = assign_folds(len(ids), ridge.n_folds, ridge.seed)
+    return {ids[i]: k for k, fold in enumerate(folds) for i in fold}
 
 
 def collect(
     data: LayerData, study: StudySettings, device: str
 ) -> tuple[list[tuple[FoldGroup, Folds]], list[Array], dict[str, str]]:
-    """Read features once and sum up the training stimuli for each fold group of sessions.
+    """Read features once, and sum over the training stimuli for each fold group.
 
     Returns
     -------
     collected, test, left_out
-        Cohorts with the sums of their folds; the test stimuli's features; why sessions are left out.
+        Fold groups with the sums of their folds; the test stimuli's features; why sessions are left out.
 
     Raises
     ------
     RecordingError
         If no session is left.
     """
-    found, left_out = fold_groups(data.counts, data.training, study.ridge, study.training)
-    if not found:
+    session_groups, left_out = fold_groups(data.counts, data.training, study.ridge, study.training)
+    if not session_groups:
         raise RecordingError(f"no session can be fitted: {'; '.join(f'{s}: {why}' for s, why in left_out.items())}")
-    collectors = [_collector(fold_group, data, study, device) for fold_group in found]
+    collectors = [_collector(fold_group, data, study, device) for fold_group in session_groups]
     test: dict[str, Array] = {}
     for batch in data.batches():
-        # Copies, lest they keep all of a batch in memory.
+        # Copies: views would keep the whole batch in memory.
         test |= {i: namespace(x).asarray(x, copy=True) for i, x in batch.items() if i in data.test_ids}
         training = [i for i in batch if i not in test]
         if not training:
             continue
-        for fold_group, collector in zip(found, collectors, strict=True):
+        for fold_group, collector in zip(session_groups, collectors, strict=True):
             responses, presented = zip(*(fold_group.responses(i, data.bins[i]) for i in training), strict=True)
             for i, trials, groups in zip(training, all_to_device(responses, device), presented, strict=True):
                 for k in range(trials.shape[0]):
                     collector.add(fold_group.fold_of[i], batch[i], trials[k, :, :], groups)
     sums = [collector.folds() for collector in collectors]
-    return list(zip(found, sums, strict=True)), [test[i] for i in data.test_ids], left_out
+    return list(zip(session_groups, sums, strict=True)), [test[i] for i in data.test_ids], left_out
 
 
 def _collector(fold_group: FoldGroup, data: LayerData, study: StudySettings, device: str) -> FoldCollector:
-    """Prepare the sums of a fold group; the solver is chosen by shape alone, the same on every machine."""
+    """Prepare the sums of a fold group; the solver is chosen by shape alone, so it is the same on every machine."""
     ridge = study.ridge
     collector = FoldCollector(
         data.lags,

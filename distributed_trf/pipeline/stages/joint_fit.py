@@ -30,7 +30,7 @@ from distributed_trf.trf.crossval import at_edges
 from distributed_trf.trf.lags import drive_rounding
 
 REVISION = 2
-"""Raise when this code gives other numbers than before, so that old ones become stale."""
+"""Raise this number when the code gives other numbers than before, so that earlier results become stale."""
 SMALLER = "fewer layers in each of `together`, or a smaller `ridge.unit_block`"
 
 
@@ -40,7 +40,7 @@ class JointlyFitted(Finding):
 
     layers: list[int] = field(default_factory=list)
     median_r: float | None = None
-    """Over units; None if none varies."""
+    """Over units; None if no unit varies."""
     units_at_first_alpha: int = 0
     units_at_last_alpha: int = 0
     fallbacks: list[str] = field(default_factory=list)
@@ -50,38 +50,38 @@ class JointlyFitted(Finding):
     files: Files = field(default_factory=dict)
 
     def remarks(self) -> Remarks:
-        """Return what is told of the item beyond that it is done."""
+        """Return what is reported about the item."""
         return Remarks(fitted=True, median_r=self.median_r, left_out=self.left_out, fallbacks=self.fallbacks)
 
 
 def joint_layers(study: StudySettings, table: NetworkTable, item: FitTogether) -> list[int]:
-    """Ids of the layers that are fitted as one model, of those that the study fits."""
+    """Return the ids of the study's layers that are fitted as one model."""
     settings, chosen = settings_of(study, item), chosen_layers(table, network_settings(study, item.network))
     return [layer.id for layer in chosen if settings.layers == "all" or layer.id in settings.layers]
 
 
 def settings_of(study: StudySettings, item: FitTogether) -> TogetherSettings:
-    """Return what the study says of an item."""
+    """Return the settings of an item."""
     return next(t for t in study.together if t.network == item.network)
 
 
 def fit_together(item: FitTogether, job: Job) -> JointlyFitted:
     """Fit and test all units on the layers side by side, and store r and each layer's share of the explained variance.
 
-    Without bands there is one penalty for all layers, which are then equal-weighted bands: the shares are told as well.
+    Without bands all layers have one penalty, as bands of equal weight, so that shares are stored as well.
     """
     study, store, device = job.study, job.store, job.device
     settings, ids = settings_of(study, item), joint_layers(study, job.tables[item.network], item)
     data = LayerData(item, ids, study, store, device)
     bands = lagged_bands(data.widths, len(data.lags))
     candidates = band_candidates(len(ids), settings.candidates if settings.bands == "layer" else 1, settings.seed)
-    with data.room_told():
+    with data.explained_memory():
         collected, test, left_out = collect(data, study, device)
-    of_unit = {name: np.full(data.n_units, np.nan) for name in ("r", "alpha", "cv_score")}
-    of_layer = {name: np.full((len(ids), data.n_units), np.nan) for name in ("share", "band_weight")}
+    unit_values = {name: np.full(data.n_units, np.nan) for name in ("r", "alpha", "cv_score")}
+    layer_values = {name: np.full((len(ids), data.n_units), np.nan) for name in ("share", "band_weight")}
     fallbacks: list[str] = []
-    with data.room_told():
-        while collected:  # each fold group's sums are let go before the next is solved
+    with data.explained_memory():
+        while collected:  # the sums of each fold group are freed before the next group is solved
             fold_group, folds = collected.pop(0)
             fit = fit_banded(folds, study.ridge.penalties, bands, candidates, unit_block=study.ridge.unit_block)
             fallbacks += fit.fallbacks
@@ -90,21 +90,24 @@ def fit_together(item: FitTogether, job: Job) -> JointlyFitted:
                 rounding = drive_rounding(test, fit.weights, len(data.lags), fit.inverse).sum(axis=0)
                 alpha, scores, weights = (to_numpy(a) for a in (fit.alpha, fit.cv_scores, fit.band_weights))
                 for recorded, columns, units in data.recorded(fold_group.columns()):
-                    own, off = take_columns(parts, columns), take_columns(rounding, columns)
-                    of_unit["r"][units] = to_numpy(mean_over_repeats(recorded, own.sum(axis=0), off))
-                    of_unit["alpha"][units], of_unit["cv_score"][units] = alpha[columns], scores.max(axis=0)[columns]
-                    of_layer["share"][:, units] = to_numpy(variance_shares(recorded, own, off)[1])
-                    of_layer["band_weight"][:, units] = weights[:, columns]
+                    drives, error = take_columns(parts, columns), take_columns(rounding, columns)
+                    unit_values["r"][units] = to_numpy(mean_over_repeats(recorded, drives.sum(axis=0), error))
+                    unit_values["alpha"][units], unit_values["cv_score"][units] = (
+                        alpha[columns],
+                        scores.max(axis=0)[columns],
+                    )
+                    layer_values["share"][:, units] = to_numpy(variance_shares(recorded, drives, error)[1])
+                    layer_values["band_weight"][:, units] = weights[:, columns]
     ds = xr.Dataset(
-        {name: (UNIT, column) for name, column in of_unit.items()}
-        | {name: ((LAYER, UNIT), table) for name, table in of_layer.items()},
+        {name: (UNIT, column) for name, column in unit_values.items()}
+        | {name: ((LAYER, UNIT), table) for name, table in layer_values.items()},
         coords={LAYER: ids},
         attrs={"seed": settings.seed, "bands": settings.bands},
     )
-    first, last = at_edges(of_unit["alpha"], study.ridge.penalties)
+    first, last = at_edges(unit_values["alpha"], study.ridge.penalties)
     return JointlyFitted(
         layers=ids,
-        median_r=median_r(of_unit["r"]),
+        median_r=median_r(unit_values["r"]),
         units_at_first_alpha=first,
         units_at_last_alpha=last,
         fallbacks=fallbacks,

@@ -1,4 +1,4 @@
-"""Fits on low-passed features: how fast what a layer tells of the responses is (Ahmed et al. 2025, Fig 4)."""
+"""Fits on low-passed features: the time scale of what a layer predicts (Ahmed et al. 2025, Fig 4)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from distributed_trf.recordings.recording_set import WHOLE_STIMULUS, rows
 from distributed_trf.store.analyses import store_analysis
 
 REVISION = 2
-"""Raise when this code gives other numbers than before, so that old ones become stale."""
+"""Raise this number when the code gives other numbers than before, so that earlier results become stale."""
 
 
 def fit_lowpass(item: FitLowpass, job: Job) -> Fitted:
@@ -45,7 +45,7 @@ def _inputs(item: FitLowpass, upstream: Upstream) -> Inputs:
 
 
 def _check(context: Context) -> None:
-    """Check that features can go through bins of the widths that the study names.
+    """Check that features can be low-passed by bins of the given widths.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""The read stage: sounds and spikes out of the recordings once, spikes binned at every bin width of the study.
+"""The read stage: sounds and spikes are read from the recordings once; spikes are binned at every bin width.
 
-The spikes are kept beside the counts, so that another bin width does not read the recordings again: their files are
-large and slow to parse.
+The spikes are stored as well as the counts, so that another bin width does not read the recordings again: their files
+are large and slow to parse.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ from distributed_trf.store.zarr_store import attributes, check_files, member, op
 from distributed_trf.timing import timed
 
 SOUNDS_REVISION, SESSION_REVISION = 3, 5
-"""Raise when this code gives other numbers than before, so that old ones become stale."""
+"""Raise this number when the code gives other numbers than before, so that earlier results become stale."""
 OF_SPIKES = ("recording files", "recording format", "stimuli", "versions")
-"""What in an item's fingerprint the spikes depend on; the counts depend on all of it."""
+"""Inputs in an item's fingerprint that the spikes depend on; the counts depend on all inputs."""
 SOUND_RATE = 16_000
-"""Samples per second taken of sounds that are not read yet."""
+"""Samples per second that are assumed for sounds that are not read yet."""
 CHUNK = 32 << 20
-"""Bytes of a chunk of what is written whole."""
+"""Bytes of a chunk of arrays that are written at once."""
 SMALLER = "recordings in smaller files"
 
 
@@ -52,7 +52,7 @@ class SoundsRead(Finding):
     is_test: list[bool] = field(default_factory=list)
     n_samples: list[int] = field(default_factory=list)
     digests: list[str] = field(default_factory=list)
-    """Of the samples of each sound."""
+    """Digest of the samples of each sound."""
     sfreq: float = 0.0
     """Hertz."""
     files: Files = field(default_factory=dict)
@@ -63,11 +63,11 @@ class SessionRead(Finding):
     """The responses of a session."""
 
     digests: dict[str, str] = field(default_factory=dict)
-    """Of the counts, by bin width in milliseconds."""
+    """Digests of the counts, by bin width in milliseconds."""
     notes: list[str] = field(default_factory=list)
     """What was left out while reading."""
     doubts: list[str] = field(default_factory=list)
-    """What in the recordings does not fit together."""
+    """What looks inconsistent in the recordings."""
     units: int = 0
     trials: int = 0
     further: int = 0
@@ -75,7 +75,7 @@ class SessionRead(Finding):
     files: Files = field(default_factory=dict)
 
     def remarks(self) -> Remarks:
-        """Return what is told of the item beyond that it is done."""
+        """Return what is reported about the item."""
         return Remarks(notes=self.notes, doubts=self.doubts)
 
 
@@ -85,12 +85,12 @@ def session_settings(study: StudySettings) -> Inputs:
 
 
 def read_sounds(item: ReadSounds, job: Job) -> SoundsRead:
-    """Cut and store the sounds of a stimulus set.
+    """Read and store the sounds of a stimulus set.
 
     Raises
     ------
     DataError
-        If one is empty, of several channels or not finite, whatever format it comes from.
+        If a sound is empty, not finite or has several channels.
     """
     recordings = job.open_recordings()
     stimuli = recordings.stimuli(item.stimuli)
@@ -99,15 +99,15 @@ def read_sounds(item: ReadSounds, job: Job) -> SoundsRead:
     for s in stimuli:
         check_sound(sounds[s.id], f"stimulus {s.id!r} of {item.stimuli}")
     waves = [sounds[s.id] for s in stimuli]
-    found = SoundsRead(
+    finding = SoundsRead(
         ids=[s.id for s in stimuli],
         is_test=[s.is_test for s in stimuli],
         n_samples=[wave.shape[0] for wave in waves],
         digests=[digest_array(wave) for wave in waves],
         sfreq=sfreq,
     )
-    attrs = {name: value for name, value in found.to_json().items() if name != "files"}
-    return replace(found, files=write_sounds(job.store, item.stimuli, waves, attrs))
+    attrs = {name: value for name, value in finding.to_json().items() if name != "files"}
+    return replace(finding, files=write_sounds(job.store, item.stimuli, waves, attrs))
 
 
 def read_session(item: ReadSession, job: Job) -> SessionRead:
@@ -135,14 +135,14 @@ def read_session(item: ReadSession, job: Job) -> SessionRead:
 def _spikes(
     item: ReadSession, recordings: RecordingSet, store: StudyStore, fingerprint: dict[str, str]
 ) -> tuple[SpikeTrials, dict[str, dict[str, str]]]:
-    """Read spikes from the study's folder if they are there and still those of the recordings, else from those.
+    """Read spikes from the study's folder if they are up to date, otherwise from the recordings.
 
-    They have a receipt of their own, which stays when that of the counts is taken back. Its digests are returned too.
+    They have their own receipt, which stays when the receipt of the counts is revoked. Its digests are returned too.
     """
-    kept = read_receipt(store, SPIKES, item.key)
-    if kept is not None and kept.fingerprint == fingerprint:
-        with suppress(DamagedError):  # then they are read anew
-            return _load(store, item, kept), kept.files
+    receipt = read_receipt(store, SPIKES, item.key)
+    if receipt is not None and receipt.fingerprint == fingerprint:
+        with suppress(DamagedError):  # then they are read again from the recordings
+            return _load(store, item, receipt), receipt.files
     session = next(s for s in recordings.sessions if s.name == item.session)
     with timed("load"):
         spikes = with_doubts(recordings.spikes(session, item.stimuli), recordings.stimuli(item.stimuli), session)
@@ -160,9 +160,9 @@ def _spikes(
     return spikes, files
 
 
-def _load(store: StudyStore, item: ReadSession, kept: Receipt) -> SpikeTrials:
+def _load(store: StudyStore, item: ReadSession, receipt: Receipt) -> SpikeTrials:
     path = store.spikes(item.stimuli, item.session)
-    files = kept.files[store.name(path)]
+    files = receipt.files[store.name(path)]
     check_files(path, files)
     group = open_group(path, files)
     attrs = attributes(group)
@@ -211,20 +211,20 @@ def _session_outputs(item: ReadSession, context: Context) -> Iterator[Path]:
 def _sounds_cost(context: Context, item: ReadSounds, device: str) -> Cost:
     files = context.recordings.sound_files(item.stimuli)
     size = int(sum(s.duration for s in context.stimuli[item.stimuli]) * SOUND_RATE * 8)
-    # The file as it is read, the sounds that are cut out of it, and these one after another while they are written.
+    # Memory: the file, the sounds cut out of it, and one sound after another while they are written.
     return Cost(read=sum(f.stat().st_size for f in files), written=size, files=3 + ceil(size / CHUNK), host=5 * size)
 
 
 def _session_cost(context: Context, item: ReadSession, device: str) -> Cost:
     study, session = context.study, context.session(item.session)
     files = [f.stat().st_size for f in context.recordings.session_files(session)]
-    # Files hold more than the spikes that are kept, but those are the most of what an analysis reads.
+    # Files hold more than the stored spikes, but spikes are most of what is read.
     spikes, counts = sum(files) // 2, [response_bytes(context, item.stimuli, w, [session]) for w in study.bin_widths]
     return Cost(
         read=sum(files),
         written=spikes + sum(counts),
         files=10 + 5 * len(counts),
-        host=sum(files) + 2 * max(files) + 5 * max(counts),  # counts are int64, and once more as they are stored
+        host=sum(files) + 2 * max(files) + 5 * max(counts),  # counts as int64, and a copy in the stored type
         operations=Operations(transform=40.0 * spikes / 8),
     )
 

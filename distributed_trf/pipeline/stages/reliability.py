@@ -1,4 +1,4 @@
-"""The assess stage: what the repeatability of each unit allows, before anything is fitted."""
+"""The assess stage: how repeatable the responses of each unit are, before anything is fitted."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ from distributed_trf.store.fingerprint import library_versions
 from distributed_trf.store.stored_recordings import Counts, load_counts
 
 REVISION = 3
-"""Raise when this code gives other numbers than before, so that old ones become stale."""
+"""Raise this number when the code gives other numbers than before, so that earlier results become stale."""
 RANKED = 8
-"""Units whose draws are ranked at once, which takes ten times the memory of the draws and their null."""
+"""Units whose draws are ranked at once; ranking needs ten times the memory of the draws and their null."""
 SMALLER = "fewer `reliability.draws`"
 
 
@@ -42,12 +42,12 @@ class Assessed(Finding):
 
     units: int = 0
     repeats: list[int] = field(default_factory=list)
-    """How often each test stimulus was presented."""
+    """Number of presentations of each test stimulus."""
     files: Files = field(default_factory=dict)
 
 
 def reliability_settings(settings: ReliabilitySettings) -> Inputs:
-    """Return what an assessment of units depends on beside their responses."""
+    """Return what an assessment of units depends on apart from their responses."""
     return {
         "reliability": settings.model_dump(),
         "versions": [REVISION, library_versions("numpy", "scipy")],
@@ -68,12 +68,12 @@ def assess_session(item: Assess, job: Job) -> Assessed:
     once = [i for i, n in zip(counts.test_ids, counts.repeats, strict=True) if n < 2]
     if once:
         raise RecordingError(
-            f"session {item.session}: test stimuli {', '.join(once)} were presented once only, so nothing tells how "
-            "well its units repeat themselves; its correlations stay without a normaliser"
+            f"session {item.session}: test stimuli {', '.join(once)} were presented only once, so the "
+            "repeatability of its units is unknown; its correlations have no normaliser"
         )
     trials = all_to_device(list(counts.test_trials.values()), job.device)
     key = (item.stimuli, item.session, item.bin_width)
-    found = assess(
+    measures = assess(
         trials,
         draws=settings.draws,
         null_shift=settings.null_shift,
@@ -82,12 +82,12 @@ def assess_session(item: Assess, job: Job) -> Assessed:
         seed=settings.seed,
         key=key,
     )
-    ds = xr.Dataset({name: (names.UNIT, values) for name, values in found.items()})
+    ds = xr.Dataset({name: (names.UNIT, values) for name, values in measures.items()})
     if settings.bootstrap is not None:
         ds = ds.merge(_bootstrap(trials, counts, settings, settings.bootstrap, key))
-    place = {names.STIMULI: item.stimuli, names.BIN_WIDTH: item.bin_width, "session": item.session}
+    labels = {names.STIMULI: item.stimuli, names.BIN_WIDTH: item.bin_width, "session": item.session}
     path = store.reliability(item.stimuli, item.bin_width, item.session)
-    files = {store.name(path): write_analysis(path, ds, place)}
+    files = {store.name(path): write_analysis(path, ds, labels)}
     return Assessed(units=counts.test.shape[1], repeats=list(counts.repeats), files=files)
 
 
@@ -98,7 +98,7 @@ def _bootstrap(
     drawing: NormaliserBootstrapSettings,
     key: tuple[str, str, float],
 ) -> xr.Dataset:
-    """Normalisers of drawn stimuli and repeats; NaN for more repeats than the session has."""
+    """Return normalisers of drawn stimuli and repeats; NaN for more repeats than the session has."""
     tables = PairTables.of(trials)
     shape = (len(drawing.percent_duration), len(drawing.n_repeats), drawing.draws, counts.test.shape[1])
     drawn = np.full(shape, np.nan)
@@ -147,8 +147,8 @@ def _cost(context: Context, item: Assess, device: str) -> Cost:
     units, draws = len(session.channels), settings.draws
     test = [s for s in context.stimuli[item.stimuli] if s.is_test]
     bins = sum(stimulus_bins(s.duration, item.bin_width) for s in test)
-    # The choices of each draw as they are made; then what is kept of them, the draws and their null, and beside these
-    # what ranking some units takes, or both halves of each split of the repeats, centred, and their products.
+    # First the choices of each draw. Then the draws and their null, together with the larger of two: the ranking of
+    # some units, or both halves of each split of the repeats, centred, and their products.
     ranking, splitting = 20 * draws * min(units, RANKED), 7 * settings.splits * bins * units
     values = max(5 * draws * len(test), 2 * draws * (len(test) + units) + max(ranking, splitting))
     # Products of the shifted draws and of the repeats in the test for tuning, and ranking.

@@ -141,7 +141,7 @@ def test_test_sentence_heard_once__leaves_the_session_without_reliability_but_fi
     write_study(networks=MEL, reliability=SETTINGS)
     report = run()
     assert list(report.failed) == ["assess timit-50ms-180413"]
-    assert "session 180413: test stimuli 12 were presented once only" in report.failed["assess timit-50ms-180413"]
+    assert "session 180413: test stimuli 12 were presented only once" in report.failed["assess timit-50ms-180413"]
     ds = open_results("study").sel(stimuli="timit", bin_width=50)
     first = (ds.session == "180413").values
     assert np.isnan(ds.normaliser.values[first]).all()
