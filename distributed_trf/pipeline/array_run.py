@@ -176,12 +176,7 @@ class _ElementRun(Run):
     """An element's run: a plain loop over items that it claims one by one."""
 
     def __init__(
-        self,
-        context: Context,
-        recipe: Recipe,
-        planned: Sequence[Planned],
-        watcher: Watcher | None,
-        element: Element,
+        self, context: Context, recipe: Recipe, planned: Sequence[Planned], watcher: Watcher | None, element: Element
     ) -> None:
         super().__init__(context, recipe, planned, watcher)
         self._element = element

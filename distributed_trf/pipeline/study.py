@@ -78,11 +78,7 @@ class Study:
         return [(p, cost(context, p.item, device)) for p in survey_all(context)]
 
     def run(
-        self,
-        recipe: str | Path | Recipe | None = "local",
-        *,
-        item: str | None = None,
-        watcher: Watcher | None = None,
+        self, recipe: str | Path | Recipe | None = "local", *, item: str | None = None, watcher: Watcher | None = None
     ) -> Report:
         """Do everything that is not done yet.
 

@@ -14,12 +14,11 @@ from distributed_trf.config.analyses import BootstrapSettings
 from distributed_trf.config.study import StudySettings, Training
 from distributed_trf.errors import DataError
 from distributed_trf.names import UNIT
-from distributed_trf.pipeline.costs import Cost, fit_cost
+from distributed_trf.pipeline.costs import fit_cost
 from distributed_trf.pipeline.items import BootstrapTest, BootstrapTraining
 from distributed_trf.pipeline.stages.design_data import LayerData
 from distributed_trf.pipeline.stages.fit import fit_inputs
 from distributed_trf.pipeline.stages.fold_groups import collect, training_times, training_trials
-from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.study_scope import ItemSource
 from distributed_trf.pipeline.work_kind import Files, Finding, Inputs, Job, Remarks, Upstream, WorkKind, analysis_group
 from distributed_trf.store.analyses import store_analysis
@@ -160,11 +159,7 @@ def bootstrap_test(item: BootstrapTest, job: Job) -> BootstrappedTest:
 
 
 def _fit_drawn(
-    times: dict[str, int],
-    features: dict[str, Array],
-    trials: dict[str, Array],
-    data: LayerData,
-    study: StudySettings,
+    times: dict[str, int], features: dict[str, Array], trials: dict[str, Array], data: LayerData, study: StudySettings
 ) -> RidgeFit:
     """Fit on drawn stimuli, each weighted by how often it was drawn.
 
@@ -215,37 +210,31 @@ def _items(scope: ItemSource) -> Iterator[BootstrapTraining | BootstrapTest]:
             yield BootstrapTest(stimuli, b.network, b.weights, b.layer, bin_width)
 
 
-def _training_inputs(item: BootstrapTraining, upstream: Upstream) -> Inputs:
+def _inputs(item: BootstrapTraining | BootstrapTest, upstream: Upstream) -> Inputs:
     settings = settings_of(upstream.context.study, item)
-    drawn = {"bootstrap": [settings.sessions, settings.draws, settings.seed]}
-    return fit_inputs(item, upstream, [item.layer], REVISION) | drawn
-
-
-def _test_inputs(item: BootstrapTest, upstream: Upstream) -> Inputs:
-    settings = settings_of(upstream.context.study, item)
-    drawn = {"bootstrap": [settings.sessions, settings.draws, settings.seed]}
-    tested = {"test": [settings.test_percent, settings.n_repeats]}
-    return fit_inputs(item, upstream, [item.layer], REVISION) | drawn | tested
-
-
-def _training_cost(context: Context, item: BootstrapTraining, device: str) -> Cost:
-    return fit_cost(context, item, [item.layer], device, fits=settings_of(context.study, item).draws)
+    inputs = fit_inputs(item, upstream, [item.layer], REVISION)
+    inputs["bootstrap"] = [settings.sessions, settings.draws, settings.seed]
+    if isinstance(item, BootstrapTest):
+        inputs["test"] = [settings.test_percent, settings.n_repeats]
+    return inputs
 
 
 TRAINING_BOOTSTRAPS = WorkKind(
     item=BootstrapTraining,
     finding=BootstrappedTraining,
     items=_items,
-    inputs=_training_inputs,
+    inputs=_inputs,
     outputs=analysis_group,
-    cost=_training_cost,
+    cost=lambda context, item, device: fit_cost(
+        context, item, [item.layer], device, fits=settings_of(context.study, item).draws
+    ),
     run=bootstrap_training,
 )
 TEST_BOOTSTRAPS = WorkKind(
     item=BootstrapTest,
     finding=BootstrappedTest,
     items=lambda _: (),  # _items lists both kinds, in the order of the settings
-    inputs=_test_inputs,
+    inputs=_inputs,
     outputs=analysis_group,
     cost=lambda context, item, device: fit_cost(context, item, [item.layer], device),
     run=bootstrap_test,

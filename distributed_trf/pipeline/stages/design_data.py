@@ -8,14 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from distributed_trf.arrays import (
-    DEVICE_BLOCK_BYTES,
-    Array,
-    namespace,
-    take_columns,
-    to_device,
-    to_numpy_together,
-)
+from distributed_trf.arrays import DEVICE_BLOCK_BYTES, Array, namespace, take_columns, to_device, to_numpy_together
 from distributed_trf.config.study import StudySettings
 from distributed_trf.pipeline.items import Source
 from distributed_trf.recordings.binned_features import binned_batches

@@ -9,13 +9,12 @@ import numpy as np
 
 from distributed_trf.arrays import Array, to_numpy
 from distributed_trf.config.study import StudySettings
-from distributed_trf.pipeline.costs import Cost, fit_cost
+from distributed_trf.pipeline.costs import fit_cost
 from distributed_trf.pipeline.items import Extract, Fit, ReadSession, Source
 from distributed_trf.pipeline.stages.design_data import LayerData
 from distributed_trf.pipeline.stages.extract import Extracted
 from distributed_trf.pipeline.stages.fold_groups import FoldGroup, collect
 from distributed_trf.pipeline.stages.read_recordings import SessionRead
-from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.study_scope import ItemSource
 from distributed_trf.pipeline.work_kind import (
     Files,
@@ -283,17 +282,13 @@ def _items(scope: ItemSource) -> Iterator[Fit]:
                         yield Fit(stimuli, network.name, weights, layer.id, bin_width)
 
 
-def _cost(context: Context, item: Fit, device: str) -> Cost:
-    return fit_cost(context, item, [item.layer], device, in_grid=True)
-
-
 FITS = WorkKind(
     item=Fit,
     finding=Fitted,
     items=_items,
     inputs=lambda item, upstream: fit_inputs(item, upstream, [item.layer], REVISION),
     outputs=lambda item, context: iter([context.store.model(*item.cell)]),
-    cost=_cost,
+    cost=lambda context, item, device: fit_cost(context, item, [item.layer], device, in_grid=True),
     run=fit_layer,
     settings=lambda item, study: fit_settings(study, item.bin_width, REVISION),
     label=network_and_stage,

@@ -48,10 +48,7 @@ class Assessed(Finding):
 
 def reliability_settings(settings: ReliabilitySettings) -> Inputs:
     """Return what an assessment of units depends on apart from their responses."""
-    return {
-        "reliability": settings.model_dump(),
-        "versions": [REVISION, library_versions("numpy", "scipy")],
-    }
+    return {"reliability": settings.model_dump(), "versions": [REVISION, library_versions("numpy", "scipy")]}
 
 
 def assess_session(item: Assess, job: Job) -> Assessed:
