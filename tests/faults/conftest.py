@@ -39,7 +39,7 @@ ITEMS = {"read": 3, "assess": 6, "extract": 48, "fit": 6}
 """Work items by stage."""
 
 
-class Place:
+class Bench:
     """A working directory with a study in it, and what an undisturbed run makes of it."""
 
     def __init__(self, root, undisturbed=None):
@@ -111,7 +111,7 @@ def undisturbed(recordings, made_once):
 
     def fill(root):
         lay_out(root, recordings)
-        Place(root)
+        Bench(root)
         subprocess.run([*DTRF, "run", "study.yaml", "--item", "1/1"], cwd=root, check=True, capture_output=True)
         assert len([f for f in contents(root / "study") if f.startswith("features")]) == 2 * 24
 
@@ -119,17 +119,17 @@ def undisturbed(recordings, made_once):
 
 
 @pytest.fixture
-def place(tmp_path, recordings, undisturbed, monkeypatch):
+def bench(tmp_path, recordings, undisturbed, monkeypatch):
     lay_out(tmp_path, recordings)
     monkeypatch.chdir(tmp_path)
-    return Place(tmp_path, undisturbed)
+    return Bench(tmp_path, undisturbed)
 
 
 @pytest.fixture
-def done(place):
-    """A place where the study is done."""
-    shutil.copytree(place.undisturbed, place.folder)
-    return place
+def done(bench):
+    """A bench whose study is done."""
+    shutil.copytree(bench.undisturbed, bench.folder)
+    return bench
 
 
 def lay_out(root, recordings):

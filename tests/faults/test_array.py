@@ -16,25 +16,25 @@ from distributed_trf.store.study_store import StudyStore
 from tests.faults.conftest import ITEMS, ends, wait_for
 
 
-def test_elements__share_the_work_and_make_what_a_driver_makes(place):
-    processes = [place.start("--item", f"{k}/3") for k in (1, 2, 3)]
+def test_elements__share_the_work_and_make_what_a_driver_makes(bench):
+    processes = [bench.start("--item", f"{k}/3") for k in (1, 2, 3)]
     for process in processes:
         code, said = ends(process)
         assert code == 0, said
         assert "items done now" in said
-    place.assert_undisturbed()
-    assert len(place.receipts()) == sum(ITEMS.values())
+    bench.assert_undisturbed()
+    assert len(bench.receipts()) == sum(ITEMS.values())
 
 
-def test_killed_element__leaves_nothing_that_the_others_do_not_take_up(place):
-    first = place.start("--item", "1/2")
-    second = place.start("--item", "2/2")
-    wait_for(lambda: len(place.receipts("extract")) >= 2, first)
+def test_killed_element__leaves_nothing_that_the_others_do_not_take_up(bench):
+    first = bench.start("--item", "1/2")
+    second = bench.start("--item", "2/2")
+    wait_for(lambda: len(bench.receipts("extract")) >= 2, first)
     first.send_signal(signal.SIGKILL)
     ends(first)
     code, said = ends(second)
     assert code == 0, said
-    place.assert_undisturbed()
+    bench.assert_undisturbed()
 
 
 def test_element_that_comes_last__finds_all_done_and_changes_nothing(done):
@@ -44,11 +44,11 @@ def test_element_that_comes_last__finds_all_done_and_changes_nothing(done):
     done.assert_undisturbed()
 
 
-def test_element_alone__does_the_shares_of_all(place):
-    report = place.study.run("local", item="2/5")
+def test_element_alone__does_the_shares_of_all(bench):
+    report = bench.study.run("local", item="2/5")
     assert report.ok
     assert report.done == ITEMS
-    place.assert_undisturbed()
+    bench.assert_undisturbed()
 
 
 def test_driver_and_element__refuse_each_other_by_name(done):
@@ -96,13 +96,13 @@ def test_running_items__are_told_with_host_process_and_start_and_those_of_the_de
 
 @pytest.mark.parametrize("text", ["0/3", "4/3", "3", "1/0", "-1/3", "a/b", "1/2/3"])
 def test_item__counts_from_one_to_n(text):
-    told = "elements count from 1 here" if text == "0/3" else "expected"
-    with pytest.raises(ConfigError, match=rf"--item {text}: .*{told}"):
+    reason = "elements count from 1 here" if text == "0/3" else "expected"
+    with pytest.raises(ConfigError, match=rf"--item {text}: .*{reason}"):
         Element.parse(text)
 
 
-def test_item__takes_no_recipe_that_starts_workers_elsewhere(place):
-    place.write_recipe("there", kind="existing", address="tcp://127.0.0.1:1", workers=1)
+def test_item__takes_no_recipe_that_starts_workers_elsewhere(bench):
+    bench.write_recipe("there", kind="existing", address="tcp://127.0.0.1:1", workers=1)
     with pytest.raises(ConfigError, match="workers of kind existing run elsewhere; take a recipe of kind local"):
-        place.study.run("there.yaml", item="1/2")
-    assert not place.folder.exists()
+        bench.study.run("there.yaml", item="1/2")
+    assert not bench.folder.exists()

@@ -166,7 +166,7 @@ def same_or_missing(found, right):
 
 
 def _is_part(found, right):
-    if found.shape != right.shape:  # an analysis that is not done has no place on an axis
+    if found.shape != right.shape:  # an analysis that is not done has no label on an axis
         return np.isin(found[found == found], right).all()
     return bool(np.all((found == right) | (found != found)))
 
@@ -184,7 +184,7 @@ def test_damage__is_put_right_or_named_with_what_to_do(finished, undisturbed, mo
     for name, found in read_everything(folder).items():
         assert same_or_missing(found, undisturbed[name]), (done, name)
     study = Study.load("study.yaml")
-    told, refused = " ".join(f"{d.stage} {d.key} {why}" for d, why in _repaired(study).items()), ""
+    repaired, refused = " ".join(f"{d.stage} {d.key} {why}" for d, why in _repaired(study).items()), ""
     try:
         assert study.run(None).ok, done
         assert {p.state for p in study.status()} == {"done"}, done
@@ -195,7 +195,7 @@ def test_damage__is_put_right_or_named_with_what_to_do(finished, undisturbed, mo
         assert "restore its content" in refused, (done, refused)
         return
     no_receipt = done[0] == "delete" and done[1].startswith("receipts/")
-    assert no_receipt or any(name in told for name in done[1:]), (done, told)
+    assert no_receipt or any(name in repaired for name in done[1:]), (done, repaired)
     found = comparable(folder)
     assert found.keys() == undisturbed["files"].keys(), done
     assert [name for name in found if found[name] != undisturbed["files"][name]] == [], done

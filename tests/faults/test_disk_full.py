@@ -11,28 +11,28 @@ from distributed_trf.errors import StoreError
 
 
 @pytest.fixture
-def small_disk(place):
+def small_disk(bench):
     """The study's folder on a file system that takes what is read, but not all features."""
-    place.folder.mkdir()
+    bench.folder.mkdir()
     if shutil.which("mount") is None:
         pytest.skip("there is no mount")
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=7500k", "tmpfs", place.folder], capture_output=True, text=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=7500k", "tmpfs", bench.folder], capture_output=True, text=True, check=False
     )
     if mounted.returncode != 0:
         pytest.skip(f"a small file system cannot be mounted here: {mounted.stderr.strip()}")
-    yield place
-    subprocess.run(["umount", place.folder], check=True)
+    yield bench
+    subprocess.run(["umount", bench.folder], check=True)
 
 
 def test_full_disk__is_said_and_with_more_room_the_same_command_ends_well(small_disk):
-    place = small_disk
+    bench = small_disk
     try:
-        told = [*place.run_here().failed.values()]
+        messages = [*bench.run_here().failed.values()]
     except StoreError as error:  # no room for what comes before a stage either
-        told = [str(error)]
-    assert any("no room to write" in message and "make room" in message for message in told), told
-    place.assert_never_wrong()
-    subprocess.run(["mount", "-o", "remount,size=100m", place.folder], check=True)
-    assert place.run_here().ok
-    place.assert_undisturbed()
+        messages = [str(error)]
+    assert any("no room to write" in message and "make room" in message for message in messages), messages
+    bench.assert_never_wrong()
+    subprocess.run(["mount", "-o", "remount,size=100m", bench.folder], check=True)
+    assert bench.run_here().ok
+    bench.assert_undisturbed()

@@ -48,31 +48,31 @@ def test_item_that_never_ends__fails_after_its_attempts_and_is_tried_again_by_th
     done.assert_undisturbed()
 
 
-def test_stopped_worker__is_lost_after_its_time_and_its_item_is_done_elsewhere(place):
-    place.write_recipe("impatient", kind="local", workers=2, worker_ttl=5)
-    process = place.start_until("extract", 2, "--cluster", "impatient.yaml")
+def test_stopped_worker__is_lost_after_its_time_and_its_item_is_done_elsewhere(bench):
+    bench.write_recipe("impatient", kind="local", workers=2, worker_ttl=5)
+    process = bench.start_until("extract", 2, "--cluster", "impatient.yaml")
     workers_of(process)[0].send_signal(signal.SIGSTOP)
     code, said = ends(process)
     assert code == 0, said
-    place.assert_undisturbed()
+    bench.assert_undisturbed()
 
 
-def test_worker_that_comes_back__writes_the_same_again_and_breaks_nothing(place):
+def test_worker_that_comes_back__writes_the_same_again_and_breaks_nothing(bench):
     """A whole job suspended, nanny and worker, and woken when the run has ended without it."""
-    with scheduler_and_workers(place.root, 2) as (_, nannies):
-        process = place.start_until("extract", 2, "--cluster", "existing.yaml")
+    with scheduler_and_workers(bench.root, 2) as (_, nannies):
+        process = bench.start_until("extract", 2, "--cluster", "existing.yaml")
         suspended = [*workers_of(nannies[0]), psutil.Process(nannies[0].pid)]
         for one in suspended:
             one.suspend()
-        wait_for(lambda: len(place.receipts("extract")) >= 6, process)
+        wait_for(lambda: len(bench.receipts("extract")) >= 6, process)
         for one in suspended:
             one.resume()
         code, said = ends(process)
     assert code == 0, said
-    place.assert_undisturbed()
+    bench.assert_undisturbed()
 
 
-def test_where__names_the_innermost_place_of_the_thread_that_was_at_the_item():
+def test_where__names_the_innermost_line_of_the_thread_that_ran_the_item():
     stacks = (
         'Timeout (0:00:08)!\nThread 0x1 (most recent call first):\n  File "/x/selectors.py", line 4 in select\n\n'
         'Thread 0x2 (most recent call first):\n  File "/x/reader.py", line 12 in read\n'

@@ -1,6 +1,6 @@
 """A GPU that is lost in mid-run, a card that is too small, mistakes in a program: whose fault an error is.
 
-There is no GPU here: what stands for one that is lost is a worker's process in which, from its next item on, nothing
+Without a GPU, a lost one is simulated by a worker's process in which, from its next item on, nothing
 can be proven any more.
 """
 
@@ -28,7 +28,7 @@ class OutOfMemoryError(MemoryError):
 
 
 def break_at_the_next_item():
-    """In a worker: have its next item raise, and from then on whatever is asked of the device."""
+    """In a worker: let its next item raise, and every later use of the device."""
     from distributed_trf.clusters import device_proof
     from distributed_trf.pipeline.work import KINDS
 
@@ -60,9 +60,9 @@ def test_gpu_lost_in_mid_run__is_named_its_item_goes_elsewhere_and_its_worker_st
         after = {proof.address for proof in describe_workers(client)}
     assert other in after
     assert first not in after
-    (told,) = [r.message for r in caplog.records if "takes no work" in r.message]
-    assert told.startswith(f"worker {first} on ")
-    assert f"{ILLEGAL} (tested again: numpy: RuntimeError: {ILLEGAL}" in told
+    (warning,) = [r.message for r in caplog.records if "takes no work" in r.message]
+    assert warning.startswith(f"worker {first} on ")
+    assert f"{ILLEGAL} (tested again: numpy: RuntimeError: {ILLEGAL}" in warning
 
 
 def test_item_that_loses_every_gpu__fails_after_some(tasks, client, monkeypatch, tmp_path):

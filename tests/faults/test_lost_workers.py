@@ -73,15 +73,15 @@ def kill_whoever_has_a_task(client, over):
                 worker.kill()
 
 
-def test_item_that_always_fails__fails_alone_and_is_done_when_its_file_is_whole_again(place):
-    file = min((place.root / "recordings/sessions").rglob("*MUspk*"))
-    session, kept = file.parent.name, place.root / "kept"
+def test_item_that_always_fails__fails_alone_and_is_done_when_its_file_is_whole_again(bench):
+    file = min((bench.root / "recordings/sessions").rglob("*MUspk*"))
+    session, kept = file.parent.name, bench.root / "kept"
     file.rename(kept)
     file.write_bytes(kept.read_bytes()[:200])
-    report = place.run_here()
+    report = bench.run_here()
     assert list(report.failed) == [f"read timit-{session}"]
     assert str(file.name) in report.failed[f"read timit-{session}"]
-    assert place.states()[f"read timit-{session}"] == "failed"
+    assert bench.states()[f"read timit-{session}"] == "failed"
     kept.replace(file)
-    assert place.run_here().ok
-    place.assert_undisturbed()
+    assert bench.run_here().ok
+    bench.assert_undisturbed()

@@ -39,8 +39,8 @@ class Disk:
     def missing(self):
         """Files of the study that a power cut would lose now."""
         files = [f for f in self.root.rglob("*") if f.is_file() and f.parent != self.root]
-        places = [self.root / place for place in NOT_OF_ITEMS]
-        files = [f for f in files if not any(f.is_relative_to(place) for place in places)]
+        others = [self.root / path for path in NOT_OF_ITEMS]
+        files = [f for f in files if not any(f.is_relative_to(path) for path in others)]
         return [str(f) for f in files if self.synced.get(f.stat().st_ino) != f.stat().st_mtime_ns]
 
 

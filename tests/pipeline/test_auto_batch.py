@@ -1,4 +1,4 @@
-"""``extraction.batch: auto`` stores as many stimuli at a time on every machine; the CPU hears some of them at once."""
+"""``extraction.batch: auto`` stores equally many stimuli at a time everywhere; a CPU takes fewer in a forward pass."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_auto__is_64_stimuli_on_every_device_and_16_at_once_on_the_cpu():
     assert (number.stored, number.largest_pass("cuda"), number.largest_pass("cpu")) == (16, 16, 16)
 
 
-def test_auto__stores_what_a_number_does_and_is_planned_by_what_is_heard_at_once(workplace, write_study, monkeypatch):
+def test_auto__stores_what_a_number_does_and_is_planned_by_the_sounds_of_a_pass(workplace, write_study, monkeypatch):
     monkeypatch.setattr(extraction, "AUTO_ITEM", 8)
     monkeypatch.setattr(extraction, "AUTO_PASS", 3)
     (workplace / "configs/networks/conv_network.yaml").write_text(yaml.safe_dump(CONV_NETWORK))

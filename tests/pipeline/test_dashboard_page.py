@@ -149,7 +149,7 @@ def set_width(browser, width):
 
 
 def test_page__names_spans_and_workers_of_a_run(write_study, workplace, recipe):
-    """Also after a worker was killed, which the page, the log and whoever watches are told of."""
+    """Also after a worker was killed, which the page, the log and all watchers show."""
     from distributed import default_client
 
     write_study(networks=[MEL], reliability=None)

@@ -27,7 +27,7 @@ def test_log__tells_of_every_stage_and_item_in_order(write_study, workplace):
     assert [line["event"] for line in (found[0], found[-1])] == ["run started", "run finished"]
     assert found[0]["study"] == "small"
     assert found[0]["cluster"] == "this process"
-    assert len(found) == len(seen)  # whoever watches is told the same
+    assert len(found) == len(seen)  # every watcher receives the same
 
     times = [datetime.fromisoformat(line["time"]) for line in found]
     assert times == sorted(times)

@@ -9,7 +9,7 @@ from distributed_trf.pipeline import execute
 
 
 @pytest.fixture
-def told(monkeypatch):
+def calls(monkeypatch):
     """What was done, in order; networks are there once."""
     done, networks = [], ["network"]
     monkeypatch.setattr(execute, "free_torch_blocks", lambda device: done.append("blocks"))
@@ -20,57 +20,57 @@ def told(monkeypatch):
     return done
 
 
-def failing(told, times):
+def failing(calls, times):
     def calculate():
-        told.append("fit")
-        if told.count("fit") <= times:
+        calls.append("fit")
+        if calls.count("fit") <= times:
             raise MemoryError
         return 5
 
     return calculate
 
 
-def test_fit_that_has_room__leaves_networks_alone(told):
-    assert execute.with_room("cuda", failing(told, 0)) == 5
-    assert told == ["blocks", "fit"]
+def test_fit_that_has_room__leaves_networks_alone(calls):
+    assert execute.with_room("cuda", failing(calls, 0)) == 5
+    assert calls == ["blocks", "fit"]
 
 
-def test_crowded_gpu__is_cleared_first(told, monkeypatch):
+def test_crowded_gpu__is_cleared_first(calls, monkeypatch):
     monkeypatch.setattr(execute, "is_crowded", lambda device: True)
-    execute.with_room("cuda", failing(told, 0))
-    assert told == ["blocks", "networks", "fit"]
+    execute.with_room("cuda", failing(calls, 0))
+    assert calls == ["blocks", "networks", "fit"]
 
 
-def test_fit_that_runs_out_of_memory__is_tried_once_more_without_networks(told):
-    assert execute.with_room("cuda", failing(told, 1)) == 5
-    assert told == ["blocks", "fit", "networks", "fit"]
+def test_fit_that_runs_out_of_memory__is_tried_once_more_without_networks(calls):
+    assert execute.with_room("cuda", failing(calls, 1)) == 5
+    assert calls == ["blocks", "fit", "networks", "fit"]
 
 
-def test_fit_that_tells_of_its_memory__is_tried_once_more_and_other_errors_are_not(told):
+def test_fit_that_tells_of_its_memory__is_tried_once_more_and_other_errors_are_not(calls):
     def telling():
-        told.append("fit")
-        if told.count("fit") == 1:
+        calls.append("fit")
+        if calls.count("fit") == 1:
             raise DeviceError("no room") from MemoryError()
         raise DeviceError("no GPU")
 
     with pytest.raises(DeviceError, match="no GPU"):
         execute.with_room("cuda", telling)
-    assert told == ["blocks", "fit", "networks", "fit"]
+    assert calls == ["blocks", "fit", "networks", "fit"]
     with pytest.raises(DeviceError, match="no GPU"):
         execute.with_room("cuda", telling)
-    assert told[4:] == ["blocks", "fit"]
+    assert calls[4:] == ["blocks", "fit"]
 
 
-def test_fit_that_does_not_fit_without_networks__fails(told):
+def test_fit_that_does_not_fit_without_networks__fails(calls):
     with pytest.raises(MemoryError):
-        execute.with_room("cuda", failing(told, 2))
-    assert told == ["blocks", "fit", "networks", "fit"]
+        execute.with_room("cuda", failing(calls, 2))
+    assert calls == ["blocks", "fit", "networks", "fit"]
     with pytest.raises(MemoryError):
-        execute.with_room("cuda", failing(told, 9))
-    assert told[4:] == ["blocks", "fit", "networks"]  # there are none to let go of
+        execute.with_room("cuda", failing(calls, 9))
+    assert calls[4:] == ["blocks", "fit", "networks"]  # there are none to let go of
 
 
-def test_cpu__is_told_nothing(told):
+def test_cpu__is_told_nothing(calls):
     with pytest.raises(MemoryError):
-        execute.with_room("cpu", failing(told, 1))
-    assert told == ["fit"]
+        execute.with_room("cpu", failing(calls, 1))
+    assert calls == ["fit"]

@@ -1,4 +1,4 @@
-"""What a study does not ask for any more is kept, not shown, and found again when it is asked for."""
+"""What is taken out of a study is kept, not shown, and used again when the study includes it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ WHOLE = {
     "save_models": True,
 }
 FEWER = {**SMALL, "weights": ["reset"], "layers": [2]}
-"""Layer 0 of a spectrogram and layer 2 of a network span a place of the network that is kept and not asked for."""
+"""Layer 0 of a spectrogram and layer 2 of a network span a cell of the network that is kept outside the study."""
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Which of the fits in a study's folder are what the study asks for, told without recordings."""
+"""Which of the fits in a study's folder belong to the study, without recordings."""
 
 from __future__ import annotations
 

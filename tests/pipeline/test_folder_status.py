@@ -82,7 +82,7 @@ def test_folder_status__asks_for_no_more_than_the_study_does_now(write_study, wo
     write_study(networks=[MEL, {"name": "mel_whisper"}], reliability=None)
     assert Study.load("study.yaml").run(None).ok
     write_study(networks=[MEL], reliability=None)
-    assert Study.load("study.yaml").run(None).folder is None  # so that no run says what is asked for now
+    assert Study.load("study.yaml").run(None).folder is None  # so that no run lists the items of the study now
     assert by_stage(workplace)["fit"].done == 1
     assert by_stage(workplace)["fit"].missing == {}
     assert by_stage(workplace)["extract"].done == 3  # of eight stimuli each

@@ -108,9 +108,9 @@ def test_what_does_not_fit__is_named_with_the_remedy(write_study):
     context = open_context(Study.load(write_study(networks=NETWORKS, extraction={"batch": 24})).settings)
     planned = survey_all(context)
     check_memory(context, planned, load_recipe("local", memory="4GiB"))
-    with pytest.raises(ConfigError) as told:
+    with pytest.raises(ConfigError) as raised:
         check_memory(context, planned, load_recipe("local", memory="512MiB"))
-    message = str(told.value)
+    message = str(raised.value)
     assert "items do not fit a worker, which has 0.5 GiB: extract timit-small_whisper-reset-0000 about 0." in message
     assert message.count(" about ") == 3
     assert "a smaller `extraction.batch`" in message
@@ -125,14 +125,14 @@ def test_what_a_gpu_cannot_hold__is_refused_by_what_is_free_and_what_fits_is_nam
     check_devices(context, planned, [proof])
     check_devices(context, planned, [])
     assert most["fit"] > most["extract"]
-    with pytest.raises(ConfigError) as told:
+    with pytest.raises(ConfigError) as raised:
         check_devices(context, planned, [proof, replace(proof, free_bytes=most["fit"] - 1, held_bytes=40 << 30)])
     for said in (
         "items do not fit the H100 of worker tcp://a:1 on node7 (GPU 2), where 0.0 GiB are free; other processes hold "
         "about 40.0 GiB, see nvidia-smi: fit timit-",
         "what fits instead: `ridge.precision: float32` or `ridge.solver: dual`",
     ):
-        assert said in str(told.value)
+        assert said in str(raised.value)
     with pytest.raises(ConfigError, match="choose a smaller `ridge.unit_block`, fewer lags"):
         check_devices(context, planned, [replace(proof, free_bytes=1)])
     check_memory(context, planned, load_recipe("slurm_gpu", device_memory="80 GiB"))

@@ -1,4 +1,4 @@
-"""Models that a study saves: they predict what the study scored, and are missed only when they are asked for."""
+"""Models that a study saves: they predict what the study scored, and are missing only if the study saves models."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def run():
 
 
 def state(item=FIT):
-    """Where a fit stands, and why."""
+    """The status of a fit, and its reason."""
     (planned,) = [p for p in Study.load("study.yaml").status() if p.item == item]
     return planned.state, planned.reason
 
@@ -158,7 +158,7 @@ def test_deleted_model__is_made_again_alone(study):
 
 
 def test_model_of_earlier_settings__is_not_taken_for_that_of_later_ones(study, write_study):
-    """Saved, then fitted otherwise without saving, then asked for again."""
+    """Saved, then fitted otherwise without saving, then with saving again."""
     old = digest_files(store().model(*FIT.cell))
     write_study(networks=NETWORKS, ridge={"alphas": [1e-9]})
     assert run() == {"fit": 3}

@@ -37,9 +37,9 @@ def explicit(recordings, session, network, weights, layer, *, folds=None, shared
     ``folds`` says in which fold each training stimulus of the set is, by default the common deal.
     """
     features, stimuli = open_features("study"), recordings.stimuli("timit")
-    heard = set(recordings.spikes(session, "timit").stimulus)
+    presented = set(recordings.spikes(session, "timit").stimulus)
     train, test = ([s for s in stimuli if s.is_test is which] for which in (False, True))
-    own = [s for s in train if s.id in heard]
+    own = [s for s in train if s.id in presented]
     if folds is None:
         folds = {train[i].id: k for k, fold in enumerate(assign_folds(len(train), 3, 0)) for i in fold}
 
@@ -57,7 +57,9 @@ def explicit(recordings, session, network, weights, layer, *, folds=None, shared
         alphas=ALPHAS,
         folds=[[i for i, s in enumerate(own) if folds[s.id] == k] for k in range(3)],
         standardize=True,
-        unheard=[[feature(s) for s in train if shared and s.id not in heard and folds[s.id] == k] for k in range(3)],
+        unheard=[
+            [feature(s) for s in train if shared and s.id not in presented and folds[s.id] == k] for k in range(3)
+        ],
     )
     return alpha, scores.max(axis=0), r
 
@@ -107,8 +109,8 @@ def test_session__that_lacks_seven_sentences_equals_its_own_explicit_solution(
     ds = open_results("study").sel(stimuli="timit", network="mel_whisper", weights="fixed", layer=0, bin_width=50)
     recordings = UCSFRecordings(workplace / "recordings")
     for session, columns in zip(recordings.sessions, (slice(0, 3), slice(3, 6)), strict=True):
-        heard = set(recordings.spikes(session, "timit").stimulus)
-        own = [i for i in train if i in heard]
+        presented = set(recordings.spikes(session, "timit").stimulus)
+        own = [i for i in train if i in presented]
         if folds == "per_session":
             deal = deal | {own[i]: k for k, fold in enumerate(assign_folds(len(own), 3, 0)) for i in fold}
         expected = explicit(recordings, session, "mel_whisper", "fixed", 0, folds=deal, shared=scaling == "shared")

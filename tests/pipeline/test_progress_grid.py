@@ -1,4 +1,4 @@
-"""What the page is told: every fit in its place, the right counts, and little of it."""
+"""The messages to the page: every fit in its cell, the right counts, and few bytes."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ def test_grid__puts_every_fit_where_it_belongs():
     assert grid.layout()["rows"] == [("one", "reset"), ("two", "reset")]
     assert grid.layout()["layers"] == LAYERS
     assert grid.layout()["tables"][1] == ["timit 12.5", "timit", 12.5]
-    place = grid.positions()["fit mvocs-one-reset-03-12.5ms"]
-    assert place == ("mvocs 12.5", 0, 1)
+    position = grid.positions()["fit mvocs-one-reset-03-12.5ms"]
+    assert position == ("mvocs 12.5", 0, 1)
 
 
 def test_grid__of_a_resumed_run_has_what_was_found_before():
@@ -77,10 +77,10 @@ def test_grid__of_a_resumed_run_has_what_was_found_before():
 
 
 def test_grid__counts_batches_of_each_row():
-    heard = [planned(Extract("timit", network, "reset", k)) for network in LAYERS for k in range(3)]
-    grid = ProgressGrid([*heard, *fits()], LAYERS)
-    grid(StageBegan("extract", [planned(heard[0].item, State.DONE), *heard[1:]]))
-    grid(ended(heard[1].item))
+    extractions = [planned(Extract("timit", network, "reset", k)) for network in LAYERS for k in range(3)]
+    grid = ProgressGrid([*extractions, *fits()], LAYERS)
+    grid(StageBegan("extract", [planned(extractions[0].item, State.DONE), *extractions[1:]]))
+    grid(ended(extractions[1].item))
     assert table(grid, "timit 50")["extracted"] == [[2, 3], [0, 3]]
     assert grid.positions()["extract timit-two-reset-0002"] == ("timit", 1, None)
 

@@ -54,16 +54,16 @@ def test_both_published_formats__are_predicted_close_to_what_the_known_rates_all
     assert ds.channel.values.tolist() == truth.channel.values.tolist()
     driven = truth.driven.values
     for stimuli in ("timit", "mvocs"):
-        of = ds.sel(stimuli=stimuli, network="mel_whisper", weights="fixed", layer=0, bin_width=50)
+        fit = ds.sel(stimuli=stimuli, network="mel_whisper", weights="fixed", layer=0, bin_width=50)
         known = truth.sel(stimuli=stimuli)
-        assert np.median((known.ceiling.values - of.r.values)[driven]) < 0.06
-        np.testing.assert_allclose(of.normaliser.values, known.normaliser.values, atol=0.1)
-        assert (of.tuned_p.values[driven] == 1 / 200).all()
-        assert np.median(of.rho.values[driven]) > 0.75
+        assert np.median((known.ceiling.values - fit.r.values)[driven]) < 0.06
+        np.testing.assert_allclose(fit.normaliser.values, known.normaliser.values, atol=0.1)
+        assert (fit.tuned_p.values[driven] == 1 / 200).all()
+        assert np.median(fit.rho.values[driven]) > 0.75
 
 
 def test_session_without_vocalisations__has_sentences_only(study, tmp_path):
-    """Session 190726 of the published ones heard none: the second, renamed, stands for it."""
+    """Session 190726 of the published ones has no such sounds: the second, renamed, replaces it."""
     simulate(tmp_path / "recordings", sessions=2, channels=2, sentences=14, calls=45, seed=0)
     folder = tmp_path / "recordings/sessions"
     first, second, _ = sorted(folder.iterdir())
@@ -110,25 +110,25 @@ def test_generic_layout__gives_the_numbers_of_the_format_it_was_copied_from(stud
 
 
 def test_session_that_lacks_the_stimulus_set__moves_units_and_none_of_their_numbers(study, tmp_path):
-    """It heard something else, so that no fit is done again; sorted first, it takes the places of the others' units."""
+    """It has other sounds, so that no fit is done again; sorted first, it takes the indices of the other units."""
 
-    def heard(name, session, units):
+    def present(name, session, units):
         played = [*TRAIN, *TEST, *TEST, *TEST]
         spikes = [(unit, t) for unit in units for t in np.random.default_rng(len(unit)).uniform(0, len(played), 300)]
         write_csv_session(
             tmp_path / "recordings", session, [(name, i, float(k)) for k, i in enumerate(played)], spikes, units
         )
 
-    asked = {"stimuli": ["words"], "networks": [{"name": "mel_librosa"}], "ridge": {"n_folds": 2}}
+    settings = {"stimuli": ["words"], "networks": [{"name": "mel_librosa"}], "ridge": {"n_folds": 2}}
     for name in ("words", "calls"):
         write_sounds(tmp_path / "recordings", name)
-    heard("words", "m", ["u", "uuu"])
-    heard("words", "z", ["uu"])
-    report, before = study("generic", **asked)
+    present("words", "m", ["u", "uuu"])
+    present("words", "z", ["uu"])
+    report, before = study("generic", **settings)
     assert report.ok
-    heard("calls", "a", ["u", "uuu", "uuuu"])
-    heard("calls", "n", ["u"])
-    report, after = study("generic", **asked)
+    present("calls", "a", ["u", "uuu", "uuuu"])
+    present("calls", "n", ["u"])
+    report, after = study("generic", **settings)
     assert report.done.get("fit", 0) == 0
     keys = [list(zip(ds.session.values, ds.channel.values, strict=True)) for ds in (before, after)]
     assert [session for session, _ in keys[1]] == ["a", "a", "a", "m", "m", "n", "z"]

@@ -185,9 +185,9 @@ def test_workers__give_the_numbers_of_a_plain_loop(write_study):
     write_study(networks=networks, output="there")
     report = Study.load("study.yaml").run(load_recipe("local", workers=1))  # each of which would load torch
     assert report.ok
-    here, there = open_results("here").load(), open_results("there").load()
-    for name in here:
-        np.testing.assert_allclose(there[name], here[name], rtol=1e-9, atol=1e-12)
+    alone, on_worker = open_results("here").load(), open_results("there").load()
+    for name in alone:
+        np.testing.assert_allclose(on_worker[name], alone[name], rtol=1e-9, atol=1e-12)
     manifest = json.loads((report.folder / "manifest.json").read_text())
     assert manifest["state"] == "finished"
     assert set(manifest["seconds"]) == {"read", "assess", "extract", "fit"}

@@ -32,7 +32,7 @@ def test_run__ends_with_what_looks_wrong_and_says_it_again(run_generic):
 
     again = run_generic()  # everything was done before
     assert (again.folder, again.doubts) == (None, report.doubts)
-    run_generic(bin_widths=[100, 50])  # spikes are not read from the recordings again, and what was told is kept
+    run_generic(bin_widths=[100, 50])  # spikes are not read from the recordings again, and the reports are kept
     code, said = dtrf("run", "study.yaml", "--item", "1/1")
     assert code == 0
     assert "1 sessions look wrong tones-many: " in said

@@ -71,9 +71,9 @@ def test_items__are_listed_set_by_set_and_bin_width_by_bin_width(write_study):
     assert [key.replace("-50ms", "-20ms") for key in first] == second
     lowpass, bootstraps = [f"lowpass-timit-mel_librosa-fixed-00-50ms-{cut}ms" for cut in (100, 200)], []
     for network in ("mel_librosa", "mel_deepspeech2"):
-        of = f"timit-{network}-fixed-00-50ms"
-        bootstraps += [f"bootstrap-training-{of}-60percent", f"bootstrap-training-{of}-100percent"]
-        bootstraps += [f"bootstrap-test-{of}"]
+        fit = f"timit-{network}-fixed-00-50ms"
+        bootstraps += [f"bootstrap-training-{fit}-60percent", f"bootstrap-training-{fit}-100percent"]
+        bootstraps += [f"bootstrap-test-{fit}"]
     assert first == ["together-timit-mel_librosa-fixed-50ms", *lowpass, *bootstraps]
 
 

@@ -43,7 +43,7 @@ pytestmark = pytest.mark.slow
 
 WORKER = """
 import pickle, sys
-import distributed.worker, torch  # what a worker has loaded by the time it hears and fits
+import distributed.worker, torch  # what a worker has loaded by the time it extracts and fits
 if "transformers" in sys.argv:
     from transformers import Speech2TextModel, Wav2Vec2Model, WhisperModel
 from threadpoolctl import threadpool_limits
@@ -134,8 +134,8 @@ class Bench:
 
     def libraries(self):
         """What the plan supposes that a worker loads beside torch."""
-        heard = [(self.context.tables[n.name], w) for n in self.study.networks for w in self.context.weights(n)]
-        return ["transformers"] if any(needs_transformers(*network) for network in heard) else []
+        networks = [(self.context.tables[n.name], w) for n in self.study.networks for w in self.context.weights(n)]
+        return ["transformers"] if any(needs_transformers(*network) for network in networks) else []
 
     def planned(self, item):
         return process_bytes(self.context, "cpu") + cost(self.context, item).host
@@ -191,11 +191,11 @@ def test_fits__take_what_is_planned(bench, solver, width, units, sentences):
 
 
 def test_analyses__take_what_is_planned(bench):
-    asked = {
+    settings = {
         "together": [{"network": "wide120", "layers": [0, 1], "candidates": 3}],
         "lowpass": [{"network": "wide120", "layer": 0, "weights": "fixed", "lowpass_bins": [100.0]}],
     }
-    b = bench(sentences=60, channels=40, widths=[120], ridge={"solver": "eigh"}, extraction={"batch": 16}, **asked)
+    b = bench(sentences=60, channels=40, widths=[120], ridge={"solver": "eigh"}, extraction={"batch": 16}, **settings)
     b.ready(ReadSounds("timit"), ReadSession("timit", b.session))
     b.check(FitTogether("timit", "wide120", "fixed", 50.0))
     b.check(FitLowpass("timit", "wide120", "fixed", 0, 50.0, 100.0))

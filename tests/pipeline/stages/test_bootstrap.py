@@ -18,8 +18,8 @@ from distributed_trf.trf.resampling import draw_generator, draw_stimuli, draw_te
 from tests.oracle import correlation, fit_and_score
 
 ALPHAS = np.logspace(-5, 15, 21)
-ASKED = {"network": "mel_whisper", "layer": 0, "weights": "fixed", "draws": 3, "seed": 4}
-PLACE = {"stimuli": "timit", "network": "mel_whisper", "weights": "fixed", "layer": 0, "bin_width": 50}
+SETTINGS = {"network": "mel_whisper", "layer": 0, "weights": "fixed", "draws": 3, "seed": 4}
+LABELS = {"stimuli": "timit", "network": "mel_whisper", "weights": "fixed", "layer": 0, "bin_width": 50}
 
 
 def data(session):
@@ -30,11 +30,11 @@ def data(session):
 
 
 def test_training__equals_explicit_fits_of_the_drawn_sentences(write_study):
-    write_study(networks=[{"name": "mel_whisper"}], bootstraps=[{**ASKED, "training_percent": [60, 100]}])
+    write_study(networks=[{"name": "mel_whisper"}], bootstraps=[{**SETTINGS, "training_percent": [60, 100]}])
     report = Study.load("study.yaml").run(recipe=None)
     assert report.ok
     assert report.done["analyse"] == 2
-    ds = open_bootstraps("study", of="training").sel(PLACE)
+    ds = open_bootstraps("study", of="training").sel(LABELS)
     assert dict(ds.r.sizes) == {"training_percent": 2, "draw": 3, "unit": 6}
     assert ds.attrs["seed"] == 4
     session = str(ds.session.values[0])
@@ -69,10 +69,10 @@ def test_training__equals_explicit_fits_of_the_drawn_sentences(write_study):
 
 
 def test_test__equals_explicit_correlations_of_the_drawn_repeats(write_study):
-    asked = {**ASKED, "test_percent": [50, 100], "n_repeats": [1, 4]}
-    write_study(networks=[{"name": "mel_whisper"}], bootstraps=[asked], save_models=True)
+    settings = {**SETTINGS, "test_percent": [50, 100], "n_repeats": [1, 4]}
+    write_study(networks=[{"name": "mel_whisper"}], bootstraps=[settings], save_models=True)
     assert Study.load("study.yaml").run(recipe=None).ok
-    ds = open_bootstraps("study", of="test").sel(PLACE)
+    ds = open_bootstraps("study", of="test").sel(LABELS)
     session = str(ds.session.values[0])
     counts, _ = data(session)
     predicted = open_models("study").sel(network="mel_whisper", layer=0).predict(sessions=[session], intercept=False)
@@ -98,8 +98,8 @@ def test_test__equals_explicit_correlations_of_the_drawn_repeats(write_study):
 
 def test_bootstraps__of_chosen_sessions_leave_the_others_nan_and_are_resumed(studied, write_study):
     session = sessions_of(studied)[1]
-    asked = {**ASKED, "training_percent": [100], "sessions": [session]}
-    write_study(networks=[{"name": "mel_whisper"}], bootstraps=[asked])
+    settings = {**SETTINGS, "training_percent": [100], "sessions": [session]}
+    write_study(networks=[{"name": "mel_whisper"}], bootstraps=[settings])
     assert Study.load("study.yaml").run(recipe=None).done == {
         "read": 0,
         "assess": 0,
@@ -111,7 +111,7 @@ def test_bootstraps__of_chosen_sessions_leave_the_others_nan_and_are_resumed(stu
     assert np.isnan(r.values[..., :3]).all()
     assert np.isfinite(r.values[..., 3:]).any()
     assert Study.load("study.yaml").run(recipe=None).done == {}
-    write_study(networks=[{"name": "mel_whisper"}], bootstraps=[{**asked, "seed": 5}])
+    write_study(networks=[{"name": "mel_whisper"}], bootstraps=[{**settings, "seed": 5}])
     assert Study.load("study.yaml").run(recipe=None).done["analyse"] == 1
     assert (open_bootstraps("study", of="training").r.values[..., 3:5] != r.values[..., 3:5]).any()
 
@@ -123,19 +123,19 @@ def sessions_of(studied):
 
 
 @pytest.mark.parametrize(
-    ("asked", "message"),
+    ("settings", "message"),
     [
-        ({**ASKED, "network": "whisper_base", "training_percent": [50]}, "whisper_base is not among the networks"),
-        (ASKED, "give training_percent, or test_percent and n_repeats"),
-        ({**ASKED, "test_percent": [50]}, "test_percent and n_repeats go together"),
-        ({**ASKED, "training_percent": [0]}, "greater than 0"),
-        ({**ASKED, "training_percent": [50], "sessions": ["nobody"]}, "nobody"),
-        ({**ASKED, "training_percent": [50], "layer": 7}, "layer"),
-        ({**ASKED, "training_percent": [50], "weights": "reset"}, "reset"),
+        ({**SETTINGS, "network": "whisper_base", "training_percent": [50]}, "whisper_base is not among the networks"),
+        (SETTINGS, "give training_percent, or test_percent and n_repeats"),
+        ({**SETTINGS, "test_percent": [50]}, "test_percent and n_repeats go together"),
+        ({**SETTINGS, "training_percent": [0]}, "greater than 0"),
+        ({**SETTINGS, "training_percent": [50], "sessions": ["nobody"]}, "nobody"),
+        ({**SETTINGS, "training_percent": [50], "layer": 7}, "layer"),
+        ({**SETTINGS, "training_percent": [50], "weights": "reset"}, "reset"),
     ],
 )
-def test_bad_bootstraps__are_named_before_anything_runs(write_study, asked, message):
-    write_study(networks=[{"name": "mel_whisper"}], bootstraps=[asked])
+def test_bad_bootstraps__are_named_before_anything_runs(write_study, settings, message):
+    write_study(networks=[{"name": "mel_whisper"}], bootstraps=[settings])
     with pytest.raises(ConfigError, match=message):
         Study.load("study.yaml").run(recipe=None)
 

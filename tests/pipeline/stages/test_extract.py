@@ -24,28 +24,28 @@ from distributed_trf.store.study_store import StudyStore
 
 
 def test_one_writes_at_a_time__and_the_next_steps_aside_when_it_may_write():
-    told, writing, go_on = [], threading.Event(), threading.Event()
+    log, writing, go_on = [], threading.Event(), threading.Event()
 
     def first():
-        with overlap_write(lambda: told.append("first aside")):
+        with overlap_write(lambda: log.append("first released")):
             writing.set()
             assert go_on.wait(120)
-            told.append("first written")
+            log.append("first written")
 
     def second():
-        with overlap_write(lambda: told.append("second aside")):
-            told.append("second written")
+        with overlap_write(lambda: log.append("second released")):
+            log.append("second written")
 
     threads = [threading.Thread(target=first), threading.Thread(target=second)]
     threads[0].start()
     assert writing.wait(120)
     threads[1].start()
     time.sleep(0.1)
-    assert told == ["first aside"]
+    assert log == ["first released"]
     go_on.set()
     for thread in threads:
         thread.join(120)
-    assert told == ["first aside", "first written", "second aside", "second written"]
+    assert log == ["first released", "first written", "second released", "second written"]
 
 
 def tasks_of(study, stage):
@@ -69,18 +69,18 @@ def test_writer_that_fails__lets_the_next_one_write():
 
 def test_extraction__steps_aside_before_it_writes_and_nothing_else_does(write_study, workplace):
     write_study(networks=[{"name": "mel_librosa"}])
-    study, aside = Study.load("study.yaml"), []
+    study, written_at_release = Study.load("study.yaml"), []
     StudyStore.create(study.output)
 
     def release_slot():
         found = [*(workplace / "study/features").rglob("c/*/*"), *(workplace / "study/receipts/extract").glob("*")]
-        aside.append(len(found))
+        written_at_release.append(len(found))
 
     for stage in ("read", "assess", "extract"):
-        assert aside == []
+        assert written_at_release == []
         for task in tasks_of(study, stage):
             assert execute(task, release_slot).ok
-    assert aside == [0, 2, 4]  # a chunk and a receipt of each before
+    assert written_at_release == [0, 2, 4]  # a chunk and a receipt of each before
     assert {p.state for p in survey(open_context(study.settings), "extract")} == {"done"}
 
 
@@ -135,7 +135,7 @@ def overlapping_tasks():
         return max(p["num_threads"] for p in threadpool_info() if p["user_api"] == "blas"), torch.get_num_threads()
 
     def write(folder):
-        """Step aside, and write until the next task has taken the place."""
+        """Release the slot, and write until the next task has taken it."""
         from distributed import secede
 
         from distributed_trf.pipeline.stages.extract import overlap_write

@@ -19,27 +19,27 @@ LEAD_IN = 2
 ALPHAS = [1.0, 100.0]
 
 
-def counts_of(session, heard, rng):
+def counts_of(session, presented, rng):
     bins = {i: 30 + k for k, i in enumerate(i for batch in BATCHES for i in batch)}
-    train, test = sum(bins[i] for i in heard), 2 * sum(bins[i] for i in TEST)
+    train, test = sum(bins[i] for i in presented), 2 * sum(bins[i] for i in TEST)
     units = 2 + session
     return Counts(
-        tuple(heard),
+        tuple(presented),
         TEST,
         rng.poisson(2, size=(train, units)).astype(np.uint16),
         rng.poisson(2, size=(test, units)).astype(np.uint16),
         (2, 2),
         bins,
-        (1,) * len(heard),
+        (1,) * len(presented),
         np.zeros((0, units), np.uint16),
     )
 
 
 def fitted(monkeypatch, device, to_device):
-    """The fit of two sessions, of which one did not hear ``d``, and the shapes of what went to the device."""
+    """The fit of two sessions, one of them without ``d``, and the shapes of what went to the device."""
     copies, rng = [], np.random.default_rng(0)
     monkeypatch.setattr(arrays, "to_device", lambda a, device: copies.append((a.dtype, a.size)) or to_device(a))
-    counts = {str(k): counts_of(k, heard, rng) for k, heard in enumerate(("abcdef", "abcef"))}
+    counts = {str(k): counts_of(k, presented, rng) for k, presented in enumerate(("abcdef", "abcef"))}
     bins = counts["0"].bins
     batches = [{i: to_device(rng.normal(size=(LEAD_IN + bins[i], 3))) for i in batch} for batch in BATCHES]
     data = SimpleNamespace(

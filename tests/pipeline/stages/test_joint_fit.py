@@ -16,7 +16,7 @@ from distributed_trf.store.study_store import StudyStore
 from distributed_trf.trf.crossval import assign_folds
 from tests.oracle import fit_and_score
 
-PLACE = {"stimuli": "timit", "network": "small_whisper", "weights": "reset", "bin_width": 50}
+LABELS = {"stimuli": "timit", "network": "small_whisper", "weights": "reset", "bin_width": 50}
 NETWORKS = [{"name": "small_whisper", "weights": ["reset"]}]
 
 
@@ -25,7 +25,7 @@ def test_one_penalty__equals_the_explicit_fit_of_layers_side_by_side(write_study
     report = Study.load("study.yaml").run(recipe=None)
     assert report.ok
     assert report.done["analyse"] == 1
-    ds = open_together("study").sel(PLACE)
+    ds = open_together("study").sel(LABELS)
     assert ds.layer.values.tolist() == [0, 2]
     session = str(ds.session.values[0])
     counts = load_counts(StudyStore.open(Path("study")), "timit", 50.0, session)
@@ -59,7 +59,7 @@ def test_bands__choose_a_penalty_for_each_layer_and_score_no_worse(write_study):
     assert Study.load("study.yaml").run(recipe=None).ok
     write_study(networks=NETWORKS, together=[{"network": "small_whisper", "candidates": 12}], output="banded")
     assert Study.load("study.yaml").run(recipe=None).ok
-    plain, banded = (open_together(path).sel(PLACE) for path in ("plain", "banded"))
+    plain, banded = (open_together(path).sel(LABELS) for path in ("plain", "banded"))
     assert (banded.cv_score >= plain.cv_score - 1e-12).all()
     assert (banded.band_weight.std("layer") > 0.1).any()
     np.testing.assert_allclose(banded.band_weight.mean("layer"), 1)

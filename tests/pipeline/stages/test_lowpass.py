@@ -17,8 +17,8 @@ from distributed_trf.trf.crossval import assign_folds
 from tests.oracle import fit_and_score
 
 MEL = [{"name": "mel_whisper"}]
-ASKED = {"network": "mel_whisper", "layer": 0, "weights": "fixed"}
-PLACE = {"stimuli": "timit", "network": "mel_whisper", "weights": "fixed", "layer": 0}
+SETTINGS = {"network": "mel_whisper", "layer": 0, "weights": "fixed"}
+LABELS = {"stimuli": "timit", "network": "mel_whisper", "weights": "fixed", "layer": 0}
 
 
 def bins(seconds, bin_width):
@@ -26,7 +26,7 @@ def bins(seconds, bin_width):
 
 
 def test_lowpass__equals_the_explicit_fit_at_every_cut_and_bin_width(write_study):
-    write_study(networks=MEL, bin_widths=[50, 100], lowpass=[{**ASKED, "lowpass_bins": [100, 400]}])
+    write_study(networks=MEL, bin_widths=[50, 100], lowpass=[{**SETTINGS, "lowpass_bins": [100, 400]}])
     report = Study.load("study.yaml").run(recipe=None)
     assert report.ok
     assert report.done["analyse"] == 4
@@ -56,16 +56,16 @@ def test_lowpass__equals_the_explicit_fit_at_every_cut_and_bin_width(write_study
             folds=assign_folds(len(counts.train_ids), 3, 0),
             standardize=True,
         )
-        found = ds.sel(PLACE).sel(bin_width=bin_width, lowpass_bin=cut).isel(unit=slice(0, 3))
+        found = ds.sel(LABELS).sel(bin_width=bin_width, lowpass_bin=cut).isel(unit=slice(0, 3))
         np.testing.assert_array_equal(found.alpha, alpha)
         np.testing.assert_allclose(found.cv_score, score.max(axis=0), rtol=1e-8, atol=1e-9)
         np.testing.assert_allclose(found.r, r, rtol=1e-8, atol=1e-9)
 
 
 def test_lowpass__at_the_bin_width_is_the_ordinary_fit_to_the_last_bit(write_study):
-    write_study(networks=MEL, lowpass=[{**ASKED, "lowpass_bins": [50, 200]}])
+    write_study(networks=MEL, lowpass=[{**SETTINGS, "lowpass_bins": [50, 200]}])
     assert Study.load("study.yaml").run(recipe=None).ok
-    lowpass, fits = (ds.sel({**PLACE, "bin_width": 50}) for ds in (open_lowpass("study"), open_results("study")))
+    lowpass, fits = (ds.sel({**LABELS, "bin_width": 50}) for ds in (open_lowpass("study"), open_results("study")))
     for name in ("r", "alpha", "cv_score"):
         np.testing.assert_array_equal(lowpass[name].sel(lowpass_bin=50), fits[name])
     assert (lowpass.r.sel(lowpass_bin=200) != fits.r).all()
@@ -73,12 +73,12 @@ def test_lowpass__at_the_bin_width_is_the_ordinary_fit_to_the_last_bit(write_stu
 
 
 def test_changed_cut__fits_what_is_new_and_nothing_else(write_study):
-    write_study(networks=MEL, lowpass=[{**ASKED, "lowpass_bins": [100, 200]}])
+    write_study(networks=MEL, lowpass=[{**SETTINGS, "lowpass_bins": [100, 200]}])
     assert Study.load("study.yaml").run(recipe=None).ok
-    write_study(networks=MEL, lowpass=[{**ASKED, "lowpass_bins": [100, 300]}])
+    write_study(networks=MEL, lowpass=[{**SETTINGS, "lowpass_bins": [100, 300]}])
     report = Study.load("study.yaml").run(recipe=None)
     assert (report.done["analyse"], report.skipped["analyse"]) == (1, 1)
-    write_study(networks=MEL, lowpass=[{**ASKED, "lowpass_bins": [100, 300]}], ridge={"n_folds": 4})
+    write_study(networks=MEL, lowpass=[{**SETTINGS, "lowpass_bins": [100, 300]}], ridge={"n_folds": 4})
     stale = [p for p in Study.load("study.yaml").status() if p.item.stage == "analyse"]
     assert [(p.state, p.reason) for p in stale] == [("stale", "changed: ridge")] * 2
     assert all(cost.flops > 0 and cost.written > 0 for p, cost in Study.load("study.yaml").plan() if p in stale)
@@ -107,20 +107,20 @@ def test_changed_cut__fits_what_is_new_and_nothing_else(write_study):
     ],
 )
 def test_bad_lowpass__is_named_before_anything_runs(write_study, workplace, changes, message):
-    write_study(networks=MEL, lowpass=[{**ASKED, "lowpass_bins": [100], **changes}])
+    write_study(networks=MEL, lowpass=[{**SETTINGS, "lowpass_bins": [100], **changes}])
     with pytest.raises(ConfigError, match=message):
         Study.load("study.yaml").run(recipe=None)
     assert not (workplace / "study").exists()
 
 
 def test_bad_lowpass__at_whole_stimuli_or_asked_for_twice(write_study):
-    write_study(networks=MEL, bin_widths=[50, 100], lowpass=[{**ASKED, "lowpass_bins": [60]}])
+    write_study(networks=MEL, bin_widths=[50, 100], lowpass=[{**SETTINGS, "lowpass_bins": [60]}])
     with pytest.raises(ConfigError, match="60 ms is below the bin width of 100 ms"):
         Study.load("study.yaml").run(recipe=None)
-    write_study(networks=MEL, bin_widths=[50, 1000], lowpass=[{**ASKED, "lowpass_bins": [100]}])
+    write_study(networks=MEL, bin_widths=[50, 1000], lowpass=[{**SETTINGS, "lowpass_bins": [100]}])
     with pytest.raises(ConfigError, match="leave 1000 out of lowpass_bins and bin_widths"):
         Study.load("study.yaml").run(recipe=None)
-    write_study(networks=MEL, lowpass=[{**ASKED, "lowpass_bins": [100]}, {**ASKED, "lowpass_bins": [200]}])
+    write_study(networks=MEL, lowpass=[{**SETTINGS, "lowpass_bins": [100]}, {**SETTINGS, "lowpass_bins": [200]}])
     with pytest.raises(ConfigError, match="lowpass lists mel_whisper, 0, fixed twice"):
         Study.load("study.yaml")
     write_study(networks=MEL)

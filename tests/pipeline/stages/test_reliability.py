@@ -82,9 +82,9 @@ def test_lost_reliability__is_measured_again(assessed):
     for file in sorted(path.rglob("*"), reverse=True):
         file.unlink() if file.is_file() else file.rmdir()
     path.rmdir()
-    place = next(p for p in Study.load("study.yaml").status() if p.item == item)
-    assert place.state == State.STALE
-    assert place.reason.startswith("its output is gone (reliability/timit/50ms/180413.zarr/")
+    status = next(p for p in Study.load("study.yaml").status() if p.item == item)
+    assert status.state == State.STALE
+    assert status.reason.startswith("its output is gone (reliability/timit/50ms/180413.zarr/")
     assert run().done == {"read": 0, "assess": 1, "extract": 0, "fit": 0}
     np.testing.assert_array_equal(open_results("study").normaliser.values, before)
 
@@ -160,7 +160,7 @@ def test_bootstrap__of_the_normaliser_lies_on_the_unit_axis(write_study):
     assert dict(ds.normaliser.sizes) == sizes
     assert ds.session.values.tolist() == ["180413"] * 3 + ["180501"] * 3
     assert np.isfinite(ds.normaliser.sel(n_repeats=[2, 11]).values).all()
-    assert np.isnan(ds.normaliser.sel(n_repeats=12).values).all()  # nobody heard that many
+    assert np.isnan(ds.normaliser.sel(n_repeats=12).values).all()  # no session has that many
     whole = open_results("study").normaliser.sel(stimuli="timit", bin_width=50)
     many = ds.normaliser.sel(stimuli="timit", bin_width=50, percent_duration=100, n_repeats=11).mean("draw")
     np.testing.assert_allclose(many.values, whole.values, atol=0.15)

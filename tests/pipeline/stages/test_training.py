@@ -21,7 +21,7 @@ from distributed_trf.trf.resampling import draw_generator, draw_stimuli
 from tests.oracle import fit_and_score
 from tests.small_recordings import ALPHAS, ORDERS, TEST, TRAIN
 
-PLACE = {"stimuli": "tones", "network": "mel_librosa", "weights": "fixed", "bin_width": 50}
+LABELS = {"stimuli": "tones", "network": "mel_librosa", "weights": "fixed", "bin_width": 50}
 
 
 def explicit(session, how, scaling, *, times=None):
@@ -76,7 +76,7 @@ def of_session(ds, session):
 )
 def test_fits__equal_the_explicit_solution_of_stacked_or_averaged_trials(run_generic, how, solver, scaling):
     run_generic(training=how, ridge={"alphas": ALPHAS.tolist(), "solver": solver, "scaling": scaling}, save_models=True)
-    ds = open_results("study").sel(PLACE).sel(layer=0)
+    ds = open_results("study").sel(LABELS).sel(layer=0)
     for session in ORDERS:
         agree(of_session(ds, session), explicit(session, how, scaling))
     one_scaling = how != "all" and scaling == "shared"
@@ -93,9 +93,9 @@ def test_analyses__take_the_same_trials(run_generic, how):
         lowpass=[{**same, "lowpass_bins": [50]}],
         bootstraps=[{**same, "training_percent": [100], "draws": 2, "seed": 4}],
     )
-    one_model, drawn = open_together("study").sel(PLACE), open_bootstraps("study", of="training")
-    low = open_lowpass("study").sel(PLACE).sel(layer=0, lowpass_bin=50)  # bins of the fit itself change nothing
-    drawn = drawn.sel(PLACE).sel(layer=0, training_percent=100)
+    one_model, drawn = open_together("study").sel(LABELS), open_bootstraps("study", of="training")
+    low = open_lowpass("study").sel(LABELS).sel(layer=0, lowpass_bin=50)  # bins of the fit itself change nothing
+    drawn = drawn.sel(LABELS).sel(layer=0, training_percent=100)
     for session in ("many", "some"):
         expected = explicit(session, how, "shared")
         agree(of_session(one_model, session), expected)
