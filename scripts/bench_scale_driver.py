@@ -75,8 +75,8 @@ def finished_study(scratch: Path, *, sentences: int, sessions: int) -> tuple[int
             allocate_features(context)
         if stage == FIT:
             allocate_results(context, [])
-        expectations = Dependencies(context)
-        done = [(item, Receipt(expectations.of(item), _details(context, item))) for item in items(context, stage)]
+        dependencies = Dependencies(context)
+        done = [(item, Receipt(dependencies.of(item), _details(context, item))) for item in items(context, stage)]
         _write(store, done)
         count += len(done)
     start = time.perf_counter()

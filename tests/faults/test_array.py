@@ -77,7 +77,7 @@ def test_element__with_other_settings_than_those_at_work_is_refused_and_touches_
     done.assert_undisturbed()
 
 
-def test_running_items__are_told_with_host_process_and_start_and_those_of_the_dead_are_not(done):
+def test_running_items__have_host_process_and_start_and_dead_processes_do_not_count(done):
     store = StudyStore.open(done.folder)
     key = "timit-mel_librosa-fixed-00-50ms"
     (done.folder / f"receipts/fit/{key}.json").unlink()

@@ -49,7 +49,7 @@ def test_auto__stores_what_a_number_does_and_is_planned_by_the_sounds_of_a_pass(
             np.testing.assert_allclose(a, b, rtol=0, atol=1e-6)
 
 
-def test_cpu__is_planned_by_what_it_hears_at_once(workplace, write_study, monkeypatch):
+def test_cpu__is_planned_by_the_sounds_of_a_pass(workplace, write_study, monkeypatch):
     (workplace / "configs/networks/conv_network.yaml").write_text(
         yaml.safe_dump({**CONV_NETWORK, "layers": [{**CONV_NETWORK["layers"][0], "width": 4000}]})
     )

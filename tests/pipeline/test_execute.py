@@ -70,7 +70,7 @@ def test_fit_that_does_not_fit_without_networks__fails(calls):
     assert calls[4:] == ["blocks", "fit", "networks"]  # there are none to let go of
 
 
-def test_cpu__is_told_nothing(calls):
+def test_cpu__releases_nothing(calls):
     with pytest.raises(MemoryError):
         execute.with_room("cpu", failing(calls, 1))
     assert calls == ["fit"]

@@ -25,7 +25,7 @@ def folder(studied, workplace):
     return StudyStore.open(workplace / "study")
 
 
-def test_state__of_what_was_asked_for_is_done(folder):
+def test_state__of_a_whole_study_is_done(folder):
     for state in (fit_state(folder), fit_state(folder, load_study("study.yaml"))):
         assert (state.total, state.done, list(state.lines())) == (2, 2, [])
 

@@ -204,7 +204,7 @@ def receipt_now():
     return Dependencies(open_context(Study.load("study.yaml").settings)).receipt(FIT)
 
 
-def test_expectations__a_fit_with_its_model_is_done_whether_or_not_models_are_saved(done, write_study):
+def test_dependencies__a_fit_with_its_model_is_done_whether_or_not_models_are_saved(done, write_study):
     assert receipt_now() == done
     assert state() == (State.DONE, "")
     write_study(networks=MEL)
@@ -213,7 +213,7 @@ def test_expectations__a_fit_with_its_model_is_done_whether_or_not_models_are_sa
     assert receipt_now() == done
 
 
-def test_expectations__without_its_model_a_fit_is_stale_where_models_are_saved(done, write_study):
+def test_dependencies__without_its_model_a_fit_is_stale_where_models_are_saved(done, write_study):
     write_receipt(store(), FIT.stage, FIT.key, Receipt(done.fingerprint, {}))
     assert receipt_now() is None
     assert state() == (State.STALE, "its model was not saved")
@@ -231,18 +231,18 @@ def test_expectations__without_its_model_a_fit_is_stale_where_models_are_saved(d
     assert state() == (State.STALE, f"its output is gone ({GONE})")
 
 
-def test_expectations__the_fingerprint_does_not_know_of_models(done, write_study):
+def test_dependencies__the_fingerprint_does_not_know_of_models(done, write_study):
     on = Dependencies(open_context(Study.load("study.yaml").settings)).of(FIT)
     write_study(networks=MEL)
     off = Dependencies(open_context(Study.load("study.yaml").settings)).of(FIT)
     assert on == off == done.fingerprint
 
 
-def test_expectations__what_is_before_a_fit_asks_for_no_model(done):
+def test_dependencies__items_before_a_fit_need_no_model(done):
     shutil.rmtree(store().root / "models")
-    expectations = Dependencies(open_context(Study.load("study.yaml").settings))
+    dependencies = Dependencies(open_context(Study.load("study.yaml").settings))
     for receipt in sorted((store().receipts / "read").glob("*.json")):
         if receipt.stem != "timit-sounds":
             item = ReadSession("timit", receipt.stem.removeprefix("timit-"))
-            assert expectations.receipt(item).fingerprint == json.loads(receipt.read_text())["fingerprint"]
-    assert expectations.receipt(FIT) is None
+            assert dependencies.receipt(item).fingerprint == json.loads(receipt.read_text())["fingerprint"]
+    assert dependencies.receipt(FIT) is None

@@ -118,7 +118,7 @@ def test_session__that_lacks_seven_sentences_equals_its_own_explicit_solution(
     assert len(own) == len(train) - 7
 
 
-def test_sessions__that_heard_fewer_sentences_are_fitted_on_what_they_heard(write_study, workplace, rewrite):
+def test_sessions__with_fewer_sentences_are_fitted_on_those_presented_to_them(write_study, workplace, rewrite):
     """A session without some training sentences does not change the others."""
     write_study(networks=[{"name": "mel_whisper"}], output="whole")
     Study.load("study.yaml").run(recipe=None)

@@ -23,7 +23,7 @@ from distributed_trf.pipeline.work import items
 from distributed_trf.store.study_store import StudyStore
 
 
-def test_one_writes_at_a_time__and_the_next_steps_aside_when_it_may_write():
+def test_one_writes_at_a_time__and_the_next_releases_its_slot_when_it_may_write():
     log, writing, go_on = [], threading.Event(), threading.Event()
 
     def first():
@@ -67,7 +67,7 @@ def test_writer_that_fails__lets_the_next_one_write():
         fail_to_write()
 
 
-def test_extraction__steps_aside_before_it_writes_and_nothing_else_does(write_study, workplace):
+def test_extraction__releases_its_slot_before_it_writes_and_nothing_else_does(write_study, workplace):
     write_study(networks=[{"name": "mel_librosa"}])
     study, written_at_release = Study.load("study.yaml"), []
     StudyStore.create(study.output)
@@ -84,7 +84,7 @@ def test_extraction__steps_aside_before_it_writes_and_nothing_else_does(write_st
     assert {p.state for p in survey(open_context(study.settings), "extract")} == {"done"}
 
 
-def test_extractions_on_workers__step_aside_and_are_done(write_study):
+def test_extractions_on_workers__release_their_slots_and_are_done(write_study):
     write_study(networks=[{"name": "mel_librosa"}], reliability=None)
     study = Study.load("study.yaml")
     StudyStore.create(study.output)
@@ -98,7 +98,7 @@ def test_extractions_on_workers__step_aside_and_are_done(write_study):
     assert stepped == 3
 
 
-def test_failure__that_a_full_disk_cannot_note_is_told_all_the_same(write_study):
+def test_failure__that_a_full_disk_cannot_record_is_reported(write_study):
     write_study(networks=[{"name": "mel_librosa"}])
     study = Study.load("study.yaml")
     StudyStore.create(study.output)

@@ -113,7 +113,7 @@ def test_bad_lowpass__is_named_before_anything_runs(write_study, workplace, chan
     assert not (workplace / "study").exists()
 
 
-def test_bad_lowpass__at_whole_stimuli_or_asked_for_twice(write_study):
+def test_bad_lowpass__at_whole_stimuli_or_named_twice(write_study):
     write_study(networks=MEL, bin_widths=[50, 100], lowpass=[{**SETTINGS, "lowpass_bins": [60]}])
     with pytest.raises(ConfigError, match="60 ms is below the bin width of 100 ms"):
         Study.load("study.yaml").run(recipe=None)

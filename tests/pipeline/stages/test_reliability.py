@@ -129,7 +129,7 @@ def test_kept_spikes__of_other_recordings_are_not_used(assessed, write_study, wo
         assert (counts.train.sum(axis=0) > 0).tolist() == [False, True, True]
 
 
-def test_test_sentence_heard_once__leaves_the_session_without_reliability_but_fitted(write_study, workplace, rewrite):
+def test_test_sentence_presented_once__leaves_the_session_without_reliability(write_study, workplace, rewrite):
     """All but one presentation of sentence 12 become those of a training sentence."""
     for file in sorted((workplace / "recordings/sessions/180413").iterdir()):
 
