@@ -1,4 +1,4 @@
-"""What a run reports on recordings: sessions that look wrong, cannot be used, or have presentations that nothing uses."""
+"""What a run reports on recordings: sessions that look wrong or cannot be used, and presentations that are not used."""
 
 from __future__ import annotations
 
