@@ -15,7 +15,7 @@ PACKAGE = ROOT / "distributed_trf"
 FILES = 265
 """Files that hold more than a docstring."""
 FILE_LINES = 320
-PACKAGE_LINES = 41_602
+PACKAGE_LINES = 41_950
 ANY_DICTS = 99
 """Annotations ``dict[str, Any]``: for JSON and for arguments of libraries, and nothing else."""
 COMMENTED = 0.03
