@@ -1,7 +1,4 @@
-"""Recipes for workers on this machine.
-
-Recipes for workers on named machines, and for an existing cluster.
-"""
+"""Recipes without a queue: workers on this machine, on named machines by ssh, or of an existing cluster."""
 
 from __future__ import annotations
 

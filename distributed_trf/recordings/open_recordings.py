@@ -1,6 +1,6 @@
-"""Sessions, units and stimuli by name, with errors that say which names there are.
+"""Opening recordings by format, and finding sessions, units and stimuli in them by name.
 
-The recording formats that can be read, by name: entry points, of this package and of any other.
+Formats are entry points, of this package and of any other. Errors say which names there are.
 """
 
 from __future__ import annotations

@@ -1,11 +1,8 @@
-"""Poisson firing: what the best possible prediction could reach if the rates are known, and what chance gives.
+"""Ceilings: the correlation that a model can reach with a unit, from its repeats or where its rates are known.
 
-Chance is the inter-trial correlation of a unit that fires at random, whatever sound is presented.
-
-Ceilings: the correlation that the repeatability of a unit allows a model to reach, by the standard estimates.
-
-Counts have shape (R, T, U): R repeats of all test stimuli, concatenated to T bins. Variances are over bins, divided by
-T.
+By the standard estimates from repeats, and for Poisson firing at known rates; also what a unit reaches by chance that
+fires at random, whatever sound is presented. Counts have shape (R, T, U): R repeats of all test stimuli, concatenated
+to T bins. Variances are over bins, divided by T.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The binned responses of sessions, as the read stage stores them: written whole, read as they were written.
+"""What the read stage stores of recordings: the binned responses of sessions, and the sounds of a stimulus set.
 
-The sounds of a stimulus set, as the read stage stores them: cut out of the recordings, one after another.
+Responses are written whole and read as they were written. Sounds are cut out of the recordings, one after another.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""Sounds of different lengths in one batch.
+"""Convolutional networks of speech on batches of sounds of different lengths: Deep Speech 2 and Wav2Letter.
 
-Deep Speech 2, its parameters named as in the published checkpoint of deepspeech.pytorch V3.0.
-
-Wav2Letter on raw sound, its parameters named as in the published checkpoint.
+What lies beyond a sound's own frames is set to zero, so that a batch gives what each sound gives alone. Parameters are
+named as in the published checkpoints: Deep Speech 2's as in deepspeech.pytorch V3.0; Wav2Letter takes raw sound.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""Deep Speech 2's log spectrogram, called mel as the other baselines are, though its bands are linear.
+"""The spectrograms that networks of speech take: Deep Speech 2's, Speech2Text's and Whisper's.
 
-Speech2Text's log-mel spectrogram: Kaldi's filter bank, normalised over the sound.
-
-Whisper's log-mel spectrogram.
+Deep Speech 2's is called mel as the others are, though its bands are linear. Speech2Text's is Kaldi's filter bank,
+normalised over the sound.
 """
 
 from __future__ import annotations

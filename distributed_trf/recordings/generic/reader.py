@@ -1,6 +1,4 @@
-"""Sounds in wav files.
-
-Reader of recordings in the generic layout: wav files with CSV tables or NWB files.
+"""Reader of recordings in the generic layout: wav files with CSV tables or NWB files.
 
 ::
 
