@@ -26,7 +26,7 @@ TIERS: dict[str, list[str]] = tomllib.loads((ROOT / "tests/tiers.toml").read_tex
 settings.register_profile("whole", deadline=None, derandomize=True, max_examples=60)
 settings.register_profile("fast", settings.get_profile("whole"), max_examples=20)
 
-QUICK = ("describe --always", "nvidia-smi", "import fcntl", "uname -p")
+QUICK = ("describe --always", "nvidia-smi", "import fcntl", "uname -p", "ldconfig -p")
 """Of processes that end within hundredths of a second, which tell the version, the GPUs, a lock, the processor."""
 
 started: list[str] = []
