@@ -27,7 +27,7 @@ settings.register_profile("whole", deadline=None, derandomize=True, max_examples
 settings.register_profile("fast", settings.get_profile("whole"), max_examples=20)
 
 QUICK = ("describe --always", "nvidia-smi", "import fcntl", "uname -p", "ldconfig -p")
-"""Of processes that end within hundredths of a second, which tell the version, the GPUs, a lock, the processor."""
+"""Of processes that end within hundredths of a second, which tell the version, the GPUs, a lock, the processor, libraries."""
 
 started: list[str] = []
 """Processes that were started since the last look."""
