@@ -126,6 +126,16 @@ def test_local_cluster__may_be_had_without_keys():
         assert client.scheduler.address.startswith("tcp://127.0.0.1:")
 
 
+def test_workers__are_deaf_to_the_terminal(client):
+    """Which sends Ctrl-C to all that runs in it; this process hears it, and ends them."""
+    (pid,) = client.run(os.getpid).values()
+    for number in (signal.SIGINT, signal.SIGHUP):
+        os.kill(pid, number)
+    assert client.submit(os.getpid, pure=False).result() == pid
+    assert client.run(signal.pthread_sigmask, signal.SIG_BLOCK, []).popitem()[1] >= {signal.SIGINT, signal.SIGHUP}
+    assert not signal.pthread_sigmask(signal.SIG_BLOCK, []) & {signal.SIGINT, signal.SIGHUP}
+
+
 def test_nanny_that_waits_for_ever__does_not_hold_up_the_end(monkeypatch):
     """As distributed leaves one whose worker was killed while it started, and again: here by its own two marks."""
     monkeypatch.setattr(start_local, "PATIENCE", 2.0)
@@ -136,16 +146,6 @@ def test_nanny_that_waits_for_ever__does_not_hold_up_the_end(monkeypatch):
         nanny.process.running.clear()
     psutil.wait_procs([psutil.Process(pid)] if psutil.pid_exists(pid) else [], timeout=300)
     assert not psutil.pid_exists(pid)
-
-
-def test_workers__are_deaf_to_the_terminal(client):
-    """Which sends Ctrl-C to all that runs in it; this process hears it, and ends them."""
-    (pid,) = client.run(os.getpid).values()
-    for number in (signal.SIGINT, signal.SIGHUP):
-        os.kill(pid, number)
-    assert client.submit(os.getpid, pure=False).result() == pid
-    assert client.run(signal.pthread_sigmask, signal.SIG_BLOCK, []).popitem()[1] >= {signal.SIGINT, signal.SIGHUP}
-    assert not signal.pthread_sigmask(signal.SIG_BLOCK, []) & {signal.SIGINT, signal.SIGHUP}
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def test_recorded__missing_module_is_named_before_anything_runs():
 def test_recorded__module_that_runs_twice_is_named():
     model = Small(repeats=2)
     with (
-        pytest.raises(FeatureError, match="module second ran twice in one pass"),
+        pytest.raises(FeatureError, match="module second ran twice in one forward pass"),
         recorded(model, ["second"], nothing),
     ):
         model(X)

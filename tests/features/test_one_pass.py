@@ -46,5 +46,5 @@ class TwiceFamily(ConvFamily):
 def test_last_layer_that_fires_twice__is_found_in_the_first_pass_and_every_later_one(monkeypatch):
     network = built(monkeypatch, TwiceFamily())
     for _ in range(2):
-        with pytest.raises(FeatureError, match="module slow ran twice in one pass"):
+        with pytest.raises(FeatureError, match="module slow ran twice in one forward pass"):
             extract(network, CONV_TABLE, "reset", [SOUND], CONV_TABLE.layers)

@@ -144,7 +144,7 @@ def test_prepare_sound__puts_silence_first_after_resampling(sfreq, target, lead_
         (np.zeros((100, 2)), r"shape \(100, 2\) and type float64; expected samples of one channel"),
         (np.zeros(0), r"shape \(0,\)"),
         (np.zeros(9, dtype=complex), "type complex128"),
-        (np.zeros(1), "1 samples at 20000 Hz are none at the 16000 Hz of mel_whisper"),
+        (np.zeros(1), "1 samples at 20000 Hz are less than one sample at the 16000 Hz of mel_whisper"),
     ],
 )
 def test_prepare_sound__refuses_what_is_no_sound_and_names_it(sound, message):

@@ -116,7 +116,7 @@ def test_features__are_read_as_they_are_asked_for(made, monkeypatch):
 
 def test_what_cannot_be_read__is_named(made):
     features, _ = made
-    with pytest.raises(StoreError, match="no layer 7; stored are 0, 1"):
+    with pytest.raises(StoreError, match="no layer 7; the stored layers are 0, 1"):
         next(binned_features(features, 7, 50))
     with pytest.raises(StoreError, match="no stimulus 'z'"):
         next(binned_features(features, 0, 50, stimuli=["z"]))

@@ -292,7 +292,7 @@ def test_nwb__a_column_that_hides_an_attribute_warns_of_nothing(path: Path) -> N
     [
         ("nwb: [", "not valid YAML: line 1, "),
         ("", "holds None; expected one field, nwb"),
-        ("nwb: trials", "holds nwb; expected one field, nwb, with fields of its own"),
+        ("nwb: trials", "holds nwb; expected one field, nwb, which holds the other fields"),
         ("nwb: {}\nmatlab: {}", "holds nwb, matlab; expected one field, nwb"),
         (
             "nwb: {stimuli: x}",

@@ -110,7 +110,7 @@ def test_stimuli__a_wrong_index_is_named(ucdavis: UCDavisRecordings, used: dict[
             [*handmade.SENTENCES[:4], handmade.SENTENCES[1]],
             "wfmName holds '103-fmjf0_si1254' a second time at position 5",
         ),
-        ([*handmade.SENTENCES[:4], np.empty((0, 0))], r"wfmName holds .* at position 5; expected a file name"),
+        ([*handmade.SENTENCES[:4], np.empty((0, 0))], r"wfmName holds .* at position 5; expected another file name"),
         ([*handmade.SENTENCES[:4], 7.0], r"wfmName holds 7\.0 at position 5"),
     ],
 )

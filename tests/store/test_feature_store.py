@@ -279,7 +279,7 @@ def test_array_that_is_gone__is_named(written):
 
 def test_unknown_layer_and_stimulus__are_told_what_there_is(written):
     stored = NetworkFeatures(written[0])
-    with pytest.raises(StoreError, match=r"fixed\.zarr: no layer 1; stored are 0, 4"):
+    with pytest.raises(StoreError, match=r"fixed\.zarr: no layer 1; the stored layers are 0, 4"):
         stored.frames(1, "a")
     with pytest.raises(StoreError, match=r"fixed\.zarr: no stimulus 'z'; there are 3 in store"):
         stored.frames(0, "z")
@@ -317,7 +317,7 @@ def test_open_features__reads_frames_with_time_from_sound_onset(study):
         ({"network": "nett"}, "no features of timit, nett, fixed; in store: timit, mel, fixed; timit, net, reset"),
         ({"weights": "trained"}, "no features of timit, mel, trained; in store: timit, mel, fixed; timit, net, reset"),
         ({"stimuli": "mvocs"}, "no features of mvocs, mel, fixed; in store: timit, mel"),
-        ({"layer": 1}, "no layer 1; stored are 0, 4"),
+        ({"layer": 1}, "no layer 1; the stored layers are 0, 4"),
         ({"stimulus": "z"}, "no stimulus 'z'; there are 3 in store"),
     ],
 )
