@@ -281,7 +281,7 @@ def test_unknown_layer_and_stimulus__are_told_what_there_is(written):
     stored = NetworkFeatures(written[0])
     with pytest.raises(StoreError, match=r"fixed\.zarr: no layer 1; the stored layers are 0, 4"):
         stored.frames(1, "a")
-    with pytest.raises(StoreError, match=r"fixed\.zarr: no stimulus 'z'; there are 3 in store"):
+    with pytest.raises(StoreError, match=r"fixed\.zarr: no stimulus 'z' among the 3 stored ones"):
         stored.frames(0, "z")
 
 
@@ -314,11 +314,11 @@ def test_open_features__reads_frames_with_time_from_sound_onset(study):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"network": "nett"}, "no features of timit, nett, fixed; in store: timit, mel, fixed; timit, net, reset"),
-        ({"weights": "trained"}, "no features of timit, mel, trained; in store: timit, mel, fixed; timit, net, reset"),
-        ({"stimuli": "mvocs"}, "no features of mvocs, mel, fixed; in store: timit, mel"),
+        ({"network": "nett"}, "no features of timit, nett, fixed; stored: timit, mel, fixed; timit, net, reset"),
+        ({"weights": "trained"}, "no features of timit, mel, trained; stored: timit, mel, fixed; timit, net, reset"),
+        ({"stimuli": "mvocs"}, "no features of mvocs, mel, fixed; stored: timit, mel"),
         ({"layer": 1}, "no layer 1; the stored layers are 0, 4"),
-        ({"stimulus": "z"}, "no stimulus 'z'; there are 3 in store"),
+        ({"stimulus": "z"}, "no stimulus 'z' among the 3 stored ones"),
     ],
 )
 def test_open_features__says_what_exists_when_asked_for_something_else(study, changes, message):
@@ -329,7 +329,7 @@ def test_open_features__says_what_exists_when_asked_for_something_else(study, ch
 def test_open_features__of_a_new_study_has_nothing_yet(tmp_path):
     features = open_features(StudyStore.create(tmp_path / "study").root)
     assert features.keys() == []
-    with pytest.raises(StoreError, match="in store: nothing yet"):
+    with pytest.raises(StoreError, match="stored: nothing yet"):
         features.sel(network="mel", layer=0, stimulus="a")
 
 
