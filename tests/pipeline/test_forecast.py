@@ -22,7 +22,7 @@ from distributed_trf.pipeline.memory_check import check_devices, check_memory, p
 from distributed_trf.pipeline.status import survey_all
 from distributed_trf.pipeline.work import cost
 
-FAKE_GPU = Path(__file__).parents[2] / "fake_gpu"
+FAKE_GPU = Path(__file__).parents[1] / "fake_gpu"
 NETWORKS = [{"name": "small_whisper", "weights": ["reset"]}, {"name": "mel_whisper"}]
 RATES = Rates(Operations(single=10.0, double=20.0, eigh=5.0, transform=2.0), read=100.0, write=50.0, file=0.5)
 

@@ -268,9 +268,10 @@ def test_reader__missing_folder(tmp_path: Path) -> None:
         UCSFRecordings(tmp_path / "nowhere")
 
 
-def test_reader__folder_above_the_recordings_says_which_is_meant(simulated: Path) -> None:
-    with pytest.raises(RecordingError, match=rf"expected sessions_metadata\.yml.*Give {simulated} instead"):
-        UCSFRecordings(simulated.parent)
+def test_reader__folder_above_the_recordings_says_which_is_meant(simulated: Path, tmp_path: Path) -> None:
+    (tmp_path / "recordings").symlink_to(simulated)
+    with pytest.raises(RecordingError, match=rf"expected sessions_metadata\.yml.*Give {tmp_path}/recordings instead"):
+        UCSFRecordings(tmp_path)
 
 
 @pytest.mark.parametrize("inner", ["sessions", "stimuli", f"sessions/{FIRST}"])

@@ -163,5 +163,5 @@ def test_longer_than_a_network_takes__is_cut_and_counted():
             return np.zeros(self.n)
 
     batch = [word_errors.Utterance(str(n), Given(n), "x") for n in (100, 101)]
-    found = word_errors._pass(Short(), batch, 16_000)
+    found = word_errors._recognise(Short(), batch, 16_000)
     assert [(t.understood, t.cut) for t in found] == [("100", False), ("100", True)]

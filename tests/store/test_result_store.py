@@ -234,7 +234,7 @@ def test_allocate_result_arrays__damaged_old_fit_leaves_the_store_as_it_was(fill
     with pytest.raises(StoreError, match=r"results\.zarr/r: a chunk cannot be read"):
         allocate_result_arrays(filled, replace(GRID, axes={**GRID.axes, "layer": (0, 1, 2)}), [MEL, SECOND], ATTRS)
     assert_fit(filled, SECOND, 2)
-    assert [p.name for p in filled.parent.iterdir() if p.name != "filled"] == [filled.name]
+    assert [p.name for p in filled.parent.iterdir() if p.name != "laid"] == [filled.name]
 
 
 def test_allocate_result_arrays__tells_of_the_digests_of_what_it_moves(filled):
@@ -254,7 +254,7 @@ def test_allocate_result_arrays__tells_of_the_digests_of_what_it_moves(filled):
 def test_mend_results__makes_labels_and_metadata_again_and_keeps_every_number(filled, file, kill):
     before = digest_files(filled)
     if kill:  # the record is damaged too, or of a store that never took its place
-        (filled.parent / "filled/results.json").unlink()
+        (filled.parent / "laid/results.json").unlink()
     if not kill or file != "zarr.json":
         flip_a_bit(filled / file, 7)
         assert not has_grid(filled, GRID)
