@@ -66,7 +66,7 @@ def named(nodeid: str, among: list[str]) -> bool:
 
 
 def is_fast(config: pytest.Config) -> bool:
-    """Whether nothing but the fast tier was asked for."""
+    """Whether only the fast tier is requested."""
     return config.option.markexpr == "fast"
 
 

@@ -36,7 +36,7 @@ def import_jobqueue() -> ModuleType:
     def of_other_threads(number: int, handler: Any) -> Any:
         return set_handler(number, handler) if threading.get_ident() != here else signal.getsignal(number)
 
-    signal.signal = of_other_threads  # type: ignore[assignment]
+    signal.signal = of_other_threads  # type: ignore[assignment]  # put back below
     try:
         import dask_jobqueue
     except ImportError as error:

@@ -89,4 +89,4 @@ def model_initialiser(module: Any) -> Callable[[nn.Module], None] | None:
 
 def forget_loaded(parameter: torch.Tensor) -> None:
     """Have transformers draw a parameter that it has loaded, and would leave as it is by this mark."""
-    parameter._is_hf_initialized = False  # type: ignore[attr-defined]
+    parameter._is_hf_initialized = False  # type: ignore[attr-defined]  # a mark that tensors do not declare
