@@ -57,7 +57,11 @@ def test_jobs_cancelled_in_mid_run__are_replaced_within_seconds(slurm, start, vi
         assert client.gather(futures) == [i * i for i in range(40)]
         told = [event["action"] for _, event in client.get_events("distributed_trf")]
         actions = [re.sub(r"\d+ ", "", action) for action in told if "job" in action]
-    assert actions == ["job submitted"] * 2 + ["job ended"] * victims + ["job submitted"] * victims
+    # The queue may tell of two ends at once or one after the other: each is replaced by one job, after it.
+    assert actions[:3] == ["job submitted", "job submitted", "job ended"]
+    assert sorted(actions[2:]) == ["job ended"] * victims + ["job submitted"] * victims
+    ends = [actions[: i + 1].count("job ended") for i in range(len(actions))]
+    assert all(actions[: i + 1].count("job submitted") <= 2 + ended for i, ended in enumerate(ends))
 
 
 def test_pending_job_cancelled__is_replaced(slurm, start, monkeypatch):
