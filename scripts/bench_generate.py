@@ -16,7 +16,7 @@ from transformers import (
     WhisperForConditionalGeneration,
 )
 
-from distributed_trf.features.network_table import Layer, NetworkTable
+from distributed_trf.features.table import Layer, NetworkTable
 
 LIMITS = {"whisper_tiny": 400, "whisper_base": 400, "speech2text": 200}
 """Tokens that each network may generate at most, as published."""

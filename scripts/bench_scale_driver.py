@@ -15,7 +15,7 @@ from typing import Any
 
 from distributed_trf import Study, simulate, start_cluster
 from distributed_trf.config.study import StudySettings
-from distributed_trf.features.network_table import load_table
+from distributed_trf.features.table import load_table
 from distributed_trf.pipeline.allocate import allocate_features, allocate_results
 from distributed_trf.pipeline.check_study import open_context
 from distributed_trf.pipeline.dask_run import run_on

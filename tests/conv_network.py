@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from distributed_trf.features.families.torch_family import TorchFamily
-from distributed_trf.features.network_table import NetworkTable
+from distributed_trf.features.table import NetworkTable
 
 SFREQ, STRIDE = 16_000, 80
 CONV_NETWORK = {

@@ -8,7 +8,7 @@ import torch
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.features.families.registry import family
 from distributed_trf.features.network import build_network, extract
-from distributed_trf.features.network_table import NetworkTable, load_table
+from distributed_trf.features.table import NetworkTable, load_table
 
 BLOCKS = 2
 WAV2VEC2 = {"conv_dim": [16] * 7, "hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 64}

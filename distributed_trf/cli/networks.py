@@ -16,7 +16,7 @@ from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.config.load import listed
 from distributed_trf.config.study import load_study
 from distributed_trf.features.families.registry import is_supported
-from distributed_trf.features.network_table import NetworkTable, load_table
+from distributed_trf.features.table import NetworkTable, load_table
 from distributed_trf.features.weights.source import WeightsLocation, available_weights
 from distributed_trf.speech_recognition.word_errors import TABLE, word_error_rates
 

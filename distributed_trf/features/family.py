@@ -11,7 +11,7 @@ import numpy as np
 from distributed_trf.arrays import Array
 from distributed_trf.config.extraction import NetworkSettings, Weights
 from distributed_trf.errors import ConfigError
-from distributed_trf.features.network_table import Layer, NetworkTable
+from distributed_trf.features.table import Layer, NetworkTable
 
 STEP = 3
 """Arrays as large as a network's widest layer that a pass holds at once: the input of a step, its output, and the

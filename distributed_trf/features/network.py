@@ -17,8 +17,8 @@ from distributed_trf.errors import DataError, FeatureError
 from distributed_trf.features.device import Gathered, free_torch_blocks, network_room
 from distributed_trf.features.families.registry import family
 from distributed_trf.features.family import Network
-from distributed_trf.features.network_table import Layer, NetworkTable
 from distributed_trf.features.resample import check_sound, resample_sound, to_bins
+from distributed_trf.features.table import Layer, NetworkTable
 from distributed_trf.features.weights.source import weights_stamps
 
 

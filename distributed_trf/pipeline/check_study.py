@@ -8,8 +8,8 @@ from distributed_trf.config.analyses import AnalysisSettings
 from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import ConfigError
 from distributed_trf.features.families.registry import FAMILIES, check_weights, frame_rate, is_supported
-from distributed_trf.features.network_table import NetworkTable, chosen_layers, chosen_weights, load_table
 from distributed_trf.features.resample import FINEST_BIN, KEPT_RATE
+from distributed_trf.features.table import NetworkTable, chosen_layers, chosen_weights, load_table
 from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.work import KINDS
 from distributed_trf.recordings.open_recordings import open_recordings

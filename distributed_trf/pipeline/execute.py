@@ -23,7 +23,7 @@ from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import DamagedError, DeviceError, DistributedTRFError, StoreError
 from distributed_trf.features.device import free_torch_blocks, is_crowded
 from distributed_trf.features.network import release_networks
-from distributed_trf.features.network_table import NetworkTable
+from distributed_trf.features.table import NetworkTable
 from distributed_trf.pipeline.dependencies import Fingerprint
 from distributed_trf.pipeline.items import Item
 from distributed_trf.pipeline.run_record import run_settings

@@ -13,7 +13,7 @@ from typing import Any
 from distributed_trf.config.load import Settings
 from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import DamagedError, StoreError
-from distributed_trf.features.network_table import NetworkTable
+from distributed_trf.features.table import NetworkTable
 from distributed_trf.pipeline.provenance import PROVENANCE, now, provenance
 from distributed_trf.store.atomic import TEMPORARY, make_folder
 from distributed_trf.store.fingerprint import digest_file

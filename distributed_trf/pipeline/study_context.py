@@ -11,8 +11,8 @@ from functools import cached_property
 from distributed_trf.config.extraction import NetworkSettings, Weights
 from distributed_trf.errors import RecordingError
 from distributed_trf.features.families.registry import expected_frames, frame_rate, is_supported
-from distributed_trf.features.network_table import NetworkTable
 from distributed_trf.features.resample import kept_frames
+from distributed_trf.features.table import NetworkTable
 from distributed_trf.pipeline.study_scope import ItemSource
 from distributed_trf.recordings.recording_set import RecordingSet, Session, Stimulus
 from distributed_trf.store.features import FeatureLayout, StoredLayer

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from distributed_trf.config.extraction import NetworkSettings, Weights
 from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import ConfigError, StoreError
-from distributed_trf.features.network_table import Layer, NetworkTable, chosen_layers, chosen_weights, load_table
+from distributed_trf.features.table import Layer, NetworkTable, chosen_layers, chosen_weights, load_table
 from distributed_trf.pipeline.run_record import SESSIONS, SOUNDS, PastRun, run_settings
 from distributed_trf.store.results import session_units
 from distributed_trf.store.study_store import StudyStore

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import StoreError
-from distributed_trf.features.network_table import NetworkTable
+from distributed_trf.features.table import NetworkTable
 from distributed_trf.pipeline.costs import Cost
 from distributed_trf.pipeline.items import Analysis, Item, ReadSession
 from distributed_trf.pipeline.study_context import Context

@@ -9,7 +9,7 @@ import xarray as xr
 
 from distributed_trf import names
 from distributed_trf.config.extraction import FIXED
-from distributed_trf.features.network_table import load_table
+from distributed_trf.features.table import load_table
 from distributed_trf.recordings.simulation.ucsf_layout import sites
 from distributed_trf.results.layers import SPECTROGRAM
 from distributed_trf.results.open_results import portable, with_rho

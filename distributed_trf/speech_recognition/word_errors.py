@@ -14,7 +14,7 @@ import pandas as pd
 
 from distributed_trf.config.analyses import BenchmarkSettings, RecogniserSettings, WordErrorSettings
 from distributed_trf.errors import DataError, MissingExtraError
-from distributed_trf.features.network_table import load_table
+from distributed_trf.features.table import load_table
 from distributed_trf.features.torch_internals import plain_float32
 from distributed_trf.speech_recognition.benchmarks import Utterance, read_benchmark
 from distributed_trf.speech_recognition.recognisers import Recogniser, open_recogniser, recogniser_identity

@@ -21,7 +21,7 @@ from distributed_trf.cli.app import app
 from distributed_trf.clusters.recipe import KINDS
 from distributed_trf.config.analyses import WordErrorSettings
 from distributed_trf.config.study import StudySettings
-from distributed_trf.features.network_table import NetworkTable
+from distributed_trf.features.table import NetworkTable
 
 ROOT = Path(__file__).resolve().parents[2]
 KEPT = Path(__file__).with_name("public_api.txt")

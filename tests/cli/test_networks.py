@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from distributed_trf.cli import networks as command
 from distributed_trf.cli.app import app
 from distributed_trf.config.load import shipped
-from distributed_trf.features.network_table import load_table
+from distributed_trf.features.table import load_table
 from tests.cli.test_unknown_network import FOREIGN
 
 COMMIT = "0" * 40  # of small_whisper's source

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from distributed_trf.features.families.registry import family
-from distributed_trf.features.network_table import NetworkTable
+from distributed_trf.features.table import NetworkTable
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()

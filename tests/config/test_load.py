@@ -18,7 +18,7 @@ from distributed_trf.config.load import listed, load, locate, shipped
 from distributed_trf.config.study import LagSettings, RidgeSettings, StudySettings, load_study
 from distributed_trf.errors import ConfigError
 from distributed_trf.features.families.registry import FAMILIES, family
-from distributed_trf.features.network_table import NetworkTable, chosen_layers, chosen_weights, load_table
+from distributed_trf.features.table import NetworkTable, chosen_layers, chosen_weights, load_table
 
 MINIMAL = {
     "name": "small",

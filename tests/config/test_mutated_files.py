@@ -20,7 +20,7 @@ from distributed_trf.config.analyses import load_word_errors
 from distributed_trf.config.load import shipped
 from distributed_trf.config.study import load_study
 from distributed_trf.errors import ConfigError
-from distributed_trf.features.network_table import load_table
+from distributed_trf.features.table import load_table
 
 N = int(os.environ.get("MUTATED_FILES", "40"))
 KINDS: dict[str, Callable] = {

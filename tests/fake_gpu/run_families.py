@@ -13,8 +13,8 @@ from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.errors import DeviceError
 from distributed_trf.features.families.registry import family, frame_rate
 from distributed_trf.features.network import build_network, extract
-from distributed_trf.features.network_table import NetworkTable, load_table
 from distributed_trf.features.resample import kept_frames
+from distributed_trf.features.table import NetworkTable, load_table
 from tests.conftest import SMALL_WHISPER
 from tests.fake_gpu.own_network import TABLE
 from tests.fake_gpu.processes import gpu_check, tell

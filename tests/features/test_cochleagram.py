@@ -13,8 +13,8 @@ from distributed_trf.errors import FeatureError
 from distributed_trf.features.families.registry import family
 from distributed_trf.features.modules.cochleagram import Cochleagram, dense_filters, low_pass_taps
 from distributed_trf.features.network import build_network, extract, prepare_sound
-from distributed_trf.features.network_table import load_table
 from distributed_trf.features.spectrograms.cochleagram import cochleagram, cochleagram_frames, cochlear_filters
+from distributed_trf.features.table import load_table
 from tests.features.slow_cochleagram import slow_cochleagram_1, slow_envelopes, slow_filters, slow_low_pass
 
 SETS = [(16_000, 8000, 50, 8000), (16_000, 8001, 50, 8000), (20_000, 12_000, 50, 10_000), (16_000, 331, 50, 8000)]

@@ -18,7 +18,7 @@ from distributed_trf.features.families.cochlear import Cochlear
 from distributed_trf.features.families.registry import FAMILIES, family
 from distributed_trf.features.modules.cochlear import CochlearNetwork, SameAvgPool2d, SameConv2d, SameMaxPool2d
 from distributed_trf.features.network import build_network, extract, prepare_sound
-from distributed_trf.features.network_table import Layer, NetworkTable, load_table
+from distributed_trf.features.table import Layer, NetworkTable, load_table
 from tests.features.slow_cochleagram import slow_filters, slow_low_pass
 from tests.features.slow_cochlear import slow_cnn9, slow_features, slow_layers, slow_resnet50
 

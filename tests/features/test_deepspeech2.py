@@ -12,8 +12,8 @@ from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.errors import ConfigError, FeatureError
 from distributed_trf.features.families.registry import family
 from distributed_trf.features.network import build_network, extract, prepare_sound
-from distributed_trf.features.network_table import NetworkTable, load_table
 from distributed_trf.features.spectrograms.mel_of_networks import mel_deepspeech2
+from distributed_trf.features.table import NetworkTable, load_table
 from tests.features.checkpoints import randomised, save_lightning
 
 PUBLISHED = load_table("deepspeech2")

@@ -14,7 +14,7 @@ import torch
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.features.families import registry
 from distributed_trf.features.network import build_network, extract
-from distributed_trf.features.network_table import load_table
+from distributed_trf.features.table import load_table
 from distributed_trf.features.torch_internals import CHILDREN, PARENTS, plain_float32
 from tests.conv_network import CONV_TABLE, ConvFamily, ConvNetwork
 

@@ -12,8 +12,8 @@ from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.errors import FeatureError
 from distributed_trf.features.families.registry import family
 from distributed_trf.features.network import build_network, extract
-from distributed_trf.features.network_table import load_table
 from distributed_trf.features.spectrograms.mel_of_networks import mel_deepspeech2, mel_deepspeech2_frames
+from distributed_trf.features.table import load_table
 
 TABLE = load_table("mel_deepspeech2")
 

@@ -10,8 +10,8 @@ from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.errors import FeatureError
 from distributed_trf.features.families.registry import family
 from distributed_trf.features.network import build_network, extract, prepare_sound
-from distributed_trf.features.network_table import load_table
 from distributed_trf.features.spectrograms.mel_of_networks import mel_speech2text, mel_speech2text_frames
+from distributed_trf.features.table import load_table
 
 TABLE = load_table("mel_speech2text")
 

@@ -16,7 +16,7 @@ import numpy as np
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.features.families import registry
 from distributed_trf.features.network import build_network, extract
-from distributed_trf.features.network_table import NetworkTable, load_table
+from distributed_trf.features.table import NetworkTable, load_table
 from tests.conv_network import CONV_NETWORK, ConvFamily
 
 ROOT = Path(__file__).parents[2]

@@ -27,8 +27,8 @@ from distributed_trf.features.families.user_module import UserModule
 from distributed_trf.features.families.user_network import _trace
 from distributed_trf.features.families.user_transformer import UserTransformer
 from distributed_trf.features.network import build_network, extract
-from distributed_trf.features.network_table import NetworkTable, load_table
 from distributed_trf.features.spectrograms.mel_of_networks import mel_speech2text
+from distributed_trf.features.table import NetworkTable, load_table
 from tests.small_transformers import SPEECH2TEXT, frames, hooked, noise
 
 HUBERT = {

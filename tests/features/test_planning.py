@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from distributed_trf.errors import ConfigError
 from distributed_trf.features.families.registry import expected_frames, expected_work, family, is_supported, versions
-from distributed_trf.features.network_table import NetworkTable, load_table
+from distributed_trf.features.table import NetworkTable, load_table
 
 FOREIGN = {
     "name": "net",

@@ -13,7 +13,7 @@ from transformers import HubertConfig, HubertModel, Wav2Vec2Config, Wav2Vec2Feat
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.errors import FeatureError
 from distributed_trf.features.network import build_network, extract
-from distributed_trf.features.network_table import NetworkTable, load_table
+from distributed_trf.features.table import NetworkTable, load_table
 from distributed_trf.features.weights.preprocessor import extractor_settings
 from distributed_trf.features.weights.source import weights_folder, weights_identity, weights_stamps
 from tests.small_transformers import WAV2VEC2, noise, small

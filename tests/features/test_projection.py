@@ -23,8 +23,8 @@ from distributed_trf.features.families.registry import (
 )
 from distributed_trf.features.families.torch_family import TorchFamily
 from distributed_trf.features.network import build_network, extract, prepare_sound
-from distributed_trf.features.network_table import NetworkTable, load_table
 from distributed_trf.features.spectrograms.mel_of_networks import mel_whisper
+from distributed_trf.features.table import NetworkTable, load_table
 from tests.conftest import SMALL_WHISPER
 
 WIDTHS = (5, 7, 6, 9)

@@ -12,9 +12,9 @@ from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.errors import DataError, FeatureError
 from distributed_trf.features.families.registry import family
 from distributed_trf.features.network import build_network, extract, prepare_sound
-from distributed_trf.features.network_table import load_table
 from distributed_trf.features.resample import resample_sound, to_bins
 from distributed_trf.features.spectrograms.mel_of_networks import mel_whisper
+from distributed_trf.features.table import load_table
 from tests.conftest import SMALL_WHISPER
 
 MEL = load_table("mel_whisper")

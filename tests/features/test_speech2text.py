@@ -18,8 +18,8 @@ from transformers import (
 from distributed_trf.errors import FeatureError
 from distributed_trf.features.families.registry import FAMILIES, family
 from distributed_trf.features.network import extract
-from distributed_trf.features.network_table import load_table
 from distributed_trf.features.spectrograms.mel_of_networks import mel_speech2text, mel_speech2text_frames
+from distributed_trf.features.table import load_table
 from tests.small_transformers import SPEECH2TEXT, differences, features, frames, hooked, noise, small, trained
 
 TABLE = small("speech2text", **SPEECH2TEXT)

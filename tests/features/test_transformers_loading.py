@@ -28,7 +28,7 @@ from transformers import (
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.errors import ConfigError, FeatureError, MissingExtraError
 from distributed_trf.features.network import build_network, extract
-from distributed_trf.features.network_table import NetworkTable, load_table
+from distributed_trf.features.table import NetworkTable, load_table
 from distributed_trf.features.weights.source import PICKLED, SAFE
 from distributed_trf.features.weights.transformers_internals import transformers_class
 from distributed_trf.features.weights.transformers_model import trained_model, trained_with_head, untrained_model

@@ -19,7 +19,7 @@ from transformers import (
 from distributed_trf.errors import FeatureError
 from distributed_trf.features.families.registry import FAMILIES, family
 from distributed_trf.features.network import extract
-from distributed_trf.features.network_table import load_table
+from distributed_trf.features.table import load_table
 from tests.small_transformers import WAV2VEC2, differences, features, frames, hooked, noise, small, trained
 
 NAMES = ("wav2vec2", "w2v2_audioset")

@@ -13,9 +13,9 @@ from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.errors import FeatureError, MissingExtraError
 from distributed_trf.features.families.registry import family, versions
 from distributed_trf.features.network import build_network, extract, prepare_sound
-from distributed_trf.features.network_table import load_table
 from distributed_trf.features.spectrograms import wavelet as module
 from distributed_trf.features.spectrograms.wavelet import wavelet, wavelet_frames
+from distributed_trf.features.table import load_table
 
 TABLE = load_table("wavelet")
 

@@ -6,7 +6,7 @@ import pytest
 
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.errors import FeatureError
-from distributed_trf.features.network_table import NetworkTable
+from distributed_trf.features.table import NetworkTable
 from distributed_trf.features.weights.source import weights_identity, weights_source
 from tests.conftest import SMALL_WHISPER
 

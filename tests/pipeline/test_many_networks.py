@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from distributed_trf import Study, open_features, open_results
 from distributed_trf.cli.app import app
 from distributed_trf.features.families.registry import family
-from distributed_trf.features.network_table import NetworkTable, load_table
+from distributed_trf.features.table import NetworkTable, load_table
 from tests.conftest import SMALL_WHISPER
 from tests.small_transformers import WAV2VEC2, small
 

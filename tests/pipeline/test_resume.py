@@ -14,7 +14,7 @@ from transformers import WhisperConfig, WhisperForConditionalGeneration
 
 from distributed_trf import Study, open_features, open_results
 from distributed_trf.clusters.recipe import load_recipe
-from distributed_trf.features.network_table import load_table
+from distributed_trf.features.table import load_table
 from distributed_trf.pipeline.stages import extract
 from distributed_trf.pipeline.status import State
 from distributed_trf.store import fingerprint

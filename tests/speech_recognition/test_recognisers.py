@@ -22,7 +22,7 @@ from transformers import (
 
 from distributed_trf.config.analyses import RecogniserSettings
 from distributed_trf.errors import ConfigError, DeviceError, FeatureError
-from distributed_trf.features.network_table import NetworkTable, load_table
+from distributed_trf.features.table import NetworkTable, load_table
 from distributed_trf.speech_recognition.recognisers import (
     DeepSpeech2Recogniser,
     Wav2LetterRecogniser,

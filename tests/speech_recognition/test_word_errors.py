@@ -16,7 +16,7 @@ from distributed_trf.config.analyses import load_word_errors
 from distributed_trf.errors import ConfigError
 from distributed_trf.features.families.wav2letter import KERNELS, STRIDES
 from distributed_trf.features.modules.padded_convolutions import Wav2LetterNetwork
-from distributed_trf.features.network_table import load_table
+from distributed_trf.features.table import load_table
 from distributed_trf.speech_recognition import word_errors
 from distributed_trf.speech_recognition.recognisers import Wav2LetterRecogniser
 from tests.speech_recognition import utterances

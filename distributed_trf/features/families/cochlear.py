@@ -13,7 +13,7 @@ from distributed_trf.errors import ConfigError, FeatureError
 from distributed_trf.features.device import to_model
 from distributed_trf.features.families.torch_family import TorchFamily
 from distributed_trf.features.family import Keep, Network, Work, counted_work
-from distributed_trf.features.network_table import Layer, NetworkTable
+from distributed_trf.features.table import Layer, NetworkTable
 from distributed_trf.features.weights.checkpoint import load_state, read_state, without_prefix
 from distributed_trf.features.weights.source import weights_source
 from distributed_trf.features.weights.weight_files import State

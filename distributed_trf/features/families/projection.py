@@ -13,8 +13,8 @@ from distributed_trf.config.extraction import NetworkSettings, Weights
 from distributed_trf.features.device import to_model
 from distributed_trf.features.families.torch_family import check_device
 from distributed_trf.features.family import STEP, Keep, Work
-from distributed_trf.features.network_table import Layer, NetworkTable
 from distributed_trf.features.spectrograms.family import Transform
+from distributed_trf.features.table import Layer, NetworkTable
 from distributed_trf.features.torch_internals import plain_float32
 from distributed_trf.features.weights.controls import apply_control
 

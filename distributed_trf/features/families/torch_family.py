@@ -15,8 +15,8 @@ from distributed_trf.errors import DeviceError, MissingExtraError
 from distributed_trf.features.device import free_bytes, free_cupy_blocks, free_torch_blocks
 from distributed_trf.features.family import STEP, Keep, Network, Work, counted_work
 from distributed_trf.features.hooks import recorded
-from distributed_trf.features.network_table import Layer, NetworkTable
 from distributed_trf.features.spectrograms.family import Transform
+from distributed_trf.features.table import Layer, NetworkTable
 from distributed_trf.features.torch_internals import is_out_of_memory, plain_float32, without_onednn
 from distributed_trf.features.weights.controls import CONTROLS, apply_control
 from distributed_trf.features.weights.preprocessor import extractor_settings

@@ -15,7 +15,7 @@ from distributed_trf.config.load import Settings, validate
 from distributed_trf.errors import ConfigError
 from distributed_trf.features.device import to_model
 from distributed_trf.features.families.user_network import UserNetwork
-from distributed_trf.features.network_table import NetworkTable
+from distributed_trf.features.table import NetworkTable
 from distributed_trf.features.weights.checkpoint import load_state, read_state, without_prefix
 from distributed_trf.features.weights.source import weights_source
 from distributed_trf.store.fingerprint import digest_file

@@ -14,7 +14,7 @@ from distributed_trf.errors import DistributedTRFError, FeatureError, MissingExt
 from distributed_trf.features.families.torch_family import TorchFamily
 from distributed_trf.features.family import Work
 from distributed_trf.features.hooks import recorded
-from distributed_trf.features.network_table import Layer, NetworkTable
+from distributed_trf.features.table import Layer, NetworkTable
 from distributed_trf.features.torch_internals import flop_counter
 
 if TYPE_CHECKING:

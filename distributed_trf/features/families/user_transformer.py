@@ -14,7 +14,7 @@ from distributed_trf.config.load import Settings, validate
 from distributed_trf.errors import ConfigError
 from distributed_trf.features.device import to_model
 from distributed_trf.features.families.user_network import UserNetwork
-from distributed_trf.features.network_table import NetworkTable
+from distributed_trf.features.table import NetworkTable
 from distributed_trf.features.weights.preprocessor import defaults
 from distributed_trf.features.weights.source import weights_folder
 from distributed_trf.features.weights.transformers_internals import transformers_class

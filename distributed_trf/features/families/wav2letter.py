@@ -15,7 +15,7 @@ from distributed_trf.config.load import Settings, validate
 from distributed_trf.errors import ConfigError, FeatureError
 from distributed_trf.features.device import to_model
 from distributed_trf.features.families.torch_family import TorchFamily
-from distributed_trf.features.network_table import Layer, NetworkTable
+from distributed_trf.features.table import Layer, NetworkTable
 from distributed_trf.features.weights.checkpoint import load_checkpoint
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.errors import FeatureError
 from distributed_trf.features.device import to_model
 from distributed_trf.features.families.torch_family import TorchFamily
-from distributed_trf.features.network_table import Layer, NetworkTable
+from distributed_trf.features.table import Layer, NetworkTable
 from distributed_trf.features.weights.source import weights_folder
 from distributed_trf.features.weights.transformers_internals import transformers_class
 from distributed_trf.features.weights.transformers_model import trained_model, untrained_model

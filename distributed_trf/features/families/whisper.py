@@ -11,13 +11,13 @@ from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.features.device import to_model
 from distributed_trf.features.families.torch_family import TorchFamily
 from distributed_trf.features.family import Work, block_values
-from distributed_trf.features.network_table import Layer, NetworkTable
 from distributed_trf.features.spectrograms.mel_of_networks import (
     MEL_WHISPER,
     WHISPER_SFREQ,
     check_whisper_length,
     whisper_feature_extractor,
 )
+from distributed_trf.features.table import Layer, NetworkTable
 from distributed_trf.features.weights.source import weights_folder
 from distributed_trf.features.weights.transformers_model import trained_model, untrained_model
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from distributed_trf.config.extraction import NetworkSettings, Weights
 from distributed_trf.features.family import Keep, Work
-from distributed_trf.features.network_table import Layer, NetworkTable
 from distributed_trf.features.resample import resample_frames
+from distributed_trf.features.table import Layer, NetworkTable
 
 
 @dataclass(frozen=True)

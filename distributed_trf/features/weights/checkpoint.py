@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.errors import FeatureError, shown
-from distributed_trf.features.network_table import NetworkTable
+from distributed_trf.features.table import NetworkTable
 from distributed_trf.features.weights.pickled import read_pickled
 from distributed_trf.features.weights.source import weights_source
 from distributed_trf.features.weights.unpickle import INERT

@@ -8,7 +8,7 @@ from typing import Any
 
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.errors import FeatureError, shown
-from distributed_trf.features.network_table import NetworkTable
+from distributed_trf.features.table import NetworkTable
 from distributed_trf.features.weights.transformers_internals import transformers_class
 from distributed_trf.features.weights.weight_files import read_json
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from distributed_trf.config.extraction import FIXED, PROJECTIONS, SEEDED, TRAINED, NetworkSettings, Weights, kind_of
 from distributed_trf.errors import FeatureError
-from distributed_trf.features.network_table import NetworkTable
+from distributed_trf.features.table import NetworkTable
 from distributed_trf.features.weights.preprocessor import FILES, extractor_settings, folder_extractor_settings
 from distributed_trf.store.fingerprint import digest_file, file_stamps
 

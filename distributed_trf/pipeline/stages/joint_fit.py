@@ -11,7 +11,7 @@ import xarray as xr
 from distributed_trf.arrays import take_columns, to_numpy
 from distributed_trf.config.analyses import TogetherSettings
 from distributed_trf.config.study import StudySettings
-from distributed_trf.features.network_table import NetworkTable, chosen_layers
+from distributed_trf.features.table import NetworkTable, chosen_layers
 from distributed_trf.names import LAYER, UNIT
 from distributed_trf.pipeline.costs import Cost, fit_cost
 from distributed_trf.pipeline.items import FitTogether

@@ -31,7 +31,7 @@ from pydantic import TypeAdapter, ValidationError
 from distributed_trf.config.extraction import FIXED, TRAINED, Weights
 from distributed_trf.config.load import listed
 from distributed_trf.errors import ResultsFileError
-from distributed_trf.features.network_table import NetworkTable, load_table
+from distributed_trf.features.table import NetworkTable, load_table
 from distributed_trf.recordings.recording_set import MVOCS, TIMIT
 
 STIMULI = {"timit": TIMIT, "mVocs": MVOCS}

@@ -15,7 +15,7 @@ import yaml
 from distributed_trf.clusters.dask_settings import ENVIRONMENT
 from distributed_trf.config.study import StudySettings
 from distributed_trf.features.families.registry import needs_transformers
-from distributed_trf.features.network_table import load_table
+from distributed_trf.features.table import load_table
 from distributed_trf.pipeline.allocate import allocate_features, allocate_results
 from distributed_trf.pipeline.check_study import open_context
 from distributed_trf.pipeline.execute import Task, execute

@@ -15,7 +15,7 @@ from transformers import (
 
 from distributed_trf.config.load import shipped
 from distributed_trf.features.families.registry import expected_work
-from distributed_trf.features.network_table import load_table
+from distributed_trf.features.table import load_table
 
 W2V2 = ([512] * 7 + [768] * 14, [3200, 1600, 800, 400, 200, 100] + [50] * 15)
 PUBLISHED = {
