@@ -12,12 +12,28 @@ from distributed_trf.config.load import Settings, load, locate
 from distributed_trf.errors import ConfigError
 
 
+class Grid(Settings):
+    """How the tokens of a layer tile frequency and time, as the patches of a spectrogram do."""
+
+    bands: Annotated[int, Field(ge=1)]
+    """Patches along frequency."""
+    bands_first: bool = True
+    """Whether all tokens of one band follow each other, instead of all tokens of one time."""
+    special: Annotated[int, Field(ge=0)] = 0
+    """Tokens before the grid that are no patch; they are left out."""
+    folds: Annotated[int, Field(ge=1)] = 1
+    """Pieces of time that the network stacks along frequency, one below the other."""
+    keep: Literal["flatten", "mean"] = "flatten"
+    """Whether the features of all bands are put side by side, band by band, or averaged."""
+
+
 class Layer(Settings):
     """One module whose output is recorded."""
 
     id: Annotated[int, Field(ge=0)]
     name: str
-    type: Literal["conv", "rnn", "transformer", "spectrogram"]
+    """The module, dotted."""
+    type: Literal["conv", "rnn", "transformer", "codec", "spectrogram"]
     width: Annotated[int, Field(ge=1)]
     """Features per frame."""
     rate: Annotated[float, Field(gt=0)]
@@ -27,6 +43,39 @@ class Layer(Settings):
     time_last: bool = False
     """Whether the output is (sound, feature, ..., frame), with features numbered channel by channel, instead of (sound,
     frame, feature)."""
+    time_axis: Annotated[int, Field(ge=0)] | None = None
+    """Axis of time where it is neither the second nor the last: 0 for (frame, sound, feature), 2 for (sound, channel,
+    frame, feature)."""
+    packed: bool = False
+    """Whether the frames of all sounds follow each other, without an axis of sounds: (frame, feature)."""
+    grid: Grid | None = None
+    """For tokens that tile frequency and time."""
+    input: bool = False
+    """Whether the module's input is taken instead of its output."""
+    call: Annotated[int, Field(ge=1)] | None = None
+    """Which call of a module that runs several times in a pass."""
+    output: int | None = None
+    """Which of several values that the module gives."""
+    columns: tuple[int, int] | None = None
+    """First feature and the one after the last, of a layer that is a part of the module's features, such as one head
+    of attention."""
+    hop: Annotated[int, Field(ge=1)] | None = None
+    """Samples per frame: a sound of n samples has ``(n + offset) // hop`` frames. None if that is not known."""
+    offset: int = 0
+    """Samples; see ``hop``."""
+
+    @model_validator(mode="after")
+    def _one_axis_of_time(self) -> Layer:
+        if sum((self.time_last, self.time_axis is not None, self.packed)) > 1:
+            raise ValueError("time_last, time_axis and packed exclude each other; name one")
+        if self.columns is not None and not 0 <= self.columns[0] < self.columns[1]:
+            raise ValueError(f"columns {list(self.columns)} are no range; write [first, last + 1]")
+        return self
+
+    def identity(self) -> dict[str, Any]:
+        """Return what determines the features; fields that came later count where they are given."""
+        first = {"id", "name", "type", "width", "rate", "receptive_field", "time_last"}
+        return self.model_dump(include=first) | self.model_dump(exclude=first, exclude_defaults=True)
 
 
 class NetworkTable(Settings):
@@ -40,13 +89,17 @@ class NetworkTable(Settings):
     source: Source | None = None
     """Hub id, folder or file of its trained weights."""
     revision: str | None = None
+    licence: str | None = None
+    """Of the weights, as their files or their page state it."""
     config: dict[str, Any] = {}
     """Architecture of the untrained network."""
+    window: Annotated[float, Field(gt=0)] | None = None
+    """Seconds that every sound is padded to, which is also the longest that the network takes; None for any length."""
     parameters: Annotated[int, Field(ge=0)] | None = None
     """Number of parameters of the whole network; for planning."""
     gflop_per_second: Annotated[float, Field(ge=0)] | None = None
     """Billions of floating-point operations per second of sound, a multiplication and an addition count as two;
-    for planning."""
+    for planning. With ``window``, of the window."""
     layers: Annotated[list[Layer], Field(min_length=1)]
 
     @model_validator(mode="after")

@@ -14,7 +14,8 @@ from distributed_trf.config.extraction import TRAINED, NetworkSettings, Weights,
 from distributed_trf.errors import DeviceError, MissingExtraError
 from distributed_trf.features.device import free_bytes, free_cupy_blocks, free_torch_blocks
 from distributed_trf.features.family import STEP, Keep, Network, Work, counted_work
-from distributed_trf.features.hooks import recorded
+from distributed_trf.features.frames import as_frames, tap
+from distributed_trf.features.hooks import Tap, recorded
 from distributed_trf.features.spectrograms.family import Transform
 from distributed_trf.features.table import Layer, NetworkTable
 from distributed_trf.features.torch_internals import is_out_of_memory, plain_float32, without_onednn
@@ -51,8 +52,8 @@ class TorchNetwork:
     ) -> None:
         self.family, self.table, self.model, self.device, self.changed = family, table, model, device, changed
         self.parts = 1
-        self._known_to_fire_once: set[str] = set()
-        """Modules of a pass that went to its end; later passes end after the last requested layer."""
+        self._known_to_fire_once: set[Tap] = set()
+        """Taps of a pass that went to its end; later passes end after the last requested layer."""
         self._number_bytes = next(model.parameters()).element_size()
         self.n_bytes = sum(t.numel() * t.element_size() for t in (*model.parameters(), *model.buffers()))
 
@@ -94,18 +95,18 @@ class TorchNetwork:
         again: bool = False,
     ) -> None:
         """Pass sounds at once, ``again`` after cupy freed its unused memory, or in halves."""
-        by_name: dict[str, list[Layer]] = {}
+        by_tap: dict[Tap, list[Layer]] = {}
         for layer in layers:
-            by_name.setdefault(layer.name, []).append(layer)
+            by_tap.setdefault(tap(layer), []).append(layer)
 
-        def take(name: str, output: Any) -> None:
-            for layer in by_name[name]:
+        def take(where: Tap, output: Any) -> None:
+            for layer in by_tap[where]:
                 keep(layer, positions, self.family.frames(self.table, layer, output, [s.shape[0] for s in sounds]))
 
         try:
-            with recorded(self.model, by_name, take, whole=not self._known_to_fire_once.issuperset(by_name)):
+            with recorded(self.model, by_tap, take, whole=not self._known_to_fire_once.issuperset(by_tap)):
                 self.family.run(self.model, sounds, self.device, dtype)
-            self._known_to_fire_once |= by_name.keys()
+            self._known_to_fire_once |= by_tap.keys()
             return
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
@@ -202,12 +203,10 @@ class TorchFamily(ABC):
     def frames(self, table: NetworkTable, layer: Layer, output: Any, n_samples: Sequence[int]) -> list[torch.Tensor]:
         """Cut the output of a module for a batch into one tensor of shape (frames, features) per sound.
 
-        The common case: the output is (sound, frame, feature), or where the table says ``time_last``, (sound,
-        feature, ..., frame) and features are numbered channel by channel. Frames past those of a sound are dropped.
+        The common case: axes as the table says (see ``as_frames``). Frames past those of a sound are dropped.
         """
-        if layer.time_last:
-            output = output.flatten(1, -2).transpose(1, 2)
-        return [output[k, : self.n_frames(table, layer, n)] for k, n in enumerate(n_samples)]
+        laid = as_frames(layer, output, len(n_samples), table.name)
+        return [laid[k, : self.n_frames(table, layer, n)] for k, n in enumerate(n_samples)]
 
     def batches(self, n_samples: Sequence[int]) -> list[list[int]]:
         """Return the positions of the sounds of each pass; the common case: all sounds in one."""

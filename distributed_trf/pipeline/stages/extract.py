@@ -160,7 +160,7 @@ def _network(item: Extract, context: Context) -> Inputs:
     return {
         "weights": weights_identity(table, settings, item.weights),
         "network": [table.family, table.sfreq],
-        **{layer_part(layer.id): layer.model_dump() for layer in context.layers(settings)},
+        **{layer_part(layer.id): layer.identity() for layer in context.layers(settings)},
         "versions": [REVISION, versions(table, item.weights)],
     }
 
