@@ -89,7 +89,7 @@ def free_bytes(device: str) -> int:
 def to_model(values: torch.Tensor, device: str, dtype: torch.dtype | None = None) -> torch.Tensor:
     """Copy the input of a forward pass to the network's device and, if given, convert it to a dtype."""
     values = values if dtype is None else values.to(dtype)
-    return values if device == "cpu" else values.pin_memory().to(device, non_blocking=True)
+    return values.pin_memory().to(device, non_blocking=True) if device.startswith("cuda") else values.to(device)
 
 
 class Gathered:

@@ -1,0 +1,173 @@
+"""Adding a network: its table as a commented YAML file in ``configs/networks``."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from distributed_trf.config.load import listed, load
+from distributed_trf.errors import ConfigError
+from distributed_trf.features.probe.find import DEFAULT, FoundNetwork, find_network
+from distributed_trf.features.probe.stack import Choice
+from distributed_trf.features.table import Layer, NetworkTable
+from distributed_trf.store.fingerprint import library_versions
+
+FOLDER = "configs/networks"
+_LINE = 120
+
+
+@dataclass(frozen=True)
+class AddedNetwork:
+    """A network that was added."""
+
+    table: NetworkTable
+    notes: tuple[str, ...]
+    """What was guessed or left out, a sentence each."""
+    text: str
+    """The table's file."""
+    file: Path | None
+    """Where it was written; None if it was not."""
+
+
+def add_network(
+    source: str,
+    *,
+    name: str | None = None,
+    revision: str | None = None,
+    choice: Choice = DEFAULT,
+    folder: str | Path = FOLDER,
+    dry_run: bool = False,
+    replace: bool = False,
+) -> AddedNetwork:
+    """Make the table of any audio network of transformers from its own files and write it.
+
+    No weights are read: the network is built on shapes alone and passed a few sounds.
+
+    Parameters
+    ----------
+    source
+        Folder with ``config.json``, or id in the Hugging Face hub, such as ``facebook/hubert-base-ls960``.
+    name
+        Name of the network in studies; by default the last part of ``source``.
+    revision
+        Commit of the hub id; by default the newest, which is looked up and written down.
+    choice
+        Which layers it gets; by default the convolutional front end, every block of the main stack, and the final norm.
+    folder
+        Where ``NAME.yaml`` is written.
+    dry_run
+        Write nothing.
+    replace
+        Write over a table of that name.
+
+    Raises
+    ------
+    ConfigError
+        If there is a table of that name, or the network has no layers as chosen.
+    FeatureError
+        If the files cannot be had or read, or describe no network that hears sound.
+    MissingExtraError
+        If torch or transformers is not installed.
+
+    Examples
+    --------
+    >>> add_network("facebook/hubert-base-ls960", choice=Choice(parts=["attention"]))  # doctest: +SKIP
+    """
+    name = name or default_name(source)
+    file = Path(folder) / f"{name}.yaml"
+    if not dry_run and not replace and (file.exists() or name in listed(FOLDER)):
+        raise ConfigError(
+            f"{name}: there is a network of that name already{f', in {file}' if file.exists() else ''}; choose another "
+            "with --name, or write over it with --replace"
+        )
+    found = find_network(source, name, revision=revision, choice=choice)
+    text = table_text(found, choice)
+    if dry_run:
+        return AddedNetwork(found.table, found.notes, text, None)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = file.with_suffix(".yaml.part")
+    unfinished.write_text(text, encoding="utf-8")
+    load(unfinished, NetworkTable)
+    unfinished.replace(file)
+    return AddedNetwork(found.table, found.notes, text, file)
+
+
+def default_name(source: str) -> str:
+    """Return what a network is called by its source: the last part, in letters that a name may have."""
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", Path(source).name).strip("-_.").lower()
+    if not name:
+        raise ConfigError(f"{source}: give the network a name with --name")
+    return name
+
+
+def table_text(found: FoundNetwork, choice: Choice) -> str:
+    """Write a table as YAML, with comments on what each layer is."""
+    table = found.table
+    versions = " and ".join(f"{name} {version}" for name, version in library_versions("transformers", "torch").items())
+    lines = [
+        f"# {table.config['class']} from {table.source}, found out from its own files with {versions}.",
+        f"# Layers: {_chosen(choice)}. Rates are in frames per second, receptive fields in ms where the architecture",
+        "# bounds them. A sound of n samples gives (n + offset) // hop frames.",
+        *(f"# Note: {note}." for note in found.notes),
+        *_fields(table),
+        "layers:",
+    ]
+    for layer in table.layers:
+        lines += _wrapped(_entry(layer), found.what[layer.id])
+    return "\n".join(lines) + "\n"
+
+
+def _chosen(choice: Choice) -> str:
+    text = {"stack": "front end, blocks and final norm", "all": "every module that gives frames"}.get(
+        choice.modules, f"modules that match {choice.modules}"
+    )
+    return text + "".join(f", {part} of each block" for part in choice.parts) + ", each head" * choice.heads
+
+
+def _fields(table: NetworkTable) -> list[str]:
+    content = table.model_dump(exclude={"layers"}, exclude_none=True)
+    plain = {key: _short(value) for key, value in content.items()}
+    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=_LINE).splitlines()
+
+
+def _entry(layer: Layer) -> dict[str, Any]:
+    first = {"id": layer.id, "name": layer.name, "type": layer.type, "width": layer.width, "rate": _short(layer.rate)}
+    rest = layer.model_dump(exclude=set(first), exclude_defaults=True)
+    return first | {key: _short(value) for key, value in rest.items()}
+
+
+def _short(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _wrapped(entry: Mapping[str, Any], comment: str) -> list[str]:
+    """Write a layer in flow style, broken where it is longer than a line, with its comment."""
+    parts = [f"{key}: {_flow(value)}" for key, value in entry.items()]
+    lines, line = [], "  - { "
+    for k, part in enumerate(parts):
+        piece = part + (", " if k < len(parts) - 1 else " }")
+        if len(line) + len(piece) > _LINE:
+            lines.append(line.rstrip())
+            line = "      "
+        line += piece
+    if len(line) + len(comment) + 3 > _LINE:
+        return [*lines, line, f"    # ^ {comment}"]
+    return [*lines, f"{line} # {comment}"]
+
+
+def _flow(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{key}: {_flow(inner)}" for key, inner in value.items()) + " }"
+    if isinstance(value, str):
+        return value if re.fullmatch(r"[A-Za-z_][\w.]*", value) and value.lower() not in _WORDS else json.dumps(value)
+    return json.dumps(value)
+
+
+_WORDS = frozenset(("true", "false", "null", "yes", "no", "on", "off", "y", "n"))
+"""Words that YAML takes for something else than text."""

@@ -1,0 +1,237 @@
+"""Finding out the table of a network from a hub id or a folder: files tell the class, a few sounds tell the layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from distributed_trf.errors import DistributedTRFError, FeatureError
+from distributed_trf.features.families.user_transformer import UserTransformer
+from distributed_trf.features.frame_rule import FrameRule, find_rules
+from distributed_trf.features.probe.grids import Tiling, is_tiled, tiling
+from distributed_trf.features.probe.modules import SECOND, FrameModule, Pass, frame_counts, frame_modules
+from distributed_trf.features.probe.receptive_fields import receptive_fields
+from distributed_trf.features.probe.stack import Choice, Picked, pick
+from distributed_trf.features.probe.tower import Tower, audio_tower
+from distributed_trf.features.table import Layer, NetworkTable
+from distributed_trf.features.torch_internals import flop_counter
+from distributed_trf.features.weights.model_files import ModelFiles, model_files
+
+if TYPE_CHECKING:
+    from torch import nn
+
+COUNTED = 4.0
+"""Seconds of sound over which operations are counted."""
+LARGEST_ON_CPU = 300_000_000
+"""Parameters of the largest network that is built with numbers where it does not run on shapes alone."""
+LONGEST, LONGEST_ON_CPU = 19.3, 5.1
+"""Seconds of the longest sound that is passed: on shapes alone, which costs nothing, and with numbers."""
+
+DEFAULT = Choice()
+
+
+@dataclass(frozen=True)
+class FoundNetwork:
+    """What was found out about a network."""
+
+    table: NetworkTable
+    notes: tuple[str, ...]
+    """What was guessed or left out, a sentence each."""
+    what: dict[int, str]
+    """The place of each layer in the network, by layer id."""
+
+
+def find_network(source: str, name: str, *, revision: str | None = None, choice: Choice = DEFAULT) -> FoundNetwork:
+    """Make the table of a network from its own files; no weights are read.
+
+    Parameters
+    ----------
+    source
+        Folder, or id in the Hugging Face hub.
+    name
+        Name of the table.
+    revision
+        Commit of the hub id; looked up if it is not given.
+    choice
+        Which layers it gets.
+
+    Raises
+    ------
+    FeatureError
+        If the files cannot be had or read, describe no network that hears sound, or the network cannot be run.
+    ConfigError
+        If the network has no such layers.
+    """
+    files = model_files(source, revision)
+    tower = audio_tower(files.config, files.preprocessor, source)
+    draft = _draft(name, files, tower)
+    model, device = _built(draft)
+    run = _passes(draft, model, device)
+    modules = frame_modules(model, run, tower.sfreq, tower.window)
+    picked = pick(model, modules, choice)
+    rules = {} if tower.window is not None else _rules(model, run, picked, tower.sfreq, device)
+    fields = _fields(model, modules) if tower.window is None else {}
+    layers, what, notes = [], {}, []
+    for one in picked:
+        made = _layer(len(layers), one, tower, model, rules, fields, choice)
+        if made is None:
+            notes.append(f"{one.module.name} is left out: its {one.module.frames} tokens are no whole grid")
+            continue
+        what[made.id] = one.what
+        layers.append(made)
+    if not layers:
+        raise FeatureError(f"{source}: no module that was chosen has frames; choose others with `layers`")
+    unruled = [layer.name for layer in layers if layer.hop is None]
+    if unruled:
+        notes.append(
+            f"{len(unruled)} layers, such as {unruled[0]}, have no simple rule for their number of frames; it is "
+            "found out for every length of sound, which takes longer"
+        )
+    table = draft.model_copy(
+        update={"layers": layers, "parameters": sum(p.numel() for p in model.parameters()),
+                "gflop_per_second": _gflop_per_second(run, tower)}
+    )  # fmt: skip
+    return FoundNetwork(NetworkTable.model_validate(table.model_dump()), tuple(notes), what)
+
+
+def _draft(name: str, files: ModelFiles, tower: Tower) -> NetworkTable:
+    """Return the table but for its layers; the one that stands for them is never asked for."""
+    config: dict[str, Any] = {"class": tower.model}
+    for field, value in (
+        ("part", tower.part),
+        ("run", tower.run),
+        ("extractor", tower.extractor),
+        ("extractor_options", tower.extractor_options),
+        ("architecture", tower.architecture),
+    ):
+        if value:
+            config[field] = value
+    return NetworkTable(
+        name=name, family="transformers", sfreq=tower.sfreq, source=files.source, revision=files.revision,
+        licence=files.licence, config=config, window=tower.window,
+        layers=[Layer(id=0, name="", type="transformer", width=1, rate=1)],
+    )  # fmt: skip
+
+
+def _built(table: NetworkTable) -> tuple[nn.Module, str]:
+    """Build a network on shapes alone, or with numbers if it does not run on shapes."""
+    import torch
+
+    family = UserTransformer()
+    with torch.device("meta"):
+        model = family.new(table).eval()
+    try:
+        _passes(table, model, "meta")(1, round(table.sfreq))
+        return model, "meta"
+    except DistributedTRFError:
+        raise
+    except Exception as error:  # networks that look at numbers raise anything on shapes
+        n = sum(p.numel() for p in model.parameters())
+        if n > LARGEST_ON_CPU:
+            raise FeatureError(
+                f"{table.source}: {table.config['class']} does not run on shapes alone, and with {n / 1e6:.0f} million "
+                f"parameters it is too large to be built for a look at it; write its table by hand. The error was: "
+                f"{error}"
+            ) from error
+    model = family.new(table).eval()
+    try:
+        _passes(table, model, "cpu")(1, round(table.sfreq))
+    except DistributedTRFError:
+        raise
+    except Exception as error:
+        raise FeatureError(f"{table.source}: {table.config['class']} cannot hear a sound of 1 s: {error}") from error
+    return model, "cpu"
+
+
+def _passes(table: NetworkTable, model: nn.Module, device: str) -> Pass:
+    """Return what passes a number of sounds of a length in samples."""
+    import torch
+
+    family = UserTransformer()
+
+    def run(n_sounds: int, n_samples: int) -> None:
+        sounds: Sequence[np.ndarray] = list(np.random.default_rng(0).standard_normal((n_sounds, n_samples)))
+        # Not in inference mode: there operations on parametrised weights cannot be counted.
+        with torch.inference_mode(mode=False), torch.no_grad():
+            family.run(model, sounds, device, torch.float32)
+
+    return run
+
+
+def _rules(
+    model: nn.Module, run: Pass, picked: Sequence[Picked], sfreq: float, device: str
+) -> dict[str, FrameRule | None]:
+    modules = list({one.module.name: one.module for one in picked}.values())
+    longest = LONGEST if device == "meta" else LONGEST_ON_CPU
+    return find_rules(lambda n: frame_counts(model, run, modules, n), round(sfreq), [round(longest * sfreq)])
+
+
+def _fields(model: nn.Module, modules: Sequence[FrameModule]) -> dict[str, int]:
+    """Return receptive fields in samples, where the network's input is sound or a spectrogram of known windows."""
+    preparation: Any = model.preparation
+    extractor = preparation.extractor
+    hop = getattr(extractor, "hop_length", None)
+    takes_samples = extractor is None or extractor.model_input_names[0] == "input_values"
+    if takes_samples:
+        return receptive_fields(model, modules)
+    window = getattr(extractor, "win_length", None) or getattr(extractor, "n_fft", None)
+    return receptive_fields(model, modules, window, hop) if isinstance(hop, int) and isinstance(window, int) else {}
+
+
+def _gflop_per_second(run: Pass, tower: Tower) -> float:
+    seconds = COUNTED if tower.window is None else tower.window
+    with flop_counter() as counter:
+        run(1, round(min(COUNTED, seconds) * tower.sfreq))
+    return float(f"{counter.get_total_flops() / seconds / 1e9:.4g}")
+
+
+def _layer(
+    number: int,
+    one: Picked,
+    tower: Tower,
+    model: nn.Module,
+    rules: dict[str, FrameRule | None],
+    fields: dict[str, int],
+    choice: Choice,
+) -> Layer | None:
+    """Return the table's entry of a module; None for tokens that fill no grid."""
+    module = one.module
+    frames, width, hop, offset = module.frames, module.width, None, 0
+    grid: dict[str, Any] = {}
+    if tower.window is not None:
+        laid = tiling(tower.model, getattr(model, "config", None), module.frames, choice.grid)
+        if laid is not None:
+            grid, frames = {"grid": laid.grid}, laid.columns
+            width *= laid.grid.bands if laid.grid.keep == "flatten" else 1
+        elif is_tiled(tower.model):
+            return None
+        hop = _hop_in_window(tower, laid, frames)
+        offset = hop // 2  # a frame counts if its middle is within the sound, as Whisper's in Ahmed et al. (2025)
+    elif (rule := rules.get(module.name)) is not None:
+        hop, offset = rule
+    rate = tower.sfreq / hop if hop else frames / SECOND
+    field = fields.get(module.name)
+    options = dict(one.options)
+    return Layer(
+        id=number,
+        name=module.name,
+        type=one.kind,
+        width=options.pop("width", width),
+        rate=float(f"{rate:.6g}"),
+        receptive_field=None if field is None else float(f"{1000 * field / tower.sfreq:.4g}"),
+        hop=hop,
+        offset=offset,
+        **module.axes,
+        **grid,
+        **options,
+    )
+
+
+def _hop_in_window(tower: Tower, laid: Tiling | None, frames: int) -> int:
+    """Return the samples from frame to frame of a network that pads sounds to a window."""
+    if laid is not None and laid.hop is not None:
+        return round(laid.hop * tower.sfreq)
+    return round((tower.window or 0) * tower.sfreq / frames)

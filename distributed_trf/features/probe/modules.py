@@ -1,0 +1,197 @@
+"""Every module of a network that gives frames: found by passing sounds through it on shapes alone.
+
+Which axis of a module's output is what follows from what changes: the axis of sounds with their number, that of time
+with their length. Networks that pad every sound to one window do not change with its length; there the axis of time is
+that whose size divides the frames of the network's spectrogram.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from distributed_trf.errors import FeatureError
+from distributed_trf.features.hooks import values_of
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Shape = tuple[int, ...]
+Pass = Callable[[int, int], None]
+"""Passes a number of sounds of a number of samples through the network."""
+
+SECOND, OTHER = 1.0, 2.37
+"""Seconds of sound whose passes tell the axes; their frames differ for any rate above 1 Hz."""
+
+
+@dataclass(frozen=True)
+class Fired:
+    """A call of a module in a forward pass."""
+
+    name: str
+    """Dotted; empty for the whole network."""
+    call: int
+    """From 1 on."""
+    shape: Shape
+    """Of the first tensor that it gave."""
+    given: Shape | None
+    """Of its first input, if that is a tensor."""
+
+
+@dataclass(frozen=True)
+class FrameModule:
+    """A module that gives features over time."""
+
+    name: str
+    calls: int
+    """How often it runs in a pass."""
+    shape: Shape
+    """Of its output for one sound of ``SECOND``, or of the network's window."""
+    sound_axis: int | None
+    """None where the frames of all sounds follow each other."""
+    time_axis: int
+    given: Shape | None
+    """Of its first input."""
+
+    @property
+    def frames(self) -> int:
+        """Number of frames."""
+        return self.shape[self.time_axis]
+
+    @property
+    def width(self) -> int:
+        """Features per frame."""
+        width = 1
+        for axis, size in enumerate(self.shape):
+            width *= 1 if axis in (self.sound_axis, self.time_axis) else size
+        return width
+
+    @property
+    def axes(self) -> dict[str, Any]:
+        """How a table says where its axes are (see ``Layer``)."""
+        if self.sound_axis is None:
+            return {"packed": True}
+        if self.time_axis == 1 and len(self.shape) == 3:
+            return {}
+        if self.time_axis == len(self.shape) - 1:
+            return {"time_last": True}
+        return {"time_axis": self.time_axis}
+
+
+def fired(model: nn.Module, run: Callable[[], None]) -> list[Fired]:
+    """Run a forward pass and return every call of a module that gave a tensor, in the order in which they end."""
+    calls: dict[str, int] = {}
+    found: list[Fired] = []
+
+    def hook(name: str) -> Any:
+        def record(_module: Any, args: Any, kwargs: Any, output: Any) -> None:
+            calls[name] = calls.get(name, 0) + 1
+            values, inputs = values_of(output), [*args, *kwargs.values()]
+            if values and hasattr(values[0], "shape"):
+                first = inputs[0] if inputs else None
+                given = tuple(first.shape) if hasattr(first, "shape") else None
+                found.append(Fired(name, calls[name], tuple(values[0].shape), given))
+
+        return record
+
+    handles = [m.register_forward_hook(hook(name), with_kwargs=True) for name, m in model.named_modules()]
+    try:
+        run()
+    finally:
+        for handle in handles:
+            handle.remove()
+    return found
+
+
+def frame_modules(model: nn.Module, run: Pass, sfreq: float, window: float | None) -> list[FrameModule]:
+    """Return the modules that give frames, in the order in which they run.
+
+    Parameters
+    ----------
+    model
+        On any device; on ``meta`` nothing is computed.
+    run
+        Passes a number of sounds of a length in samples.
+    sfreq
+        Samples per second.
+    window
+        Seconds that every sound is padded to; None for any length.
+
+    Raises
+    ------
+    FeatureError
+        If no module gives frames.
+    """
+    n = round(sfreq * (SECOND if window is None else min(window, SECOND)))
+    alone = fired(model, lambda: run(1, n))
+    both = _shapes(fired(model, lambda: run(2, n)))
+    longer = None if window is not None else _shapes(fired(model, lambda: run(1, round(sfreq * OTHER))))
+    kinds: Mapping[str, nn.Module] = dict(model.named_modules())
+    found: dict[str, FrameModule] = {}
+    for one in alone:
+        if one.name in found:
+            found[one.name] = replace(found[one.name], calls=one.call)
+            continue
+        key = (one.name, one.call)
+        sound_axis = _axis_that_differs(one.shape, both.get(key, one.shape))
+        if longer is not None:
+            time_axis = _axis_that_differs(one.shape, longer.get(key, one.shape))
+        else:
+            time_axis = _axis_of_a_window(one.shape, kinds[one.name], max(alone[-1].given or (0,)))
+        if time_axis is None or len(one.shape) < 2:
+            continue
+        if sound_axis == time_axis and len(one.shape) == 2:
+            sound_axis = None
+        elif sound_axis not in (0, 1) or sound_axis == time_axis or len(one.shape) < 3 or (sound_axis and time_axis):
+            continue
+        found[one.name] = FrameModule(one.name, 1, one.shape, sound_axis, time_axis, one.given)
+    if not found:
+        raise FeatureError(
+            f"{type(model).__name__}: none of its {len(kinds)} modules gives features over time, shape (sound, time, "
+            "feature) in any order; name a network that hears sound"
+        )
+    return list(found.values())
+
+
+def _shapes(calls: Sequence[Fired]) -> dict[tuple[str, int], Shape]:
+    return {(one.name, one.call): one.shape for one in calls}
+
+
+def _axis_that_differs(one: Shape, other: Shape) -> int | None:
+    """Return the only axis on which two shapes differ, if there is one."""
+    if len(one) != len(other):
+        return None
+    differing = [axis for axis, (m, n) in enumerate(zip(one, other, strict=True)) if m != n]
+    return differing[0] if len(differing) == 1 else None
+
+
+def _axis_of_a_window(shape: Shape, module: nn.Module, spectrogram_frames: int) -> int | None:
+    """Return the axis whose size is that of the spectrogram over 1, 2, 4 ..., as strides make it."""
+    from torch import nn
+
+    if len(shape) < 3:
+        return None
+    steps = {2**k for k in range(8)}
+    n = spectrogram_frames
+    fitting = [a for a, size in enumerate(shape) if a > 0 and any(size in (n // s, -(-n // s)) for s in steps)]
+    if len(fitting) == 1:
+        return fitting[0]
+    convolves = isinstance(module, nn.Conv1d | nn.BatchNorm1d)
+    return len(shape) - 1 if convolves and len(shape) == 3 else 1 if len(shape) == 3 else None
+
+
+def frame_counts(model: nn.Module, run: Pass, modules: Sequence[FrameModule], n_samples: int) -> dict[str, int]:
+    """Return how many frames modules give for a sound of a length, by name.
+
+    Parameters
+    ----------
+    model, run
+        As for ``frame_modules``.
+    modules
+        Whose frames are counted.
+    n_samples
+        Length of the sound.
+    """
+    shapes = _shapes(fired(model, lambda: run(1, n_samples)))
+    return {m.name: shapes[m.name, 1][m.time_axis] for m in modules if (m.name, 1) in shapes}
