@@ -26,7 +26,7 @@ COMMANDS = {
     "report": "results.report",
     "import-results": "published.import_results",
     "export-csv": "published.export_csv",
-    "networks": "networks.list_networks",
+    "networks": "networks.app",
     "recipes": "clusters.app",
     "recordings": "recordings.list_recordings",
     "simulate": "recordings.write_recordings",

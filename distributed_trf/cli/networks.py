@@ -1,28 +1,51 @@
-"""``dtrf networks`` and ``dtrf wer``: which networks there are, and how well they recognise speech."""
+"""``dtrf networks`` and ``dtrf wer``: which networks there are, adding one, and how well they recognise speech."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Annotated, Any
 
 import typer
 from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
+from typer.core import TyperGroup
 
 from distributed_trf.cli.console import err, out
 from distributed_trf.config.analyses import load_word_errors
 from distributed_trf.config.extraction import NetworkSettings
-from distributed_trf.config.load import listed
+from distributed_trf.config.load import listed, validate
 from distributed_trf.config.study import load_study
 from distributed_trf.features.families.registry import is_supported
+from distributed_trf.features.probe.add import FOLDER, add_network
+from distributed_trf.features.probe.check import check_table
+from distributed_trf.features.probe.stack import Choice
 from distributed_trf.features.table import NetworkTable, load_table
 from distributed_trf.features.weights.source import WeightsLocation, available_weights
 from distributed_trf.speech_recognition.word_errors import TABLE, word_error_rates
 
-FOLDER = "configs/networks"
+SHOW = "show"
 
 
+class _NamesOrCommand(TyperGroup):
+    """``dtrf networks NAME`` shows networks; ``dtrf networks add`` is a command."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the command that shows networks before anything that is none."""
+        if not args or (args[0] not in self.commands and args[0] != "--help"):
+            args = [SHOW, *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    cls=_NamesOrCommand,
+    help="Say which networks there are (NAME: layer by layer), or add one from a hub id or a folder.",
+    add_completion=False,
+)
+
+
+@app.command(SHOW, hidden=True)
 def list_networks(
     names: list[str] | None = typer.Argument(
         None, metavar="[NAME]...", help=f"Networks to show layer by layer: files, or names of some in {FOLDER}/."
@@ -36,6 +59,39 @@ def list_networks(
     settings = [of_study.get(table.name, NetworkSettings(name=table.name)) for table in tables]
     show = _layers if names else _overview
     show(list(zip(tables, settings, strict=True)))
+    for table in tables if names else ():
+        check_table(table)
+
+
+@app.command("add")
+def add(
+    source: Annotated[str, typer.Argument(help="Folder with config.json, or id in the Hugging Face hub.")],
+    *,
+    name: Annotated[str | None, typer.Option(help="Name in studies; by default the last part of SOURCE.")] = None,
+    revision: Annotated[str | None, typer.Option(help="Commit of the hub id; by default the newest.")] = None,
+    layers: Annotated[
+        str, typer.Option(help="stack (front end, blocks, final norm), all, or a regular expression of module names.")
+    ] = "stack",
+    parts: Annotated[
+        list[str] | None, typer.Option(help="Sub-layers of each block as well: attention, mlp; may be repeated.")
+    ] = None,
+    heads: Annotated[bool, typer.Option("--heads", help="Each head of attention as a layer as well.")] = False,
+    grid: Annotated[str, typer.Option(help="Patches of a spectrogram: flatten bands, or their mean.")] = "flatten",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the table and write nothing.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Write over a table of that name.")] = False,
+) -> None:
+    """Find out the layers of an audio network from its own files and write its table to ./configs/networks."""
+    content = {"modules": layers, "parts": parts or [], "heads": heads, "grid": grid}
+    choice = validate(content, Choice, source="dtrf networks add")
+    added = add_network(source, name=name, revision=revision, choice=choice, dry_run=dry_run, replace=replace)
+    if added.file is None:
+        out.print(Text(added.text), soft_wrap=True, end="")
+        return
+    _layers([(added.table, NetworkSettings(name=added.table.name))])
+    for note in added.notes:
+        out.print(Text(f"note: {note}", overflow="fold"))
+    out.print(Text(f"table: {added.file}", overflow="fold"))
+    out.print(Text(f"use it in a study: networks: [{{name: {added.table.name}, weights: [trained, reset]}}]"))
 
 
 def _overview(networks: list[tuple[NetworkTable, NetworkSettings]]) -> None:
@@ -74,6 +130,8 @@ def _layers(networks: list[tuple[NetworkTable, NetworkSettings]]) -> None:
         known = "" if is_supported(table) else " (which this version cannot extract)"
         head = (
             f"{table.name}: family {table.family}{known}, {table.sfreq / 1000:g} kHz, parameters {_parameters(table)}"
+            f"{'' if table.window is None else f', sounds up to {table.window:g} s'}"
+            f"{'' if table.licence is None else f', licence {table.licence}'}"
         )
         if k:
             out.print()

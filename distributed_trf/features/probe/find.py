@@ -12,19 +12,16 @@ from distributed_trf.errors import DistributedTRFError, FeatureError
 from distributed_trf.features.families.user_transformer import UserTransformer
 from distributed_trf.features.frame_rule import FrameRule, find_rules
 from distributed_trf.features.probe.grids import Tiling, is_tiled, tiling
-from distributed_trf.features.probe.modules import SECOND, FrameModule, Pass, frame_counts, frame_modules
+from distributed_trf.features.probe.modules import LONG, SHORT, FrameCounts, FrameModule, Passes, frame_modules
 from distributed_trf.features.probe.receptive_fields import receptive_fields
 from distributed_trf.features.probe.stack import Choice, Picked, pick
 from distributed_trf.features.probe.tower import Tower, audio_tower
 from distributed_trf.features.table import Layer, NetworkTable
-from distributed_trf.features.torch_internals import flop_counter
 from distributed_trf.features.weights.model_files import ModelFiles, model_files
 
 if TYPE_CHECKING:
     from torch import nn
 
-COUNTED = 4.0
-"""Seconds of sound over which operations are counted."""
 LARGEST_ON_CPU = 300_000_000
 """Parameters of the largest network that is built with numbers where it does not run on shapes alone."""
 LONGEST, LONGEST_ON_CPU = 19.3, 5.1
@@ -68,15 +65,14 @@ def find_network(source: str, name: str, *, revision: str | None = None, choice:
     files = model_files(source, revision)
     tower = audio_tower(files.config, files.preprocessor, source)
     draft = _draft(name, files, tower)
-    model, device = _built(draft)
-    run = _passes(draft, model, device)
-    modules = frame_modules(model, run, tower.sfreq, tower.window)
-    picked = pick(model, modules, choice)
-    rules = {} if tower.window is not None else _rules(model, run, picked, tower.sfreq, device)
-    fields = _fields(model, modules) if tower.window is None else {}
+    passes, device = _built(draft)
+    modules = frame_modules(passes, tower.sfreq, tower.window)
+    picked = pick(passes.model, modules, choice)
+    rules = {} if tower.window is not None else _rules(passes, picked, tower.sfreq, device)
+    fields = _fields(passes.model, modules) if tower.window is None else {}
     layers, what, notes = [], {}, []
     for one in picked:
-        made = _layer(len(layers), one, tower, model, rules, fields, choice)
+        made = _layer(len(layers), one, tower, passes.model, rules, fields, choice)
         if made is None:
             notes.append(f"{one.module.name} is left out: its {one.module.frames} tokens are no whole grid")
             continue
@@ -91,8 +87,8 @@ def find_network(source: str, name: str, *, revision: str | None = None, choice:
             "found out for every length of sound, which takes longer"
         )
     table = draft.model_copy(
-        update={"layers": layers, "parameters": sum(p.numel() for p in model.parameters()),
-                "gflop_per_second": _gflop_per_second(run, tower)}
+        update={"layers": layers, "parameters": sum(p.numel() for p in passes.model.parameters()),
+                "gflop_per_second": _gflop_per_second(passes, tower)}
     )  # fmt: skip
     return FoundNetwork(NetworkTable.model_validate(table.model_dump()), tuple(notes), what)
 
@@ -116,16 +112,17 @@ def _draft(name: str, files: ModelFiles, tower: Tower) -> NetworkTable:
     )  # fmt: skip
 
 
-def _built(table: NetworkTable) -> tuple[nn.Module, str]:
-    """Build a network on shapes alone, or with numbers if it does not run on shapes."""
+def _built(table: NetworkTable) -> tuple[Passes, str]:
+    """Build a network on shapes alone, or with numbers if it does not run on shapes; return it with its device."""
     import torch
 
-    family = UserTransformer()
+    family, n_samples = UserTransformer(), round(table.sfreq * min(SHORT, table.window or SHORT))
     with torch.device("meta"):
         model = family.new(table).eval()
+    passes = _passes(table, model, "meta")
     try:
-        _passes(table, model, "meta")(1, round(table.sfreq))
-        return model, "meta"
+        passes.whole(1, n_samples)
+        return passes, "meta"
     except DistributedTRFError:
         raise
     except Exception as error:  # networks that look at numbers raise anything on shapes
@@ -136,18 +133,17 @@ def _built(table: NetworkTable) -> tuple[nn.Module, str]:
                 f"parameters it is too large to be built for a look at it; write its table by hand. The error was: "
                 f"{error}"
             ) from error
-    model = family.new(table).eval()
+    passes = _passes(table, family.new(table).eval(), "cpu")
     try:
-        _passes(table, model, "cpu")(1, round(table.sfreq))
+        passes.whole(1, n_samples)
     except DistributedTRFError:
         raise
     except Exception as error:
         raise FeatureError(f"{table.source}: {table.config['class']} cannot hear a sound of 1 s: {error}") from error
-    return model, "cpu"
+    return passes, "cpu"
 
 
-def _passes(table: NetworkTable, model: nn.Module, device: str) -> Pass:
-    """Return what passes a number of sounds of a length in samples."""
+def _passes(table: NetworkTable, model: nn.Module, device: str) -> Passes:
     import torch
 
     family = UserTransformer()
@@ -158,15 +154,14 @@ def _passes(table: NetworkTable, model: nn.Module, device: str) -> Pass:
         with torch.inference_mode(mode=False), torch.no_grad():
             family.run(model, sounds, device, torch.float32)
 
-    return run
+    return Passes(model, run)
 
 
-def _rules(
-    model: nn.Module, run: Pass, picked: Sequence[Picked], sfreq: float, device: str
-) -> dict[str, FrameRule | None]:
+def _rules(passes: Passes, picked: Sequence[Picked], sfreq: float, device: str) -> dict[str, FrameRule | None]:
     modules = list({one.module.name: one.module for one in picked}.values())
-    longest = LONGEST if device == "meta" else LONGEST_ON_CPU
-    return find_rules(lambda n: frame_counts(model, run, modules, n), round(sfreq), [round(longest * sfreq)])
+    short, long = round(SHORT * sfreq), round(LONG * sfreq)
+    longest = round((LONGEST if device == "meta" else LONGEST_ON_CPU) * sfreq)
+    return find_rules(FrameCounts(passes, modules, (short, long)), short, (long, longest))
 
 
 def _fields(model: nn.Module, modules: Sequence[FrameModule]) -> dict[str, int]:
@@ -181,11 +176,11 @@ def _fields(model: nn.Module, modules: Sequence[FrameModule]) -> dict[str, int]:
     return receptive_fields(model, modules, window, hop) if isinstance(hop, int) and isinstance(window, int) else {}
 
 
-def _gflop_per_second(run: Pass, tower: Tower) -> float:
-    seconds = COUNTED if tower.window is None else tower.window
-    with flop_counter() as counter:
-        run(1, round(min(COUNTED, seconds) * tower.sfreq))
-    return float(f"{counter.get_total_flops() / seconds / 1e9:.4g}")
+def _gflop_per_second(passes: Passes, tower: Tower) -> float:
+    """Return operations per second of sound; of a network with a window, those of a window over its length."""
+    seconds = LONG if tower.window is None else tower.window
+    n_samples = round(tower.sfreq * (LONG if tower.window is None else min(tower.window, SHORT)))
+    return float(f"{passes.flops(n_samples) / seconds / 1e9:.4g}")
 
 
 def _layer(
@@ -212,7 +207,7 @@ def _layer(
         offset = hop // 2  # a frame counts if its middle is within the sound, as Whisper's in Ahmed et al. (2025)
     elif (rule := rules.get(module.name)) is not None:
         hop, offset = rule
-    rate = tower.sfreq / hop if hop else frames / SECOND
+    rate = tower.sfreq / hop if hop else frames / SHORT
     field = fields.get(module.name)
     options = dict(one.options)
     return Layer(

@@ -13,16 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from distributed_trf.errors import FeatureError
 from distributed_trf.features.hooks import values_of
+from distributed_trf.features.torch_internals import flop_counter
 
 if TYPE_CHECKING:
     from torch import nn
 
 Shape = tuple[int, ...]
-Pass = Callable[[int, int], None]
-"""Passes a number of sounds of a number of samples through the network."""
 
-SECOND, OTHER = 1.0, 2.37
-"""Seconds of sound whose passes tell the axes; their frames differ for any rate above 1 Hz."""
+SHORT, LONG = 1.0, 4.0
+"""Seconds of sound whose passes tell the axes, and over the longer of which operations are counted."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class FrameModule:
     calls: int
     """How often it runs in a pass."""
     shape: Shape
-    """Of its output for one sound of ``SECOND``, or of the network's window."""
+    """Of its output for one sound of ``SHORT``, or of the network's window."""
     sound_axis: int | None
     """None where the frames of all sounds follow each other."""
     time_axis: int
@@ -79,33 +78,12 @@ class FrameModule:
         return {"time_axis": self.time_axis}
 
 
-def fired(model: nn.Module, run: Callable[[], None]) -> list[Fired]:
-    """Run a forward pass and return every call of a module that gave a tensor, in the order in which they end."""
-    calls: dict[str, int] = {}
-    found: list[Fired] = []
-
-    def hook(name: str) -> Any:
-        def record(_module: Any, args: Any, kwargs: Any, output: Any) -> None:
-            calls[name] = calls.get(name, 0) + 1
-            values, inputs = values_of(output), [*args, *kwargs.values()]
-            if values and hasattr(values[0], "shape"):
-                first = inputs[0] if inputs else None
-                given = tuple(first.shape) if hasattr(first, "shape") else None
-                found.append(Fired(name, calls[name], tuple(values[0].shape), given))
-
-        return record
-
-    handles = [m.register_forward_hook(hook(name), with_kwargs=True) for name, m in model.named_modules()]
-    try:
-        run()
-    finally:
-        for handle in handles:
-            handle.remove()
-    return found
+class _EnoughFired(Exception):  # noqa: N818  nothing is wrong
+    """Ends a forward pass once the modules that were asked for have run."""
 
 
-def frame_modules(model: nn.Module, run: Pass, sfreq: float, window: float | None) -> list[FrameModule]:
-    """Return the modules that give frames, in the order in which they run.
+class Passes:
+    """Forward passes of a network, of which each that was whole is remembered.
 
     Parameters
     ----------
@@ -113,6 +91,67 @@ def frame_modules(model: nn.Module, run: Pass, sfreq: float, window: float | Non
         On any device; on ``meta`` nothing is computed.
     run
         Passes a number of sounds of a length in samples.
+    """
+
+    def __init__(self, model: nn.Module, run: Callable[[int, int], None]) -> None:
+        self.model, self._run = model, run
+        self._whole: dict[tuple[int, int], list[Fired]] = {}
+        self._flops: dict[tuple[int, int], float] = {}
+
+    def whole(self, n_sounds: int, n_samples: int) -> list[Fired]:
+        """Return every call of a module that gave a tensor, in the order in which they end."""
+        key = n_sounds, n_samples
+        if key not in self._whole:
+            with flop_counter() as counter:
+                self._whole[key] = self._fired(n_sounds, n_samples, None)
+            self._flops[key] = counter.get_total_flops()
+        return self._whole[key]
+
+    def until(self, last: str, n_samples: int) -> list[Fired]:
+        """Return the calls of one sound's pass that ends after the module called ``last``."""
+        return self._whole.get((1, n_samples)) or self._fired(1, n_samples, last)
+
+    def flops(self, n_samples: int) -> float:
+        """Return the operations of one sound's pass; a multiplication and an addition count as two."""
+        self.whole(1, n_samples)
+        return self._flops[1, n_samples]
+
+    def _fired(self, n_sounds: int, n_samples: int, last: str | None) -> list[Fired]:
+        calls: dict[str, int] = {}
+        found: list[Fired] = []
+
+        def hook(name: str) -> Any:
+            def record(_module: Any, args: Any, kwargs: Any, output: Any) -> None:
+                calls[name] = calls.get(name, 0) + 1
+                values, inputs = values_of(output), [*args, *kwargs.values()]
+                if values and hasattr(values[0], "shape"):
+                    first = inputs[0] if inputs else None
+                    given = tuple(first.shape) if hasattr(first, "shape") else None
+                    found.append(Fired(name, calls[name], tuple(values[0].shape), given))
+                if name == last:
+                    raise _EnoughFired
+
+            return record
+
+        modules = self.model.named_modules()
+        handles = [module.register_forward_hook(hook(name), with_kwargs=True) for name, module in modules]
+        try:
+            self._run(n_sounds, n_samples)
+        except _EnoughFired:
+            pass
+        finally:
+            for handle in handles:
+                handle.remove()
+        return found
+
+
+def frame_modules(passes: Passes, sfreq: float, window: float | None) -> list[FrameModule]:
+    """Return the modules that give frames, in the order in which they run.
+
+    Parameters
+    ----------
+    passes
+        Of the network.
     sfreq
         Samples per second.
     window
@@ -123,11 +162,10 @@ def frame_modules(model: nn.Module, run: Pass, sfreq: float, window: float | Non
     FeatureError
         If no module gives frames.
     """
-    n = round(sfreq * (SECOND if window is None else min(window, SECOND)))
-    alone = fired(model, lambda: run(1, n))
-    both = _shapes(fired(model, lambda: run(2, n)))
-    longer = None if window is not None else _shapes(fired(model, lambda: run(1, round(sfreq * OTHER))))
-    kinds: Mapping[str, nn.Module] = dict(model.named_modules())
+    n = round(sfreq * (SHORT if window is None else min(window, SHORT)))
+    alone, both = passes.whole(1, n), _shapes(passes.whole(2, n))
+    longer = None if window is not None else _shapes(passes.whole(1, round(sfreq * LONG)))
+    kinds: Mapping[str, nn.Module] = dict(passes.model.named_modules())
     found: dict[str, FrameModule] = {}
     for one in alone:
         if one.name in found:
@@ -148,8 +186,8 @@ def frame_modules(model: nn.Module, run: Pass, sfreq: float, window: float | Non
         found[one.name] = FrameModule(one.name, 1, one.shape, sound_axis, time_axis, one.given)
     if not found:
         raise FeatureError(
-            f"{type(model).__name__}: none of its {len(kinds)} modules gives features over time, shape (sound, time, "
-            "feature) in any order; name a network that hears sound"
+            f"{type(passes.model).__name__}: none of its {len(kinds)} modules gives features over time, shape (sound, "
+            "time, feature) in any order; name a network that hears sound"
         )
     return list(found.values())
 
@@ -181,17 +219,37 @@ def _axis_of_a_window(shape: Shape, module: nn.Module, spectrogram_frames: int) 
     return len(shape) - 1 if convolves and len(shape) == 3 else 1 if len(shape) == 3 else None
 
 
-def frame_counts(model: nn.Module, run: Pass, modules: Sequence[FrameModule], n_samples: int) -> dict[str, int]:
-    """Return how many frames modules give for a sound of a length, by name.
+class FrameCounts:
+    """Counts the frames that modules give for sounds of some length.
+
+    Modules with the same numbers of frames for two lengths, as all blocks of a stack have, count as one: further passes
+    end after the first of them.
 
     Parameters
     ----------
-    model, run
-        As for ``frame_modules``.
+    passes
+        Of the network.
     modules
-        Whose frames are counted.
-    n_samples
-        Length of the sound.
+        Whose frames are counted, in the order in which they run.
+    lengths
+        The two lengths, in samples.
     """
-    shapes = _shapes(fired(model, lambda: run(1, n_samples)))
-    return {m.name: shapes[m.name, 1][m.time_axis] for m in modules if (m.name, 1) in shapes}
+
+    def __init__(self, passes: Passes, modules: Sequence[FrameModule], lengths: Sequence[int]) -> None:
+        self._passes, self._modules = passes, {module.name: module for module in modules}
+        found = [self._counted(passes.whole(1, n)) for n in lengths]
+        first: dict[tuple[int, ...], str] = {}
+        self._alike: dict[str, str] = {}
+        """By name, the module that counts for it."""
+        for name in self._modules:
+            self._alike[name] = first.setdefault(tuple(counts[name] for counts in found if name in counts), name)
+        self._last = list(first.values())[-1]
+
+    def __call__(self, n_samples: int) -> dict[str, int]:
+        """Return the number of frames for a sound of a length, by name of a module."""
+        counts = self._counted(self._passes.until(self._last, n_samples))
+        return {name: counts[first] for name, first in self._alike.items()}
+
+    def _counted(self, calls: Sequence[Fired]) -> dict[str, int]:
+        shapes = _shapes(calls)
+        return {name: shapes[name, 1][m.time_axis] for name, m in self._modules.items() if (name, 1) in shapes}

@@ -169,7 +169,8 @@ def _stack(anatomy: Anatomy) -> list[Picked]:
     blocks = _flattened(anatomy, anatomy.blocks)
     if not blocks:
         return [Picked(m, anatomy.kind(m), "module") for m in anatomy.modules if m.name]
-    first, last = anatomy.place[blocks[0].name], anatomy.place[blocks[-1].name]
+    inner = [anatomy.place[name] for name in anatomy.within(blocks[0].name) if name in anatomy.place]
+    first, last = min(inner), anatomy.place[blocks[-1].name]
     front = [Picked(m, "conv", "front end") for m in _front_end(anatomy, first)]
     picked = [Picked(m, anatomy.kind(m), f"block {k}", anatomy.calls_of(m, 1)) for k, m in enumerate(blocks)]
     final = [m for m in anatomy.modules[last + 1 :] if _is_final_norm(anatomy, m, blocks[-1])]
