@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping
 from math import ceil
 from typing import NamedTuple, TypeVar
 
@@ -60,23 +60,21 @@ def frame_rule(counts: Mapping[int, int]) -> FrameRule | None:
     return found
 
 
-def find_rules(
-    count: Callable[[int], Mapping[Key, int]], n_samples: int, others: Sequence[int] = ()
-) -> dict[Key, FrameRule | None]:
+def find_rules(count: Callable[[int], Mapping[Key, int]], n_samples: int, far: int) -> dict[Key, FrameRule | None]:
     """Find the rules of several layers, with as few passes through their network as bisection takes.
 
-    Two lengths at which a layer gets one frame more determine its rule. The layers before it get one more at the same
-    lengths, so that a chain of layers takes the passes of its last one: twice the logarithm of its hop.
+    Two lengths at which a layer gets one frame more determine its rule, and a third far from them shows whether the hop
+    is a whole number of samples. The layers before it get one more at the same lengths, so that a chain of layers takes
+    the passes of its last one: twice the logarithm of its hop.
 
     Parameters
     ----------
     count
         Passes a sound of a number of samples and returns the number of frames of every layer, by its key.
     n_samples
-        Length from which on lengths are tried, up to about three hops more. The fewer frames a layer has there, the
-        further the trials may go.
-    others
-        Further lengths at which the rules have to hold; far ones tell hops that are no whole number of samples.
+        Length from which on lengths are tried, up to about three hops more.
+    far
+        Length up to which the rules have to hold; twice ``n_samples`` or more.
 
     Returns
     -------
@@ -93,13 +91,17 @@ def find_rules(
     def rule(key: Key) -> FrameRule | None:
         return frame_rule({n: frames[key] for n, frames in counts.items()})
 
-    for n in others:
-        at(n)
+    held: list[int] = []
     for key in sorted(at(n_samples), key=at(n_samples).__getitem__):
         if rule(key) is None:
             step: int | None = n_samples
             for _ in range(2):
                 step = step and _next_step(lambda n, key=key: at(n)[key], step)  # type: ignore[misc]
+        found = rule(key)
+        if found is not None and not any(at(n)[key] > at(n - 1)[key] for n in held):
+            last_step = found.n_frames(far) * found.hop - found.offset
+            held.append(last_step)
+            at(last_step - 1), at(last_step)
     return {key: rule(key) for key in at(n_samples)}
 
 

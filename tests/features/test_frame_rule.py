@@ -31,7 +31,7 @@ def frames_of(chain, n):
 
 @given(chain=CHAINS, n=st.integers(20_000, 90_000), others=st.lists(st.integers(10_000, 900_000), max_size=20))
 def test_rules__of_convolutions_one_after_the_other_hold_at_every_length(chain, n, others):
-    rules = find_rules(lambda m: frames_of(chain, m), n)
+    rules = find_rules(lambda m: frames_of(chain, m), n, 2 * n)
     for m in (n, *others):
         if min(frames_of(chain, m).values()):
             assert {key: rule.n_frames(m) for key, rule in rules.items()} == frames_of(chain, m)
@@ -49,15 +49,16 @@ def test_rules__of_a_chain_take_the_passes_of_its_last_layer():
         passes.append(n)
         return frames_of(chain, n)
 
-    rules = find_rules(count, 16_000)
+    rules = find_rules(count, 16_000, 32_000)
     assert rules[6] == FrameRule(320, -80)
     assert rules[0] == FrameRule(5, -5)
-    assert len(passes) == len(set(passes)) < 24
-    assert max(passes) < 16_000 + 3 * 320
+    assert len(passes) == len(set(passes)) < 26
+    assert max(n for n in passes if n < 31_000) < 16_000 + 3 * 320
+    assert max(passes) <= 32_000
 
 
 def test_rules__of_branches_are_found_one_by_one():
-    rules = find_rules(lambda n: {"slow": 1 + n // 512, "other": (n + 3) // 300, "fast": n // 7}, 30_000)
+    rules = find_rules(lambda n: {"slow": 1 + n // 512, "other": (n + 3) // 300, "fast": n // 7}, 30_000, 60_000)
     assert rules == {"slow": (512, 512), "other": (300, 3), "fast": (7, 0)}
 
 
@@ -70,7 +71,7 @@ def test_rules__of_branches_are_found_one_by_one():
     ],
 )
 def test_rules__that_are_of_another_kind_are_none(count):
-    assert find_rules(lambda n: {0: count(n)}, 16_000, [480_000])[0] is None
+    assert find_rules(lambda n: {0: count(n)}, 16_000, 32_000)[0] is None
 
 
 @given(

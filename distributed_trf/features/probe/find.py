@@ -161,7 +161,7 @@ def _rules(passes: Passes, picked: Sequence[Picked], sfreq: float, device: str) 
     modules = list({one.module.name: one.module for one in picked}.values())
     short, long = round(SHORT * sfreq), round(LONG * sfreq)
     longest = round((LONGEST if device == "meta" else LONGEST_ON_CPU) * sfreq)
-    return find_rules(FrameCounts(passes, modules, (short, long)), short, (long, longest))
+    return find_rules(FrameCounts(passes, modules, (short, long)), short, longest)
 
 
 def _fields(model: nn.Module, modules: Sequence[FrameModule]) -> dict[str, int]:
