@@ -23,8 +23,8 @@ from transformers import (
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.errors import ConfigError, FeatureError, MissingExtraError
 from distributed_trf.features.families.registry import family, versions
+from distributed_trf.features.families.untrained_shapes import untrained_shapes
 from distributed_trf.features.families.user_module import UserModule
-from distributed_trf.features.families.user_network import _trace
 from distributed_trf.features.families.user_transformer import UserTransformer
 from distributed_trf.features.network import build_network, extract
 from distributed_trf.features.spectrograms.mel_of_networks import mel_speech2text
@@ -343,6 +343,6 @@ def test_sound_too_short__is_refused(hubert):
 def test_torch_that_is_missing__is_named_with_its_extra(package, monkeypatch):
     table = mynet(package)
     monkeypatch.setitem(sys.modules, "torch", None)
-    _trace.cache_clear()
+    untrained_shapes.cache_clear()
     with pytest.raises(MissingExtraError, match=r"torch is not installed.*\[models\]"):
         family(table, "reset").n_frames(table, table.layers[0], 16_000)

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from distributed_trf.errors import DistributedTRFError, FeatureError, MissingExtraError
+from distributed_trf.errors import FeatureError
 from distributed_trf.features.families.torch_family import TorchFamily
+from distributed_trf.features.families.untrained_shapes import untrained_shapes
 from distributed_trf.features.family import Work, counted_work
-from distributed_trf.features.frames import as_frames, tap
-from distributed_trf.features.hooks import Tap, recorded
+from distributed_trf.features.frames import as_frames
 from distributed_trf.features.table import Layer, NetworkTable
-from distributed_trf.features.torch_internals import flop_counter
 
 if TYPE_CHECKING:
     import torch
@@ -24,8 +19,8 @@ if TYPE_CHECKING:
 class UserNetwork(TorchFamily):
     """A network that is described by its table alone.
 
-    Only sounds of the same length share a pass, so padding cannot change their frames. Frames and work are counted in a
-    pass of the untrained architecture over shapes alone, without numbers.
+    Only sounds of the same length share a pass, so padding cannot change their frames. What the table does not say of
+    frames and work is counted in passes of the untrained architecture (see ``UntrainedShapes``).
     """
 
     def batches(self, n_samples: Sequence[int]) -> list[list[int]]:
@@ -46,7 +41,7 @@ class UserNetwork(TorchFamily):
                 f"{n_samples / table.sfreq:.4g} s. Leave the stimulus or the network out of the study"
             )
         if layer.hop is None:
-            return _trace(self, table.model_dump_json(), n_samples).frames[layer.id]
+            return untrained_shapes(self, table.model_dump_json()).frames(n_samples)[layer.id]
         n = (n_samples + layer.offset) // layer.hop
         if n < 1:
             raise FeatureError(
@@ -80,81 +75,6 @@ class UserNetwork(TorchFamily):
         if table.gflop_per_second is not None and table.parameters is not None:
             counted = n_samples if table.window is None else [int(table.window * table.sfreq)] * len(n_samples)
             return counted_work(table, counted, self.step_values(table, n_samples))
-        traces = [_trace(self, table.model_dump_json(), n) for n in n_samples]
+        shapes = untrained_shapes(self, table.model_dump_json())
         activations = 4 * self.step_values(table, n_samples)
-        return Work(sum(trace.flops for trace in traces), 4 * traces[0].parameters, activations)
-
-
-@dataclass(frozen=True)
-class _Trace:
-    frames: dict[int, int]
-    """By layer id."""
-    flops: float
-    parameters: int
-
-
-@lru_cache(maxsize=65_536)
-def _trace(family: UserNetwork, table_json: str, n_samples: int) -> _Trace:
-    """Pass one sound of that length through the untrained architecture."""
-    try:
-        import torch  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError("torch", "models", error) from error
-    table = NetworkTable.model_validate_json(table_json)
-    try:
-        return _traced_on("meta", family, table, table_json, n_samples)
-    except DistributedTRFError:
-        raise
-    except Exception:  # noqa: BLE001 - some networks run only with numbers
-        try:
-            return _traced_on("cpu", family, table, table_json, n_samples)
-        except DistributedTRFError:
-            raise
-        except Exception as error:
-            raise FeatureError(
-                f"{table.name} cannot take a sound of {n_samples} samples ({n_samples / table.sfreq:.3g} s, leading "
-                f"silence included): {error}"
-            ) from error
-
-
-@lru_cache(maxsize=1)
-def _untrained(family: UserNetwork, table_json: str, device: str) -> torch.nn.Module:
-    import torch
-
-    with torch.device(device):
-        return family.new(NetworkTable.model_validate_json(table_json)).eval()
-
-
-def _traced_on(device: str, family: UserNetwork, table: NetworkTable, table_json: str, n_samples: int) -> _Trace:
-    import torch
-
-    frames: dict[int, int] = {}
-    by_tap: dict[Tap, list[Layer]] = {}
-    for layer in table.layers:
-        by_tap.setdefault(tap(layer), []).append(layer)
-
-    def take(where: Tap, output: Any) -> None:
-        for layer in by_tap[where]:
-            frames[layer.id] = _checked_frames(table, layer, output, n_samples)
-
-    sound = np.random.default_rng(0).standard_normal(n_samples)
-    # Not in inference mode: there the counter cannot count parametrised weights.
-    with torch.inference_mode(mode=False), torch.no_grad():
-        model = _untrained(family, table_json, device)
-        with recorded(model, by_tap, take), flop_counter() as counter:
-            family.run(model, [sound], device, torch.float32)
-    return _Trace(frames, counter.get_total_flops(), sum(p.numel() for p in model.parameters()))
-
-
-def _checked_frames(table: NetworkTable, layer: Layer, output: Any, n_samples: int) -> int:
-    """Return the number of frames after checking the shape against the table."""
-    n = int(as_frames(layer, output, 1, table.name).shape[1])
-    seconds = table.window or n_samples / table.sfreq
-    by_rate = layer.rate * seconds
-    if not 0.5 * by_rate - 10 <= n <= 1.25 * by_rate + 10:
-        raise FeatureError(
-            f"{table.name} layer {layer.id} ({layer.name}) gives {n} frames for {seconds:.3g} s, but at its rate of "
-            f"{layer.rate:g} Hz about {by_rate:.0f}; correct `rate` in the table, or choose an extractor that does "
-            "not pad sounds to one length, or state that length in seconds as `window`"
-        )
-    return n
+        return Work(sum(shapes.flops(n) for n in n_samples), 4 * shapes.parameters, activations)
