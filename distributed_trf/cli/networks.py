@@ -21,7 +21,7 @@ from distributed_trf.features.families.registry import is_supported
 from distributed_trf.features.probe.add import FOLDER, add_network
 from distributed_trf.features.probe.check import check_table
 from distributed_trf.features.probe.stack import Choice
-from distributed_trf.features.table import NetworkTable, load_table
+from distributed_trf.features.table import NetworkTable, load_table, study_table
 from distributed_trf.features.weights.source import WeightsLocation, available_weights
 from distributed_trf.speech_recognition.word_errors import TABLE, word_error_rates
 
@@ -55,8 +55,11 @@ def list_networks(
 ) -> None:
     """Say which networks there are, what their layers give, and whether their trained weights are available."""
     of_study = {network.name: network for network in load_study(study).networks} if study else {}
-    tables = [load_table(name) for name in names or list(of_study) or listed(FOLDER)]
-    settings = [of_study.get(table.name, NetworkSettings(name=table.name)) for table in tables]
+    tables = [
+        study_table(of_study[name]) if name in of_study else load_table(name)
+        for name in names or list(of_study) or listed(FOLDER)
+    ]
+    settings = [of_study.get(table.name) or NetworkSettings(name=table.name) for table in tables]
     show = _layers if names else _overview
     show(list(zip(tables, settings, strict=True)))
     for table in tables if names else ():

@@ -19,10 +19,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationError, WrapValidator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, WrapValidator, model_validator
 
-from distributed_trf.config.fields import Name, Source
+from distributed_trf.config.fields import Name, Seconds, Source
 from distributed_trf.config.load import Settings
+from distributed_trf.errors import ConfigError
 
 TRAINED, FIXED, SCALED = "trained", "fixed", "scaled"
 PROJECTIONS = ("projection_linear", "projection_conv", "projection_linear_gelu", "projection_conv_gelu")
@@ -71,6 +72,18 @@ def _is_factor(number: str) -> bool:
 Weights = Annotated[str, AfterValidator(_check_weights)]
 
 
+AT = "@"
+Contexts = Annotated[
+    list[Annotated[Seconds, Field(gt=0)]],
+    Field(min_length=1),
+    BeforeValidator(lambda value: value if isinstance(value, list) else [value]),
+]
+
+
+def _ending(context: float) -> str:
+    return f"{AT}{context}s"
+
+
 class NetworkSettings(Settings):
     """One network of a study, with the requested weights and layers."""
 
@@ -82,6 +95,46 @@ class NetworkSettings(Settings):
     """Folder, file or hub id of the trained weights, instead of the network table's source."""
     revision: str | None = None
     """Commit of the hub id in ``source``."""
+    context: Contexts | None = None
+    """Seconds of past sound that a frame may see, and no future (see ``features.context``); each of several gives a
+    network of its own, such as ``hubert@2.0s``. None lets a frame see whatever the network does."""
+
+    @model_validator(mode="after")
+    def _named_by_study(self) -> NetworkSettings:
+        if AT in self.name and not self._has_context_in_name:
+            raise ValueError(
+                f"{self.name!r} holds {AT}, which stands before a network's context; write the name of its table and, "
+                "for a context of 2 s, `context: 2.0`"
+            )
+        return self
+
+    @property
+    def _has_context_in_name(self) -> bool:
+        return self.context is not None and len(self.context) == 1 and self.name.endswith(_ending(self.context[0]))
+
+    @property
+    def table(self) -> str:
+        """Name of the network's table."""
+        return self.name.rpartition(AT)[0] if self._has_context_in_name else self.name
+
+    @property
+    def past(self) -> float | None:
+        """Seconds of past sound that a frame may see; None if nothing limits it.
+
+        Raises
+        ------
+        ConfigError
+            If it lists several, of which a study makes several networks.
+        """
+        if self.context is not None and len(self.context) > 1:
+            raise ConfigError(f"networks: {self.name} has contexts {self.context}; take one of `each_context`")
+        return None if self.context is None else self.context[0]
+
+    def each_context(self) -> list[NetworkSettings]:
+        """Return a network for each context, the context in its name; itself if it has none or is one of them."""
+        if self.context is None or self._has_context_in_name:
+            return [self]
+        return [self.model_copy(update={"name": self.name + _ending(c), "context": [c]}) for c in self.context]
 
 
 AUTO_ITEM, AUTO_PASS = 64, 16

@@ -16,8 +16,8 @@ LONGEST_TIME = 60.0
 LOWEST_RATE = 100.0
 """Hertz."""
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
-"""Names become folders, so only plain names are accepted."""
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@-]*$", max_length=100)]
+"""Names become folders, so only plain names are accepted; ``@`` stands before the context of a network."""
 
 
 def _absolute(path: Path) -> Path:

@@ -129,7 +129,9 @@ class StudySettings(Analyses, GridSettings):
 
     @field_validator("networks")
     @classmethod
-    def _distinct(cls, networks: list[NetworkSettings]) -> list[NetworkSettings]:
+    def _each_context_distinct(cls, networks: list[NetworkSettings]) -> list[NetworkSettings]:
+        """Make a network of each context, so that all that follows has plain networks, and check their names."""
+        networks = [one for network in networks for one in network.each_context()]
         doubled = {n.name for n in networks if sum(m.name == n.name for m in networks) > 1}
         if doubled:
             raise ValueError(f"{', '.join(sorted(doubled))}: named twice; name each network once")

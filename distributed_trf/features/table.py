@@ -120,6 +120,12 @@ def load_table(name: str) -> NetworkTable:
     return load(locate(name, "configs/networks"), NetworkTable)
 
 
+def study_table(settings: NetworkSettings) -> NetworkTable:
+    """Read the table of one of a study's networks; with a context, its name is the network's, such as ``net@2.0s``."""
+    table = load_table(settings.table)
+    return table if settings.context is None else table.model_copy(update={"name": settings.name})
+
+
 def chosen_layers(table: NetworkTable, settings: NetworkSettings) -> tuple[Layer, ...]:
     """Return the layers that a study requests, in the table's order.
 

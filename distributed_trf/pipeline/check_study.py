@@ -9,7 +9,7 @@ from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import ConfigError
 from distributed_trf.features.families.registry import FAMILIES, check_weights, frame_rate, is_supported
 from distributed_trf.features.resample import FINEST_BIN, KEPT_RATE
-from distributed_trf.features.table import NetworkTable, chosen_layers, chosen_weights, load_table
+from distributed_trf.features.table import NetworkTable, chosen_layers, chosen_weights, study_table
 from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.work import KINDS
 from distributed_trf.recordings.open_recordings import open_recordings
@@ -33,7 +33,7 @@ def open_context(study: StudySettings, *, to_run: bool = True) -> Context:
     ConfigError, RecordingError, StoreError
         If a network, layer, recording or store cannot be used.
     """
-    tables = {network.name: load_table(network.name) for network in study.networks}
+    tables = {network.name: study_table(network) for network in study.networks}
     if to_run:
         _check_extractable(tables.values())
     for network in study.networks:

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from distributed_trf.config.extraction import NetworkSettings, Weights
 from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import ConfigError, StoreError
-from distributed_trf.features.table import Layer, NetworkTable, chosen_layers, chosen_weights, load_table
+from distributed_trf.features.table import Layer, NetworkTable, chosen_layers, chosen_weights, study_table
 from distributed_trf.pipeline.run_record import SESSIONS, SOUNDS, PastRun, run_settings
 from distributed_trf.store.results import session_units
 from distributed_trf.store.study_store import StudyStore
@@ -75,7 +75,7 @@ class FolderScope(ItemSource):
         ConfigError
             If a network has no table, neither in this version nor in the folder.
         """
-        tables = {network.name: _table(store, network.name, runs) for network in study.networks}
+        tables = {network.name: _table(store, network, runs) for network in study.networks}
         for run in reversed(runs):
             sessions, n_sounds = run.manifest.get(SESSIONS, {}), run.manifest.get(SOUNDS, {})
             if set(study.stimuli) <= set(sessions) and set(study.stimuli) <= set(n_sounds):
@@ -97,14 +97,14 @@ class FolderScope(ItemSource):
         return self.n_sounds[stimuli]
 
 
-def _table(store: StudyStore, network: str, runs: Sequence[PastRun]) -> NetworkTable:
+def _table(store: StudyStore, network: NetworkSettings, runs: Sequence[PastRun]) -> NetworkTable:
     """Return the table of a network in this version, or else the one that the latest run with this network kept."""
     try:
-        return load_table(network)
+        return study_table(network)
     except ConfigError:
         for run in reversed(runs):
             with suppress(StoreError, ValidationError, KeyError):
-                return run_settings(store.runs / run.name).tables[network]
+                return run_settings(store.runs / run.name).tables[network.name]
         raise
 
 
