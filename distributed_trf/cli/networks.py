@@ -14,14 +14,14 @@ from typer.core import TyperGroup
 
 from distributed_trf.cli.console import err, out
 from distributed_trf.config.analyses import load_word_errors
-from distributed_trf.config.extraction import NetworkSettings
+from distributed_trf.config.extraction import LayerChoice, NetworkSettings
 from distributed_trf.config.load import listed, validate
 from distributed_trf.config.study import load_study
 from distributed_trf.features.families.registry import is_supported
-from distributed_trf.features.probe.add import FOLDER, add_network
+from distributed_trf.features.probe.add import add_network
 from distributed_trf.features.probe.check import check_table
-from distributed_trf.features.probe.stack import Choice
-from distributed_trf.features.table import NetworkTable, load_table, study_table
+from distributed_trf.features.probe.study_tables import study_table
+from distributed_trf.features.table import FOLDER, NetworkTable, load_table
 from distributed_trf.features.weights.source import WeightsLocation, available_weights
 from distributed_trf.speech_recognition.word_errors import TABLE, word_error_rates
 
@@ -85,7 +85,7 @@ def add(
 ) -> None:
     """Find out the layers of an audio network from its own files and write its table to ./configs/networks."""
     content = {"modules": layers, "parts": parts or [], "heads": heads, "grid": grid}
-    choice = validate(content, Choice, source="dtrf networks add")
+    choice = validate(content, LayerChoice, source="dtrf networks add")
     added = add_network(source, name=name, revision=revision, choice=choice, dry_run=dry_run, replace=replace)
     if added.file is None:
         out.print(Text(added.text), soft_wrap=True, end="")

@@ -17,6 +17,7 @@ The weights are one word, such as ``trained`` or ``reset-3``:
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, WrapValidator, model_validator
@@ -84,10 +85,34 @@ def _ending(context: float) -> str:
     return f"{AT}{context}s"
 
 
+def _pattern(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"{text!r} is neither stack nor all nor a regular expression: {error}") from error
+    return text
+
+
+class LayerChoice(Settings):
+    """Which layers a network gets whose table is made from its own files."""
+
+    modules: Annotated[str, AfterValidator(_pattern)] = "stack"
+    """``stack`` for the convolutional front end, every block of the main stack and the final norm, ``all`` for every
+    module that gives frames, or a regular expression that the whole name of a module matches."""
+    parts: list[Literal["attention", "mlp"]] = []
+    """Sub-layers of each block whose outputs are layers as well."""
+    heads: bool = False
+    """Whether each head of attention is a layer: what it gives before the output projection mixes all heads."""
+    grid: Literal["flatten", "mean"] = "flatten"
+    """Of patches that tile frequency and time: features of all bands side by side, or their average over bands."""
+
+
 class NetworkSettings(Settings):
     """One network of a study, with the requested weights and layers."""
 
     name: Name
+    """Of its table; without one, the table is made from the files of ``source``. A hub id such as
+    ``facebook/hubert-base-ls960`` is the source, and its last part the name."""
     weights: list[Weights] | None = None
     """Defaults to ``[trained]`` for a network and ``[fixed]`` for a spectrogram."""
     layers: Literal["all"] | list[Annotated[int, Field(ge=0)]] = "all"
@@ -95,9 +120,19 @@ class NetworkSettings(Settings):
     """Folder, file or hub id of the trained weights, instead of the network table's source."""
     revision: str | None = None
     """Commit of the hub id in ``source``."""
+    choose: LayerChoice | None = None
+    """Which layers a table gets that is made from the files of ``source``."""
     context: Contexts | None = None
     """Seconds of past sound that a frame may see, and no future (see ``features.context``); each of several gives a
     network of its own, such as ``hubert@2.0s``. None lets a frame see whatever the network does."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _hub_id_is_source(cls, content: Any) -> Any:
+        name = content.get("name") if isinstance(content, dict) else None
+        if not isinstance(name, str) or not re.fullmatch(r"[\w.-]+/[\w.-]+", name) or content.get("source"):
+            return content
+        return content | {"name": name.rpartition("/")[2], "source": name}
 
     @model_validator(mode="after")
     def _named_by_study(self) -> NetworkSettings:

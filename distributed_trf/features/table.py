@@ -91,6 +91,8 @@ class NetworkTable(Settings):
     revision: str | None = None
     licence: str | None = None
     """Of the weights, as their files or their page state it."""
+    made_from: str | None = None
+    """Digest of the files and of the choice of layers that the table was made from; None for one that was written."""
     config: dict[str, Any] = {}
     """Architecture of the untrained network."""
     window: Annotated[float, Field(gt=0)] | None = None
@@ -115,15 +117,13 @@ class NetworkTable(Settings):
         return all(layer.type == "spectrogram" for layer in self.layers)
 
 
+FOLDER = "configs/networks"
+"""Where tables are, in the working directory and among those that ship."""
+
+
 def load_table(name: str) -> NetworkTable:
     """Read a network table, given its path or the name of one in ``configs/networks/``."""
-    return load(locate(name, "configs/networks"), NetworkTable)
-
-
-def study_table(settings: NetworkSettings) -> NetworkTable:
-    """Read the table of one of a study's networks; with a context, its name is the network's, such as ``net@2.0s``."""
-    table = load_table(settings.table)
-    return table if settings.context is None else table.model_copy(update={"name": settings.name})
+    return load(locate(name, FOLDER), NetworkTable)
 
 
 def chosen_layers(table: NetworkTable, settings: NetworkSettings) -> tuple[Layer, ...]:

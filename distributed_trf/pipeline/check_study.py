@@ -8,9 +8,11 @@ from distributed_trf.config.analyses import AnalysisSettings
 from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import ConfigError
 from distributed_trf.features.families.registry import FAMILIES, check_weights, frame_rate, is_supported
+from distributed_trf.features.probe.study_tables import study_table
 from distributed_trf.features.resample import FINEST_BIN, KEPT_RATE
-from distributed_trf.features.table import NetworkTable, chosen_layers, chosen_weights, study_table
+from distributed_trf.features.table import NetworkTable, chosen_layers, chosen_weights
 from distributed_trf.pipeline.study_context import Context
+from distributed_trf.pipeline.study_scope import kept_table
 from distributed_trf.pipeline.work import KINDS
 from distributed_trf.recordings.open_recordings import open_recordings
 from distributed_trf.recordings.recording_set import RecordingSet
@@ -33,7 +35,11 @@ def open_context(study: StudySettings, *, to_run: bool = True) -> Context:
     ConfigError, RecordingError, StoreError
         If a network, layer, recording or store cannot be used.
     """
-    tables = {network.name: study_table(network) for network in study.networks}
+    store = StudyStore.at(study.output)
+    tables = {
+        network.name: study_table(network, lambda name=network.name: kept_table(store, name))  # type: ignore[misc]
+        for network in study.networks
+    }
     if to_run:
         _check_extractable(tables.values())
     for network in study.networks:
@@ -42,7 +48,7 @@ def open_context(study: StudySettings, *, to_run: bool = True) -> Context:
             check_weights(tables[network.name], weights)
     recordings = open_recordings(study.recordings.format, study.recordings.path)
     _check_stimuli(study, recordings)
-    context = Context(study, StudyStore.at(study.output), tables, recordings)
+    context = Context(study, store, tables, recordings)
     for stimuli in context.stimuli.values():
         assign_folds(sum(not s.is_test for s in stimuli), study.ridge.n_folds, study.ridge.seed)
     _check_lags(context)

@@ -13,8 +13,9 @@ from pydantic import ValidationError
 from distributed_trf.config.extraction import NetworkSettings, Weights
 from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import ConfigError, StoreError
-from distributed_trf.features.table import Layer, NetworkTable, chosen_layers, chosen_weights, study_table
-from distributed_trf.pipeline.run_record import SESSIONS, SOUNDS, PastRun, run_settings
+from distributed_trf.features.probe.study_tables import study_table
+from distributed_trf.features.table import Layer, NetworkTable, chosen_layers, chosen_weights
+from distributed_trf.pipeline.run_record import SESSIONS, SOUNDS, PastRun, past_runs, run_settings
 from distributed_trf.store.results import session_units
 from distributed_trf.store.study_store import StudyStore
 
@@ -99,13 +100,21 @@ class FolderScope(ItemSource):
 
 def _table(store: StudyStore, network: NetworkSettings, runs: Sequence[PastRun]) -> NetworkTable:
     """Return the table of a network in this version, or else the one that the latest run with this network kept."""
+    kept = kept_table(store, network.name, runs)
     try:
-        return study_table(network)
+        return kept if kept is not None and kept.made_from is not None else study_table(network)
     except ConfigError:
-        for run in reversed(runs):
-            with suppress(StoreError, ValidationError, KeyError):
-                return run_settings(store.runs / run.name).tables[network.name]
-        raise
+        if kept is None:
+            raise
+        return kept
+
+
+def kept_table(store: StudyStore, name: str, runs: Sequence[PastRun] | None = None) -> NetworkTable | None:
+    """Return the table of a network that the latest run with it kept in the study's folder, if one did."""
+    for run in reversed(past_runs(store) if runs is None else runs):
+        with suppress(StoreError, ValidationError, KeyError):
+            return run_settings(store.runs / run.name).tables[name]
+    return None
 
 
 def batch_sizes(n: int, size: int) -> tuple[int, ...]:

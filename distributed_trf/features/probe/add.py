@@ -11,14 +11,13 @@ from typing import Any
 
 import yaml
 
+from distributed_trf.config.extraction import LayerChoice
 from distributed_trf.config.load import listed, load
 from distributed_trf.errors import ConfigError
 from distributed_trf.features.probe.find import DEFAULT, FoundNetwork, find_network
-from distributed_trf.features.probe.stack import Choice
-from distributed_trf.features.table import Layer, NetworkTable
+from distributed_trf.features.table import FOLDER, Layer, NetworkTable
 from distributed_trf.store.fingerprint import library_versions
 
-FOLDER = "configs/networks"
 _LINE = 120
 
 
@@ -40,7 +39,7 @@ def add_network(
     *,
     name: str | None = None,
     revision: str | None = None,
-    choice: Choice = DEFAULT,
+    choice: LayerChoice = DEFAULT,
     folder: str | Path = FOLDER,
     dry_run: bool = False,
     replace: bool = False,
@@ -77,7 +76,7 @@ def add_network(
 
     Examples
     --------
-    >>> add_network("facebook/hubert-base-ls960", choice=Choice(parts=["attention"]))  # doctest: +SKIP
+    >>> add_network("facebook/hubert-base-ls960", choice=LayerChoice(parts=["attention"]))  # doctest: +SKIP
     """
     name = name or default_name(source)
     file = Path(folder) / f"{name}.yaml"
@@ -106,7 +105,7 @@ def default_name(source: str) -> str:
     return name
 
 
-def table_text(found: FoundNetwork, choice: Choice) -> str:
+def table_text(found: FoundNetwork, choice: LayerChoice) -> str:
     """Write a table as YAML, with comments on what each layer is."""
     table = found.table
     versions = " and ".join(f"{name} {version}" for name, version in library_versions("transformers", "torch").items())
@@ -123,7 +122,7 @@ def table_text(found: FoundNetwork, choice: Choice) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _chosen(choice: Choice) -> str:
+def _chosen(choice: LayerChoice) -> str:
     text = {"stack": "front end, blocks and final norm", "all": "every module that gives frames"}.get(
         choice.modules, f"modules that match {choice.modules}"
     )

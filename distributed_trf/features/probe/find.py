@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from distributed_trf.config.extraction import LayerChoice
 from distributed_trf.errors import DistributedTRFError, FeatureError
 from distributed_trf.features.families.user_transformer import UserTransformer
 from distributed_trf.features.frame_rule import FrameRule, find_rules
 from distributed_trf.features.probe.grids import Tiling, is_tiled, tiling
 from distributed_trf.features.probe.modules import LONG, SHORT, FrameCounts, FrameModule, Passes, frame_modules
 from distributed_trf.features.probe.receptive_fields import receptive_fields
-from distributed_trf.features.probe.stack import Choice, Picked, pick
+from distributed_trf.features.probe.stack import Picked, pick
 from distributed_trf.features.probe.tower import Tower, audio_tower
 from distributed_trf.features.table import Layer, NetworkTable
 from distributed_trf.features.weights.model_files import ModelFiles, model_files
+from distributed_trf.store.fingerprint import digest
 
 if TYPE_CHECKING:
     from torch import nn
@@ -27,7 +29,7 @@ LARGEST_ON_CPU = 300_000_000
 LONGEST, LONGEST_ON_CPU = 19.3, 5.1
 """Seconds of the longest sound that is passed: on shapes alone, which costs nothing, and with numbers."""
 
-DEFAULT = Choice()
+DEFAULT = LayerChoice()
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class FoundNetwork:
     """The place of each layer in the network, by layer id."""
 
 
-def find_network(source: str, name: str, *, revision: str | None = None, choice: Choice = DEFAULT) -> FoundNetwork:
+def find_network(source: str, name: str, *, revision: str | None = None, choice: LayerChoice = DEFAULT) -> FoundNetwork:
     """Make the table of a network from its own files; no weights are read.
 
     Parameters
@@ -88,9 +90,14 @@ def find_network(source: str, name: str, *, revision: str | None = None, choice:
         )
     table = draft.model_copy(
         update={"layers": layers, "parameters": sum(p.numel() for p in passes.model.parameters()),
-                "gflop_per_second": _gflop_per_second(passes, tower)}
+                "gflop_per_second": _gflop_per_second(passes, tower), "made_from": origin(files, choice)}
     )  # fmt: skip
     return FoundNetwork(NetworkTable.model_validate(table.model_dump()), tuple(notes), what)
+
+
+def origin(files: ModelFiles, choice: LayerChoice) -> str:
+    """Return a digest of what a table is made from: the files of a network and the choice of its layers."""
+    return digest([files.config, files.preprocessor, files.revision, choice.model_dump()])
 
 
 def _draft(name: str, files: ModelFiles, tower: Tower) -> NetworkTable:
@@ -190,7 +197,7 @@ def _layer(
     model: nn.Module,
     rules: dict[str, FrameRule | None],
     fields: dict[str, int],
-    choice: Choice,
+    choice: LayerChoice,
 ) -> Layer | None:
     """Return the table's entry of a module; None for tokens that fill no grid."""
     module = one.module

@@ -9,38 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from pydantic import AfterValidator
-
-from distributed_trf.config.load import Settings
+from distributed_trf.config.extraction import LayerChoice
 from distributed_trf.errors import ConfigError
 from distributed_trf.features.probe.modules import FrameModule
 
 if TYPE_CHECKING:
     from torch import nn
-
-
-def _pattern(text: str) -> str:
-    try:
-        re.compile(text)
-    except re.error as error:
-        raise ValueError(f"{text!r} is neither stack nor all nor a regular expression: {error}") from error
-    return text
-
-
-class Choice(Settings):
-    """Which layers a table gets when it is made from a network's files."""
-
-    modules: Annotated[str, AfterValidator(_pattern)] = "stack"
-    """``stack`` for the main stack, ``all`` for every module that gives frames, or a regular expression that the whole
-    name of a module matches."""
-    parts: list[Literal["attention", "mlp"]] = []
-    """Sub-layers of each block whose outputs are layers as well."""
-    heads: bool = False
-    """Whether each head of attention is a layer: what it gives before the output projection mixes all heads."""
-    grid: Literal["flatten", "mean"] = "flatten"
-    """Of patches that tile frequency and time: features of all bands side by side, or their average over bands."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +32,7 @@ class Picked:
     """Further fields of the layer."""
 
 
-def pick(model: nn.Module, modules: Sequence[FrameModule], choice: Choice) -> list[Picked]:
+def pick(model: nn.Module, modules: Sequence[FrameModule], choice: LayerChoice) -> list[Picked]:
     """Choose modules of a network.
 
     Parameters
