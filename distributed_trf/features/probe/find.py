@@ -97,7 +97,7 @@ def find_network(source: str, name: str, *, revision: str | None = None, choice:
 
 def origin(files: ModelFiles, choice: LayerChoice) -> str:
     """Return a digest of what a table is made from: the files of a network and the choice of its layers."""
-    return digest([files.config, files.preprocessor, files.revision, choice.model_dump()])
+    return digest([files.config, files.preprocessor, files.commit, choice.model_dump()])
 
 
 def _draft(name: str, files: ModelFiles, tower: Tower) -> NetworkTable:
@@ -113,7 +113,7 @@ def _draft(name: str, files: ModelFiles, tower: Tower) -> NetworkTable:
         if value:
             config[field] = value
     return NetworkTable(
-        name=name, family="transformers", sfreq=tower.sfreq, source=files.source, revision=files.revision,
+        name=name, family="transformers", sfreq=tower.sfreq, source=files.source, revision=files.commit,
         licence=files.licence, config=config, window=tower.window,
         layers=[Layer(id=0, name="", type="transformer", width=1, rate=1)],
     )  # fmt: skip
