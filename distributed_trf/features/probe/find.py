@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,15 @@ from distributed_trf.errors import DistributedTRFError, FeatureError
 from distributed_trf.features.families.user_transformer import UserTransformer
 from distributed_trf.features.frame_rule import FrameRule, find_rules
 from distributed_trf.features.probe.grids import Tiling, is_tiled, tiling
-from distributed_trf.features.probe.modules import LONG, SHORT, FrameCounts, FrameModule, Passes, frame_modules
+from distributed_trf.features.probe.modules import (
+    LONG,
+    SHORT,
+    FrameCounts,
+    FrameModule,
+    Passes,
+    frame_input,
+    frame_modules,
+)
 from distributed_trf.features.probe.receptive_fields import receptive_fields
 from distributed_trf.features.probe.stack import Picked, pick
 from distributed_trf.features.probe.tower import Tower, audio_tower
@@ -68,11 +77,12 @@ def find_network(source: str, name: str, *, revision: str | None = None, choice:
     tower = audio_tower(files.config, files.preprocessor, source)
     draft = _draft(name, files, tower)
     passes, device = _built(draft)
-    modules = frame_modules(passes, tower.sfreq, tower.window)
-    picked = pick(passes.model, modules, choice)
+    modules = frame_modules(passes, tower.sfreq, tower.window, of_patches=is_tiled(tower.model))
+    input_of = partial(frame_input, passes, sfreq=tower.sfreq) if tower.window is None else lambda _: None
+    picked = pick(passes.model, modules, choice, input_of)
     rules = {} if tower.window is not None else _rules(passes, picked, tower.sfreq, device)
     fields = _fields(passes.model, modules) if tower.window is None else {}
-    layers, what, notes = [], {}, []
+    layers, what, notes = [], {}, list(tower.notes)
     for one in picked:
         made = _layer(len(layers), one, tower, passes.model, rules, fields, choice)
         if made is None:
@@ -204,10 +214,12 @@ def _layer(
     frames, width, hop, offset = module.frames, module.width, None, 0
     grid: dict[str, Any] = {}
     if tower.window is not None:
-        laid = tiling(tower.model, getattr(model, "config", None), module.frames, choice.grid)
+        n_tokens = module.shape[1] if len(module.shape) == 3 else module.shape[-2] * module.shape[-1]
+        laid = tiling(tower.model, getattr(model, "config", None), n_tokens, choice.grid)
         if laid is not None:
             grid, frames = {"grid": laid.grid}, laid.columns
-            width *= laid.grid.bands if laid.grid.keep == "flatten" else 1
+            features = module.shape[2] if len(module.shape) == 3 else module.shape[1]
+            width = features * (laid.grid.bands if laid.grid.keep == "flatten" else 1)
         elif is_tiled(tower.model):
             return None
         hop = _hop_in_window(tower, laid, frames)

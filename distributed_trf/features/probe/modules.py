@@ -50,8 +50,10 @@ class FrameModule:
     sound_axis: int | None
     """None where the frames of all sounds follow each other."""
     time_axis: int
-    given: Shape | None
+    given: Shape | None = None
     """Of its first input."""
+    of_input: bool = False
+    """Whether its input is meant, whose shape ``shape`` then is."""
 
     @property
     def frames(self) -> int:
@@ -145,7 +147,7 @@ class Passes:
         return found
 
 
-def frame_modules(passes: Passes, sfreq: float, window: float | None) -> list[FrameModule]:
+def frame_modules(passes: Passes, sfreq: float, window: float | None, *, of_patches: bool = False) -> list[FrameModule]:
     """Return the modules that give frames, in the order in which they run.
 
     Parameters
@@ -156,6 +158,8 @@ def frame_modules(passes: Passes, sfreq: float, window: float | None) -> list[Fr
         Samples per second.
     window
         Seconds that every sound is padded to; None for any length.
+    of_patches
+        Whether tokens are patches: those of (sound, token, feature), or (sound, feature, frequency, time).
 
     Raises
     ------
@@ -172,24 +176,54 @@ def frame_modules(passes: Passes, sfreq: float, window: float | None) -> list[Fr
             found[one.name] = replace(found[one.name], calls=one.call)
             continue
         key = (one.name, one.call)
-        sound_axis = _axis_that_differs(one.shape, both.get(key, one.shape))
         if longer is not None:
             time_axis = _axis_that_differs(one.shape, longer.get(key, one.shape))
+        elif of_patches:
+            time_axis = {3: 1, 4: 3}.get(len(one.shape))
         else:
             time_axis = _axis_of_a_window(one.shape, kinds[one.name], max(alone[-1].given or (0,)))
-        if time_axis is None or len(one.shape) < 2:
-            continue
-        if sound_axis == time_axis and len(one.shape) == 2:
-            sound_axis = None
-        elif sound_axis not in (0, 1) or sound_axis == time_axis or len(one.shape) < 3 or (sound_axis and time_axis):
-            continue
-        found[one.name] = FrameModule(one.name, 1, one.shape, sound_axis, time_axis, one.given)
+        module = _frame_module(one, one.shape, both.get(key, one.shape), time_axis)
+        if module is not None:
+            found[one.name] = module
     if not found:
         raise FeatureError(
             f"{type(passes.model).__name__}: none of its {len(kinds)} modules gives features over time, shape (sound, "
             "time, feature) in any order; name a network that hears sound"
         )
     return list(found.values())
+
+
+def frame_input(passes: Passes, name: str, sfreq: float) -> FrameModule | None:
+    """Return the input of a module as frames, if it is; for networks that take sounds of any length.
+
+    Parameters
+    ----------
+    passes
+        Of the network.
+    name
+        Of the module.
+    sfreq
+        Samples per second.
+    """
+    short, long = round(sfreq * SHORT), round(sfreq * LONG)
+    calls = [passes.whole(1, short), passes.whole(2, short), passes.whole(1, long)]
+    given = [next((one.given for one in found if one.name == name), None) for found in calls]
+    if given[0] is None or given[1] is None or given[2] is None:
+        return None
+    found = _frame_module(Fired(name, 1, given[0], None), given[0], given[1], _axis_that_differs(given[0], given[2]))
+    return None if found is None else replace(found, of_input=True)
+
+
+def _frame_module(one: Fired, alone: Shape, both: Shape, time_axis: int | None) -> FrameModule | None:
+    """Return a module by the shape for one sound and for two, and by its axis of time; None if it gives no frames."""
+    if time_axis is None or len(alone) < 2:
+        return None
+    sound_axis = _axis_that_differs(alone, both)
+    if sound_axis == time_axis and len(alone) == 2:
+        return FrameModule(one.name, 1, alone, None, time_axis, one.given)
+    if sound_axis not in (0, 1) or sound_axis == time_axis or len(alone) < 3 or (sound_axis and time_axis):
+        return None
+    return FrameModule(one.name, 1, alone, sound_axis, time_axis, one.given)
 
 
 def _shapes(calls: Sequence[Fired]) -> dict[tuple[str, int], Shape]:
@@ -236,12 +270,13 @@ class FrameCounts:
     """
 
     def __init__(self, passes: Passes, modules: Sequence[FrameModule], lengths: Sequence[int]) -> None:
-        self._passes, self._modules = passes, {module.name: module for module in modules}
+        self._passes, self._modules = passes, list(modules)
         found = [self._counted(passes.whole(1, n)) for n in lengths]
         first: dict[tuple[int, ...], str] = {}
         self._alike: dict[str, str] = {}
         """By name, the module that counts for it."""
-        for name in self._modules:
+        for module in self._modules:
+            name = module.name
             self._alike[name] = first.setdefault(tuple(counts[name] for counts in found if name in counts), name)
         self._last = list(first.values())[-1]
 
@@ -251,5 +286,10 @@ class FrameCounts:
         return {name: counts[first] for name, first in self._alike.items()}
 
     def _counted(self, calls: Sequence[Fired]) -> dict[str, int]:
-        shapes = _shapes(calls)
-        return {name: shapes[name, 1][m.time_axis] for name, m in self._modules.items() if (name, 1) in shapes}
+        shapes = {one.name: (one.shape, one.given) for one in calls if one.call == 1}
+        counts = {}
+        for module in self._modules:
+            shape = shapes.get(module.name, (None, None))[module.of_input]
+            if shape is not None:
+                counts[module.name] = shape[module.time_axis]
+        return counts

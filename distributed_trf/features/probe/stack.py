@@ -1,13 +1,14 @@
 """The layers of a network that a study wants: its convolutional front end, each block of its main stack, final norm.
 
-The main stack is the longest list of modules of one class that give frames; with attention or recurrence before
-without. Modules are named as they are in the network, so that whoever knows it recognises them.
+The main stack is the list of modules that give frames with most parameters, with attention or recurrence before
+without. Of a codec, which makes sound again from what it heard, only the part that hears counts, and what it gives to
+the part that decodes. Modules are named as they are in the network, so that whoever knows it recognises them.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,12 @@ class Picked:
     """Further fields of the layer."""
 
 
-def pick(model: nn.Module, modules: Sequence[FrameModule], choice: LayerChoice) -> list[Picked]:
+def pick(
+    model: nn.Module,
+    modules: Sequence[FrameModule],
+    choice: LayerChoice,
+    input_of: Callable[[str], FrameModule | None] = lambda _: None,
+) -> list[Picked]:
     """Choose modules of a network.
 
     Parameters
@@ -43,6 +49,8 @@ def pick(model: nn.Module, modules: Sequence[FrameModule], choice: LayerChoice) 
         Its modules that give frames, in the order in which they run.
     choice
         Which are wanted.
+    input_of
+        Returns the input of a module as frames.
 
     Raises
     ------
@@ -50,8 +58,10 @@ def pick(model: nn.Module, modules: Sequence[FrameModule], choice: LayerChoice) 
         If no module is called as requested, or the network has no such parts.
     """
     anatomy = Anatomy(model, modules)
+    decoded = None
     if choice.modules == "stack":
         picked = _stack(anatomy)
+        decoded = input_of(anatomy.decoder) if anatomy.decoder is not None else None
     else:
         wanted = ".*" if choice.modules == "all" else choice.modules
         chosen = [m for m in modules if m.name and re.fullmatch(wanted, m.name)]
@@ -65,8 +75,10 @@ def pick(model: nn.Module, modules: Sequence[FrameModule], choice: LayerChoice) 
     inner = [one for part in dict.fromkeys(choice.parts) for one in _parts(anatomy, part)]
     if choice.heads:
         inner += _heads(anatomy)
-    order = {module.name: k for k, module in enumerate(modules)}
-    return sorted([*picked, *inner], key=lambda one: order[one.module.name])
+    picked = sorted([*picked, *inner], key=lambda one: anatomy.place[one.module.name])
+    if decoded is not None:
+        picked.append(Picked(decoded, "codec", "what is decoded: embeddings of the quantised codes", {"input": True}))
+    return picked
 
 
 class Anatomy:
@@ -85,7 +97,13 @@ class Anatomy:
         self.types: dict[str, nn.Module] = dict(model.named_modules())
         self.by_name = {module.name: module for module in modules}
         self.place = {module.name: k for k, module in enumerate(modules)}
+        self.decoder = next((name for name, _ in model.named_children() if _decodes(name)), None)
+        """The part of a codec that makes sound again."""
         self.blocks = self._blocks()
+
+    def hears(self, name: str) -> bool:
+        """Tell whether a module belongs to what hears, not to what makes sound or text."""
+        return not _decodes(name.partition(".")[0])
 
     def kind(self, module: FrameModule) -> str:
         """Return what a module, or what of the network runs before it, is made of."""
@@ -130,7 +148,7 @@ class Anatomy:
 
         stacks: list[tuple[int, int, list[FrameModule]]] = []
         for name, module in self.types.items():
-            if not isinstance(module, ModuleList | Sequential):
+            if not isinstance(module, ModuleList | Sequential) or not self.hears(name):
                 continue
             blocks = [self.by_name[f"{name}.{k}"] for k, _ in module.named_children() if f"{name}.{k}" in self.by_name]
             if not blocks:
@@ -145,12 +163,27 @@ def _stack(anatomy: Anatomy) -> list[Picked]:
     blocks = _flattened(anatomy, anatomy.blocks)
     if not blocks:
         return [Picked(m, anatomy.kind(m), "module") for m in anatomy.modules if m.name]
+    if anatomy.decoder is not None:
+        return _codec_stack(anatomy, blocks)
     inner = [anatomy.place[name] for name in anatomy.within(blocks[0].name) if name in anatomy.place]
     first, last = min(inner), anatomy.place[blocks[-1].name]
     front = [Picked(m, "conv", "front end") for m in _front_end(anatomy, first)]
     picked = [Picked(m, anatomy.kind(m), f"block {k}", anatomy.calls_of(m, 1)) for k, m in enumerate(blocks)]
     final = [m for m in anatomy.modules[last + 1 :] if _is_final_norm(anatomy, m, blocks[-1])]
     return [*front, *picked, *(Picked(m, picked[-1].kind, "final norm") for m in final[:1])]
+
+
+def _codec_stack(anatomy: Anatomy, blocks: Sequence[FrameModule]) -> list[Picked]:
+    """Return what convolves, the blocks of attention if there are any, and what is decoded."""
+    of_blocks = {name for block in blocks if anatomy.attends(block.name) for name in anatomy.within(block.name)}
+    front = [m for m in _front_end(anatomy, len(anatomy.modules)) if m.name not in of_blocks]
+    picked = [Picked(m, anatomy.kind(m), "encoder") for m in front]
+    picked += [Picked(m, anatomy.kind(m), f"block {k}") for k, m in enumerate(blocks) if m.name in of_blocks]
+    return picked
+
+
+def _decodes(name: str) -> bool:
+    return ("decoder" in name and "encoder" not in name) or name in ("backbone", "head")
 
 
 def _flattened(anatomy: Anatomy, blocks: Iterable[FrameModule]) -> list[FrameModule]:
@@ -171,18 +204,21 @@ def _flattened(anatomy: Anatomy, blocks: Iterable[FrameModule]) -> list[FrameMod
 
 
 def _front_end(anatomy: Anatomy, first: int) -> list[FrameModule]:
-    """Return what convolves before a place: members of a list of modules, or single convolutions."""
+    """Return what convolves or recurs before a place: members of a list of modules, or single modules."""
     from torch import nn
 
-    convolutions = (nn.Conv1d, nn.Conv2d)
-    before = [m for m in anatomy.modules[:first] if m.name]
-    leaves = [m for m in before if isinstance(anatomy.types[m.name], convolutions) and not _is_positional(m.name)]
+    leaves = [
+        name
+        for name, module in anatomy.types.items()
+        if isinstance(module, nn.Conv1d | nn.Conv2d | nn.RNNBase) and not _is_positional(name) and anatomy.hears(name)
+    ]
     found: dict[str, FrameModule] = {}
     for leaf in leaves:
-        parts = leaf.name.split(".")
-        member = next((".".join(parts[: k + 1]) for k, part in enumerate(parts) if part.isdigit()), leaf.name)
-        module = anatomy.by_name.get(member, leaf)
-        found[module.name] = module
+        parts = leaf.split(".")
+        member = next((".".join(parts[: k + 1]) for k, part in enumerate(parts) if part.isdigit()), leaf)
+        module = anatomy.by_name.get(member, anatomy.by_name.get(leaf))
+        if module is not None and anatomy.place[module.name] < first:
+            found[module.name] = module
     return sorted(found.values(), key=lambda module: anatomy.place[module.name])
 
 
