@@ -61,7 +61,7 @@ def folder_extractor_settings(table: NetworkTable, folder: Path) -> dict[str, An
         If the folder holds such settings and transformers is not installed.
     """
     name = table.config.get("extractor") if table.family == "transformers" else EXTRACTORS.get(table.family)
-    file, content = _read(folder)
+    file, content = preprocessor_settings(folder)
     if name is None or file is None:
         return {}
     where = f"network table {table.name}"
@@ -99,7 +99,14 @@ def folder_extractor_settings(table: NetworkTable, folder: Path) -> dict[str, An
     return {key: value for key, value in stated.items() if value != in_table.get(key, standard[key])}
 
 
-def _read(folder: Path) -> tuple[Path | None, dict[str, Any]]:
+def preprocessor_settings(folder: Path) -> tuple[Path | None, dict[str, Any]]:
+    """Return the file in a folder that says how sounds are prepared, and its settings; None and nothing without one.
+
+    Raises
+    ------
+    FeatureError
+        If it cannot be read.
+    """
     for file in (folder / name for name in FILES):
         if file.is_file():
             content = read_json(file, "settings of what prepares sounds")
