@@ -73,6 +73,10 @@ class Network(Protocol):
     """A network that is built and ready for forward passes."""
 
     @property
+    def table(self) -> NetworkTable | None:
+        """The table that it was built from, completed by the files of its source; None of a spectrogram."""
+
+    @property
     def n_bytes(self) -> int:
         """Memory that it holds between forward passes."""
 

@@ -192,7 +192,7 @@ def extract(
     FeatureError
         If a layer gives fewer frames or another width than its table says, or holds NaN or Inf.
     """
-    rule, gathered = family(table, weights), Gathered()
+    rule, gathered, complete = family(table, weights), Gathered(), network.table or table
     found: dict[int, list[np.ndarray]] = {layer.id: [np.empty(0)] * len(sounds) for layer in layers}
 
     def called(k: int) -> str:
@@ -201,7 +201,7 @@ def extract(
     def keep(layer: Layer, positions: Sequence[int], given: Sequence[Array]) -> None:
         kept = []
         for k, frames in zip(positions, given, strict=True):
-            n = rule.n_frames(table, layer, sounds[k].shape[0])
+            n = rule.n_frames(complete, layer, sounds[k].shape[0])
             if frames.shape[0] < n or frames.shape[1] != layer.width:
                 raise FeatureError(
                     f"{table.name} layer {layer.id} ({layer.name}) gave shape {tuple(frames.shape)} for {called(k)}; "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from distributed_trf.config.analyses import AnalysisSettings
 from distributed_trf.config.study import StudySettings
@@ -32,12 +33,12 @@ def open_context(study: StudySettings, *, to_run: bool = True) -> Context:
 
     Raises
     ------
-    ConfigError, RecordingError, StoreError
-        If a network, layer, recording or store cannot be used.
+    ConfigError, RecordingError, StoreError, FeatureError
+        If a network, layer, recording or store cannot be used, or the files that complete a network's table cannot.
     """
     store = StudyStore.at(study.output)
     tables = {
-        network.name: study_table(network, lambda name=network.name: kept_table(store, name))  # type: ignore[misc]
+        network.name: completed(study_table(network, partial(kept_table, store, network.name)), network)
         for network in study.networks
     }
     if to_run:

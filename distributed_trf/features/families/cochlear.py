@@ -129,7 +129,8 @@ class WindowedNetwork:
     """
 
     def __init__(self, network: Network) -> None:
-        self.network, self.n_bytes, self.changed = network, network.n_bytes, network.changed
+        self.network, self.table = network, network.table
+        self.n_bytes, self.changed = network.n_bytes, network.changed
         self.parts = 1
 
     def __call__(self, sounds: Sequence[np.ndarray], layers: Sequence[Layer], keep: Keep) -> None:

@@ -129,6 +129,7 @@ class ProjectionNetwork:
 
     def __init__(self, projection: Projection, stack: nn.ModuleList, changed: int) -> None:
         self.projection, self.stack, self.changed, self.parts = projection, stack, changed, 1
+        self.table = projection.table
         self.n_bytes = sum(p.numel() * p.element_size() for p in stack.parameters())
 
     def __call__(self, sounds: Sequence[np.ndarray], layers: Sequence[Layer], keep: Keep) -> None:

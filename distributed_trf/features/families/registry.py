@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError
 
-from distributed_trf.config.extraction import PROJECTIONS, TRAINED, Weights, kind_of
+from distributed_trf.config.extraction import PROJECTIONS, TRAINED, NetworkSettings, Weights, kind_of
 from distributed_trf.errors import ConfigError, MissingExtraError
 from distributed_trf.features.families.cochlear import Cochlear
 from distributed_trf.features.families.deepspeech2 import DeepSpeech2
@@ -71,6 +71,18 @@ def family(table: NetworkTable, weights: Weights) -> Family:
             f"networks of family {table.family!r} take none; request them of networks of {', '.join(families)}"
         )
     return Projection(table, code.spectrogram, code.libraries, kind)
+
+
+def completed(table: NetworkTable, settings: NetworkSettings) -> NetworkTable:
+    """Return a network's table with what it leaves to the files of its source (see ``UserTransformer``).
+
+    Raises
+    ------
+    FeatureError
+        If these files are not available, or contradict the table.
+    """
+    code = FAMILIES.get(table.family)
+    return code.completed(table, settings) if isinstance(code, TorchFamily) else table
 
 
 def versions(table: NetworkTable, weights: Weights) -> dict[str, str]:

@@ -38,7 +38,7 @@ class TorchNetwork:
     Parameters
     ----------
     family, table
-        Its family and table.
+        Its family and table, completed by the files of its source.
     model
         In eval mode, on the device.
     device
@@ -164,6 +164,10 @@ class TorchFamily(ABC):
     spectrogram: Transform | None = None
     """The input of its networks if that is a spectrogram; random projections use it."""
 
+    def completed(self, table: NetworkTable, settings: NetworkSettings) -> NetworkTable:
+        """Return the table with what it leaves to the files of its source; the common case: it says everything."""
+        return table
+
     @abstractmethod
     def n_frames(self, table: NetworkTable, layer: Layer, n_samples: int) -> int:
         """Return the number of frames of a layer for a sound (see ``Family``)."""
@@ -254,7 +258,7 @@ class TorchFamily(ABC):
         check_device(device)
         import torch
 
-        kind = kind_of(weights)
+        table, kind = self.completed(table, settings), kind_of(weights)
         starts_trained = kind == TRAINED or CONTROLS[kind].starts_trained
         extractor = extractor_settings(table, settings)
         with plain_float32():

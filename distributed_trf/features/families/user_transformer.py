@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from distributed_trf.errors import ConfigError
 from distributed_trf.features.device import to_model
 from distributed_trf.features.families.user_network import UserNetwork
 from distributed_trf.features.table import NetworkTable
+from distributed_trf.features.weights.completed import completed_by_source
 from distributed_trf.features.weights.preprocessor import defaults
 from distributed_trf.features.weights.source import weights_folder
 from distributed_trf.features.weights.transformers_internals import transformers_class
@@ -25,18 +26,26 @@ if TYPE_CHECKING:
 
 
 class TransformerConfig(Settings):
-    """The ``config`` of a network table of family ``transformers``."""
+    """The ``config`` of a network table of family ``transformers``.
+
+    What is left out of ``architecture``, ``extractor`` and ``extractor_options`` comes from the files of the source. A
+    table that gives all three of a network on the hub is taken as it is, without a connection.
+    """
 
     model: str = Field(alias="class")
     """A class without head, such as ``HubertModel``."""
     architecture: dict[str, Any] = {}
-    """Settings that differ from the class's defaults; trained weights must agree with them."""
+    """Settings other than those in ``config.json`` of the source, or else than the class's defaults; trained weights
+    must agree with them."""
+    part: str = ""
+    """Where the settings of the class are in ``config.json``, dotted, such as ``audio_config``; empty for the whole."""
     run: str | None = None
     """Module to run instead of the whole model, such as the ``encoder`` of a model that also has a decoder."""
     extractor: str | None = None
-    """Class that prepares sounds, such as ``Wav2Vec2FeatureExtractor``; without one the model takes samples."""
+    """Class that prepares sounds, such as ``Wav2Vec2FeatureExtractor``; with null the model takes samples."""
     extractor_options: dict[str, Any] = {}
-    """Arguments of that class; the others come from ``preprocessor_config.json`` in the folder of the weights."""
+    """Arguments of that class other than those in ``preprocessor_config.json`` or ``processor_config.json`` of the
+    source, which must not contradict them, or else than the class's defaults."""
 
 
 class UserTransformer(UserNetwork):
@@ -57,7 +66,7 @@ class UserTransformer(UserNetwork):
           class: HubertModel
           extractor: Wav2Vec2FeatureExtractor
           extractor_options: { do_normalize: true }
-          architecture: { hidden_size: 768, num_hidden_layers: 12 }
+          architecture: { hidden_size: 768, num_hidden_layers: 12 } # or nothing: as config.json of the source says
         layers:
           - { id: 0, name: feature_extractor.conv_layers.5.activation, type: conv, width: 512, rate: 100,
               time_last: true }
@@ -65,6 +74,11 @@ class UserTransformer(UserNetwork):
     """
 
     libraries = ("torch", "transformers", "scipy")
+
+    def completed(self, table: NetworkTable, settings: NetworkSettings) -> NetworkTable:
+        """Take what the table leaves out from the files of its source."""
+        _config(table)
+        return completed_by_source(table, settings)
 
     def new(self, table: NetworkTable) -> torch.nn.Module:
         """Make the model of the table's configuration.
@@ -81,16 +95,8 @@ class UserTransformer(UserNetwork):
         """Load trained weights from a folder or the hub; tensors of other modules than the model's are left out."""
         config = _config(table)
         folder = weights_folder(table, settings)
-        model = trained_model(config.model, folder, config.architecture, table.name, heads=None)
+        model = trained_model(config.model, folder, config.architecture, table.name, heads=None, part=config.part)
         return _with_preparation(model, table)
-
-    def prepare(self, model: torch.nn.Module, settings: dict[str, Any]) -> torch.nn.Module:
-        """Make the extractor again with the settings of the folder that the table does not give."""
-        preparation: Any = model.preparation
-        if settings:
-            extractor = type(preparation.extractor)(**{**preparation.options, **settings})
-            model.preparation = replace(preparation, extractor=extractor)
-        return model
 
     def run(self, model: torch.nn.Module, sounds: Sequence[np.ndarray], device: str, dtype: torch.dtype) -> None:
         """Pass sounds of one length."""
@@ -110,8 +116,6 @@ class _Preparation:
     """How sounds are prepared for a model and which of its modules runs; kept as an attribute of the model."""
 
     extractor: Any
-    options: dict[str, Any]
-    """Options of the table."""
     sfreq: float
     run: str | None
 
@@ -130,7 +134,7 @@ def _with_preparation(model: torch.nn.Module, table: NetworkTable) -> torch.nn.M
             ) from error
     if config.run is not None and config.run not in dict(model.named_modules()):
         raise ConfigError(f"network {table.name}: {config.model} has no module {config.run!r} to run")
-    model.preparation = _Preparation(extractor, options, table.sfreq, config.run)  # type: ignore[assignment]  # torch types attributes as modules
+    model.preparation = _Preparation(extractor, table.sfreq, config.run)  # type: ignore[assignment]  # torch types attributes as modules
     return model
 
 

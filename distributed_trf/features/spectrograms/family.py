@@ -37,6 +37,7 @@ class Spectrogram:
     """A spectrogram; it runs on the CPU whatever the device."""
 
     transform: Transform
+    table: None = None
     n_bytes: int = 0
     changed: int | None = None
     parts: int = 1

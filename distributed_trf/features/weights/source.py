@@ -42,10 +42,11 @@ def weights_source(table: NetworkTable, settings: NetworkSettings) -> tuple[str,
 def weights_identity(table: NetworkTable, settings: NetworkSettings, weights: Weights) -> Any:
     """Describe what determines the weights, for fingerprints: content of the files, pinned commit, or architecture.
 
-    Extractor settings from the folder of the weights are part of it. For a projection it is the widths of all layers,
+    The table is completed by the files of its source (see ``completed``). Extractor settings that networks of other
+    families take from the folder of the weights are part of it. For a projection it is the widths of all layers,
     because a requested layer also depends on the layers before it.
     """
-    kind = kind_of(weights)
+    kind, stated = kind_of(weights), _stated(table)
     if kind == FIXED:
         return FIXED
     if kind in PROJECTIONS:
@@ -53,7 +54,7 @@ def weights_identity(table: NetworkTable, settings: NetworkSettings, weights: We
     try:
         extractor = extractor_settings(table, settings)
         if kind in UNTRAINED:
-            return {"weights": weights, "config": table.config} | ({"hears": extractor} if extractor else {})
+            return {"weights": weights, "config": stated} | ({"hears": extractor} if extractor else {})
         source, revision = weights_source(table, settings)
     except FeatureError as error:
         return {"unavailable": str(error)}  # the work item reports it when it runs, and others go on
@@ -62,8 +63,15 @@ def weights_identity(table: NetworkTable, settings: NetworkSettings, weights: We
         if Path(source).exists()
         else {"hub": source, "revision": revision}
     )
-    trained |= {"config": table.config} | ({"hears": extractor} if extractor else {})
+    trained |= {"config": stated} | ({"hears": extractor} if extractor else {})
     return trained if kind == TRAINED else {"weights": weights, "trained": trained}
+
+
+def _stated(table: NetworkTable) -> dict[str, Any]:
+    """Return a table's ``config``; what a completed one says to be empty is as if it were left out."""
+    if table.family != "transformers":
+        return table.config
+    return {key: value for key, value in table.config.items() if value not in (None, {})}
 
 
 def weights_stamps(table: NetworkTable, settings: NetworkSettings, weights: Weights) -> list[list[Any]]:
@@ -72,7 +80,7 @@ def weights_stamps(table: NetworkTable, settings: NetworkSettings, weights: Weig
     if kind_of(weights) == FIXED or source is None or not Path(source).exists():
         return []
     if kind_of(weights) in UNTRAINED:
-        return file_stamps([file for name in FILES if (file := Path(source) / name).is_file()])
+        return file_stamps([file for name in ("config.json", *FILES) if (file := Path(source) / name).is_file()])
     return file_stamps(weights_files(Path(source)))
 
 
@@ -98,8 +106,8 @@ def weights_folder(table: NetworkTable, settings: NetworkSettings, *, further: S
     Raises
     ------
     FeatureError
-        If the source is a single file, cannot be downloaded, or has other extractor settings than the table: untrained
-        weights are used without a download, and their input must be prepared in the same way.
+        If the source is a single file, cannot be downloaded, or has other extractor settings than the completed table:
+        untrained weights are used without a download, and their input must be prepared in the same way.
     """
     source, revision = weights_source(table, settings)
     if Path(source).is_dir():
@@ -126,8 +134,8 @@ def weights_folder(table: NetworkTable, settings: NetworkSettings, *, further: S
     if extractor:
         raise FeatureError(
             f"{folder}: the network's input is prepared with {extractor}, which network table {table.name} does not "
-            "say; add it to "
-            "`extractor_options` of a table of family transformers, or give this folder as `source` in the study"
+            "say; use a table of family transformers, and leave `extractor_options` out of it, or give this folder as "
+            "`source` in the study"
         )
     return folder
 

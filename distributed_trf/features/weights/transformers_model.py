@@ -6,28 +6,20 @@ Only ``config.json`` and tensors of a folder are read: none of its code runs, an
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from distributed_trf.errors import ConfigError, FeatureError, shown
+from distributed_trf.errors import ConfigError
+from distributed_trf.features.weights.architecture import folder_config, table_config
 from distributed_trf.features.weights.checkpoint import load_state, read_state, without_prefix
-from distributed_trf.features.weights.transformers_internals import (
-    as_we_compute,
-    names_of_settings,
-    settings_of_networks,
-    transformers_class,
-)
-from distributed_trf.features.weights.weight_files import State, as_named_now, error_text, read_json, unwrapped
+from distributed_trf.features.weights.transformers_internals import transformers_class
+from distributed_trf.features.weights.weight_files import State, as_named_now, unwrapped
 
 if TYPE_CHECKING:
     from torch import nn
 
 _OF_TRAINING = "masked_spec_embed"
 """Replaces masked frames during training; some published files lack it, and extraction never uses it."""
-
-_NOT_ARCHITECTURE = ("decoder_", "vocab_size")
-"""Settings that change no layer of the encoder."""
 
 
 def untrained_model(model_class: str, architecture: Mapping[str, Any], network: str) -> nn.Module:
@@ -49,7 +41,7 @@ def untrained_model(model_class: str, architecture: Mapping[str, Any], network: 
     """
     made = transformers_class(model_class)
     try:
-        return made(_table_config(made.config_class, architecture, network))
+        return made(table_config(made.config_class, architecture, network))
     except ConfigError:
         raise
     except Exception as error:  # a wrong configuration may raise anything
@@ -57,7 +49,12 @@ def untrained_model(model_class: str, architecture: Mapping[str, Any], network: 
 
 
 def trained_model(
-    model_class: str, folder: Path, architecture: Mapping[str, Any], network: str, heads: tuple[str, ...] | None
+    model_class: str,
+    folder: Path,
+    architecture: Mapping[str, Any],
+    network: str,
+    heads: tuple[str, ...] | None,
+    part: str = "",
 ) -> nn.Module:
     """Load a model as its folder describes it.
 
@@ -73,6 +70,8 @@ def trained_model(
         The name of that table, for errors.
     heads
         Modules that other classes add to the model, whose tensors are left out; None leaves out all other modules.
+    part
+        Where the settings of the class are in ``config.json``, dotted; empty for the whole.
 
     Raises
     ------
@@ -80,7 +79,7 @@ def trained_model(
         If the folder holds another network, or weights that do not fit in every key and shape.
     """
     made = transformers_class(model_class)
-    model = made(_folder_config(made.config_class, folder, architecture, network))
+    model = made(folder_config(made.config_class, folder, architecture, network, part))
     state = _without_heads(unwrapped(read_state(folder), model), made.base_model_prefix + ".", heads)
     load_state(model, _with_mask(state, model), folder)
     return model
@@ -89,52 +88,9 @@ def trained_model(
 def trained_with_head(model_class: str, folder: Path, architecture: Mapping[str, Any], network: str) -> nn.Module:
     """Load a model with a head, such as ``Wav2Vec2ForCTC``, as its folder describes it (see ``trained_model``)."""
     made = transformers_class(model_class)
-    model = made(_folder_config(made.config_class, folder, architecture, network))
+    model = made(folder_config(made.config_class, folder, architecture, network))
     load_state(model, _with_tied(_with_mask(unwrapped(read_state(folder), model), model), model), folder)
     return model
-
-
-def _folder_config(config_class: Any, folder: Path, architecture: Mapping[str, Any], network: str) -> Any:
-    file = folder / "config.json"
-    content = read_json(file, "the configuration of a network")
-    if content.get("model_type") != config_class.model_type:
-        raise FeatureError(
-            f"{file}: model_type is {shown(content.get('model_type'))}, but network {network} is a "
-            f"{config_class.model_type!r}; give the folder of its weights as `source` in the study"
-        )
-    expected = _table_config(config_class, architecture, network)
-    try:
-        config = as_we_compute(config_class(**settings_of_networks(config_class, content)))
-    except Exception as error:  # a wrong file may raise anything
-        raise FeatureError(f"{file}: not a configuration of {config_class.__name__}: {error_text(error)}") from error
-    wrong = [
-        f"{key} is {shown(getattr(config, key))} instead of {shown(getattr(expected, key))}"
-        for key in architecture
-        if not key.startswith(_NOT_ARCHITECTURE) and _plain(getattr(config, key)) != _plain(getattr(expected, key))
-    ]
-    if wrong:
-        raise FeatureError(
-            f"{file}: not the architecture of network table {network}: {'; '.join(wrong)}. Give the folder of that "
-            "network as `source` in the study, or name the network that it is"
-        )
-    return config
-
-
-def _table_config(config_class: Any, architecture: Mapping[str, Any], network: str) -> Any:
-    valid = settings_of_networks(config_class, architecture)
-    unknown = [key for key in architecture if key not in valid]
-    if unknown:
-        near = get_close_matches(unknown[0], names_of_settings(config_class), n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ConfigError(
-            f"network {network}, config: {unknown[0]} = {architecture[unknown[0]]!r} describes no network of "
-            f"{config_class.__name__}{hint}"
-        )
-    return as_we_compute(config_class(**valid))
-
-
-def _plain(value: Any) -> Any:
-    return value.to_dict() if hasattr(value, "to_dict") else value
 
 
 def _without_heads(state: State, prefix: str, heads: tuple[str, ...] | None) -> State:
