@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from distributed_trf.errors import FeatureError
-from distributed_trf.features.weights.checkpoint import read_state
+from distributed_trf.features.weights.stored import read_tensors, stored_tensors
 
 GONE = "some_training_framework"
 
@@ -124,6 +124,16 @@ def same(found, expected):
     for name in expected:
         assert found[name].dtype == expected[name].dtype, name
         torch.testing.assert_close(found[name], expected[name], rtol=0, atol=0, equal_nan=True)
+
+
+def read_state(source, **options):
+    """Read every tensor of a checkpoint, after their names and shapes alone, which must be the same."""
+    stored = stored_tensors(source, **options)
+    found = read_tensors(stored)
+    assert {name: tuple(tensor.shape) for name, tensor in found.items()} == {
+        name: tensor.shape for name, tensor in stored.items()
+    }
+    return found
 
 
 def refused(source, *words):

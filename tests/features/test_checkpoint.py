@@ -16,9 +16,20 @@ from torch import nn
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.errors import FeatureError
 from distributed_trf.features.table import NetworkTable
-from distributed_trf.features.weights.checkpoint import load_checkpoint, load_state, read_state, without_prefix
+from distributed_trf.features.weights.checkpoint import load_checkpoint, load_state, without_prefix
 from distributed_trf.features.weights.pickled import DTYPES
-from tests.features.checkpoints import FORMATS, GONE, LEGACY, STATE, ZIP, network, refused, same, save_lightning
+from tests.features.checkpoints import (
+    FORMATS,
+    GONE,
+    LEGACY,
+    STATE,
+    ZIP,
+    network,
+    read_state,
+    refused,
+    same,
+    save_lightning,
+)
 
 formats = pytest.mark.parametrize("options", FORMATS.values(), ids=FORMATS)
 

@@ -20,11 +20,11 @@ from safetensors.torch import save_file
 from torch import nn
 
 from distributed_trf.errors import FeatureError
-from distributed_trf.features.weights import checkpoint, unpickle
-from distributed_trf.features.weights.checkpoint import load_state, read_state
+from distributed_trf.features.weights import stored, unpickle
+from distributed_trf.features.weights.checkpoint import load_state
 from distributed_trf.features.weights.pickled import DTYPES, _Tensors, read_pickled
 from distributed_trf.features.weights.unpickle import INERT
-from tests.features.checkpoints import FORMATS, LEGACY, STATE, ZIP, network, refused, same, save_lightning
+from tests.features.checkpoints import FORMATS, LEGACY, STATE, ZIP, network, read_state, refused, same, save_lightning
 
 NO_GRADIENT = False
 
@@ -346,10 +346,10 @@ def test_byte_order__that_is_none_is_shown(tmp_path):
 
 
 def test_error__without_text_is_named_by_its_kind(tmp_path, monkeypatch):
-    def full(_file):
+    def full(_file, **_options):
         raise MemoryError
 
-    monkeypatch.setattr(checkpoint, "read_pickled", full)
+    monkeypatch.setattr(stored, "read_pickled", full)
     (tmp_path / "net.pt").touch()
     refused(tmp_path / "net.pt", "cannot be read as a checkpoint: MemoryError; fetch it again")
 

@@ -14,9 +14,10 @@ from distributed_trf.features.device import to_model
 from distributed_trf.features.families.torch_family import TorchFamily
 from distributed_trf.features.family import Keep, Network, Work, counted_work
 from distributed_trf.features.table import Layer, NetworkTable
-from distributed_trf.features.weights.checkpoint import load_state, read_state, without_prefix
+from distributed_trf.features.weights.checkpoint import load_state, without_prefix
 from distributed_trf.features.weights.source import weights_source
-from distributed_trf.features.weights.weight_files import State
+from distributed_trf.features.weights.stored import read_tensors, stored_tensors
+from distributed_trf.features.weights.weight_files import Stored
 
 if TYPE_CHECKING:
     import torch
@@ -85,7 +86,7 @@ class Cochlear(TorchFamily):
         """Load a published checkpoint."""
         source, _ = weights_source(table, settings)
         model = self.new(table)
-        load_state(model, _weights(read_state(Path(source)), source), source)
+        load_state(model, _weights(stored_tensors(Path(source)), source), source)
         return model
 
     def run(self, model: torch.nn.Module, sounds: Sequence[np.ndarray], device: str, dtype: torch.dtype) -> None:
@@ -184,7 +185,7 @@ def kept_frames(layer: Layer, k: int, n_samples: int) -> slice:
     return slice(first, frames_per_window(layer) - int(n_zeros * layer.rate / SFREQ))
 
 
-def _weights(state: State, source: str) -> State:
+def _weights(state: dict[str, Stored], source: str) -> dict[str, Stored]:
     """Return a checkpoint's weights, after checking its constants against those that the network here computes."""
     import torch
 
@@ -193,8 +194,9 @@ def _weights(state: State, source: str) -> State:
     if all(name.startswith("module.") for name in state):
         state = without_prefix(state, "module.")
     weights = {name: value for name, value in state.items() if not name.startswith(DUPLICATE_PREFIX)}
-    for name, expected in published_constants().items():
-        stored = weights.pop(name, expected)
+    constants = {name: weights.pop(name) for name in published_constants() if name in weights}
+    for name, stored in read_tensors(constants).items():
+        expected = published_constants()[name]
         if stored.shape != expected.shape or not torch.allclose(stored.to(expected.dtype), expected, atol=1e-5):
             raise FeatureError(
                 f"{source}: {name} has other values than in the published checkpoints, so its network would get "

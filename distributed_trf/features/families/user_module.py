@@ -16,8 +16,9 @@ from distributed_trf.errors import ConfigError
 from distributed_trf.features.device import to_model
 from distributed_trf.features.families.user_network import UserNetwork
 from distributed_trf.features.table import NetworkTable
-from distributed_trf.features.weights.checkpoint import load_state, read_state, without_prefix
+from distributed_trf.features.weights.checkpoint import load_state, without_prefix
 from distributed_trf.features.weights.source import weights_source
+from distributed_trf.features.weights.stored import stored_tensors
 from distributed_trf.store.fingerprint import digest_file
 
 if TYPE_CHECKING:
@@ -33,6 +34,11 @@ class ModuleConfig(Settings):
     """Arguments of the class."""
     prefix: str = ""
     """Prefix of the module's tensor names in its checkpoint; tensors without it are left out."""
+    key: str = ""
+    """Where in the checkpoint the dict of tensors is, as dotted keys of nested dicts; empty for the file itself, or its
+    ``state_dict`` or ``model``."""
+    ignore: list[str] = []
+    """Patterns of the names of tensors that the checkpoint has beside the network's, such as ``ema.*``."""
 
 
 class UserModule(UserNetwork):
@@ -104,10 +110,10 @@ class UserModule(UserNetwork):
     def load(self, table: NetworkTable, settings: NetworkSettings) -> torch.nn.Module:
         """Load trained weights from a file or folder."""
         source = weights_source(table, settings)[0]
-        prefix = _config(table).prefix
-        state = read_state(Path(source))
+        config = _config(table)
+        state = stored_tensors(Path(source), key=config.key, ignore=config.ignore)
         model = self.new(table)
-        load_state(model, without_prefix(state, prefix), source)
+        load_state(model, without_prefix(state, config.prefix), source)
         return model
 
     def run(self, model: torch.nn.Module, sounds: Sequence[np.ndarray], device: str, dtype: torch.dtype) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from distributed_trf.features.weights.completed import completed_by_source
 from distributed_trf.features.weights.preprocessor import defaults
 from distributed_trf.features.weights.source import weights_folder
 from distributed_trf.features.weights.transformers_internals import transformers_class
-from distributed_trf.features.weights.transformers_model import trained_model, untrained_model
+from distributed_trf.features.weights.transformers_model import names_of_model, trained_model, untrained_model
 
 if TYPE_CHECKING:
     import torch
@@ -39,6 +40,11 @@ class TransformerConfig(Settings):
     must agree with them."""
     part: str = ""
     """Where the settings of the class are in ``config.json``, dotted, such as ``audio_config``; empty for the whole."""
+    prefix: str | None = None
+    """Prefix of the names of the class's tensors in the checkpoint, such as ``audio_tower.``; found out if it is left
+    out, since a checkpoint of a larger model mostly has one place for all of them."""
+    ignore: list[str] = []
+    """Patterns of the names of tensors that the checkpoint has there beside the class's, such as ``ema.*``."""
     run: str | None = None
     """Module to run instead of the whole model, such as the ``encoder`` of a model that also has a decoder."""
     extractor: str | None = None
@@ -94,8 +100,22 @@ class UserTransformer(UserNetwork):
     def load(self, table: NetworkTable, settings: NetworkSettings) -> torch.nn.Module:
         """Load trained weights from a folder or the hub; tensors of other modules than the model's are left out."""
         config = _config(table)
-        folder = weights_folder(table, settings)
-        model = trained_model(config.model, folder, config.architecture, table.name, heads=None, part=config.part)
+
+        def own(folder: Path, names: Sequence[str]) -> list[str]:
+            return names_of_model(
+                config.model, folder, names, config.architecture, table.name, config.part, config.prefix
+            )
+
+        model = trained_model(
+            config.model,
+            weights_folder(table, settings, own_names=own),
+            config.architecture,
+            table.name,
+            heads=None,
+            part=config.part,
+            prefix=config.prefix,
+            ignore=config.ignore,
+        )
         return _with_preparation(model, table)
 
     def run(self, model: torch.nn.Module, sounds: Sequence[np.ndarray], device: str, dtype: torch.dtype) -> None:

@@ -151,8 +151,15 @@ def _without_type(rebuild: Any, _type: Any, arguments: Any, *_state: Any) -> Any
     return rebuild(*arguments)
 
 
-def read_pickled(file: Path) -> Any:
+def read_pickled(file: Path, *, numbers: bool = True) -> Any:
     """Read a file of ``torch.save``, of any version of torch since 0.4, onto the CPU.
+
+    Parameters
+    ----------
+    file
+        The file.
+    numbers
+        Whether to read the tensors' numbers; without them they are on torch's device ``meta``.
 
     Returns
     -------
@@ -168,13 +175,13 @@ def read_pickled(file: Path) -> Any:
         start = stream.read(32)
         stream.seek(0)
         if start.startswith(ZIP_START):
-            return _read_zip(stream)
+            return _read_zip(stream, "cpu" if numbers else "meta")
         if MAGIC_NUMBER in start:
-            return _read_legacy(stream)
+            return _read_legacy(stream, "cpu" if numbers else "meta")
     raise UnpicklingError(f"no file of torch.save begins with {start[:16]!r}")
 
 
-def _read_zip(stream: IO[bytes]) -> Any:
+def _read_zip(stream: IO[bytes], device: str) -> Any:
     import torch
 
     with ZipFile(stream) as archive:
@@ -195,19 +202,20 @@ def _read_zip(stream: IO[bytes]) -> Any:
             member = archive.getinfo(f"{root}data/{key}")
             if member.file_size != n * dtype.itemsize:
                 raise UnpicklingError(f"{member.filename[:80]} has {member.file_size} bytes, not {n} of {dtype}")
-            storage = torch.empty(n, dtype=dtype)
-            with archive.open(member) as content:
-                _fill(storage, content)
+            storage = torch.empty(n, dtype=dtype, device=device)
+            if device == "cpu":
+                with archive.open(member) as content:
+                    _fill(storage, content)
             return storage
 
         return _Tensors(read, _size(stream)).read(BytesIO(archive.read(f"{root}data.pkl")))
 
 
-def _read_legacy(stream: IO[bytes]) -> Any:
+def _read_legacy(stream: IO[bytes], device: str) -> Any:
     import torch
 
     def reserve(_key: str, dtype: torch.dtype, n: int) -> torch.Tensor:
-        return torch.empty(n, dtype=dtype)
+        return torch.empty(n, dtype=dtype, device=device)
 
     bounded: Any = _Bounded(stream)
     _magic_number, _protocol, system = (_Tensors(reserve, 0).read(bounded) for _ in range(3))
@@ -224,7 +232,10 @@ def _read_legacy(stream: IO[bytes]) -> Any:
         numbers = tensors.storages[key].numbers
         if n != numbers.numel():
             raise UnpicklingError(f"storage {key[:40]!r} has {n} elements, not {numbers.numel()}")
-        _fill(numbers, stream)
+        if device == "cpu":
+            _fill(numbers, stream)
+        elif stream.seek(numbers.nbytes, os.SEEK_CUR) > _size(stream):
+            raise EOFError(f"it ends within a storage of {numbers.nbytes} bytes")
     return content
 
 

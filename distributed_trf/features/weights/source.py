@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from distributed_trf.config.extraction import FIXED, PROJECTIONS, SEEDED, TRAINED, NetworkSettings, Weights, kind_of
-from distributed_trf.errors import FeatureError
+from distributed_trf.errors import DistributedTRFError, FeatureError
 from distributed_trf.features.table import NetworkTable
 from distributed_trf.features.weights.preprocessor import FILES, extractor_settings, folder_extractor_settings
+from distributed_trf.features.weights.weight_files import shards_of
 from distributed_trf.store.fingerprint import digest_file, file_stamps
 
 UNTRAINED = frozenset(SEEDED) - {"permuted"}
@@ -92,16 +93,23 @@ def weights_files(source: Path) -> list[Path]:
     return sorted(file for kind in kinds for file in source.glob(kind))
 
 
-SAFE = ["config.json", *FILES, "model*.safetensors", "model.safetensors.index.json"]
-PICKLED = ["config.json", *FILES, "pytorch_model.bin"]
+SHARDS = "model.safetensors.index.json"
+DESCRIBING = ["config.json", *FILES]
+SAFE = [*DESCRIBING, "model*.safetensors", SHARDS]
+PICKLED = [*DESCRIBING, "pytorch_model.bin"]
 """Files that are downloaded from the hub, and those downloaded if the first list brings no weights."""
 
+OwnNames = Callable[[Path, Sequence[str]], Collection[str]]
 
-def weights_folder(table: NetworkTable, settings: NetworkSettings, *, further: Sequence[str] = ()) -> Path:
+
+def weights_folder(
+    table: NetworkTable, settings: NetworkSettings, *, further: Sequence[str] = (), own_names: OwnNames | None = None
+) -> Path:
     """Return the folder of a network's trained weights, downloaded first where the source is a hub id.
 
     Only configurations and weights are downloaded (pickled weights if there are no others), and the further files that
-    match the patterns in ``further``.
+    match the patterns in ``further``. Of several files of weights, only those are downloaded that have a tensor which
+    ``own_names`` tells to be the network's, given the folder with its configuration and the names of all tensors.
 
     Raises
     ------
@@ -122,9 +130,20 @@ def weights_folder(table: NetworkTable, settings: NetworkSettings, *, further: S
 
     disable_progress_bars()  # workers have no terminal of their own
     try:
-        folder = Path(snapshot_download(source, revision=revision, allow_patterns=[*SAFE, *further]))
+
+        def fetched(*patterns: str) -> Path:
+            return Path(snapshot_download(source, revision=revision, allow_patterns=[*patterns, *further]))
+
+        if own_names is not None and (index := fetched(*DESCRIBING, SHARDS) / SHARDS).is_file():
+            place = shards_of(index)
+            wanted = {place[name].name for name in own_names(index.parent, [*place])}
+            folder = fetched(*DESCRIBING, SHARDS, *sorted(wanted))
+        else:
+            folder = fetched(*SAFE)
         if not list(folder.glob("*.safetensors")):
-            folder = Path(snapshot_download(source, revision=revision, allow_patterns=[*PICKLED, *further]))
+            folder = fetched(*PICKLED)
+    except DistributedTRFError:
+        raise
     except Exception as error:  # from the connection, the hub or the disk
         raise FeatureError(
             f"{table.name}: trained weights could not be loaded from {source!r} at revision {revision}: {error}. "

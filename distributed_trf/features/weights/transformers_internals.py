@@ -3,7 +3,8 @@
 Checked against transformers 5.24, and written for those from 5.0 on; ``tests/architecture/test_internals.py`` names
 what a later version has moved. Where that moves, what breaks is: ``as_we_compute``, so that a file chooses code;
 ``settings_of_networks`` and ``names_of_settings``, so that folders of weights and tables are no longer understood;
-``model_initialiser`` and ``forget_loaded``, so that weight controls leave parameters as they were.
+``model_initialiser`` and ``forget_loaded``, so that weight controls leave parameters as they were;
+``present_names``, so that files of other versions miss tensors.
 """
 
 from __future__ import annotations
@@ -85,6 +86,24 @@ def names_of_settings(config_class: Any) -> dict[str, str]:
 def model_initialiser(module: Any) -> Callable[[nn.Module], None] | None:
     """Return what a model draws the parameters of its modules with; None for what is no model of transformers."""
     return getattr(module, "_init_weights", None)
+
+
+def present_names(model: Any) -> Callable[[str], str]:
+    """Return what gives a tensor of a model its name in this version of transformers, given that in a file.
+
+    Tensors that this version joins, splits or reorders keep the file's name, so they are missed by their own.
+    """
+    from transformers.conversion_mapping import get_model_conversion_mapping
+    from transformers.core_model_loading import WeightRenaming
+
+    renamings = [change for change in get_model_conversion_mapping(model) if isinstance(change, WeightRenaming)]
+
+    def renamed(name: str) -> str:
+        for renaming in renamings:
+            name, _ = renaming.rename_source_key(name)
+        return name
+
+    return renamed
 
 
 def forget_loaded(parameter: torch.Tensor) -> None:

@@ -5,21 +5,20 @@ Only ``config.json`` and tensors of a folder are read: none of its code runs, an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from distributed_trf.errors import ConfigError
 from distributed_trf.features.weights.architecture import folder_config, table_config
-from distributed_trf.features.weights.checkpoint import load_state, read_state, without_prefix
-from distributed_trf.features.weights.transformers_internals import transformers_class
-from distributed_trf.features.weights.weight_files import State, as_named_now, unwrapped
+from distributed_trf.features.weights.checkpoint import load_state
+from distributed_trf.features.weights.prefixes import OF_TRAINING, model_prefix, present_name, with_tied
+from distributed_trf.features.weights.stored import stored_tensors, tensor_names
+from distributed_trf.features.weights.transformers_internals import present_names, transformers_class
+from distributed_trf.features.weights.weight_files import Found, as_named_now
 
 if TYPE_CHECKING:
     from torch import nn
-
-_OF_TRAINING = "masked_spec_embed"
-"""Replaces masked frames during training; some published files lack it, and extraction never uses it."""
 
 
 def untrained_model(model_class: str, architecture: Mapping[str, Any], network: str) -> nn.Module:
@@ -55,6 +54,8 @@ def trained_model(
     network: str,
     heads: tuple[str, ...] | None,
     part: str = "",
+    prefix: str | None = None,
+    ignore: Sequence[str] = (),
 ) -> nn.Module:
     """Load a model as its folder describes it.
 
@@ -63,7 +64,8 @@ def trained_model(
     model_class
         A class of transformers without head, such as ``Wav2Vec2Model``.
     folder
-        With ``config.json`` and the weights of that class, or of a class with a head on it.
+        With ``config.json`` and the weights of that class, of a class with a head on it, or of a larger model that has
+        it as a part. Of the others no file is opened that an index lists.
     architecture
         Settings in the network's table; the folder must not contradict them.
     network
@@ -72,6 +74,10 @@ def trained_model(
         Modules that other classes add to the model, whose tensors are left out; None leaves out all other modules.
     part
         Where the settings of the class are in ``config.json``, dotted; empty for the whole.
+    prefix
+        Of the names of the model's tensors in the checkpoint; None finds it out.
+    ignore
+        Patterns of the names of tensors that are left out.
 
     Raises
     ------
@@ -80,8 +86,7 @@ def trained_model(
     """
     made = transformers_class(model_class)
     model = made(folder_config(made.config_class, folder, architecture, network, part))
-    state = _without_heads(unwrapped(read_state(folder), model), made.base_model_prefix + ".", heads)
-    load_state(model, _with_mask(state, model), folder)
+    _load(model, folder, heads, prefix, ignore)
     return model
 
 
@@ -89,31 +94,55 @@ def trained_with_head(model_class: str, folder: Path, architecture: Mapping[str,
     """Load a model with a head, such as ``Wav2Vec2ForCTC``, as its folder describes it (see ``trained_model``)."""
     made = transformers_class(model_class)
     model = made(folder_config(made.config_class, folder, architecture, network))
-    load_state(model, _with_tied(_with_mask(unwrapped(read_state(folder), model), model), model), folder)
+    _load(model, folder, heads=())
     return model
 
 
-def _without_heads(state: State, prefix: str, heads: tuple[str, ...] | None) -> State:
-    """Convert the names of a file to those of the model without head."""
-    if not any(key.startswith(prefix) for key in state):
-        return state
-    if heads is not None:
-        return {key.removeprefix(prefix): value for key, value in state.items() if key.split(".")[0] not in heads}
-    return without_prefix(state, prefix)
+def names_of_model(
+    model_class: str,
+    folder: Path,
+    names: Sequence[str],
+    architecture: Mapping[str, Any],
+    network: str,
+    part: str = "",
+    prefix: str | None = None,
+) -> list[str]:
+    """Return those names of a checkpoint's tensors that are the model's own (see ``trained_model``)."""
+    import torch
+
+    if prefix is None:
+        made = transformers_class(model_class)
+        with torch.device("meta"):
+            model = made(folder_config(made.config_class, folder, architecture, network, part))
+        prefix = model_prefix(names, model, present_names(model), folder)
+    return [name for name in names if name.startswith(prefix)]
 
 
-def _with_mask(state: State, model: nn.Module) -> State:
+def _load(
+    model: Any, folder: Path, heads: tuple[str, ...] | None, prefix: str | None = None, ignore: Sequence[str] = ()
+) -> None:
+    """Give a model the tensors that a folder holds under a prefix, found if it is not given."""
+    renamed, names = present_names(model), tensor_names(folder)
+    if prefix is None:
+        prefix = model_prefix(names, model, renamed, folder)
+    own = {name for name in names if name.startswith(prefix)}
+    state = stored_tensors(folder, ignore=ignore, names=own if heads is None else None)
+    expected = model.state_dict()
+    found: dict[str, Any] = {}
+    for name, tensor in state.items():
+        key = name.removeprefix(prefix)
+        if name in own:
+            later = present_name(key, expected, renamed)
+            found[key if prefix + later in state else later] = tensor
+        elif name.removeprefix(prefix.removesuffix(f"{model.base_model_prefix}.")).split(".")[0] not in (heads or ()):
+            found[name] = tensor
+    load_state(model, _with_mask(with_tied(found, model), model), folder)
+
+
+def _with_mask(state: Found, model: nn.Module) -> Found:
     """Add the tensors that only training needs."""
     import torch
 
     named = as_named_now(state, model)
-    masks = {key: value for key, value in model.state_dict().items() if key.rpartition(".")[2] == _OF_TRAINING}
-    return {key: torch.zeros_like(value) for key, value in masks.items()} | named
-
-
-def _with_tied(state: State, model: nn.Module) -> State:
-    """Add tensors that files leave out because the model has them twice, such as a readout tied to its embedding."""
-    full = model.state_dict()
-    shared = {full[key].data_ptr(): value for key, value in state.items() if key in full}
-    missing = {key: full[key].data_ptr() for key in full.keys() - state.keys()}
-    return state | {key: shared[pointer] for key, pointer in missing.items() if pointer in shared}
+    masks = {key: value for key, value in model.state_dict().items() if key.rpartition(".")[2] == OF_TRAINING}
+    return {key: torch.zeros_like(value) for key, value in masks.items()} | dict(named)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Container, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
@@ -34,13 +36,48 @@ def read_json(file: Path, what: str) -> dict[str, Any]:
     return content
 
 
+def shards_of(index: Path) -> dict[str, Path]:
+    """Return the file of each tensor that an index names.
+
+    Raises
+    ------
+    FeatureError
+        If it cannot be read, or names files of other folders.
+    """
+    shards = read_json(index, "an index of shards").get("weight_map")
+    folder, pairs = index.parent, shards.items() if isinstance(shards, dict) else ()
+    if not pairs or not all(isinstance(file, str) and (folder / file).parent == folder for _, file in pairs):
+        raise FeatureError(
+            f"{index}: cannot be read as an index of shards: `weight_map` does not name files in the same "
+            "folder; fetch it again"
+        )
+    return {name: folder / file for name, file in pairs}
+
+
 def error_text(error: Exception) -> str:
     """Return the text of an error in one short line: some are empty, and others repeat the file."""
     kind, text = type(error).__name__, shown(" ".join(str(error).split()), 200, quoted=False)
     return text if isinstance(error, UnpicklingError) else f"{kind}: {text}" if text else kind
 
 
+@dataclass(frozen=True)
+class Stored:
+    """A tensor in a file that is not read yet."""
+
+    shape: tuple[int, ...]
+    is_floating: bool
+    file: Path
+    path: tuple[str, ...]
+    """Keys of nested dicts that lead to it."""
+
+    def is_floating_point(self) -> bool:
+        """Tell whether its numbers are floating-point ones, as tensors do."""
+        return self.is_floating
+
+
 State = dict[str, "torch.Tensor"]
+Found = Mapping[str, "torch.Tensor | Stored"]
+"""Tensors by name, some of them not read yet."""
 
 WRAPPERS = ("module.", "_orig_mod.", "model.")
 """Prefixes that data parallelism, compilation and training frameworks add to the names of all tensors."""
@@ -54,12 +91,13 @@ _LATER = {
 }
 """Old and present last parts of tensor names."""
 
-_BATCHES = "num_batches_tracked"
-_COMPUTED = frozenset((_BATCHES, "position_ids", "inv_freq", "_float_tensor", "version"))
+BATCHES = "num_batches_tracked"
+"""Last part of the name of a tensor that no output depends on, and old files lack."""
+_COMPUTED = frozenset((BATCHES, "position_ids", "inv_freq", "_float_tensor", "version"))
 """Last parts of names of tensors that modules no longer store, but compute if they need them."""
 
 
-def unwrapped(state: State, model: nn.Module) -> State:
+def unwrapped(state: Found, model: nn.Module) -> Found:
     """Remove a common prefix of all tensor names, unless the model itself has such names."""
     expected = model.state_dict().keys()
     while state and not expected & state.keys():
@@ -70,22 +108,28 @@ def unwrapped(state: State, model: nn.Module) -> State:
     return state
 
 
-def as_named_now(state: State, model: nn.Module) -> State:
+def later_name(key: str, expected: Container[str]) -> str:
+    """Return the present name of a tensor that has an old one; any other stays as it is."""
+    stem, dot, last = key.rpartition(".")
+    later = f"{stem}{dot}{_LATER.get(last, last)}"
+    return later if key not in expected and later in expected else key
+
+
+def as_named_now(state: Found, model: nn.Module) -> Found:
     """Rename tensors to a model's present names, and leave out those that it computes.
 
     The number of training batches, which no output depends on and old files lack, is taken from the model if it is
     missing.
     """
     expected = model.state_dict()
-    named: State = {}
+    named: dict[str, torch.Tensor | Stored] = {}
     for key, value in state.items():
-        stem, dot, last = key.rpartition(".")
-        later = f"{stem}{dot}{_LATER.get(last, last)}"
-        if key in expected or later in state or later not in expected:
+        later = later_name(key, expected)
+        if later != key and later in state:
             later = key
-        if later in expected or last not in _COMPUTED:
+        if later in expected or key.rpartition(".")[2] not in _COMPUTED:
             named[later] = value
     for key, _ in model.named_buffers():
         if key not in expected:
             named.pop(key, None)
-    return {key: value for key, value in expected.items() if key.rpartition(".")[2] == _BATCHES} | named
+    return {key: value for key, value in expected.items() if key.rpartition(".")[2] == BATCHES} | named
