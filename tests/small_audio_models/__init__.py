@@ -1,0 +1,137 @@
+"""Every audio model type of transformers at small width, saved as published, and what its blocks give.
+
+The package is not used here: the features that it extracts are held against these.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tests.small_audio_models.codecs import CODECS
+from tests.small_audio_models.kind import Kind
+from tests.small_audio_models.left_out import REASONS
+from tests.small_audio_models.patches import PATCHES
+from tests.small_audio_models.speech import SPEECH
+from tests.small_audio_models.towers import TOWERS
+
+__all__ = ["REASONS", "TYPES", "Kind", "hidden_states", "loaded", "prepared", "save", "sound_of", "stated_states"]
+
+TYPES: dict[str, Kind] = {**SPEECH, **PATCHES, **TOWERS, **CODECS}
+"""By model type."""
+
+SPREAD = 0.02
+"""Noise added to every weight, so that norms and biases are not those that every new model has."""
+
+
+def save(model_type: str, folder: Path, seed: int = 0) -> Path:
+    """Write a random model of a type as published: ``config.json``, its weights and ``preprocessor_config.json``."""
+    import torch
+    import transformers
+
+    kind = TYPES[model_type]
+    with torch.random.fork_rng(), torch.no_grad():
+        torch.manual_seed(seed)
+        if kind.made is not None:
+            model = kind.made()
+        else:
+            config = getattr(transformers, kind.config[0])(**kind.config[1])
+            model = getattr(transformers, kind.model)(config)
+        for weight in model.parameters():
+            if weight.dtype.is_floating_point:
+                weight.add_(SPREAD * torch.randn_like(weight))
+    model.save_pretrained(folder)
+    getattr(transformers, kind.extractor[0])(**kind.extractor[1]).save_pretrained(folder)
+    return Path(folder)
+
+
+def loaded(model_type: str, folder: Path) -> tuple[Any, Any]:
+    """The published model of a folder by transformers' own loading, and its part that hears alone."""
+    import torch
+    import transformers
+
+    kind = TYPES[model_type]
+    model = getattr(transformers, kind.model).from_pretrained(folder, dtype=torch.float32).eval()
+    return model, model.get_submodule(kind.tower) if kind.tower else model
+
+
+def prepared(model_type: str, folder: Path, sound: np.ndarray) -> dict[str, Any]:
+    """The extractor's output for one sound, named as the tower's arguments."""
+    import torch
+    import transformers
+
+    kind = TYPES[model_type]
+    extractor = getattr(transformers, kind.extractor[0]).from_pretrained(folder)
+    given = extractor(sound, sampling_rate=kind.rate, return_tensors="pt", **kind.prepare)
+    found = {kind.names.get(name, name): value for name, value in given.items()}
+    return {
+        name: value.to(torch.float32) if torch.is_tensor(value) and value.is_floating_point() else value
+        for name, value in found.items()
+        if name is not None
+    }
+
+
+def hidden_states(
+    model_type: str, folder: Path, sound: np.ndarray, modules: tuple[str, ...] | None = None
+) -> dict[str, np.ndarray]:
+    """What modules of the tower gave for one sound, each in its own axes, the axis of the batch among them.
+
+    Parameters
+    ----------
+    modules
+        Dotted names in the tower; all blocks by default.
+    """
+    import torch
+
+    kind = TYPES[model_type]
+    model, tower = loaded(model_type, folder)
+    kept: dict[str, list[np.ndarray]] = {}
+    handles = [
+        tower.get_submodule(name).register_forward_hook(
+            lambda _module, _given, output, name=name: kept.setdefault(name, []).append(_first(output).numpy().copy())
+        )
+        for name in modules or kind.blocks
+    ]
+    with torch.no_grad():
+        _hear(kind, model, tower, prepared(model_type, folder, sound))
+    for handle in handles:
+        handle.remove()
+    several = {name: len(outputs) for name, outputs in kept.items() if len(outputs) > 1}
+    assert not several, f"modules of {model_type} that ran more than once: {several}"
+    return {name: kept[name][0] for name in modules or kind.blocks}
+
+
+def stated_states(model_type: str, folder: Path, sound: np.ndarray) -> list[np.ndarray]:
+    """The ``hidden_states`` that the tower itself returns; none where it has no such output."""
+    import torch
+
+    kind = TYPES[model_type]
+    model, tower = loaded(model_type, folder)
+    inputs = {**prepared(model_type, folder, sound), "output_hidden_states": True}
+    with torch.no_grad():
+        try:
+            output = _hear(kind, model, tower, inputs)
+        except TypeError:
+            return []
+    return [state.numpy() for state in getattr(output, "hidden_states", None) or ()]
+
+
+def sound_of(model_type: str, seconds: float = 1.0, seed: int = 0) -> np.ndarray:
+    """Noise at the rate of a type, in float32."""
+    n = round(seconds * TYPES[model_type].rate)
+    return (0.1 * np.random.default_rng(seed).normal(size=n)).astype(np.float32)
+
+
+def _hear(kind: Kind, model: Any, tower: Any, inputs: dict[str, Any]) -> Any:
+    return tower(**inputs) if kind.hear is None else kind.hear(model, tower, inputs)
+
+
+def _first(output: Any) -> Any:
+    """The tensor of a module's output, which may be a tuple or one of transformers' own outputs."""
+    import torch
+
+    while not torch.is_tensor(output):
+        output = output[0]
+    return output

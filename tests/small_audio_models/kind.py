@@ -1,0 +1,44 @@
+"""What is said of each audio model type of transformers: its small configuration, its tower, its blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A model type as people publish it, at small width."""
+
+    model: str
+    """Class that is published, with its head or its language model."""
+    config: tuple[str, dict[str, Any]]
+    """Class and arguments of its configuration."""
+    blocks: tuple[str, ...]
+    """Modules of the main stack in order, dotted names in the tower."""
+    tower: str = ""
+    """Where in the published model the part is that hears alone; empty for the whole."""
+    extractor: tuple[str, dict[str, Any]] = ("Wav2Vec2FeatureExtractor", {})
+    """Class and arguments of what prepares sounds."""
+    prepare: dict[str, Any] = field(default_factory=dict)
+    """Arguments that transformers documents for the call of the extractor."""
+    names: dict[str, str | None] = field(default_factory=dict)
+    """Arguments of the tower for the extractor's outputs whose names differ; None for outputs that it does not take."""
+    hear: Callable[[Any, Any, dict[str, Any]], None] | None = None
+    """Runs the part that hears, from the published model, the tower and the prepared sound; None for a plain call."""
+    layout: str = "frames"
+    """``frames``, ``patches`` (with ``grid``), ``packed`` (no batch axis) or ``codec`` (channels before time)."""
+    grid: str | None = None
+    """How the tokens of patches follow each other, such as ``cls, distillation, frequency, time``."""
+    window: float | None = None
+    """Seconds that every sound is padded or cut to; None for any length."""
+    rate: int = 16000
+    """Sampling rate of the sound, in hertz."""
+    made: Callable[[], Any] | None = None
+    """Makes the published model where the class and its configuration alone do not."""
+
+
+def numbered(pattern: str, n: int = 2) -> tuple[str, ...]:
+    """Names of modules that are counted."""
+    return tuple(pattern.format(i) for i in range(n))

@@ -1,0 +1,5 @@
+"""x."""
+
+from tests.small_audio_models.kind import Kind
+
+TOWERS: dict[str, Kind] = {}
