@@ -11,15 +11,17 @@ from typing import Any
 import numpy as np
 
 from tests.small_audio_models.codecs import CODECS
+from tests.small_audio_models.conformers import CONFORMERS
 from tests.small_audio_models.kind import Kind
 from tests.small_audio_models.left_out import REASONS
+from tests.small_audio_models.other_towers import OTHER_TOWERS
 from tests.small_audio_models.patches import PATCHES
 from tests.small_audio_models.speech import SPEECH
-from tests.small_audio_models.towers import TOWERS
+from tests.small_audio_models.whisper_towers import WHISPER_TOWERS
 
 __all__ = ["REASONS", "TYPES", "Kind", "hidden_states", "loaded", "prepared", "save", "sound_of", "stated_states"]
 
-TYPES: dict[str, Kind] = {**SPEECH, **PATCHES, **TOWERS, **CODECS}
+TYPES: dict[str, Kind] = {**SPEECH, **CONFORMERS, **PATCHES, **WHISPER_TOWERS, **OTHER_TOWERS, **CODECS}
 """By model type."""
 
 SPREAD = 0.02
@@ -30,19 +32,25 @@ def save(model_type: str, folder: Path, seed: int = 0) -> Path:
     """Write a random model of a type as published: ``config.json``, its weights and ``preprocessor_config.json``."""
     import torch
     import transformers
+    from safetensors.torch import save_file
 
     kind = TYPES[model_type]
     with torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(seed)
-        if kind.made is not None:
-            model = kind.made()
-        else:
-            config = getattr(transformers, kind.config[0])(**kind.config[1])
-            model = getattr(transformers, kind.model)(config)
+        config = getattr(transformers, kind.config[0])(**kind.config[1])
+        model = _part(kind, config) if kind.part else getattr(transformers, kind.model)(config)
         for weight in model.parameters():
             if weight.dtype.is_floating_point:
                 weight.add_(SPREAD * torch.randn_like(weight))
-    model.save_pretrained(folder)
+    if kind.part:
+        config.architectures = [kind.model]
+        config.save_pretrained(folder)
+        named = {f"{kind.tower}.{name}": tensor.contiguous() for name, tensor in model.state_dict().items()}
+        save_file(named, Path(folder) / "model.safetensors", metadata={"format": "pt"})
+    else:
+        model.save_pretrained(folder)
+    for name in kind.beside:
+        torch.save({}, Path(folder) / name)
     getattr(transformers, kind.extractor[0])(**kind.extractor[1]).save_pretrained(folder)
     return Path(folder)
 
@@ -51,8 +59,14 @@ def loaded(model_type: str, folder: Path) -> tuple[Any, Any]:
     """The published model of a folder by transformers' own loading, and its part that hears alone."""
     import torch
     import transformers
+    from safetensors.torch import load_file
 
     kind = TYPES[model_type]
+    if kind.part:
+        tower = _part(kind, getattr(transformers, kind.config[0]).from_pretrained(folder)).float().eval()
+        stored = load_file(folder / "model.safetensors").items()
+        tower.load_state_dict({name.removeprefix(f"{kind.tower}."): tensor for name, tensor in stored})
+        return tower, tower
     model = getattr(transformers, kind.model).from_pretrained(folder, dtype=torch.float32).eval()
     return model, model.get_submodule(kind.tower) if kind.tower else model
 
@@ -122,6 +136,15 @@ def sound_of(model_type: str, seconds: float = 1.0, seed: int = 0) -> np.ndarray
     """Noise at the rate of a type, in float32."""
     n = round(seconds * TYPES[model_type].rate)
     return (0.1 * np.random.default_rng(seed).normal(size=n)).astype(np.float32)
+
+
+def _part(kind: Kind, config: Any) -> Any:
+    """The part of a model that hears, new, of the settings that the configuration of the whole has for it."""
+    import transformers
+
+    assert kind.part is not None
+    name, settings = kind.part
+    return getattr(transformers, name)(getattr(config, settings))
 
 
 def _hear(kind: Kind, model: Any, tower: Any, inputs: dict[str, Any]) -> Any:

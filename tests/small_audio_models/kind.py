@@ -35,8 +35,15 @@ class Kind:
     """Seconds that every sound is padded or cut to; None for any length."""
     rate: int = 16000
     """Sampling rate of the sound, in hertz."""
-    made: Callable[[], Any] | None = None
-    """Makes the published model where the class and its configuration alone do not."""
+    part: tuple[str, str] | None = None
+    """Class and settings of the part that hears, dotted, where the whole needs libraries that are not installed: its
+    weights alone are written, under the names that they have in the whole."""
+    beside: tuple[str, ...] = ()
+    """Files of pickled settings that the whole model's loading asks for, empty here."""
+    others: tuple[str, ...] = ()
+    """Modules of the front end and of further stacks that give frames as well."""
+    needs: tuple[str, ...] = ()
+    """Libraries beyond the package's own without which sounds cannot be prepared."""
 
 
 def numbered(pattern: str, n: int = 2) -> tuple[str, ...]:
