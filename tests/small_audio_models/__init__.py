@@ -5,6 +5,8 @@ The package is not used here: the features that it extracts are held against the
 
 from __future__ import annotations
 
+import warnings
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +53,8 @@ def save(model_type: str, folder: Path, seed: int = 0) -> Path:
         model.save_pretrained(folder)
     for name in kind.beside:
         torch.save({}, Path(folder) / name)
-    getattr(transformers, kind.extractor[0])(**kind.extractor[1]).save_pretrained(folder)
+    with warnings.catch_warnings(action="ignore", category=UserWarning):  # of mel filters without a frequency
+        getattr(transformers, kind.extractor[0])(**kind.extractor[1]).save_pretrained(folder)
     return Path(folder)
 
 
@@ -77,8 +80,10 @@ def prepared(model_type: str, folder: Path, sound: np.ndarray) -> dict[str, Any]
     import transformers
 
     kind = TYPES[model_type]
-    extractor = getattr(transformers, kind.extractor[0]).from_pretrained(folder)
-    given = extractor(sound, sampling_rate=kind.rate, return_tensors="pt", **kind.prepare)
+    with warnings.catch_warnings(action="ignore", category=UserWarning):
+        extractor = getattr(transformers, kind.extractor[0]).from_pretrained(folder)
+    asked = {"sampling_rate": kind.rate, "return_tensors": "pt", **kind.prepare}
+    given = extractor([sound], **{name: value for name, value in asked.items() if value is not None})
     found = {kind.names.get(name, name): value for name, value in given.items()}
     return {
         name: value.to(torch.float32) if torch.is_tensor(value) and value.is_floating_point() else value
@@ -144,7 +149,7 @@ def _part(kind: Kind, config: Any) -> Any:
 
     assert kind.part is not None
     name, settings = kind.part
-    return getattr(transformers, name)(getattr(config, settings))
+    return getattr(transformers, name)(reduce(getattr, settings.split("."), config))
 
 
 def _hear(kind: Kind, model: Any, tower: Any, inputs: dict[str, Any]) -> Any:

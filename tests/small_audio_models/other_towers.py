@@ -18,9 +18,11 @@ GRANITE_ENCODER = {
 }
 GEMMA4_AUDIO = {
     **{"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "output_proj_dims": 32},
-    **{"subsampling_conv_channels": [8, 4], "model_type": "gemma4_audio"},
+    **{"subsampling_conv_channels": [128, 4], "model_type": "gemma4_audio"},
 }
-GEMMA4_TEXT = {**TEXT, "layer_types": ["full_attention"], "hidden_size_per_layer_input": 8}
+GEMMA4_TEXT = {
+    **{**TEXT, "layer_types": ["full_attention"], "hidden_size_per_layer_input": 8, "vocab_size_per_layer_input": 64},
+}
 GEMMA4_TOKENS = {f"{name}_token_id": 3 + n for n, name in enumerate(("boi", "eoi", "image", "video", "boa", "audio"))}
 
 
@@ -32,6 +34,18 @@ def phi4(_model: Any, tower: Any, inputs: dict[str, Any]) -> Any:
 def gemma3n(_model: Any, tower: Any, inputs: dict[str, Any]) -> Any:
     """Run the encoder, whose mask is true where nothing is heard, as the whole model gives it."""
     return tower(inputs["input_features"], ~inputs["input_features_mask"].bool())
+
+
+def whole_groups(model: Any, tower: Any, inputs: dict[str, Any]) -> Any:
+    """Run the part that hears on frames filled up to whole groups of eight, as the processor does."""
+    from torch.nn.functional import pad
+
+    missing = -inputs["input_features"].shape[1] % 8
+    filled = {
+        "input_features": pad(inputs["input_features"], (0, 0, 0, missing)),
+        "input_features_mask": pad(inputs["input_features_mask"], (0, missing)),
+    }
+    return features(model, tower, {**inputs, **filled})
 
 
 OTHER_TOWERS: dict[str, Kind] = {
@@ -63,6 +77,8 @@ OTHER_TOWERS: dict[str, Kind] = {
         LAYERS,
         tower="model.encoder",
         extractor=("GraniteSpeechFeatureExtractor", {}),
+        prepare={"sampling_rate": None, "return_tensors": None},
+        names={"audio_embed_sizes": None, "input_features_mask": None},
         hear=features,
         needs=("torchaudio",),
     ),
@@ -81,6 +97,8 @@ OTHER_TOWERS: dict[str, Kind] = {
         LAYERS,
         tower="model.encoder",
         extractor=("GraniteSpeechFeatureExtractor", {}),
+        prepare={"sampling_rate": None, "return_tensors": None},
+        names={"audio_embed_sizes": None, "input_features_mask": None},
         hear=features,
         needs=("torchaudio",),
     ),
@@ -160,7 +178,12 @@ OTHER_TOWERS: dict[str, Kind] = {
                     **{**WIDTHS, "num_mel_bins": 80, "num_timestamp_prediction_layers": 1, "num_hidden_layers": 3},
                     "model_type": "fun_asr_nano_encoder",
                 },
-                "adaptor_config": {**WIDTHS, "num_hidden_layers": 1, "intermediate_size": 8, "projector_hidden_size": 32},
+                "adaptor_config": {
+                    **WIDTHS,
+                    "num_hidden_layers": 1,
+                    "intermediate_size": 8,
+                    "projector_hidden_size": 32,
+                },
                 "text_config": {**TEXT, "model_type": "qwen3"},
                 "audio_token_id": 3,
             },
@@ -244,9 +267,8 @@ OTHER_TOWERS: dict[str, Kind] = {
         numbered("asr_encoder.layers.{}"),
         tower="model.audio_tower",
         extractor=STREAMING_128,
-        prepare={"padding": "max_length", "max_length": 19200},
         names={"attention_mask": "input_features_mask"},
         others=numbered("diarization_model.model.audio_tower.layers.{}"),
-        hear=features,
+        hear=whole_groups,
     ),
 }
