@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.small_audio_models.conformers import LAYERS, STREAMING_128, TEXT, features
+from tests.small_audio_models.conformers import (
+    FASTCONFORMER,
+    LAYERS,
+    MELS_128,
+    PARAKEET_128,
+    STREAMING_128,
+    TEXT,
+    features,
+)
 from tests.small_audio_models.kind import Kind, numbered
 from tests.small_audio_models.speech import WIDTHS
 
@@ -270,5 +278,16 @@ OTHER_TOWERS: dict[str, Kind] = {
         names={"attention_mask": "input_features_mask"},
         others=numbered("diarization_model.model.audio_tower.layers.{}"),
         hear=whole_groups,
+    ),
+    "nemotron_h_omni": Kind(
+        "NemotronH_Omni_Reasoning_V3",
+        (
+            "NemotronH_Omni_Reasoning_V3_Config",
+            {"audio_config": {**FASTCONFORMER, **MELS_128, "model_type": "parakeet_encoder", "attention_bias": False}},
+        ),
+        LAYERS,
+        tower="audio_tower",
+        part=("ParakeetEncoder", "audio_config"),
+        extractor=PARAKEET_128,
     ),
 }

@@ -103,6 +103,7 @@ SPEECH: dict[str, Kind] = {
         tower="model.encoder",
         blocks=numbered("layers.{}"),
         extractor=("Wav2Vec2FeatureExtractor", {"do_normalize": False, "return_attention_mask": True}),
+        prepare={"padding": True, "pad_to_multiple_of": 80},
     ),
     "seamless_m4t": Kind(
         "SeamlessM4TForSpeechToText",
