@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tests.small_audio_models.codec_models import CODEC_MODELS
 from tests.small_audio_models.codecs import CODECS
 from tests.small_audio_models.conformers import CONFORMERS
 from tests.small_audio_models.kind import Kind
@@ -21,11 +22,24 @@ from tests.small_audio_models.patches import PATCHES
 from tests.small_audio_models.speech import SPEECH
 from tests.small_audio_models.whisper_towers import WHISPER_TOWERS
 
-__all__ = ["REASONS", "TYPES", "Kind", "hidden_states", "loaded", "prepared", "save", "sound_of", "stated_states"]
+__all__ = [
+    "REASONS",
+    "TYPES",
+    "Kind",
+    "code_embeddings",
+    "hidden_states",
+    "loaded",
+    "prepared",
+    "save",
+    "sound_of",
+    "stated_states",
+]
 
-TYPES: dict[str, Kind] = {**SPEECH, **CONFORMERS, **PATCHES, **WHISPER_TOWERS, **OTHER_TOWERS, **CODECS}
+TYPES: dict[str, Kind] = {**SPEECH, **CONFORMERS, **PATCHES, **WHISPER_TOWERS, **OTHER_TOWERS, **CODECS, **CODEC_MODELS}
 """By model type."""
 
+CODES = 0.05
+"""Standard deviation of the entries of codebooks, about that of what they stand for."""
 SPREAD = 0.02
 """Noise added to every weight, so that norms and biases are not those that every new model has."""
 
@@ -44,6 +58,9 @@ def save(model_type: str, folder: Path, seed: int = 0) -> Path:
         for weight in model.parameters():
             if weight.dtype.is_floating_point:
                 weight.add_(SPREAD * torch.randn_like(weight))
+        for name, codes in model.named_buffers():
+            if name.endswith(("codebook.embed", "codebook.embed_sum")):
+                codes.normal_(std=CODES)  # zeros before any training
     if kind.part:
         config.architectures = [kind.model]
         config.save_pretrained(folder)
@@ -135,6 +152,17 @@ def stated_states(model_type: str, folder: Path, sound: np.ndarray) -> list[np.n
         except TypeError:
             return []
     return [state.numpy() for state in getattr(output, "hidden_states", None) or ()]
+
+
+def code_embeddings(model_type: str, folder: Path, sound: np.ndarray) -> np.ndarray:
+    """The embeddings of the codes that a codec makes of one sound, (batch, channel, time)."""
+    import torch
+
+    kind = TYPES[model_type]
+    model, tower = loaded(model_type, folder)
+    with torch.no_grad():
+        encoded = _hear(kind, model, tower, prepared(model_type, folder, sound))
+        return kind.embed(tower, encoded).numpy()
 
 
 def sound_of(model_type: str, seconds: float = 1.0, seed: int = 0) -> np.ndarray:

@@ -1,10 +1,9 @@
-"""Codecs of sound: convolutions over channels and time, and the models that hear through one."""
+"""Codecs of sound: convolutions over channels and time."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from tests.small_audio_models.conformers import TEXT
 from tests.small_audio_models.kind import Kind, numbered
 from tests.small_audio_models.speech import CONVOLUTIONS, WIDTHS
 
@@ -31,9 +30,6 @@ WITH_SEMANTICS = {
     "semantic_model_config": {**WIDTHS, "model_type": "wav2vec2-bert"},
 }
 VIBEVOICE = {"num_filters": 2, "hidden_size": 16, "depths": [1] * 5, "downsampling_ratios": [4, 5, 8, 20]}
-T5 = {
-    **{"model_type": "t5", "d_model": 32, "d_ff": 48, "d_kv": 16, "num_heads": 2, "num_layers": 1, "vocab_size": 64},
-}
 CONVOLUTIONAL = (0, 1, 3, 4, 6, 7, 9, 10, 12)
 """Places in the list of an encoder of Encodec's kind that are no activation: convolutions and residual blocks."""
 ENCODEC_LAYERS = tuple(f"encoder.layers.{i}" for i in (*CONVOLUTIONAL, 13, 15))
@@ -48,9 +44,35 @@ def encode(_model: Any, tower: Any, inputs: dict[str, Any]) -> Any:
     return tower.encode(**inputs)
 
 
-def _mimi_within(model: str, config: tuple[str, dict[str, Any]], tower: str, **others: Any) -> Kind:
+def encodec_embeddings(tower: Any, encoded: Any) -> Any:
+    """What the decoder of Encodec begins with, of the one stretch that the sound was encoded as."""
+    return tower.quantizer.decode(encoded.audio_codes[0].transpose(0, 1))
+
+
+def dac_embeddings(_tower: Any, encoded: Any) -> Any:
+    """What the decoder of DAC begins with."""
+    return encoded.quantized_representation
+
+
+def mimi_embeddings(tower: Any, encoded: Any) -> Any:
+    """What the decoder of Mimi begins with."""
+    return tower.quantizer.decode(encoded.audio_codes)
+
+
+def wavtokenizer_embeddings(tower: Any, encoded: Any) -> Any:
+    """What the backbone of WavTokenizer begins with."""
+    return tower.encoder_model.quantizer.decode(encoded.audio_codes.squeeze(1))
+
+
+def xcodec_embeddings(tower: Any, encoded: Any) -> Any:
+    """What the decoders of X-Codec begin with, sound and meaning joined."""
+    return tower.quantizer.decode(encoded.audio_codes.transpose(0, 1))
+
+
+def mimi_within(model: str, config: tuple[str, dict[str, Any]], tower: str, **others: Any) -> Kind:
+    """A model whose sound is made codes by a Mimi."""
     described: dict[str, Any] = {"blocks": MIMI_LAYERS, "others": SEANET, "extractor": AT_24_KHZ, "rate": 24000}
-    return Kind(model, config, tower=tower, hear=encode, **{**described, **others})
+    return Kind(model, config, tower=tower, hear=encode, embed=mimi_embeddings, **{**described, **others})
 
 
 CODECS: dict[str, Kind] = {
@@ -60,6 +82,7 @@ CODECS: dict[str, Kind] = {
         ENCODEC_LAYERS,
         extractor=AT_24_KHZ,
         hear=encode,
+        embed=encodec_embeddings,
         layout="codec",
         rate=24000,
     ),
@@ -70,15 +93,17 @@ CODECS: dict[str, Kind] = {
         extractor=("DacFeatureExtractor", {}),
         names={"padding_mask": None},
         hear=encode,
+        embed=dac_embeddings,
         layout="codec",
     ),
-    "mimi": _mimi_within("MimiModel", ("MimiConfig", MIMI), ""),
+    "mimi": mimi_within("MimiModel", ("MimiConfig", MIMI), ""),
     "wavtokenizer": Kind(
         "WavTokenizerModel",
         ("WavTokenizerConfig", WAVTOKENIZER),
         tuple(f"encoder_model.{name}" for name in ENCODEC_LAYERS),
         extractor=("WavTokenizerFeatureExtractor", {}),
         hear=encode,
+        embed=wavtokenizer_embeddings,
         layout="codec",
         rate=24000,
     ),
@@ -119,6 +144,7 @@ CODECS: dict[str, Kind] = {
         extractor=("DacFeatureExtractor", {"hop_length": 320}),
         names={"padding_mask": None},
         hear=encode,
+        embed=xcodec_embeddings,
         layout="codec",
         others=numbered("semantic_model.encoder.layers.{}"),
     ),
@@ -139,6 +165,7 @@ CODECS: dict[str, Kind] = {
         extractor=("DacFeatureExtractor", {"hop_length": 960, "sampling_rate": 24000}),
         names={"padding_mask": None},
         hear=encode,
+        embed=xcodec_embeddings,
         layout="codec",
         rate=24000,
         others=numbered("semantic_model.encoder.layers.{}"),
@@ -163,133 +190,5 @@ CODECS: dict[str, Kind] = {
         layout="codec",
         others=numbered("semantic_encoder.encoder.layers.{}"),
         needs=("torchaudio",),
-    ),
-    "kyutai_speech_to_text": _mimi_within(
-        "KyutaiSpeechToTextForConditionalGeneration",
-        (
-            "KyutaiSpeechToTextConfig",
-            {
-                **{**TEXT, "ffn_dim": 48, "codebook_vocab_size": 17, "num_codebooks": 2, "audio_bos_token_id": 16},
-                **{"audio_pad_token_id": 18, "codec_config": {**MIMI, "model_type": "mimi"}},
-            },
-        ),
-        "codec_model",
-        extractor=("KyutaiSpeechToTextFeatureExtractor", {}),
-    ),
-    "moshi": _mimi_within(
-        "MoshiForConditionalGeneration",
-        (
-            "MoshiConfig",
-            {
-                **{**TEXT, "ffn_dim": 48, "num_codebooks": 2, "audio_vocab_size": 16},
-                "audio_encoder_config": {**MIMI, "model_type": "mimi"},
-                "depth_decoder_config": {
-                    **{**TEXT, "input_size": 32, "ffn_dim": 48, "num_codebooks": 2, "audio_vocab_size": 16},
-                },
-            },
-        ),
-        "audio_encoder",
-    ),
-    "csm": _mimi_within(
-        "CsmForConditionalGeneration",
-        (
-            "CsmConfig",
-            {
-                **{**TEXT, "num_codebooks": 2, "text_vocab_size": 64, "audio_token_id": 3, "audio_eos_token_id": 4},
-                **{"codebook_pad_token_id": 15, "codebook_eos_token_id": 0, "vocab_size": 19},
-                "codec_config": {**MIMI, "model_type": "mimi"},
-                "depth_decoder_config": {
-                    **{**TEXT, "num_codebooks": 2, "backbone_hidden_size": 32, "vocab_size": 19},
-                },
-            },
-        ),
-        "codec_model",
-    ),
-    "musicgen": Kind(
-        "MusicgenForConditionalGeneration",
-        (
-            "MusicgenConfig",
-            {
-                "text_encoder": T5,
-                "audio_encoder": {**ENCODEC, "model_type": "encodec", "sampling_rate": 32000},
-                "decoder": {
-                    **{"vocab_size": 16, "hidden_size": 32, "num_hidden_layers": 1, "ffn_dim": 48},
-                    **{"num_attention_heads": 2, "num_codebooks": 2, "pad_token_id": 16, "bos_token_id": 16},
-                },
-            },
-        ),
-        ENCODEC_LAYERS,
-        tower="audio_encoder",
-        extractor=("EncodecFeatureExtractor", {"sampling_rate": 32000}),
-        hear=encode,
-        layout="codec",
-        rate=32000,
-    ),
-    "vibevoice": Kind(
-        "VibeVoiceForConditionalGeneration",
-        (
-            "VibeVoiceConfig",
-            {
-                "audio_config": {**VIBEVOICE, "model_type": "vibevoice_acoustic_tokenizer"},
-                "semantic_model_config": {**VIBEVOICE, "model_type": "vibevoice_acoustic_tokenizer_encoder"},
-                "text_config": {**TEXT, "model_type": "qwen2"},
-                "diffusion_head_config": {
-                    **{"hidden_size": 32, "latent_size": 16, "num_hidden_layers": 1, "intermediate_size": 48},
-                    "frequency_embedding_size": 16,
-                },
-                **{"pad_token_id": 0, "eos_token_id": 2, "audio_bos_token_id": 3, "audio_eos_token_id": 4},
-                "audio_token_id": 5,
-            },
-        ),
-        ("encoder.stem", *numbered("encoder.conv_layers.{}", 4), "encoder.head"),
-        tower="model.audio_tower",
-        extractor=("VibeVoiceAcousticTokenizerFeatureExtractor", {}),
-        names={"padding_mask": None},
-        hear=encode,
-        layout="codec",
-        rate=24000,
-    ),
-    "vibevoice_asr": Kind(
-        "VibeVoiceAsrForConditionalGeneration",
-        (
-            "VibeVoiceAsrConfig",
-            {
-                "acoustic_tokenizer_encoder_config": {
-                    **{**VIBEVOICE, "model_type": "vibevoice_acoustic_tokenizer_encoder"},
-                },
-                "semantic_tokenizer_encoder_config": {
-                    **{**VIBEVOICE, "model_type": "vibevoice_acoustic_tokenizer_encoder"},
-                },
-                "text_config": {**TEXT, "model_type": "qwen2"},
-                **{"audio_token_id": 3, "audio_bos_token_id": 4, "audio_eos_token_id": 5},
-            },
-        ),
-        ("stem", *numbered("conv_layers.{}", 4), "head"),
-        tower="model.acoustic_tokenizer_encoder",
-        extractor=("VibeVoiceAcousticTokenizerFeatureExtractor", {}),
-        names={"input_values": "hidden_states", "padding_mask": None},
-        layout="codec",
-        rate=24000,
-    ),
-    "apertus1p5": Kind(
-        "Apertus1p5ForConditionalGeneration",
-        (
-            "Apertus1p5Config",
-            {
-                "audio_config": {**WAVTOKENIZER, "model_type": "wavtokenizer_encoder"},
-                "text_config": {**TEXT, "vocab_size": 128},
-                "vision_config": {
-                    **{"codebook_size": 16, "embed_dim": 8, "latent_channels": 8, "base_channels": 32},
-                    **{"channel_multiplier": [1, 1], "num_res_blocks": 1, "resolution": 16, "attn_resolutions": [8]},
-                },
-                **{"image_token_id": 3, "audio_token_id": 4, "image_token_offset": 64, "audio_token_offset": 80},
-            },
-        ),
-        ENCODEC_LAYERS,
-        tower="model.audio_tokenizer",
-        extractor=("WavTokenizerFeatureExtractor", {}),
-        hear=encode,
-        layout="codec",
-        rate=24000,
     ),
 }

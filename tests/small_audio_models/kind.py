@@ -27,6 +27,8 @@ class Kind:
     """Arguments of the tower for the extractor's outputs whose names differ; None for outputs that it does not take."""
     hear: Callable[[Any, Any, dict[str, Any]], None] | None = None
     """Runs the part that hears, from the published model, the tower and the prepared sound; None for a plain call."""
+    embed: Callable[[Any, Any], Any] | None = None
+    """Gives the embeddings of a codec's codes, (batch, channel, time), from the tower and what it made of the sound."""
     layout: str = "frames"
     """``frames``, ``patches`` (with ``grid``), ``packed`` (no batch axis) or ``codec`` (channels before time)."""
     grid: str | None = None
