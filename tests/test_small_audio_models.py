@@ -8,7 +8,17 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 
-from tests.small_audio_models import REASONS, TYPES, hidden_states, loaded, save, sound_of, stated_states
+from tests.small_audio_models import (
+    REASONS,
+    TYPES,
+    code_embeddings,
+    hidden_states,
+    loaded,
+    prepared,
+    save,
+    sound_of,
+    stated_states,
+)
 
 
 def test_every_audio_model_type__is_small_or_left_out_for_a_reason():
@@ -29,6 +39,22 @@ def test_hidden_states__are_those_that_the_model_itself_returns(model_type, tmp_
     assert tuple(heard) == TYPES[model_type].blocks
     for state, found in zip(stated[1:], heard.values(), strict=True):
         np.testing.assert_array_equal(found, state)
+        tokens = found.reshape(-1, found.shape[-1])
+        assert tokens.std(0).mean() > 0.1 * np.abs(tokens).mean()  # what is heard, not biases alone
+
+
+def test_code_embeddings__are_what_the_decoder_begins_with(tmp_path):
+    import torch
+
+    folder, sound = save("encodec", tmp_path), sound_of("encodec", 0.7)
+    model, _ = loaded("encodec", folder)
+    given = []
+    model.decoder.register_forward_pre_hook(lambda _module, values: given.append(values[0].numpy().copy()))
+    with torch.no_grad():
+        model(**prepared("encodec", folder, sound))
+    embeddings = code_embeddings("encodec", folder, sound)
+    np.testing.assert_array_equal(embeddings, given[0])
+    assert len(np.unique(embeddings[0].T, axis=0)) > 10
 
 
 def test_part_of_a_whole__is_written_under_the_names_it_has_in_the_whole(tmp_path):

@@ -41,7 +41,9 @@ TYPES: dict[str, Kind] = {**SPEECH, **CONFORMERS, **PATCHES, **WHISPER_TOWERS, *
 CODES = 0.05
 """Standard deviation of the entries of codebooks, about that of what they stand for."""
 SPREAD = 0.02
-"""Noise added to every weight, so that norms and biases are not those that every new model has."""
+"""Noise added to biases and matrices, so that norms and biases are not those that every new model has."""
+GAIN = 6**0.5
+"""Of convolutions as torch makes them, the factor to weights that keep the power of sound through rectifiers."""
 
 
 def save(model_type: str, folder: Path, seed: int = 0) -> Path:
@@ -55,8 +57,12 @@ def save(model_type: str, folder: Path, seed: int = 0) -> Path:
         torch.manual_seed(seed)
         config = getattr(transformers, kind.config[0])(**kind.config[1])
         model = _part(kind, config) if kind.part else getattr(transformers, kind.model)(config)
-        for weight in model.parameters():
-            if weight.dtype.is_floating_point:
+        for name, weight in model.named_parameters():
+            if name.endswith("weight.original0"):  # the length of a convolution's weights
+                weight.mul_(GAIN)
+            elif weight.ndim > 2 and weight.dtype.is_floating_point:
+                weight.normal_(std=(2 / weight[0].numel()) ** 0.5)  # so that sound isn't lost in one bias after another
+            elif weight.dtype.is_floating_point:
                 weight.add_(SPREAD * torch.randn_like(weight))
         for name, codes in model.named_buffers():
             if name.endswith(("codebook.embed", "codebook.embed_sum")):
