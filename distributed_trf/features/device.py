@@ -133,6 +133,15 @@ class Gathered:
         return bool(np.isfinite(self._sums).all())
 
 
+def to_host(rows: Sequence[Array]) -> np.ndarray:
+    """Copy rows of one width, shape (width,) each and all on the same device, to float32 on the host; wait for it."""
+    if is_torch_array(rows[0]):
+        import torch
+
+        return torch.stack(list(rows)).float().cpu().numpy()
+    return np.stack(rows).astype(np.float32)
+
+
 def _copy(piece: Array, host: np.ndarray) -> None:
     if is_torch_array(piece):
         import torch

@@ -67,6 +67,8 @@ class Work:
     """Bytes of the network itself."""
     activations: int
     """Further bytes at the widest step of a forward pass, without the frames that are kept."""
+    gathered: int = 0
+    """Bytes of frames that are gathered on the host before they are kept."""
 
 
 class Network(Protocol):

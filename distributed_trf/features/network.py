@@ -14,6 +14,7 @@ import numpy as np
 from distributed_trf.arrays import Array
 from distributed_trf.config.extraction import NetworkSettings, Weights
 from distributed_trf.errors import DataError, FeatureError
+from distributed_trf.features.context import ContextNetwork
 from distributed_trf.features.device import Gathered, free_torch_blocks, network_room
 from distributed_trf.features.families.registry import family
 from distributed_trf.features.family import Network
@@ -92,7 +93,7 @@ PREPARING = 4
 def build_network(
     table: NetworkTable, settings: NetworkSettings, weights: Weights, *, device: str, dtype: str = "float32"
 ) -> Network:
-    """Build a network, or return one of those this process built before."""
+    """Build a network, with the context that a study gives it, or return one of those this process built before."""
     rule, stamps = family(table, weights), json.dumps(weights_stamps(table, settings, weights))
     key = (
         table.model_dump_json(),
@@ -103,7 +104,12 @@ def build_network(
         stamps,
     )  # a changed weight file makes another key
     expected = 0 if table.is_spectrogram else None if table.parameters is None else 4 * table.parameters
-    return _BUILT.get(key, device, expected, lambda: rule.build(table, settings, weights, device=device, dtype=dtype))
+
+    def build() -> Network:
+        network = rule.build(table, settings, weights, device=device, dtype=dtype)
+        return network if settings.past is None else ContextNetwork(network, rule, table, settings.past, device)
+
+    return _BUILT.get(key, device, expected, build)
 
 
 def release_networks(device: str) -> bool:

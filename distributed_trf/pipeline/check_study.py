@@ -46,7 +46,7 @@ def open_context(study: StudySettings, *, to_run: bool = True) -> Context:
     for network in study.networks:
         chosen_layers(tables[network.name], network)
         for weights in chosen_weights(tables[network.name], network):
-            check_weights(tables[network.name], weights)
+            check_weights(tables[network.name], network, weights)
     recordings = open_recordings(study.recordings.format, study.recordings.path)
     _check_stimuli(study, recordings)
     context = Context(study, store, tables, recordings)

@@ -26,8 +26,9 @@ from distributed_trf.features.spectrograms.family import Spectrogram
 from distributed_trf.features.spectrograms.mel_librosa import MEL_LIBROSA
 from distributed_trf.features.spectrograms.mel_of_networks import MEL_DEEPSPEECH2, MEL_SPEECH2TEXT, MEL_WHISPER
 from distributed_trf.features.spectrograms.wavelet import WAVELET
-from distributed_trf.features.table import Layer, NetworkTable
+from distributed_trf.features.table import Layer, NetworkTable, chosen_layers
 from distributed_trf.features.weights.controls import CONTROLS
+from distributed_trf.features.windows import AT_ONCE, check_context, windows_work
 from distributed_trf.store.fingerprint import library_versions
 
 FAMILIES: dict[str, Family] = {
@@ -112,10 +113,12 @@ def is_supported(table: NetworkTable) -> bool:
     return table.family in FAMILIES
 
 
-def check_weights(table: NetworkTable, weights: Weights) -> None:
-    """Raise ConfigError if this version supports a network, but not with these weights."""
+def check_weights(table: NetworkTable, settings: NetworkSettings, weights: Weights) -> None:
+    """Raise ConfigError if this version supports a network, but not with these weights, or not with its context."""
     if is_supported(table):
-        family(table, weights)
+        rule = family(table, weights)
+        if settings.past is not None:
+            check_context(rule, table, chosen_layers(table, settings), weights, settings.past)
 
 
 def frame_rate(table: NetworkTable, weights: Weights, layer: Layer) -> float:
@@ -133,8 +136,14 @@ def expected_frames(table: NetworkTable, weights: Weights, layer: Layer, n_sampl
     return 1 + int(n_samples * layer.rate / table.sfreq)
 
 
-def expected_work(table: NetworkTable, weights: Weights, n_samples: Sequence[int]) -> Work:
-    """Count the work of a batch of sounds.
+def expected_work(
+    table: NetworkTable,
+    weights: Weights,
+    n_samples: Sequence[int],
+    settings: NetworkSettings | None = None,
+    device: str = "cpu",
+) -> Work:
+    """Count the work of a batch of sounds, in windows if the network has a context.
 
     Parameters
     ----------
@@ -142,6 +151,10 @@ def expected_work(table: NetworkTable, weights: Weights, n_samples: Sequence[int
         The network.
     n_samples
         Length of each sound at the network's rate, leading silence included.
+    settings
+        A study's, with layers and a context; by default all layers without one.
+    device
+        ``cpu`` or ``cuda``, which takes at least one window at once, and as many as fit its free memory.
 
     Raises
     ------
@@ -149,7 +162,11 @@ def expected_work(table: NetworkTable, weights: Weights, n_samples: Sequence[int
         If neither the family's code nor the table gives it.
     """
     if is_supported(table):
-        return family(table, weights).work(table, n_samples)
+        rule = family(table, weights)
+        if settings is None or settings.past is None:
+            return rule.work(table, n_samples)
+        at_once = AT_ONCE if device == "cpu" else 1
+        return windows_work(rule, table, chosen_layers(table, settings), n_samples, settings.past, at_once)
     longest = max(n_samples)
     widest = max(expected_frames(table, weights, x, longest) * x.width for x in table.layers)
     return counted_work(table, n_samples, STEP * len(n_samples) * widest)

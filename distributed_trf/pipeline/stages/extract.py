@@ -44,6 +44,8 @@ from distributed_trf.timing import timed
 
 REVISION = 1
 """Raise this number when the code gives other numbers than before, so that earlier results become stale."""
+CONTEXT_REVISION = 1
+"""The same for the features of networks with a context alone."""
 SMALLER = "a smaller `extraction.batch`"
 _WRITING = Lock()
 
@@ -160,6 +162,7 @@ def _network(item: Extract, context: Context) -> Inputs:
     return {
         "weights": weights_identity(table, settings, item.weights),
         "network": [table.family, table.sfreq],
+        **({} if settings.past is None else {"context": [CONTEXT_REVISION, settings.past]}),
         **{layer_part(layer.id): layer.identity() for layer in context.layers(settings)},
         "versions": [REVISION, versions(table, item.weights)],
     }
@@ -170,11 +173,12 @@ def _cost(context: Context, item: Extract, device: str) -> Cost:
     first, last = layout.batch_borders[item.batch]
     table = context.tables[item.network]
     on_gpu = device != "cpu" and not table.is_spectrogram
-    work = expected_work(table, item.weights, lengths[first:last])
+    settings = network_settings(context.study, item.network)
+    work = expected_work(table, item.weights, lengths[first:last], settings, device)
     # A GPU takes as many sounds per pass as its free memory holds: at least one.
     at_once = 1 if on_gpu else context.study.extraction.largest_pass(device)
     passes = [lengths[k : min(k + at_once, last)] for k in range(first, last, at_once)]
-    one_pass = max(expected_work(table, item.weights, one).activations for one in passes)
+    one_pass = max(expected_work(table, item.weights, one, settings, device).activations for one in passes)
     # Frames that are resampled for the store, and their spectrum, in double precision: the largest sound counts.
     resampled = max(
         (
@@ -188,7 +192,7 @@ def _cost(context: Context, item: Extract, device: str) -> Cost:
     # Features of this batch; features of the batch before, which is being written; and for one layer the chunk and
     # its content.
     written = layout.bytes // len(layout.batches)
-    kept = 2 * written + 3 * max(4 * layout.slot(x) * x.width for x in layout.layers)
+    kept = work.gathered + 2 * written + 3 * max(4 * layout.slot(x) * x.width for x in layout.layers)
     loading = work.weights if loads_file(item.weights) else 0  # the tensors of the file, in addition to the network's
     forward = one_pass + resampled
     samples = sum(lengths[first:last])
