@@ -8,7 +8,7 @@ from functools import partial
 from distributed_trf.config.analyses import AnalysisSettings
 from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import ConfigError
-from distributed_trf.features.families.registry import FAMILIES, check_weights, frame_rate, is_supported
+from distributed_trf.features.families.registry import FAMILIES, check_weights, completed, frame_rate, is_supported
 from distributed_trf.features.probe.study_tables import study_table
 from distributed_trf.features.resample import FINEST_BIN, KEPT_RATE
 from distributed_trf.features.table import NetworkTable, chosen_layers, chosen_weights
