@@ -383,6 +383,29 @@ def _(live):
     assert kept == {"audio_config": {"hidden_size": 8}}
 
 
+@hidden("transformers", "CONFIG_MAPPING_NAMES and FEATURE_EXTRACTOR_MAPPING_NAMES, and the places of models")
+def _(live):
+    from transformers import CsmConfig, MoonshineConfig, Qwen2AudioConfig, Qwen2AudioEncoderConfig
+
+    inner = transformers_internals.transformers_class("MoonshineEncoder")
+    assert inner is transformers_internals.models_of(MoonshineConfig)["MoonshineEncoder"]
+    assert transformers_internals.config_class("qwen2_audio") is Qwen2AudioConfig
+    assert transformers_internals.registered_model(Qwen2AudioConfig) == "Qwen2AudioModel"
+    assert transformers_internals.registered_extractor(CsmConfig) == "EncodecFeatureExtractor"
+    assert transformers_internals.registered_extractor(Qwen2AudioEncoderConfig) is None
+    assert transformers_internals.registered_extractor(Qwen2AudioEncoderConfig, near=True) == "WhisperFeatureExtractor"
+    assert isinstance(transformers_internals.parts_of(Qwen2AudioConfig)["audio_config"], Qwen2AudioEncoderConfig)
+    assert transformers_internals.part_class(Qwen2AudioConfig, "audio_config", {}) is Qwen2AudioEncoderConfig
+
+
+@hidden("transformers", "stand-ins, with is_dummy and _backends, for classes of a library that is not installed")
+def _(live):
+    from transformers.utils import DummyObject
+
+    stand_in = DummyObject("Absent", (), {"_backends": ["nothing"]})
+    assert (stand_in.is_dummy, stand_in._backends) == (True, ["nothing"])
+
+
 @hidden("transformers", "PreTrainedModel._init_weights, and the mark _is_hf_initialized")
 def _(live):
     import torch
