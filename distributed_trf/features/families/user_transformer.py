@@ -13,7 +13,8 @@ from pydantic import Field
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.config.load import Settings, validate
 from distributed_trf.errors import ConfigError
-from distributed_trf.features.device import to_model
+from distributed_trf.features.families.extractor_calls import as_whole, clear_if_too_short, prepared_tensors
+from distributed_trf.features.families.model_inputs import forward_arguments
 from distributed_trf.features.families.user_network import UserNetwork
 from distributed_trf.features.table import NetworkTable
 from distributed_trf.features.weights.completed import completed_by_source
@@ -119,16 +120,20 @@ class UserTransformer(UserNetwork):
         return _with_preparation(model, table)
 
     def run(self, model: torch.nn.Module, sounds: Sequence[np.ndarray], device: str, dtype: torch.dtype) -> None:
-        """Pass sounds of one length."""
-        import torch
+        """Pass sounds of one length.
 
+        Raises
+        ------
+        FeatureError
+            If they are too short for a layer, or the extractor and the model do not fit together.
+        """
         preparation: Any = model.preparation
-        if preparation.extractor is None:
-            prepared = torch.from_numpy(np.stack(sounds))
-        else:
-            given = preparation.extractor(list(sounds), sampling_rate=preparation.sfreq, return_tensors="pt")
-            prepared = given[preparation.extractor.model_input_names[0]]
-        (model.get_submodule(preparation.run) if preparation.run else model)(to_model(prepared, device, dtype))
+        module = model.get_submodule(preparation.run) if preparation.run else model
+        extractor, window = preparation.extractor, preparation.window
+        tensors = prepared_tensors(module, extractor, sounds, preparation.sfreq, window, preparation.network)
+        arguments = forward_arguments(module, extractor, tensors, window, device, dtype)
+        with clear_if_too_short(preparation.network, sounds[0].shape[0], preparation.sfreq):
+            module(**arguments)
 
 
 @dataclass(frozen=True)
@@ -138,6 +143,10 @@ class _Preparation:
     extractor: Any
     sfreq: float
     run: str | None
+    window: float | None
+    """Seconds that the extractor pads to."""
+    network: str
+    """Its name, for errors."""
 
 
 def _with_preparation(model: torch.nn.Module, table: NetworkTable) -> torch.nn.Module:
@@ -148,13 +157,14 @@ def _with_preparation(model: torch.nn.Module, table: NetworkTable) -> torch.nn.M
             options = {"sampling_rate": int(table.sfreq), **options}
         try:
             extractor = transformers_class(config.extractor)(**options)
-        except TypeError as error:
+        except (TypeError, ImportError) as error:
             raise ConfigError(
-                f"network {table.name}: {config.extractor} does not accept its options: {error}"
+                f"network {table.name}: {config.extractor} cannot be made with its options: {error}"
             ) from error
     if config.run is not None and config.run not in dict(model.named_modules()):
         raise ConfigError(f"network {table.name}: {config.model} has no module {config.run!r} to run")
-    model.preparation = _Preparation(extractor, table.sfreq, config.run)  # type: ignore[assignment]  # torch types attributes as modules
+    as_whole(model, extractor)
+    model.preparation = _Preparation(extractor, table.sfreq, config.run, table.window, table.name)  # type: ignore[assignment]  # torch types attributes as modules
     return model
 
 
