@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from transformers import HubertConfig, HubertForCTC, Speech2TextConfig, Speech2TextForConditionalGeneration
+from transformers import HubertConfig, HubertForCTC
 
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.errors import ConfigError, DeviceError
@@ -370,7 +370,12 @@ def test_work__counts_the_windows():
         ("hubert", 0.025, "reset", r"layer 1 .* has no two frames one after another; choose a longer one, or leave"),
         ("whisper", 31.0, "reset", r"small_whisper: context 31 s is longer than the network takes; .*window of 30 s"),
         ("causal", 0.019, "reset", r"causal: context 0\.019 s .* no two frames"),
-        ("whisper", 2.0, "projection_linear", r"weights 'projection_linear' project a spectrogram .* without a context"),
+        (
+            "whisper",
+            2.0,
+            "projection_linear",
+            r"weights 'projection_linear' project a spectrogram .* without a context",
+        ),
         ("mel_whisper", 2.0, "fixed", r"mel_whisper: context 2 s: it is a spectrogram, .*; leave context out"),
         ("whisper_tiny", 0.05, "reset", r"shorter than the 65 ms that a frame of layer 1 .* sees"),
     ],
