@@ -39,6 +39,7 @@ from distributed_trf.pipeline.run_record import EVENTS, Report, new_run, write_m
 from distributed_trf.pipeline.stages.read_recordings import SessionRead
 from distributed_trf.pipeline.status import Planned, State, survey_all
 from distributed_trf.pipeline.study_context import Context
+from distributed_trf.pipeline.weights_check import check_weights_fit
 from distributed_trf.recordings.recording_set import unusable_sessions
 from distributed_trf.store.atomic import sweep
 from distributed_trf.store.receipts import read_receipt
@@ -58,6 +59,7 @@ def run_study(
     planned = survey_all(context)
     if settings is not None:
         check_memory(context, planned, settings)
+    check_weights_fit(context, planned)
     StudyStore.create(study.output)
     with run_lock(context.store):
         sweep(context.store.root)

@@ -17,6 +17,7 @@ from distributed_trf.pipeline.prepare import Damaged, repair_study
 from distributed_trf.pipeline.run import run_study
 from distributed_trf.pipeline.run_record import Report
 from distributed_trf.pipeline.status import Planned, survey_all
+from distributed_trf.pipeline.weights_check import check_weights_fit
 from distributed_trf.pipeline.work import cost
 from distributed_trf.store.item_locks import holders
 from distributed_trf.store.study_store import StudyStore
@@ -68,9 +69,17 @@ class Study:
         return [planned.with_running(running) for planned in survey_all(context)]
 
     def forecast(self, recipe: Recipe) -> Forecast:
-        """Return what a run on the workers of a recipe would do and need, without writing anything."""
+        """Return what a run on the workers of a recipe would do and need, without writing anything.
+
+        Raises
+        ------
+        ConfigError, RecordingError, StoreError, FeatureError
+            If recordings, networks or the store cannot be used, or trained weights here are not those of a network.
+        """
         context = open_context(self.settings, to_run=False)
-        return Forecast(context, [(p, cost(context, p.item, recipe.device)) for p in survey_all(context)], recipe)
+        planned = survey_all(context)
+        check_weights_fit(context, planned)
+        return Forecast(context, [(p, cost(context, p.item, recipe.device)) for p in planned], recipe)
 
     def plan(self, device: str = "cpu") -> list[tuple[Planned, Cost]]:
         """Return the status of every work item and what it needs on a device, without writing anything."""
@@ -100,7 +109,7 @@ class Study:
 
         Raises
         ------
-        ConfigError, RecordingError, StoreError
+        ConfigError, RecordingError, StoreError, FeatureError
             If the study cannot begin; nothing was written then.
         """
         if item is not None:

@@ -194,9 +194,11 @@ def _weights(state: dict[str, Stored], source: str) -> dict[str, Stored]:
     if all(name.startswith("module.") for name in state):
         state = without_prefix(state, "module.")
     weights = {name: value for name, value in state.items() if not name.startswith(DUPLICATE_PREFIX)}
-    constants = {name: weights.pop(name) for name in published_constants() if name in weights}
+    with torch.device("cpu"):
+        published = published_constants()
+    constants = {name: weights.pop(name) for name in published if name in weights}
     for name, stored in read_tensors(constants).items():
-        expected = published_constants()[name]
+        expected = published[name]
         if stored.shape != expected.shape or not torch.allclose(stored.to(expected.dtype), expected, atol=1e-5):
             raise FeatureError(
                 f"{source}: {name} has other values than in the published checkpoints, so its network would get "
