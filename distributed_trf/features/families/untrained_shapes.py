@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from distributed_trf.errors import DistributedTRFError, FeatureError, MissingExtraError
+from distributed_trf.features.families.shapes_only import built_of_shapes
 from distributed_trf.features.frame_rule import FrameRule, find_rules
 from distributed_trf.features.frames import as_frames, tap
 from distributed_trf.features.hooks import Tap, recorded
@@ -189,10 +190,8 @@ def untrained_shapes(family: TorchFamily, table_json: str) -> UntrainedShapes:
 
 @lru_cache(maxsize=2)  # of one network, on the meta device and with numbers
 def _untrained(family: TorchFamily, table_json: str, device: str) -> torch.nn.Module:
-    import torch
-
-    with torch.device(device):
-        return family.new(NetworkTable.model_validate_json(table_json)).eval()
+    table = NetworkTable.model_validate_json(table_json)
+    return built_of_shapes(family, table) if device == "meta" else family.new(table).eval()
 
 
 def _checked_frames(table: NetworkTable, layer: Layer, output: Any, n_samples: int) -> int:
