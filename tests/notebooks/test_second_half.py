@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
+from pathlib import Path
 
+import nbformat
 import pytest
 
-from tests.notebooks.executed import SECOND_HALF, execute, n_pictures, printed, told_on_stderr
+from tests.notebooks.executed import FOLDER, SECOND_HALF, execute, n_pictures, printed, told_on_stderr
 
 PICTURES = {"06_paper_figures": 10, "07_slurm": 1, "08_your_own": 3}
 
@@ -23,6 +26,13 @@ def test_notebook__runs_from_a_clean_folder(name, tmp_path, monkeypatch):
     if name == "07_slurm":
         assert "no Slurm answers here" in printed(executed)
         assert re.search(r"local: [1-9]\d* workers so far", printed(executed))
+    if name == "08_your_own":
+        installed = find_spec("resemblyzer") is not None
+        assert ("pip install --no-deps resemblyzer" in printed(executed)) is not installed
+        tables = "".join(
+            o.data.get("text/plain", "") for c in executed.cells for o in c.get("outputs", []) if "data" in o
+        )
+        assert len(re.findall(r"voices +(trained|reset|permuted) +1 +lstm", tables)) == 3 * installed
 
 
 def test_slurm__runs_the_study_on_its_jobs(tmp_path, running_slurm):
@@ -37,3 +47,13 @@ def test_slurm__runs_the_study_on_its_jobs(tmp_path, running_slurm):
     assert len(list((tmp_path / "work/on_slurm/logs").glob("dtrf-*.out"))) == 2
     assert not list((tmp_path / "work/on_slurm/keys").iterdir())
     assert running_slurm.jobs("pending,running") == []
+
+
+def test_network_of_a_package_that_is_missing__is_left_out_with_how_to_get_it(tmp_path, monkeypatch, capsys):
+    cells = [cell.source for cell in nbformat.read(FOLDER / "08_your_own.ipynb", as_version=4).cells]
+    (choice,) = (source for source in cells if source.startswith("networks = ["))
+    monkeypatch.chdir(tmp_path)
+    exec(choice, found := {"find_spec": lambda _name: None, "Path": Path})
+    assert found["networks"] == ["{ name: filter_bank, weights: [trained, reset] }", "{ name: mel_librosa }"]
+    assert "pip install --no-deps resemblyzer==" in capsys.readouterr().out
+    assert not any(tmp_path.iterdir())
