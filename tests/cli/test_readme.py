@@ -22,11 +22,12 @@ from distributed_trf.features.table import NetworkTable
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
 ENVIRONMENT = Path(sys.prefix)
+OF_SETUP = ("pyproject.toml", "scripts/constraints.txt", "scripts/trained_networks.txt")
 
 
 def is_current():
     """Whether this environment was installed from these files, so that no script installs it anew from a copy."""
-    content = b"".join((ROOT / name).read_bytes() for name in ("pyproject.toml", "scripts/constraints.txt"))
+    content = b"".join((ROOT / name).read_bytes() for name in OF_SETUP)
     stamp = ENVIRONMENT / "installed-dev"
     return stamp.is_file() and stamp.read_text().split()[0] == sha256(content).hexdigest()
 
