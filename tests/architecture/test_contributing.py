@@ -145,7 +145,7 @@ def test_spectrogram_network_and_recipe__pass_their_tests_and_those_of_all(run, 
     tests = (
         "features/test_power.py",
         "features/test_twoconv.py",
-        "features/test_tables.py",
+        "features/test_table.py",
         "clusters/test_job_script.py",
         "pipeline/stages/test_lag_profile.py",
     )
