@@ -11,6 +11,7 @@ import numpy as np
 
 from distributed_trf.config.extraction import LayerChoice
 from distributed_trf.errors import DistributedTRFError, FeatureError
+from distributed_trf.features.families.shapes_only import built_of_shapes
 from distributed_trf.features.families.user_transformer import UserTransformer
 from distributed_trf.features.frame_rule import FrameRule, find_rules
 from distributed_trf.features.probe.grids import Tiling, is_tiled, tiling
@@ -131,11 +132,8 @@ def _draft(name: str, files: ModelFiles, tower: Tower) -> NetworkTable:
 
 def _built(table: NetworkTable) -> tuple[Passes, str]:
     """Build a network on shapes alone, or with numbers if it does not run on shapes; return it with its device."""
-    import torch
-
     family, n_samples = UserTransformer(), round(table.sfreq * min(SHORT, table.window or SHORT))
-    with torch.device("meta"):
-        model = family.new(table).eval()
+    model = built_of_shapes(family, table)
     passes = _passes(table, model, "meta")
     try:
         passes.whole(1, n_samples)
