@@ -16,8 +16,10 @@ from torch import nn
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.errors import FeatureError
 from distributed_trf.features.table import NetworkTable
+from distributed_trf.features.weights import pickled
 from distributed_trf.features.weights.checkpoint import load_checkpoint, load_state, without_prefix
 from distributed_trf.features.weights.pickled import DTYPES
+from distributed_trf.features.weights.stored import stored_tensors
 from tests.features.checkpoints import (
     FORMATS,
     GONE,
@@ -39,6 +41,74 @@ formats = pytest.mark.parametrize("options", FORMATS.values(), ids=FORMATS)
 def test_read_state__finds_the_tensors_where_they_are_kept(tmp_path, options, key):
     torch.save({key: STATE, "epoch": 3} if key else STATE, tmp_path / "net.pt", **options)
     same(read_state(tmp_path / "net.pt"), STATE)
+
+
+@formats
+@pytest.mark.parametrize("key", ["best", "ema.weights", "state_dict"])
+def test_read_state__finds_the_tensors_where_they_are_said_to_be(tmp_path, options, key):
+    content = STATE
+    for step in reversed(key.split(".")):
+        content = {step: content, "epoch": 3, "state_dict": {"other": torch.zeros(1)}} | {step: content}
+    torch.save(content, tmp_path / "net.pt", **options)
+    same(read_state(tmp_path / "net.pt", key=key), STATE)
+
+
+def test_read_state__place_where_nothing_is_names_what_there_is(tmp_path):
+    torch.save({"best": {"weights": STATE}, "epoch": 3}, tmp_path / "net.pt")
+    with pytest.raises(FeatureError, match=r"holds nothing at 'best\.model', .* no 'model' among weights$"):
+        read_state(tmp_path / "net.pt", key="best.model")
+    with pytest.raises(FeatureError, match=r"holds nothing at 'epoch\.a', .* there is no 'a' among no keys$"):
+        read_state(tmp_path / "net.pt", key="epoch.a")
+    with pytest.raises(
+        FeatureError, match=r"no tensors by name; its keys are best, epoch; if .* as `key`, such as 'best'"
+    ):
+        read_state(tmp_path / "net.pt")
+    save_file(STATE, tmp_path / "net.safetensors")
+    with pytest.raises(
+        FeatureError, match=r"`key` is 'best' .* a file of safetensors holds tensors alone; leave it out"
+    ):
+        read_state(tmp_path / "net.safetensors", key="best")
+
+
+def test_read_state__leaves_out_what_is_to_be_ignored(tmp_path):
+    torch.save(
+        {**STATE, "ema.a": torch.zeros(1), "ema.b": torch.zeros(1), "step": torch.tensor(3)}, tmp_path / "net.pt"
+    )
+    same(read_state(tmp_path / "net.pt", ignore=["ema.*", "step"]), STATE)
+    with pytest.raises(
+        FeatureError, match=r"no tensor's name fits the pattern 'teacher\.\*', .* its names are 0\.weight"
+    ):
+        read_state(tmp_path / "net.pt", ignore=["teacher.*"])
+
+
+@formats
+def test_stored_tensors__are_known_without_their_numbers(tmp_path, options, monkeypatch):
+    torch.save({"state_dict": STATE, "other": torch.zeros(3)}, tmp_path / "net.pt", **options)
+    monkeypatch.setattr(pickled, "_fill", lambda *_: pytest.fail("numbers are read"))
+    found = stored_tensors(tmp_path / "net.pt")
+    assert {name: (tensor.shape, tensor.is_floating_point()) for name, tensor in found.items()} == {
+        name: (tuple(tensor.shape), tensor.is_floating_point()) for name, tensor in STATE.items()
+    }
+
+
+def test_stored_tensors__of_a_file_that_is_cut_short_are_refused(tmp_path):
+    for options in (ZIP, LEGACY):
+        torch.save(STATE, tmp_path / "net.pt", **options)
+        (tmp_path / "cut.pt").write_bytes((tmp_path / "net.pt").read_bytes()[:-20])
+        with pytest.raises(FeatureError, match=r"cut\.pt: cannot be read as a checkpoint"):
+            stored_tensors(tmp_path / "cut.pt")
+
+
+def test_load_state__onto_shapes_alone_tells_whether_they_fit(tmp_path):
+    torch.save(STATE, tmp_path / "net.pt")
+    with torch.device("meta"):
+        model = network()
+    load_state(model, stored_tensors(tmp_path / "net.pt"), "here")
+    assert model[0].weight.is_meta
+    with pytest.raises(FeatureError, match=r"1 missing: 0\.bias\."):
+        load_state(
+            model, {name: t for name, t in stored_tensors(tmp_path / "net.pt").items() if name != "0.bias"}, "here"
+        )
 
 
 @formats
