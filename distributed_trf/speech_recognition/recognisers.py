@@ -22,8 +22,9 @@ from distributed_trf.features.families.registry import versions
 from distributed_trf.features.families.torch_family import TorchFamily
 from distributed_trf.features.families.wav2letter import Wav2Letter
 from distributed_trf.features.table import NetworkTable
+from distributed_trf.features.weights.identity import weights_identity
 from distributed_trf.features.weights.preprocessor import extractor_settings
-from distributed_trf.features.weights.source import weights_folder, weights_identity
+from distributed_trf.features.weights.source import weights_folder
 from distributed_trf.features.weights.transformers_internals import transformers_class
 from distributed_trf.features.weights.transformers_model import trained_with_head
 

@@ -25,7 +25,8 @@ from distributed_trf.features.families.registry import completed, expected_frame
 from distributed_trf.features.network import build_network, extract
 from distributed_trf.features.table import NetworkTable
 from distributed_trf.features.weights.architecture import folder_architecture
-from distributed_trf.features.weights.source import weights_identity, weights_stamps
+from distributed_trf.features.weights.identity import weights_identity
+from distributed_trf.features.weights.source import weights_stamps
 from tests.features.local_hub import COMMIT, local_hub
 from tests.small_transformers import WAV2VEC2, noise
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import resource
+import shutil
 from collections import Counter
 
 import pytest
@@ -25,6 +26,7 @@ from distributed_trf.errors import FeatureError
 from distributed_trf.features.families.user_transformer import UserTransformer
 from distributed_trf.features.table import NetworkTable
 from distributed_trf.features.weights import stored
+from distributed_trf.features.weights.identity import weights_identity
 from distributed_trf.features.weights.prefixes import model_prefix, with_tied
 from distributed_trf.features.weights.transformers_model import trained_model
 from tests.features.local_hub import COMMIT, local_hub
@@ -126,6 +128,27 @@ def test_tensors__that_are_missing_or_too_many_are_named_without_the_rest_of_the
     save_file(state, tmp_path / "model.safetensors")
     with pytest.raises(FeatureError, match=r"Qwen2AudioEncoder: 1 missing: conv1\.bias\."):
         loaded(table(tmp_path))
+
+
+def test_identity__of_a_tower_is_that_of_its_tensors(saved, made, tmp_path):
+    folder, settings = tmp_path / "model", NetworkSettings(name="mine")
+    shutil.copytree(saved, folder)
+
+    def identity():
+        return weights_identity(UserTransformer().completed(table(folder), settings), settings, "trained")
+
+    def change(part, amount=1.0):
+        place = json.loads((folder / "model.safetensors.index.json").read_text())["weight_map"]
+        name = next(name for name in place if part in name)
+        state = load_file(folder / place[name])
+        save_file({**state, name: state[name] + amount}, folder / place[name], metadata={"format": "pt"})
+
+    before = identity()
+    assert set(before) == {"config.json", "tensors", "config"}
+    change("language_model")
+    assert identity() == before
+    change("audio_tower")
+    assert identity()["tensors"] != before["tensors"]
 
 
 def test_hub__gives_the_shards_of_the_tower_alone(saved, made, tmp_path, monkeypatch):

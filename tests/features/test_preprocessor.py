@@ -14,8 +14,9 @@ from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.errors import FeatureError
 from distributed_trf.features.network import build_network, extract
 from distributed_trf.features.table import NetworkTable, load_table
+from distributed_trf.features.weights.identity import weights_identity
 from distributed_trf.features.weights.preprocessor import extractor_settings
-from distributed_trf.features.weights.source import weights_folder, weights_identity, weights_stamps
+from distributed_trf.features.weights.source import weights_folder, weights_stamps
 from tests.small_transformers import WAV2VEC2, noise, small
 
 (SOUND,) = noise(np.random.default_rng(0), 4_000, lead_in=0)

@@ -7,7 +7,8 @@ import pytest
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.errors import FeatureError
 from distributed_trf.features.table import NetworkTable
-from distributed_trf.features.weights.source import weights_identity, weights_source
+from distributed_trf.features.weights.identity import weights_identity
+from distributed_trf.features.weights.source import weights_source
 from tests.conftest import SMALL_WHISPER
 
 TABLE = NetworkTable.model_validate(SMALL_WHISPER)

@@ -8,12 +8,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from distributed_trf.config.extraction import FIXED, PROJECTIONS, SEEDED, TRAINED, NetworkSettings, Weights, kind_of
+from distributed_trf.config.extraction import FIXED, SEEDED, NetworkSettings, Weights, kind_of
 from distributed_trf.errors import DistributedTRFError, FeatureError
 from distributed_trf.features.table import NetworkTable
-from distributed_trf.features.weights.preprocessor import FILES, extractor_settings, folder_extractor_settings
+from distributed_trf.features.weights.preprocessor import FILES, folder_extractor_settings
 from distributed_trf.features.weights.weight_files import shards_of
-from distributed_trf.store.fingerprint import digest_file, file_stamps
+from distributed_trf.store.fingerprint import file_stamps
 
 UNTRAINED = frozenset(SEEDED) - {"permuted"}
 """Kinds of weights that do not start from trained ones."""
@@ -40,48 +40,13 @@ def weights_source(table: NetworkTable, settings: NetworkSettings) -> tuple[str,
     return source, revision
 
 
-def weights_identity(table: NetworkTable, settings: NetworkSettings, weights: Weights) -> Any:
-    """Describe what determines the weights, for fingerprints: content of the files, pinned commit, or architecture.
-
-    The table is completed by the files of its source (see ``completed``). Extractor settings that networks of other
-    families take from the folder of the weights are part of it. For a projection it is the widths of all layers,
-    because a requested layer also depends on the layers before it.
-    """
-    kind, stated = kind_of(weights), _stated(table)
-    if kind == FIXED:
-        return FIXED
-    if kind in PROJECTIONS:
-        return {"weights": weights, "widths": [layer.width for layer in table.layers]}
-    try:
-        extractor = extractor_settings(table, settings)
-        if kind in UNTRAINED:
-            return {"weights": weights, "config": stated} | ({"hears": extractor} if extractor else {})
-        source, revision = weights_source(table, settings)
-    except FeatureError as error:
-        return {"unavailable": str(error)}  # the work item reports it when it runs, and others go on
-    trained: dict[str, Any] = (
-        {file.name: digest_file(file) for file in weights_files(Path(source))}
-        if Path(source).exists()
-        else {"hub": source, "revision": revision}
-    )
-    trained |= {"config": stated} | ({"hears": extractor} if extractor else {})
-    return trained if kind == TRAINED else {"weights": weights, "trained": trained}
-
-
-def _stated(table: NetworkTable) -> dict[str, Any]:
-    """Return a table's ``config``; what a completed one says to be empty is as if it were left out."""
-    if table.family != "transformers":
-        return table.config
-    return {key: value for key, value in table.config.items() if value not in (None, {})}
-
-
 def weights_stamps(table: NetworkTable, settings: NetworkSettings, weights: Weights) -> list[list[Any]]:
     """Return name, size and time of the files that a network is built from: quick to compare before it is reused."""
     source = settings.source or table.source
     if kind_of(weights) == FIXED or source is None or not Path(source).exists():
         return []
     if kind_of(weights) in UNTRAINED:
-        return file_stamps([file for name in ("config.json", *FILES) if (file := Path(source) / name).is_file()])
+        return file_stamps([file for name in DESCRIBING if (file := Path(source) / name).is_file()])
     return file_stamps(weights_files(Path(source)))
 
 

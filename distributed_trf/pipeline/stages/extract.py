@@ -16,7 +16,7 @@ from distributed_trf.features.device import torch_on
 from distributed_trf.features.families.registry import expected_work, loads_file, versions
 from distributed_trf.features.network import build_network, extract, prepare_sounds
 from distributed_trf.features.table import Layer, chosen_layers
-from distributed_trf.features.weights.source import weights_identity
+from distributed_trf.features.weights.identity import weights_identity
 from distributed_trf.pipeline.costs import Cost, Operations
 from distributed_trf.pipeline.items import Extract, ReadSounds, layer_part
 from distributed_trf.pipeline.stages.read_recordings import SoundsRead
