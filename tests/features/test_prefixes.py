@@ -29,6 +29,7 @@ from distributed_trf.features.weights import stored
 from distributed_trf.features.weights.identity import weights_identity
 from distributed_trf.features.weights.prefixes import model_prefix, with_tied
 from distributed_trf.features.weights.transformers_model import trained_model
+from tests import small_audio_models
 from tests.features.local_hub import COMMIT, local_hub
 
 AUDIO = {"d_model": 16, "encoder_layers": 2, "encoder_attention_heads": 2, "encoder_ffn_dim": 16, "num_mel_bins": 8,
@@ -181,8 +182,9 @@ def test_with_tied__leaves_what_is_missing_missing():
 def test_model_prefix__of_none_is_that_with_the_most():
     model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
     names = ["x.0.weight", "x.0.bias", "y.0.weight", "0.weight"]
-    assert model_prefix(names, model, str, "here") == "x."
-    assert model_prefix(["other"], model, str, "here") == ""
+    assert model_prefix(names, model, str, "here") == ("x.", False)
+    assert model_prefix(["other"], model, str, "here") == ("", False)
+    assert model_prefix([f"y.{name}" for name in model.state_dict()], model, str, "here") == ("y.", True)
 
 
 def test_large_model__costs_no_more_than_its_tower(tmp_path, saved, made):
@@ -216,3 +218,11 @@ def test_names_of_files__that_this_version_changes_are_understood(tmp_path, made
     assert not any(name.endswith("layers.0.attention.q_proj.weight") for name in names)
     assert "layers.0.attention.q_proj.weight" in expected.state_dict()
     same(trained_model("ASTModel", tmp_path, {}, "mine", heads=None), expected)
+
+
+def test_tower__of_a_model_whose_files_have_other_names_is_found_too(tmp_path):
+    """The names of its files are changed by the class of the whole model, which the tower alone knows nothing of."""
+    small_audio_models.save("cohere_asr", tmp_path)
+    tower = small_audio_models.loaded("cohere_asr", tmp_path)[1]
+    given = {"class": "ParakeetEncoder", "part": "encoder_config"}
+    same(loaded(table(tmp_path, **given)), tower)

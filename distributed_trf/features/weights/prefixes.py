@@ -18,7 +18,9 @@ OF_TRAINING = "masked_spec_embed"
 MOST_SHOWN = 8
 
 
-def model_prefix(names: Iterable[str], model: nn.Module, renamed: Callable[[str], str], source: object) -> str:
+def model_prefix(
+    names: Iterable[str], model: nn.Module, renamed: Callable[[str], str], source: object
+) -> tuple[str, bool]:
     """Return the prefix under which a checkpoint holds every tensor of a model, such as ``audio_tower.``.
 
     Parameters
@@ -37,6 +39,8 @@ def model_prefix(names: Iterable[str], model: nn.Module, renamed: Callable[[str]
     str
         The prefix; empty for a checkpoint of the model alone. If no prefix has every tensor, the one that has the most
         of them.
+    bool
+        Whether it has every tensor.
 
     Raises
     ------
@@ -60,8 +64,8 @@ def model_prefix(names: Iterable[str], model: nn.Module, renamed: Callable[[str]
             "config of the network's table"
         )
     if whole:
-        return whole[0]
-    return max(found, key=lambda prefix: (len(found[prefix] & wanted), -len(prefix)), default="")
+        return whole[0], True
+    return max(found, key=lambda prefix: (len(found[prefix] & wanted), -len(prefix)), default=""), False
 
 
 def present_name(key: str, expected: Container[str], renamed: Callable[[str], str]) -> str:

@@ -5,13 +5,13 @@ what a later version has moved. Where that moves, what breaks is: ``as_we_comput
 ``settings_of_networks`` and ``names_of_settings``, so that folders of weights and tables are no longer understood;
 ``transformers_class`` and what follows it, so that what hears sound in a model is no longer found;
 ``model_initialiser`` and ``forget_loaded``, so that weight controls leave parameters as they were;
-``present_names``, so that files of other versions miss tensors.
+``present_names`` and ``names_of_class``, so that files of other versions miss tensors.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -194,9 +194,21 @@ def present_names(model: Any) -> Callable[[str], str]:
     Tensors that this version joins, splits or reorders keep the file's name, so they are missed by their own.
     """
     from transformers.conversion_mapping import get_model_conversion_mapping
+
+    return _by(get_model_conversion_mapping(model))
+
+
+def names_of_class(model_type: str) -> Callable[[str], str]:
+    """Return what gives any tensor of a type of models its name in this version (see ``present_names``)."""
+    from transformers.conversion_mapping import get_checkpoint_conversion_mapping
+
+    return _by(get_checkpoint_conversion_mapping(model_type) or [])
+
+
+def _by(changes: Iterable[Any]) -> Callable[[str], str]:
     from transformers.core_model_loading import WeightRenaming
 
-    renamings = [change for change in get_model_conversion_mapping(model) if isinstance(change, WeightRenaming)]
+    renamings = [change for change in changes if isinstance(change, WeightRenaming)]
 
     def renamed(name: str) -> str:
         for renaming in renamings:

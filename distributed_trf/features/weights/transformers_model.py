@@ -14,8 +14,8 @@ from distributed_trf.features.weights.architecture import folder_config, table_c
 from distributed_trf.features.weights.checkpoint import load_state
 from distributed_trf.features.weights.prefixes import OF_TRAINING, model_prefix, present_name, with_tied
 from distributed_trf.features.weights.stored import stored_tensors, tensor_names
-from distributed_trf.features.weights.transformers_internals import present_names, transformers_class
-from distributed_trf.features.weights.weight_files import Found, as_named_now
+from distributed_trf.features.weights.transformers_internals import names_of_class, present_names, transformers_class
+from distributed_trf.features.weights.weight_files import Found, as_named_now, read_json
 
 if TYPE_CHECKING:
     from torch import nn
@@ -110,33 +110,50 @@ def names_of_model(
     """Return those names of a checkpoint's tensors that are the model's own (see ``trained_model``)."""
     import torch
 
-    if prefix is None:
-        made = transformers_class(model_class)
-        with torch.device("meta"):
-            model = made(folder_config(made.config_class, folder, architecture, network, part))
-        prefix = model_prefix(names, model, present_names(model), folder)
-    return [name for name in names if name.startswith(prefix)]
+    if prefix is not None:
+        return [name for name in names if name.startswith(prefix)]
+    made = transformers_class(model_class)
+    with torch.device("meta"):
+        model = made(folder_config(made.config_class, folder, architecture, network, part))
+    return [*_own_keys(model, folder, names, prefix)[1]]
 
 
 def _load(
     model: Any, folder: Path, heads: tuple[str, ...] | None, prefix: str | None = None, ignore: Sequence[str] = ()
 ) -> None:
     """Give a model the tensors that a folder holds under a prefix, found if it is not given."""
-    renamed, names = present_names(model), tensor_names(folder)
-    if prefix is None:
-        prefix = model_prefix(names, model, renamed, folder)
-    own = {name for name in names if name.startswith(prefix)}
-    state = stored_tensors(folder, ignore=ignore, names=own if heads is None else None)
-    expected = model.state_dict()
-    found: dict[str, Any] = {}
-    for name, tensor in state.items():
-        key = name.removeprefix(prefix)
-        if name in own:
-            later = present_name(key, expected, renamed)
-            found[key if prefix + later in state else later] = tensor
-        elif name.removeprefix(prefix.removesuffix(f"{model.base_model_prefix}.")).split(".")[0] not in (heads or ()):
-            found[name] = tensor
+    prefix, own = _own_keys(model, folder, tensor_names(folder), prefix)
+    state = stored_tensors(folder, ignore=ignore, names=own.keys() if heads is None else None)
+    around = prefix.removesuffix(f"{model.base_model_prefix}.")
+    found = {
+        own.get(name, name): tensor
+        for name, tensor in state.items()
+        if name in own or name.removeprefix(around).split(".")[0] not in (heads or ())
+    }
     load_state(model, _with_mask(with_tied(found, model), model), folder)
+
+
+def _own_keys(model: Any, folder: Path, names: Sequence[str], prefix: str | None) -> tuple[str, dict[str, str]]:
+    """Return the prefix of a model's tensors in a checkpoint, and the present name of each by the file's.
+
+    The names of a larger model are tried as they are, and as its own class has them today.
+    """
+    renamed, expected = present_names(model), model.state_dict()
+    found, named = prefix, {name: name for name in names}
+    if found is None:
+        found, is_whole = model_prefix(names, model, renamed, folder)
+        if not is_whole:
+            kind = read_json(folder / "config.json", "the configuration of a network").get("model_type")
+            of_whole = names_of_class(str(kind))
+            today = {name: of_whole(name) for name in names}
+            other, is_whole = model_prefix(today.values(), model, renamed, folder)
+            found, named = (other, today) if is_whole else (found, named)
+    inner = {name: key.removeprefix(found) for name, key in named.items() if key.startswith(found)}
+    taken, own = set(inner.values()), {}
+    for name, key in inner.items():
+        later = present_name(key, expected, renamed)
+        own[name] = key if later in taken else later
+    return found, own
 
 
 def _with_mask(state: Found, model: nn.Module) -> Found:
