@@ -17,7 +17,7 @@ from distributed_trf.config.analyses import load_word_errors
 from distributed_trf.config.extraction import LayerChoice, NetworkSettings
 from distributed_trf.config.load import listed, validate
 from distributed_trf.config.study import load_study
-from distributed_trf.features.families.registry import is_supported
+from distributed_trf.features.families.registry import completed, is_supported
 from distributed_trf.features.probe.add import add_network
 from distributed_trf.features.probe.check import check_table
 from distributed_trf.features.probe.study_tables import study_table
@@ -62,8 +62,8 @@ def list_networks(
     settings = [of_study.get(table.name) or NetworkSettings(name=table.name) for table in tables]
     show = _layers if names else _overview
     show(list(zip(tables, settings, strict=True)))
-    for table in tables if names else ():
-        check_table(table)
+    for table, network in zip(tables, settings, strict=True) if names else ():
+        check_table(completed(table, network))
 
 
 @app.command("add")
