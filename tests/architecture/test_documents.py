@@ -16,6 +16,7 @@ NAMES = (
     "cluster/README.md",
     "docs/architecture.md",
     "docs/glossary.md",
+    "docs/weights_files.md",
 )
 DOCUMENTS = {name: (ROOT / name).read_text() for name in NAMES}
 FOLDERS = "distributed_trf|tests|scripts|configs|cluster|docs|notebooks|\\.github|\\.ci"
