@@ -427,6 +427,19 @@ def _(live):
     assert not linear.weight.isnan().any()
 
 
+@hidden("transformers", "conversions of tensor names by model and by type, each with rename_source_key")
+def _(live):
+    from transformers import ASTConfig, ASTModel
+
+    small = {"hidden_size": 4, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 4}
+    model = ASTModel(ASTConfig(**small, max_length=32, num_mel_bins=32))
+    name = transformers_internals.present_names(model)("encoder.layer.0.attention.attention.query.weight")
+    assert name in model.state_dict()
+    of_whole = transformers_internals.names_of_class("cohere_asr")
+    assert of_whole("encoder.layers.0.self_attn.linear_q.weight") == "encoder.layers.0.self_attn.q_proj.weight"
+    assert transformers_internals.names_of_class("no such type")("a.b") == "a.b"
+
+
 READ_AS_WRITTEN = {"get", "get_sync", "exists", "list", "list_dir"}
 NEVER_READ_BY_ZARR = {"get_partial_values", "getsize", "getsize_prefix", "is_empty", "list_prefix"}
 WRITE_OR_TELL = {"clear", "close", "delete", "delete_dir", "delete_sync", "move", "open", "read_only", "set"} | {

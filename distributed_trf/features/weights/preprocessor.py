@@ -32,8 +32,8 @@ _NO_MATTER = ("return_attention_mask",)
 def extractor_settings(table: NetworkTable, settings: NetworkSettings) -> dict[str, Any]:
     """Return the extractor settings in the folder of a network's weights that its table does not have.
 
-    They apply to all kinds of weights. A network from the hub has no folder here, so its table must hold them (see
-    ``weights_folder``).
+    They apply to all kinds of weights. A completed table of family ``transformers`` has them all, those of the hub
+    included. Other networks of the hub are prepared as their table says (see ``weights_folder``).
 
     Returns
     -------
