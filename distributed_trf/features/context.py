@@ -31,10 +31,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from distributed_trf.arrays import Array
+from distributed_trf.arrays import Array, blocks
 from distributed_trf.errors import DeviceError, FeatureError
 from distributed_trf.features.device import to_host
 from distributed_trf.features.family import Family, Keep, Network
@@ -48,10 +49,44 @@ ON_GPU = 256
 """Windows that the network is given at once on a GPU, where it passes as many of them together as fit its free memory.
 """
 
-Rows = dict[int, list[tuple[int, int, int]]]
-"""What is taken of a window: by layer id the sound, the frame of the sound, and which frame of the window it is."""
-Window = tuple[int, int, int]
-"""A sound, its first sample and the one after its last; the sound is -1 for silence of that length."""
+
+@dataclass(frozen=True)
+class Window:
+    """A piece of a sound."""
+
+    sound: int | None
+    """Position in the batch; None for silence, wherever it is."""
+    start: int
+    """First sample; below 0 where silence is put before the sound."""
+    end: int
+    """The sample after the last."""
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether it holds only silence."""
+        return self.sound is None
+
+    @property
+    def n_samples(self) -> int:
+        """Its length."""
+        return self.end - self.start
+
+    def cut(self, sounds: Sequence[np.ndarray]) -> np.ndarray:
+        """Return its samples."""
+        if self.sound is None:
+            return np.zeros(self.n_samples)
+        return np.concatenate([np.zeros(max(0, -self.start)), sounds[self.sound][max(0, self.start) : self.end]])
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Sounds, the windows that they are passed in, and the frames that were found."""
+
+    sounds: Sequence[np.ndarray]
+    rows: dict[Window, dict[int, list[tuple[int, int, int]]]]
+    """What is taken of each window: by layer id the sound, its frame, and which frame of the window that is."""
+    found: dict[int, list[np.ndarray]]
+    """By layer id the frames of each sound."""
 
 
 class ContextNetwork:
@@ -91,83 +126,64 @@ class ContextNetwork:
         self.parts = max(self.parts, self.network.parts)
 
     def _pass_windows(self, sounds: Sequence[np.ndarray], layers: Sequence[Layer], keep: Keep) -> None:
-        counts = {x.id: [self.rule.n_frames(self.table, x, s.shape[0]) for s in sounds] for x in layers}
-        found = {x.id: [np.empty((n, x.width), dtype=np.float32) for n in counts[x.id]] for x in layers}
+        batch = self._batch(sounds, layers)
         by_layers: dict[tuple[int, ...], list[Window]] = {}
-        planned = self._plan(sounds, layers)
-        for window, rows in planned.items():
+        for window, rows in batch.rows.items():
             by_layers.setdefault(tuple(rows), []).append(window)
         for ids, alike in by_layers.items():  # a pass ends with the last of its layers
             now = [layer for layer in layers if layer.id in ids]
-            for silent in (False, True):
-                chosen = sorted((w for w in alike if (w[0] < 0) == silent), key=lambda w: w[1] - w[2])
-                for first in range(0, len(chosen), self._at_once):
-                    part = chosen[first : first + self._at_once]
-                    (self._take_silent if silent else self._take)(sounds, now, part, planned, found)
+            for take, is_silent in ((self._take, False), (self._take_silent, True)):
+                chosen = sorted((w for w in alike if w.is_silent == is_silent), key=lambda w: -w.n_samples)
+                for part in blocks(len(chosen), self._at_once):
+                    take(batch, now, chosen[part])
         for layer in layers:
-            keep(layer, range(len(sounds)), found[layer.id])
+            keep(layer, range(len(sounds)), batch.found[layer.id])
 
-    def _plan(self, sounds: Sequence[np.ndarray], layers: Sequence[Layer]) -> dict[Window, Rows]:
-        """List the windows of sounds; those of silence and of one length are one."""
-        planned: dict[Window, Rows] = {}
+    def _batch(self, sounds: Sequence[np.ndarray], layers: Sequence[Layer]) -> _Batch:
+        """List the windows of sounds; those of silence that have one length are one."""
+        batch = _Batch(sounds, {}, {layer.id: [] for layer in layers})
         for layer in layers:
+            shortest = self._shortest_window(layer)
             for k, sound in enumerate(sounds):
-                of_sound = windows(
-                    self.rule, self.table, layer, sound.shape[0], self.context, self._shortest_window(layer)
-                )
-                until = np.concatenate([[0], np.cumsum(sound != 0)])  # samples that are not 0, up to each
-                silent = until[of_sound.ends] == until[np.maximum(of_sound.starts, 0)]
-                places = zip(of_sound.starts.tolist(), of_sound.ends.tolist(), of_sound.positions.tolist(), strict=True)
-                for i, (start, end, position) in enumerate(places):
-                    window = (-1, 0, end - start) if silent[i] else (k, start, end)
-                    planned.setdefault(window, {}).setdefault(layer.id, []).append((k, i, position))
-        return planned
+                cut = windows(self.rule, self.table, layer, sound.shape[0], self.context, shortest)
+                loud = np.concatenate([[0], np.cumsum(sound != 0)])  # samples that are not 0, up to each
+                silent = loud[cut.ends] == loud[np.maximum(cut.starts, 0)]
+                for i, (start, end) in enumerate(zip(cut.starts.tolist(), cut.ends.tolist(), strict=True)):
+                    window = Window(None, 0, end - start) if silent[i] else Window(k, start, end)
+                    batch.rows.setdefault(window, {}).setdefault(layer.id, []).append((k, i, int(cut.positions[i])))
+                batch.found[layer.id].append(np.empty((cut.ends.size, layer.width), dtype=np.float32))
+        return batch
 
-    def _take(
-        self,
-        sounds: Sequence[np.ndarray],
-        layers: Sequence[Layer],
-        part: Sequence[Window],
-        planned: dict[Window, Rows],
-        found: dict[int, list[np.ndarray]],
-    ) -> None:
+    def _take(self, batch: _Batch, layers: Sequence[Layer], part: Sequence[Window]) -> None:
         """Pass some windows at once and put their frames where they belong."""
 
         def take(layer: Layer, positions: Sequence[int], given: Sequence[Array]) -> None:
             taken, places = [], []
             for position, frames in zip(positions, given, strict=True):
-                for k, i, j in planned[part[position]][layer.id]:
+                for k, i, j in batch.rows[part[position]][layer.id]:
                     if j >= frames.shape[0] or frames.shape[1] != layer.width:
                         raise FeatureError(
                             f"{self.table.name} layer {layer.id} ({layer.name}) gave shape {tuple(frames.shape)} for a "
-                            f"window of {part[position][2] - part[position][1]} samples; its table says ({j + 1} or "
-                            f"more, {layer.width})"
+                            f"window of {part[position].n_samples} samples; its table says ({j + 1} or more, "
+                            f"{layer.width})"
                         )
                     taken.append(frames[j])
                     places.append((k, i))
             for (k, i), row in zip(places, to_host(taken), strict=True):
-                found[layer.id][k][i] = row
+                batch.found[layer.id][k][i] = row
 
-        self._pass([_cut(sounds, window) for window in part], layers, take)
+        self._pass([window.cut(batch.sounds) for window in part], layers, take)
 
-    def _take_silent(
-        self,
-        sounds: Sequence[np.ndarray],
-        layers: Sequence[Layer],
-        part: Sequence[Window],
-        planned: dict[Window, Rows],
-        found: dict[int, list[np.ndarray]],
-    ) -> None:
+    def _take_silent(self, batch: _Batch, layers: Sequence[Layer], part: Sequence[Window]) -> None:
         """Pass windows of silence; their frames are 0 where the network gives none."""
+        refused = ""
         try:
-            self._take(sounds, layers, part, planned, found)
+            self._take(batch, layers, part)
         except FeatureError as error:
-            refused: str | None = str(error)
-        else:
-            refused = None
+            refused = str(error)
         for layer in layers:
-            for k, i in {(k, i) for window in part for k, i, _ in planned[window][layer.id]}:
-                row = found[layer.id][k][i]
+            for k, i in {(k, i) for window in part for k, i, _ in batch.rows[window][layer.id]}:
+                row = batch.found[layer.id][k][i]
                 if refused or not np.isfinite(row).all():
                     row[:] = 0
                     self._tell_silent(refused or "they are NaN or Inf")
@@ -240,10 +256,3 @@ class ContextNetwork:
             if moved(one, np.where(np.arange(len(one))[:, None] == i, other, one), unit).any():
                 return False
         return True
-
-
-def _cut(sounds: Sequence[np.ndarray], window: Window) -> np.ndarray:
-    k, start, end = window
-    if k < 0:
-        return np.zeros(end - start)
-    return np.concatenate([np.zeros(max(0, -start)), sounds[k][max(0, start) : end]])

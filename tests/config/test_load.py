@@ -443,3 +443,40 @@ def test_seeds__are_zero_unless_a_study_says_otherwise():
     assert study.reliability is not None
     seeded = [study.ridge, study.reliability, *study.together, *study.bootstraps]
     assert [settings.seed for settings in seeded] == [0] * 4
+
+
+@pytest.mark.parametrize(
+    ("context", "names"),
+    [(2.0, ["net@2.0s"]), (2, ["net@2.0s"]), ([0.5, 2], ["net@0.5s", "net@2.0s"]), (None, ["net"])],
+)
+def test_contexts__make_plain_networks_of_one_table(folder, context, names):
+    path = folder / "study.yaml"
+    together = [{"network": name} for name in names]
+    path.write_text(yaml.safe_dump(MINIMAL | {"networks": [{"name": "net", "context": context}], "together": together}))
+    study = load_study(path)
+    assert [network.name for network in study.networks] == names
+    assert [network.table for network in study.networks] == ["net"] * len(names)
+    assert [network.past for network in study.networks] == [float(n[4:-1]) if "@" in n else None for n in names]
+    assert StudySettings.model_validate(study.model_dump(mode="json")) == study  # as records keep it
+
+
+def test_several_contexts__are_no_single_one():
+    with pytest.raises(ConfigError, match=r"net has contexts \[0.5, 2.0\]; take one of `each_context`"):
+        _ = NetworkSettings(name="net", context=[0.5, 2.0]).past
+
+
+@pytest.mark.parametrize(
+    ("network", "problem"),
+    [
+        ({"context": 2000}, "networks.0.context = 2000: expected seconds, 60 at most; 2000 ms is 2"),
+        ({"context": "long"}, "networks.0.context = 'long': input should be a valid number"),
+        ({"context": []}, r"networks.0.context = \[\]: list should have at least 1 item"),
+        ({"context": [2.0, 0]}, "networks.0.context.1 = 0: input should be greater than 0"),
+        ({"context": [2.0, 2]}, "networks = .*: net@2.0s: named twice; name each network once"),
+        ({"name": "net@2.0s"}, "'net@2.0s' holds @, .*; write the name of its table and, .* `context: 2.0`"),
+        ({"name": "net@2.0s", "context": 1.0}, "'net@2.0s' holds @, which stands before a network's context"),
+    ],
+)
+def test_context_that_cannot_be__is_named_with_what_was_expected(problems, network, problem):
+    (found,) = problems(networks=[{"name": "net", **network}])
+    assert re.search(problem, found)

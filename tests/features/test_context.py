@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from math import inf
 
 import numpy as np
@@ -12,13 +13,17 @@ import yaml
 from transformers import HubertConfig, HubertForCTC
 
 from distributed_trf.config.extraction import NetworkSettings
-from distributed_trf.errors import ConfigError, DeviceError
+from distributed_trf.config.study import load_study
+from distributed_trf.errors import ConfigError, DeviceError, FeatureError
 from distributed_trf.features.families.registry import check_weights, expected_work, family
 from distributed_trf.features.network import build_network, extract
 from distributed_trf.features.sight import sees
 from distributed_trf.features.table import NetworkTable, load_table
 from distributed_trf.features.windows import frame_ends
+from distributed_trf.pipeline.check_study import open_context
+from distributed_trf.pipeline.items import Extract
 from distributed_trf.pipeline.study import Study
+from distributed_trf.pipeline.work import cost
 from distributed_trf.results.open_results import open_results
 from tests.conftest import SMALL_WHISPER
 from tests.features.past_networks import HOP, KERNEL, PastNetwork, past_table
@@ -88,7 +93,7 @@ def one_pass_per_frame(table, layer, sound, context, weights="reset"):
     def count(n):
         try:
             return rule.n_frames(table, layer, n) if n > 0 else 0
-        except Exception:
+        except FeatureError:
             return 0
 
     limit = int(context * table.sfreq)
@@ -100,7 +105,7 @@ def one_pass_per_frame(table, layer, sound, context, weights="reset"):
         piece = sound[max(0, end - longest) : end]
         try:
             frames = extract(plain, table, weights, [piece], [layer])[layer.id][0]
-        except Exception:
+        except (FeatureError, RuntimeError):
             rows.append(None)
             continue
         rows.append(frames[len(frames) - (counts[end] - i)])
@@ -111,7 +116,7 @@ def one_pass_per_frame(table, layer, sound, context, weights="reset"):
 def test_context__is_one_pass_per_frame_in_a_loop(name):
     table, context = TABLES[name], 0.25
     chosen = table.layers if len(table.layers) <= 5 else [table.layers[k] for k in (4, -2, -1)]
-    sounds = sounds_for(table, 0.3, 0.52)
+    sounds = sounds_for(table, *((0.3,) if name == "whisper" else (0.3, 0.52)))
     found = extract(built(table, context), table, "reset", sounds, chosen)
     for layer in chosen:
         for k, sound in enumerate(sounds):
@@ -216,10 +221,8 @@ def test_frame_ends__are_the_shortest_sounds_that_have_the_frame(name):
         assert ends.size == rule.n_frames(table, layer, 9_000)
         for i, end in enumerate(ends.tolist()):
             assert rule.n_frames(table, layer, end) > i
-            try:
+            with suppress(FeatureError):  # there is no frame at all
                 assert rule.n_frames(table, layer, end - 1) <= i
-            except Exception:
-                assert i <= 1
 
 
 def test_cochlear_network__has_the_frames_of_its_first_window_in_a_context_below_it():
@@ -279,8 +282,8 @@ def test_silence__gives_zeros_where_a_network_cannot_normalise_it(caplog):
 @pytest.mark.parametrize("name", ["hubert", "whisper", "speech2text"])
 def test_batch__gives_what_each_sound_gives_alone(name):
     table, layers = TABLES[name], TABLES[name].layers[-2:]
-    sounds = sounds_for(table, 0.4, 0.3, 0.4)
-    network = built(table, 0.2)
+    sounds = sounds_for(table, 0.15, 0.2, 0.15)
+    network = built(table, 0.1)
     together = extract(network, table, "reset", sounds, layers)
     for k, sound in enumerate(sounds):
         alone = extract(network, table, "reset", [sound], layers)
@@ -368,14 +371,9 @@ def test_work__counts_the_windows():
     [
         ("hubert", 0.01, "reset", r"context 0\.01 s is 160 samples at 16000 Hz, in which layer 0 .* no two frames"),
         ("hubert", 0.025, "reset", r"layer 1 .* has no two frames one after another; choose a longer one, or leave"),
-        ("whisper", 31.0, "reset", r"small_whisper: context 31 s is longer than the network takes; .*window of 30 s"),
+        ("whisper", 31.0, "reset", r"small_whisper: context 31 s is longer than the network takes; .* 30 s"),
         ("causal", 0.019, "reset", r"causal: context 0\.019 s .* no two frames"),
-        (
-            "whisper",
-            2.0,
-            "projection_linear",
-            r"weights 'projection_linear' project a spectrogram .* without a context",
-        ),
+        ("whisper", 2.0, "projection_linear", r"weights 'projection_linear' project .* without a context"),
         ("mel_whisper", 2.0, "fixed", r"mel_whisper: context 2 s: it is a spectrogram, .*; leave context out"),
         ("whisper_tiny", 0.05, "reset", r"shorter than the 65 ms that a frame of layer 1 .* sees"),
     ],
@@ -396,6 +394,13 @@ def test_study__has_two_contexts_in_one_dataset(write_study, workplace):
         {"name": "causal", "weights": ["reset"]},
     ]
     path = write_study(networks=networks, reliability=None)
+    planned = open_context(load_study(path))
+    flops = {
+        name: cost(planned, Extract("timit", name, "reset", 0), "cpu").operations.single
+        for name in ("hubert", "hubert@0.1s", "hubert@0.3s")
+    }
+    assert 5 < flops["hubert@0.3s"] / flops["hubert"] < 15  # 50 windows of at most 0.3 s for each second
+    assert flops["hubert@0.1s"] < 0.5 * flops["hubert@0.3s"]
     assert Study.load(path).run(recipe=None).ok
     ds = open_results("study")
     names = ["causal", "causal@1.0s", "hubert", "hubert@0.1s", "hubert@0.3s"]
