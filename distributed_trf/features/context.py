@@ -50,7 +50,7 @@ ON_GPU = 256
 """
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Window:
     """A piece of a sound."""
 
@@ -176,25 +176,23 @@ class ContextNetwork:
 
     def _take_silent(self, batch: _Batch, layers: Sequence[Layer], part: Sequence[Window]) -> None:
         """Pass windows of silence; their frames are 0 where the network gives none."""
-        refused = ""
+        refused = False
         try:
             self._take(batch, layers, part)
-        except FeatureError as error:
-            refused = str(error)
+        except FeatureError:  # it would say to leave the sound out
+            refused = True
         for layer in layers:
             for k, i in {(k, i) for window in part for k, i, _ in batch.rows[window][layer.id]}:
                 row = batch.found[layer.id][k][i]
                 if refused or not np.isfinite(row).all():
                     row[:] = 0
-                    self._tell_silent(refused or "they are NaN or Inf")
+                    self._tell_silent()
 
-    def _tell_silent(self, why: str) -> None:
+    def _tell_silent(self) -> None:
         if not self._silent_is_told:
             self._silent_is_told = True
-            log.warning(
-                "%s: frames of windows in which there is only silence are 0, because the network gives none for them: "
-                "%s", self.table.name, why,
-            )  # fmt: skip
+            log.warning("%s: frames of windows in which there is only silence are 0, because the network gives none",
+                        self.table.name)  # fmt: skip
 
     def _shortest_window(self, layer: Layer) -> int:
         """Find the shortest length, of those that end with a frame, that the network takes."""
@@ -229,8 +227,8 @@ class ContextNetwork:
         seconds = (2 * max(lengths.values()) + 4 * max(steps)) / self.table.sfreq
         try:
             sights = sees(self.network, self.rule, self.table, layers, seconds)
-        except FeatureError as error:  # a network of a fixed window takes no sound that long
-            log.info("%s: takes no sound of twice its context, so that every frame has its window: %s",
+        except FeatureError as error:  # a network of a fixed window may take no sound that long
+            log.info("%s: not tested with a sound of twice its context, so that each frame has its window: %s",
                      self.table.name, error)  # fmt: skip
             sights = {}
         for layer in layers:

@@ -68,7 +68,7 @@ class Work:
     activations: int
     """Further bytes at the widest step of a forward pass, without the frames that are kept."""
     gathered: int = 0
-    """Bytes of frames that are gathered on the host before they are kept."""
+    """Bytes of frames that are gathered on the host before they are kept, and of the list of what to gather."""
 
 
 class Network(Protocol):

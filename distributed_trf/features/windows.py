@@ -19,6 +19,8 @@ from distributed_trf.features.table import Layer, NetworkTable
 
 AT_ONCE = 16
 """Windows of a forward pass on the CPU."""
+LISTED_BYTES = 600
+"""Memory of one window in the list of those of a batch, measured."""
 COUNTED_LENGTHS = 9
 """Lengths of windows whose operations are counted; those of other lengths lie on straight lines between them."""
 
@@ -185,7 +187,9 @@ def windows_work(
     longest = max(by_length)
     full = rule.work(table, [longest] * min(at_once, lengths.size))
     whole = rule.work(table, n_samples)  # of a network that turns out to need no windows
-    gathered = sum(4 * rule.n_frames(table, layer, n) * layer.width for layer in layers for n in n_samples)
+    gathered = LISTED_BYTES * lengths.size + sum(
+        4 * rule.n_frames(table, layer, n) * layer.width for layer in layers for n in n_samples
+    )
     return Work(_flops(rule, table, lengths), full.weights, max(full.activations, whole.activations), gathered=gathered)
 
 

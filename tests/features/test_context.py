@@ -19,7 +19,7 @@ from distributed_trf.features.families.registry import check_weights, expected_w
 from distributed_trf.features.network import build_network, extract
 from distributed_trf.features.sight import sees
 from distributed_trf.features.table import NetworkTable, load_table
-from distributed_trf.features.windows import frame_ends
+from distributed_trf.features.windows import LISTED_BYTES, frame_ends, windows
 from distributed_trf.pipeline.check_study import open_context
 from distributed_trf.pipeline.items import Extract
 from distributed_trf.pipeline.study import Study
@@ -225,6 +225,14 @@ def test_frame_ends__are_the_shortest_sounds_that_have_the_frame(name):
                 assert rule.n_frames(table, layer, end - 1) <= i
 
 
+def test_windows__of_frames_that_end_together_take_as_many_before_the_last():
+    """Whisper's first convolution has two frames for each of the encoder."""
+    pieces = windows(family(WHISPER, "reset"), WHISPER, WHISPER.layers[0], 1_600, 0.05)
+    assert pieces.ends.tolist() == [160, 160, 480, 480, 800, 800, 1120, 1120, 1440, 1440]
+    assert (pieces.ends - pieces.starts).tolist() == [160, 160, 480, 480, 800, 800, 800, 800, 800, 800]
+    assert pieces.positions.tolist() == [0, 1, 2, 3, 4, 5, 4, 5, 4, 5]
+
+
 def test_cochlear_network__has_the_frames_of_its_first_window_in_a_context_below_it():
     table = load_table("cochcnn9")
     rule = family(table, "reset")
@@ -359,7 +367,7 @@ def test_work__counts_the_windows():
     assert work.flops == pytest.approx(sum(rule.work(table, [n]).flops for n in lengths), rel=0.01)
     assert work.weights == rule.work(table, sounds).weights
     assert work.activations >= rule.work(table, [max(lengths)] * 16).activations
-    assert work.gathered == 4 * 2 * 32 * len(lengths)
+    assert work.gathered == (4 * 2 * 32 + LISTED_BYTES) * len(lengths)
     plain = expected_work(table, "reset", sounds)
     assert plain == rule.work(table, sounds)
     assert work.flops > 10 * plain.flops
