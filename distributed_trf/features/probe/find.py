@@ -116,6 +116,7 @@ def _draft(name: str, files: ModelFiles, tower: Tower) -> NetworkTable:
     config: dict[str, Any] = {"class": tower.model}
     for field, value in (
         ("part", tower.part),
+        ("prefix", tower.prefix),
         ("run", tower.run),
         ("extractor", tower.extractor),
         ("extractor_options", tower.extractor_options),

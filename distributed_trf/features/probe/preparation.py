@@ -8,7 +8,7 @@ from typing import Any
 
 from distributed_trf.errors import FeatureError, shown
 from distributed_trf.features.probe.special_models import SPECIAL_MODELS, SpecialModel
-from distributed_trf.features.weights.preprocessor import defaults
+from distributed_trf.features.weights.preprocessor import OF_CODECS, defaults
 from distributed_trf.features.weights.transformers_internals import parts_of, registered_extractor
 
 _NO_MATTER = ("sampling_rate", "return_attention_mask", "padding_side")
@@ -50,18 +50,21 @@ def preparation(root: Any, own: Any, content: Mapping[str, Any] | None, source: 
     ConfigError
         If transformers needs a library for the extractor that is not installed.
     """
-    outer, inner = (SPECIAL_MODELS.get(kind, SpecialModel("")) for kind in (root.model_type, own.model_type))
-    told = (content or {}).get("feature_extractor_type")
-    name = (outer.extractor if outer is not inner else None) or told or inner.extractor or registered_extractor(root)
-    name = name or registered_extractor(type(own), near=True)
+    notes: list[str] = []
+    special = SPECIAL_MODELS.get(own.model_type, SpecialModel(""))
+    name = (content or {}).get("feature_extractor_type") or special.extractor
+    name = name or registered_extractor(root) or registered_extractor(type(own), near=True)
     if name is None:
         raise FeatureError(
             f"{source}: transformers registers nothing that prepares sounds for a model of type {root.model_type}, and "
             "there is no preprocessor_config.json; write a table of family `transformers` that names an extractor"
         )
-    standard, notes = defaults(name), []
+    if name in OF_CODECS:
+        notes.append(f"{name} {OF_CODECS[name].why}; the codec takes samples from {OF_CODECS[name].extractor}")
+        name = OF_CODECS[name].extractor
+    standard = defaults(name)
     if content is None:
-        stated: dict[str, Any] = {**inner.options, **_by_the_model(own, standard, inner)}
+        stated: dict[str, Any] = {**special.options, **_by_the_model(own, standard, special)}
         notes.append(
             f"There is no preprocessor_config.json: sounds are prepared by {name} with "
             + (f"{_listed(stated)} and otherwise its defaults" if stated else "its defaults")
@@ -77,7 +80,7 @@ def preparation(root: Any, own: Any, content: Mapping[str, Any] | None, source: 
         notes.append(f"{name} would add noise to sounds (dither); it is off")
         options["dither"] = 0.0
     sfreq = _rate(own, content or {}, standard, source)
-    window = _window(own, inner, {**standard, **options}, sfreq, source)
+    window = _window(own, special, {**standard, **options}, sfreq, source)
     return Preparation(name, options, sfreq, window, tuple(notes))
 
 
@@ -101,7 +104,7 @@ def _by_the_model(own: Any, standard: Mapping[str, Any], special: SpecialModel) 
         found["truncation"] = "fusion" if own.enable_fusion else "rand_trunc"
     if special.window == "max_length":
         found["max_length"] = own.max_length
-    if special.window == "chunk_length":
+    if special.window == "chunk_length" and hasattr(own, "max_source_positions"):
         seconds = 2 * own.max_source_positions * standard["hop_length"] / standard["sampling_rate"]
         found["chunk_length"] = int(seconds) if seconds == int(seconds) else seconds
     return {key: value for key, value in found.items() if key in standard and value != standard[key]}
@@ -129,9 +132,9 @@ def _window(own: Any, special: SpecialModel, options: Mapping[str, Any], sfreq: 
             raise _disagree(source, "max_length", own.max_length, special.window, stated)
         return float(stated * _AST_SHIFT)
     if special.window == "chunk_length":
-        frames = stated * sfreq / options["hop_length"]
-        if frames != 2 * own.max_source_positions:
-            raise _disagree(source, "max_source_positions", own.max_source_positions, special.window, stated)
+        frames, positions = stated * sfreq / options["hop_length"], getattr(own, "max_source_positions", None)
+        if positions is not None and frames != 2 * positions:
+            raise _disagree(source, "max_source_positions", positions, special.window, stated)
     return float(stated)
 
 

@@ -35,6 +35,8 @@ class SpecialModel:
     """Class, where several or none stand for the type."""
     run: str | None = None
     """Module to run, where it is not ``encoder``."""
+    prefix: str | None = None
+    """Of the names of its tensors in a checkpoint, where the checkpoint holds several models of the class."""
     extractor: str | None = None
     options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     """Arguments of the extractor that come before those of the model's files."""
@@ -53,13 +55,24 @@ SPECIAL_MODELS: Mapping[str, SpecialModel] = MappingProxyType(
         "audioflamingo3_encoder": SpecialModel(_POSITIONS, window="chunk_length"),
         "voxtral_encoder": SpecialModel(_POSITIONS, window="chunk_length"),
         "moss_transcribe_diarize_audio": SpecialModel(_POSITIONS, window="chunk_length"),
+        "glmasr_encoder": SpecialModel(
+            "its processor pads sounds to 30 s, and the encoder takes no mask, so it hears the padding",
+            window="chunk_length",
+        ),
         "audio-spectrogram-transformer": SpecialModel("each of its patches has its own position", window="max_length"),
         "clap_audio_model": SpecialModel(
             "its spectrogram becomes a square image; sounds that would be cut are refused, so nothing is drawn at "
             "random",
             window="max_length_s",
         ),
-        # Encoders that are reached by their class
+        # Parts that are reached otherwise
+        "cohere_asr": SpecialModel(
+            "files name the tensors of its encoder otherwise than now, and transformers renames those of the whole",
+            model="CohereAsrModel",
+        ),
+        "vibevoice_asr": SpecialModel(
+            "it hears by two encoders of one class; the acoustic one is taken", prefix="acoustic_tokenizer_encoder."
+        ),
         "speecht5": SpecialModel(
             "its plain model takes hidden states; this one has the convolutions for sound before it",
             model="SpeechT5EncoderWithSpeechPrenet",
@@ -83,12 +96,6 @@ SPECIAL_MODELS: Mapping[str, SpecialModel] = MappingProxyType(
             "transformers registers no extractor; its embedder normalises by itself",
             extractor="Wav2Vec2FeatureExtractor",
             options=MappingProxyType({"do_normalize": False}),
-        ),
-        "musicgen_melody": SpecialModel(
-            "its own extractor makes chroma for a decoder; the codec takes samples", extractor="EncodecFeatureExtractor"
-        ),
-        "kyutai_speech_to_text": SpecialModel(
-            "its own extractor delays the sound; the codec takes samples", extractor="EncodecFeatureExtractor"
         ),
         # Refused
         "bark": SpecialModel(_SPEAKS, refused=True),

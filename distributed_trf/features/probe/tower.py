@@ -53,7 +53,9 @@ class Tower:
     window: float | None
     """Seconds that every sound is padded to; None for any length."""
     notes: tuple[str, ...] = ()
-    """What was assumed because the files do not tell it, a sentence each."""
+    """What was assumed because the files do not tell it, or made otherwise than they say, a sentence each."""
+    prefix: str | None = None
+    """Of the names of its tensors in a checkpoint that holds several models of the class; None if they are found."""
 
 
 def audio_tower(config: Mapping[str, Any], preprocessor: Mapping[str, Any] | None, source: str) -> Tower:
@@ -82,7 +84,9 @@ def audio_tower(config: Mapping[str, Any], preprocessor: Mapping[str, Any] | Non
     with without_remarks():
         root = _root(config, source)
         _check_not_refused(root.model_type, source)
-        part, of, content = _part_that_hears(root, config, source)
+        outer = SPECIAL_MODELS.get(root.model_type, SpecialModel(""))
+        whole = ("", root, config) if outer.model is not None else None
+        part, of, content = whole or _part_that_hears(root, config, source)
         _check_not_refused(of.model_type, source)
         special = SPECIAL_MODELS.get(of.model_type, SpecialModel(""))
         model = special.model or _class_without_head(of, source)
@@ -100,6 +104,7 @@ def audio_tower(config: Mapping[str, Any], preprocessor: Mapping[str, Any] | Non
             prepared.sfreq,
             prepared.window,
             prepared.notes,
+            outer.prefix,
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.errors import FeatureError, shown
@@ -21,6 +21,19 @@ EXTRACTORS = {
     "speech2text": "Speech2TextFeatureExtractor",
 }
 """Classes that prepare sounds, by the family of a table; tables of family ``transformers`` name theirs."""
+
+
+class _OfCodec(NamedTuple):
+    extractor: str
+    """What a table may name instead."""
+    why: str
+
+
+OF_CODECS = {
+    "KyutaiSpeechToTextFeatureExtractor": _OfCodec("EncodecFeatureExtractor", "delays sounds for a language model"),
+    "MusicgenMelodyFeatureExtractor": _OfCodec("EncodecFeatureExtractor", "makes pitch classes for a decoder"),
+}
+"""Extractors of models around a codec, which the codec itself does not hear through."""
 
 _AS_PUBLISHED = ("whisper", "speech2text")
 """Families whose networks all have the same spectrogram."""
@@ -66,7 +79,7 @@ def folder_extractor_settings(table: NetworkTable, folder: Path) -> dict[str, An
         return {}
     where = f"network table {table.name}"
     kind = content.get("feature_extractor_type", name)
-    if kind != name:
+    if kind != name and (kind not in OF_CODECS or OF_CODECS[kind].extractor != name):
         raise FeatureError(
             f"{file}: feature_extractor_type is {shown(kind)}, but {where} prepares sounds with {name}; name the "
             "same class, or give the folder of another network as `source`"
@@ -80,6 +93,8 @@ def folder_extractor_settings(table: NetworkTable, folder: Path) -> dict[str, An
     standard = defaults(name)
     in_table = table.config.get("extractor_options", {}) if table.family == "transformers" else {}
     stated = {key: value for key, value in content.items() if key in standard and key not in _NO_MATTER}
+    if in_table.get("dither") == 0:  # noise is left out whatever the file says
+        stated.pop("dither", None)
     for key, value in stated.items():
         expected = in_table.get(key, standard[key])
         if _kind(value) != _kind(expected) and expected is not None:
