@@ -29,8 +29,7 @@ CODEC_MODELS: dict[str, Kind] = {
                 **{"audio_pad_token_id": 18, "codec_config": {**MIMI, "model_type": "mimi"}},
             },
         ),
-        "codec_model",
-        extractor=("KyutaiSpeechToTextFeatureExtractor", {}),
+        "codec_model",  # its own extractor puts silence around a sound, for the language model's delay
     ),
     "moshi": mimi_within(
         "MoshiForConditionalGeneration",

@@ -10,6 +10,8 @@ from tests.small_audio_models.speech import WIDTHS
 
 WHISPER_128 = ("WhisperFeatureExtractor", {"feature_size": 128})
 WITH_MASK = {"return_attention_mask": True}
+UNCUT = {**WITH_MASK, "padding": True, "truncation": False}
+"""As the processors of Qwen3 say: sounds are not padded to 30 s, so their last window is another."""
 WHISPER_LIKE = {
     **{"d_model": 32, "encoder_layers": 2, "encoder_attention_heads": 2, "encoder_ffn_dim": 48, "num_mel_bins": 128},
 }
@@ -103,7 +105,7 @@ WHISPER_TOWERS: dict[str, Kind] = {
         LAYERS,
         tower="thinker.model.audio_tower",
         extractor=WHISPER_128,
-        prepare=WITH_MASK,
+        prepare=UNCUT,
         names={"attention_mask": "feature_attention_mask"},
         hear=omni,
         layout="packed",
@@ -182,7 +184,7 @@ WHISPER_TOWERS: dict[str, Kind] = {
         LAYERS,
         tower="model.audio_tower",
         extractor=("Qwen3ASRFeatureExtractor", {}),
-        prepare=WITH_MASK,
+        prepare=UNCUT,
         names={"attention_mask": "input_features_mask"},
         hear=features,
         layout="packed",
