@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 def tap(layer: Layer) -> Tap:
     """Return where in a forward pass a layer is recorded."""
-    return Tap(layer.name, layer.input, layer.call, layer.output)
+    time_axis = -1 if layer.time_last else 0 if layer.packed else 1 if layer.time_axis is None else layer.time_axis
+    return Tap(layer.name, layer.input, layer.call, layer.output, time_axis)
 
 
 def as_frames(layer: Layer, output: torch.Tensor, n_sounds: int, network: str) -> torch.Tensor:

@@ -24,6 +24,8 @@ class Tap:
     """Which call of a module that runs several times in a pass, from 1 on; None for one that runs once."""
     output: int | None = None
     """Which of several values; None for the first."""
+    time_axis: int = 1
+    """Axis of time in what is recorded; tells values of different lengths from others."""
 
 
 class _AllRecorded(Exception):  # noqa: N818  nothing is wrong
@@ -120,7 +122,8 @@ def _one_tensor(tap: Tap, value: Any, module: Any) -> Any:
     else:
         first = values[0] if values else value
         state_follows = isinstance(module, RNNBase)
-        lengths = set() if state_follows else {tuple(v.shape) for v in values if _is_like(first, v)}
+        lengths = {tuple(first.shape)} if hasattr(first, "shape") else set()
+        lengths |= {tuple(v.shape) for v in values if not state_follows and _is_longer(first, v, tap.time_axis)}
         if len(lengths) > 1:
             raise FeatureError(
                 f"module {tap.module} gives tensors of shapes {' and '.join(map(str, sorted(lengths)))}; choose one "
@@ -144,11 +147,13 @@ def values_of(value: Any) -> list[Any]:
     return [one for one in values if one is not None]
 
 
-def _is_like(first: Any, other: Any) -> bool:
-    """Tell whether two values may both be frames of the same sounds: three axes, of which sound and features agree."""
-    if not (getattr(first, "ndim", 0) == getattr(other, "ndim", 0) == 3):
+def _is_longer(first: Any, other: Any, time_axis: int) -> bool:
+    """Tell whether two values differ in the length of time alone."""
+    shape, others = list(getattr(first, "shape", ())), list(getattr(other, "shape", ()))
+    if len(shape) != len(others) or len(shape) < 3 or not -len(shape) <= time_axis < len(shape):
         return False
-    return first.shape[0] == other.shape[0] and bool({*first.shape[1:]} & {*other.shape[1:]})
+    m, n = shape.pop(time_axis), others.pop(time_axis)
+    return bool(m != n) and shape == others
 
 
 def _nearest(name: str, modules: Iterable[str]) -> str:

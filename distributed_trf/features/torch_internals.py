@@ -75,6 +75,10 @@ def _make_plain() -> Callable[[], None]:
         older = "high"
     # From the top: below a parent that is "ieee", whatever else is read was set there, and is all that must be set.
     found = {}
+    try:
+        cudnn_before = torch_c._get_cudnn_allow_tf32()
+    except RuntimeError:  # it differs from the newer settings, as whoever set them must know
+        cudnn_before = False
     for setting in (*PARENTS, *CHILDREN):
         if (value := read(*setting)) != "ieee":
             found[setting] = value
@@ -89,8 +93,14 @@ def _make_plain() -> Callable[[], None]:
             products[library] = "none" if read(library, "matmul") == "tf32" else "ieee"
             write(*parent, "ieee")
         torch.set_float32_matmul_precision("highest")
+    if cudnn_before:  # models that switch cuDNN off ask it, and would stop where it differs
+        torch_c._set_cudnn_allow_tf32(False)
 
     def restore() -> None:
+        if cudnn_before:
+            torch_c._set_cudnn_allow_tf32(True)  # which sets both of these
+            for kind in ("conv", "rnn"):
+                write("cuda", kind, "none")
         if products:
             torch.set_float32_matmul_precision(older)
         for library, value in products.items():

@@ -210,7 +210,9 @@ def _front_end(anatomy: Anatomy, first: int) -> list[FrameModule]:
     leaves = [
         name
         for name, module in anatomy.types.items()
-        if isinstance(module, nn.Conv1d | nn.Conv2d | nn.RNNBase) and not _is_positional(name) and anatomy.hears(name)
+        if isinstance(module, nn.Conv1d | nn.Conv2d | nn.RNNBase)
+        and anatomy.hears(name)
+        and not any(word in name.lower() for word in ("pos_", "position", "quantiz"))
     ]
     found: dict[str, FrameModule] = {}
     for leaf in leaves:
@@ -220,10 +222,6 @@ def _front_end(anatomy: Anatomy, first: int) -> list[FrameModule]:
         if module is not None and anatomy.place[module.name] < first:
             found[module.name] = module
     return sorted(found.values(), key=lambda module: anatomy.place[module.name])
-
-
-def _is_positional(name: str) -> bool:
-    return "pos" in name.lower().replace("compose", "")
 
 
 def _is_final_norm(anatomy: Anatomy, module: FrameModule, block: FrameModule) -> bool:
