@@ -75,10 +75,6 @@ def _make_plain() -> Callable[[], None]:
         older = "high"
     # From the top: below a parent that is "ieee", whatever else is read was set there, and is all that must be set.
     found = {}
-    try:
-        cudnn_before = torch_c._get_cudnn_allow_tf32()
-    except RuntimeError:  # it differs from the newer settings, as whoever set them must know
-        cudnn_before = False
     for setting in (*PARENTS, *CHILDREN):
         if (value := read(*setting)) != "ieee":
             found[setting] = value
@@ -93,14 +89,12 @@ def _make_plain() -> Callable[[], None]:
             products[library] = "none" if read(library, "matmul") == "tf32" else "ieee"
             write(*parent, "ieee")
         torch.set_float32_matmul_precision("highest")
-    if cudnn_before:  # models that switch cuDNN off ask it, and would stop where it differs
-        torch_c._set_cudnn_allow_tf32(False)
+    cudnn: Any = torch.backends.cudnn
+    flags = cudnn.flags
+    cudnn.flags = _cudnn_switch  # the real one first asks the older function, which now differs from the newer settings
 
     def restore() -> None:
-        if cudnn_before:
-            torch_c._set_cudnn_allow_tf32(True)  # which sets both of these
-            for kind in ("conv", "rnn"):
-                write("cuda", kind, "none")
+        cudnn.flags = flags
         if products:
             torch.set_float32_matmul_precision(older)
         for library, value in products.items():
@@ -109,6 +103,20 @@ def _make_plain() -> Callable[[], None]:
             write(*setting, value)
 
     return restore
+
+
+@contextmanager
+def _cudnn_switch(enabled: bool = False, **_others: Any) -> Iterator[None]:
+    """Switch cuDNN on or off for a block, as some models do that are in transformers."""
+    import torch
+
+    cudnn: Any = torch.backends.cudnn
+    before = cudnn.enabled
+    cudnn.enabled = enabled
+    try:
+        yield
+    finally:
+        cudnn.enabled = before
 
 
 plain_float32 = SettingForBlocks(_make_plain)
