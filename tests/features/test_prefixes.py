@@ -220,6 +220,15 @@ def test_names_of_files__that_this_version_changes_are_understood(tmp_path, made
     same(trained_model("ASTModel", tmp_path, {}, "mine", heads=None), expected)
 
 
+def test_prefix__of_several_is_that_which_the_part_is_called(tmp_path):
+    """A model with two encoders of one class, one for each of the settings."""
+    small_audio_models.save("vibevoice_asr", tmp_path)
+    model = small_audio_models.loaded("vibevoice_asr", tmp_path)[0]
+    for name in ("acoustic_tokenizer_encoder", "semantic_tokenizer_encoder"):
+        given = {"class": "VibeVoiceAcousticTokenizerEncoderModel", "part": f"{name}_config"}
+        same(loaded(table(tmp_path, **given)), getattr(model.model, name))
+
+
 def test_tower__of_a_model_whose_files_have_other_names_is_found_too(tmp_path):
     """The names of its files are changed by the class of the whole model, which the tower alone knows nothing of."""
     small_audio_models.save("cohere_asr", tmp_path)

@@ -19,7 +19,7 @@ MOST_SHOWN = 8
 
 
 def model_prefix(
-    names: Iterable[str], model: nn.Module, renamed: Callable[[str], str], source: object
+    names: Iterable[str], model: nn.Module, renamed: Callable[[str], str], source: object, part: str = ""
 ) -> tuple[str, bool]:
     """Return the prefix under which a checkpoint holds every tensor of a model, such as ``audio_tower.``.
 
@@ -33,6 +33,9 @@ def model_prefix(
         Gives the name of a tensor of the model in this version of its library, given that in another one.
     source
         The checkpoint, for errors.
+    part
+        Where the settings of the model are in the configuration of a larger one: of several prefixes the one that is
+        called so, as ``acoustic.`` for ``acoustic_config``, is meant.
 
     Returns
     -------
@@ -57,6 +60,9 @@ def model_prefix(
             if key in group:
                 found.setdefault(".".join((*parts[:cut], "")), set()).add(group[key])
     whole = sorted(prefix for prefix, keys in found.items() if keys >= wanted)
+    if len(whole) > 1:
+        called = f"{part.rpartition('.')[2].removesuffix('_config')}."
+        whole = [prefix for prefix in whole if f".{prefix}".endswith(f".{called}")] or whole
     if len(whole) > 1:
         raise FeatureError(
             f"{source}: holds the tensors of {type(model).__name__} {len(whole)} times, under the prefixes "

@@ -86,7 +86,7 @@ def trained_model(
     """
     made = transformers_class(model_class)
     model = made(folder_config(made.config_class, folder, architecture, network, part))
-    _load(model, folder, heads, prefix, ignore)
+    _load(model, folder, heads, part, prefix, ignore)
     return model
 
 
@@ -115,14 +115,19 @@ def names_of_model(
     made = transformers_class(model_class)
     with torch.device("meta"):
         model = made(folder_config(made.config_class, folder, architecture, network, part))
-    return [*_own_keys(model, folder, names, prefix)[1]]
+    return [*_own_keys(model, folder, names, prefix, part)[1]]
 
 
 def _load(
-    model: Any, folder: Path, heads: tuple[str, ...] | None, prefix: str | None = None, ignore: Sequence[str] = ()
+    model: Any,
+    folder: Path,
+    heads: tuple[str, ...] | None,
+    part: str = "",
+    prefix: str | None = None,
+    ignore: Sequence[str] = (),
 ) -> None:
     """Give a model the tensors that a folder holds under a prefix, found if it is not given."""
-    prefix, own = _own_keys(model, folder, tensor_names(folder), prefix)
+    prefix, own = _own_keys(model, folder, tensor_names(folder), prefix, part)
     state = stored_tensors(folder, ignore=ignore, names=own.keys() if heads is None else None)
     around = prefix.removesuffix(f"{model.base_model_prefix}.")
     found = {
@@ -133,7 +138,9 @@ def _load(
     load_state(model, _with_mask(with_tied(found, model), model), folder)
 
 
-def _own_keys(model: Any, folder: Path, names: Sequence[str], prefix: str | None) -> tuple[str, dict[str, str]]:
+def _own_keys(
+    model: Any, folder: Path, names: Sequence[str], prefix: str | None, part: str
+) -> tuple[str, dict[str, str]]:
     """Return the prefix of a model's tensors in a checkpoint, and the present name of each by the file's.
 
     The names of a larger model are tried as they are, and as its own class has them today.
@@ -141,12 +148,12 @@ def _own_keys(model: Any, folder: Path, names: Sequence[str], prefix: str | None
     renamed, expected = present_names(model), model.state_dict()
     found, named = prefix, {name: name for name in names}
     if found is None:
-        found, is_whole = model_prefix(names, model, renamed, folder)
+        found, is_whole = model_prefix(names, model, renamed, folder, part)
         if not is_whole:
             kind = read_json(folder / "config.json", "the configuration of a network").get("model_type")
             of_whole = names_of_class(str(kind))
             today = {name: of_whole(name) for name in names}
-            other, is_whole = model_prefix(today.values(), model, renamed, folder)
+            other, is_whole = model_prefix(today.values(), model, renamed, folder, part)
             found, named = (other, today) if is_whole else (found, named)
     inner = {name: key.removeprefix(found) for name, key in named.items() if key.startswith(found)}
     taken, own = set(inner.values()), {}
