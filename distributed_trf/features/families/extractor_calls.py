@@ -71,7 +71,7 @@ def prepared_tensors(
         del wanted["return_attention_mask"]
     made_for = CALLS.get(type(module).__name__)
     wanted |= made_for(module.config) if made_for is not None else {}
-    given = [np.stack([sound] * 2, axis=-1) for sound in sounds] if _channels(extractor) == 2 else list(sounds)
+    given = [np.stack([sound] * 2) for sound in sounds] if _channels(extractor) == 2 else list(sounds)
     try:
         found = extractor(given, **{key: value for key, value in wanted.items() if key in accepted})
     except Exception as error:  # each has its own way to say that a sound is too short
