@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +14,7 @@ from distributed_trf.config.extraction import LayerChoice
 from distributed_trf.errors import DistributedTRFError, FeatureError
 from distributed_trf.features.families.shapes_only import built_of_shapes
 from distributed_trf.features.families.user_transformer import UserTransformer
+from distributed_trf.features.families.weightless import weightless
 from distributed_trf.features.frame_rule import FrameRule, find_rules
 from distributed_trf.features.probe.grids import Tiling, is_tiled, tiling
 from distributed_trf.features.probe.modules import (
@@ -34,8 +36,8 @@ from distributed_trf.store.fingerprint import digest
 if TYPE_CHECKING:
     from torch import nn
 
-LARGEST_ON_CPU = 300_000_000
-"""Parameters of the largest network that is built with numbers where it does not run on shapes alone."""
+log = logging.getLogger(__name__)
+
 LONGEST, LONGEST_ON_CPU = 19.3, 5.1
 """Seconds of the longest sound that is passed: on shapes alone, which costs nothing, and with numbers."""
 
@@ -132,25 +134,18 @@ def _draft(name: str, files: ModelFiles, tower: Tower) -> NetworkTable:
 
 
 def _built(table: NetworkTable) -> tuple[Passes, str]:
-    """Build a network on shapes alone, or with numbers if it does not run on shapes; return it with its device."""
+    """Build a network without its weights: on shapes alone, or with zeros if it looks at numbers; return its device."""
     family, n_samples = UserTransformer(), round(table.sfreq * min(SHORT, table.window or SHORT))
-    model = built_of_shapes(family, table)
-    passes = _passes(table, model, "meta")
+    passes = _passes(table, built_of_shapes(family, table), "meta")
     try:
         passes.whole(1, n_samples)
         return passes, "meta"
     except DistributedTRFError:
         raise
-    except Exception as error:  # networks that look at numbers raise anything on shapes
-        n = sum(p.numel() for p in model.parameters())
-        if n > LARGEST_ON_CPU:
-            raise FeatureError(
-                f"{table.source}: {table.config['class']} does not run on shapes alone, and with {n / 1e6:.0f} million "
-                f"parameters it is too large to be built for a look at it; write its table by hand. The error was: "
-                f"{error}"
-            ) from error
-    passes = _passes(table, family.new(table).eval(), "cpu")
+    except Exception as error:  # noqa: BLE001 - networks that look at numbers raise anything on shapes
+        log.debug("%s does not run on shapes alone: %r", table.name, error)
     try:
+        passes = _passes(table, weightless(lambda: family.new(table)).eval(), "cpu")
         passes.whole(1, n_samples)
     except DistributedTRFError:
         raise
