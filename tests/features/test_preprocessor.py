@@ -188,6 +188,17 @@ def test_noise__is_refused(folder):
         extractor_settings(of, NetworkSettings(name="mine"))
 
 
+def test_noise__that_the_table_leaves_out_is_left_out(folder):
+    of = table(says(folder, dither=0.1), extractor="WhisperFeatureExtractor", extractor_options={"dither": 0.0})
+    assert extractor_settings(of, NetworkSettings(name="mine")) == {}
+
+
+def test_extractor_of_a_model_around_a_codec__leaves_the_codec_its_own(folder):
+    says(folder, feature_extractor_type="KyutaiSpeechToTextFeatureExtractor", audio_delay_seconds=0.5, chunk_length_s=2)
+    of = table(folder, extractor="EncodecFeatureExtractor")
+    assert extractor_settings(of, NetworkSettings(name="mine")) == {"chunk_length_s": 2}
+
+
 def test_hub__that_says_what_the_table_does_not_is_refused(folder, monkeypatch):
     """Controls of a network of a hub are heard without a download."""
     monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: str(says(folder, do_normalize=False)))
