@@ -182,3 +182,21 @@ def flop_counter() -> Any:
     from torch.utils.flop_counter import FlopCounterMode
 
     return FlopCounterMode(display=False)
+
+
+@contextmanager
+def parameters_on_meta() -> Iterator[None]:
+    """Have every parameter that a module gets while the block runs lose its numbers, and keep its shape."""
+    import torch
+    from torch.nn.modules.module import register_module_parameter_registration_hook
+
+    def without_numbers(_module: Any, _name: str, parameter: Any) -> Any:
+        if parameter is None or parameter.is_meta:
+            return None
+        return torch.nn.Parameter(parameter.to("meta"), requires_grad=parameter.requires_grad)
+
+    handle = register_module_parameter_registration_hook(without_numbers)
+    try:
+        yield
+    finally:
+        handle.remove()

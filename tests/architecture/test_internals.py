@@ -344,6 +344,16 @@ def _(live):
     assert counter.get_total_flops() == 2 * 2 * 3 * 5
 
 
+@hidden("torch", "a hook on the parameters that modules get")
+def _(live):
+    from torch import nn
+
+    with torch_internals.parameters_on_meta():
+        within = nn.Linear(2, 3)
+    assert (within.weight.is_meta, tuple(within.weight.shape)) == (True, (3, 2))
+    assert not nn.Linear(2, 3).weight.is_meta
+
+
 @hidden("torch", "the names that features/weights/pickled.py knows in files of torch.save")
 def _(live):
     import torch

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from distributed_trf.features.torch_internals import parameters_on_meta
 
 if TYPE_CHECKING:
     from torch import nn
@@ -27,17 +29,9 @@ def weightless(new: Callable[[], nn.Module]) -> nn.Module:
         Whatever a network raises that computes with its parameters while it is made.
     """
     import torch
-    from torch.nn.modules.module import register_module_parameter_registration_hook
 
-    def without_memory(_module: Any, _name: str, parameter: Any) -> Any:
-        is_held = parameter is not None and not parameter.is_meta
-        return torch.nn.Parameter(parameter.to("meta"), requires_grad=parameter.requires_grad) if is_held else None
-
-    handle = register_module_parameter_registration_hook(without_memory)
-    try:
+    with parameters_on_meta():
         model = new()
-    finally:
-        handle.remove()
     for module in model.modules():
         for name, parameter in list(module.named_parameters(recurse=False)):
             zeros = torch.zeros((), dtype=parameter.dtype).expand(parameter.shape)
