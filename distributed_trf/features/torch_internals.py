@@ -4,7 +4,8 @@ Checked against torch 2.13, and written for those from 2.6 on; ``tests/architect
 later version has moved. Where that moves, what breaks is: ``plain_float32``, so that products lose bits on a GPU;
 ``without_onednn``, so that bfloat16 is wrong on some CPUs; ``is_out_of_memory``, so that batches are no longer computed
 in halves; ``remove_old_normalisations`` and ``own_initialiser``, so that weight controls fail; ``flop_counter``, so
-that the work of a user's network is not known.
+that the work of a user's network is not known; ``parameters_on_meta``,
+so that some networks cannot be added.
 
 ``PARENTS`` and ``CHILDREN`` are settings of torch from 2.9 on, which has no function of its own that tells whether one
 was set or follows its parent. The names that files of ``torch.save`` hold are a format, and in ``weights/pickled.py``.

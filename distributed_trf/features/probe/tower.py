@@ -155,7 +155,7 @@ def _part_that_hears(root: Any, config: Mapping[str, Any], source: str) -> tuple
         given = content.get(key, default if default is None else default.to_dict())
         if given is None:
             raise FeatureError(
-                f"{source}: a model of type {root.model_type} hears no sound without a {where}, and config.json has "
+                f"{source}: a model of type {root.model_type} hears no sound without {where}, and config.json has "
                 "none; choose a model that hears sound"
             )
         if not isinstance(given, Mapping):

@@ -152,7 +152,7 @@ def test_codec_in_a_larger_model__hears_no_delay():
         ({"model_type": "bert"}, r"someone/it: a model of type bert hears no sound: BertModel takes input_ids"),
         ({"model_type": "vit"}, r"type vit hears no sound: ViTModel takes pixel_values"),
         ({"model_type": "vision-encoder-decoder"}, r"hears no sound: ViTModel takes pixel_values"),
-        ({"model_type": "gemma4", "audio_config": None}, r"hears no sound without a audio_config"),
+        ({"model_type": "gemma4", "audio_config": None}, r"hears no sound without audio_config"),
         ({"model_type": "univnet"}, r"univnet makes sound of a spectrogram and random noise, and hears none"),
         ({"model_type": "clvp"}, r"hears no sound itself; choose a model that hears sound"),
         ({"model_type": "mert", "auto_map": {"AutoModel": "mert.Mert"}}, r"Python code of its own \(auto_map\), which"),
