@@ -11,6 +11,8 @@ from distributed_trf.config.fields import Hertz, Name, Source
 from distributed_trf.config.load import Settings, load, locate
 from distributed_trf.errors import ConfigError
 
+LayerType = Literal["conv", "rnn", "transformer", "codec", "spectrogram"]
+
 
 class Grid(Settings):
     """How the tokens of a layer tile frequency and time, as the patches of a spectrogram do."""
@@ -33,7 +35,7 @@ class Layer(Settings):
     id: Annotated[int, Field(ge=0)]
     name: str
     """The module, dotted."""
-    type: Literal["conv", "rnn", "transformer", "codec", "spectrogram"]
+    type: LayerType
     width: Annotated[int, Field(ge=1)]
     """Features per frame."""
     rate: Annotated[float, Field(gt=0)]

@@ -90,12 +90,14 @@ def _make_plain() -> Callable[[], None]:
             products[library] = "none" if read(library, "matmul") == "tf32" else "ieee"
             write(*parent, "ieee")
         torch.set_float32_matmul_precision("highest")
-    cudnn: Any = torch.backends.cudnn
-    flags = cudnn.flags
-    cudnn.flags = _cudnn_switch  # the real one first asks the older function, which now differs from the newer settings
+    backend: Any = torch.backends.cudnn
+    flags = backend.flags
+    backend.flags = (
+        _cudnn_switch  # the real one first asks the older function, which now differs
+    )
 
     def restore() -> None:
-        cudnn.flags = flags
+        backend.flags = flags
         if products:
             torch.set_float32_matmul_precision(older)
         for library, value in products.items():
@@ -107,7 +109,7 @@ def _make_plain() -> Callable[[], None]:
 
 
 @contextmanager
-def _cudnn_switch(enabled: bool = False, **_others: Any) -> Iterator[None]:
+def _cudnn_switch(enabled: bool = False, **_others: Any) -> Iterator[None]:  # noqa: FBT001, FBT002  as torch's own
     """Switch cuDNN on or off for a block, as some models do that are in transformers."""
     import torch
 

@@ -85,7 +85,9 @@ def find_network(source: str, name: str, *, revision: str | None = None, choice:
     picked = pick(passes.model, modules, choice, input_of)
     rules = {} if tower.window is not None else _rules(passes, picked, tower.sfreq, device)
     fields = _fields(passes.model, modules) if tower.window is None else {}
-    layers, what, notes = [], {}, list(tower.notes)
+    layers: list[Layer] = []
+    what: dict[int, str] = {}
+    notes = list(tower.notes)
     for one in picked:
         made = _layer(len(layers), one, tower, passes.model, rules, fields, choice)
         if made is None:

@@ -128,7 +128,7 @@ class Passes:
                 values, inputs = values_of(output), [*args, *kwargs.values()]
                 if values and hasattr(values[0], "shape"):
                     first = inputs[0] if inputs else None
-                    given = tuple(first.shape) if hasattr(first, "shape") else None
+                    given = tuple(first.shape) if first is not None and hasattr(first, "shape") else None
                     found.append(Fired(name, calls[name], tuple(values[0].shape), given))
                 if name == last:
                     raise _EnoughFired

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from distributed_trf.config.extraction import LayerChoice
 from distributed_trf.errors import ConfigError
 from distributed_trf.features.probe.modules import FrameModule
+from distributed_trf.features.table import LayerType
 
 if TYPE_CHECKING:
     from torch import nn
@@ -25,8 +26,7 @@ class Picked:
     """A module that becomes a layer, or several."""
 
     module: FrameModule
-    kind: str
-    """``conv``, ``transformer``, ``rnn`` or ``codec``."""
+    kind: LayerType
     what: str
     """Its place in the network, for the table's comments."""
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -105,7 +105,7 @@ class Anatomy:
         """Tell whether a module belongs to what hears, not to what makes sound or text."""
         return not _decodes(name.partition(".")[0])
 
-    def kind(self, module: FrameModule) -> str:
+    def kind(self, module: FrameModule) -> LayerType:
         """Return what a module, or what of the network runs before it, is made of."""
         if self.attends(module.name):
             return "transformer"
