@@ -92,9 +92,7 @@ def _make_plain() -> Callable[[], None]:
         torch.set_float32_matmul_precision("highest")
     backend: Any = torch.backends.cudnn
     flags = backend.flags
-    backend.flags = (
-        _cudnn_switch  # the real one first asks the older function, which now differs
-    )
+    backend.flags = _cudnn_switch  # the real one first asks the older function, which now differs
 
     def restore() -> None:
         backend.flags = flags

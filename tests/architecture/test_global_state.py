@@ -31,6 +31,7 @@ from distributed_trf.config.load import shipped
 from distributed_trf.errors import FeatureError
 from distributed_trf.features.torch_internals import SettingForBlocks, plain_float32, without_onednn
 from distributed_trf.features.weights.controls import apply_control
+from distributed_trf.features.weights.transformers_internals import without_remarks
 
 PACKAGE = Path(__file__).resolve().parents[2] / "distributed_trf"
 
@@ -85,7 +86,7 @@ def levels():
     return {name: (log.level, list(log.filters)) for name in LOGGERS for log in [logging.getLogger(name)]}
 
 
-LOGGERS = ("distributed", "distributed.sizeof", "distributed.worker", "tornado.application", "asyncio")
+LOGGERS = ("transformers", "distributed", "distributed.sizeof", "distributed.worker", "tornado.application", "asyncio")
 
 STATE = {
     "environment": lambda: dict(os.environ),
@@ -113,6 +114,7 @@ BLOCKS = {
     "plain float32": plain_float32,
     "no oneDNN": without_onednn,
     "weight controls": weights_changed,
+    "no remarks of transformers": without_remarks,
     "heeding signals": interruptible,
     "an event loop without the signals of the terminal": start_local._loop_without_signals,
 }
@@ -122,6 +124,7 @@ CHANGES = {
     "quiet heartbeats": ("logs",),
     "setting up a worker": ("environment", "threads of BLAS", "logs"),
     "no oneDNN": ("oneDNN",),
+    "no remarks of transformers": ("logs",),
     "heeding signals": ("handlers of signals",),
 }
 """What must be otherwise inside a block, or nothing would be shown."""
@@ -228,6 +231,7 @@ KNOWN = {
     ("features/torch_internals.py", "restore"): "puts back",
     ("features/torch_internals.py", "_switch_onednn_off"): "put back with the block of without_onednn",
     ("features/weights/controls.py", "apply_control"): "in torch.random.fork_rng, which puts back",
+    ("features/weights/transformers_internals.py", "without_remarks"): "put back with the block",
     ("pipeline/execute.py", "_arm"): "ended with the block of limited",
     ("recordings/generic/csv_files.py", "*"): "in warnings.catch_warnings",
     ("recordings/generic/nwb_file.py", "*"): "in warnings.catch_warnings",

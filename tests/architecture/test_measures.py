@@ -12,11 +12,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "distributed_trf"
-FILES = 265
+FILES = 280
 """Files that hold more than a docstring."""
 FILE_LINES = 320
-PACKAGE_LINES = 41_950
-ANY_DICTS = 99
+PACKAGE_LINES = 47_500
+ANY_DICTS = 122
 """Annotations ``dict[str, Any]``: for JSON and for arguments of libraries, and nothing else."""
 COMMENTED = 0.03
 """Of the lines in ``trf/``, those with a comment that is not for a tool."""
