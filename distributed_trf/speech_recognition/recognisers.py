@@ -23,7 +23,7 @@ from distributed_trf.features.families.torch_family import TorchFamily
 from distributed_trf.features.families.wav2letter import Wav2Letter
 from distributed_trf.features.table import NetworkTable
 from distributed_trf.features.weights.identity import weights_identity
-from distributed_trf.features.weights.preprocessor import extractor_settings
+from distributed_trf.features.weights.preprocessor import extractor_settings, settings_in_table
 from distributed_trf.features.weights.source import weights_folder
 from distributed_trf.features.weights.transformers_internals import transformers_class
 from distributed_trf.features.weights.transformers_model import trained_with_head
@@ -123,7 +123,8 @@ class TransformersRecogniser:
                 "of the published network as `source`"
             ) from error
         self._model: Any = model.to(device).eval()
-        self._extractor = transformers_class(self.extractor_class)(**extractor_settings(table, settings))
+        extractor = settings_in_table(table) | extractor_settings(table, settings)
+        self._extractor = transformers_class(self.extractor_class)(**extractor)
 
     def _inputs(self, sounds: Sequence[np.ndarray], name: str) -> Any:
         return self._extractor(list(sounds), sampling_rate=self._sfreq, return_tensors="pt")[name].to(self._device)

@@ -38,7 +38,11 @@ TABLE = NetworkTable.model_validate(
     }
 )
 SETTINGS = NetworkSettings(name="w")
-SPECTROGRAMS = [(name, f.spectrogram) for name, f in FAMILIES.items() if getattr(f, "spectrogram", None)]
+SPECTROGRAMS = [
+    (name, spectrogram)
+    for name, f in FAMILIES.items()
+    if isinstance(f, TorchFamily) and (spectrogram := f.spectrogram(TABLE)) is not None
+]
 
 
 @pytest.fixture(scope="module")

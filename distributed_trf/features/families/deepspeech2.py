@@ -14,6 +14,7 @@ from distributed_trf.config.load import Settings, validate
 from distributed_trf.errors import ConfigError
 from distributed_trf.features.device import to_model
 from distributed_trf.features.families.torch_family import TorchFamily
+from distributed_trf.features.spectrograms.family import Transform
 from distributed_trf.features.spectrograms.mel_of_networks import (
     MEL_DEEPSPEECH2,
     N_BANDS,
@@ -43,7 +44,9 @@ class DeepSpeech2Settings(Settings):
 class DeepSpeech2(TorchFamily):
     """Networks of the architecture of Amodei et al. (2016), bidirectional, as deepspeech.pytorch V3.0 has it."""
 
-    spectrogram = MEL_DEEPSPEECH2
+    def spectrogram(self, table: NetworkTable) -> Transform:
+        """Return Deep Speech 2's spectrogram."""
+        return MEL_DEEPSPEECH2
 
     def n_frames(self, table: NetworkTable, layer: Layer, n_samples: int) -> int:
         """Return one frame for every two of the spectrogram, the first included."""

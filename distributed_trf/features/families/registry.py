@@ -65,13 +65,14 @@ def family(table: NetworkTable, weights: Weights) -> Family:
     code, kind = FAMILIES[table.family], kind_of(weights)
     if kind not in PROJECTIONS:
         return code
-    if not isinstance(code, TorchFamily) or code.spectrogram is None:
-        families = [name for name, f in FAMILIES.items() if isinstance(f, TorchFamily) and f.spectrogram is not None]
+    spectrogram = code.spectrogram(table) if isinstance(code, TorchFamily) else None
+    if spectrogram is None:
+        families = [name for name, f in FAMILIES.items() if isinstance(f, TorchFamily) and f.spectrogram(table)]
         raise ConfigError(
             f"networks: {table.name}: weights {weights!r} project the spectrogram that is a network's input, but "
             f"networks of family {table.family!r} take none; request them of networks of {', '.join(families)}"
         )
-    return Projection(table, code.spectrogram, code.libraries, kind)
+    return Projection(table, spectrogram, code.libraries, kind)
 
 
 def completed(table: NetworkTable, settings: NetworkSettings) -> NetworkTable:

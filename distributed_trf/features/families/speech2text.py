@@ -13,6 +13,7 @@ from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.features.device import to_model
 from distributed_trf.features.families.torch_family import TorchFamily
 from distributed_trf.features.family import block_values
+from distributed_trf.features.spectrograms.family import Transform
 from distributed_trf.features.spectrograms.mel_of_networks import (
     MEL_SPEECH2TEXT,
     mel_speech2text,
@@ -39,7 +40,10 @@ class Speech2Text(TorchFamily):
     """
 
     libraries = ("torch", "transformers", "scipy")
-    spectrogram = MEL_SPEECH2TEXT
+
+    def spectrogram(self, table: NetworkTable) -> Transform:
+        """Return Speech2Text's spectrogram."""
+        return MEL_SPEECH2TEXT
 
     def n_frames(self, table: NetworkTable, layer: Layer, n_samples: int) -> int:
         """Halve the spectrogram's frames, rounding up, for each convolution up to the layer."""

@@ -161,12 +161,14 @@ class TorchFamily(ABC):
 
     libraries: tuple[str, ...] = ("torch", "scipy")
     extra: str = "models"
-    spectrogram: Transform | None = None
-    """The input of its networks if that is a spectrogram; random projections use it."""
 
     def completed(self, table: NetworkTable, settings: NetworkSettings) -> NetworkTable:
         """Return the table with what it leaves to the files of its source; the common case: it says everything."""
         return table
+
+    def spectrogram(self, table: NetworkTable) -> Transform | None:
+        """Return the network's input if that is a spectrogram; random projections use it."""
+        return None
 
     @abstractmethod
     def n_frames(self, table: NetworkTable, layer: Layer, n_samples: int) -> int:

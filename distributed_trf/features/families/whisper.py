@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,11 +11,13 @@ from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.features.device import to_model
 from distributed_trf.features.families.torch_family import TorchFamily
 from distributed_trf.features.family import Work, block_values
+from distributed_trf.features.spectrograms.family import Transform
 from distributed_trf.features.spectrograms.mel_of_networks import (
-    MEL_WHISPER,
+    N_MELS,
     WHISPER_SFREQ,
     check_whisper_length,
     whisper_feature_extractor,
+    whisper_spectrogram,
 )
 from distributed_trf.features.table import Layer, NetworkTable
 from distributed_trf.features.weights.source import weights_folder
@@ -34,7 +36,10 @@ class Whisper(TorchFamily):
     """Networks of the architecture of Radford et al. (2022)."""
 
     libraries = ("torch", "transformers", "scipy")
-    spectrogram = MEL_WHISPER
+
+    def spectrogram(self, table: NetworkTable) -> Transform:
+        """Return Whisper's spectrogram, of 128 bands from large-v3 on and of 80 before."""
+        return whisper_spectrogram(table.config.get("num_mel_bins", N_MELS))
 
     def n_frames(self, table: NetworkTable, layer: Layer, n_samples: int) -> int:
         """Keep ``int((seconds + 0.01) / 0.02)`` frames at 50 Hz, twice that at 100 Hz (Ahmed et al. 2025)."""
@@ -69,7 +74,8 @@ class Whisper(TorchFamily):
 
         The spectrogram, which takes a CPU longer than the network takes a GPU, is computed on the device as well.
         """
-        mel = whisper_feature_extractor()(
+        config: Any = model.config
+        mel = whisper_feature_extractor(config.num_mel_bins)(
             list(sounds), sampling_rate=WHISPER_SFREQ, return_tensors="pt", device=device
         ).input_features
         model.get_submodule("encoder")(to_model(mel, device, dtype))

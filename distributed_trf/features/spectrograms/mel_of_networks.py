@@ -6,7 +6,7 @@ normalised over the sound.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -164,30 +164,33 @@ WHISPER_SFREQ = 16_000
 WHISPER_MAX_SECONDS = 30.0
 MEL_RATE = 100.0
 N_MELS = 80
+"""Bands of Whisper's spectrogram up to large-v2; from large-v3 on it has 128."""
 
 
 @cache
-def whisper_feature_extractor() -> Any:
+def whisper_feature_extractor(bands: int) -> Any:
     """Return Whisper's own sound-to-mel transform with its published settings; nothing is downloaded."""
     try:
         from transformers import WhisperFeatureExtractor
     except ImportError as error:
         raise MissingExtraError("transformers", "models", error) from error
-    return WhisperFeatureExtractor()
+    return WhisperFeatureExtractor(feature_size=bands)
 
 
-def mel_whisper(sound: np.ndarray) -> np.ndarray:
+def mel_whisper(sound: np.ndarray, bands: int = N_MELS) -> np.ndarray:
     """Compute Whisper's log-mel spectrogram of a sound at the sound's own length.
 
     Parameters
     ----------
     sound
         A sound at 16 kHz, shape (n_samples,), at most 30 s long.
+    bands
+        80, or 128 as Whisper large-v3 takes.
 
     Returns
     -------
     np.ndarray
-        float32 of shape (n_samples // 160, 80) at 100 frames per second: log10 mel power (80 Slaney bands, 0-8000 Hz,
+        float32 of shape (n_samples // 160, bands) at 100 frames per second: log10 mel power (Slaney bands, 0-8000 Hz,
         25-ms window), floored 8 below the sound's maximum, then ``(x + 4) / 4``.
 
     Raises
@@ -196,7 +199,8 @@ def mel_whisper(sound: np.ndarray) -> np.ndarray:
         If the sound is longer than the 30 s that Whisper takes.
     """
     check_whisper_length(sound.shape[0])
-    out = whisper_feature_extractor()(sound, sampling_rate=WHISPER_SFREQ, padding="longest", return_tensors="np")
+    extractor = whisper_feature_extractor(bands)
+    out = extractor(sound, sampling_rate=WHISPER_SFREQ, padding="longest", return_tensors="np")
     return np.ascontiguousarray(out.input_features[0].T, dtype=np.float32)
 
 
@@ -216,4 +220,11 @@ def check_whisper_length(n_samples: int) -> None:
         )
 
 
-MEL_WHISPER = Transform(mel_whisper, mel_whisper_frames, N_MELS, MEL_RATE, ("scipy", "transformers"))
+@cache
+def whisper_spectrogram(bands: int) -> Transform:
+    """Return Whisper's spectrogram of so many bands."""
+    compute = partial(mel_whisper, bands=bands)
+    return Transform(compute, mel_whisper_frames, bands, MEL_RATE, ("scipy", "transformers"))
+
+
+MEL_WHISPER = whisper_spectrogram(N_MELS)

@@ -10,7 +10,7 @@ from typing import Any
 from distributed_trf.config.extraction import FIXED, PROJECTIONS, TRAINED, NetworkSettings, Weights, kind_of
 from distributed_trf.errors import FeatureError
 from distributed_trf.features.table import NetworkTable
-from distributed_trf.features.weights.preprocessor import extractor_settings
+from distributed_trf.features.weights.preprocessor import extractor_settings, settings_in_table
 from distributed_trf.features.weights.source import DESCRIBING, UNTRAINED, weights_files, weights_source
 from distributed_trf.features.weights.stored import read_tensors, stored_tensors, tensor_names
 from distributed_trf.features.weights.transformers_model import names_of_model
@@ -23,13 +23,15 @@ def weights_identity(table: NetworkTable, settings: NetworkSettings, weights: We
 
     The table is completed by the files of its source (see ``completed``). Extractor settings that networks of other
     families take from the folder of the weights are part of it. For a projection it is the widths of all layers,
-    because a requested layer also depends on the layers before it.
+    because a requested layer also depends on the layers before it, and what is not as usual about the spectrogram.
     """
     kind, stated = kind_of(weights), _stated(table)
     if kind == FIXED:
         return FIXED
     if kind in PROJECTIONS:
-        return {"weights": weights, "widths": [layer.width for layer in table.layers]}
+        input_of_network = settings_in_table(table)
+        widths = {"weights": weights, "widths": [layer.width for layer in table.layers]}
+        return widths | ({"hears": input_of_network} if input_of_network else {})
     try:
         extractor = extractor_settings(table, settings)
         if kind in UNTRAINED:

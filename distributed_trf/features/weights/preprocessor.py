@@ -38,6 +38,9 @@ OF_CODECS = {
 _AS_PUBLISHED = ("whisper", "speech2text")
 """Families whose networks all have the same spectrogram."""
 
+_WHISPER_BANDS = 80
+"""Of Whisper's spectrogram up to large-v2; tables of later ones have ``num_mel_bins: 128``."""
+
 _NO_MATTER = ("return_attention_mask",)
 """Settings for sounds of several lengths, which are never prepared together."""
 
@@ -91,7 +94,7 @@ def folder_extractor_settings(table: NetworkTable, folder: Path) -> dict[str, An
             "table, or give the folder of another network as `source`"
         )
     standard = defaults(name)
-    in_table = table.config.get("extractor_options", {}) if table.family == "transformers" else {}
+    in_table = settings_in_table(table)
     stated = {key: value for key, value in content.items() if key in standard and key not in _NO_MATTER}
     if in_table.get("dither") == 0:  # noise is left out whatever the file says
         stated.pop("dither", None)
@@ -104,7 +107,7 @@ def folder_extractor_settings(table: NetworkTable, folder: Path) -> dict[str, An
         if value != expected and (key in in_table or table.family in _AS_PUBLISHED):
             says = (
                 f"{where} says {expected!r} in extractor_options"
-                if key in in_table
+                if table.family == "transformers"
                 else (f"{where} is of family {table.family}, whose input is prepared with {expected!r}")
             )
             raise FeatureError(
@@ -112,6 +115,14 @@ def folder_extractor_settings(table: NetworkTable, folder: Path) -> dict[str, An
                 "transformers for this network"
             )
     return {key: value for key, value in stated.items() if value != in_table.get(key, standard[key])}
+
+
+def settings_in_table(table: NetworkTable) -> dict[str, Any]:
+    """Return the extractor settings that a table states, which differ from the defaults of the class."""
+    if table.family == "transformers":
+        return dict(table.config.get("extractor_options", {}))
+    bands = table.config.get("num_mel_bins", _WHISPER_BANDS)
+    return {"feature_size": bands} if table.family == "whisper" and bands != _WHISPER_BANDS else {}
 
 
 def preprocessor_settings(folder: Path) -> tuple[Path | None, dict[str, Any]]:
