@@ -58,6 +58,8 @@ def _step(kind: Any, module: FrameModule) -> tuple[int, int] | None:
         kernel, stride = _of_axis(kind.kernel_size, axis), _of_axis(kind.stride, axis)
         return 1 + (kernel - 1) * _of_axis(getattr(kind, "dilation", 1), axis), stride
     if any(True for _ in kind.children()):
+        if any("attention" in type(inner).__name__.lower() for inner in kind.modules()):
+            return None
         known = all(_is_known(inner) for inner in kind.modules() if not any(True for _ in inner.children()))
         return (1, 1) if known else None
     return (1, 1) if _is_known(kind) else None

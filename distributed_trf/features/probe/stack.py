@@ -97,8 +97,10 @@ class Anatomy:
         self.types: dict[str, nn.Module] = dict(model.named_modules())
         self.by_name = {module.name: module for module in modules}
         self.place = {module.name: k for k, module in enumerate(modules)}
-        self.decoder = next((name for name, _ in model.named_children() if _decodes(name)), None)
-        """The part of a codec that makes sound again."""
+        ran = {module.name.partition(".")[0] for module in modules}
+        self.decoder = next((name for name, _ in model.named_children() if _decodes(name) and name in ran), None)
+        """The part of a codec that makes sound again; not a decoder that never ran, as of a network of which the encoder
+        runs alone."""
         self.blocks = self._blocks()
 
     def hears(self, name: str) -> bool:

@@ -28,6 +28,10 @@ _ALSO_OF_NETWORKS = frozenset(
 )
 """Settings that describe a network though every class of transformers has them, in some of its versions."""
 
+_ROTATION = "rope_parameters"
+_OLDER_ROTATION = ("rope_theta", "rope_scaling", "partial_rotary_factor")
+"""Settings of rotary positions, and the names that each had of its own in files of earlier versions."""
+
 
 def transformers_class(name: str) -> Any:
     """Return a class of transformers by its name, also a model that transformers keeps inside a larger one.
@@ -173,6 +177,9 @@ def settings_of_networks(of: Any, content: Mapping[str, Any]) -> dict[str, Any]:
                 part = part_class(of, key, value)
             value = settings_of_networks(part, value) | ({} if kind is None else {"model_type": kind})
         kept[key] = value
+    older = {key: content[key] for key in _OLDER_ROTATION if content.get(key) is not None}
+    if _ROTATION in fields and older and content.get(_ROTATION) is None:
+        kept[_ROTATION] = getattr(of(**older), _ROTATION)
     return kept
 
 
