@@ -77,6 +77,17 @@ class UntrainedShapes:
                 return self._pass(n_samples).frames
             return {layer: rule.n_frames(n_samples) for layer, rule in rules.items()}
 
+    def passed(self, n_samples: int) -> Mapping[int, int]:
+        """Return the number of frames of one sound, by layer id, in a pass of it; rules are not looked for.
+
+        Raises
+        ------
+        FeatureError, MissingExtraError
+            As ``frames`` does.
+        """
+        with self._alone:
+            return self._pass(n_samples).frames
+
     def flops(self, n_samples: int) -> float:
         """Return the operations of a pass of one sound; a multiplication and an addition count as two.
 

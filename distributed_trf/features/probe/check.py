@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from distributed_trf.errors import FeatureError
 from distributed_trf.features.families.registry import FAMILIES
+from distributed_trf.features.families.untrained_shapes import untrained_shapes
 from distributed_trf.features.families.user_network import UserNetwork
 from distributed_trf.features.table import NetworkTable
 
@@ -27,8 +28,9 @@ def check_table(table: NetworkTable) -> None:
     n_samples = round(table.sfreq * min(SECONDS, table.window or SECONDS))
     bare = [layer.model_copy(update={"hop": None, "offset": 0}) for layer in table.layers]
     found = table.model_copy(update={"layers": bare})
-    for layer, unruled in zip(table.layers, bare, strict=True):
-        n = code.n_frames(found, unruled, n_samples)  # of the network itself, which is run once for all layers
+    frames = untrained_shapes(code, found.model_dump_json()).passed(n_samples)
+    for layer in table.layers:
+        n = frames[layer.id]
         if layer.hop is not None and table.window is None and n != code.n_frames(table, layer, n_samples):
             raise FeatureError(
                 f"{table.name} layer {layer.id} ({layer.name}) gives {n} frames for {n_samples} samples, but its hop "
