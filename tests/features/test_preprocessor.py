@@ -149,6 +149,11 @@ def test_table_that_says_otherwise__is_named_with_the_file(folder):
             {"feature_size": 128},
             "feature_size is 128, but .* family whisper, whose input is prepared with 80",
         ),
+        (
+            "whisper_large_v3",
+            {"feature_size": 80},
+            "feature_size is 80, but .* family whisper, whose input is prepared with 128",
+        ),
         ("whisper_tiny", {"n_fft": 512}, "n_fft is 512, but network table whisper_tiny is of family whisper"),
         ("whisper_tiny", {"hop_length": 80}, "hop_length is 80"),
         ("whisper_tiny", {"padding_side": "left"}, "padding_side is 'left'"),
@@ -172,6 +177,8 @@ def test_published_files__say_what_is_heard_anyway(tmp_path):
     published = {
         "whisper_tiny": {"chunk_length": 30, "feature_size": 80, "hop_length": 160, "n_fft": 400, "n_samples": 480_000,
                          "nb_max_frames": 3000, "padding_side": "right", "padding_value": 0.0, "mel_filters": [[0.0]]},
+        "whisper_large_v3": {"chunk_length": 30, "feature_size": 128, "hop_length": 160, "n_fft": 400,
+                             "n_samples": 480_000, "nb_max_frames": 3000, "padding_side": "right"},
         "speech2text": {"do_ceptral_normalize": True, "feature_size": 80, "normalize_means": True, "padding_value": 0,
                         "normalize_vars": True, "num_mel_bins": 80, "return_attention_mask": True},
         "wav2vec2": {"do_normalize": True, "feature_size": 1, "padding_value": 0.0, "return_attention_mask": False},

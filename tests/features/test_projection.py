@@ -167,6 +167,18 @@ def test_spectrogram_of_a_family__is_what_it_says(name, spectrogram, sounds):
         assert frames.shape[0] == pytest.approx(n / 16_000 * spectrogram.rate, abs=3)
 
 
+def test_projection__takes_as_many_bands_as_the_network(sounds):
+    table = load_table("whisper_large_v3")
+    table = table.model_copy(update={"layers": table.layers[:1]})
+    network = build("projection_linear-0", table)
+    found = extract(network, table, "projection_linear-0", sounds[:1], table.layers)[0][0]
+    torch.manual_seed(0)
+    linear = nn.Linear(128, 1280)
+    with torch.no_grad():
+        expected = linear(torch.from_numpy(mel_whisper(sounds[0], 128))).numpy()
+    np.testing.assert_allclose(found, expected[: found.shape[0]], atol=1e-5)
+
+
 def test_families_that_hear_spectrograms__include_whisper():
     assert "whisper" in dict(SPECTROGRAMS)
 
@@ -182,8 +194,8 @@ def test_network_without_a_spectrogram__is_refused_with_those_that_have_one(name
     monkeypatch.setitem(FAMILIES, "deaf", Waveform())
     table = TABLE.model_copy(update={"name": "net", "family": name})
     with pytest.raises(ConfigError, match=rf"networks: net: weights 'projection_conv-2' .* '{name}' .* of .*whisper"):
-        check_weights(table, "projection_conv-2")
-    check_weights(table, "reset")
+        check_weights(table, SETTINGS, "projection_conv-2")
+    check_weights(table, SETTINGS, "reset")
 
 
 def test_study__refuses_it_before_anything_is_done(write_study, workplace, monkeypatch):

@@ -68,6 +68,16 @@ def test_weights_identity__of_projections_is_the_widths_of_all_layers():
     assert weights_identity(moved, settings, "projection_conv") == narrow
 
 
+def test_weights_identity__of_projections_counts_the_bands_of_a_spectrogram_that_is_not_as_usual():
+    settings = NetworkSettings(name="w")
+    found = [
+        weights_identity(TABLE.model_copy(update={"config": {"num_mel_bins": bands}}), settings, "projection_linear")
+        for bands in (80, 128)
+    ]
+    assert found[0] == weights_identity(TABLE, settings, "projection_linear")
+    assert found[1] == found[0] | {"hears": {"feature_size": 128}}
+
+
 def test_weights_identity__of_the_hub_is_the_commit():
     found = weights_identity(TABLE, NetworkSettings(name="w"), "trained")
     assert found == {"hub": "someone/small-whisper", "revision": "0" * 40, "config": TABLE.config}

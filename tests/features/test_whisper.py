@@ -70,9 +70,9 @@ def heard_directly(model, sound):
     kept = {}
     for layer, module in modules.items():
         module.register_forward_hook(lambda _m, _i, out, layer=layer: kept.update({layer: out[0]}))
-    mel = WhisperFeatureExtractor()(sound, sampling_rate=16_000, return_tensors="pt").input_features
+    extractor = WhisperFeatureExtractor(feature_size=model.config.num_mel_bins)
     with torch.no_grad():
-        encoder(mel)
+        encoder(extractor(sound, sampling_rate=16_000, return_tensors="pt").input_features)
     n = int((sound.shape[0] / 16_000 + 0.01) / 0.02)
     return {layer: (out.T if layer < 2 else out)[: 2 * n if layer == 0 else n] for layer, out in kept.items()}
 
@@ -86,6 +86,19 @@ def test_trained_weights__every_layer_is_what_the_model_itself_gives(saved, soun
         for layer, out in expected.items():
             assert found[layer][k].dtype == np.float32
             assert torch.equal(torch.from_numpy(found[layer][k].copy()), out)
+
+
+def test_network_that_takes_128_bands__is_given_them(sounds, tmp_path):
+    config = {**SMALL_WHISPER["config"], "num_mel_bins": 128}
+    table = NetworkTable.model_validate({**SMALL_WHISPER, "config": config})
+    torch.manual_seed(4)
+    model = WhisperModel(WhisperConfig(**config)).eval()
+    model.save_pretrained(tmp_path)
+    WhisperFeatureExtractor(feature_size=128).save_pretrained(tmp_path)
+    network = build_network(table, NetworkSettings(name="w", source=str(tmp_path)), "trained", device="cpu")
+    found = extract(network, table, "trained", sounds[:1], table.layers)
+    for layer, out in heard_directly(model, sounds[0]).items():
+        assert torch.equal(torch.from_numpy(found[layer][0].copy()), out)
 
 
 def test_batch__gives_what_each_sound_gives_alone_bit_by_bit(saved, sounds):

@@ -82,7 +82,7 @@ def speech2text(folder: Path) -> Path:
     return folder
 
 
-def whisper(folder: Path) -> Path:
+def whisper(folder: Path, bands: int = 80) -> Path:
     """Whisper with single bytes for pieces."""
     folder.mkdir()
     letters = [*string.ascii_lowercase, "Ġ", "'"]
@@ -92,7 +92,9 @@ def whisper(folder: Path) -> Path:
     tokenizer.save_pretrained(folder)
     torch.manual_seed(0)
     model = WhisperForConditionalGeneration(
-        WhisperConfig(**SEQ2SEQ, vocab_size=len(vocabulary), pad_token_id=vocabulary["<|endoftext|>"])
+        WhisperConfig(
+            **SEQ2SEQ, num_mel_bins=bands, vocab_size=len(vocabulary), pad_token_id=vocabulary["<|endoftext|>"]
+        )
     )
     model.generation_config = GenerationConfig(
         is_multilingual=True,

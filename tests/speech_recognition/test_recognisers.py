@@ -44,6 +44,7 @@ CONFIGS = {
     "wav2vec2": small_recognisers.WAV2VEC2,
     "speech2text": {**small_recognisers.SEQ2SEQ, "conv_channels": 16},
     "whisper_tiny": small_recognisers.SEQ2SEQ,
+    "whisper_large_v3": {**small_recognisers.SEQ2SEQ, "num_mel_bins": 128},
 }
 
 
@@ -54,6 +55,7 @@ def folders(tmp_path_factory):
         "wav2vec2": small_recognisers.wav2vec2(root / "wav2vec2"),
         "speech2text": small_recognisers.speech2text(root / "speech2text"),
         "whisper_tiny": small_recognisers.whisper(root / "whisper"),
+        "whisper_large_v3": small_recognisers.whisper(root / "whisper_of_128_bands", 128),
     }
 
 
@@ -87,12 +89,14 @@ def test_speech2text__generates_as_transformers_does(folders):
     assert any(found)
 
 
-def test_whisper__generates_as_transformers_does_one_by_one(folders):
-    model = WhisperForConditionalGeneration.from_pretrained(folders["whisper_tiny"]).eval()
-    tokenizer = WhisperTokenizer.from_pretrained(folders["whisper_tiny"])
-    found = opened("whisper_tiny", folders["whisper_tiny"])(SOUNDS)
+@pytest.mark.parametrize(("name", "bands"), [("whisper_tiny", 80), ("whisper_large_v3", 128)])
+def test_whisper__generates_as_transformers_does_one_by_one(folders, name, bands):
+    model = WhisperForConditionalGeneration.from_pretrained(folders[name]).eval()
+    tokenizer = WhisperTokenizer.from_pretrained(folders[name])
+    found = opened(name, folders[name])(SOUNDS)
+    extractor = WhisperFeatureExtractor(feature_size=bands)
     for sound, text in zip(SOUNDS, found, strict=True):
-        mel = WhisperFeatureExtractor()(sound, sampling_rate=16_000, return_tensors="pt").input_features
+        mel = extractor(sound, sampling_rate=16_000, return_tensors="pt").input_features
         tokens = model.generate(mel, max_new_tokens=400, language="en", task="transcribe")
         assert tokenizer.decode(tokens[0], skip_special_tokens=True) == text
     assert any(found)
