@@ -98,7 +98,7 @@ def add(
 
 
 def _overview(networks: list[tuple[NetworkTable, NetworkSettings]]) -> None:
-    """Print a row per network, and below where weights are."""
+    """Print a row per network, and below where its weights come from, by which licence, and whether they are here."""
     view = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     for column in ("network", "family"):
         view.add_column(column, overflow="fold")
@@ -112,7 +112,7 @@ def _overview(networks: list[tuple[NetworkTable, NetworkSettings]]) -> None:
         labels = (table.name, table.family, str(len(table.layers)))
         view.add_row(*labels, *numbers, f"{table.sfreq / 1000:g}", _parameters(table), weights.location)
         if weights.location is not WeightsLocation.FIXED:
-            notes.append(f"{table.name}: {weights.detail}")
+            notes.append(f"{table.name}: {weights.detail}{_licence(table)}")
     out.print(view)
     _list("trained weights", notes)
     unknown = [table.name for table, _ in networks if not is_supported(table)]
@@ -134,7 +134,7 @@ def _layers(networks: list[tuple[NetworkTable, NetworkSettings]]) -> None:
         head = (
             f"{table.name}: family {table.family}{known}, {table.sfreq / 1000:g} kHz, parameters {_parameters(table)}"
             f"{'' if table.window is None else f', sounds up to {table.window:g} s'}"
-            f"{'' if table.licence is None else f', licence {table.licence}'}"
+            f"{_licence(table)}"
         )
         if k:
             out.print()
@@ -153,14 +153,22 @@ def _layers(networks: list[tuple[NetworkTable, NetworkSettings]]) -> None:
 
 
 def _range(values: Iterable[float]) -> str:
-    """Write the smallest and largest of some numbers."""
+    """Write the smallest and largest of some numbers, of fractions four digits."""
     ends = sorted(set(values))
-    return f"{ends[0]:g}" if len(ends) == 1 else f"{ends[0]:g}-{ends[-1]:g}"
+    return "-".join(f"{end:.5g}" if end >= 10_000 else f"{end:.4g}" for end in dict.fromkeys((ends[0], ends[-1])))
+
+
+def _licence(table: NetworkTable) -> str:
+    """Write what the weights may be used by, where the table says it."""
+    return "" if table.licence is None else f", licence {table.licence}"
 
 
 def _parameters(table: NetworkTable) -> str:
     """Write the number of parameters in millions, or a dash where it is not known."""
-    return "-" if table.parameters is None else f"{table.parameters / 1e6:.1f}M"
+    if table.parameters is None:
+        return "-"
+    millions = table.parameters / 1e6
+    return f"{millions:.0f}M" if millions >= 100 else f"{millions:.1f}M"
 
 
 def show_word_errors(

@@ -64,6 +64,17 @@ def test_networks__lists_those_that_ship_and_those_here(dtrf):
     assert max(map(len, done.stdout.splitlines())) <= 80
 
 
+def test_networks__say_where_they_come_from_and_by_which_licence(dtrf):
+    told = dtrf().stdout
+    asked = "name a commit of it as `revision` in the study"
+    assert weights_of(told, "hubert_base").startswith(f"facebook/hubert-base-ls960; {asked}, licence apache-2.0 hubert")
+    assert weights_of(told, "encodec").startswith(f"facebook/encodec_24khz; {asked} hubert_base:")
+    assert weights_of(told, "whisper_tiny").startswith("openai/whisper-tiny at 169d4a4341b33bc18d8881c4b69c2e104e1cc0af")
+    assert dtrf("hubert_base").stdout.splitlines()[0].startswith("hubert_base: family transformers, 16 kHz, parameters")
+    head = " ".join(dtrf("hubert_base").stdout.split())
+    assert f"parameters 94.4M, licence apache-2.0 trained weights: facebook/hubert-base-ls960; {asked}" in head
+
+
 def test_networks__that_cannot_be_extracted_are_named(dtrf, workplace):
     (workplace / "configs/networks/mine.yaml").write_text(yaml.safe_dump({"name": "mine", **FOREIGN}))
     told = dtrf().stdout.partition("cannot be extracted by this version\n")[2]
@@ -154,7 +165,7 @@ def test_weights__that_no_one_gave_are_asked_for(dtrf, workplace):
     [
         (["smal_whisper"], "smal_whisper: no such file; looked for .*, smal_whisper\\. Did you mean small_whisper"),
         (["whisper_tinny"], "Did you mean whisper_tiny"),
-        (["zzz"], "Shipped in configs/networks/: cochcnn9, "),
+        (["zzz"], "Shipped in configs/networks/: ast, clap, cochcnn9, "),
         (["--study", "stuby.yaml"], "stuby.yaml: no such file"),
     ],
 )

@@ -38,11 +38,11 @@ PUBLISHED = {
     "whisper_small": ([768] * 14, [100] + [50] * 13),
     "whisper_medium": ([1024] * 26, [100] + [50] * 25),
     "whisper_large_v3": ([1280] * 34, [100] + [50] * 33),
-    "whisper_large_v3_turbo": ([1280] * 34, [100] + [50] * 33),
+    "whisper_turbo": ([1280] * 34, [100] + [50] * 33),
     "hubert_base": ([512] * 7 + [768] * 12, [*CONVOLUTIONS, *[50] * 12]),
     "hubert_large": ([512] * 7 + [1024] * 25, [*CONVOLUTIONS, *[50] * 25]),
     "wavlm_base_plus": ([512] * 7 + [768] * 12, [*CONVOLUTIONS, *[50] * 12]),
-    "data2vec_audio_base": ([512] * 7 + [768] * 12, [*CONVOLUTIONS, *[50] * 12]),
+    "data2vec_base": ([512] * 7 + [768] * 12, [*CONVOLUTIONS, *[50] * 12]),
     "wav2vec2_large": ([512] * 7 + [1024] * 25, [*CONVOLUTIONS, *[50] * 25]),
     "w2v_bert": ([1024] * 24, [50] * 24),
     "moonshine_base": ([416, 832] + [416] * 10, [250, 83.3333] + [41.6667] * 10),
@@ -60,7 +60,7 @@ WEIGHTS = {
     "hubert_base": 94.4e6,
     "hubert_large": 315e6,
     "wavlm_base_plus": 94.4e6,
-    "data2vec_audio_base": 93.2e6,
+    "data2vec_base": 93.2e6,
     "wav2vec2_large": 315e6,
     "w2v_bert": 580e6,
     "moonshine_base": 61.5e6,
@@ -71,7 +71,7 @@ WEIGHTS = {
     "whisper_small": 242e6,
     "whisper_medium": 764e6,
     "whisper_large_v3": 1543e6,
-    "whisper_large_v3_turbo": 809e6,
+    "whisper_turbo": 809e6,
 }
 """How many they are by the pages of the networks, without heads that are left out."""
 SPECTROGRAMS = ("cochleagram", "wavelet", "mel_speech2text", "mel_whisper", "mel_deepspeech2", "mel_librosa")
@@ -114,7 +114,7 @@ def test_types__are_the_published_ones():
     assert types["whisper_base"] == ["conv"] * 2 + ["transformer"] * 6
     assert types["deepspeech2"] == ["conv"] * 2 + ["rnn"] * 5
     assert {*types["cochresnet50"], *types["cochcnn9"]} == {"conv"}
-    for name in ("hubert_base", "wavlm_base_plus", "data2vec_audio_base"):
+    for name in ("hubert_base", "wavlm_base_plus", "data2vec_base"):
         assert types[name] == ["conv"] * 7 + ["transformer"] * 12
     assert types["ast"] == types["clap"] == ["conv"] + ["transformer"] * 13
     assert types["encodec"] == ["conv"] * 9 + ["rnn"] * 2 + ["codec"]

@@ -166,7 +166,11 @@ def available_weights(table: NetworkTable, settings: NetworkSettings) -> Availab
     try:
         source, revision = weights_source(table, settings)
     except FeatureError as error:
-        return AvailableWeights(WeightsLocation.MISSING, str(error).removeprefix(f"{table.name}: "))
+        if settings.source is None and table.source is not None:
+            detail = f"{table.source}; name a commit of it as `revision` in the study"
+        else:
+            detail = str(error).removeprefix(f"{table.name}: ")
+        return AvailableWeights(WeightsLocation.MISSING, detail)
     if Path(source).exists():
         if any(file.suffix != ".json" for file in weights_files(Path(source))):
             return AvailableWeights(WeightsLocation.HERE, source)
