@@ -49,12 +49,13 @@ def as_frames(layer: Layer, output: torch.Tensor, n_sounds: int, network: str) -
         output = _time_second(output, len(shape) - 1) if fits and layer.grid is None else output
     else:
         fits = len(shape) == 3 and shape[0] == n_sounds
-    if fits and layer.grid is not None:
-        tokens = output.flatten(2).transpose(1, 2) if layer.time_last else output
-        fits, output = _from_grid(layer.grid, tokens)
-    if fits and layer.columns is not None:
+    if fits and layer.grid is not None and layer.time_last:
+        output = output.flatten(2).transpose(1, 2)
+    if fits and layer.columns is not None:  # of each token, before those of several bands are put side by side
         fits = layer.columns[1] <= output.shape[2]
         output = output[..., slice(*layer.columns)]
+    if fits and layer.grid is not None:
+        fits, output = _from_grid(layer.grid, output)
     if not fits or output.shape[2] != layer.width:
         raise FeatureError(
             f"{network} layer {layer.id} ({layer.name}) gives shape {shape} for "

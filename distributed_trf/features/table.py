@@ -60,7 +60,7 @@ class Layer(Settings):
     """Which of several values that the module gives."""
     columns: tuple[int, int] | None = None
     """First feature and the one after the last, of a layer that is a part of the module's features, such as one head
-    of attention."""
+    of attention; of every token where there is a ``grid``."""
     hop: Annotated[int, Field(ge=1)] | None = None
     """Samples per frame: a sound of n samples has ``(n + offset) // hop`` frames. None if that is not known."""
     offset: int = 0

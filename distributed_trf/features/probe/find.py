@@ -26,8 +26,9 @@ from distributed_trf.features.probe.modules import (
     frame_input,
     frame_modules,
 )
+from distributed_trf.features.probe.picked import Picked
 from distributed_trf.features.probe.receptive_fields import receptive_fields
-from distributed_trf.features.probe.stack import Picked, pick
+from distributed_trf.features.probe.stack import pick
 from distributed_trf.features.probe.tower import Tower, audio_tower
 from distributed_trf.features.table import Layer, NetworkTable
 from distributed_trf.features.weights.model_files import ModelFiles, model_files
@@ -82,12 +83,12 @@ def find_network(source: str, name: str, *, revision: str | None = None, choice:
     passes, device = _built(draft)
     modules = frame_modules(passes, tower.sfreq, tower.window, of_patches=is_tiled(tower.model))
     input_of = partial(frame_input, passes, sfreq=tower.sfreq) if tower.window is None else lambda _: None
-    picked = pick(passes.model, modules, choice, input_of)
+    picked, left_out = pick(passes.model, modules, choice, input_of)
     rules = {} if tower.window is not None else _rules(passes, picked, tower.sfreq, device)
     fields = _fields(passes.model, modules) if tower.window is None else {}
     layers: list[Layer] = []
     what: dict[int, str] = {}
-    notes = list(tower.notes)
+    notes = [*tower.notes, *left_out]
     for one in picked:
         made = _layer(len(layers), one, tower, passes.model, rules, fields, choice)
         if made is None:
@@ -207,29 +208,31 @@ def _layer(
 ) -> Layer | None:
     """Return the table's entry of a module; None for tokens that fill no grid."""
     module = one.module
-    frames, width, hop, offset = module.frames, module.width, None, 0
+    frames, width, hop, offset, bands = module.frames, module.width, None, 0, 1
     grid: dict[str, Any] = {}
     if tower.window is not None:
         n_tokens = module.shape[1] if len(module.shape) == 3 else module.shape[-2] * module.shape[-1]
         laid = tiling(tower.model, getattr(model, "config", None), n_tokens, choice.grid)
         if laid is not None:
             grid, frames = {"grid": laid.grid}, laid.columns
-            features = module.shape[2] if len(module.shape) == 3 else module.shape[1]
-            width = features * (laid.grid.bands if laid.grid.keep == "flatten" else 1)
+            bands = laid.grid.bands if laid.grid.keep == "flatten" else 1
+            width = (module.shape[2] if len(module.shape) == 3 else module.shape[1]) * bands
         elif is_tiled(tower.model):
             return None
         hop = _hop_in_window(tower, laid, frames)
-        offset = hop // 2  # a frame counts if its middle is within the sound, as Whisper's in Ahmed et al. (2025)
+        offset = _offset_in_window(tower, laid, hop)
     elif (rule := rules.get(module.name)) is not None:
         hop, offset = rule
     rate = tower.sfreq / hop if hop else frames / SHORT
     field = fields.get(module.name)
     options = dict(one.options)
+    if "columns" in options:
+        width = (options["columns"][1] - options["columns"][0]) * bands
     return Layer(
         id=number,
         name=module.name,
         type=one.kind,
-        width=options.pop("width", width),
+        width=width,
         rate=float(f"{rate:.6g}"),
         receptive_field=None if field is None else float(f"{1000 * field / tower.sfreq:.4g}"),
         hop=hop,
@@ -245,3 +248,14 @@ def _hop_in_window(tower: Tower, laid: Tiling | None, frames: int) -> int:
     if laid is not None and laid.hop is not None:
         return round(laid.hop * tower.sfreq)
     return round((tower.window or 0) * tower.sfreq / frames)
+
+
+def _offset_in_window(tower: Tower, laid: Tiling | None, hop: int) -> int:
+    """Return the offset of a network that pads sounds to a window: which frames are the sound's, not the padding's.
+
+    A frame counts if its middle is within the sound, as Whisper's in Ahmed et al. (2025). A patch that overlaps with
+    the next counts if all of it is within the sound, because of a full window those are all that there are.
+    """
+    if laid is None or laid.patch is None:
+        return hop // 2
+    return hop - round(laid.patch * tower.sfreq)

@@ -25,6 +25,8 @@ class Tiling:
     """Patches along time, those of all folds."""
     hop: float | None
     """Seconds from patch to patch; None if all patches fill the network's window."""
+    patch: float | None = None
+    """Seconds of sound in a patch, where patches overlap; one that is not whole in the sound is left out."""
 
 
 def tiling(model_class: str, config: Any, n_tokens: int, keep: Literal["flatten", "mean"]) -> Tiling | None:
@@ -64,7 +66,8 @@ def _ast(config: Any, n_tokens: int, keep: Literal["flatten", "mean"]) -> Tiling
     special = n_tokens - bands * columns
     if special not in (0, 2):
         return None
-    return Tiling(Grid(bands=bands, special=special, keep=keep), columns, config.time_stride * MEL_HOP)
+    grid = Grid(bands=bands, special=special, keep=keep)
+    return Tiling(grid, columns, config.time_stride * MEL_HOP, config.patch_size * MEL_HOP)
 
 
 def _clap(config: Any, n_tokens: int, keep: Literal["flatten", "mean"]) -> Tiling | None:

@@ -128,7 +128,7 @@ class Passes:
                 values, inputs = values_of(output), [*args, *kwargs.values()]
                 if values and hasattr(values[0], "shape"):
                     first = inputs[0] if inputs else None
-                    given = tuple(first.shape) if first is not None and hasattr(first, "shape") else None
+                    given = None if first is None or not hasattr(first, "shape") else tuple(first.shape)
                     found.append(Fired(name, calls[name], tuple(values[0].shape), given))
                 if name == last:
                     raise _EnoughFired
@@ -222,6 +222,8 @@ def _frame_module(one: Fired, alone: Shape, both: Shape, time_axis: int | None) 
     if sound_axis == time_axis and len(alone) == 2:
         return FrameModule(one.name, 1, alone, None, time_axis, one.given)
     if sound_axis not in (0, 1) or sound_axis == time_axis or len(alone) < 3 or (sound_axis and time_axis):
+        return None
+    if (alone[sound_axis], both[sound_axis]) != (1, 2):  # windows or heads are counted on the axis of sounds as well
         return None
     return FrameModule(one.name, 1, alone, sound_axis, time_axis, one.given)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from distributed_trf.features.probe.modules import FrameModule
@@ -39,14 +39,20 @@ def receptive_fields(model: nn.Module, modules: Sequence[FrameModule], first: in
     kinds: dict[str, nn.Module] = dict(model.named_modules())
     field, found = first, {}
     for module in modules:
-        kind = kinds[module.name]
-        step = _step(kind, module)
+        step = None if _attends(kinds, module.name) else _step(kinds[module.name], module)
         if step is None:
             break
         kernel, stride = step
         field, hop = field + (kernel - 1) * hop, hop * stride
         found[module.name] = field
     return found
+
+
+def _attends(kinds: Mapping[str, Any], name: str) -> bool:
+    """Tell whether a module is attention, a part of it, or holds it."""
+    parts = name.split(".")
+    around = [kinds[".".join(parts[:k])] for k in range(1, len(parts))]
+    return any("attention" in type(kind).__name__.lower() for kind in (*around, *kinds[name].modules()))
 
 
 def _step(kind: Any, module: FrameModule) -> tuple[int, int] | None:
@@ -57,20 +63,19 @@ def _step(kind: Any, module: FrameModule) -> tuple[int, int] | None:
         axis = module.time_axis - 2
         kernel, stride = _of_axis(kind.kernel_size, axis), _of_axis(kind.stride, axis)
         return 1 + (kernel - 1) * _of_axis(getattr(kind, "dilation", 1), axis), stride
-    if any(True for _ in kind.children()):
-        if any("attention" in type(inner).__name__.lower() for inner in kind.modules()):
-            return None
-        known = all(_is_known(inner) for inner in kind.modules() if not any(True for _ in inner.children()))
-        return (1, 1) if known else None
     return (1, 1) if _is_known(kind) else None
 
 
 def _is_known(kind: nn.Module) -> bool:
+    """Tell whether it is known which frames a module combines, besides those that modules in it do."""
     from torch import nn
 
     name = type(kind).__name__
     convolves = isinstance(kind, nn.Conv1d | nn.Conv2d | nn.MaxPool1d | nn.MaxPool2d | nn.AvgPool1d | nn.AvgPool2d)
-    return convolves or name in _POINTWISE or "Activation" in name or name.startswith(("GELU", "ReLU", "SiLU", "ELU"))
+    if convolves or name in _POINTWISE or "Activation" in name or name.startswith(("GELU", "ReLU", "SiLU", "ELU")):
+        return True
+    children = list(kind.children())
+    return bool(children) and all(_is_known(child) for child in children)
 
 
 def _of_axis(value: int | Sequence[int], axis: int) -> int:
