@@ -69,7 +69,9 @@ def test_networks__say_where_they_come_from_and_by_which_licence(dtrf):
     asked = "name a commit of it as `revision` in the study"
     assert weights_of(told, "hubert_base").startswith(f"facebook/hubert-base-ls960; {asked}, licence apache-2.0 hubert")
     assert weights_of(told, "encodec").startswith(f"facebook/encodec_24khz; {asked} hubert_base:")
-    assert weights_of(told, "whisper_tiny").startswith("openai/whisper-tiny at 169d4a4341b33bc18d8881c4b69c2e104e1cc0af")
+    assert weights_of(told, "whisper_tiny").startswith(
+        "openai/whisper-tiny at 169d4a4341b33bc18d8881c4b69c2e104e1cc0af"
+    )
     assert dtrf("hubert_base").stdout.splitlines()[0].startswith("hubert_base: family transformers, 16 kHz, parameters")
     head = " ".join(dtrf("hubert_base").stdout.split())
     assert f"parameters 94.4M, licence apache-2.0 trained weights: facebook/hubert-base-ls960; {asked}" in head

@@ -11,8 +11,9 @@ from typing import Any
 
 import yaml
 
-from distributed_trf.config.extraction import LayerChoice
-from distributed_trf.config.load import listed, load
+from distributed_trf.config.extraction import AT, LayerChoice
+from distributed_trf.config.fields import Name
+from distributed_trf.config.load import Settings, listed, load, validate
 from distributed_trf.errors import ConfigError
 from distributed_trf.features.probe.find import DEFAULT, FoundNetwork, find_network
 from distributed_trf.features.table import FOLDER, Layer, NetworkTable
@@ -78,7 +79,7 @@ def add_network(
     --------
     >>> add_network("facebook/hubert-base-ls960", choice=LayerChoice(parts=["attention"]))  # doctest: +SKIP
     """
-    name = name or default_name(source)
+    name = default_name(source) if name is None else _checked_name(name)
     file = Path(folder) / f"{name}.yaml"
     if not dry_run and not replace and (file.exists() or name in listed(FOLDER)):
         raise ConfigError(
@@ -91,18 +92,31 @@ def add_network(
         return AddedNetwork(found.table, found.notes, text, None)
     file.parent.mkdir(parents=True, exist_ok=True)
     unfinished = file.with_suffix(".yaml.part")
-    unfinished.write_text(text, encoding="utf-8")
-    load(unfinished, NetworkTable)
-    unfinished.replace(file)
+    try:
+        unfinished.write_text(text, encoding="utf-8")
+        load(unfinished, NetworkTable)
+        unfinished.replace(file)
+    finally:
+        unfinished.unlink(missing_ok=True)
     return AddedNetwork(found.table, found.notes, text, file)
 
 
 def default_name(source: str) -> str:
     """Return what a network is called by its source: the last part, in letters that a name may have."""
-    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", Path(source).name).strip("-_.").lower()
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", Path(source).absolute().name).strip("-_.").lower()
     if not name:
         raise ConfigError(f"{source}: give the network a name with --name")
     return name
+
+
+def _checked_name(name: str) -> str:
+    if AT in name:
+        raise ConfigError(f"--name {name}: {AT} stands before a network's context; leave it out")
+    return validate({"name": name}, _Named, source="dtrf networks add").name
+
+
+class _Named(Settings):
+    name: Name
 
 
 def table_text(found: FoundNetwork, choice: LayerChoice) -> str:
@@ -126,12 +140,13 @@ def _chosen(choice: LayerChoice) -> str:
     text = {"stack": "front end, blocks and final norm", "all": "every module that gives frames"}.get(
         choice.modules, f"modules that match {choice.modules}"
     )
-    return text + "".join(f", {part} of each block" for part in choice.parts) + ", each head" * choice.heads
+    parts = "".join(f", {part} of each block" for part in choice.parts) + ", each head" * choice.heads
+    return text + parts + ", the mean of all bands" * (choice.grid == "mean")
 
 
 def _fields(table: NetworkTable) -> list[str]:
-    content = table.model_dump(exclude={"layers"}, exclude_none=True)
-    plain = {key: _short(value) for key, value in content.items()}
+    content = table.model_dump(exclude={"layers"})
+    plain = {key: _short(value) for key, value in content.items() if value is not None}
     return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=_LINE).splitlines()
 
 

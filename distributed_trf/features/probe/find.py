@@ -119,16 +119,11 @@ def origin(files: ModelFiles, choice: LayerChoice) -> str:
 def _draft(name: str, files: ModelFiles, tower: Tower) -> NetworkTable:
     """Return the table but for its layers; the one that stands for them is never asked for."""
     config: dict[str, Any] = {"class": tower.model}
-    for field, value in (
-        ("part", tower.part),
-        ("prefix", tower.prefix),
-        ("run", tower.run),
-        ("extractor", tower.extractor),
-        ("extractor_options", tower.extractor_options),
-        ("architecture", tower.architecture),
-    ):
-        if value:
-            config[field] = value
+    where = (("part", tower.part), ("prefix", tower.prefix), ("run", tower.run))
+    config |= {field: value for field, value in where if value}
+    # All three, empty ones as well: such a table needs no connection to a hub later.
+    config |= {"extractor": tower.extractor, "extractor_options": tower.extractor_options}
+    config |= {"architecture": tower.architecture}
     return NetworkTable(
         name=name, family="transformers", sfreq=tower.sfreq, source=files.source, revision=files.commit,
         licence=files.licence, config=config, window=tower.window,
