@@ -21,8 +21,20 @@ def within_block(anatomy: Anatomy, part: str, k: int, block: FrameModule) -> lis
     """Return the output of attention or of the feed-forward layer in a block, or its heads; nothing if it has none."""
     if part == "heads":
         return _heads(anatomy, k, block)
-    module = _attention(anatomy, block) if part == "attention" else _mlp(anatomy, block)
+    module = _attended(anatomy, block) if part == "attention" else _mlp(anatomy, block)
     return [] if module is None else each_call(module, "transformer", f"{part} of block {k}")
+
+
+def _attended(anatomy: Anatomy, block: FrameModule) -> FrameModule | None:
+    """Return what attention gives: of a module that adds its input and normalises the sum, its last projection."""
+    attention = _attention(anatomy, block)
+    projection = None if attention is None else _output_projection(anatomy, attention)
+    if attention is None or projection is None:
+        return attention
+    after = [
+        name for name in anatomy.within(attention.name) if anatomy.place.get(name, -1) > anatomy.place[projection.name]
+    ]
+    return projection if any("norm" in type(anatomy.types[name]).__name__.lower() for name in after) else attention
 
 
 def _attention(anatomy: Anatomy, block: FrameModule) -> FrameModule | None:
