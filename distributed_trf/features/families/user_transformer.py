@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -156,7 +157,9 @@ def _with_preparation(model: torch.nn.Module, table: NetworkTable) -> torch.nn.M
         if "sampling_rate" in defaults(config.extractor):
             options = {"sampling_rate": int(table.sfreq), **options}
         try:
-            extractor = transformers_class(config.extractor)(**options)
+            with warnings.catch_warnings():  # it is as published: AST's lowest bands hold no frequency
+                warnings.filterwarnings("ignore", "At least one mel filter has all zero values", UserWarning)
+                extractor = transformers_class(config.extractor)(**options)
         except (TypeError, ImportError) as error:
             raise ConfigError(
                 f"network {table.name}: {config.extractor} cannot be made with its options: {error}"

@@ -159,7 +159,8 @@ def test_heads__move_with_their_own_values_alone(published, model_type):
     sound = [sound_of(model_type, 0.8)]
     before = extract(network, found.table, "trained", sound, layers)
     attention = layers[0].name.rpartition(".")[0].removesuffix(".output")
-    (value,) = [m for name, m in network.model.get_submodule(attention).named_modules() if name.endswith(VALUES[model_type])]
+    inner = network.model.get_submodule(attention).named_modules()
+    (value,) = [module for name, module in inner if name.endswith(VALUES[model_type])]
     with torch.no_grad():
         value.weight[value.out_features // 2 :] += 1.0
     after = extract(network, found.table, "trained", sound, layers)
