@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 import torch
 from torch import nn
+from transformers.utils import ModelOutput as BaseOutput
 
 from distributed_trf.errors import FeatureError
 from distributed_trf.features.hooks import Tap, recorded
@@ -27,7 +30,7 @@ class Small(nn.Module):
 
 
 def hooks(model):
-    return [h for m in model.modules() for h in m._forward_hooks]
+    return [h for m in model.modules() for h in (*m._forward_hooks, *m._forward_pre_hooks)]
 
 
 def nothing(_name, _output):
@@ -136,3 +139,146 @@ def test_recorded__leaving_early_still_misses_a_module_that_never_runs():
         recorded(model, [Tap("first"), Tap("unused")], nothing, whole=False),
     ):
         model(X)
+
+
+@dataclass
+class ModelOutput(BaseOutput):
+    """As models of transformers give it: a dict and a dataclass at once."""
+
+    last_hidden_state: torch.Tensor | None = None
+    hidden_states: tuple[torch.Tensor, ...] | None = None
+
+
+@dataclass
+class Outputs:
+    """What some modules give: values by name, of which some are missing."""
+
+    hidden: torch.Tensor | None = None
+    other: torch.Tensor | None = None
+
+
+class Give(nn.Module):
+    """Gives what a function makes of its input."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, *args, **kwargs):
+        return self.function(*args, **kwargs)
+
+
+def taken(tap, function, *args, **kwargs):
+    """What a tap records of module ``m``, which computes a function."""
+    model, outputs = nn.ModuleDict({"m": Give(function)}), {}
+    with recorded(model, [tap], outputs.__setitem__):
+        model["m"](*args, **kwargs)
+    assert hooks(model) == []
+    return outputs[tap]
+
+
+@pytest.mark.parametrize("call", [1, 2, 3])
+def test_call__is_taken_of_a_module_that_runs_several_times(call):
+    model, outputs = Small(repeats=3), {}
+    with recorded(model, [Tap("second", call=call)], outputs.__setitem__):
+        model(X)
+    expected = model.first(X)
+    for _ in range(call):
+        expected = model.second(expected)
+    assert torch.equal(outputs[Tap("second", call=call)], expected)
+
+
+def test_calls__of_one_module_are_taken_side_by_side_and_end_the_pass():
+    model, outputs = Small(repeats=3), {}
+    taps = [Tap("second", call=2), Tap("second", call=1)]
+    with recorded(model, taps, outputs.__setitem__, whole=False):
+        model(X)
+        pytest.fail("the pass went on")
+    assert list(outputs) == taps[::-1]
+    assert torch.equal(outputs[taps[0]], model.second(outputs[taps[1]]))
+
+
+def test_call__that_does_not_come_is_named():
+    model = Small(repeats=2)
+    with (
+        pytest.raises(FeatureError, match="module second 2 times, not 3: it ran less often"),
+        recorded(model, [Tap("second", call=3)], nothing),
+    ):
+        model(X)
+
+
+def test_module_that_runs_twice__is_told_the_choice_that_then_works():
+    model, outputs = Small(repeats=2), {}
+    message = "module second ran twice .* choose one of them with `call: 1`, `call: 2`"
+    with pytest.raises(FeatureError, match=message), recorded(model, [Tap("second")], nothing):
+        model(X)
+    with recorded(model, [Tap("second", call=2)], outputs.__setitem__):
+        model(X)
+    assert len(outputs) == 1
+
+
+def test_input__is_the_first_by_place_or_by_name():
+    tap = Tap("m", input=True)
+    assert taken(tap, lambda x, mask: x + mask, X, X + 1) is X
+    assert taken(tap, lambda hidden, mask: hidden + mask, hidden=X, mask=X + 1) is X
+    mask = X + 1
+    assert taken(Tap("m", input=True, output=1), lambda x, mask: x + mask, X, mask) is mask
+    model, outputs = Small(), {}
+    with recorded(model, [Tap("second", input=True), Tap("second")], outputs.__setitem__):
+        model(X)
+    assert torch.equal(outputs[Tap("second", input=True)], model.first(X))
+    assert torch.equal(outputs[Tap("second")], model.second(model.first(X)))
+
+
+def test_input__of_the_second_call_is_the_first_calls_output():
+    model, outputs = Small(repeats=2), {}
+    taps = [Tap("second", call=1), Tap("second", input=True, call=2)]
+    with recorded(model, taps, outputs.__setitem__):
+        model(X)
+    assert torch.equal(outputs[taps[0]], outputs[taps[1]])
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: (x, x.mean(1)),
+        lambda x: [x],
+        lambda x: (None, x),
+        lambda x: {"hidden": x, "state": None},
+        lambda x: Outputs(hidden=x),
+        lambda x: Outputs(other=x),
+        lambda x: ModelOutput(last_hidden_state=x, hidden_states=(x, x + 1)),
+    ],
+)
+def test_first_tensor__is_taken_of_tuples_dicts_and_dataclasses(function):
+    assert taken(Tap("m"), function, X) is X
+
+
+def test_output__is_counted_in_values_that_are_there():
+    two = X[:, :2]
+    assert taken(Tap("m", output=1), lambda x: Outputs(x, two), X) is two
+    assert taken(Tap("m", output=-1), lambda x: {"a": x, "none": None, "b": two}, X) is two
+    with pytest.raises(FeatureError, match="module m gives 1 values, so that none is `output: 1`"):
+        taken(Tap("m", output=1), lambda x: (x, None), X)
+
+
+@pytest.mark.parametrize("other", [X[:, :2], X[:, :, :2], torch.zeros(1, 3, 9)])
+def test_two_outputs_of_unequal_length__are_named_with_the_choice(other):
+    message = r"module m gives tensors of shapes .*\(1, 4, 3\).*; choose one with `output: 0`, `output: 1`"
+    with pytest.raises(FeatureError, match=message):
+        taken(Tap("m"), lambda x: (x, other), X)
+    assert taken(Tap("m", output=0), lambda x: (x, other), X) is X
+    assert taken(Tap("m", output=1), lambda x: (x, other), X) is other
+
+
+@pytest.mark.parametrize("other", [X + 1, torch.zeros(2, 4, 3), torch.zeros(1, 2, 4, 4), torch.zeros(1, 4)])
+def test_outputs_that_are_no_other_frames__leave_no_doubt(other):
+    assert taken(Tap("m"), lambda x: (x, other), X) is X
+
+
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
+def test_state__of_a_recurrent_module_is_never_taken_for_frames(kind):
+    model, outputs = nn.ModuleDict({"m": kind(3, 3, num_layers=1, batch_first=False)}), {}
+    with recorded(model, [Tap("m")], outputs.__setitem__):
+        result = model["m"](torch.ones(1, 1, 3).expand(1, 4, 3))  # the state has as many axes, one of them as long
+    assert outputs[Tap("m")] is result[0]
