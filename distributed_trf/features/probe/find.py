@@ -84,13 +84,13 @@ def find_network(source: str, name: str, *, revision: str | None = None, choice:
     modules = frame_modules(passes, tower.sfreq, tower.window, of_patches=is_tiled(tower.model))
     input_of = partial(frame_input, passes, sfreq=tower.sfreq) if tower.window is None else lambda _: None
     picked, left_out = pick(passes.model, modules, choice, input_of)
-    rules = {} if tower.window is not None else _rules(passes, picked, tower.sfreq, device)
+    rules, rates = ({}, {}) if tower.window is not None else _rules(passes, picked, tower.sfreq, device)
     fields = _fields(passes.model, modules) if tower.window is None else {}
     layers: list[Layer] = []
     what: dict[int, str] = {}
     notes = [*tower.notes, *left_out]
     for one in picked:
-        made = _layer(len(layers), one, tower, passes.model, rules, fields, choice)
+        made = _layer(len(layers), one, tower, passes.model, rules, rates, fields, choice)
         if made is None:
             notes.append(f"{one.module.name} is left out: its {one.module.frames} tokens are no whole grid")
             continue
@@ -166,11 +166,19 @@ def _passes(table: NetworkTable, model: nn.Module, device: str) -> Passes:
     return Passes(model, run)
 
 
-def _rules(passes: Passes, picked: Sequence[Picked], sfreq: float, device: str) -> dict[str, FrameRule | None]:
+def _rules(
+    passes: Passes, picked: Sequence[Picked], sfreq: float, device: str
+) -> tuple[dict[str, FrameRule | None], dict[str, float]]:
+    """Return the rule of each module's frames, and the rate of those without one, in frames per second."""
     modules = list({one.module.name: one.module for one in picked}.values())
     short, long = round(SHORT * sfreq), round(LONG * sfreq)
     longest = round((LONGEST if device == "meta" else LONGEST_ON_CPU) * sfreq)
-    return find_rules(FrameCounts(passes, modules, (short, long)), short, longest)
+    counts = FrameCounts(passes, modules, (short, long))
+    rules = find_rules(counts, short, longest)
+    unruled = [name for name, rule in rules.items() if rule is None]
+    # Of the frames that a longer sound has more: at its ends a network may pad, or leave out, some.
+    ends = (counts(short), counts(longest)) if unruled else ({}, {})
+    return rules, {name: (ends[1][name] - ends[0][name]) * sfreq / (longest - short) for name in unruled}
 
 
 def _fields(model: nn.Module, modules: Sequence[FrameModule]) -> dict[str, int]:
@@ -198,6 +206,7 @@ def _layer(
     tower: Tower,
     model: nn.Module,
     rules: dict[str, FrameRule | None],
+    rates: dict[str, float],
     fields: dict[str, int],
     choice: LayerChoice,
 ) -> Layer | None:
@@ -218,7 +227,7 @@ def _layer(
         offset = _offset_in_window(tower, laid, hop)
     elif (rule := rules.get(module.name)) is not None:
         hop, offset = rule
-    rate = tower.sfreq / hop if hop else frames / SHORT
+    rate = tower.sfreq / hop if hop else rates[module.name]
     field = fields.get(module.name)
     options = dict(one.options)
     if "columns" in options:
