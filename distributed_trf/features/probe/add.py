@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import yaml
@@ -124,16 +125,22 @@ def table_text(found: FoundNetwork, choice: LayerChoice) -> str:
     table = found.table
     versions = " and ".join(f"{name} {version}" for name, version in library_versions("transformers", "torch").items())
     lines = [
-        f"# {table.config['class']} from {table.source}, found out from its own files with {versions}.",
-        f"# Layers: {_chosen(choice)}. Rates are in frames per second, receptive fields in ms where the architecture",
-        "# bounds them. A sound of n samples gives (n + offset) // hop frames.",
-        *(f"# Note: {note}." for note in found.notes),
+        *_comment(f"{table.config['class']} from {table.source}, found out from its own files with {versions}."),
+        *_comment(
+            f"Layers: {_chosen(choice)}. Rates are in frames per second, receptive fields in ms where the architecture "
+            "bounds them. A sound of n samples gives (n + offset) // hop frames."
+        ),
+        *(line for note in found.notes for line in _comment(f"Note: {note}.")),
         *_fields(table),
         "layers:",
     ]
     for layer in table.layers:
         lines += _wrapped(_entry(layer), found.what[layer.id])
     return "\n".join(lines) + "\n"
+
+
+def _comment(text: str) -> list[str]:
+    return [f"# {line}" for line in wrap(text, _LINE - 2, break_long_words=False, break_on_hyphens=False)]
 
 
 def _chosen(choice: LayerChoice) -> str:
