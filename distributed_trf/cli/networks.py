@@ -40,7 +40,9 @@ class _NamesOrCommand(TyperGroup):
 
 app = typer.Typer(
     cls=_NamesOrCommand,
-    help="Say which networks there are (NAME: layer by layer), or add one from a hub id or a folder.",
+    subcommand_metavar="[NAME]... [--study FILE] | add SOURCE",
+    help="Say which networks there are, those that are named layer by layer, and with --study those of a study. "
+    "`dtrf networks add` makes the table of a network from a hub id or a folder.",
     add_completion=False,
 )
 

@@ -185,3 +185,113 @@ def test_networks__need_no_torch():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path.cwd())
     assert done.stdout == "0 []\n"
+
+
+@pytest.fixture
+def published(made_once):
+    """Return the folder of a small model, written once."""
+
+    def folder(model_type):
+        from tests.small_audio_models import save
+
+        return made_once(f"published-{model_type}", lambda folder: save(model_type, folder))
+
+    return folder
+
+
+@pytest.fixture
+def add(dtrf, published):
+    """Run ``dtrf networks add`` of a small model."""
+    return lambda model_type, *options: dtrf("add", str(published(model_type)), "--name", "net", *options)
+
+
+def test_add__writes_a_table_shows_it_and_says_how_it_is_used(add, dtrf, workplace):
+    done = add("hubert")
+    assert done.exit_code == 0, done.output
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    assert done.stdout.startswith("net: family transformers, 16 kHz, parameters 0.0M")
+    assert "table: configs/networks/net.yaml" in done.stdout
+    assert "networks: [{name: net, weights: [trained, reset]}]" in " ".join(done.stdout.split())
+    table = load_table("net")
+    assert len(table.layers) == 9
+    shown = dtrf("net")
+    assert shown.exit_code == 0, shown.output
+    for layer in table.layers:
+        assert layer.name in shown.stdout
+    assert rows(dtrf().stdout)["net"][:4] == ["transformers", "9", "16-32", "50-3200"]
+    again = add("hubert")
+    assert again.exit_code == 2
+    assert "there is a network of that name already" in " ".join(again.stderr.split())
+    assert add("hubert", "--replace", "--layers", r"encoder\.layers\.\d").exit_code == 0
+    assert [layer.name for layer in load_table("net").layers] == ["encoder.layers.0", "encoder.layers.1"]
+
+
+def test_add__dry_run_prints_the_file_alone(add, workplace):
+    before = sorted(Path("configs/networks").iterdir())
+    done = add("hubert", "--dry-run", "--layers", "all", "--parts", "attention", "--parts", "mlp", "--heads")
+    assert done.exit_code == 0, done.output
+    assert sorted(Path("configs/networks").iterdir()) == before
+    table = yaml.safe_load(done.stdout)
+    names = [(layer["name"], layer.get("columns") and tuple(layer["columns"])) for layer in table["layers"]]
+    assert len(names) == len(set(names))  # what `all` and `parts` both choose is there once
+    assert ("encoder.layers.0.attention.q_proj", None) in names
+    assert ("encoder.layers.1.attention.out_proj", (16, 32)) in names
+    assert "every module that gives frames, attention of each block, mlp of each block, each head" in " ".join(
+        done.stdout.replace("#", "").split()
+    )
+
+
+def test_add__of_patches_takes_their_mean(add):
+    done = add("audio-spectrogram-transformer", "--grid", "mean")
+    assert done.exit_code == 0, done.output
+    assert {layer.width for layer in load_table("net").layers} == {32}
+    assert "sounds up to 10.24 s" in " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--grid", "max"], "grid = 'max': input should be 'flatten' or 'mean'"),
+        (["--parts", "heads"], "parts.*'heads'.*'attention' or 'mlp'"),
+        (["--layers", "["], "neither stack nor all nor a regular expression"),
+        (["--layers", "decoder.*"], "layers: no module of HubertModel that gives frames matches"),
+        (["--name", "a b"], "name = 'a b'"),
+    ],
+)
+def test_add__mistake_is_one_message_and_ends_with_2(add, workplace, options, said):
+    done = add("hubert", *options)
+    assert done.exit_code == 2, done.output
+    assert re.search(said, " ".join(done.stderr.split())), done.stderr
+    assert "Traceback" not in done.stderr
+    assert not Path("configs/networks/net.yaml").exists()
+
+
+def test_add__of_a_folder_without_a_model_ends_with_2(dtrf, workplace):
+    for source in ("recordings", "nowhere"):
+        done = dtrf("add", source)
+        assert done.exit_code == 2
+        assert source in done.stderr
+
+
+def test_layers_that_are_not_as_the_table_says__are_named_after_it(add, dtrf):
+    add("hubert")
+    file = Path("configs/networks/net.yaml")
+    file.write_text(file.read_text().replace("width: 32", "width: 31"))
+    done = dtrf("net")
+    assert done.exit_code == 2
+    assert done.stdout.startswith("net: family transformers")
+    assert "gives shape (1, 49, 32) for one sound; expected (1, frames, 31)" in " ".join(done.stderr.split())
+
+
+def test_help__tells_of_both(dtrf):
+    told = dtrf("--help")
+    assert told.exit_code == 0
+    assert "add" in told.stdout
+    assert "[NAME]..." in told.stdout
+    assert "--study" in told.stdout
+    assert "layer by layer" in " ".join(told.stdout.split())
+    told = dtrf("add", "--help")
+    assert told.exit_code == 0
+    for option in ("--name", "--revision", "--layers", "--parts", "--heads", "--grid", "--dry-run", "--replace"):
+        assert option in told.stdout
+    assert "folder" in told.stdout.lower()
