@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.config.load import listed
-from distributed_trf.errors import ConfigError
+from distributed_trf.errors import ConfigError, FeatureError
 from distributed_trf.features.probe.find import DEFAULT, find_network, origin
 from distributed_trf.features.table import FOLDER, NetworkTable, load_table
 from distributed_trf.features.weights.model_files import model_files
@@ -43,10 +43,14 @@ def study_table(network: NetworkSettings, kept: Callable[[], NetworkTable | None
 
 
 def _from_files(network: NetworkSettings, kept: Callable[[], NetworkTable | None]) -> NetworkTable:
-    """Return the table that was kept if its files are the same; else find it out."""
-    choice = network.choose or DEFAULT
-    files = model_files(str(network.source), network.revision)
-    before = kept()
+    """Return the table that was kept if its files are the same, or cannot be had now; else find it out."""
+    choice, before = network.choose or DEFAULT, kept()
+    try:
+        files = model_files(str(network.source), network.revision)
+    except FeatureError:
+        if before is None or before.made_from is None:
+            raise
+        return before  # what was computed can still be looked at; an extraction says itself that it has no weights
     if before is not None and before.made_from == origin(files, choice):
         return before
     return find_network(str(network.source), network.table, revision=network.revision, choice=choice).table
