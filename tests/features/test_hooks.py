@@ -262,16 +262,18 @@ def test_output__is_counted_in_values_that_are_there():
         taken(Tap("m", output=1), lambda x: (x, None), X)
 
 
-@pytest.mark.parametrize("other", [X[:, :2], X[:, :, :2], torch.zeros(1, 3, 9)])
-def test_two_outputs_of_unequal_length__are_named_with_the_choice(other):
+@pytest.mark.parametrize(("time_axis", "other"), [(1, X[:, :2]), (1, torch.zeros(1, 9, 3)), (2, X[:, :, :2])])
+def test_two_outputs_of_unequal_length__are_named_with_the_choice(time_axis, other):
     message = r"module m gives tensors of shapes .*\(1, 4, 3\).*; choose one with `output: 0`, `output: 1`"
     with pytest.raises(FeatureError, match=message):
-        taken(Tap("m"), lambda x: (x, other), X)
+        taken(Tap("m", time_axis=time_axis), lambda x: (x, other), X)
     assert taken(Tap("m", output=0), lambda x: (x, other), X) is X
     assert taken(Tap("m", output=1), lambda x: (x, other), X) is other
 
 
-@pytest.mark.parametrize("other", [X + 1, torch.zeros(2, 4, 3), torch.zeros(1, 2, 4, 4), torch.zeros(1, 4)])
+@pytest.mark.parametrize(
+    "other", [X + 1, X[:, :, :2], torch.zeros(2, 4, 3), torch.zeros(1, 2, 4, 4), torch.zeros(1, 4)]
+)
 def test_outputs_that_are_no_other_frames__leave_no_doubt(other):
     assert taken(Tap("m"), lambda x: (x, other), X) is X
 
