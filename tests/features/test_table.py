@@ -20,9 +20,6 @@ from distributed_trf.features.families.user_transformer import UserTransformer
 from distributed_trf.features.probe.check import check_table
 from distributed_trf.features.table import load_table
 
-# AST's published filter bank is finer than its Fourier transform at low frequencies.
-pytestmark = pytest.mark.filterwarnings("ignore:At least one mel filter has all zero values")
-
 CONVOLUTIONS = [3200, 1600, 800, 400, 200, 100, 50]
 W2V2 = ([512] * 7 + [768] * 14, [3200, 1600, 800, 400, 200, 100] + [50] * 15)
 PUBLISHED = {
