@@ -5,10 +5,8 @@ The package is not used here: the features that it extracts are held against the
 
 from __future__ import annotations
 
-import json
 import warnings
 from functools import reduce
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -78,10 +76,6 @@ def save(model_type: str, folder: Path, seed: int = 0) -> Path:
         model.save_pretrained(folder)
     for name in kind.beside:
         torch.save({}, Path(folder) / name)
-    if not all(find_spec(library) for library in kind.needs):
-        stated = {"feature_extractor_type": kind.extractor[0], "sampling_rate": kind.rate}
-        (Path(folder) / "preprocessor_config.json").write_text(json.dumps(stated))
-        return Path(folder)
     with warnings.catch_warnings(action="ignore", category=UserWarning):  # of mel filters without a frequency
         getattr(transformers, kind.extractor[0])(**kind.extractor[1]).save_pretrained(folder)
     return Path(folder)
