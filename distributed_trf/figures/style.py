@@ -44,7 +44,14 @@ NETWORK_STYLE = {
     "cochcnn9": ("#332288", ">"),
 }
 """Colour and marker of each network."""
-OTHER_STYLES = (("#AA4499", "h"), ("#999933", "p"), ("#44AA99", "*"), ("#661100", "d"))
+OTHER_STYLES = (
+    ("#AA4499", "h"),
+    ("#999933", "p"),
+    ("#44AA99", "*"),
+    ("#661100", "d"),
+    ("#6699CC", "H"),
+    ("#CC6677", "8"),
+)
 """Of networks that are no published ones, in order."""
 BASELINE_COLOUR, UNTRAINED_COLOUR, QUIET = "#777777", "#000000", "#555555"
 AREA_COLOURS = {"core": "#0072B2", "non-primary": "#D55E00"}

@@ -54,6 +54,9 @@ def test_colours__are_told_apart_by_every_eye(eye):
     networks = {name: lab(colour, eye) for name, (colour, _) in NETWORK_STYLE.items()}
     for a, b in combinations(networks, 2):
         assert np.linalg.norm(networks[a] - networks[b]) > TOLD_APART, (a, b)
+    others = [lab(colour, eye) for colour, _ in OTHER_STYLES]
+    for a, b in combinations(range(len(others)), 2):
+        assert np.linalg.norm(others[a] - others[b]) > TOLD_APART, (a, b)
     core, other = (lab(colour, eye) for colour in AREA_COLOURS.values())
     assert np.linalg.norm(core - other) > TOLD_APART
 
