@@ -17,6 +17,7 @@ from distributed_trf.errors import DataError, FeatureError
 from distributed_trf.features.context import ContextNetwork
 from distributed_trf.features.device import Gathered, free_torch_blocks, network_room
 from distributed_trf.features.families.registry import family
+from distributed_trf.features.families.user_network import UserNetwork
 from distributed_trf.features.family import Network
 from distributed_trf.features.resample import check_sound, resample_sound, to_bins
 from distributed_trf.features.table import Layer, NetworkTable
@@ -171,6 +172,7 @@ def extract(
     layers: Sequence[Layer],
     stored: Callable[[Layer, int], int] | None = None,
     names: Sequence[str] | None = None,
+    planned: Callable[[Layer, int], int] | None = None,
 ) -> dict[int, list[np.ndarray]]:
     """Pass prepared sounds through a network and return the requested layers.
 
@@ -187,6 +189,9 @@ def extract(
         the device of the network.
     names
         Names of the sounds, for errors.
+    planned
+        Given a layer and the position of a sound, the number of frames that it has to give; by default as its family
+        counts them, and whatever it gives where that would take a pass for every length (see ``UserNetwork``).
 
     Returns
     -------
@@ -196,7 +201,7 @@ def extract(
     Raises
     ------
     FeatureError
-        If a layer gives fewer frames or another width than its table says, or holds NaN or Inf.
+        If a layer gives another number of frames than planned or another width than its table says, or NaN or Inf.
     """
     rule, gathered, complete = family(table, weights), Gathered(), network.table or table
     found: dict[int, list[np.ndarray]] = {layer.id: [np.empty(0)] * len(sounds) for layer in layers}
@@ -204,17 +209,24 @@ def extract(
     def called(k: int) -> str:
         return f"sound {k} of the batch" if names is None else names[k]
 
+    def expected(layer: Layer, k: int, given: int) -> int:
+        if planned is not None:
+            return planned(layer, k)
+        if isinstance(rule, UserNetwork) and layer.hop is None:
+            return given
+        return rule.n_frames(complete, layer, sounds[k].shape[0])
+
     def keep(layer: Layer, positions: Sequence[int], given: Sequence[Array]) -> None:
         kept = []
         for k, frames in zip(positions, given, strict=True):
-            n = rule.n_frames(complete, layer, sounds[k].shape[0])
-            if frames.shape[0] < n or frames.shape[1] != layer.width:
+            n = expected(layer, k, frames.shape[0])
+            if tuple(frames.shape) != (n, layer.width):
                 raise FeatureError(
                     f"{table.name} layer {layer.id} ({layer.name}) gave shape {tuple(frames.shape)} for {called(k)}; "
                     f"its table says ({n}, {layer.width})"
                 )
             fewer = n if stored is None else min(stored(layer, k), n)
-            kept.append(to_bins(frames[:n], fewer) if fewer < n else frames[:n])
+            kept.append(to_bins(frames, fewer) if fewer < n else frames)
         for k, frames in zip(positions, gathered.take(kept), strict=True):
             found[layer.id][k] = frames
 

@@ -181,7 +181,8 @@ class UntrainedShapes:
 
         def take(where: Tap, output: Any) -> None:
             for layer in by_tap[where]:
-                frames[layer.id] = _checked_frames(self._table, layer, output, n_samples)
+                n = int(as_frames(layer, output, 1, self._table.name).shape[1])
+                frames[layer.id] = check_rate(self._table, layer, n, n_samples)
 
         sound = np.random.default_rng(0).standard_normal(n_samples)
         # Not in inference mode: there the counter cannot count parametrised weights.
@@ -205,9 +206,14 @@ def _untrained(family: TorchFamily, table_json: str, device: str) -> torch.nn.Mo
     return built_of_shapes(family, table) if device == "meta" else family.new(table).eval()
 
 
-def _checked_frames(table: NetworkTable, layer: Layer, output: Any, n_samples: int) -> int:
-    """Return the number of frames after checking the shape against the table."""
-    n = int(as_frames(layer, output, 1, table.name).shape[1])
+def check_rate(table: NetworkTable, layer: Layer, n: int, n_samples: int) -> int:
+    """Return a number of frames that a layer gives for a sound if its table's rate can be meant.
+
+    Raises
+    ------
+    FeatureError
+        If the rate is another.
+    """
     seconds = table.window or n_samples / table.sfreq
     by_rate = layer.rate * seconds
     if not 0.5 * by_rate - 10 <= n <= 1.25 * by_rate + 10:

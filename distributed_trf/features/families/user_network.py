@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from distributed_trf.errors import FeatureError
 from distributed_trf.features.families.torch_family import TorchFamily
-from distributed_trf.features.families.untrained_shapes import untrained_shapes
+from distributed_trf.features.families.untrained_shapes import check_rate, untrained_shapes
 from distributed_trf.features.family import Work, counted_work
 from distributed_trf.features.frames import as_frames
 from distributed_trf.features.table import Layer, NetworkTable
@@ -57,10 +57,14 @@ class UserNetwork(TorchFamily):
         Raises
         ------
         FeatureError
-            If their number differs from that which was planned.
+            If their number differs from that of the table's ``hop``, or its rate cannot be meant.
         """
-        laid, expected = as_frames(layer, output, len(n_samples), table.name), self.n_frames(table, layer, n_samples[0])
+        laid = as_frames(layer, output, len(n_samples), table.name)
         n = laid.shape[1]
+        if layer.hop is None:  # to count them would take another pass
+            check_rate(table, layer, n, n_samples[0])
+            return list(laid)
+        expected = self.n_frames(table, layer, n_samples[0])
         if n < expected or (n > expected and table.window is None):
             raise FeatureError(
                 f"{table.name} layer {layer.id} ({layer.name}) gave {n} frames, but the untrained network of its "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Lock
@@ -112,11 +112,12 @@ def extract_features(item: Extract, job: Job) -> Extracted:
         names = [f"stimulus {i!r} of {item.stimuli}" for i in ids]
         sounds = prepare_sounds(waves, sfreq, table, study.lags.lead_in, names, device)
     frames = {layer.id: layer.frames[first:last] for layer in layout.layers}
+    native = {layer.id: layer.native[first:last] for layer in layout.layers}
     features: dict[int, list[np.ndarray]] = {layer.id: [] for layer in layers}
     passes = 1
 
-    def stored_from(start: int) -> Callable[[Layer, int], int]:
-        return lambda layer, k: frames[layer.id][start + k]
+    def counts_from(start: int, counts: Mapping[int, Sequence[int]]) -> Callable[[Layer, int], int]:
+        return lambda layer, k: counts[layer.id][start + k]
 
     with torch_on(device):
         with timed("load"):
@@ -124,8 +125,9 @@ def extract_features(item: Extract, job: Job) -> Extracted:
         with timed("forward"):  # the time includes copying the features to the host
             for part in blocks(len(sounds), study.extraction.largest_pass(device)):
                 extracted = extract(
-                    network, table, item.weights, sounds[part], layers, stored_from(part.start), names[part]
-                )
+                    network, table, item.weights, sounds[part], layers, counts_from(part.start, frames), names[part],
+                    planned=counts_from(part.start, native),
+                )  # fmt: skip
                 passes = max(passes, network.parts)
                 for layer_id, stimuli in extracted.items():
                     features[layer_id] += stimuli
