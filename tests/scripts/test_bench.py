@@ -70,6 +70,16 @@ def test_bench_extract__runs_whole_and_agrees_with_generate(tables):
 
 
 @pytest.mark.slow
+def test_bench_added__runs_whole_without_weights(tables):
+    text = tables("bench_added", "--quick")
+    assert text.count("\n|---|") == 2
+    added, extracted = (line.split("|") for line in text.splitlines() if line.startswith("| HuBERT base"))
+    assert added[2].strip() == "94"
+    assert 0 < float(added[6]) < 1
+    assert all(float(seconds) > 0 for seconds in extracted[2:5])
+
+
+@pytest.mark.slow
 def test_bench_results__runs_whole_and_agrees_with_scipy_on_csv_files(tables):
     text = tables("bench_results", "--quick")
     assert text.count("\n|---|") == 1
