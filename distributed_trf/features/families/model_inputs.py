@@ -29,6 +29,9 @@ _AS_WHOLE = MappingProxyType({"use_cache": False, "sample": False})
 _NO_MASK = frozenset(("WhisperEncoder", "VoxtralEncoder", "MossTranscribeDiarizeAudioModel"))
 """Encoders that attend to the padding of their window as well: their models give them no mask."""
 
+_ALWAYS_MASK = frozenset(("MoonshineStreamingEncoder",))
+"""Encoders whose attention looks ahead and back by the published number of frames only where they are given a mask."""
+
 
 def forward_arguments(
     module: Any,
@@ -115,10 +118,10 @@ def _mask_arguments(
     if name is None or type(module).__name__ in _NO_MASK:
         return {}
     parameter = _parameters(type(module))[name]
+    needs = _required(parameter) or (type(module).__name__ in _ALWAYS_MASK and device != "meta")
     if mask is None:
-        needs = _required(parameter)
         mask = torch.ones(values.shape[:2], dtype=torch.bool) if needs else None
-    elif not _required(parameter) and (device == "meta" or (window is None and bool(mask.all()))):
+    elif not needs and (device == "meta" or (window is None and bool(mask.all()))):
         mask = None  # on torch's meta device only shapes count
     if mask is None:
         return {name: None} if parameter.default is parameter.empty else {}
