@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from distributed_trf.clusters.start import start_cluster
+    from distributed_trf.features.probe.add import add_network
     from distributed_trf.pipeline.study import Study
     from distributed_trf.recordings.binned_features import binned_features
     from distributed_trf.recordings.inventory import inventory
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "TRF": "distributed_trf.trf.estimator",
+    "add_network": "distributed_trf.features.probe.add",
     "Study": "distributed_trf.pipeline.study",
     "simulate": "distributed_trf.recordings.simulation.simulate",
     "average_seeds": "distributed_trf.results.combine",
@@ -72,6 +74,7 @@ _HOMES = {
 __all__ = [
     "TRF",
     "Study",
+    "add_network",
     "average_seeds",
     "best_layer",
     "binned_features",

@@ -187,6 +187,8 @@ class Run:
         report.left_out |= remarks.left_out
         report.heard_in_parts += remarks.parts > 1
         report.fallbacks += len(remarks.fallbacks)
+        if remarks.upsampled is not None:
+            report.upsampled[getattr(outcome.item, "network", "")] = remarks.upsampled
 
     def _outcomes(self, stage: str, todo: Sequence[Planned]) -> Iterator[Outcome]:
         device = self.recipe.device if self.recipe else "cpu"

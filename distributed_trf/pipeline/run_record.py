@@ -68,6 +68,8 @@ class Report:
     """Extractions whose batch did not fit the memory of the device, so that it took several forward passes."""
     fallbacks: int = 0
     """Factorisations that failed their check, so that a slower way was taken."""
+    upsampled: dict[str, str] = field(default_factory=dict)
+    """Networks whose rate is above that of the sounds, with both rates."""
     beside: str = ""
     """How much is kept in the study's folder outside the study; empty if nothing is."""
     removed: list[str] = field(default_factory=list)

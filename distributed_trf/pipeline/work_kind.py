@@ -51,6 +51,8 @@ class Remarks:
     """Number of forward passes for a batch of sounds."""
     fallbacks: Sequence[str] = ()
     """Factorisations that failed their check."""
+    upsampled: str | None = None
+    """Rates from and to which sounds were resampled, if the network's is the higher."""
 
 
 def left_out_if_none() -> Any:

@@ -16,6 +16,7 @@ NAMES = (
     "cluster/README.md",
     "docs/architecture.md",
     "docs/glossary.md",
+    "docs/networks.md",
     "docs/weights_files.md",
 )
 DOCUMENTS = {name: (ROOT / name).read_text() for name in NAMES}

@@ -14,10 +14,6 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-import yaml
-
-from distributed_trf.features.families.registry import family
-from distributed_trf.features.table import NetworkTable
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
@@ -105,14 +101,6 @@ def test_readme__shows_the_two_commands_and_every_subcommand():
         "export-csv",
         "import-results",
     }
-
-
-def test_readme__networks_of_ones_own_are_tables_that_can_be_planned():
-    tables = [NetworkTable.model_validate(t) for t in map(yaml.safe_load, blocks("yaml")) if "family" in t]
-    assert [table.family for table in tables] == ["transformers", "module"]
-    hubert = tables[0]
-    frames = [family(hubert, "trained").n_frames(hubert, layer, 16_000) for layer in hubert.layers]
-    assert frames == [99, 49]
 
 
 @pytest.mark.slow

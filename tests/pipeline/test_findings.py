@@ -31,7 +31,7 @@ def test_finding__is_read_back_and_says_no_version_while_it_is_the_first(finding
     found = finding()
     written = found.to_json()
     assert "version" not in written
-    assert list(written) == [f.name for f in fields(finding) if f.name != "parameters_changed"]
+    assert list(written) == [f.name for f in fields(finding) if f.name not in ("parameters_changed", "upsampled")]
     assert finding.of(Receipt({}, written | Execution(seconds=1.5).to_json())) == found
 
 
@@ -43,6 +43,11 @@ def test_older_receipt__has_the_defaults_of_what_it_lacks():
 def test_changed_parameters__are_written_of_controls_alone():
     assert Extracted(parameters_changed=3).to_json()["parameters_changed"] == 3
     assert "parameters_changed" not in Extracted().to_json()
+
+
+def test_rate_of_sounds_below_the_network_s__is_told():
+    assert Extracted(upsampled="16000 to 20000 Hz").remarks().upsampled == "16000 to 20000 Hz"
+    assert "upsampled" not in Extracted().to_json()
 
 
 def test_other_version__is_an_error_and_not_misread():

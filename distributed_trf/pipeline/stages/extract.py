@@ -61,10 +61,12 @@ class Extracted(Finding):
     """Number of forward passes for the batch."""
     parameters_changed: int | None = left_out_if_none()
     """Number of parameters that a control of the weights changed."""
+    upsampled: str | None = left_out_if_none()
+    """What sounds lack for the network, if their rate is below its own."""
 
     def remarks(self) -> Remarks:
         """Return what is reported about the item."""
-        return Remarks(parts=self.heard_in_parts)
+        return Remarks(parts=self.heard_in_parts, upsampled=self.upsampled)
 
 
 def network_settings(study: StudySettings, name: str) -> NetworkSettings:
@@ -134,7 +136,13 @@ def extract_features(item: Extract, job: Job) -> Extracted:
     with overlap_write(job.release_slot):
         files = {store.name(path): write_batch(path, item.batch, features, allocated)}
         digests = {str(layer): digest([digest_of(f) for f in stimuli]) for layer, stimuli in features.items()}
-    return Extracted(digests=digests, files=files, heard_in_parts=passes, parameters_changed=network.changed)
+    return Extracted(
+        digests=digests,
+        files=files,
+        heard_in_parts=passes,
+        parameters_changed=network.changed,
+        upsampled=None if sfreq >= table.sfreq else f"{sfreq:g} to {table.sfreq:g} Hz",
+    )
 
 
 def _items(scope: ItemSource) -> Iterator[Extract]:
