@@ -14,8 +14,8 @@ from typer.core import TyperGroup
 
 from distributed_trf.cli.console import err, out
 from distributed_trf.config.analyses import load_word_errors
-from distributed_trf.config.extraction import LayerChoice, NetworkSettings
-from distributed_trf.config.load import listed, validate
+from distributed_trf.config.extraction import NetworkSettings
+from distributed_trf.config.load import listed
 from distributed_trf.config.study import load_study
 from distributed_trf.features.families.registry import completed, is_supported
 from distributed_trf.features.probe.add import add_network
@@ -86,9 +86,10 @@ def add(
     replace: Annotated[bool, typer.Option("--replace", help="Write over a table of that name.")] = False,
 ) -> None:
     """Find out the layers of an audio network from its own files and write its table to ./configs/networks."""
-    content = {"modules": layers, "parts": parts or [], "heads": heads, "grid": grid}
-    choice = validate(content, LayerChoice, source="dtrf networks add")
-    added = add_network(source, name=name, revision=revision, choice=choice, dry_run=dry_run, replace=replace)
+    added = add_network(
+        source, name=name, revision=revision, layers=layers, parts=parts or [], heads=heads, grid=grid,
+        dry_run=dry_run, replace=replace,
+    )  # fmt: skip
     if added.file is None:
         out.print(Text(added.text), soft_wrap=True, end="")
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import wrap
@@ -16,7 +16,7 @@ from distributed_trf.config.extraction import AT, LayerChoice
 from distributed_trf.config.fields import Name
 from distributed_trf.config.load import Settings, listed, load, validate
 from distributed_trf.errors import ConfigError
-from distributed_trf.features.probe.find import DEFAULT, FoundNetwork, find_network
+from distributed_trf.features.probe.find import FoundNetwork, find_network
 from distributed_trf.features.table import FOLDER, Layer, NetworkTable
 from distributed_trf.store.fingerprint import library_versions
 
@@ -41,7 +41,10 @@ def add_network(
     *,
     name: str | None = None,
     revision: str | None = None,
-    choice: LayerChoice = DEFAULT,
+    layers: str = "stack",
+    parts: Sequence[str] = (),
+    heads: bool = False,
+    grid: str = "flatten",
     folder: str | Path = FOLDER,
     dry_run: bool = False,
     replace: bool = False,
@@ -58,8 +61,15 @@ def add_network(
         Name of the network in studies; by default the last part of ``source``.
     revision
         Commit of the hub id; by default the newest, which is looked up and written down.
-    choice
-        Which layers it gets; by default the convolutional front end, every block of the main stack, and the final norm.
+    layers
+        ``stack`` for the convolutional front end, every block of the main stack and the final norm, ``all`` for every
+        module that gives frames, or a regular expression that the whole name of a module matches.
+    parts
+        Sub-layers of each block as well: ``attention``, ``mlp``.
+    heads
+        Each head of attention as well, before the output projection mixes them.
+    grid
+        Of patches that tile frequency and time: ``flatten``, features of all bands side by side, or ``mean``.
     folder
         Where ``NAME.yaml`` is written.
     dry_run
@@ -78,8 +88,10 @@ def add_network(
 
     Examples
     --------
-    >>> add_network("facebook/hubert-base-ls960", choice=LayerChoice(parts=["attention"]))  # doctest: +SKIP
+    >>> add_network("facebook/hubert-base-ls960", parts=["attention"], heads=True)  # doctest: +SKIP
     """
+    content = {"modules": layers, "parts": list(parts), "heads": heads, "grid": grid}
+    choice = validate(content, LayerChoice, source=f"layers of {source}")
     name = default_name(source) if name is None else _checked_name(name)
     file = Path(folder) / f"{name}.yaml"
     if not dry_run and not replace and (file.exists() or name in listed(FOLDER)):

@@ -37,13 +37,13 @@ def files(folder):
 @pytest.mark.parametrize(
     ("model_type", "choice"),
     [
-        ("hubert", LayerChoice(parts=["attention", "mlp"], heads=True)),
-        (AST, LayerChoice(grid="mean", heads=True)),
-        ("encodec", LayerChoice()),
+        ("hubert", {"parts": ["attention", "mlp"], "heads": True}),
+        (AST, {"grid": "mean", "heads": True}),
+        ("encodec", {}),
     ],
 )
 def test_file__is_the_table_with_a_comment_for_each_layer(published, here, model_type, choice):
-    added = add_network(str(published(model_type)), name="net", choice=choice)
+    added = add_network(str(published(model_type)), name="net", **choice)
     assert files(here) == ["configs/networks/net.yaml"]
     assert added.file == Path("configs/networks/net.yaml")
     assert load_table("net") == added.table
@@ -86,9 +86,9 @@ def test_name_that_exists__is_refused_before_anything_is_read_unless_it_is_repla
 
 
 def test_what_fails__leaves_nothing_half_written(published, here, monkeypatch):
-    for source, choice in (("nowhere", LayerChoice()), (str(published("hubert")), LayerChoice(modules="nothing"))):
+    for source, layers in (("nowhere", "stack"), (str(published("hubert")), "nothing"), ("nowhere", "(")):
         with pytest.raises((ConfigError, FeatureError)):
-            add_network(source, name="net", choice=choice)
+            add_network(source, name="net", layers=layers)
     assert files(here) == []
     folder = here / "configs/networks"
     folder.mkdir(parents=True)

@@ -13,7 +13,7 @@ import pytest
 import torch
 import transformers
 
-from distributed_trf.config.extraction import LayerChoice, NetworkSettings
+from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.errors import DistributedTRFError
 from distributed_trf.features.frames import as_frames
 from distributed_trf.features.network import build_network, extract
@@ -47,8 +47,8 @@ def test_blocks__are_those_of_an_independent_pass(model_type, tmp_path, monkeypa
     monkeypatch.chdir(tmp_path)
     kind = TYPES[model_type]
     save(model_type, tmp_path / "published")
-    choice = LayerChoice(modules="|".join(map(re.escape, kind.blocks))) if model_type in STEMS else LayerChoice()
-    table = load_table(str(add_network("published", name="net", choice=choice).file))
+    layers = "|".join(map(re.escape, kind.blocks)) if model_type in STEMS else "stack"
+    table = load_table(str(add_network("published", name="net", layers=layers).file))
     assert table.sfreq == kind.rate
     assert table.window == kind.window
     layers = [layer_of(table, block) for block in kind.blocks]
