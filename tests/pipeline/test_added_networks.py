@@ -13,9 +13,14 @@ from distributed_trf import Study, open_results, simulate
 from distributed_trf.cli.app import app
 from tests.small_audio_models import save
 
-ADDED = {"hubert": "hubert", "ast": "audio-spectrogram-transformer", "encodec": "encodec", "qwen2_audio": "qwen2_audio"}
+ADDED = {
+    "small_hubert": "hubert",
+    "small_ast": "audio-spectrogram-transformer",
+    "small_encodec": "encodec",
+    "small_qwen2_audio": "qwen2_audio",
+}
 """Model types by the name that each network gets."""
-NOTHING_UNTRAINED = {"encodec": ["decoder"]}
+NOTHING_UNTRAINED = {"small_encodec": ["decoder"]}
 """Layers that are constant before any training: what is decoded are entries of codebooks, which begin as zeros."""
 BLOCK = "encoder.layers.1"
 """The last of the small HuBERT."""
@@ -50,15 +55,14 @@ def write_study(networks):
     Path("study.yaml").write_text(yaml.safe_dump(content))
 
 
-@pytest.mark.filterwarnings("ignore:At least one mel filter:UserWarning")  # of AST as published
 def test_dtrf_networks_add__is_all_that_a_study_and_its_figure_take(folder):
     """HuBERT, AST, EnCodec and the tower of Qwen2-Audio, trained and reset; also heads and a context."""
     for name, model_type in ADDED.items():
         dtrf("networks", "add", f"published/{model_type}", "--name", name)
     whole = [{"name": name, "weights": ["trained", "reset"]} for name in ADDED]
-    block = [x["id"] for x in _table("hubert")["layers"] if x["name"] == BLOCK]
+    block = [x["id"] for x in _table("small_hubert")["layers"] if x["name"] == BLOCK]
     by_name = {"name": "heads", "source": "published/hubert", "choose": {"heads": True}, "weights": ["trained"]}
-    past = {"name": "hubert", "context": 0.1, "layers": block, "weights": ["trained"]}
+    past = {"name": "small_hubert", "context": 0.1, "layers": block, "weights": ["trained"]}
     write_study([*whole, by_name, past, {"name": "mel_whisper"}])
     dtrf("run", "study.yaml", "--item", "1/1")  # here, as a worker would load torch anew
 
@@ -72,16 +76,17 @@ def test_dtrf_networks_add__is_all_that_a_study_and_its_figure_take(folder):
         assert reset.layer[reset.isnull().any("unit")].values.tolist() == without
         assert (abs(trained - reset).max("unit").drop_sel(layer=without) > 1e-6).all()
     of_heads = r.sel(network="heads", weights="trained").dropna("layer", how="all")
-    assert of_heads.sizes["layer"] == len(_table("hubert")["layers"]) + 4  # two blocks of two heads
+    assert of_heads.sizes["layer"] == len(_table("small_hubert")["layers"]) + 4  # two blocks of two heads
     assert np.isfinite(of_heads).all()
-    of_past, of_whole = (r.sel(network=n, weights="trained", layer=block) for n in ("hubert@0.1s", "hubert"))
+    of_block = r.sel(weights="trained", layer=block)
+    of_past, of_whole = (of_block.sel(network=name) for name in ("small_hubert@0.1s", "small_hubert"))
     assert np.isfinite(of_past).all()
     assert not np.allclose(of_past, of_whole)
     assert Study.load("study.yaml").run(recipe=None).done == {}
 
     dtrf("figures", "study", "--only", "3", "--format", "svg")
     drawn = Path("study/figures/figure_3.svg").read_text()
-    assert all(f">{name}</text>" in drawn for name in (*ADDED, "heads", "hubert@0.1s"))
+    assert all(f">{name}</text>" in drawn for name in (*ADDED, "heads", "small_hubert@0.1s"))
 
 
 def _table(name):
