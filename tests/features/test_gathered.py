@@ -70,6 +70,16 @@ def test_sum_that_overflows__is_no_fault_of_the_frames(monkeypatch):
     assert {float(frames.max()) for frames in found[1]} == {np.float32(3e38)}
 
 
+@pytest.mark.parametrize("more", [1, -1])
+def test_number_of_frames_that_was_not_planned__is_named_with_the_sound(monkeypatch, more):
+    counts = {k: [f.shape[0] for f in frames] for k, frames in hear(monkeypatch, 0.0, SOUNDS).items()}
+    hear(monkeypatch, 0.0, SOUNDS, planned=lambda layer, k: counts[layer.id][k])
+    counts[1][2] += more
+    message = rf"layer 1 \(slow\) gave shape .* for sound 2 of the batch; its table says \({counts[1][2]}, "
+    with pytest.raises(FeatureError, match=message):
+        hear(monkeypatch, 0.0, SOUNDS, planned=lambda layer, k: counts[layer.id][k])
+
+
 class InPlace(ConvNetwork):
     """Writes over what its first layer gave."""
 
