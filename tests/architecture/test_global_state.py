@@ -230,6 +230,7 @@ KNOWN = {
     ("features/torch_internals.py", "restore_old"): "puts back",
     ("features/torch_internals.py", "restore"): "puts back",
     ("features/torch_internals.py", "_switch_onednn_off"): "put back with the block of without_onednn",
+    ("features/families/user_transformer.py", "_with_preparation"): "in warnings.catch_warnings",
     ("features/weights/controls.py", "apply_control"): "in torch.random.fork_rng, which puts back",
     ("features/weights/transformers_internals.py", "without_remarks"): "put back with the block",
     ("pipeline/execute.py", "_arm"): "ended with the block of limited",
