@@ -86,6 +86,8 @@ def add(
     replace: Annotated[bool, typer.Option("--replace", help="Write over a table of that name.")] = False,
 ) -> None:
     """Find out the layers of an audio network from its own files and write its table to ./configs/networks."""
+    if err.is_terminal:
+        err.print(f"looking at the network of {source} ...", markup=False)
     added = add_network(
         source, name=name, revision=revision, layers=layers, parts=parts or [], heads=heads, grid=grid,
         dry_run=dry_run, replace=replace,
