@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import psutil
 import pytest
@@ -33,6 +34,10 @@ def test_no_worker_left__ends_the_run_with_what_is_done_kept(write_study, monkey
         outcomes = run_on(client, tasks[:1], attempts=3)
         assert next(outcomes).ok
         client.cluster.scale(0)
+        until = time.monotonic() + 60
+        while client.scheduler_info()["workers"]:  # it may take an item before it goes
+            assert time.monotonic() < until
+            time.sleep(0.05)
         with pytest.raises(WorkersLostError, match="more memory"):
             list(run_on(client, tasks[1:], attempts=3))
     assert [p.state for p in Study.load("study.yaml").status()[:3]] == ["done", "pending", "pending"]
