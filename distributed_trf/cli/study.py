@@ -167,8 +167,8 @@ def _summarise(report: Report) -> None:
     if report.heard_in_parts:
         out.print(IN_PARTS.format(report.heard_in_parts), soft_wrap=True)
     for network, rates in report.upsampled.items():
-        heard = f"nothing above {float(rates.split()[0]) / 2000:g} kHz is in what it hears"
-        out.print(f"sounds were resampled from {rates} for {network}: {heard}", soft_wrap=True)
+        limit = f"nothing above {float(rates.split()[0]) / 2000:g} kHz is in its input"
+        out.print(f"sounds were resampled from {rates} for {network}: {limit}", soft_wrap=True)
     if report.fallbacks:
         out.print(
             f"{report.fallbacks} factorisations failed their check and were repeated; see `fallbacks` in receipts"

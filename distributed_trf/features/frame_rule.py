@@ -96,7 +96,7 @@ def find_rules(count: Callable[[int], Mapping[Key, int]], n_samples: int, far: i
         if rule(key) is None:
             step: int | None = n_samples
             for _ in range(2):
-                step = step and _next_step(lambda n, key=key: at(n)[key], step)  # type: ignore[misc]
+                step = step and _next_step(lambda n, key=key: at(n)[key], step)  # type: ignore[misc]  # bound early
         found = rule(key)
         if found is not None and not any(at(n)[key] > at(n - 1)[key] for n in held):
             last_step = found.n_frames(far) * found.hop - found.offset

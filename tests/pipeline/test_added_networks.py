@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +83,10 @@ def test_dtrf_networks_add__is_all_that_a_study_and_its_figure_take(folder):
     of_past, of_whole = (of_block.sel(network=name) for name in ("small_hubert@0.1s", "small_hubert"))
     assert np.isfinite(of_past).all()
     assert not np.allclose(of_past, of_whole)
+    receipts = {p.name: json.loads(p.read_text())["details"] for p in Path("study/receipts/extract").glob("*.json")}
+    upsampled = {name: details["upsampled"] for name, details in receipts.items() if "upsampled" in details}
+    assert set(upsampled) == {name for name in receipts if "encodec" in name}
+    assert set(upsampled.values()) == {"16000 to 24000 Hz"}
     assert Study.load("study.yaml").run(recipe=None).done == {}
 
     dtrf("figures", "study", "--only", "3", "--format", "svg")

@@ -137,7 +137,7 @@ class UntrainedShapes:
         return {layer.id: None for layer in self._table.layers}
 
     def _takes(self, n_samples: int) -> bool:
-        """Try a length that lies further from the passed ones than those which are asked for."""
+        """Try a length that lies further from the passed ones than requested lengths do."""
         middle = next(iter(self._passes))
         if any(refused <= n_samples if refused > middle else refused >= n_samples for refused in self._refused):
             return False

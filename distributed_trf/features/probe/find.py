@@ -117,7 +117,7 @@ def origin(files: ModelFiles, choice: LayerChoice) -> str:
 
 
 def _draft(name: str, files: ModelFiles, tower: Tower) -> NetworkTable:
-    """Return the table but for its layers; the one that stands for them is never asked for."""
+    """Return the table but for its layers; the one in their place is never used."""
     config: dict[str, Any] = {"class": tower.model}
     where = (("part", tower.part), ("prefix", tower.prefix), ("run", tower.run))
     config |= {field: value for field, value in where if value}

@@ -81,7 +81,7 @@ class FrameModule:
 
 
 class _EnoughFired(Exception):  # noqa: N818  nothing is wrong
-    """Ends a forward pass once the modules that were asked for have run."""
+    """Ends a forward pass once the requested modules have run."""
 
 
 class Passes:
