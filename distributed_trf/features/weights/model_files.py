@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
+from time import monotonic
 from typing import Any, TypeVar
 
 from distributed_trf.errors import FeatureError, MissingExtraError, shown
@@ -19,7 +20,7 @@ from distributed_trf.features.weights.weight_files import error_text, read_json
 
 CONFIG = "config.json"
 MOST_SECONDS = 8.0
-"""Seconds that the hub has to answer."""
+"""Seconds that the hub has to answer. Limits of the library that asks it are longer, so that this one counts."""
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _LICENCE = re.compile(r"^licen[sc]e:\s*[\"']?([^\"'#\n]+)", re.MULTILINE)
 
@@ -145,11 +146,11 @@ def _download(source: str, revision: str | None) -> tuple[Path, str, str | None]
     from huggingface_hub.utils.tqdm import disable_progress_bars
 
     disable_progress_bars()
-    info = HfApi().model_info(source, revision=revision, timeout=MOST_SECONDS)
+    info = HfApi().model_info(source, revision=revision, timeout=2 * MOST_SECONDS)
     commit, folder = str(info.sha), None
     for name in (*FILES, CONFIG):
         try:  # a file that the hub does not have leaves a mark in the cache, so that offline this is known as well
-            folder = Path(hf_hub_download(source, name, revision=commit, etag_timeout=MOST_SECONDS)).parent
+            folder = Path(hf_hub_download(source, name, revision=commit, etag_timeout=2 * MOST_SECONDS)).parent
         except EntryNotFoundError:
             if name == CONFIG:
                 raise
@@ -214,9 +215,10 @@ def _within(seconds: float, look: Callable[[], Found]) -> Found:
             failed.append(error)
 
     thread = Thread(target=run, name="asking the hub", daemon=True)  # may be left behind
+    end = monotonic() + seconds
     thread.start()
     thread.join(seconds)
-    if failed:
+    if failed and monotonic() < end:
         raise failed[0]
     if not found:
         raise TimeoutError
