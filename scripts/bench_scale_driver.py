@@ -209,7 +209,7 @@ def _details(context: Context, item: Item) -> dict[str, Any]:
         return {"ids": ids, "digests": ["0"] * len(ids), "n_samples": n_samples, "sfreq": 16_000}
     if isinstance(item, ReadSession):
         for width in study.bin_widths:
-            write_group(store.counts(item.stimuli, width, item.session), {}, {})
+            write_group(store.responses(item.stimuli, width, item.session), {}, {})
         write_receipt(store, SPIKES, item.key, Receipt({}, {}))
         return {"digests": {f"{width:g}": "0" for width in study.bin_widths}, "notes": [], "doubts": [], "further": 0}
     if isinstance(item, Extract):

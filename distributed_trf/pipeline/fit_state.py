@@ -20,7 +20,7 @@ from distributed_trf.pipeline.run_record import latest_provenance, past_runs
 from distributed_trf.pipeline.status import DAMAGED_RECEIPT, Planned, State
 from distributed_trf.store.result_grid import Cell
 from distributed_trf.store.results import requested_grid, session_units
-from distributed_trf.store.stored_recordings import load_counts
+from distributed_trf.store.stored_recordings import load_responses
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.store.zarr_store import attributes, open_group
 
@@ -156,8 +156,8 @@ def _silent(store: StudyStore, stimuli: str, bin_width: float) -> tuple[int, int
     """Count the units that never fire in any trial, and all units."""
     never = units = 0
     for session in session_units(store.results):
-        if store.counts(stimuli, bin_width, session).is_dir():
-            counts = load_counts(store, stimuli, bin_width, session)
+        if store.responses(stimuli, bin_width, session).is_dir():
+            counts = load_responses(store, stimuli, bin_width, session)
             fires = np.any(counts.train, axis=0) | np.any(counts.test, axis=0)
             never, units = never + int((~fires).sum()), units + fires.size
     return never, units

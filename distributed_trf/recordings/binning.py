@@ -11,12 +11,12 @@ import numpy as np
 
 from distributed_trf.errors import RecordingError
 from distributed_trf.recordings.recording_set import ROUNDING, WHOLE_STIMULUS, SpikeTrials, Stimulus, stimulus_bins
-from distributed_trf.store.stored_recordings import Counts
+from distributed_trf.store.stored_recordings import BinnedResponses
 
 
 def bin_spikes(
     spikes: SpikeTrials, stimuli: tuple[Stimulus, ...], bin_width: float, *, session: str, delay: float = 0.0
-) -> Counts:
+) -> BinnedResponses:
     """Count the spikes of every unit of a session at once.
 
     Parameters
@@ -34,7 +34,7 @@ def bin_spikes(
 
     Returns
     -------
-    Counts
+    BinnedResponses
         All presentations of training and test stimuli.
 
     Raises
@@ -71,7 +71,7 @@ def bin_spikes(
     borders = np.cumsum([sum(bins[spikes.stimulus[trial]] for trial in part) for part in parts])[:-1]
     train, test, further = np.split(counts, borders)
     repeats, presentations = (tuple(len(presented[i]) for i in ids) for ids in (test_ids, train_ids))
-    return Counts(train_ids, test_ids, train, test, repeats, bins, presentations, further)
+    return BinnedResponses(train_ids, test_ids, train, test, repeats, bins, presentations, further)
 
 
 def count_trials(

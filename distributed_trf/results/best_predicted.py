@@ -16,7 +16,7 @@ from distributed_trf.results.layers import spectrograms
 from distributed_trf.results.models import open_models
 from distributed_trf.results.open_results import open_results, study_of
 from distributed_trf.store.result_grid import Cell
-from distributed_trf.store.stored_recordings import load_counts, load_sounds
+from distributed_trf.store.stored_recordings import load_responses, load_sounds
 from distributed_trf.store.study_store import StudyStore
 
 
@@ -121,9 +121,9 @@ def predicted_response(
     """
     store, ds = StudyStore.open(Path(path)), open_results(path)
     model = open_models(path)[stimuli, network, weights, layer, bin_width]
-    if not store.counts(stimuli, bin_width, session).is_dir():
+    if not store.responses(stimuli, bin_width, session).is_dir():
         raise StoreError(f"{store.root}: no responses of session {session} to {stimuli} at {bin_width:g} ms")
-    counts = load_counts(store, stimuli, bin_width, session)
+    counts = load_responses(store, stimuli, bin_width, session)
     stimulus = counts.test_ids[0] if stimulus is None else stimulus
     if stimulus not in counts.test_ids:
         raise StoreError(

@@ -19,7 +19,7 @@ from distributed_trf.recordings.simulation.session import open_truth
 from distributed_trf.reliability.pairs import PairTables
 from distributed_trf.reliability.selection import inter_trial_distributions
 from distributed_trf.results.open_results import open_results, study_of
-from distributed_trf.store.stored_recordings import load_counts
+from distributed_trf.store.stored_recordings import load_responses
 from distributed_trf.store.study_store import StudyStore
 
 ROUNDING = 1e-9
@@ -58,7 +58,7 @@ def inter_trial_draws(
     >>> draws.true.mean(), draws.null.std()  # doctest: +SKIP
     """
     store, ds = StudyStore.open(Path(path)), open_results(path)
-    if not store.counts(stimuli, bin_width, session).is_dir():
+    if not store.responses(stimuli, bin_width, session).is_dir():
         raise StoreError(
             f"{store.root}: no responses of session {session} to {stimuli} at {bin_width:g} ms, from which "
             "correlations of single pairings follow; imported results have none, those of a study are read by: "
@@ -72,7 +72,7 @@ def inter_trial_draws(
     if channel not in channels:
         raise StoreError(f"{store.root}: session {session} has no channel {channel!r}; there are {', '.join(channels)}")
     unit = channels.index(channel)
-    counts = load_counts(store, stimuli, bin_width, session)
+    counts = load_responses(store, stimuli, bin_width, session)
     tables = PairTables.of([trial[:, :, [unit]] for trial in counts.test_trials.values()])
     reliability = ReliabilitySettings.model_validate(settings)
     true, null = inter_trial_distributions(

@@ -20,7 +20,7 @@ from distributed_trf.timing import timed
 
 
 @dataclass(frozen=True)
-class Counts:
+class BinnedResponses:
     """Binned responses of one session to one stimulus set."""
 
     train_ids: tuple[str, ...]
@@ -58,6 +58,17 @@ class Counts:
         """All responses by test stimulus, each of shape (its repeats, bins, units)."""
         return self._trials(self.test, self.test_ids, self.repeats)
 
+    def trials(self, stimulus: str) -> np.ndarray:
+        """Return the responses to all presentations of a stimulus, in their order, shape (presentations, bins, units).
+
+        No presentation is there of a stimulus that was not presented.
+        """
+        if stimulus in self.test_trials:
+            return self.test_trials[stimulus]
+        if stimulus not in self.train_trials:
+            return np.zeros((0, self.bins[stimulus], self.train.shape[1]), self.train.dtype)
+        return np.concatenate([self.train_trials[stimulus][np.newaxis], self.further_trials[stimulus]])
+
     @cached_property
     def repeated(self) -> np.ndarray:
         """Test stimuli one after another in as many repeats as all of them have, the earliest ones.
@@ -78,8 +89,8 @@ def session_key(stimuli: str, session: str) -> str:
     return f"{stimuli}-{session}"
 
 
-def write_counts(
-    store: StudyStore, stimuli: str, bin_width: float, session: str, counts: Counts
+def write_responses(
+    store: StudyStore, stimuli: str, bin_width: float, session: str, counts: BinnedResponses
 ) -> tuple[dict[str, dict[str, str]], str]:
     """Write the binned responses of one session; digests of the files, by group, and of the content."""
     attrs = {
@@ -90,13 +101,13 @@ def write_counts(
         "presentations": counts.presentations,
     }
     arrays = {"train": counts.train, "test": counts.test, "further": counts.further}
-    path = store.counts(stimuli, bin_width, session)
+    path = store.responses(stimuli, bin_width, session)
     files = {store.name(path): write_group(path, arrays, attrs)}
     return files, digest([attrs, *(digest_array(array) for array in arrays.values())])
 
 
 @timed("load")
-def load_counts(store: StudyStore, stimuli: str, bin_width: float, session: str) -> Counts:
+def load_responses(store: StudyStore, stimuli: str, bin_width: float, session: str) -> BinnedResponses:
     """Read the binned responses of one session from the study's folder.
 
     Parameters
@@ -112,7 +123,7 @@ def load_counts(store: StudyStore, stimuli: str, bin_width: float, session: str)
 
     Returns
     -------
-    Counts
+    BinnedResponses
         All presentations of training and test stimuli.
 
     Raises
@@ -120,14 +131,14 @@ def load_counts(store: StudyStore, stimuli: str, bin_width: float, session: str)
     StoreError
         If they were not read yet, or are damaged.
     """
-    path = store.counts(stimuli, bin_width, session)
+    path = store.responses(stimuli, bin_width, session)
     group = open_group(path, receipt_files(store, READ, session_key(stimuli, session), path))
     attrs = attributes(group)
     train, test, further = (read(member(group, name)) for name in ("train", "test", "further"))
     train_ids, test_ids, repeats, presentations = (
         tuple(attrs[name]) for name in ("train_ids", "test_ids", "repeats", "presentations")
     )
-    return Counts(train_ids, test_ids, train, test, repeats, attrs["bins"], presentations, further)
+    return BinnedResponses(train_ids, test_ids, train, test, repeats, attrs["bins"], presentations, further)
 
 
 def sounds_key(stimuli: str) -> str:

@@ -133,7 +133,7 @@ class StudyStore:
         """How well the units of one session repeat themselves."""
         return self.root / "reliability" / stimuli / f"{bin_width:g}ms" / f"{session}.zarr"
 
-    def counts(self, stimuli: str, bin_width: float, session: str) -> Path:
+    def responses(self, stimuli: str, bin_width: float, session: str) -> Path:
         """The binned responses of one session."""
         return self.root / "counts" / stimuli / f"{bin_width:g}ms" / f"{session}.zarr"
 

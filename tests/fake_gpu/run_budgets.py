@@ -16,7 +16,7 @@ from distributed_trf.pipeline.stages import design_data
 from distributed_trf.pipeline.stages.fit import fit_units
 from distributed_trf.recordings.recording_set import lead_in_bins, rows
 from distributed_trf.store.features import FeatureLayout, StoredLayer
-from distributed_trf.store.stored_recordings import Counts
+from distributed_trf.store.stored_recordings import BinnedResponses
 from tests.fake_gpu.processes import tell
 
 BUDGETED = ("launches", "syncs", "h2d", "d2h", "fft_plans", "factor_copies")
@@ -53,7 +53,7 @@ def responses(seconds, n_sessions):
     found = {}
     for k in range(n_sessions):
         counts = [rng.poisson(1.0, (n, UNITS)).astype(np.uint16) for n in shapes]
-        found[str(k)] = Counts(train, test, *counts[:2], (REPEATS,) * TEST, bins, (1,) * len(train), counts[2])
+        found[str(k)] = BinnedResponses(train, test, *counts[:2], (REPEATS,) * TEST, bins, (1,) * len(train), counts[2])
     return found
 
 
@@ -62,7 +62,7 @@ def fitted(study, seconds, sessions, device):
     read = {
         "NetworkFeatures": lambda *_: InMemory(seconds),
         "session_units": lambda _: {name: slice(k * UNITS, (k + 1) * UNITS) for k, name in enumerate(sessions)},
-        "load_counts": lambda store, stimuli, width, session: sessions[session],
+        "load_responses": lambda store, stimuli, width, session: sessions[session],
     }
     with mock.patch.multiple(design_data, feature_files=mock.Mock(), read_intact_receipt=mock.Mock(), **read):
         data = design_data.LayerData(Fit("timit", "net", "reset", 0, BIN_WIDTH), [0], study, mock.Mock(), device)

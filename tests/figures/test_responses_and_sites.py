@@ -15,7 +15,7 @@ from distributed_trf.figures.responses_and_sites import figure_2
 from distributed_trf.figures.style import notes_of
 from distributed_trf.results.best_predicted import Example, best_predicted
 from distributed_trf.results.units import select_units
-from distributed_trf.store.stored_recordings import load_counts
+from distributed_trf.store.stored_recordings import load_responses
 from distributed_trf.store.study_store import StudyStore
 from tests.small_results import write_small_study
 from tests.store_damage import forget_models
@@ -49,7 +49,7 @@ def test_figure_2__shows_the_best_predicted_units_and_where_they_were_recorded(s
 def test_figure_2__shows_the_examples_it_is_given(saved_study):
     ds = open_results(saved_study)
     session, channel = str(ds.session.values[0]), str(ds.channel.values[0])
-    stimulus = load_counts(StudyStore.open(saved_study), "timit", 50.0, session).test_ids[3]
+    stimulus = load_responses(StudyStore.open(saved_study), "timit", 50.0, session).test_ids[3]
     figure = figure_2(Inputs(saved_study), [Example(session, channel, "mel_whisper", 0, "fixed", stimulus)])
     assert titles(figure)[0].startswith(f"session {session}, {channel}: timit {stimulus}, ")
     with pytest.raises(StoreError, match="no channel 'Ch9'"):

@@ -13,7 +13,7 @@ from distributed_trf import TRF, Study, open_features, open_results, simulate
 from distributed_trf.features.resample import to_bins
 from distributed_trf.recordings.simulation.session import open_truth
 from distributed_trf.results.inter_trial_draws import ceiling_distance
-from distributed_trf.store.stored_recordings import load_counts
+from distributed_trf.store.stored_recordings import load_responses
 from distributed_trf.store.study_store import StudyStore
 
 pytestmark = pytest.mark.slow
@@ -39,7 +39,7 @@ def studied(made_once):
 def counts_of(study):
     store = StudyStore.open(study.output)
     sessions = dict.fromkeys(open_results(study.output).session.values)
-    return {session: load_counts(store, "timit", 50, session) for session in sessions}
+    return {session: load_responses(store, "timit", 50, session) for session in sessions}
 
 
 def test_driving_feature__comes_within_003_of_the_ceiling(studied):

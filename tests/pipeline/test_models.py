@@ -16,7 +16,7 @@ from distributed_trf.pipeline.items import Fit, ReadSession
 from distributed_trf.pipeline.status import State
 from distributed_trf.store.models import write_model
 from distributed_trf.store.receipts import Receipt, read_receipt, write_receipt
-from distributed_trf.store.stored_recordings import load_counts
+from distributed_trf.store.stored_recordings import load_responses
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.store.zarr_store import digest_files
 
@@ -48,7 +48,7 @@ def pearson(a, b):
 
 def expected_r(predicted, session):
     """Correlate a prediction with the counts of each repeat, and average; by hand from what was read."""
-    counts = load_counts(store(), "timit", 50.0, session)
+    counts = load_responses(store(), "timit", 50.0, session)
     assert list(dict.fromkeys(predicted.stimulus.values)) == list(counts.test_ids)
     r = [[pearson(y, p) for y, p in zip(repeat.T, predicted.values.T, strict=True)] for repeat in counts.repeated]
     return np.nanmean(np.array(r), axis=0)
@@ -70,7 +70,7 @@ def test_predictions__correlate_with_the_counts_to_the_stored_r(study):
         stored = r.sel(stimuli="timit", network=network, weights=weights, layer=layer, bin_width=50)
         model = models.sel(network=network, weights=weights, layer=layer)
         for session in sessions:
-            test_ids = load_counts(store(), "timit", 50.0, session).test_ids
+            test_ids = load_responses(store(), "timit", 50.0, session).test_ids
             predicted = model.predict(test_ids, [session], intercept=False)
             expected = stored.isel(unit=stored.session.values == session)
             assert predicted.channel.values.tolist() == expected.channel.values.tolist()
@@ -81,7 +81,7 @@ def test_predicted_counts__have_the_mean_of_the_training_counts(study):
     """The intercept is that of the final fit: over its training rows a least-squares fit leaves no mean error."""
     model = open_models("study").sel(network="mel_whisper", layer=0)
     for session in dict.fromkeys(model.stored.sessions):
-        counts = load_counts(store(), "timit", 50.0, session)
+        counts = load_responses(store(), "timit", 50.0, session)
         predicted = model.predict(counts.train_ids, [session])
         np.testing.assert_allclose(predicted.mean("bin"), counts.train.mean(axis=0), rtol=1e-9)
 

@@ -12,7 +12,7 @@ from distributed_trf import open_models, open_recordings, open_results
 from distributed_trf.errors import StoreError
 from distributed_trf.recordings.binning import bin_spikes
 from distributed_trf.results.best_predicted import predicted_response
-from distributed_trf.store.stored_recordings import load_counts
+from distributed_trf.store.stored_recordings import load_responses
 from distributed_trf.store.study_store import StudyStore
 from tests.store_damage import vouch_for_changes
 
@@ -28,7 +28,7 @@ def best_unit(saved_study):
 
 
 def ids_of_test_sounds(folder, unit):
-    return load_counts(StudyStore.open(folder), "timit", 50.0, unit[0]).test_ids
+    return load_responses(StudyStore.open(folder), "timit", 50.0, unit[0]).test_ids
 
 
 def test_predicted_response__has_the_counts_of_the_recordings(saved_study, recordings, best_unit):

@@ -16,7 +16,7 @@ from distributed_trf.recordings.recording_set import lead_in_bins
 from distributed_trf.store.features import NetworkFeatures, feature_files
 from distributed_trf.store.receipts import READ, read_intact_receipt
 from distributed_trf.store.results import session_units
-from distributed_trf.store.stored_recordings import Counts, load_counts, session_key
+from distributed_trf.store.stored_recordings import BinnedResponses, load_responses, session_key
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.timing import timed_each
 from distributed_trf.trf.correlation import mean_over_repeats
@@ -53,8 +53,8 @@ class LayerData:
         self._stored = NetworkFeatures(store.features(*network), feature_files(store, *network))
         self.units = session_units(store.results)
         """Indices of each session's units on the results' unit axis."""
-        self.counts: dict[str, Counts] = {
-            session: load_counts(store, source.stimuli, source.bin_width, session)
+        self.counts: dict[str, BinnedResponses] = {
+            session: load_responses(store, source.stimuli, source.bin_width, session)
             for session in self.units
             if (sessions is None or session in sessions)
             and read_intact_receipt(store, READ, session_key(source.stimuli, session))

@@ -16,7 +16,7 @@ from distributed_trf.arrays import Array, all_to_device, namespace
 from distributed_trf.config.study import RidgeSettings, StudySettings, Training
 from distributed_trf.errors import RecordingError
 from distributed_trf.pipeline.stages.design_data import LayerData
-from distributed_trf.store.stored_recordings import Counts
+from distributed_trf.store.stored_recordings import BinnedResponses
 from distributed_trf.trf.crossval import Folds, assign_folds
 from distributed_trf.trf.fold_collector import FoldCollector
 
@@ -31,7 +31,7 @@ class FoldGroup:
     """Number of trials of every training stimulus of the set."""
     presented: Training
     """Which presentations of a stimulus are its trials."""
-    sessions: dict[str, Counts]
+    sessions: dict[str, BinnedResponses]
     """Counts by session; sessions with the same training stimuli follow each other."""
 
     @property
@@ -57,11 +57,11 @@ class FoldGroup:
         ]
         return np.concatenate(blocks, axis=2), [stimulus in group[0].train_trials for group in self._groups()]
 
-    def _groups(self) -> list[list[Counts]]:
+    def _groups(self) -> list[list[BinnedResponses]]:
         return [list(group) for _, group in groupby(self.sessions.values(), key=lambda c: c.train_ids)]
 
 
-def training_trials(counts: Counts, stimulus: str, presented: Training) -> np.ndarray:
+def training_trials(counts: BinnedResponses, stimulus: str, presented: Training) -> np.ndarray:
     """Return the responses to a training stimulus that are fitted, shape (trials, bins, units)."""
     first = counts.train_trials[stimulus][np.newaxis]
     if presented == "first":
@@ -70,14 +70,14 @@ def training_trials(counts: Counts, stimulus: str, presented: Training) -> np.nd
     return every if presented == "all" else every.mean(axis=0, keepdims=True)
 
 
-def training_times(counts: Counts, presented: Training) -> dict[str, int]:
+def training_times(counts: BinnedResponses, presented: Training) -> dict[str, int]:
     """Return the number of trials of each training stimulus that was presented to a session."""
     times = counts.presentations if presented == "all" else (1,) * len(counts.train_ids)
     return dict(zip(counts.train_ids, times, strict=True))
 
 
 def fold_groups(
-    counts: Mapping[str, Counts], training: Sequence[str], ridge: RidgeSettings, presented: Training = "first"
+    counts: Mapping[str, BinnedResponses], training: Sequence[str], ridge: RidgeSettings, presented: Training = "first"
 ) -> tuple[list[FoldGroup], dict[str, str]]:
     """Divide stimuli into folds, and group sessions with the same folds.
 
@@ -100,7 +100,7 @@ def fold_groups(
         ``left_out`` says by session why it cannot be cross-validated.
     """
     shared = _divide(training, ridge)
-    sessions_by_folds: dict[tuple[tuple[int, int], ...], dict[str, Counts]] = {}
+    sessions_by_folds: dict[tuple[tuple[int, int], ...], dict[str, BinnedResponses]] = {}
     left_out = {}
     for session, c in counts.items():
         if len(c.train_ids) < ridge.n_folds:

@@ -28,7 +28,7 @@ from distributed_trf.recordings.plausibility import with_doubts
 from distributed_trf.recordings.recording_set import RecordingSet, SpikeTrials
 from distributed_trf.store.fingerprint import digest_array, file_stamps
 from distributed_trf.store.receipts import SPIKES, Receipt, read_receipt, revoke_receipt, write_receipt
-from distributed_trf.store.stored_recordings import write_counts, write_sounds
+from distributed_trf.store.stored_recordings import write_responses, write_sounds
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.store.zarr_store import attributes, check_files, member, open_group, read, write_group
 from distributed_trf.timing import timed
@@ -118,7 +118,7 @@ def read_session(item: ReadSession, job: Job) -> SessionRead:
     digests = {}
     for bin_width in (width for width in study.bin_widths if bins_part(width) in job.parts):
         counts = bin_spikes(spikes, stimuli, bin_width, session=item.session, delay=study.delay)
-        written, digests[f"{bin_width:g}"] = write_counts(store, item.stimuli, bin_width, item.session, counts)
+        written, digests[f"{bin_width:g}"] = write_responses(store, item.stimuli, bin_width, item.session, counts)
         files |= written
     presented = Counter(spikes.stimulus)
     return SessionRead(
@@ -205,7 +205,7 @@ def _sessions(scope: ItemSource) -> Iterator[ReadSession]:
 def _session_outputs(item: ReadSession, context: Context) -> Iterator[Path]:
     yield context.store.spikes(item.stimuli, item.session)
     for width in context.study.bin_widths:
-        yield context.store.counts(item.stimuli, width, item.session)
+        yield context.store.responses(item.stimuli, width, item.session)
 
 
 def _sounds_cost(context: Context, item: ReadSounds, device: str) -> Cost:

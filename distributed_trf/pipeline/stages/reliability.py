@@ -27,7 +27,7 @@ from distributed_trf.reliability.pairs import PairTables
 from distributed_trf.reliability.resampling import bootstrap_normaliser
 from distributed_trf.store.analyses import write_analysis
 from distributed_trf.store.fingerprint import library_versions
-from distributed_trf.store.stored_recordings import Counts, load_counts
+from distributed_trf.store.stored_recordings import BinnedResponses, load_responses
 
 REVISION = 3
 """Raise this number when the code gives other numbers than before, so that earlier results become stale."""
@@ -61,7 +61,7 @@ def assess_session(item: Assess, job: Job) -> Assessed:
     """
     settings, store = job.study.reliability, job.store
     assert settings is not None
-    counts = load_counts(store, item.stimuli, item.bin_width, item.session)
+    counts = load_responses(store, item.stimuli, item.bin_width, item.session)
     once = [i for i, n in zip(counts.test_ids, counts.repeats, strict=True) if n < 2]
     if once:
         raise RecordingError(
@@ -90,7 +90,7 @@ def assess_session(item: Assess, job: Job) -> Assessed:
 
 def _bootstrap(
     trials: list[Any],
-    counts: Counts,
+    counts: BinnedResponses,
     settings: ReliabilitySettings,
     drawing: NormaliserBootstrapSettings,
     key: tuple[str, str, float],

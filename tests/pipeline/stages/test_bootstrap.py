@@ -11,7 +11,7 @@ from scipy.signal import resample
 from distributed_trf import Study, open_features, open_models, open_results
 from distributed_trf.errors import ConfigError, StoreError
 from distributed_trf.results.analyses import open_bootstraps
-from distributed_trf.store.stored_recordings import load_counts
+from distributed_trf.store.stored_recordings import load_responses
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.trf.crossval import assign_folds
 from distributed_trf.trf.resampling import draw_generator, draw_stimuli, draw_tests
@@ -24,7 +24,7 @@ LABELS = {"stimuli": "timit", "network": "mel_whisper", "weights": "fixed", "lay
 
 def data(session):
     """Counts of a session and features by stimulus."""
-    counts = load_counts(StudyStore.open(Path("study")), "timit", 50.0, session)
+    counts = load_responses(StudyStore.open(Path("study")), "timit", 50.0, session)
     features = open_features("study")["timit", "mel_whisper", "fixed"]
     return counts, {i: resample(x.astype(float), 7 + counts.bins[i], axis=0) for i, x in features.iterate(0)}
 

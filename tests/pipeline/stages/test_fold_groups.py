@@ -10,7 +10,7 @@ import numpy as np
 from distributed_trf import arrays
 from distributed_trf.config.study import StudySettings
 from distributed_trf.pipeline.stages.fold_groups import collect
-from distributed_trf.store.stored_recordings import Counts
+from distributed_trf.store.stored_recordings import BinnedResponses
 from distributed_trf.trf.crossval import fit_folds
 
 BATCHES = (("a", "t"), ("b", "c", "d"), ("u",), ("e", "f"))
@@ -23,7 +23,7 @@ def counts_of(session, presented, rng):
     bins = {i: 30 + k for k, i in enumerate(i for batch in BATCHES for i in batch)}
     train, test = sum(bins[i] for i in presented), 2 * sum(bins[i] for i in TEST)
     units = 2 + session
-    return Counts(
+    return BinnedResponses(
         tuple(presented),
         TEST,
         rng.poisson(2, size=(train, units)).astype(np.uint16),

@@ -11,7 +11,7 @@ from scipy.signal import resample
 from distributed_trf import Study, open_features, open_results
 from distributed_trf.errors import ConfigError, StoreError
 from distributed_trf.results.analyses import open_together
-from distributed_trf.store.stored_recordings import load_counts
+from distributed_trf.store.stored_recordings import load_responses
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.trf.crossval import assign_folds
 from tests.oracle import fit_and_score
@@ -28,7 +28,7 @@ def test_one_penalty__equals_the_explicit_fit_of_layers_side_by_side(write_study
     ds = open_together("study").sel(LABELS)
     assert ds.layer.values.tolist() == [0, 2]
     session = str(ds.session.values[0])
-    counts = load_counts(StudyStore.open(Path("study")), "timit", 50.0, session)
+    counts = load_responses(StudyStore.open(Path("study")), "timit", 50.0, session)
     features = open_features("study")["timit", "small_whisper", "reset"]
     X = {
         i: np.hstack([resample(features.frames(k, i).astype(float), 7 + counts.bins[i], axis=0) for k in (0, 2)])

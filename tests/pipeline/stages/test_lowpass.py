@@ -11,7 +11,7 @@ from scipy.signal import resample
 
 from distributed_trf import Study, open_features, open_lowpass, open_results
 from distributed_trf.errors import ConfigError, StoreError
-from distributed_trf.store.stored_recordings import load_counts
+from distributed_trf.store.stored_recordings import load_responses
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.trf.crossval import assign_folds
 from tests.oracle import fit_and_score
@@ -40,7 +40,7 @@ def test_lowpass__equals_the_explicit_fit_at_every_cut_and_bin_width(write_study
     features = open_features("study")["timit", "mel_whisper", "fixed"]
     seconds = dict(zip(features.layout.stimuli, features.layout.durations, strict=True))
     for bin_width, cut in ((50, 100), (50, 400), (100, 400)):
-        counts = load_counts(StudyStore.open(Path("study")), "timit", bin_width, session)
+        counts = load_responses(StudyStore.open(Path("study")), "timit", bin_width, session)
         X = {}
         for i, frames in features.iterate(0):
             lowpassed = resample(frames.astype(float), bins(seconds[i], cut) + bins(0.35, cut), axis=0)

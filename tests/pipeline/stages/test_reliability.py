@@ -14,7 +14,7 @@ from distributed_trf.pipeline.items import Assess, ReadSession
 from distributed_trf.pipeline.status import State
 from distributed_trf.recordings.open_recordings import open_recordings
 from distributed_trf.reliability.assess import assess
-from distributed_trf.store.stored_recordings import load_counts
+from distributed_trf.store.stored_recordings import load_responses
 from distributed_trf.store.study_store import StudyStore
 
 MEL = [{"name": "mel_whisper"}]
@@ -33,7 +33,7 @@ def assessed(studied):
 def test_results__hold_what_assess_finds_of_each_session(assessed):
     ds, store = open_results("study"), StudyStore.open(Study.load("study.yaml").output)
     for session in dict.fromkeys(ds.session.values):
-        counts = load_counts(store, "timit", 50.0, session)
+        counts = load_responses(store, "timit", 50.0, session)
         expected = assess(list(counts.test_trials.values()), key=("timit", session, 50.0), **SETTINGS)
         units = (ds.session == session).values
         for name in names.RELIABILITY:
@@ -103,16 +103,16 @@ def test_another_bin_width__reads_the_kept_spikes_not_the_recordings(assessed, w
 
 def test_kept_spikes__that_are_damaged_are_read_again(assessed, write_study):
     store = StudyStore.open(Study.load("study.yaml").output)
-    before = load_counts(store, "timit", 50.0, "180413")
+    before = load_responses(store, "timit", 50.0, "180413")
     chunk = next(p for p in (store.spikes("timit", "180413") / "times/c").rglob("*") if p.is_file())
     content = bytearray(chunk.read_bytes())
     content[len(content) // 2] ^= 0xFF
     chunk.write_bytes(content)
     write_study(networks=MEL, reliability=SETTINGS, bin_widths=[50, 20])
     assert run().ok
-    after = load_counts(store, "timit", 50.0, "180413")
+    after = load_responses(store, "timit", 50.0, "180413")
     np.testing.assert_array_equal(after.train, before.train)
-    fine = load_counts(store, "timit", 20.0, "180413")
+    fine = load_responses(store, "timit", 20.0, "180413")
     assert abs(int(fine.train.sum()) - int(before.train.sum())) < 0.05 * before.train.sum()
 
 
@@ -125,7 +125,7 @@ def test_kept_spikes__of_other_recordings_are_not_used(assessed, write_study, wo
     assert run().ok
     store = StudyStore.open(Study.load("study.yaml").output)
     for bin_width in (20.0, 50.0):
-        counts = load_counts(store, "timit", bin_width, "180413")
+        counts = load_responses(store, "timit", bin_width, "180413")
         assert (counts.train.sum(axis=0) > 0).tolist() == [False, True, True]
 
 
@@ -179,7 +179,7 @@ def test_delay__moves_the_bins(write_study, workplace):
     for delay in (0.0, 0.05):
         write_study(networks=MEL, reliability=None, delay=delay)
         assert run().done["read"] > 0
-        counts.append(load_counts(StudyStore.open(workplace / "study"), "timit", 50.0, "180413"))
+        counts.append(load_responses(StudyStore.open(workplace / "study"), "timit", 50.0, "180413"))
     for i in counts[0].train_ids:
         np.testing.assert_array_equal(counts[1].train_trials[i][:-1], counts[0].train_trials[i][1:])
 
@@ -188,7 +188,7 @@ def test_whole_stimuli__at_1000_ms_a_sentence_is_one_bin_with_summed_features(wr
     write_study(networks=MEL, reliability=SETTINGS, bin_widths=[1000, 50], lags={"tmax": 0.0})
     assert run().ok
     store = StudyStore.open(workplace / "study")
-    whole, fine = (load_counts(store, "timit", width, "180501") for width in (1000.0, 50.0))
+    whole, fine = (load_responses(store, "timit", width, "180501") for width in (1000.0, 50.0))
     assert set(whole.bins.values()) == {1}
     assert whole.train.shape[0] == len(whole.train_ids)
     recordings = open_recordings("ucsf", workplace / "recordings")

@@ -13,7 +13,7 @@ from distributed_trf.pipeline.check_study import open_context
 from distributed_trf.pipeline.costs import training_bins
 from distributed_trf.pipeline.fit_state import fit_state
 from distributed_trf.results.analyses import open_bootstraps, open_lowpass, open_together
-from distributed_trf.store.stored_recordings import load_counts
+from distributed_trf.store.stored_recordings import load_responses
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.store.zarr_store import open_group
 from distributed_trf.trf.crossval import assign_folds
@@ -26,7 +26,7 @@ LABELS = {"stimuli": "tones", "network": "mel_librosa", "weights": "fixed", "bin
 
 def explicit(session, how, scaling, *, times=None):
     """Alpha, best score and r of a session, its trials stacked; ``times`` says how often each sound was drawn."""
-    counts = load_counts(StudyStore.open(Path("study")), "tones", 50.0, session)
+    counts = load_responses(StudyStore.open(Path("study")), "tones", 50.0, session)
     features = open_features("study")["tones", "mel_librosa", "fixed"]
     X = {i: resample(x.astype(float), 2 + counts.bins[i], axis=0) for i, x in features.iterate(0)}
     deal = {TRAIN[i]: k for k, fold in enumerate(assign_folds(len(TRAIN), 3, 0)) for i in fold}
@@ -100,7 +100,7 @@ def test_analyses__take_the_same_trials(run_generic, how):
         expected = explicit(session, how, "shared")
         agree(of_session(one_model, session), expected)
         np.testing.assert_allclose(of_session(low, session).r, expected[2], rtol=1e-6)
-        counts = load_counts(StudyStore.open(Path("study")), "tones", 50.0, session)
+        counts = load_responses(StudyStore.open(Path("study")), "tones", 50.0, session)
         for draw in range(2):
             rng = draw_generator(4, "training", 100, draw)
             n = draw_stimuli([counts.bins[i] for i in counts.train_ids], 100, rng)
@@ -140,5 +140,5 @@ def test_plan__counts_a_row_for_each_trial(run_generic):
         for how in ("first", "mean", "all")
     }
     assert bins["first"] == bins["mean"]
-    counts = load_counts(StudyStore.open(Path("study")), "tones", 50.0, "many")
+    counts = load_responses(StudyStore.open(Path("study")), "tones", 50.0, "many")
     assert bins["all"] == bins["first"] + counts.further.shape[0] + counts.bins["a2"]
