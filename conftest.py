@@ -88,6 +88,8 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     for tier, entries in TIERS.items():
         if named(item.nodeid, entries):
             item.add_marker(tier)
+    if item.get_closest_marker("process"):
+        item.add_marker(pytest.mark.flaky(reruns=1))  # a busy machine may starve a process; the summary names the test
     if not any(item.get_closest_marker(tier) for tier in TIERS):
         item.add_marker("fast")
 
@@ -95,6 +97,13 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that hold slow tests, so that no process is left with one at the end."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Show what the tests failed on that then passed: it may be a defect that is seldom met."""
+    for report in terminalreporter.stats.get("rerun", []):
+        terminalreporter.section(f"failed at first: {report.nodeid}")
+        terminalreporter.line(report.longreprtext)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

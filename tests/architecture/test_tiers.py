@@ -65,3 +65,32 @@ def test_fast_tier__fails_what_starts_a_process_or_loads_torch(tmp_path):
     refused = [("ERROR", "command"), ("ERROR", "multiprocessing")]
     assert outcomes("-m", "fast") == [*refused, ("FAILED", "torch"), *ran, ("PASSED", "plain")]
     assert outcomes("-k", "not plain and not torch") == [*refused, *ran, ("PASSED", "named")]
+
+
+ONCE = """
+from pathlib import Path
+
+seen = Path(__file__).with_suffix(".seen")
+
+
+def {name}():
+    first = not seen.exists()
+    seen.touch()
+    assert not first
+"""
+
+
+def test_a_test_that_starts_processes__is_run_again_once_and_named(tmp_path):
+    (tmp_path / "tests").mkdir()
+    shutil.copy(ROOT / "conftest.py", tmp_path)
+    (tmp_path / "tests/tiers.toml").write_text('torch = []\nprocess = ["test_named.py"]')
+    for name in ("named", "plain"):
+        (tmp_path / f"test_{name}.py").write_text(ONCE.format(name=f"test_{name}"))
+    options = ["-o", "markers=fast\nprocess", "--rootdir", tmp_path, "--import-mode=importlib", "-raR"]
+    command = [sys.executable, "-m", "pytest", "-c", "/dev/null", *options, tmp_path]
+    said = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    assert re.findall(r"^(RERUN|FAILED) \S*::(\w+)", said, re.MULTILINE) == [
+        ("RERUN", "test_named"),
+        ("FAILED", "test_plain"),
+    ]
+    assert "failed at first: test_named.py::test_named" in said
