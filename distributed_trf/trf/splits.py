@@ -130,7 +130,7 @@ def given_splits(
         roles[list(tested), k] = 0
         for f, fold in enumerate(assign_folds(len(training), n_inner, seed)):
             roles[np.asarray(training)[fold], k] = f + 1
-    used = (roles >= 0).any(axis=1)
+    used = np.any(roles >= 0, axis=1)
     # Stimuli that have the same part in every split are one block, numbered by their first stimulus.
     kinds: dict[tuple[int, ...], int] = {}
     block_of = tuple(
