@@ -8,11 +8,11 @@ from functools import reduce
 from operator import add
 
 from distributed_trf.arrays import Array, wait_for
+from distributed_trf.errors import DataError
 from distributed_trf.timing import timed
 from distributed_trf.trf.crossval import Folds, check_fold_trials
-from distributed_trf.trf.kernel_folds import FoldTrials, KernelFolds
+from distributed_trf.trf.kernel_folds import FoldTrials
 from distributed_trf.trf.lags import FeatureMeans, outside_of, with_outside
-from distributed_trf.trf.moment_folds import MomentFolds
 from distributed_trf.trf.solver_choice import (
     Precision,
     ScalingRule,
@@ -22,6 +22,8 @@ from distributed_trf.trf.solver_choice import (
     device_kind,
     usable_memory,
 )
+from distributed_trf.trf.split_folds import Blocks, KernelBlocks, MomentBlocks
+from distributed_trf.trf.splits import Split
 from distributed_trf.trf.stream import MomentStream
 
 
@@ -115,12 +117,10 @@ class FoldCollector:
     centre: Array | None = None
     _trials: list[FoldTrials] = field(init=False)
     _streams: list[MomentStream] = field(init=False)
-    _presented: list[list[int]] = field(init=False)
     _means: list[list[FeatureMeans]] = field(init=False)
 
     def __post_init__(self) -> None:
         check_choice(self.solver, self.precision, self.scaling)
-        self._presented = [[0] * len(self.groups) for _ in range(self.n_folds)]
         self._trials = [FoldTrials([], [], []) for _ in range(self.n_folds)]
         outside = None if self.centre is None else outside_of(self.centre)
         self._streams = [
@@ -129,8 +129,13 @@ class FoldCollector:
         ]
         self._means = [[] for _ in range(self.n_folds)]
 
-    def choose(self, rows: int, n_features: int, n_alphas: int, *, device: str, free: float) -> None:
-        """Settle between moments and kernels by the rule of ``choose_solver``, before the first trial."""
+    def choose(
+        self, rows: int, n_features: int, n_alphas: int, *, device: str, free: float, n_folds: int | None = None
+    ) -> None:
+        """Settle between moments and kernels by the rule of ``choose_solver``, before the first trial.
+
+        ``n_folds`` are those of a fit, where it takes not all that is collected, with so many ``rows``.
+        """
         if self.solver != "auto":
             return
         method = choose_solver(
@@ -138,7 +143,7 @@ class FoldCollector:
             n_features * len(self.lags),
             n_alphas=n_alphas,
             n_units=sum(self.groups),
-            n_folds=self.n_folds,
+            n_folds=n_folds or self.n_folds,
             device=device,
             free=free,
         )
@@ -149,7 +154,6 @@ class FoldCollector:
     def add(self, fold: int, x: Array, y: Array, presented: Sequence[bool] | None = None) -> None:
         """Add a trial to a fold; arguments as in ``MomentStream.add``."""
         presented = [True] * len(self.groups) if presented is None else presented
-        self._presented[fold] = [n + bool(h) for n, h in zip(self._presented[fold], presented, strict=True)]
         if self.solver == "dual":
             self._trials[fold] = self._trials[fold] + FoldTrials([x], [y], [presented])
             return
@@ -158,7 +162,6 @@ class FoldCollector:
             self._means[fold].append(FeatureMeans.of([x[:, :-1]]))
         self._streams[fold].add(x, y, presented=presented)
 
-    @timed("moments")
     def folds(self) -> Folds:
         """Return what has been collected.
 
@@ -167,9 +170,19 @@ class FoldCollector:
         DataError
             If a fold is empty, or no trial of it was presented to a group of units.
         """
-        check_fold_trials(self._presented)
+        return self.blocks().folds(Split((), tuple((k,) for k in range(self.n_folds))))
+
+    @timed("moments")
+    def blocks(self) -> Blocks:
+        """Return what has been collected, of which each split takes its own folds.
+
+        Raises
+        ------
+        DataError
+            If that is nothing.
+        """
         if self.solver == "dual":
-            return KernelFolds(
+            return KernelBlocks(
                 self._trials,
                 self.lags,
                 self.lead_in,
@@ -179,7 +192,10 @@ class FoldCollector:
                 self.precision,
                 self.centre is not None,
             )
-        sums = [stream.moments() for stream in self._streams]
-        wait_for(sums[0].gram.xx)
-        means = [] if self.centre is None else [reduce(add, fold) for fold in self._means]
-        return MomentFolds(sums, self.standardize, self.scaling, self.solver, self.precision, self.centre, means)
+        sums = [stream.moments() if stream.n_trials else None for stream in self._streams]
+        last = next((s for s in reversed(sums) if s is not None), None)
+        if last is None:
+            raise DataError("no trial was added, so that there is nothing to fit")
+        wait_for(last.gram.xx)
+        means = [reduce(add, fold) if fold else None for fold in self._means]
+        return MomentBlocks(sums, self.standardize, self.scaling, self.solver, self.precision, self.centre, means)

@@ -65,6 +65,7 @@ class MomentStream:
         self._weights: list[list[float]] = []
         self._missing: list[list[Array]] = [[] for _ in groups or (0,)]
         self._rows = 0
+        self.n_trials = 0
         self._sums: BlockSums | None = None
 
     def add(self, x: Array, y: Array, *, weight: float = 1.0, presented: Sequence[bool] | None = None) -> None:
@@ -93,6 +94,7 @@ class MomentStream:
         self._y.append(y)
         self._weights.append([weight] + [weight * h for h in presented])
         self._rows += y.shape[0]
+        self.n_trials += 1
         for group, was_presented in enumerate(presented):
             if not was_presented:
                 rows = LaggedRows([x], self._lead_in, self._outside)

@@ -1,0 +1,76 @@
+"""Fits of many splits from sums that all of them share, against the explicit fit of each split's own trials."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from distributed_trf.errors import DataError
+from distributed_trf.trf.crossval import fit_folds
+from distributed_trf.trf.fold_collector import FoldCollector
+from distributed_trf.trf.lags import drive
+from distributed_trf.trf.split_collector import SplitCollector
+from distributed_trf.trf.splits import given_splits, nested_folds
+from tests.oracle import fit_and_score
+
+LAGS, LEAD_IN, ALPHAS = [-1, 0, 1, 2], 2, [1e-3, 1e-1, 1e1]
+
+
+def simulated(rng, n_trials):
+    """Trials of unequal length."""
+    readout = rng.normal(size=(3, 2))
+    X = [rng.normal(size=(LEAD_IN + t, 3)) + 5 for t in rng.integers(4, 12, n_trials)]
+    return X, [x[LEAD_IN:] @ readout + rng.normal(size=(len(x) - LEAD_IN, 2)) for x in X]
+
+
+def drawn_splits(rng, scheme, n):
+    """Nested folds, of single stimuli or of groups, or given splits that overlap."""
+    if scheme == "folds":
+        return nested_folds(range(n), 4, 3, seed=1)
+    if scheme == "groups":
+        return nested_folds(["a", "b", "c", "d"] + rng.choice(list("abcd"), n - 4).tolist(), None, 2, seed=1)
+    orders = [rng.permutation(n) for _ in range(3)]
+    return given_splits(n, [o[3:] for o in orders], [o[:2] for o in orders], 2, seed=1)
+
+
+@settings(max_examples=30)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    scheme=st.sampled_from(["folds", "groups", "given"]),
+    solver=st.sampled_from(["eigh", "cholesky", "dual"]),
+)
+def test_each_split__equals_the_explicit_fit_of_its_own_trials(seed, scheme, solver):
+    rng = np.random.default_rng(seed)
+    X, Y = simulated(rng, 9)
+    splits = drawn_splits(rng, scheme, len(X))
+    collector = SplitCollector(splits, FoldCollector(LAGS, LEAD_IN, 0, [2], solver=solver))
+    for i in rng.permutation(len(X)):
+        collector.add(i, X[i], Y[i])
+    for k, split in enumerate(splits.splits):
+        fit = fit_folds(collector.folds(k), ALPHAS)
+        training, tested = splits.members(split.training), splits.members(split.test)
+        held_out = [[training.index(i) for i in splits.members(fold)] for fold in split.folds]
+        alpha, scores, _, predicted = fit_and_score(
+            [X[i] for i in training],
+            [Y[i] for i in training],
+            [X[i] for i in tested],
+            [Y[i][None] for i in tested],
+            lags=LAGS,
+            lead_in=LEAD_IN,
+            alphas=ALPHAS,
+            folds=held_out,
+            standardize=True,
+        )
+        np.testing.assert_allclose(fit.cv_scores, scores, rtol=1e-9, atol=1e-9)
+        np.testing.assert_array_equal(fit.alpha, alpha)
+        found = drive([X[i] for i in tested], fit.weights, LAGS, LEAD_IN) + fit.intercept
+        np.testing.assert_allclose(found, predicted, rtol=1e-9, atol=1e-9)
+
+
+def test_a_fold_without_trials__is_named():
+    X, Y = simulated(np.random.default_rng(0), 6)
+    collector = SplitCollector(nested_folds(range(6), 3, 2, seed=0), FoldCollector(LAGS, LEAD_IN, 0, [2]))
+    with pytest.raises(DataError, match="no trial was added"):
+        collector.folds(0)
