@@ -48,6 +48,22 @@ class Folds(Protocol):
     ) -> list[tuple[Array, Scaling]]:
         """Fit all trials with each unit's penalty, given by host index: weights of the raw columns, and the scaling."""
 
+    def predict(
+        self,
+        best: Sequence[np.ndarray],
+        penalties: Sequence[float],
+        X: Sequence[Array],
+        lags: Sequence[int],
+        lead_in: int,
+    ) -> list[tuple[Array, Array]]:
+        """Predict other trials from such fits, about the mean of the training rows, and bound the rounding.
+
+        Returns
+        -------
+        list of (Array, Array)
+            For each group predictions, shape (sum of T_i, U), and what ``drive_rounding`` says of them, (trials, U).
+        """
+
 
 @dataclass(frozen=True)
 class RidgeFit:
@@ -75,6 +91,26 @@ class RidgeFit:
         return self.scalings[0].inverse
 
 
+@dataclass(frozen=True)
+class RidgePrediction:
+    """What ridge solutions predict for other trials, of all units, groups one after another."""
+
+    alpha: Array
+    """Chosen penalty, shape (U,); NaN for a unit that never varies in training."""
+    cv_score: Array
+    """Held-out R^2 of the chosen penalty, shape (U,); NaN for a unit that never varies."""
+    predicted: Array
+    """Trials one after another, about ``mean``, shape (sum of T_i, U); zero for a unit that never varies."""
+    rounding: Array
+    """What rounding may have added to each trial's sum of squares, shape (trials, U): see ``drive_rounding``."""
+    mean: Array
+    """Mean of the training responses, shape (U,)."""
+    solver: str
+    """As in ``RidgeFit``."""
+    fallbacks: tuple[str, ...]
+    """As in ``RidgeFit``."""
+
+
 def assign_folds(n_trials: int, n_folds: int, seed: int) -> list[np.ndarray]:
     """Deal trials into folds: shuffled, blocks of ``n_trials // n_folds``, the last fold takes the rest.
 
@@ -100,12 +136,63 @@ def fit_folds(
     folds: Folds, alphas: Sequence[float] | np.ndarray, *, all_scores: bool = True, unit_block: int = UNIT_BLOCK
 ) -> RidgeFit:
     """Choose each unit's penalty over folds, then fit it on all of them; parameters as in ``fit_moments``."""
-    penalties = check_alphas(alphas)
-    screen = folds.screens and not all_scores
-    scores = search(folds.validations(len(penalties)), penalties, screen=screen, unit_block=unit_block)
+    penalties, scores = _search(folds, alphas, all_scores=all_scores, unit_block=unit_block)
     with timed("solve"):
         solved = folds.solve(to_numpy_together([s.best for s in scores]), penalties)
     return gather(folds, scores, solved, penalties)
+
+
+def predict_folds(
+    folds: Folds,
+    alphas: Sequence[float] | np.ndarray,
+    X: Sequence[Array],
+    lags: Sequence[int],
+    lead_in: int,
+    *,
+    unit_block: int = UNIT_BLOCK,
+) -> RidgePrediction:
+    """Choose each unit's penalty over folds, fit it on all of them and predict other trials.
+
+    The same as ``drive`` with the weights of ``fit_folds``; in the kernel form, weights are never computed.
+
+    Parameters
+    ----------
+    folds, alphas, unit_block
+        As in ``fit_folds``.
+    X
+        Features of the trials to predict, one array of shape (lead_in + T_i, F) per trial.
+    lags, lead_in
+        As in ``collect_trials``.
+    """
+    penalties, scores = _search(folds, alphas, all_scores=False, unit_block=unit_block)
+    with timed("solve"):
+        parts = folds.predict(to_numpy_together([s.best for s in scores]), penalties, X, lags, lead_in)
+    xp = namespace(scores[0].gain)
+    alpha, cv_score, predicted, rounding, mean = [], [], [], [], []
+    for c, s, (p, error) in zip(folds.responses, scores, parts, strict=True):
+        alive = varies(c.yy, c.y_mean, c.n)
+        alpha.append(xp.where(alive, xp.take(like(penalties, c.yy), s.best), xp.nan))
+        cv_score.append(xp.where(alive, s.base + s.largest, xp.nan))
+        predicted.append(xp.where(alive, p, xp.zeros_like(p)))
+        rounding.append(xp.where(alive, error, xp.zeros_like(error)))
+        mean.append(c.y_mean)
+    return RidgePrediction(
+        alpha=xp.concat(alpha),
+        cv_score=xp.concat(cv_score),
+        predicted=xp.concat(predicted, axis=1),
+        rounding=xp.concat(rounding, axis=1),
+        mean=xp.concat(mean),
+        solver=folds.choose(len(penalties)),
+        fallbacks=tuple(folds.record),
+    )
+
+
+def _search(
+    folds: Folds, alphas: Sequence[float] | np.ndarray, *, all_scores: bool, unit_block: int
+) -> tuple[list[float], list[Scores]]:
+    penalties = check_alphas(alphas)
+    screen = folds.screens and not all_scores
+    return penalties, search(folds.validations(len(penalties)), penalties, screen=screen, unit_block=unit_block)
 
 
 def solve_each(solver: Solver, projected: Array, n: float, best: np.ndarray, penalties: Sequence[float]) -> Array:

@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, Self, get_args
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 
 from distributed_trf.arrays import Array, like, namespace, to_numpy
 from distributed_trf.errors import ConfigError, DataError
-from distributed_trf.trf.banded import (
-    BandedFit,
-    band_candidates,
-    band_drives,
-    check_bands,
-    fit_banded,
-    lagged_bands,
-    variance_shares,
-)
+from distributed_trf.trf.banded import BandedFit, band_drives, variance_shares
 from distributed_trf.trf.correlation_sums import CorrelationSums, bootstrap_r
+from distributed_trf.trf.cross_validated import CrossValidated, cross_validate_trials, splits_of_trials
 from distributed_trf.trf.crossval import RidgeFit, assign_folds, at_edges, fit_folds
 from distributed_trf.trf.fold_collector import collect_trials
 from distributed_trf.trf.kernel_folds import FoldTrials
 from distributed_trf.trf.lags import FeatureMeans, drive, drive_rounding, lag_samples
-from distributed_trf.trf.solver_choice import Parameters, Precision, SolverName, check_alphas, whole
-from distributed_trf.trf.trials import as_features, as_responses, check_folds, check_lags
-
-Padding = Literal["zero", "mean"]
+from distributed_trf.trf.prepared import Prepared, TRFParameters
+from distributed_trf.trf.splits import Splits
+from distributed_trf.trf.trials import as_features, as_responses, check_folds
 
 
 @dataclass(eq=False)
-class TRF(Parameters):
+class TRF(TRFParameters):
     """Temporal response function: time-lagged ridge regression with a separate penalty for each unit.
 
     ``y_u(t) = intercept_u + sum over f, l of coef[u, f, l] * x_f(t - lag_l)``, fitted by minimising
@@ -129,21 +121,6 @@ class TRF(Parameters):
     True
     """
 
-    tmin: float = 0.0
-    tmax: float = 0.2
-    sfreq: float = 20.0
-    alphas: Sequence[float] | np.ndarray = field(default_factory=lambda: np.logspace(-5, 15, 21))
-    n_folds: int = 3
-    lead_in: int = 0
-    standardize: bool = True
-    seed: int = 0
-    solver: SolverName = "auto"
-    precision: Precision = "float64"
-    all_scores: bool = True
-    bands: Sequence[int] | None = None
-    candidates: int = 100
-    padding: Padding = "zero"
-
     def fit(self, X: Sequence[Any], Y: Sequence[Any], folds: Sequence[Sequence[int]] | None = None) -> Self:
         """Fit all units.
 
@@ -163,21 +140,8 @@ class TRF(Parameters):
         ConfigError
             If a parameter cannot be used, or no lag reaches sound in any trial.
         """
-        lead_in = whole("lead_in", self.lead_in, 0)
-        if self.padding not in get_args(Padding):
-            raise ConfigError(f"padding={self.padding!r} must be one of {', '.join(get_args(Padding))}")
-        alphas = check_alphas(self.alphas)
-        lags = lag_samples(self.tmin, self.tmax, self.sfreq)
-        X = as_features(X, lead_in=lead_in)
-        n_features = X[0].shape[1]
-        bands = None if self.bands is None else check_bands(self.bands)
-        if bands is not None and sum(bands) != n_features:
-            raise ConfigError(
-                f"bands={bands} have {sum(bands)} features together, but X has {n_features}; give the "
-                "number of features of each band, in the order of the columns of X"
-            )
-        Y = as_responses(X, Y, lead_in=lead_in)
-        unreached = check_lags(lags, X, lead_in, self.sfreq)
+        prepared = Prepared.of(self, X, Y)
+        X, Y, lags = prepared.X, prepared.Y, prepared.lags
         if folds is None:
             dealt = [fold.tolist() for fold in assign_folds(len(X), self.n_folds, self.seed)]
         else:
@@ -185,36 +149,83 @@ class TRF(Parameters):
         collected = collect_trials(
             [FoldTrials([X[i] for i in fold], [Y[i] for i in fold]) for fold in dealt],
             lags,
-            lead_in,
-            len(alphas),
+            prepared.lead_in,
+            len(prepared.alphas),
             standardize=self.standardize,
             solver=self.solver,
             precision=self.precision,
             pad_with_mean=self.padding == "mean",
         )
         result: RidgeFit | BandedFit
-        if bands is None:
-            result = fit_folds(collected, alphas, all_scores=self.all_scores)
+        if prepared.bands is None:
+            result = fit_folds(collected, prepared.alphas, all_scores=self.all_scores)
         else:
-            candidates = band_candidates(len(bands), self.candidates, self.seed)
-            result = fit_banded(collected, alphas, lagged_bands(bands, len(lags)), candidates)
+            result = prepared.fit_banded(collected)
             self.band_weights_ = result.band_weights
 
         xp = namespace(result.weights)
-        by_lag = xp.reshape(result.weights, (len(lags), n_features, -1))
+        by_lag = xp.reshape(result.weights, (len(lags), X[0].shape[1], -1))
         self.x_inverse_ = result.inverse
         self.alpha_ = result.alpha
         chosen = to_numpy(result.alpha)
-        self.n_at_edges_ = at_edges(chosen, alphas)
+        self.n_at_edges_ = at_edges(chosen, prepared.alphas)
         self.cv_scores_ = result.cv_scores
         self.coef_ = xp.permute_dims(by_lag, (2, 1, 0))
         self.intercept_ = result.intercept
         self.padding_ = FeatureMeans.of(X).mean if self.padding == "mean" else None
         self.lags_ = like(lags, result.weights) / self.sfreq
-        self.unreached_lags_ = tuple(lag / self.sfreq for lag in unreached)
+        self.unreached_lags_ = tuple(lag / self.sfreq for lag in prepared.unreached)
         self.n_constant_ = int(np.isnan(chosen).sum())
         self.solver_, self.fallbacks_ = result.solver, result.fallbacks
         return self
+
+    def cross_validate(
+        self,
+        X: Sequence[Any],
+        Y: Sequence[Any],
+        splits: Splits | None = None,
+        *,
+        folds: int | None = None,
+        groups: Sequence[Hashable] | None = None,
+    ) -> CrossValidated:
+        """Predict trials by fits that never saw them; nothing of this estimator changes.
+
+        This is nested cross-validation: of the training trials of each split, inner folds choose the penalties. Sums
+        over time are taken once for all splits.
+
+        Parameters
+        ----------
+        X
+            Features, one array of shape (lead_in + T_i, F) per trial.
+        Y
+            Responses, all of shape (T_i, U), or all (R, T_i, U): then the mean over repeats trains, and r is taken
+            per repeat and averaged, as in ``score``.
+        splits
+            Training and test trials, as ``given_splits`` and ``nested_folds`` make them.
+        folds
+            Instead of splits, the number of outer folds, each of which is tested once. Inner folds, ``n_folds`` but at
+            most ``folds - 1``, are made of whole outer folds, dealt from ``seed``.
+        groups
+            Label of each trial: trials of a group are never divided, and without ``folds`` each group is an outer fold
+            (scikit-learn's ``LeaveOneGroupOut``).
+
+        Raises
+        ------
+        DataError, ConfigError
+            As in ``fit``; if splits or groups do not fit the trials, or it is not said how to split.
+
+        Examples
+        --------
+        >>> rng = np.random.default_rng(0)
+        >>> X = [rng.normal(size=(200, 2)) for _ in range(6)]
+        >>> Y = [x[:, :1] + 0.1 * rng.normal(size=(200, 1)) for x in X]
+        >>> found = TRF(tmax=0.1).cross_validate(X, Y, folds=6)
+        >>> found.r_folds.shape, bool(found.r[0] > 0.9), len(found.predicted)
+        ((6, 1), True, 6)
+        """
+        prepared = Prepared.of(self, X, Y, repeats=True)
+        divided = splits_of_trials(self, len(prepared.X), splits, folds, groups)
+        return cross_validate_trials(self, prepared, divided)
 
     def predict(self, X: Sequence[Array]) -> list[Array]:
         """Predict the responses to features, one array of shape (T_i, U) per trial."""

@@ -13,9 +13,9 @@ from distributed_trf.timing import timed
 from distributed_trf.trf.correlation import centred
 from distributed_trf.trf.crossval import check_fold_trials, solve_each
 from distributed_trf.trf.fold_scores import Validation, pooled_power
-from distributed_trf.trf.lags import FeatureMeans, LaggedRows
+from distributed_trf.trf.lags import FeatureMeans, LaggedRows, row_rounding
 from distributed_trf.trf.moments import Responses
-from distributed_trf.trf.scaled_gram import STD_FLOOR, Scaling
+from distributed_trf.trf.scaled_gram import STD_FLOOR, Scaling, inner
 from distributed_trf.trf.solver_choice import Precision, ScalingRule
 from distributed_trf.trf.solvers import Diagonal, eigh_clipped
 
@@ -109,18 +109,44 @@ class KernelFolds:
         self, best: Sequence[np.ndarray], penalties: Sequence[float], factor: Array | None = None
     ) -> list[tuple[Array, Scaling]]:
         """Fit all trials."""
-        everything, solved = _join(self.folds), []
+        solved = []
+        for trials, scaling, vectors, z, _ in self._solved(best, penalties, factor):
+            dual, xp = vectors @ z, namespace(z)
+            # w = Z' dual, lag by lag: weights of the F scaled columns of each lag, (F, U).
+            parts = [xp.astype(rows.T @ dual, xp.float64, copy=False) for rows in self._lagged(trials, scaling)]
+            solved.append((scaling.inverse[:, None] * xp.concat(parts), scaling))
+        return solved
+
+    def predict(
+        self,
+        best: Sequence[np.ndarray],
+        penalties: Sequence[float],
+        X: Sequence[Array],
+        lags: Sequence[int],
+        lead_in: int,
+    ) -> list[tuple[Array, Array]]:
+        """Predict other trials by their products with the training rows."""
+        predicted = []
+        for trials, scaling, vectors, z, norms in self._solved(best, penalties, None):
+            moved = self._kernel(FoldTrials(X, []), trials, scaling) @ vectors
+            xp = namespace(z)
+            rounding = row_rounding(X, len(lags), scaling.inverse)[:, None] * norms[None, :]
+            predicted.append((xp.astype(moved @ z, xp.float64, copy=False), rounding))
+        return predicted
+
+    def _solved(
+        self, best: Sequence[np.ndarray], penalties: Sequence[float], factor: Array | None
+    ) -> Iterator[tuple[FoldTrials, Scaling, Array, Array, Array]]:
+        """For each group trials, their scaling and eigenvectors, z (k, U) along them and squared norms of weights."""
+        everything = _join(self.folds)
         for g, (cross, index) in enumerate(zip(self.responses, best, strict=True)):
             trials = self._presented_to(everything, g)
             scaling = self._scaling(trials if self.scaling == "per_session" else everything, factor)
             values, vectors, largest = self._eigen(trials, scaling)
             projected = vectors.T @ self._centred(trials, g, cross.y_mean)
-            dual = vectors @ solve_each(Diagonal(values, largest), projected, cross.n, index, penalties)
-            xp = namespace(dual)
-            # w = Z' dual, lag by lag: weights of the F scaled columns of each lag, (F, U).
-            parts = [xp.astype(z.T @ dual, xp.float64, copy=False) for z in self._lagged(trials, scaling)]
-            solved.append((scaling.inverse[:, None] * xp.concat(parts), scaling))
-        return solved
+            z = solve_each(Diagonal(values, largest), projected, cross.n, index, penalties)
+            # Weights of the scaled columns are Z'Q z, and |Z'Q z|^2 = z'Q'K Q z = sum_i values_i z_i^2.
+            yield trials, scaling, vectors, z, inner(values[:, None] * z, z)
 
     def _presented_to(self, trials: FoldTrials, group: int) -> FoldTrials:
         if trials.presented is None:

@@ -200,9 +200,15 @@ def drive_rounding(X: Sequence[Array], weights: Array, n_lags: int, inverse: Arr
     alive = inverse > 0
     solved = xp.where(alive, 1 / xp.where(alive, inverse, xp.ones_like(inverse)), xp.zeros_like(inverse))
     z = weights * solved[:, None]
+    return row_rounding(X, n_lags, inverse)[:, None] * xp.sum(z * z, axis=0)[None, :]
+
+
+def row_rounding(X: Sequence[Array], n_lags: int, inverse: Array) -> Array:
+    """Return the bound of ``drive_rounding`` for weights of scaled columns whose norm is 1, shape (trials,)."""
+    xp = namespace(inverse, *X)
     by_feature = xp.sum(xp.reshape(inverse * inverse, (n_lags, -1)), axis=0)
     rows = xp.stack([xp.sum(xp.sum(xp.astype(x, xp.float64) ** 2, axis=0) * by_feature) for x in X])
-    return (ROUNDING * EPSILON) ** 2 * rows[:, None] * xp.sum(z * z, axis=0)[None, :]
+    return (ROUNDING * EPSILON) ** 2 * rows
 
 
 @dataclass(frozen=True)

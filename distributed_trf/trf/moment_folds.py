@@ -14,7 +14,7 @@ from distributed_trf.arrays import Array, namespace
 from distributed_trf.errors import ConfigError
 from distributed_trf.trf.crossval import UNIT_BLOCK, RidgeFit, check_fold_trials, fit_folds, solve_each
 from distributed_trf.trf.fold_scores import Validation, pooled_power
-from distributed_trf.trf.lags import FeatureMeans, padded
+from distributed_trf.trf.lags import FeatureMeans, drive, drive_rounding, padded
 from distributed_trf.trf.moments import Cross, Gram, Moments, leave_one_out, merge
 from distributed_trf.trf.scaled_gram import Primal, Scaling, without
 from distributed_trf.trf.solver_choice import (
@@ -178,6 +178,21 @@ class MomentFolds:
                 scaling = replace(scaling, mean=raw, outside=self.centre + means.mean)
             solved.append((primal.weights(z), scaling))
         return solved
+
+    def predict(
+        self,
+        best: Sequence[np.ndarray],
+        penalties: Sequence[float],
+        X: Sequence[Array],
+        lags: Sequence[int],
+        lead_in: int,
+    ) -> list[tuple[Array, Array]]:
+        """Predict other trials by the weights of the lagged columns."""
+        predicted = []
+        for weights, scaling in self.solve(best, penalties):
+            about_mean = drive(X, weights, lags, lead_in, scaling.outside) - scaling.mean @ weights
+            predicted.append((about_mean, drive_rounding(X, weights, len(lags), scaling.inverse)))
+        return predicted
 
     def _coordinates(
         self, train: Moments, method: Literal["eigh", "cholesky"], factor: Array | None

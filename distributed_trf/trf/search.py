@@ -187,6 +187,8 @@ class Scores:
     """Shape (U,); ``R^2 = base + gain``."""
     best: Array
     """Index of each unit's penalty, the smaller of equals, shape (U,)."""
+    largest: Array
+    """Gain of that penalty, shape (U,)."""
 
 
 @timed("search")
@@ -239,4 +241,5 @@ def _choose(gain: Array, base: Array, n_folds: int) -> Scores:
     """Choose by sums over folds; a gain of minus infinity was ruled out."""
     xp = namespace(gain)
     best = xp.argmax(gain, axis=0)
-    return Scores(xp.where(xp.isfinite(gain), gain, xp.nan) / n_folds, base / n_folds, best)
+    largest = xp.max(gain, axis=0) / n_folds
+    return Scores(xp.where(xp.isfinite(gain), gain, xp.nan) / n_folds, base / n_folds, best, largest)

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distributed_trf.errors import DataError
-from distributed_trf.trf.crossval import fit_folds
+from distributed_trf.trf.crossval import fit_folds, predict_folds
 from distributed_trf.trf.fold_collector import FoldCollector
-from distributed_trf.trf.lags import drive
+from distributed_trf.trf.lags import drive, drive_rounding
 from distributed_trf.trf.split_collector import SplitCollector
 from distributed_trf.trf.splits import given_splits, nested_folds
 from tests.oracle import fit_and_score
@@ -71,6 +71,47 @@ def test_each_split__equals_the_explicit_fit_of_its_own_trials(seed, scheme, sol
 
 def test_a_fold_without_trials__is_named():
     X, Y = simulated(np.random.default_rng(0), 6)
+    for solver in ("eigh", "dual"):
+        collector = SplitCollector(
+            nested_folds(range(6), 6, 5, seed=0), FoldCollector(LAGS, LEAD_IN, 0, [1, 1], solver=solver)
+        )
+        for i in range(5):
+            collector.add(i, X[i], Y[i], [True, i > 0])
+        with pytest.raises(DataError, match="no trial of fold . was presented to group 0"):
+            collector.folds(0)
+
+
+def test_nothing_collected__is_refused():
     collector = SplitCollector(nested_folds(range(6), 3, 2, seed=0), FoldCollector(LAGS, LEAD_IN, 0, [2]))
     with pytest.raises(DataError, match="no trial was added"):
         collector.folds(0)
+
+
+@pytest.mark.parametrize("solver", ["eigh", "dual"])
+@pytest.mark.parametrize("scheme", ["folds", "given"])
+def test_missing_trials__each_group_is_fitted_on_what_was_presented_to_it(scheme, solver):
+    """With the scaling of its own trials, so that it is the fit of that group alone."""
+    rng = np.random.default_rng(1)
+    X, Y = simulated(rng, 12)
+    splits = drawn_splits(rng, scheme, 12)
+    lacks = [splits.members(split.training)[-1] for split in splits.splits[:2]]
+    presented = [[True, i not in lacks] for i in range(12)]
+    common = {"solver": solver, "scaling": "per_session"}
+    both = SplitCollector(splits, FoldCollector(LAGS, LEAD_IN, 0, [1, 1], **common))
+    alone = SplitCollector(splits, FoldCollector(LAGS, LEAD_IN, 0, [1], **common))
+    for i in range(12):
+        both.add(i, X[i], Y[i], presented[i])
+        if presented[i][1]:
+            alone.add(i, X[i], Y[i][:, 1:])
+    for k, split in enumerate(splits.splits):
+        fit, expected = fit_folds(both.folds(k), ALPHAS), fit_folds(alone.folds(k), ALPHAS)
+        np.testing.assert_allclose(fit.weights[:, 1:], expected.weights, rtol=1e-8, atol=1e-10)
+        tested = [X[i] for i in splits.members(split.test)]
+        for folds, weights in ((both, fit), (alone, expected)):
+            found = predict_folds(folds.folds(k), ALPHAS, tested, LAGS, LEAD_IN)
+            driven = drive(tested, weights.weights, LAGS, LEAD_IN) + weights.intercept
+            np.testing.assert_allclose(found.predicted + found.mean, driven, rtol=1e-9, atol=1e-9)
+            np.testing.assert_array_equal(found.alpha, weights.alpha)
+            np.testing.assert_allclose(found.cv_score, weights.cv_scores.max(axis=0), rtol=1e-9)
+            bound = drive_rounding(tested, weights.weights, len(LAGS), weights.inverse)
+            np.testing.assert_allclose(found.rounding[:, :1], bound[:, :1], rtol=1e-6)
