@@ -12,12 +12,13 @@ from distributed_trf.arrays import Array, like, namespace, take_columns, to_nump
 from distributed_trf.errors import ConfigError, DataError
 from distributed_trf.timing import timed
 from distributed_trf.trf.correlation import varies
-from distributed_trf.trf.fold_scores import Validation
+from distributed_trf.trf.distinct_penalties import Scores
+from distributed_trf.trf.fold_scores import Scored
 from distributed_trf.trf.moments import Responses
 from distributed_trf.trf.scaled_gram import Scaling
-from distributed_trf.trf.search import Scores, search
+from distributed_trf.trf.search import search
 from distributed_trf.trf.solver_choice import check_alphas, whole
-from distributed_trf.trf.solvers import Solver
+from distributed_trf.trf.solvers import Diagonal, Solver
 
 UNIT_BLOCK = 512
 """Units solved together: bounds memory at a few arrays of shape (d, UNIT_BLOCK)."""
@@ -40,7 +41,7 @@ class Folds(Protocol):
     def screens(self) -> bool:
         """Whether screening in single precision pays."""
 
-    def validations(self, n_alphas: int, factor: Array | None = None) -> Iterator[Sequence[Validation]]:
+    def validations(self, n_alphas: int, factor: Array | None = None) -> Iterator[Sequence[Scored]]:
         """For each fold what scoring it takes, one for each group; columns scaled by ``factor`` (d,)."""
 
     def solve(
@@ -167,7 +168,7 @@ def predict_folds(
     penalties, scores = _search(folds, alphas, all_scores=False, unit_block=unit_block)
     with timed("solve"):
         parts = folds.predict(to_numpy_together([s.best for s in scores]), penalties, X, lags, lead_in)
-    xp = namespace(scores[0].gain)
+    xp = namespace(scores[0].base)
     alpha, cv_score, predicted, rounding, mean = [], [], [], [], []
     for c, s, (p, error) in zip(folds.responses, scores, parts, strict=True):
         alive = varies(c.yy, c.y_mean, c.n)
@@ -197,6 +198,8 @@ def _search(
 
 def solve_each(solver: Solver, projected: Array, n: float, best: np.ndarray, penalties: Sequence[float]) -> Array:
     """Solve for every unit at its own penalty, given by host index; shape (k, U)."""
+    if isinstance(solver, Diagonal):
+        return projected * take_columns(solver.inverses([n * penalty for penalty in penalties]), best)
     order = np.argsort(best, kind="stable")
     chosen, starts = np.unique(best[order], return_index=True)
     borders, sorted_units = [*starts.tolist(), len(best)], take_columns(projected, order)
@@ -210,7 +213,7 @@ def gather(
     folds: Folds, scores: Sequence[Scores], solved: Sequence[tuple[Array, Scaling]], penalties: Sequence[float]
 ) -> RidgeFit:
     """Put the groups' solutions together; a unit that never varies gets no penalty, no score and weights of zero."""
-    xp = namespace(scores[0].gain)
+    xp = namespace(scores[0].base)
     alpha, cv_scores, weights, intercept = [], [], [], []
     for c, s, (w, scaling) in zip(folds.responses, scores, solved, strict=True):
         alive = varies(c.yy, c.y_mean, c.n)

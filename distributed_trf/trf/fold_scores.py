@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 from array_api_compat import device as device_of
 
-from distributed_trf.arrays import Array, blocks, like, namespace, scatter, take_columns, take_rows
+from distributed_trf.arrays import Array, blocks, like, namespace, scatter, take_columns
 from distributed_trf.trf.correlation import varies
 from distributed_trf.trf.moments import Responses
 from distributed_trf.trf.scaled_gram import inner, quadratic_forms
@@ -52,15 +53,67 @@ class Validation:
 
         ``pooled`` (U,) are the units' ``pooled_power``.
         """
-        xp = namespace(held_out.yy)
-        alone = xp.isnan(pooled)
-        alive = varies(held_out.yy, held_out.y_mean, held_out.n) | ~alone
-        power = xp.where(alive, xp.where(alone, held_out.yy, pooled), xp.ones_like(held_out.yy))
-        base = 1 - held_out.power_around(train.y_mean) / power
-        # With y over the root of its power, R^2 = base + 2 w'X'y - w'X'X w, where base = 1 - |y - training mean|^2.
-        root = xp.where(alive, 1 / xp.sqrt(power), xp.zeros_like(power))
-        scaled, target = (a * xp.astype(root, a.dtype, copy=False) for a in projected)
-        return cls(solver, train.n, scaled, target, quadratic, removed, xp.where(alive, base, xp.zeros_like(base)))
+        scaled, target, base = held_out_scale(train, held_out, projected, pooled)
+        return cls(solver, train.n, scaled, target, quadratic, removed, base)
+
+    def form(self, w: Array) -> Array:
+        """Return ``w'Hw`` of each column, shape (U,)."""
+        return form_of(self.quadratic, w, self.removed)
+
+    def gains(self, alphas: Sequence[float], unit_block: int) -> Array:
+        """Score every penalty for every unit, shape (A, U)."""
+        return gains(self, alphas, unit_block)
+
+
+class Scored(Protocol):
+    """What scoring takes of one fold and one group of units, whatever form its held-out rows have."""
+
+    @property
+    def solver(self) -> Solver:
+        """Of the training rows."""
+
+    @property
+    def n(self) -> float:
+        """Training rows."""
+
+    @property
+    def projected(self) -> Array:
+        """X'Y of the training rows, shape (k, U)."""
+
+    @property
+    def target(self) -> Array:
+        """X'Y of the held-out rows around the training means, shape (k, U)."""
+
+    @property
+    def base(self) -> Array:
+        """R^2 of predicting the training mean, shape (U,)."""
+
+    def form(self, w: Array) -> Array:
+        """Return what weights in these coordinates predict of the held-out rows, squared and summed, shape (U,)."""
+
+    def gains(self, alphas: Sequence[float], unit_block: int) -> Array:
+        """Return what weights at every penalty add to R^2, shape (A, U)."""
+
+
+def held_out_scale(
+    train: Responses, held_out: Responses, projected: tuple[Array, Array], pooled: Array
+) -> tuple[Array, Array, Array]:
+    """Divide X'Y of the training and of the held-out rows by the root of the units' held-out power.
+
+    Returns
+    -------
+    projected, target, base
+        As in ``Validation``.
+    """
+    xp = namespace(held_out.yy)
+    alone = xp.isnan(pooled)
+    alive = varies(held_out.yy, held_out.y_mean, held_out.n) | ~alone
+    power = xp.where(alive, xp.where(alone, held_out.yy, pooled), xp.ones_like(held_out.yy))
+    base = 1 - held_out.power_around(train.y_mean) / power
+    # With y over the root of its power, R^2 = base + 2 w'X'y - w'X'X w, where base = 1 - |y - training mean|^2.
+    root = xp.where(alive, 1 / xp.sqrt(power), xp.zeros_like(power))
+    scaled, target = (a * xp.astype(root, a.dtype, copy=False) for a in projected)
+    return scaled, target, xp.where(alive, base, xp.zeros_like(base))
 
 
 def pooled_power(folds: Sequence[Responses]) -> Array:
@@ -118,11 +171,18 @@ def gains(v: Validation, alphas: Sequence[float], unit_block: int) -> Array:
     return xp.stack(rows)
 
 
+def copied_terms(v: Scored, alpha: float, unit_block: int) -> tuple[Array, Array]:
+    """Return ``2 w'X'y`` and ``w'X'X w`` over held-out rows of ``w = b / shift``, shape (U,) each."""
+    xp, shift, linear, form = namespace(v.target), v.n * alpha, [], []
+    for block in blocks(v.base.shape[0], unit_block):
+        b = v.projected[:, block]
+        linear.append(2 * inner(b, v.target[:, block]) / shift)
+        form.append(v.form(b) / shift / shift)
+    return xp.concat(linear), xp.concat(form)
+
+
 def forms(v: Validation, solver: Diagonal, alphas: Sequence[float], unit_block: int) -> Array:
     """``w'Hw`` for all penalties and units, shape (A, U): few units are solved at several penalties at once."""
-    first, back = solver.distinct([v.n * alpha for alpha in alphas])
-    if len(first) < len(alphas):  # to the last bit the same, or ties would be broken by rounding
-        return take_rows(forms(v, solver, [alphas[a] for a in first], unit_block), back)
     xp, n_units = namespace(v.target), v.base.shape[0]
     single, inverses = n_unshared(v, alphas), solver.inverses([v.n * alpha for alpha in alphas])
     rows = []
@@ -158,10 +218,6 @@ def shared_forms(
 
 def forms_where(v: Validation, solver: Diagonal, alphas: Sequence[float], wanted: np.ndarray, unit_block: int) -> Array:
     """Return forms where wanted, host bools of shape (A, U); elsewhere they mean nothing."""
-    first, back = solver.distinct([v.n * alpha for alpha in alphas])
-    if len(first) < len(alphas):
-        wanted = np.logical_or.reduceat(wanted, first, axis=0)
-        return take_rows(forms_where(v, solver, [alphas[a] for a in first], wanted, unit_block), back)
     xp = namespace(v.target)
     single, inverses = n_unshared(v, alphas), solver.inverses([v.n * alpha for alpha in alphas])
     a, u = np.nonzero(wanted[:single, :])
@@ -177,7 +233,7 @@ def forms_where(v: Validation, solver: Diagonal, alphas: Sequence[float], wanted
     return xp.concat([rows, scatter(shared.T, anyone).T])
 
 
-def n_unshared(v: Validation, alphas: Sequence[float]) -> int:
+def n_unshared(v: Scored, alphas: Sequence[float]) -> int:
     """Count the penalties, ascending, beside which M is not negligible: those that need a product of their own."""
     limit = v.solver.largest / NEGLIGIBLE
     return sum(v.n * alpha < limit for alpha in alphas)

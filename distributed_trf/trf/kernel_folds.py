@@ -12,12 +12,17 @@ from distributed_trf.arrays import Array, joined, namespace
 from distributed_trf.timing import timed
 from distributed_trf.trf.correlation import centred
 from distributed_trf.trf.crossval import check_fold_trials, solve_each
-from distributed_trf.trf.fold_scores import Validation, pooled_power
+from distributed_trf.trf.fold_scores import Scored, Validation, pooled_power
 from distributed_trf.trf.lags import FeatureMeans, LaggedRows, row_rounding
 from distributed_trf.trf.moments import Responses
+from distributed_trf.trf.row_scores import RowValidation
 from distributed_trf.trf.scaled_gram import STD_FLOOR, Scaling, inner
 from distributed_trf.trf.solver_choice import Precision, ScalingRule
 from distributed_trf.trf.solvers import Diagonal, eigh_clipped
+
+FEW_ROWS, FAR_FEWER = 128, 8
+"""Held-out rows up to which, and by how many times fewer than training rows, predicting them all at every penalty is
+quicker than finding by bounds where to predict."""
 
 
 @dataclass(frozen=True)
@@ -71,38 +76,44 @@ class KernelFolds:
 
     @property
     def screens(self) -> bool:
-        """Whether screening in single precision pays."""
-        return self.precision == "float64"
+        """Whether screening in single precision pays: not where predicting the held-out rows is so little work."""
+        return self.precision == "float64" and not self._by_rows
+
+    @cached_property
+    def _by_rows(self) -> bool:
+        """Whether scores are best taken from held-out rows: where they are few, or far fewer than coordinates."""
+        rows = [fold.n_rows for fold in self.folds]
+        return all(held <= max(FEW_ROWS, (sum(rows) - held) / FAR_FEWER) for held in rows)
 
     @cached_property
     def responses(self) -> list[Responses]:
         """Sums of each group of units over all folds."""
         everything = _join(self.folds)
-        return [self._responses(self._presented_to(everything, g), g) for g in range(len(self.groups))]
+        return [self._responses(everything, g)[0] for g in range(len(self.groups))]
 
-    def validations(self, n_alphas: int, factor: Array | None = None) -> Iterator[list[Validation]]:
+    def validations(self, n_alphas: int, factor: Array | None = None) -> Iterator[list[Scored]]:
         """For each fold what scoring it takes."""
-        pooled = [
-            pooled_power([self._responses(self._presented_to(fold, g), g) for fold in self.folds])
-            for g in range(len(self.groups))
-        ]
+        groups = range(len(self.groups))
+        pooled = [pooled_power([self._responses(fold, g)[0] for fold in self.folds]) for g in groups]
         for k, held_out in enumerate(self.folds):
             all_train = _join([*self.folds[:k], *self.folds[k + 1 :]])
-            group_validations = []
-            for g in range(len(self.groups)):
+            group_validations: list[Scored] = []
+            for g in groups:
                 train_trials, held_out_trials = self._presented_to(all_train, g), self._presented_to(held_out, g)
                 scaling = self._scaling(train_trials if self.scaling == "per_session" else all_train, factor)
                 values, vectors, largest = self._eigen(train_trials, scaling)
                 # Predictions of held-out rows are K_held Q z, (rows, k) @ (k, U); so their X'Y and X'X in these
                 # coordinates are (K_held Q)'y and (K_held Q)'(K_held Q), and all else goes as with moments.
                 moved = self._kernel(held_out_trials, train_trials, scaling) @ vectors  # (held-out rows, k)
-                cross, other = self._responses(train_trials, g), self._responses(held_out_trials, g)
-                projected = vectors.T @ self._centred(train_trials, g, cross.y_mean)
-                target = moved.T @ self._centred(held_out_trials, g, cross.y_mean)
-                sums = projected, target
-                group_validations.append(
-                    Validation.of(Diagonal(values, largest), cross, other, sums, moved.T @ moved, None, pooled[g])
-                )
+                cross, y = self._responses(all_train, g)
+                other, held_y = self._responses(held_out, g, cross.y_mean)
+                sums = vectors.T @ y, moved.T @ held_y
+                solver = Diagonal(values, largest)
+                if self._by_rows:
+                    group_validations.append(RowValidation.of(solver, cross, other, sums, moved, pooled[g]))
+                else:
+                    quadratic = moved.T @ moved
+                    group_validations.append(Validation.of(solver, cross, other, sums, quadratic, None, pooled[g]))
             yield group_validations
 
     def solve(
@@ -143,7 +154,7 @@ class KernelFolds:
             trials = self._presented_to(everything, g)
             scaling = self._scaling(trials if self.scaling == "per_session" else everything, factor)
             values, vectors, largest = self._eigen(trials, scaling)
-            projected = vectors.T @ self._centred(trials, g, cross.y_mean)
+            projected = vectors.T @ self._responses(everything, g)[1]
             z = solve_each(Diagonal(values, largest), projected, cross.n, index, penalties)
             # Weights of the scaled columns are Z'Q z, and |Z'Q z|^2 = z'Q'K Q z = sum_i values_i z_i^2.
             yield trials, scaling, vectors, z, inner(values[:, None] * z, z)
@@ -157,16 +168,14 @@ class KernelFolds:
     def _units(self, group: int) -> slice:
         return slice(sum(self.groups[:group]), sum(self.groups[: group + 1]))
 
-    def _responses(self, trials: FoldTrials, group: int) -> Responses:
+    def _responses(self, trials: FoldTrials, group: int, mean: Array | None = None) -> tuple[Responses, Array]:
+        """Sums of a group's responses to some trials, and the responses about their own or another mean, (rows, U)."""
+        trials = self._presented_to(trials, group)
         xp = namespace(*trials.Y)
         y = joined([y[:, self._units(group)] for y in trials.Y], xp.float64)
-        mean, moved = centred(y)
-        return Responses(float(y.shape[0]), mean, xp.sum(moved * moved, axis=0))
-
-    def _centred(self, trials: FoldTrials, group: int, mean: Array) -> Array:
-        xp = namespace(*trials.Y)
-        y = joined([y[:, self._units(group)] for y in trials.Y], xp.float64)
-        return xp.astype(y - mean, getattr(xp, self.precision), copy=False)
+        own, moved = centred(y)
+        sums = Responses(float(y.shape[0]), own, xp.sum(moved * moved, axis=0))
+        return sums, xp.astype(moved if mean is None else y - mean, getattr(xp, self.precision), copy=False)
 
     def _scaling(self, trials: FoldTrials, factor: Array | None) -> Scaling:
         """Mean and inverse scale of each lagged column over the rows of some trials."""

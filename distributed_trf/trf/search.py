@@ -6,7 +6,9 @@ Bounds and scores in single precision tell which penalties could win, so that fe
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import reduce
+from operator import or_
 from typing import Protocol
 
 import numpy as np
@@ -14,7 +16,16 @@ from array_api_compat import device as device_of
 
 from distributed_trf.arrays import Array, blocks, namespace, scatter, take_columns, to_numpy_together, wait_for
 from distributed_trf.timing import timed
-from distributed_trf.trf.fold_scores import Validation, form_of, forms_where, gains, linear_parts, n_unshared
+from distributed_trf.trf.distinct_penalties import Distinct, Scores
+from distributed_trf.trf.fold_scores import (
+    Scored,
+    Validation,
+    copied_terms,
+    form_of,
+    forms_where,
+    linear_parts,
+    n_unshared,
+)
 from distributed_trf.trf.solvers import Diagonal
 
 SINGLE = 2.0**-24
@@ -40,11 +51,11 @@ class Screen(Protocol):
         """Return gains in double precision where wanted, (A, U); elsewhere they mean nothing."""
 
 
-def screen_of(v: Validation, alphas: Sequence[float], unit_block: int) -> Screen:
+def screen_of(v: Scored, alphas: Sequence[float], unit_block: int) -> Screen:
     """Screen a fold; only a diagonal solver is quick enough for anything but its gains themselves to pay."""
-    if isinstance(v.solver, Diagonal):
+    if isinstance(v, Validation) and isinstance(v.solver, Diagonal):
         return SinglePrecision(v, v.solver, alphas, unit_block)
-    return Exact(gains(v, alphas, unit_block), v.base)
+    return Exact(v.gains(alphas, unit_block), v.base)
 
 
 def candidates(groups: Sequence[Sequence[Screen]]) -> list[np.ndarray]:
@@ -177,23 +188,9 @@ class SinglePrecision:
         return self._linear - forms_where(self._v, self._solver, self._alphas, wanted, self._unit_block)
 
 
-@dataclass(frozen=True)
-class Scores:
-    """Held-out scores of one group of units, mean over folds."""
-
-    gain: Array
-    """Shape (A, U); NaN where screening ruled a penalty out."""
-    base: Array
-    """Shape (U,); ``R^2 = base + gain``."""
-    best: Array
-    """Index of each unit's penalty, the smaller of equals, shape (U,)."""
-    largest: Array
-    """Gain of that penalty, shape (U,)."""
-
-
 @timed("search")
 def search(
-    folds: Iterator[Sequence[Validation]], alphas: Sequence[float], *, screen: bool, unit_block: int
+    folds: Iterator[Sequence[Scored]], alphas: Sequence[float], *, screen: bool, unit_block: int
 ) -> list[Scores]:
     """Score penalties over folds for each group of units and choose.
 
@@ -202,7 +199,7 @@ def search(
     folds
         Validations of each fold, one for each group of units.
     alphas
-        Penalties, ascending.
+        Penalties, ascending; those that cannot differ are scored once (see ``distinct_penalties``).
     screen
         Score in double precision only penalties that could be the best, as given by ``candidates``: the same choice for
         less work, but no scores of the others. Folds solved by eigenvectors are then all held in memory.
@@ -214,32 +211,51 @@ def search(
     Chosen by what differs between penalties: in 1 - 1e-16 and 1 - 2e-16 rounding would choose, and on another machine
     otherwise.
     """
-    if screen:
-        screens = [[screen_of(v, alphas, unit_block) for v in validations] for validations in folds]
-        groups = list(zip(*screens, strict=True))
-        scores = [_screened(group, wins) for group, wins in zip(groups, candidates(groups), strict=True)]
-    else:
-        scored = ([(gains(v, alphas, unit_block), v.base) for v in validations] for validations in folds)
-        totals, n_folds = next(scored), 1
-        for fold_scores in scored:
-            totals = [(gain + g, base + b) for (gain, base), (g, b) in zip(totals, fold_scores, strict=True)]
-            n_folds += 1
-        scores = [_choose(gain, base, n_folds) for gain, base in totals]
+    scores = _screened(folds, alphas, unit_block) if screen else _scored(folds, alphas, unit_block)
     wait_for(scores[-1].best)
     return scores
 
 
-def _screened(folds: Sequence[Screen], could_win: np.ndarray) -> Scores:
-    """Choose for one group of units among those that could win."""
-    gain = sum(fold.exact(could_win) for fold in folds)
-    xp = namespace(gain)
-    gain = xp.where(xp.asarray(could_win, device=device_of(gain)), gain, -xp.inf)
-    return _choose(gain, sum(fold.base for fold in folds), len(folds))
+def _scored(folds: Iterator[Sequence[Scored]], alphas: Sequence[float], unit_block: int) -> list[Scores]:
+    """Score every penalty, fold after fold, of which one at a time is in memory."""
+    totals: list[Scores] = []
+    n_folds = 0
+    for validations in folds:
+        n_folds += 1
+        if not totals:
+            totals = [Scores.of(v, alphas, Distinct.of(v, alphas), unit_block) for v in validations]
+            continue
+        for g, v in enumerate(validations):
+            distinct = totals[g].distinct | Distinct.of(v, alphas)
+            totals[g] = totals[g].apart(distinct) + Scores.of(v, alphas, distinct, unit_block)
+    return [total / n_folds for total in totals]
 
 
-def _choose(gain: Array, base: Array, n_folds: int) -> Scores:
-    """Choose by sums over folds; a gain of minus infinity was ruled out."""
-    xp = namespace(gain)
-    best = xp.argmax(gain, axis=0)
-    largest = xp.max(gain, axis=0) / n_folds
-    return Scores(xp.where(xp.isfinite(gain), gain, xp.nan) / n_folds, base / n_folds, best, largest)
+def _screened(folds: Iterator[Sequence[Scored]], alphas: Sequence[float], unit_block: int) -> list[Scores]:
+    """Score what could win."""
+    groups = list(zip(*([_kept(v, alphas, unit_block) for v in validations] for validations in folds), strict=True))
+    told_apart, screens = [], []
+    for folds_of_group in groups:
+        distinct = reduce(or_, [d for _, d in folds_of_group])
+        kept = [alphas[a] for a in distinct.first]
+        told_apart.append(distinct)
+        screens.append([v if isinstance(v, Exact) else screen_of(v, kept, unit_block) for v, _ in folds_of_group])
+    scores = []
+    for group, distinct, of_group, wins in zip(groups, told_apart, screens, candidates(screens), strict=True):
+        gain = sum(fold.exact(wins) for fold in of_group)
+        xp = namespace(gain)
+        rows = xp.where(xp.asarray(wins, device=device_of(gain)), gain, -xp.inf)
+        terms = None
+        if distinct.copies < len(alphas):
+            parts = [copied_terms(v, alphas[distinct.copies], unit_block) for v, _ in group if not isinstance(v, Exact)]
+            terms = sum(linear for linear, _ in parts), sum(form for _, form in parts)
+        base = sum(fold.base for fold in of_group)
+        scores.append(Scores(alphas, distinct, rows, terms, base) / len(of_group))
+    return scores
+
+
+def _kept(v: Scored, alphas: Sequence[float], unit_block: int) -> tuple[Scored | Exact, Distinct]:
+    """What is kept of a fold, and which penalties differ in it."""
+    if isinstance(v.solver, Diagonal):
+        return v, Distinct.of(v, alphas)
+    return Exact(v.gains(alphas, unit_block), v.base), Distinct.all_of(len(alphas))
