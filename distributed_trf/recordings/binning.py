@@ -1,4 +1,4 @@
-"""Spike times to spike counts, by one rule for every recording set.
+"""Responses on time bins: which presentations a study uses, and spike times to spike counts, by one rule for every set.
 
 Bins are those of ``recording_set``, left-closed: a spike at ``k * bw`` belongs to bin ``k``. Recording clocks tick in
 tens of microseconds while times are floating-point differences, so a spike less than 1 microsecond before a border was
@@ -7,11 +7,23 @@ moved by rounding, and counts as on the border.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from itertools import chain
+
 import numpy as np
 
 from distributed_trf.errors import RecordingError
-from distributed_trf.recordings.recording_set import ROUNDING, WHOLE_STIMULUS, SpikeTrials, Stimulus, stimulus_bins
+from distributed_trf.recordings.recording_set import (
+    ROUNDING,
+    WHOLE_STIMULUS,
+    Response,
+    SpikeTrials,
+    Stimulus,
+    stimulus_bins,
+)
 from distributed_trf.store.stored_recordings import BinnedResponses
+
+LEAVE_OUT = "Leave the session out (`bad_sessions` in ucsf, `use` in the sessions.csv of generic)"
 
 
 def bin_spikes(
@@ -42,36 +54,76 @@ def bin_spikes(
     RecordingError
         If the session lacks test stimuli or has no training stimulus.
     """
+    return arrange(
+        spikes.stimulus,
+        range(len(spikes.stimulus)),
+        lambda kept: count_trials(spikes, kept, stimuli, bin_width, delay=delay),
+        stimuli,
+        bin_width,
+        session=session,
+    )
+
+
+def arrange(
+    stimulus: Sequence[str],
+    usable: Sequence[int],
+    cut: Callable[[list[int]], np.ndarray],
+    stimuli: tuple[Stimulus, ...],
+    bin_width: float,
+    *,
+    session: str,
+    response: Response = "spikes",
+) -> BinnedResponses:
+    """Put the trials of a session in the order of the stimulus set.
+
+    Parameters
+    ----------
+    stimulus
+        Stimulus of each trial.
+    usable
+        Trials that have responses, ascending.
+    cut
+        Gives the responses in some trials one after another, shape (sum over trials of bins, units).
+    stimuli
+        The stimulus set; trials of stimuli outside it are left out.
+    bin_width
+        Milliseconds.
+    session
+        Name for error messages.
+    response
+        What was recorded.
+
+    Raises
+    ------
+    RecordingError
+        If the session lacks some of the test stimuli that there are, or has no training stimulus.
+    """
     bins = {s.id: stimulus_bins(s.duration, bin_width) for s in stimuli}
     presented: dict[str, list[int]] = {}
-    for trial, stimulus in enumerate(spikes.stimulus):
-        presented.setdefault(stimulus, []).append(trial)
+    for trial in usable:
+        presented.setdefault(stimulus[trial], []).append(trial)
 
     test_ids = tuple(s.id for s in stimuli if s.is_test)
     train_ids = tuple(s.id for s in stimuli if not s.is_test and s.id in presented)
     missing = [i for i in test_ids if i not in presented]
-    if missing or not test_ids:
+    if missing:
         raise RecordingError(
-            f"session {session}: test stimuli {', '.join(missing) or '(the set has none)'} were never presented, so "
-            f"nothing can be tested on it; all of {', '.join(test_ids) or 'at least one'} are needed. "
-            "Leave the session out (`bad_sessions` in ucsf, `use` in the sessions.csv of generic)"
+            f"session {session}: test stimuli {', '.join(missing)} were never presented, so nothing can be tested on "
+            f"it; all of {', '.join(test_ids)} are needed. {LEAVE_OUT}"
         )
     if not train_ids:
-        raise RecordingError(
-            f"session {session}: no training stimulus was presented. "
-            "Leave the session out (`bad_sessions` in ucsf, `use` in the sessions.csv of generic)"
-        )
+        raise RecordingError(f"session {session}: no training stimulus was presented. {LEAVE_OUT}")
 
     parts = (
         [presented[i][0] for i in train_ids],
         [trial for i in test_ids for trial in presented[i]],
         [trial for i in train_ids for trial in presented[i][1:]],
     )
-    counts = count_trials(spikes, sum(parts, []), stimuli, bin_width, delay=delay)
-    borders = np.cumsum([sum(bins[spikes.stimulus[trial]] for trial in part) for part in parts])[:-1]
-    train, test, further = np.split(counts, borders)
+    rows = cut(list(chain(*parts)))
+    borders = np.cumsum([sum(bins[stimulus[trial]] for trial in part) for part in parts])[:-1]
+    train, test, further = np.split(rows, borders)
     repeats, presentations = (tuple(len(presented[i]) for i in ids) for ids in (test_ids, train_ids))
-    return BinnedResponses(train_ids, test_ids, train, test, repeats, bins, presentations, further)
+    return BinnedResponses(train_ids, test_ids, train, test, repeats, bins, presentations, further, response)
 
 
 def count_trials(

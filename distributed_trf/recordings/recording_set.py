@@ -1,16 +1,17 @@
-"""What a set of recordings offers, in any format: stimuli, sessions, trials and spikes, and the bins of a stimulus.
+"""What a set of recordings offers, in any format: stimuli, sessions, trials and responses, and the bins of a stimulus.
 
 A stimulus of ``dur`` seconds has ``n = floor((dur + 1e-6 + bw / 2) / bw)`` bins of ``bw`` seconds, so a partial last
 bin counts when it is at least half a bin long; the silence of the lead-in has bins by the same rule. At 1000 ms a
-stimulus is one bin, which holds all its spikes and the sum of its frames. Both rules are from Ahmed et al. (2025).
+stimulus is one bin, which holds all its spikes and the sum of its frames. Both rules are from Ahmed et al. (2025). Of a
+signal that bin holds the mean over the stimulus, and of one value per sound that value; features are averaged then too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Literal, Protocol, Self
 
 import numpy as np
 
@@ -72,6 +73,8 @@ TIMIT, MVOCS = "timit", "mvocs"
 """Stimulus sets of the published recordings: English sentences and monkey vocalisations."""
 UNKNOWN = "unknown"
 """Area or subject of a session of which nothing is said."""
+Response = Literal["spikes", "signal", "values"]
+"""What was recorded of each unit: when it fired, a signal at regular times, or one value per presentation."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,11 @@ class Session:
     """Recording site in the map units of the recording set; NaN where unknown."""
     channels: tuple[str, ...]
     """One label per unit, in the order of every array of this session."""
+    response: Response = "spikes"
+    """What was recorded of all its units; of what are not spikes the format has the methods of ``continuous``."""
+    unit_coords: Mapping[str, tuple[float | str, ...]] = field(default_factory=dict, hash=False)
+    """Where each unit lies, by name: some of ``x``, ``y``, ``z`` (NaN where unknown), ``region`` and ``hemisphere``
+    (empty where unknown). Its ``x`` and ``y`` replace those of the session."""
 
 
 @dataclass(frozen=True)
@@ -193,13 +201,13 @@ class RecordingSet(Protocol):
         """Return the presentations of a stimulus set; no spike is read where the files allow that."""
 
     def spikes(self, session: Session, stimulus_set: str) -> SpikeTrials:
-        """Spike times of every channel in every trial of a stimulus set."""
+        """Spike times of every channel in every trial of a stimulus set, of a session whose response is spikes."""
 
     def sound_files(self, stimulus_set: str) -> tuple[Path, ...]:
         """The files that ``stimuli`` and ``sounds`` read."""
 
     def session_files(self, session: Session) -> tuple[Path, ...]:
-        """The files that ``spikes`` reads for a session."""
+        """The files from which a session's responses are read."""
 
 
 def unusable_sessions(recordings: RecordingSet) -> dict[str, str]:

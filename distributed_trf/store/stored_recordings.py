@@ -18,6 +18,9 @@ from distributed_trf.store.study_store import StudyStore
 from distributed_trf.store.zarr_store import attributes, member, open_group, read, write_group
 from distributed_trf.timing import timed
 
+SPIKES = "spikes"
+"""Response that is counted; what was recorded otherwise is averaged, and so are the features that go with it."""
+
 
 @dataclass(frozen=True)
 class BinnedResponses:
@@ -27,10 +30,11 @@ class BinnedResponses:
     """Training stimuli that were presented to the session, in the order of the stimulus set."""
     test_ids: tuple[str, ...]
     train: np.ndarray
-    """Counts of the first presentation of each training stimulus, one after another, shape (train bins, units)."""
+    """Responses to the first presentation of each training stimulus, one after another, shape (train bins, units):
+    uint16 counts of spikes, float64 means of a signal over bins, or float64 values in one bin per stimulus."""
     test: np.ndarray
-    """Counts of all presentations of the test stimuli: one stimulus after another, within each one presentation after
-    another, shape (sum over test stimuli of repeats x bins, units)."""
+    """Responses to all presentations of the test stimuli: one stimulus after another, within each one presentation
+    after another, shape (sum over test stimuli of repeats x bins, units)."""
     repeats: tuple[int, ...]
     """How often each test stimulus was presented."""
     bins: dict[str, int]
@@ -38,8 +42,10 @@ class BinnedResponses:
     presentations: tuple[int, ...]
     """How often each training stimulus was presented."""
     further: np.ndarray
-    """Counts of the presentations of training stimuli beyond the first, in the order of ``test``: shape (sum over
+    """Responses to the presentations of training stimuli beyond the first, in the order of ``test``: shape (sum over
     training stimuli of such presentations x bins, units)."""
+    response: str = SPIKES
+    """``spikes``, ``signal`` or ``values``."""
 
     @cached_property
     def train_trials(self) -> dict[str, np.ndarray]:
@@ -79,6 +85,8 @@ class BinnedResponses:
 
     def _trials(self, rows: np.ndarray, ids: tuple[str, ...], times: tuple[int, ...]) -> dict[str, np.ndarray]:
         """Cut rows at the borders of stimuli, each presented some times; shapes (times, bins, units)."""
+        if not ids:
+            return {}
         shapes = [(n, self.bins[i], rows.shape[1]) for i, n in zip(ids, times, strict=True)]
         borders = np.cumsum([n * bins for n, bins, _ in shapes])[:-1]
         return {i: part.reshape(s) for i, part, s in zip(ids, np.split(rows, borders), shapes, strict=True)}
@@ -99,6 +107,7 @@ def write_responses(
         "repeats": counts.repeats,
         "bins": counts.bins,
         "presentations": counts.presentations,
+        **({} if counts.response == SPIKES else {"response": counts.response}),
     }
     arrays = {"train": counts.train, "test": counts.test, "further": counts.further}
     path = store.responses(stimuli, bin_width, session)
@@ -138,7 +147,8 @@ def load_responses(store: StudyStore, stimuli: str, bin_width: float, session: s
     train_ids, test_ids, repeats, presentations = (
         tuple(attrs[name]) for name in ("train_ids", "test_ids", "repeats", "presentations")
     )
-    return BinnedResponses(train_ids, test_ids, train, test, repeats, attrs["bins"], presentations, further)
+    response = attrs.get("response", SPIKES)
+    return BinnedResponses(train_ids, test_ids, train, test, repeats, attrs["bins"], presentations, further, response)
 
 
 def sounds_key(stimuli: str) -> str:

@@ -137,12 +137,15 @@ def test_bin_spikes__a_session_without_some_test_stimulus_is_refused() -> None:
         bin_spikes(one_unit("ab"), stimuli(0.05, 0.05, 0.05, n_test=2), 50, session="180413")
 
 
-@pytest.mark.parametrize(
-    ("order", "n_test", "match"), [("b", 1, "no training stimulus"), ("ab", 0, "the set has none")]
-)
-def test_bin_spikes__needs_both_kinds_of_stimuli(order: str, n_test: int, match: str) -> None:
-    with pytest.raises(RecordingError, match=match):
-        bin_spikes(one_unit(order), stimuli(0.05, 0.05, n_test=n_test), 50, session="s")
+def test_bin_spikes__needs_a_training_stimulus() -> None:
+    with pytest.raises(RecordingError, match="no training stimulus"):
+        bin_spikes(one_unit("b"), stimuli(0.05, 0.05), 50, session="s")
+
+
+def test_bin_spikes__of_a_set_without_test_stimuli_has_trials_of_all() -> None:
+    counts = bin_spikes(one_unit("aba", (1, 0.01), (2, 0.01)), stimuli(0.05, 0.05, n_test=0), 50, session="s")
+    assert (counts.train_ids, counts.test_ids, counts.test.shape) == (("a", "b"), (), (0, 1))
+    assert {i: counts.trials(i).ravel().tolist() for i in "ab"} == {"a": [0, 1], "b": [1]}
 
 
 def test_bin_spikes__the_window_is_closed_at_its_onset_and_open_at_its_end() -> None:
