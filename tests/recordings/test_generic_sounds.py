@@ -8,7 +8,8 @@ import pytest
 from scipy.io import wavfile
 
 from distributed_trf.errors import RecordingError
-from distributed_trf.recordings.generic.reader import GenericRecordings, read_headers, read_sound
+from distributed_trf.recordings.generic.reader import GenericRecordings
+from distributed_trf.recordings.generic.sound_files import read_headers, read_sound
 from tests.recordings.generic_files import write_sounds
 
 

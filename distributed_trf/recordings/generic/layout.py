@@ -6,7 +6,8 @@
     <path>/recordings.yaml                            optional: names of columns in the NWB files
     <path>/stimuli/<stimulus set>/train/<id>.wav      sounds of which one presentation is used
     <path>/stimuli/<stimulus set>/test/<id>.wav       sounds kept for testing, all presentations of which are used
-    <path>/sessions/<session>/                        a folder of CSV tables
+    <path>/stimuli/<stimulus set>/<id>.wav            instead of both folders: sounds none of which is kept for testing
+    <path>/sessions/<session>/                        a folder with tables or arrays
     <path>/sessions/<session>.nwb                     or an NWB file
 """
 
@@ -56,12 +57,14 @@ def find_sounds(path: Path) -> dict[str, dict[str, SoundFile]]:
     Raises
     ------
     RecordingError
-        If there is no stimulus set, or one lacks training or test sounds or has two sounds of the same id.
+        If there is no stimulus set, or one has two sounds of the same id, or lacks training or test sounds and does
+        not have all of them in its own folder.
     """
     sets = [p for p in _visible(path / STIMULI) if p.is_dir()]
     if not sets:
         raise RecordingError(
-            f"{path / STIMULI}: holds no folder; expected one per stimulus set, with folders {TRAIN} and {TEST} in it"
+            f"{path / STIMULI}: holds no folder; expected one per stimulus set, with folders {TRAIN} and {TEST} in it, "
+            "or with its sounds"
         )
     return {folder.name: _sounds_of_set(folder) for folder in sets}
 
@@ -95,6 +98,15 @@ def table_file(folder: Path, name: str) -> Path | None:
 
 def _sounds_of_set(folder: Path) -> dict[str, SoundFile]:
     sounds: dict[str, SoundFile] = {}
+    directly = [p for p in _visible(folder) if p.suffix.lower() == ".wav" and p.is_file()]
+    if directly:
+        parts = [part for part in (TRAIN, TEST) if (folder / part).is_dir()]
+        if parts:
+            raise RecordingError(
+                f"{folder}: holds {len(directly)} sounds, such as {directly[0].name}, and {' and '.join(parts)}; "
+                f"expected sounds in {TRAIN} and {TEST}, or no such folders and no fixed test set. Move them"
+            )
+        return {p.stem: SoundFile(p, is_test=False) for p in sorted(directly, key=lambda p: natural(p.stem))}
     for part in (TRAIN, TEST):
         inner = folder / part
         files = [p for p in _visible(inner) if p.suffix.lower() == ".wav"] if inner.is_dir() else []

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from distributed_trf.errors import RecordingError
-from distributed_trf.recordings.recording_set import ROUNDING
+from distributed_trf.recordings.continuous import SignalTrials, ValueTrials
+from distributed_trf.recordings.recording_set import ROUNDING, Response, Trials
 
 AFTER = 0.5
 """Seconds after a sound's end to which a trial's spikes are kept: the last bin may reach half a bin beyond the end."""
@@ -32,7 +33,7 @@ class Presentations:
 
 @dataclass(frozen=True)
 class Contents:
-    """What the files of one session say, its spikes apart."""
+    """What the files of one session say, its responses apart."""
 
     units: tuple[str, ...]
     presentations: Presentations
@@ -40,6 +41,9 @@ class Contents:
     """None where the files say nothing."""
     area: str | None = None
     notes: tuple[str, ...] = ()
+    response: Response = "spikes"
+    unit_coords: Mapping[str, tuple[float | str, ...]] = field(default_factory=dict)
+    """Where units lie, as ``Session.unit_coords``."""
 
 
 class SessionSource(Protocol):
@@ -52,10 +56,31 @@ class SessionSource(Protocol):
         """All files that are read; the first holds the trials."""
 
     def contents(self) -> Contents:
-        """Read all but the times of the spikes."""
+        """Read all but the responses."""
+
+
+@runtime_checkable
+class SpikeSource(SessionSource, Protocol):
+    """A session with spikes."""
 
     def spike_times(self, units: tuple[str, ...]) -> tuple[np.ndarray, ...]:
         """Seconds on the session's clock, in any order, per unit of shape (n_spikes,)."""
+
+
+@runtime_checkable
+class SignalSource(SessionSource, Protocol):
+    """A session with a signal."""
+
+    def signal(self, trials: Trials) -> SignalTrials:
+        """Return the signal with some of its trials; no sample is read yet."""
+
+
+@runtime_checkable
+class ValueSource(SessionSource, Protocol):
+    """A session with one value per sound."""
+
+    def values(self, trials: Trials, rows: Sequence[int]) -> ValueTrials:
+        """Return the values of some presentations, whose ``row`` is given."""
 
 
 def in_order(

@@ -7,33 +7,43 @@
     <path>/stimuli/<stimulus set>/test/<id>.wav
     <path>/sessions/<session>/trials.csv               stimulus_set, stimulus, onset in seconds
     <path>/sessions/<session>/spikes.csv               unit, time in seconds on the same clock
-    <path>/sessions/<session>/units.csv                unit; optional, all units in the order to use
+    <path>/sessions/<session>/units.csv                unit; optional, all units in the order to use, and where they lie
     <path>/sessions/<session>.nwb                      instead of the folder; recordings.yaml names its columns
 
+Instead of spikes a session may have a signal (see ``signal_session``) or one value per sound (``value_session``), and
+instead of ``train`` and ``test`` a stimulus set may hold its sounds directly, none of which is then kept for testing.
 Tables may be ``.csv.gz``. A trial's spikes are those from its onset to half a second after its sound's end, or to the
 next onset if that is earlier.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from distributed_trf.errors import ConfigError, RecordingError
-from distributed_trf.recordings.generic.csv_files import CsvSession
+from distributed_trf.recordings.continuous import SignalTrials, ValueTrials
 from distributed_trf.recordings.generic.layout import SESSIONS, SoundFile, check_folder, find_sessions, find_sounds
 from distributed_trf.recordings.generic.nwb import NwbSession, read_mapping
-from distributed_trf.recordings.generic.presentations import Contents, Presentations, SessionSource, window_ends
+from distributed_trf.recordings.generic.presentations import (
+    Contents,
+    Presentations,
+    SessionSource,
+    SignalSource,
+    SpikeSource,
+    ValueSource,
+    window_ends,
+)
+from distributed_trf.recordings.generic.session_folder import session_folder
 from distributed_trf.recordings.generic.session_table import (
     SessionRow,
     read_contents,
     read_session_table,
     read_sessions,
 )
+from distributed_trf.recordings.generic.sound_files import SoundHeader, read_headers, read_sound
 from distributed_trf.recordings.plausibility import with_doubts
 from distributed_trf.recordings.recording_set import (
     UNKNOWN,
@@ -44,88 +54,6 @@ from distributed_trf.recordings.recording_set import (
     Trials,
     spikes_in_trials,
 )
-from distributed_trf.recordings.wav import WavFile, open_wav
-
-HIGHEST_PEAK = 16.0
-"""Largest float sample that is taken for one of a waveform of full scale 1: 24 dB above it, or in pascal 115 dB."""
-
-
-@dataclass(frozen=True)
-class SoundHeader:
-    """What the header of a wav file says."""
-
-    n_samples: int
-    sfreq: float
-    """Samples per second."""
-
-    @property
-    def duration(self) -> float:
-        """Seconds."""
-        return self.n_samples / self.sfreq
-
-
-def read_headers(paths: Iterable[Path]) -> tuple[SoundHeader, ...]:
-    """Read lengths and the one sampling rate of a set of sounds; no samples.
-
-    Raises
-    ------
-    RecordingError
-        If a file is damaged, empty or not mono, or two differ in their sampling rate.
-    """
-    headers: dict[Path, SoundHeader] = {}
-    for path in paths:
-        wav = _open(path)
-        headers[path] = SoundHeader(wav.n_frames, float(wav.sfreq))
-        first, header = next(iter(headers.items()))
-        if wav.sfreq != header.sfreq:
-            raise RecordingError(
-                f"{path}: has {wav.sfreq} samples per second, but {first} has {header.sfreq:g}; expected one sampling "
-                "rate for all sounds of a stimulus set. Resample one of them"
-            )
-    return tuple(headers.values())
-
-
-def read_sound(path: Path) -> np.ndarray:
-    """Read one sound as float64 of shape (n_samples,).
-
-    Integers are scaled by their type to [-1, 1); floating-point samples are taken as they are.
-
-    Raises
-    ------
-    RecordingError
-        If the file is damaged, empty or not mono, or a sample is not finite, or one of floats on the scale of integers.
-    """
-    samples = _open(path).read()
-    if samples.dtype.kind == "u":
-        return (samples.astype(np.float64) - 128) / 128  # wav files of 8 bits, the only unsigned ones
-    if samples.dtype.kind == "i":
-        return np.asarray(samples / 2.0 ** (8 * samples.dtype.itemsize - 1))
-    bad = np.count_nonzero(~np.isfinite(samples))
-    if bad:
-        raise RecordingError(
-            f"{path}: {bad} of its {samples.size} samples are not finite; expected a waveform. Write the file again"
-        )
-    peak = float(np.abs(samples).max())
-    if peak > HIGHEST_PEAK:
-        bits = next((n for n in (8, 16, 24, 32) if peak <= 2 ** (n - 1)), 32)
-        raise RecordingError(
-            f"{path}: its samples are floats of up to {peak:g}; expected [-1, 1], as other files have, and none above "
-            f"{HIGHEST_PEAK:g}. If they were integers of {bits} bits, divide them by {2 ** (bits - 1)}, or save them "
-            "as integers"
-        )
-    return np.array(samples, dtype=np.float64)
-
-
-def _open(path: Path) -> WavFile:
-    """Read the header of a sound."""
-    wav = open_wav(path)
-    if wav.n_channels != 1:
-        raise RecordingError(f"{path}: has {wav.n_channels} channels; expected a mono sound. Mix it down to one")
-    if not wav.n_frames or wav.sfreq < 1:
-        raise RecordingError(
-            f"{path}: has {wav.n_frames} samples at {wav.sfreq} per second; expected a sound. Write the file again"
-        )
-    return wav
 
 
 class GenericRecordings:
@@ -204,9 +132,13 @@ class GenericRecordings:
         Raises
         ------
         RecordingError
-            If another sound begins while one of them has not ended.
+            If another sound begins while one of them has not ended; values have no onsets.
         """
-        presentations, chosen, _ = self._windows(session, stimulus_set)
+        if session.response == "values":
+            presentations = read_contents(self._source(session.name)).presentations
+            chosen = self._chosen(presentations, stimulus_set)
+        else:
+            presentations, chosen, _ = self._windows(session, stimulus_set)
         return Trials(tuple(presentations.stimulus[k] for k in chosen), presentations.onset[chosen])
 
     def spikes(self, session: Session, stimulus_set: str) -> SpikeTrials:
@@ -219,11 +151,39 @@ class GenericRecordings:
         """
         presentations, chosen, end = self._windows(session, stimulus_set)
         onset = presentations.onset[chosen]
-        found = self._source(session.name).spike_times(session.channels)
+        source = self._source(session.name)
+        assert isinstance(source, SpikeSource)
+        found = source.spike_times(session.channels)
         cut = [spikes_in_trials(times, onset, end) for times in found]
         stimulus, (times, trial) = tuple(presentations.stimulus[k] for k in chosen), zip(*cut, strict=True)
         spikes = SpikeTrials(stimulus, onset, times, trial, extent=Extent.of(found))
         return with_doubts(spikes, self.stimuli(stimulus_set), session)
+
+    def signals(self, session: Session, stimulus_set: str) -> SignalTrials:
+        """Signal of a session, and its trials of a stimulus set.
+
+        Raises
+        ------
+        RecordingError
+            If another sound begins while one of the set has not ended.
+        """
+        source = self._source(session.name)
+        assert isinstance(source, SignalSource)
+        return source.signal(self.trials(session, stimulus_set))
+
+    def values(self, session: Session, stimulus_set: str) -> ValueTrials:
+        """Values of every unit in every presentation of a stimulus set, in the order of repeats and rows.
+
+        Raises
+        ------
+        RecordingError
+            If the values are damaged.
+        """
+        source = self._source(session.name)
+        assert isinstance(source, ValueSource)
+        presentations = read_contents(source).presentations
+        rows = [presentations.row[k] for k in self._chosen(presentations, stimulus_set)]
+        return source.values(self.trials(session, stimulus_set), rows)
 
     def sound_files(self, stimulus_set: str) -> tuple[Path, ...]:
         """One wav file per stimulus, in the order of ``stimuli``."""
@@ -246,13 +206,15 @@ class GenericRecordings:
             )
         (file,) = found
         if file.is_dir():
-            return CsvSession(file, self.stimulus_sets)
+            return session_folder(file, self.stimulus_sets)
         return NwbSession(file, self._mapping, self.stimulus_sets)
 
     def _session(self, name: str, contents: Contents) -> Session:
         site = self._sites.get(name, SessionRow())
         area, subject = site.area or contents.area or UNKNOWN, site.subject or contents.subject or UNKNOWN
-        return Session(name, area, subject, site.x, site.y, contents.units)
+        return Session(
+            name, area, subject, site.x, site.y, contents.units, contents.response, dict(contents.unit_coords)
+        )
 
     def _chosen(self, presentations: Presentations, stimulus_set: str) -> np.ndarray:
         """Indices of the trials of known sounds of a stimulus set."""
