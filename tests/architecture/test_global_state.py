@@ -234,7 +234,7 @@ KNOWN = {
     ("features/weights/controls.py", "apply_control"): "in torch.random.fork_rng, which puts back",
     ("features/weights/transformers_internals.py", "without_remarks"): "put back with the block",
     ("pipeline/execute.py", "_arm"): "ended with the block of limited",
-    ("recordings/generic/csv_files.py", "*"): "in warnings.catch_warnings",
+    ("csv_table.py", "*"): "in warnings.catch_warnings",
     ("recordings/generic/nwb_file.py", "*"): "in warnings.catch_warnings",
 }
 

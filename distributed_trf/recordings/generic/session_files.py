@@ -10,9 +10,9 @@ import numpy as np
 from pydantic import Field
 
 from distributed_trf.config.load import Settings, load
+from distributed_trf.csv_table import finite, read_table, text
 from distributed_trf.errors import ConfigError, RecordingError
 from distributed_trf.recordings.continuous import Gaps
-from distributed_trf.recordings.generic.csv_files import finite, read_table, text
 from distributed_trf.recordings.generic.layout import table_file
 from distributed_trf.recordings.generic.presentations import Presentations, in_order
 from distributed_trf.recordings.open_recordings import some_of

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from distributed_trf.csv_table import finite, read_table, text
 from distributed_trf.errors import RecordingError
-from distributed_trf.recordings.generic.csv_files import finite, read_table, text
 from distributed_trf.recordings.generic.layout import SoundFile, table_file
 from distributed_trf.recordings.generic.presentations import Contents, SessionSource
 from distributed_trf.recordings.open_recordings import some_of

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from distributed_trf.csv_table import finite, read_table, text
 from distributed_trf.errors import RecordingError
-from distributed_trf.recordings.generic.csv_files import finite, read_table, text
 from distributed_trf.recordings.generic.layout import natural, table_file
 from distributed_trf.recordings.generic.presentations import Contents
 from distributed_trf.recordings.generic.session_files import read_trials, read_units

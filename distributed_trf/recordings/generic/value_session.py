@@ -16,11 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
+from distributed_trf.csv_table import columns_of, finite, read_table
 from distributed_trf.errors import RecordingError
 from distributed_trf.recordings.continuous import ValueTrials
 from distributed_trf.recordings.generic import array_file
 from distributed_trf.recordings.generic.array_file import ArrayFile
-from distributed_trf.recordings.generic.csv_files import columns_of, finite, read_table
 from distributed_trf.recordings.generic.layout import table_file
 from distributed_trf.recordings.generic.presentations import Contents, Presentations
 from distributed_trf.recordings.generic.session_files import SESSION_FILE, labelled, read_settings, read_trials

@@ -1,4 +1,4 @@
-"""Reading CSV tables; errors name the row, counted as a spreadsheet does: the header is row 1."""
+"""Columns of a CSV table; errors name the row, counted as a spreadsheet does: the header is row 1."""
 
 from __future__ import annotations
 
@@ -10,14 +10,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from distributed_trf.errors import RecordingError
+from distributed_trf.errors import DistributedTRFError, RecordingError
 
 _SURPLUS = "(surplus)"
 """Column for values to the right of the last column, which pandas would drop in silence: decimal commas make them."""
 
 
 def read_table(
-    path: Path, columns: tuple[str, ...], *, may_lack: tuple[str, ...] = (), numeric: tuple[str, ...] = ()
+    path: Path,
+    columns: tuple[str, ...],
+    *,
+    may_lack: tuple[str, ...] = (),
+    numeric: tuple[str, ...] = (),
+    error: type[DistributedTRFError] = RecordingError,
 ) -> pd.DataFrame:
     """Read some columns of ``.csv`` or ``.csv.gz``; others are passed over, and so are rows that are blank.
 
@@ -31,6 +36,8 @@ def read_table(
         Those of them that need not be there.
     numeric
         Those of them that ``finite`` is to read; the others are kept as text, so that a label ``01`` stays one.
+    error
+        What is raised.
 
     Returns
     -------
@@ -39,20 +46,21 @@ def read_table(
 
     Raises
     ------
-    RecordingError
+    DistributedTRFError
         If the file is empty, damaged, lacks a column, or a row has more values than there are columns.
     """
-    header = columns_of(path)
+    header = columns_of(path, error=error)
     missing = [name for name in columns if name not in (*header, *may_lack)]
     if missing:
         listed = ", ".join(f"{name} (optional)" if name in may_lack else name for name in columns)
-        raise RecordingError(
+        raise error(
             f"{path}: column {', '.join(missing)} is missing; found {', '.join(header)}. Expected the columns "
             f"{listed}, separated by commas and named in the first row. Correct the file"
         )
     wanted = [name for name in header if name in columns]
     frame = _read(
         path,
+        error,
         header=None,
         skiprows=1,
         names=[*header, _SURPLUS],
@@ -61,24 +69,31 @@ def read_table(
     frame.index = pd.RangeIndex(2, len(frame) + 2)
     surplus = frame.index[frame.pop(_SURPLUS).notna()]
     if len(surplus):
-        raise RecordingError(
+        raise error(
             f"{path}: row {surplus[0]} has more values than the {len(header)} columns {', '.join(header)}; expected "
             "one each, decimals with a point, and quotes around text that holds a comma. Correct the file"
         )
     return frame.dropna(how="all")[wanted]
 
 
-def columns_of(path: Path) -> list[str]:
+def columns_of(path: Path, *, error: type[DistributedTRFError] = RecordingError) -> list[str]:
     """Return the names of the columns of a table."""
-    return [str(name).strip() for name in _read(path, nrows=0).columns]
+    return [str(name).strip() for name in _read(path, error, nrows=0).columns]
 
 
-def finite(frame: pd.DataFrame, name: str, path: Path, *, blanks: bool = False) -> np.ndarray:
+def finite(
+    frame: pd.DataFrame,
+    name: str,
+    path: Path,
+    *,
+    blanks: bool = False,
+    error: type[DistributedTRFError] = RecordingError,
+) -> np.ndarray:
     """Return a column of numbers, float64 of shape (rows,); NaN where it is blank, if ``blanks`` are allowed.
 
     Raises
     ------
-    RecordingError
+    DistributedTRFError
         If a value is missing, no number or not finite.
     """
     column = frame[name]
@@ -88,7 +103,7 @@ def finite(frame: pd.DataFrame, name: str, path: Path, *, blanks: bool = False) 
     bad = np.flatnonzero(~(np.isfinite(numbers) | (blank & blanks)))
     if bad.size:
         found = "nothing" if blank[bad[0]] else repr(str(column.iloc[bad[0]]))
-        raise RecordingError(
+        raise error(
             f"{path}: column {name} holds {found} in row {frame.index[bad[0]]}"
             f"{f' and no number in {bad.size - 1} others' if bad.size > 1 else ''}; "
             "expected a finite number. Correct the file"
@@ -96,24 +111,24 @@ def finite(frame: pd.DataFrame, name: str, path: Path, *, blanks: bool = False) 
     return numbers
 
 
-def text(frame: pd.DataFrame, name: str, path: Path) -> pd.Series[str]:
+def text(
+    frame: pd.DataFrame, name: str, path: Path, *, error: type[DistributedTRFError] = RecordingError
+) -> pd.Series[str]:
     """Return a column of text without spaces around it.
 
     Raises
     ------
-    RecordingError
+    DistributedTRFError
         If a value is missing.
     """
     column = frame[name].fillna("").astype(str).str.strip()
     blank = frame.index[column == ""]
     if len(blank):
-        raise RecordingError(
-            f"{path}: column {name} holds nothing in row {blank[0]}; expected a name. Correct the file"
-        )
+        raise error(f"{path}: column {name} holds nothing in row {blank[0]}; expected a name. Correct the file")
     return column
 
 
-def _read(path: Path, **how: Any) -> pd.DataFrame:
+def _read(path: Path, error: type[DistributedTRFError], **how: Any) -> pd.DataFrame:
     """Call pandas, which is to take nothing but blanks for missing and to read each column in one piece."""
     try:
         with warnings.catch_warnings():
@@ -129,12 +144,12 @@ def _read(path: Path, **how: Any) -> pd.DataFrame:
                 encoding="utf-8-sig",
                 **how,
             )
-    except pd.errors.EmptyDataError as error:
-        raise RecordingError(f"{path}: is empty; expected names of columns in its first row. Write it again") from error
-    except (ValueError, EOFError, zlib.error, OSError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
+    except pd.errors.EmptyDataError as found:
+        raise error(f"{path}: is empty; expected names of columns in its first row. Write it again") from found
+    except (ValueError, EOFError, zlib.error, OSError) as found:
+        if isinstance(found, OSError) and found.errno is not None:
             raise
-        raise RecordingError(
-            f"{path}: not a readable CSV table ({type(error).__name__}: {' '.join(str(error).split())}). "
+        raise error(
+            f"{path}: not a readable CSV table ({type(found).__name__}: {' '.join(str(found).split())}). "
             "Write it again, in UTF-8 and with commas"
-        ) from error
+        ) from found
