@@ -41,6 +41,9 @@ class Folds(Protocol):
     def screens(self) -> bool:
         """Whether screening in single precision pays."""
 
+    def of_features(self, features: np.ndarray, n_features: int) -> Folds:
+        """Return the folds of some of the features, given by host indices among all ``n_features``, ascending."""
+
     def validations(self, n_alphas: int, factor: Array | None = None) -> Iterator[Sequence[Scored]]:
         """For each fold what scoring it takes, one for each group; columns scaled by ``factor`` (d,)."""
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
-from distributed_trf.arrays import Array, joined, namespace
+from distributed_trf.arrays import Array, joined, namespace, take_columns
 from distributed_trf.timing import timed
 from distributed_trf.trf.correlation import centred
 from distributed_trf.trf.crossval import check_fold_trials, solve_each
@@ -39,6 +39,10 @@ class FoldTrials:
     def __add__(self, other: FoldTrials) -> FoldTrials:
         presented = None if self.presented is None or other.presented is None else [*self.presented, *other.presented]
         return FoldTrials([*self.X, *other.X], [*self.Y, *other.Y], presented)
+
+    def of_features(self, features: np.ndarray) -> FoldTrials:
+        """Return the trials with some of the features, given by host indices."""
+        return replace(self, X=[take_columns(x, features) for x in self.X])
 
     @property
     def n_rows(self) -> int:
@@ -90,6 +94,10 @@ class KernelFolds:
         """Sums of each group of units over all folds."""
         everything = _join(self.folds)
         return [self._responses(everything, g)[0] for g in range(len(self.groups))]
+
+    def of_features(self, features: np.ndarray, n_features: int) -> KernelFolds:
+        """Return the folds of some of the features."""
+        return replace(self, folds=[fold.of_features(features) for fold in self.folds], record=[])
 
     def validations(self, n_alphas: int, factor: Array | None = None) -> Iterator[list[Scored]]:
         """For each fold what scoring it takes."""

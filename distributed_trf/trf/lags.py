@@ -228,6 +228,10 @@ class FeatureMeans:
         rows = xp.concat([xp.astype(x, xp.float64, copy=False) for x in X])
         return cls(rows.shape[0], centred(rows)[0], constants(rows))
 
+    def of_features(self, features: np.ndarray) -> FeatureMeans:
+        """Return those of some of the features, given by host indices."""
+        return FeatureMeans(self.n, take_columns(self.mean, features), take_columns(self.constant, features))
+
     def __add__(self, other: FeatureMeans) -> FeatureMeans:
         n = self.n + other.n
         mean = self.mean + (other.mean - self.mean) * (other.n / n)

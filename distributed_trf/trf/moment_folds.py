@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from distributed_trf.arrays import Array, namespace
+from distributed_trf.arrays import Array, namespace, take_columns
 from distributed_trf.errors import ConfigError
 from distributed_trf.trf.crossval import UNIT_BLOCK, RidgeFit, check_fold_trials, fit_folds, solve_each
 from distributed_trf.trf.fold_scores import Validation, pooled_power
@@ -123,6 +123,21 @@ class MomentFolds:
     def screens(self) -> bool:
         """Whether screening in single precision pays."""
         return self.precision == "float64"
+
+    def of_features(self, features: np.ndarray, n_features: int) -> MomentFolds:
+        """Return the folds of some of the features."""
+        width, kept = n_features, features
+        if self.centre is not None:  # each lag ends with the feature that is 1 outside the trials: see ``with_outside``
+            width, kept = n_features + 1, np.append(features, n_features)
+        n_lags = self._everything.gram.x_mean.shape[0] // width
+        columns = (np.arange(n_lags)[:, None] * width + kept).reshape(-1)
+        return replace(
+            self,
+            folds=[fold.of_columns(columns) for fold in self.folds],
+            centre=None if self.centre is None else take_columns(self.centre, features),
+            means=[fold.of_features(features) for fold in self.means],
+            record=[],
+        )
 
     def validations(self, n_alphas: int, factor: Array | None = None) -> Iterator[list[Validation]]:
         """For each fold what scoring it takes."""

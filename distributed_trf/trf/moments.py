@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from distributed_trf.arrays import Array, namespace
+import numpy as np
+
+from distributed_trf.arrays import Array, namespace, take_columns, take_rows
 from distributed_trf.errors import DataError
 from distributed_trf.trf.correlation import centred
 
@@ -106,6 +108,11 @@ class Gram:
     def __mul__(self, times: float) -> Gram:
         return replace(self, n=self.n * times, xx=self.xx * times)
 
+    def of_columns(self, columns: np.ndarray) -> Gram:
+        """Return the sums of some of the lagged columns, given by host indices."""
+        xx = take_columns(take_rows(self.xx, columns), columns)
+        return Gram(self.n, take_columns(self.x_mean, columns), xx, take_columns(self.constant, columns))
+
     def around(self, x_mean: Array) -> Array:
         """Return X'X taken around other means than these trials' own, shape (d, d)."""
         # sum (x - c)(x - c)' = sum (x - m)(x - m)' + n (m - c)(m - c)', shape (d, d).
@@ -177,6 +184,16 @@ class Cross(Responses):
             raise DataError("responses to only some of the trials cannot be weighted; weight before leaving any out")
         return replace(self, n=self.n * times, xy=self.xy * times, yy=self.yy * times)
 
+    def of_columns(self, columns: np.ndarray) -> Cross:
+        """Return what the responses add to some of the lagged columns, given by host indices."""
+        return replace(
+            self,
+            x_mean=take_columns(self.x_mean, columns),
+            xy=take_rows(self.xy, columns),
+            constant=take_columns(self.constant, columns),
+            missing=None if self.missing is None else take_columns(self.missing, columns),
+        )
+
     def around(self, x_mean: Array, y_mean: Array) -> Array:
         """Return X'Y taken around other means than these rows' own, shape (d, U)."""
         return self.xy + _outer(self.n, self.x_mean - x_mean, self.y_mean - y_mean)
@@ -203,6 +220,10 @@ class Moments:
 
     def __mul__(self, times: float) -> Moments:
         return Moments(self.gram * times, tuple(cross * times for cross in self.cross))
+
+    def of_columns(self, columns: np.ndarray) -> Moments:
+        """Return the sums of some of the lagged columns, given by host indices: parts of these, none is taken anew."""
+        return Moments(self.gram.of_columns(columns), tuple(cross.of_columns(columns) for cross in self.cross))
 
 
 def merge(moments: Sequence[Moments]) -> Moments:
