@@ -90,7 +90,7 @@ PLANTED = {(0,): 0.20, (1,): 0.10, (2,): 0.0, (0, 1): 0.15, (0, 2): 0.0, (1, 2):
 
 
 def planted(n_trials, n_bins, n_units, seed):
-    """Spaces whose features are sources: one source for each part, in the spaces that share it, among three of noise."""
+    """Spaces of sources, one for each part and in all spaces that share it, beside three features of noise."""
     rng = np.random.default_rng(seed)
     parts = list(PLANTED)
     X, Y = [], []
