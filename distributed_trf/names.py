@@ -8,6 +8,8 @@ STIMULI, NETWORK, WEIGHTS, LAYER, BIN_WIDTH, UNIT = "stimuli", "network", "weigh
 GRID = (STIMULI, NETWORK, WEIGHTS, LAYER, BIN_WIDTH)
 """Dimensions on which a fit has one label each: the coordinates of its cell."""
 RESULT_DIMS = (*GRID, UNIT)
+SPACE, SUBSET, SHARED_BY = "space", "subset", "shared_by"
+"""Dimensions of analyses of several feature spaces: a space, and sets of them."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,42 @@ RELIABILITY = {
         "ceiling of r with the mean over repeats, from halves", "1", "Spearman-Brown; NaN where halves do not correlate"
     ),
 }
+R2 = (
+    "1 - sum (y - p)^2 / sum y^2 over the concatenated test stimuli, y the mean over repeats and p the prediction, "
+    "both around their means; signed, and 0 for a prediction that never varies"
+)
+PARTITION = {
+    "r2": Variable("test R^2 of a subset of the feature spaces", "1", R2),
+    "r": Variable("test correlation of a subset of the feature spaces", "1", "mean over repeats"),
+    "cv_score": Variable("cross-validated R^2 of a subset of the feature spaces", "1"),
+    "unique": Variable(
+        "unique variance",
+        "1",
+        "R^2 of all spaces minus R^2 of all without this one; below zero where the space only adds noise",
+    ),
+    "shared": Variable(
+        "shared variance",
+        "1",
+        "what each of these spaces could explain and no other can (commonality analysis), signed: below zero where "
+        "spaces explain more together than apart, or by noise",
+    ),
+    "product": Variable(
+        "share of R^2 by the product measure",
+        "1",
+        "of the prediction of all spaces as one model; the spaces' shares add up to its R^2",
+    ),
+}
+"""Of a partition of variance over feature spaces."""
+BEYOND = {
+    "r": Variable("test correlation of the feature spaces with the layer", "1", "mean over repeats"),
+    "r_without": Variable("test correlation of the feature spaces without the layer", "1", "mean over repeats"),
+    "gain": Variable("r with the layer minus r without it", "1", "a prediction that never varies counts as r = 0"),
+    "r2": Variable("test R^2 of the feature spaces with the layer", "1", R2),
+    "r2_without": Variable("test R^2 of the feature spaces without the layer", "1", R2),
+    "unique": Variable("unique variance of the layer", "1", "r2 minus r2_without, signed"),
+    "cv_score": Variable("cross-validated R^2 of the feature spaces with the layer", "1"),
+}
+"""Of what a layer adds to feature spaces."""
 RHO = Variable("normalised test correlation", "1", "r / sqrt(normaliser); NaN where the normaliser is not positive")
 COORDS = {
     STIMULI: Variable("stimulus set", ""),

@@ -1,69 +1,36 @@
 """Settings of analyses outside the grid of fits: a class for each analysis, and the study's fields.
 
-A new analysis has its settings class here and a field in ``Analyses``; a file of ``pipeline/stages`` defines its work
-items. The file of ``dtrf wer`` is read here too: it says which networks recognise which benchmarks.
+A new analysis has its settings class here, or in ``config/joint.py`` if it fits several feature spaces, and a field in
+``Analyses``; a file of ``pipeline/stages`` defines its work items. The file of ``dtrf wer`` is read here too: it says
+which networks recognise which benchmarks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, get_args
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
 from distributed_trf.config.extraction import Weights
 from distributed_trf.config.fields import AbsolutePath, Milliseconds, Name, Percent, Source
+from distributed_trf.config.joint import Beyond, JointSettings, PartitionSettings, TogetherSettings
 from distributed_trf.config.load import Settings, load, locate
-
-
-class AnalysisSettings(Settings):
-    """One analysis of one network; a study holds a list of each kind."""
-
-    branches: ClassVar[Mapping[str, str]]
-    """Kinds of its work items, by their branch in the tree of ``open_tree``."""
-    network: Name
-
-    @property
-    def named_layers(self) -> Sequence[int]:
-        """Ids of layers that must be among those of the study."""
-        return ()
-
-    @property
-    def named_weights(self) -> Weights | None:
-        """Weights that must be among those of the network; None for all that it has."""
-        return None
-
-    @property
-    def named_sessions(self) -> Sequence[str]:
-        """Sessions that must be in the recordings."""
-        return ()
-
-    @property
-    def subject(self) -> tuple[str, ...]:
-        """What is analysed; a study may list each subject once."""
-        return (self.network,)
-
-    def summary(self) -> tuple[str, str]:
-        """Say in a report what is analysed, and how."""
-        return self.network, ", ".join(self.branches)
+from distributed_trf.config.spaces import AnalysisSettings, SpaceSettings, numbers
 
 
 class LayerAnalysisSettings(AnalysisSettings):
     """One analysis of one layer with some weights."""
 
+    network: Name
     layer: Annotated[int, Field(ge=0)]
     weights: Weights
 
     @property
-    def named_layers(self) -> Sequence[int]:
-        """Ids of layers that must be among those of the study."""
-        return (self.layer,)
-
-    @property
-    def named_weights(self) -> Weights | None:
-        """Weights that must be among those of the network; None for all that it has."""
-        return self.weights
+    def named_spaces(self) -> Sequence[SpaceSettings]:
+        """Layers and weights that must be among those of the study."""
+        return (SpaceSettings(network=self.network, layers=[self.layer], weights=self.weights),)
 
     @property
     def subject(self) -> tuple[str, ...]:
@@ -76,29 +43,6 @@ class LayerAnalysisSettings(AnalysisSettings):
         return f"{self.network} {self.weights}, layer {self.layer}"
 
 
-class TogetherSettings(AnalysisSettings):
-    """Several layers of a network as one model."""
-
-    branches = {"together": "together"}
-    layers: Literal["all"] | list[Annotated[int, Field(ge=0)]] = "all"
-    bands: Literal["none", "layer"] = "layer"
-    """One penalty for all layers, or one for each (banded ridge)."""
-    candidates: Annotated[int, Field(ge=1)] = 100
-    """Band weights to try; the first is equal weights."""
-    seed: Annotated[int, Field(ge=0)] = 0
-    """Seed of the band weights."""
-
-    @property
-    def named_layers(self) -> Sequence[int]:
-        """Ids of layers that must be among those of the study."""
-        return () if self.layers == "all" else self.layers
-
-    def summary(self) -> tuple[str, str]:
-        """Say in a report what is analysed, and how."""
-        layers = "all layers" if self.layers == "all" else f"layers {_list(self.layers)}"
-        return f"{self.network}, layers together", f"{layers}; bands: {self.bands}; {self.candidates} candidates"
-
-
 class LowpassSettings(LayerAnalysisSettings):
     """The time scales at which one layer predicts the responses (Ahmed et al. 2025, Fig 4)."""
 
@@ -108,7 +52,7 @@ class LowpassSettings(LayerAnalysisSettings):
 
     def summary(self) -> tuple[str, str]:
         """Say in a report what is analysed, and how."""
-        return f"{self.name}, low-passed", f"bins of {_list(self.lowpass_bins)} ms"
+        return f"{self.name}, low-passed", f"bins of {numbers(self.lowpass_bins)} ms"
 
 
 class BootstrapSettings(LayerAnalysisSettings):
@@ -141,9 +85,10 @@ class BootstrapSettings(LayerAnalysisSettings):
 
     def summary(self) -> tuple[str, str]:
         """Say in a report what is analysed, and how."""
-        said = [f"fitted on {_list(self.training_percent)} % of the training sounds"] if self.training_percent else []
+        said = [f"fitted on {numbers(self.training_percent)} % of the training sounds"] if self.training_percent else []
         if self.test_percent:
-            said.append(f"tested on {_list(self.test_percent)} % of the test sounds, {_list(self.n_repeats)} repeats")
+            repeats = numbers(self.n_repeats)
+            said.append(f"tested on {numbers(self.test_percent)} % of the test sounds, {repeats} repeats")
         return f"{self.name}, drawn", f"{'; '.join(said)}; {self.draws} draws"
 
 
@@ -164,6 +109,12 @@ class Analyses(Settings):
 
     together: list[TogetherSettings] = []
     """Layers of a network fitted as one model, at most once for each network."""
+    joint: list[JointSettings] = []
+    """Feature spaces of several networks fitted as one model, each under a name."""
+    partition: list[PartitionSettings] = []
+    """What is unique to feature spaces and what they share, each under a name."""
+    beyond: Beyond = []
+    """What each layer of the study adds to feature spaces, each under a name."""
     bootstraps: list[BootstrapSettings] = []
     """At most once for each network, layer and weights."""
     lowpass: list[LowpassSettings] = []
@@ -183,10 +134,6 @@ def analysis_branches() -> dict[str, tuple[str, str]]:
         (settings,) = get_args(field.annotation)
         branches |= {branch: (kind, name) for branch, kind in settings.branches.items()}
     return branches
-
-
-def _list(numbers: Sequence[float]) -> str:
-    return ", ".join(f"{number:g}" for number in numbers)
 
 
 class RecogniserSettings(Settings):

@@ -142,13 +142,13 @@ class StudySettings(Analyses, GridSettings):
         names = {n.name for n in self.networks}
         subjects: dict[str, list[tuple[str, ...]]] = {}
         for field, settings in self.analyses():
-            subjects.setdefault(field, []).append(settings.subject)
-        for field, things in subjects.items():
-            unknown = sorted({network for network, *_ in things} - names)
+            unknown = sorted({space.network for space in settings.named_spaces} - names)
             if unknown:
                 raise ValueError(
                     f"{field}: {', '.join(unknown)} is not among the networks ({', '.join(sorted(names))})"
                 )
+            subjects.setdefault(field, []).append(settings.subject)
+        for field, things in subjects.items():
             twice = sorted({", ".join(thing) for thing in things if things.count(thing) > 1})
             if twice:
                 raise ValueError(f"{field} lists {'; '.join(twice)} twice; list each once")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
-from distributed_trf.config.analyses import AnalysisSettings
+from distributed_trf.config.spaces import AnalysisSettings
 from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import ConfigError
 from distributed_trf.features.families.registry import FAMILIES, check_weights, completed, frame_rate, is_supported
@@ -93,18 +93,18 @@ def _check_rates(context: Context) -> None:
 
 def _check_analysis(context: Context, field: str, settings: AnalysisSettings) -> None:
     """Check that the study has the layers and weights of an analysis, and the recordings its sessions."""
-    name = settings.network
-    network = next(n for n in context.study.networks if n.name == name)
-    known = [layer.id for layer in context.layers(network)]
-    for layer in settings.named_layers:
-        if layer not in known:
-            raise ConfigError(f"{field}: {name}: layer {layer} is not among those of the study: {known}")
-    weights = settings.named_weights
-    if weights is not None and weights not in context.weights(network):
-        raise ConfigError(f"{field}: {name}: weights {weights!r} are not among {', '.join(context.weights(network))}")
+    for space in settings.named_spaces:
+        name = space.network
+        network = next(n for n in context.study.networks if n.name == name)
+        known, weights = [layer.id for layer in context.layers(network)], context.weights(network)
+        for layer in [] if space.layers == "all" else space.layers:
+            if layer not in known:
+                raise ConfigError(f"{field}: {name}: layer {layer} is not among those of the study: {known}")
+        if space.weights is not None and space.weights not in weights:
+            raise ConfigError(f"{field}: {name}: weights {space.weights!r} are not among {', '.join(weights)}")
     unknown = sorted(set(settings.named_sessions) - {session.name for session in context.recordings.sessions})
     if unknown:
-        raise ConfigError(f"{field}: {name}: no session {', '.join(unknown)} in the recordings")
+        raise ConfigError(f"{field}: {settings.subject[0]}: no session {', '.join(unknown)} in the recordings")
 
 
 def _check_stimuli(study: StudySettings, recordings: RecordingSet) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from distributed_trf.arrays import DEVICE_BLOCK_BYTES
 from distributed_trf.features.fourier_matrices import CACHE_BYTES, matrix_bytes
 from distributed_trf.features.resample import MATRIX_BYTES
-from distributed_trf.pipeline.items import Source
+from distributed_trf.pipeline.items import FeatureSpace, Source
 from distributed_trf.pipeline.study_context import Context
 from distributed_trf.recordings import recording_set
 from distributed_trf.recordings.recording_set import Session, stimulus_bins
@@ -43,6 +43,9 @@ class Operations:
     def flops(self) -> float:
         """All kinds together."""
         return sum(self.kinds)
+
+    def __add__(self, other: Operations) -> Operations:
+        return Operations(*(a + b for a, b in zip(self.kinds, other.kinds, strict=True)))
 
     def __mul__(self, times: float) -> Operations:
         return Operations(*(n * times for n in self.kinds))
@@ -101,16 +104,16 @@ MAKING = 7
 
 
 def fit_cost(
-    context: Context, item: Source, layers: Sequence[int], device: str, *, fits: int = 1, in_grid: bool = False
+    context: Context, item: Source, spaces: Sequence[FeatureSpace], device: str, *, fits: int = 1, in_grid: bool = False
 ) -> Cost:
-    """Count what a fit of all units on some layers, joined side by side, needs.
+    """Count what a fit of all units on some feature spaces, joined side by side, needs.
 
     Parameters
     ----------
     context, item
         The study and one of its items.
-    layers
-        Ids of the layers.
+    spaces
+        The features.
     device
         ``cpu`` or ``cuda``.
     fits
@@ -119,9 +122,9 @@ def fit_cost(
         Whether the results go into the grid; then the model is saved if the study saves models.
     """
     study, ridge, sessions = context.study, context.study.ridge, context.recordings.heard(item.stimuli)
-    layout, _ = context.expected_features[item.stimuli, item.network, item.weights]
-    chosen = [x for x in layout.layers if x.id in layers]
-    width = sum(x.width for x in chosen)
+    layouts = [context.expected_features[item.stimuli, space.network, space.weights][0] for space in spaces]
+    chosen = [(of, x) for of, space in zip(layouts, spaces, strict=True) for x in of.layers if x.id in space.layers]
+    width = sum(x.width for _, x in chosen)
     units = sum(len(s.channels) for s in sessions)
     d = width * len(lag_samples(study.lags.tmin, study.lags.tmax, 1000 / item.bin_width))
     rows, held_out = (count(context, item.stimuli, item.bin_width) for count in (training_bins, test_bins))
@@ -143,10 +146,10 @@ def fit_cost(
         written += d * (units + 2) + 2 * units
         values += 2 * d * units
     responses = response_bytes(context, item.stimuli, item.bin_width, sessions)
-    read, binned = _features_bytes(layout, chosen, item.bin_width, device)
+    read, binned = _features_bytes(chosen, item.bin_width, device)
     host = responses + read
     return Cost(
-        read=responses + sum(4 * sum(x.frames) * x.width for x in chosen),
+        read=responses + sum(4 * sum(x.frames) * x.width for _, x in chosen),
         written=8 * written,
         files=4 if in_grid else 8,
         host=host if device != "cpu" else host + 8 * values + binned,
@@ -156,19 +159,20 @@ def fit_cost(
 
 
 def _features_bytes(
-    layout: FeatureLayout, layers: Sequence[StoredLayer], bin_width: float, device: str
+    chosen: Sequence[tuple[FeatureLayout, StoredLayer]], bin_width: float, device: str
 ) -> tuple[int, int]:
     """Count the bytes of features: as read on the host, and while they are resampled to bins on the device."""
+    layout, layers = chosen[0][0], [x for _, x in chosen]  # of all networks sounds and batches are the same
     bins = [recording_set.rows(seconds, layout.lead_in, bin_width) for seconds in layout.durations]
     matrices, batches = {(n, m) for x in layers for n, m in zip(x.frames, bins, strict=True)}, layout.batch_borders
-    read = 2 * sum(4 * layout.slot(x) * x.width for x in layers)  # the current batch and the next one
+    read = 2 * sum(4 * of.slot(x) * x.width for of, x in chosen)  # the current batch and the next one
     binned = min(8 * sum(n * m for n, m in matrices), CACHE_BYTES)
     binned += 8 * max(sum(bins[a:b]) for a, b in batches) * sum(x.width for x in layers)
     if device == "cpu":
         return read, binned
-    for x in layers:
+    for of, x in chosen:
         padded = max((b - a) * max(x.frames[a:b]) for a, b in batches)
-        binned += (4 * layout.slot(x) + 12 * padded) * x.width  # as stored; padded, and in float64
+        binned += (4 * of.slot(x) + 12 * padded) * x.width  # as stored; padded, and in float64
     most = max(matrix_bytes(x.frames[a:b], bins[a:b]) for x in layers for a, b in batches)
     return read + read // 2, binned + MAKING * min(most, MATRIX_BYTES)  # a batch in pinned memory
 

@@ -97,6 +97,16 @@ class Extract(Item):
 
 
 @dataclass(frozen=True)
+class FeatureSpace:
+    """Layers of a network with some weights, side by side: what has one penalty in a fit."""
+
+    network: str
+    weights: Weights
+    layers: tuple[int, ...]
+    """Their ids."""
+
+
+@dataclass(frozen=True)
 class Fit(Item):
     """Fit and test all units of all sessions on one layer."""
 
@@ -112,6 +122,11 @@ class Fit(Item):
         return _layer_key(self)
 
     @property
+    def space(self) -> FeatureSpace:
+        """The features that are fitted."""
+        return FeatureSpace(self.network, self.weights, (self.layer,))
+
+    @property
     def cell(self) -> Cell:
         """Its coordinates in the grid of results."""
         return (self.stimuli, self.network, self.weights, self.layer, self.bin_width)
@@ -119,7 +134,7 @@ class Fit(Item):
 
 @dataclass(frozen=True)
 class Analysis(Item):
-    """An analysis outside the grid of fits, on the features of a network; it writes its own group.
+    """An analysis outside the grid of fits; it writes its own group.
 
     The fields of an item label its results: each is a dimension of length one of what is opened.
     """
@@ -127,8 +142,6 @@ class Analysis(Item):
     stage: ClassVar[str] = ANALYSE
     kind: ClassVar[str]
     """First part of its key; the settings of the analysis name it (see ``AnalysisSettings.branches``)."""
-    network: str
-    weights: Weights
 
     @property
     def cell(self) -> dict[str, Any]:
@@ -141,6 +154,8 @@ class FitTogether(Analysis):
     """Fit and test all units on several layers of a network as one model."""
 
     kind: ClassVar[str] = "together"
+    network: str
+    weights: Weights
     bin_width: float
 
     @property
@@ -150,16 +165,67 @@ class FitTogether(Analysis):
 
 
 @dataclass(frozen=True)
-class LayerAnalysis(Analysis):
-    """An analysis of one layer."""
+class FitJoint(Analysis):
+    """Fit and test all units on feature spaces of several networks as one model."""
 
-    layer: int
+    kind: ClassVar[str] = "joint"
+    joint: str
+    """Name of the analysis in the study."""
     bin_width: float
 
     @property
     def key(self) -> str:
         """Unique name within the stage, fit for a file."""
+        return f"{self.kind}-{self.stimuli}-{self.joint}-{self.bin_width:g}ms"
+
+
+@dataclass(frozen=True)
+class FitPartition(Analysis):
+    """Fit and test all units on subsets of feature spaces."""
+
+    kind: ClassVar[str] = "partition"
+    partition: str
+    """Name of the analysis in the study."""
+    bin_width: float
+
+    @property
+    def key(self) -> str:
+        """Unique name within the stage, fit for a file."""
+        return f"{self.kind}-{self.stimuli}-{self.partition}-{self.bin_width:g}ms"
+
+
+@dataclass(frozen=True)
+class LayerAnalysis(Analysis):
+    """An analysis of one layer."""
+
+    network: str
+    weights: Weights
+    layer: int
+    bin_width: float
+
+    @property
+    def space(self) -> FeatureSpace:
+        """The features of the layer."""
+        return FeatureSpace(self.network, self.weights, (self.layer,))
+
+    @property
+    def key(self) -> str:
+        """Unique name within the stage, fit for a file."""
         return f"{self.kind}-{_layer_key(self)}"
+
+
+@dataclass(frozen=True)
+class FitBeyond(LayerAnalysis):
+    """Fit and test all units on some feature spaces with and without one layer."""
+
+    kind: ClassVar[str] = "beyond"
+    beyond: str
+    """Name of the analysis in the study."""
+
+    @property
+    def key(self) -> str:
+        """Unique name within the stage, fit for a file."""
+        return f"{super().key}-{self.beyond}"
 
 
 @dataclass(frozen=True)
@@ -197,8 +263,8 @@ class FitLowpass(LayerAnalysis):
         return f"{super().key}-{self.lowpass_bin:g}ms"
 
 
-Source = Fit | FitTogether | LayerAnalysis
-"""An item that fits the features of a network on bins of some width."""
+Source = Fit | FitTogether | FitJoint | FitPartition | LayerAnalysis
+"""An item that fits features on bins of some width."""
 
 
 def _layer_key(item: Fit | LayerAnalysis) -> str:

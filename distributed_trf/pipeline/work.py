@@ -10,11 +10,13 @@ from typing import Any
 
 from distributed_trf.pipeline.costs import Cost
 from distributed_trf.pipeline.items import Item
+from distributed_trf.pipeline.stages.beyond import FITS_BEYOND
 from distributed_trf.pipeline.stages.bootstrap import TEST_BOOTSTRAPS, TRAINING_BOOTSTRAPS
 from distributed_trf.pipeline.stages.extract import EXTRACTIONS
 from distributed_trf.pipeline.stages.fit import FITS
-from distributed_trf.pipeline.stages.joint_fit import JOINT_FITS
+from distributed_trf.pipeline.stages.joint_fit import JOINT_FITS, SPACES_JOINED
 from distributed_trf.pipeline.stages.lowpass import LOWPASS_FITS
+from distributed_trf.pipeline.stages.partition import PARTITIONS
 from distributed_trf.pipeline.stages.read_recordings import SESSIONS, SOUNDS
 from distributed_trf.pipeline.stages.reliability import ASSESSMENTS
 from distributed_trf.pipeline.study_context import Context
@@ -31,6 +33,9 @@ KINDS: dict[type[Item], WorkKind[Any, Any]] = {
         EXTRACTIONS,
         FITS,
         JOINT_FITS,
+        SPACES_JOINED,
+        PARTITIONS,
+        FITS_BEYOND,
         LOWPASS_FITS,
         TRAINING_BOOTSTRAPS,
         TEST_BOOTSTRAPS,

@@ -65,7 +65,8 @@ def fitted(study, seconds, sessions, device):
         "load_responses": lambda store, stimuli, width, session: sessions[session],
     }
     with mock.patch.multiple(design_data, feature_files=mock.Mock(), read_intact_receipt=mock.Mock(), **read):
-        data = design_data.LayerData(Fit("timit", "net", "reset", 0, BIN_WIDTH), [0], study, mock.Mock(), device)
+        fit = Fit("timit", "net", "reset", 0, BIN_WIDTH)
+        data = design_data.LayerData(fit, [fit.space], study, mock.Mock(), device)
     return fit_units(data, study, device)[0]
 
 

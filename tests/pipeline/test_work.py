@@ -22,6 +22,9 @@ EVERYTHING = {
     "reliability": {"draws": 50, "shifts": 9, "splits": 2},
     "extraction": {"batch": 24},
     "together": [{"network": "mel_librosa", "candidates": 2}],
+    "joint": [{"name": "both", "spaces": ["mel_librosa", "mel_deepspeech2"], "candidates": 2}],
+    "partition": [{"name": "parts", "spaces": ["mel_librosa", "mel_deepspeech2"], "candidates": 2}],
+    "beyond": ["mel_librosa"],
     "lowpass": [{"network": "mel_librosa", "layer": 0, "weights": "fixed", "lowpass_bins": [100, 200]}],
     "bootstraps": [
         {
@@ -47,6 +50,9 @@ INPUTS = {
     "Extract": ("sounds", "weights", "network", "layer: 0", "versions", "lead-in", "batch", "dtype", "keep"),
     "Fit": FIT,
     "FitTogether": (*FIT, "together"),
+    "FitJoint": (*FIT, "joint"),
+    "FitPartition": (*FIT, "partition"),
+    "FitBeyond": (*FIT, "beyond"),
     "FitLowpass": (*FIT, "lowpass"),
     "BootstrapTraining": (*FIT, "bootstrap"),
     "BootstrapTest": (*FIT, "bootstrap", "test"),
@@ -65,8 +71,8 @@ def test_table__has_each_analysis_that_settings_ask_for():
 def test_items__are_listed_set_by_set_and_bin_width_by_bin_width(write_study):
     context = open_context(Study.load(write_study(**EVERYTHING)).settings)
     listed = [item.key for item in items(context, "analyse")]
-    assert len(set(listed)) == len(listed) == 2 * (1 + 2 + 2 * 3)
-    first, second = (listed[k * 9 : k * 9 + 9] for k in (0, 1))
+    assert len(set(listed)) == len(listed) == 2 * (1 + 3 + 2 + 2 * 3)
+    first, second = (listed[k * 12 : k * 12 + 12] for k in (0, 1))
     assert all("-50ms" in key for key in first)
     assert [key.replace("-50ms", "-20ms") for key in first] == second
     lowpass, bootstraps = [f"lowpass-timit-mel_librosa-fixed-00-50ms-{cut}ms" for cut in (100, 200)], []
@@ -74,7 +80,9 @@ def test_items__are_listed_set_by_set_and_bin_width_by_bin_width(write_study):
         fit = f"timit-{network}-fixed-00-50ms"
         bootstraps += [f"bootstrap-training-{fit}-60percent", f"bootstrap-training-{fit}-100percent"]
         bootstraps += [f"bootstrap-test-{fit}"]
-    assert first == ["together-timit-mel_librosa-fixed-50ms", *lowpass, *bootstraps]
+    spaces = ["joint-timit-both-50ms", "partition-timit-parts-50ms"]
+    spaces += ["beyond-timit-mel_deepspeech2-fixed-00-50ms-mel_librosa"]
+    assert first == ["together-timit-mel_librosa-fixed-50ms", *spaces, *lowpass, *bootstraps]
 
 
 def test_every_kind__names_its_inputs_and_what_it_wrote(studied):

@@ -74,7 +74,7 @@ def bootstrap_training(item: BootstrapTraining, job: Job) -> BootstrappedTrainin
     """
     study, device = job.study, job.device
     settings = settings_of(study, item)
-    data = LayerData(item, [item.layer], study, job.store, device, sessions=settings.sessions)
+    data = LayerData(item, [item.space], study, job.store, device, sessions=settings.sessions)
     features = {i: x for batch in data.batches() for i, x in batch.items()}
     test = [features[i] for i in data.test_ids]
     r = np.full((settings.draws, data.n_units), np.nan)
@@ -120,7 +120,7 @@ def bootstrap_test(item: BootstrapTest, job: Job) -> BootstrappedTest:
     """
     study, device = job.study, job.device
     settings, ridge = settings_of(study, item), study.ridge
-    data = LayerData(item, [item.layer], study, job.store, device, sessions=settings.sessions)
+    data = LayerData(item, [item.space], study, job.store, device, sessions=settings.sessions)
     with data.explained_memory():
         collected, test, left_out = collect(data, study, device)
     shape = (len(settings.test_percent), len(settings.n_repeats), settings.draws, data.n_units)
@@ -212,7 +212,7 @@ def _items(scope: ItemSource) -> Iterator[BootstrapTraining | BootstrapTest]:
 
 def _inputs(item: BootstrapTraining | BootstrapTest, upstream: Upstream) -> Inputs:
     settings = settings_of(upstream.context.study, item)
-    inputs = fit_inputs(item, upstream, [item.layer], REVISION)
+    inputs = fit_inputs(item, upstream, [item.space], REVISION)
     inputs["bootstrap"] = [settings.sessions, settings.draws, settings.seed]
     if isinstance(item, BootstrapTest):
         inputs["test"] = [settings.test_percent, settings.n_repeats]
@@ -226,7 +226,7 @@ TRAINING_BOOTSTRAPS = WorkKind(
     inputs=_inputs,
     outputs=analysis_group,
     cost=lambda context, item, device: fit_cost(
-        context, item, [item.layer], device, fits=settings_of(context.study, item).draws
+        context, item, [item.space], device, fits=settings_of(context.study, item).draws
     ),
     run=bootstrap_training,
 )
@@ -236,6 +236,6 @@ TEST_BOOTSTRAPS = WorkKind(
     items=lambda _: (),  # _items lists both kinds, in the order of the settings
     inputs=_inputs,
     outputs=analysis_group,
-    cost=lambda context, item, device: fit_cost(context, item, [item.layer], device),
+    cost=lambda context, item, device: fit_cost(context, item, [item.space], device),
     run=bootstrap_test,
 )

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
+from itertools import groupby
 
 import numpy as np
 
 from distributed_trf.arrays import DEVICE_BLOCK_BYTES, Array, namespace, take_columns, to_device, to_numpy_together
 from distributed_trf.config.study import StudySettings
-from distributed_trf.pipeline.items import Source
+from distributed_trf.pipeline.items import FeatureSpace, Source
 from distributed_trf.recordings.binned_features import binned_batches
 from distributed_trf.recordings.recording_set import lead_in_bins
 from distributed_trf.store.features import NetworkFeatures, feature_files
@@ -25,12 +26,12 @@ from distributed_trf.trf.solver_choice import explained_memory_error
 
 
 class LayerData:
-    """Responses, and features of one layer or of several layers side by side.
+    """Responses, and features of one or several spaces side by side.
 
     Parameters
     ----------
-    source, layers
-        Item and layers whose features are fitted.
+    source, spaces
+        Item and the features that are fitted.
     sessions
         Names of sessions; by default all that could be read.
     lowpass_bin
@@ -40,7 +41,7 @@ class LayerData:
     def __init__(
         self,
         source: Source,
-        layers: Sequence[int],
+        spaces: Sequence[FeatureSpace],
         study: StudySettings,
         store: StudyStore,
         device: str,
@@ -48,9 +49,14 @@ class LayerData:
         sessions: Sequence[str] | None = None,
         lowpass_bin: float | None = None,
     ) -> None:
-        self._layers, self._device, self._lowpass_bin = layers, device, lowpass_bin
-        network = (source.stimuli, source.network, source.weights)
-        self._stored = NetworkFeatures(store.features(*network), feature_files(store, *network))
+        self._spaces, self._device, self._lowpass_bin = spaces, device, lowpass_bin
+        self._stored, named = [], []  # spaces of one network that follow each other are read together
+        for (network, weights), group in groupby(spaces, lambda space: (space.network, space.weights)):
+            layers = [layer for space in group for layer in space.layers]
+            of_network = (source.stimuli, network, weights)
+            features = NetworkFeatures(store.features(*of_network), feature_files(store, *of_network))
+            self._stored.append((features, layers))
+            named.append(f"{network}, layer {', '.join(map(str, layers))}")
         self.units = session_units(store.results)
         """Indices of each session's units on the results' unit axis."""
         self.counts: dict[str, BinnedResponses] = {
@@ -61,7 +67,7 @@ class LayerData:
         }
         self.lags = lag_samples(study.lags.tmin, study.lags.tmax, 1000 / source.bin_width)
         self._bin_width, self._n_folds = source.bin_width, study.ridge.n_folds
-        self._name = f"{source.network}, layer {', '.join(map(str, layers))}"
+        self._name = "; ".join(named)
         self.lead_in = lead_in_bins(study.lags.lead_in, source.bin_width)
         """Bins of silence before each sound."""
 
@@ -78,7 +84,7 @@ class LayerData:
     @cached_property
     def training(self) -> list[str]:
         """Training stimuli of the set, in its order."""
-        return [i for i in self._stored.layout.stimuli if i not in self.test_ids]
+        return [i for i in self._stored[0][0].layout.stimuli if i not in self.test_ids]
 
     @property
     def further(self) -> int:
@@ -87,8 +93,9 @@ class LayerData:
 
     @property
     def widths(self) -> list[int]:
-        """Number of features of each layer."""
-        return [self._stored.layer(layer).width for layer in self._layers]
+        """Number of features of each space."""
+        widths = iter([features.layer(layer).width for features, layers in self._stored for layer in layers])
+        return [sum(next(widths) for _ in space.layers) for space in self._spaces]
 
     @property
     def n_units(self) -> int:
@@ -108,10 +115,17 @@ class LayerData:
         batch
             Features by stimulus, shape (lead_in + bins, sum of widths), on the device.
         """
-        read = binned_batches(
-            self._stored, self._layers, self._bin_width, lowpass_bin=self._lowpass_bin, device=self._device
-        )
-        return timed_each("load", read)
+        return timed_each("load", self._side_by_side())
+
+    def _side_by_side(self) -> Iterator[dict[str, Array]]:
+        bins, lowpass, device = self._bin_width, self._lowpass_bin, self._device
+        read = [binned_batches(f, layers, bins, lowpass_bin=lowpass, device=device) for f, layers in self._stored]
+        for batches in zip(*read, strict=True):
+            if len(batches) == 1:
+                yield batches[0]
+            else:  # all networks of a study are extracted in the same batches of stimuli
+                xp = namespace(*batches[0].values())
+                yield {i: xp.concat([batch[i] for batch in batches], axis=1) for i in batches[0]}
 
     def recorded(self, columns: Mapping[str, slice]) -> Iterator[tuple[Array, np.ndarray, np.ndarray]]:
         """Read test responses of sessions; on a GPU, sessions with equal numbers of repeats are joined.

@@ -10,7 +10,7 @@ import numpy as np
 from distributed_trf.arrays import Array, to_numpy
 from distributed_trf.config.study import StudySettings
 from distributed_trf.pipeline.costs import fit_cost
-from distributed_trf.pipeline.items import Extract, Fit, ReadSession, Source
+from distributed_trf.pipeline.items import Extract, FeatureSpace, Fit, ReadSession, Source
 from distributed_trf.pipeline.stages.design_data import LayerData
 from distributed_trf.pipeline.stages.extract import Extracted
 from distributed_trf.pipeline.stages.fold_groups import FoldGroup, collect
@@ -77,7 +77,7 @@ class Fitted(Finding):
 def fit_layer(item: Fit, job: Job) -> Fitted:
     """Fit and test all units on one layer, and store r, alpha and cross-validated R^2."""
     study, store = job.study, job.store
-    results, solved, fitted = fit_units(LayerData(item, [item.layer], study, store, job.device), study, job.device)
+    results, solved, fitted = fit_units(LayerData(item, [item.space], study, store, job.device), study, job.device)
     files = {store.name(store.results): write_fit(store.results, item.cell, results)}
     if study.save_models:
         files |= save_model(store, item, study, solved)
@@ -235,27 +235,28 @@ def _scaling(study: StudySettings, fitted: Sequence[tuple[FoldGroup, RidgeFit]])
     return mean, np.where(inverse == 0, 0, 1 / np.where(inverse == 0, 1, inverse))
 
 
-def fit_inputs(item: Source, upstream: Upstream, layers: Sequence[int], revision: int) -> Inputs:
-    """Return what a fit on some layers depends on: features, responses and settings."""
+def fit_inputs(item: Source, upstream: Upstream, spaces: Sequence[FeatureSpace], revision: int) -> Inputs:
+    """Return what a fit on some feature spaces depends on: features, responses and settings."""
     study = upstream.context.study
+    digests = [_feature_digests(item.stimuli, space, upstream) for space in spaces]
     read = [ReadSession(item.stimuli, session) for session in upstream.context.sessions_of(item.stimuli)]
     return {
-        "features": [digests[str(layer)] for digests in _feature_digests(item, upstream) for layer in layers],
+        "features": [digest for batch in zip(*digests, strict=True) for of_space in batch for digest in of_space],
         "responses": _responses(item, upstream),
         "training": training_setting(study, map(upstream.receipt, read)),
         **fit_settings(study, item.bin_width, revision),
     }
 
 
-def _feature_digests(item: Source, upstream: Upstream) -> list[dict[str, str]]:
-    """Return the digests of features by layer, for each batch of an item's network; read once for all layers."""
-    network = (item.stimuli, item.network, item.weights)
-    batches = range(len(upstream.context.batches(item.stimuli)))
+def _feature_digests(stimuli: str, space: FeatureSpace, upstream: Upstream) -> list[list[str]]:
+    """Return the digests of features, for each batch those of each layer; read once for all layers of a network."""
+    network = (stimuli, space.network, space.weights)
+    batches = range(len(upstream.context.batches(stimuli)))
 
     def make() -> list[dict[str, str]]:
         return [Extracted.of(upstream.require(Extract(*network, batch))).digests for batch in batches]
 
-    return upstream.once(("features", *network), make)
+    return [[digests[str(layer)] for layer in space.layers] for digests in upstream.once(("features", *network), make)]
 
 
 def _responses(item: Source, upstream: Upstream) -> Inputs:
@@ -286,9 +287,9 @@ FITS = WorkKind(
     item=Fit,
     finding=Fitted,
     items=_items,
-    inputs=lambda item, upstream: fit_inputs(item, upstream, [item.layer], REVISION),
+    inputs=lambda item, upstream: fit_inputs(item, upstream, [item.space], REVISION),
     outputs=lambda item, context: iter([context.store.model(*item.cell)]),
-    cost=lambda context, item, device: fit_cost(context, item, [item.layer], device, in_grid=True),
+    cost=lambda context, item, device: fit_cost(context, item, [item.space], device, in_grid=True),
     run=fit_layer,
     settings=lambda item, study: fit_settings(study, item.bin_width, REVISION),
     label=network_and_stage,

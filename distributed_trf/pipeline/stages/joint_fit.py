@@ -1,22 +1,24 @@
-"""Several layers of a network as one model: one penalty for all, or one for each layer (banded ridge)."""
+"""Feature spaces as one model: layers of a network, or spaces of several; one penalty for all, or for each space."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import product
 
 import numpy as np
 import xarray as xr
 
 from distributed_trf.arrays import take_columns, to_numpy
-from distributed_trf.config.analyses import TogetherSettings
+from distributed_trf.config.joint import JointSettings, TogetherSettings
 from distributed_trf.config.study import StudySettings
 from distributed_trf.features.table import NetworkTable, chosen_layers
-from distributed_trf.names import LAYER, UNIT
+from distributed_trf.names import LAYER, SPACE, UNIT
 from distributed_trf.pipeline.costs import Cost, fit_cost
-from distributed_trf.pipeline.items import FitTogether
+from distributed_trf.pipeline.items import FeatureSpace, FitJoint, FitTogether
 from distributed_trf.pipeline.stages.design_data import LayerData
 from distributed_trf.pipeline.stages.extract import network_settings
+from distributed_trf.pipeline.stages.feature_spaces import feature_spaces, in_field, texts
 from distributed_trf.pipeline.stages.fit import fit_inputs, median_r
 from distributed_trf.pipeline.stages.fold_groups import collect
 from distributed_trf.pipeline.study_context import Context
@@ -31,14 +33,15 @@ from distributed_trf.trf.lags import drive_rounding
 
 REVISION = 2
 """Raise this number when the code gives other numbers than before, so that earlier results become stale."""
-SMALLER = "fewer layers in each of `together`, or a smaller `ridge.unit_block`"
+SMALLER = "fewer layers in each of `together` and `joint`, or a smaller `ridge.unit_block`"
 
 
 @dataclass(frozen=True)
 class JointlyFitted(Finding):
-    """The fits of all units on several layers as one model."""
+    """The fits of all units on several feature spaces as one model."""
 
     layers: list[int] = field(default_factory=list)
+    """Ids of the layers, each of which is a space, where they are of one network."""
     median_r: float | None = None
     """Over units; None if no unit varies."""
     units_at_first_alpha: int = 0
@@ -54,31 +57,45 @@ class JointlyFitted(Finding):
         return Remarks(fitted=True, median_r=self.median_r, left_out=self.left_out, fallbacks=self.fallbacks)
 
 
-def joint_layers(study: StudySettings, table: NetworkTable, item: FitTogether) -> list[int]:
-    """Return the ids of the study's layers that are fitted as one model."""
-    settings, chosen = settings_of(study, item), chosen_layers(table, network_settings(study, item.network))
-    return [layer.id for layer in chosen if settings.layers == "all" or layer.id in settings.layers]
-
-
-def settings_of(study: StudySettings, item: FitTogether) -> TogetherSettings:
+def settings_of(study: StudySettings, item: FitTogether | FitJoint) -> TogetherSettings | JointSettings:
     """Return the settings of an item."""
-    return next(t for t in study.together if t.network == item.network)
+    if isinstance(item, FitTogether):
+        return next(t for t in study.together if t.network == item.network)
+    return next(j for j in study.joint if j.name == item.joint)
 
 
-def fit_together(item: FitTogether, job: Job) -> JointlyFitted:
-    """Fit and test all units on the layers side by side, and store r and each layer's share of the explained variance.
+def joint_spaces(
+    study: StudySettings, tables: Mapping[str, NetworkTable], item: FitTogether | FitJoint
+) -> tuple[FeatureSpace, ...]:
+    """Return the feature spaces that are fitted as one model: of layers of one network each is a space."""
+    settings = settings_of(study, item)
+    if isinstance(settings, JointSettings):
+        return feature_spaces(study, tables, settings.spaces)
+    assert isinstance(item, FitTogether)  # as its settings are
+    chosen = chosen_layers(tables[item.network], network_settings(study, item.network))
+    ids = [layer.id for layer in chosen if settings.layers == "all" or layer.id in settings.layers]
+    return tuple(FeatureSpace(item.network, item.weights, (layer,)) for layer in ids)
 
-    Without bands all layers have one penalty, as bands of equal weight, so that shares are stored as well.
+
+def n_candidates(settings: TogetherSettings | JointSettings) -> int:
+    """Return how many band weights are tried; one, equal weights, is one penalty for all spaces."""
+    return 1 if settings.bands == "none" else settings.candidates
+
+
+def fit_jointly(item: FitTogether | FitJoint, job: Job) -> JointlyFitted:
+    """Fit and test all units on spaces side by side, and store r and each one's share of the explained variance.
+
+    Without bands all spaces have one penalty, as bands of equal weight, so that shares are stored as well.
     """
     study, store, device = job.study, job.store, job.device
-    settings, ids = settings_of(study, item), joint_layers(study, job.tables[item.network], item)
-    data = LayerData(item, ids, study, store, device)
+    settings, spaces = settings_of(study, item), joint_spaces(study, job.tables, item)
+    data = LayerData(item, spaces, study, store, device)
     bands = lagged_bands(data.widths, len(data.lags))
-    candidates = band_candidates(len(ids), settings.candidates if settings.bands == "layer" else 1, settings.seed)
+    candidates = band_candidates(len(spaces), n_candidates(settings), settings.seed)
     with data.explained_memory():
         collected, test, left_out = collect(data, study, device)
     unit_values = {name: np.full(data.n_units, np.nan) for name in ("r", "alpha", "cv_score")}
-    layer_values = {name: np.full((len(ids), data.n_units), np.nan) for name in ("share", "band_weight")}
+    space_values = {name: np.full((len(spaces), data.n_units), np.nan) for name in ("share", "band_weight")}
     fallbacks: list[str] = []
     with data.explained_memory():
         while collected:  # the sums of each fold group are freed before the next group is solved
@@ -96,17 +113,19 @@ def fit_together(item: FitTogether, job: Job) -> JointlyFitted:
                         alpha[columns],
                         scores.max(axis=0)[columns],
                     )
-                    layer_values["share"][:, units] = to_numpy(variance_shares(recorded, drives, error)[1])
-                    layer_values["band_weight"][:, units] = weights[:, columns]
+                    space_values["share"][:, units] = to_numpy(variance_shares(recorded, drives, error)[1])
+                    space_values["band_weight"][:, units] = weights[:, columns]
+    layers = [layer for space in spaces for layer in space.layers] if isinstance(settings, TogetherSettings) else []
+    axis, labels = (SPACE, texts(settings.spaces)) if isinstance(settings, JointSettings) else (LAYER, layers)
     ds = xr.Dataset(
         {name: (UNIT, column) for name, column in unit_values.items()}
-        | {name: ((LAYER, UNIT), table) for name, table in layer_values.items()},
-        coords={LAYER: ids},
+        | {name: ((axis, UNIT), table) for name, table in space_values.items()},
+        coords={axis: labels},
         attrs={"seed": settings.seed, "bands": settings.bands},
     )
     first, last = at_edges(unit_values["alpha"], study.ridge.penalties)
     return JointlyFitted(
-        layers=ids,
+        layers=layers,
         median_r=median_r(unit_values["r"]),
         units_at_first_alpha=first,
         units_at_last_alpha=last,
@@ -116,7 +135,7 @@ def fit_together(item: FitTogether, job: Job) -> JointlyFitted:
     )
 
 
-def _items(scope: ItemSource) -> Iterator[FitTogether]:
+def _together(scope: ItemSource) -> Iterator[FitTogether]:
     study = scope.study
     for together in study.together:
         for weights in scope.weights(network_settings(study, together.network)):
@@ -125,27 +144,50 @@ def _items(scope: ItemSource) -> Iterator[FitTogether]:
                     yield FitTogether(stimuli, together.network, weights, bin_width)
 
 
-def _inputs(item: FitTogether, upstream: Upstream) -> Inputs:
-    study, table = upstream.context.study, upstream.context.tables[item.network]
-    inputs = fit_inputs(item, upstream, joint_layers(study, table, item), REVISION)
-    return inputs | {"together": settings_of(study, item).model_dump()}
+def _joint(scope: ItemSource) -> Iterator[FitJoint]:
+    study = scope.study
+    for joint, stimuli, bin_width in product(study.joint, study.stimuli, study.bin_widths):
+        yield FitJoint(stimuli, joint.name, bin_width)
 
 
-def _cost(context: Context, item: FitTogether, device: str) -> Cost:
-    settings = settings_of(context.study, item)
-    fits = settings.candidates if settings.bands == "layer" else 1
-    layers = joint_layers(context.study, context.tables[item.network], item)
-    return fit_cost(context, item, layers, device, fits=fits)
+def _inputs(item: FitTogether | FitJoint, upstream: Upstream) -> Inputs:
+    context = upstream.context
+    inputs = fit_inputs(item, upstream, joint_spaces(context.study, context.tables, item), REVISION)
+    return inputs | {item.kind: settings_of(context.study, item).model_dump()}
+
+
+def _cost(context: Context, item: FitTogether | FitJoint, device: str) -> Cost:
+    spaces = joint_spaces(context.study, context.tables, item)
+    return fit_cost(context, item, spaces, device, fits=n_candidates(settings_of(context.study, item)))
+
+
+def _check(context: Context) -> None:
+    """Check that the spaces of each joint fit are clear; raises ConfigError."""
+    for settings in context.study.joint:
+        with in_field(f"joint: {settings.name}"):
+            feature_spaces(context.study, context.tables, settings.spaces)
 
 
 JOINT_FITS = WorkKind(
     item=FitTogether,
     finding=JointlyFitted,
-    items=_items,
+    items=_together,
     inputs=_inputs,
     outputs=analysis_group,
     cost=_cost,
-    run=fit_together,
+    run=fit_jointly,
     smaller=SMALLER,
     smaller_on_gpu=SMALLER,
+)
+SPACES_JOINED = WorkKind(
+    item=FitJoint,
+    finding=JointlyFitted,
+    items=_joint,
+    inputs=_inputs,
+    outputs=analysis_group,
+    cost=_cost,
+    run=fit_jointly,
+    smaller=SMALLER,
+    smaller_on_gpu=SMALLER,
+    check=_check,
 )

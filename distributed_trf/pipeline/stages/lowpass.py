@@ -25,7 +25,7 @@ REVISION = 2
 
 def fit_lowpass(item: FitLowpass, job: Job) -> Fitted:
     """Fit and test all units on one layer, its features low-passed, and store r, alpha and cross-validated R^2."""
-    data = LayerData(item, [item.layer], job.study, job.store, job.device, lowpass_bin=item.lowpass_bin)
+    data = LayerData(item, [item.space], job.study, job.store, job.device, lowpass_bin=item.lowpass_bin)
     results, _, fitted = fit_units(data, job.study, job.device)
     ds = xr.Dataset({name: (UNIT, column) for name, column in results.items()})
     return replace(fitted, files=store_analysis(job.store, item.key, ds, item.cell))
@@ -41,7 +41,7 @@ def _items(scope: ItemSource) -> Iterator[FitLowpass]:
 
 
 def _inputs(item: FitLowpass, upstream: Upstream) -> Inputs:
-    return fit_inputs(item, upstream, [item.layer], REVISION) | {"lowpass": item.lowpass_bin}
+    return fit_inputs(item, upstream, [item.space], REVISION) | {"lowpass": item.lowpass_bin}
 
 
 def _check(context: Context) -> None:
@@ -80,7 +80,7 @@ LOWPASS_FITS = WorkKind(
     items=_items,
     inputs=_inputs,
     outputs=analysis_group,
-    cost=lambda context, item, device: fit_cost(context, item, [item.layer], device),
+    cost=lambda context, item, device: fit_cost(context, item, [item.space], device),
     run=fit_lowpass,
     check=_check,
 )
