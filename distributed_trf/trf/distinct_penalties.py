@@ -21,7 +21,7 @@ from functools import cached_property
 import numpy as np
 
 from distributed_trf.arrays import Array, like, namespace, take_rows
-from distributed_trf.trf.fold_scores import Scored, copied_terms
+from distributed_trf.trf.fold_scores import Scored
 from distributed_trf.trf.solvers import Diagonal
 
 
@@ -72,7 +72,7 @@ class Scores:
         """Score one fold."""
         rows = v.gains([alphas[a] for a in distinct.first], unit_block)
         copies = distinct.copies
-        terms = None if copies == len(alphas) else copied_terms(v, alphas[copies], unit_block)
+        terms = None if copies == len(alphas) else v.terms(alphas[copies], unit_block)
         return cls(alphas, distinct, rows, terms, v.base)
 
     def __add__(self, other: Scores) -> Scores:

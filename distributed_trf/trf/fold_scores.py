@@ -56,13 +56,18 @@ class Validation:
         scaled, target, base = held_out_scale(train, held_out, projected, pooled)
         return cls(solver, train.n, scaled, target, quadratic, removed, base)
 
-    def form(self, w: Array) -> Array:
-        """Return ``w'Hw`` of each column, shape (U,)."""
-        return form_of(self.quadratic, w, self.removed)
-
     def gains(self, alphas: Sequence[float], unit_block: int) -> Array:
         """Score every penalty for every unit, shape (A, U)."""
         return gains(self, alphas, unit_block)
+
+    def terms(self, alpha: float, unit_block: int) -> tuple[Array, Array]:
+        """Return ``2 w'X'y`` and ``w'X'X w`` over held-out rows of ``w = b / shift``, shape (U,) each."""
+        xp, shift, linear, form = namespace(self.target), self.n * alpha, [], []
+        for units in blocks(self.base.shape[0], unit_block):
+            b = self.projected[:, units]
+            linear.append(2 * inner(b, self.target[:, units]) / shift)
+            form.append(form_of(self.quadratic, b, self.removed) / shift / shift)
+        return xp.concat(linear), xp.concat(form)
 
 
 class Scored(Protocol):
@@ -88,11 +93,14 @@ class Scored(Protocol):
     def base(self) -> Array:
         """R^2 of predicting the training mean, shape (U,)."""
 
-    def form(self, w: Array) -> Array:
-        """Return what weights in these coordinates predict of the held-out rows, squared and summed, shape (U,)."""
-
     def gains(self, alphas: Sequence[float], unit_block: int) -> Array:
         """Return what weights at every penalty add to R^2, shape (A, U)."""
+
+    def terms(self, alpha: float, unit_block: int) -> tuple[Array, Array]:
+        """Return ``2 w'X'y`` and ``w'X'X w`` over held-out rows of ``w = b / shift``, shape (U,) each.
+
+        Beside such a shift every eigenvalue is lost.
+        """
 
 
 def held_out_scale(
@@ -169,16 +177,6 @@ def gains(v: Validation, alphas: Sequence[float], unit_block: int) -> Array:
             parts.append(2 * inner(w, v.target[:, block]) - form)
         rows.append(xp.concat(parts))
     return xp.stack(rows)
-
-
-def copied_terms(v: Scored, alpha: float, unit_block: int) -> tuple[Array, Array]:
-    """Return ``2 w'X'y`` and ``w'X'X w`` over held-out rows of ``w = b / shift``, shape (U,) each."""
-    xp, shift, linear, form = namespace(v.target), v.n * alpha, [], []
-    for block in blocks(v.base.shape[0], unit_block):
-        b = v.projected[:, block]
-        linear.append(2 * inner(b, v.target[:, block]) / shift)
-        form.append(v.form(b) / shift / shift)
-    return xp.concat(linear), xp.concat(form)
 
 
 def forms(v: Validation, solver: Diagonal, alphas: Sequence[float], unit_block: int) -> Array:

@@ -92,8 +92,12 @@ class KernelFolds:
     @cached_property
     def responses(self) -> list[Responses]:
         """Sums of each group of units over all folds."""
+        return [sums for sums, _ in self._all_responses]
+
+    @cached_property
+    def _all_responses(self) -> list[tuple[Responses, Array]]:
         everything = _join(self.folds)
-        return [self._responses(everything, g)[0] for g in range(len(self.groups))]
+        return [self._responses(everything, g) for g in range(len(self.groups))]
 
     def of_features(self, features: np.ndarray, n_features: int) -> KernelFolds:
         """Return the folds of some of the features."""
@@ -102,7 +106,8 @@ class KernelFolds:
     def validations(self, n_alphas: int, factor: Array | None = None) -> Iterator[list[Scored]]:
         """For each fold what scoring it takes."""
         groups = range(len(self.groups))
-        pooled = [pooled_power([self._responses(fold, g)[0] for fold in self.folds]) for g in groups]
+        sums_of = [[self._responses(fold, g) for fold in self.folds] for g in groups]
+        pooled = [pooled_power([sums for sums, _ in of_folds]) for of_folds in sums_of]
         for k, held_out in enumerate(self.folds):
             all_train = _join([*self.folds[:k], *self.folds[k + 1 :]])
             group_validations: list[Scored] = []
@@ -114,8 +119,11 @@ class KernelFolds:
                 # coordinates are (K_held Q)'y and (K_held Q)'(K_held Q), and all else goes as with moments.
                 moved = self._kernel(held_out_trials, train_trials, scaling) @ vectors  # (held-out rows, k)
                 cross, y = self._responses(all_train, g)
-                other, held_y = self._responses(held_out, g, cross.y_mean)
-                sums = vectors.T @ y, moved.T @ held_y
+                other, held_y = sums_of[g][k]
+                # sum_t m_t (y_t - u)' = sum_t m_t (y_t - v)' + (sum_t m_t)(v - u)', about the training mean u.
+                apart = namespace(moved).astype(other.y_mean - cross.y_mean, moved.dtype, copy=False)
+                target = moved.T @ held_y + namespace(moved).sum(moved, axis=0)[:, None] * apart[None, :]
+                sums = vectors.T @ y, target
                 solver = Diagonal(values, largest)
                 if self._by_rows:
                     group_validations.append(RowValidation.of(solver, cross, other, sums, moved, pooled[g]))
@@ -158,11 +166,11 @@ class KernelFolds:
     ) -> Iterator[tuple[FoldTrials, Scaling, Array, Array, Array]]:
         """For each group trials, their scaling and eigenvectors, z (k, U) along them and squared norms of weights."""
         everything = _join(self.folds)
-        for g, (cross, index) in enumerate(zip(self.responses, best, strict=True)):
+        for g, ((cross, y), index) in enumerate(zip(self._all_responses, best, strict=True)):
             trials = self._presented_to(everything, g)
             scaling = self._scaling(trials if self.scaling == "per_session" else everything, factor)
             values, vectors, largest = self._eigen(trials, scaling)
-            projected = vectors.T @ self._responses(everything, g)[1]
+            projected = vectors.T @ y
             z = solve_each(Diagonal(values, largest), projected, cross.n, index, penalties)
             # Weights of the scaled columns are Z'Q z, and |Z'Q z|^2 = z'Q'K Q z = sum_i values_i z_i^2.
             yield trials, scaling, vectors, z, inner(values[:, None] * z, z)
@@ -176,14 +184,14 @@ class KernelFolds:
     def _units(self, group: int) -> slice:
         return slice(sum(self.groups[:group]), sum(self.groups[: group + 1]))
 
-    def _responses(self, trials: FoldTrials, group: int, mean: Array | None = None) -> tuple[Responses, Array]:
-        """Sums of a group's responses to some trials, and the responses about their own or another mean, (rows, U)."""
+    def _responses(self, trials: FoldTrials, group: int) -> tuple[Responses, Array]:
+        """Sums of a group's responses to some trials, and the responses about their means, shape (rows, U)."""
         trials = self._presented_to(trials, group)
-        xp = namespace(*trials.Y)
+        xp = namespace(trials.Y[0])
         y = joined([y[:, self._units(group)] for y in trials.Y], xp.float64)
         own, moved = centred(y)
         sums = Responses(float(y.shape[0]), own, xp.sum(moved * moved, axis=0))
-        return sums, xp.astype(moved if mean is None else y - mean, getattr(xp, self.precision), copy=False)
+        return sums, xp.astype(moved, getattr(xp, self.precision), copy=False)
 
     def _scaling(self, trials: FoldTrials, factor: Array | None) -> Scaling:
         """Mean and inverse scale of each lagged column over the rows of some trials."""

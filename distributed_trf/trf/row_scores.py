@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from distributed_trf.arrays import Array, block_rows, blocks, like, namespace
@@ -13,6 +13,8 @@ from distributed_trf.trf.solvers import Diagonal
 
 PREDICTED = 1024
 """Predictions of a unit, rows times penalties, that are one product: enough for it to be quick."""
+SHARED_CACHE = 8
+"""Beside the cache of a core: products with wider blocks of units are quicker, and more are not."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +50,6 @@ class RowValidation:
         scaled, target, base = held_out_scale(train, held_out, projected, pooled)
         return cls(solver, train.n, scaled, target, rows, base)
 
-    def form(self, w: Array) -> Array:
-        """Return ``|R w|^2`` of each column, shape (U,)."""
-        predicted = self.rows @ w
-        return inner(predicted, predicted)
-
     def gains(self, alphas: Sequence[float], unit_block: int) -> Array:
         """Score every penalty for every unit, shape (A, U)."""
         # R w at penalty a is (R diag(1 / (values + c_a))) b: the h x k factor is what is scaled, not b of k x U, and
@@ -64,7 +61,7 @@ class RowValidation:
         step = max(PREDICTED // h, 1) * h
         c = like(shifts[single:], self.base)[:, None]
         twice, found = 2 * self.solver.inverses(shifts).T, []
-        for units in blocks(self.base.shape[0], block_rows(min(step, max(stacked.shape[0], h)), self.projected)):
+        for units in self._blocks(min(step, max(stacked.shape[0], h))):
             b, forms = self.projected[:, units], []
             for part in blocks(stacked.shape[0], step):
                 predicted = xp.reshape(stacked[part, :] @ b, (-1, h, b.shape[1]))
@@ -77,3 +74,17 @@ class RowValidation:
                 forms.append((inner(first, first)[None, :] - 2 * inner(first, second)[None, :] / c) / c / c)
             found.append(twice @ (b * self.target[:, units]) - xp.concat(forms))
         return xp.concat(found, axis=1)
+
+    def terms(self, alpha: float, unit_block: int) -> tuple[Array, Array]:
+        """Return ``2 w'X'y`` and ``|R w|^2`` of ``w = b / shift``, shape (U,) each."""
+        xp, shift, linear, form = namespace(self.target), self.n * alpha, [], []
+        for units in self._blocks(self.projected.shape[0]):
+            b = self.projected[:, units]
+            predicted = self.rows @ b
+            linear.append(2 * inner(b, self.target[:, units]) / shift)
+            form.append(inner(predicted, predicted) / shift / shift)
+        return xp.concat(linear), xp.concat(form)
+
+    def _blocks(self, rows: int) -> Iterator[slice]:
+        """Blocks of units of which so many numbers each stay in a cache that cores share."""
+        return blocks(self.base.shape[0], SHARED_CACHE * block_rows(rows, self.projected))

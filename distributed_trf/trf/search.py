@@ -20,7 +20,6 @@ from distributed_trf.trf.distinct_penalties import Distinct, Scores
 from distributed_trf.trf.fold_scores import (
     Scored,
     Validation,
-    copied_terms,
     form_of,
     forms_where,
     linear_parts,
@@ -247,7 +246,7 @@ def _screened(folds: Iterator[Sequence[Scored]], alphas: Sequence[float], unit_b
         rows = xp.where(xp.asarray(wins, device=device_of(gain)), gain, -xp.inf)
         terms = None
         if distinct.copies < len(alphas):
-            parts = [copied_terms(v, alphas[distinct.copies], unit_block) for v, _ in group if not isinstance(v, Exact)]
+            parts = [v.terms(alphas[distinct.copies], unit_block) for v, _ in group if not isinstance(v, Exact)]
             terms = sum(linear for linear, _ in parts), sum(form for _, form in parts)
         base = sum(fold.base for fold in of_group)
         scores.append(Scores(alphas, distinct, rows, terms, base) / len(of_group))
