@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -17,6 +17,7 @@ from distributed_trf.trf.lags import FeatureMeans, LaggedRows, row_rounding
 from distributed_trf.trf.moments import Responses
 from distributed_trf.trf.row_scores import RowValidation
 from distributed_trf.trf.scaled_gram import STD_FLOOR, Scaling, inner
+from distributed_trf.trf.shared_training import TrainingOf
 from distributed_trf.trf.solver_choice import Precision, ScalingRule
 from distributed_trf.trf.solvers import Diagonal, eigh_clipped
 
@@ -50,6 +51,21 @@ class FoldTrials:
         return sum(y.shape[0] for y in self.Y)
 
 
+@dataclass(frozen=True)
+class Trained:
+    """A training set of one group of units, decomposed."""
+
+    trials: FoldTrials
+    scaling: Scaling
+    solver: Diagonal
+    """Eigenvalues of the kernel, k of them."""
+    vectors: Array
+    """Its eigenvectors, shape (rows, k)."""
+    responses: Responses
+    projected: Array
+    """Products of the eigenvectors with the centred responses, shape (k, U)."""
+
+
 @dataclass
 class KernelFolds:
     """Folds of trials as kernels ``Z Z'`` between rows, lag by lag, without the lagged matrix Z.
@@ -68,6 +84,8 @@ class KernelFolds:
     pad_with_mean: bool = False
     """Pad trials with the mean of the training rows instead of zeros."""
     record: list[str] = field(default_factory=list)
+    trained: TrainingOf | None = None
+    """Where training sets are that other splits have in common with these folds."""
 
     def __post_init__(self) -> None:
         check_fold_trials(
@@ -92,16 +110,12 @@ class KernelFolds:
     @cached_property
     def responses(self) -> list[Responses]:
         """Sums of each group of units over all folds."""
-        return [sums for sums, _ in self._all_responses]
-
-    @cached_property
-    def _all_responses(self) -> list[tuple[Responses, Array]]:
         everything = _join(self.folds)
-        return [self._responses(everything, g) for g in range(len(self.groups))]
+        return [self._responses(everything, g)[0] for g in range(len(self.groups))]
 
     def of_features(self, features: np.ndarray, n_features: int) -> KernelFolds:
         """Return the folds of some of the features."""
-        return replace(self, folds=[fold.of_features(features) for fold in self.folds], record=[])
+        return replace(self, folds=[fold.of_features(features) for fold in self.folds], record=[], trained=None)
 
     def validations(self, n_alphas: int, factor: Array | None = None) -> Iterator[list[Scored]]:
         """For each fold what scoring it takes."""
@@ -109,38 +123,48 @@ class KernelFolds:
         sums_of = [[self._responses(fold, g) for fold in self.folds] for g in groups]
         pooled = [pooled_power([sums for sums, _ in of_folds]) for of_folds in sums_of]
         for k, held_out in enumerate(self.folds):
-            all_train = _join([*self.folds[:k], *self.folds[k + 1 :]])
             group_validations: list[Scored] = []
-            for g in groups:
-                train_trials, held_out_trials = self._presented_to(all_train, g), self._presented_to(held_out, g)
-                scaling = self._scaling(train_trials if self.scaling == "per_session" else all_train, factor)
-                values, vectors, largest = self._eigen(train_trials, scaling)
+            for g, train in enumerate(self._trained(k, factor)):
                 # Predictions of held-out rows are K_held Q z, (rows, k) @ (k, U); so their X'Y and X'X in these
                 # coordinates are (K_held Q)'y and (K_held Q)'(K_held Q), and all else goes as with moments.
-                moved = self._kernel(held_out_trials, train_trials, scaling) @ vectors  # (held-out rows, k)
-                cross, y = self._responses(all_train, g)
-                other, held_y = sums_of[g][k]
+                kernel = self._kernel(self._presented_to(held_out, g), train.trials, train.scaling)
+                moved, (other, held_y) = kernel @ train.vectors, sums_of[g][k]  # moved: (held-out rows, k)
                 # sum_t m_t (y_t - u)' = sum_t m_t (y_t - v)' + (sum_t m_t)(v - u)', about the training mean u.
-                apart = namespace(moved).astype(other.y_mean - cross.y_mean, moved.dtype, copy=False)
+                apart = namespace(moved).astype(other.y_mean - train.responses.y_mean, moved.dtype, copy=False)
                 target = moved.T @ held_y + namespace(moved).sum(moved, axis=0)[:, None] * apart[None, :]
-                sums = vectors.T @ y, target
-                solver = Diagonal(values, largest)
+                known = train.solver, train.responses, other, (train.projected, target)
                 if self._by_rows:
-                    group_validations.append(RowValidation.of(solver, cross, other, sums, moved, pooled[g]))
+                    group_validations.append(RowValidation.of(*known, moved, pooled[g]))
                 else:
-                    quadratic = moved.T @ moved
-                    group_validations.append(Validation.of(solver, cross, other, sums, quadratic, None, pooled[g]))
+                    group_validations.append(Validation.of(*known, moved.T @ moved, None, pooled[g]))
             yield group_validations
+
+    def _trained(self, k: int, factor: Array | None) -> Iterable[Trained]:
+        """For each group the training set of fold k, which other splits may have decomposed."""
+        if self.trained is None or factor is not None:
+            return self._decomposed([*self.folds[:k], *self.folds[k + 1 :]], factor)
+        return self.trained.get(
+            k, "dual", lambda: list(self._decomposed([*self.folds[:k], *self.folds[k + 1 :]], None))
+        )
+
+    def _decomposed(self, folds: Sequence[FoldTrials], factor: Array | None) -> Iterator[Trained]:
+        everything = _join(folds)
+        for g in range(len(self.groups)):
+            trials = self._presented_to(everything, g)
+            scaling = self._scaling(trials if self.scaling == "per_session" else everything, factor)
+            values, vectors, largest = self._eigen(trials, scaling)
+            responses, y = self._responses(everything, g)
+            yield Trained(trials, scaling, Diagonal(values, largest), vectors, responses, vectors.T @ y)
 
     def solve(
         self, best: Sequence[np.ndarray], penalties: Sequence[float], factor: Array | None = None
     ) -> list[tuple[Array, Scaling]]:
         """Fit all trials."""
         solved = []
-        for trials, scaling, vectors, z, _ in self._solved(best, penalties, factor):
-            dual, xp = vectors @ z, namespace(z)
+        for train, z in self._solved(best, penalties, factor):
+            dual, xp, scaling = train.vectors @ z, namespace(z), train.scaling
             # w = Z' dual, lag by lag: weights of the F scaled columns of each lag, (F, U).
-            parts = [xp.astype(rows.T @ dual, xp.float64, copy=False) for rows in self._lagged(trials, scaling)]
+            parts = [xp.astype(rows.T @ dual, xp.float64, copy=False) for rows in self._lagged(train.trials, scaling)]
             solved.append((scaling.inverse[:, None] * xp.concat(parts), scaling))
         return solved
 
@@ -154,26 +178,21 @@ class KernelFolds:
     ) -> list[tuple[Array, Array]]:
         """Predict other trials by their products with the training rows."""
         predicted = []
-        for trials, scaling, vectors, z, norms in self._solved(best, penalties, None):
-            moved = self._kernel(FoldTrials(X, []), trials, scaling) @ vectors
+        for train, z in self._solved(best, penalties, None):
+            moved = self._kernel(FoldTrials(X, []), train.trials, train.scaling) @ train.vectors
             xp = namespace(z)
-            rounding = row_rounding(X, len(lags), scaling.inverse)[:, None] * norms[None, :]
+            # Weights of the scaled columns are Z'Q z, and |Z'Q z|^2 = z'Q'K Q z = sum_i values_i z_i^2.
+            norms = inner(train.solver.product(z), z)
+            rounding = row_rounding(X, len(lags), train.scaling.inverse)[:, None] * norms[None, :]
             predicted.append((xp.astype(moved @ z, xp.float64, copy=False), rounding))
         return predicted
 
     def _solved(
         self, best: Sequence[np.ndarray], penalties: Sequence[float], factor: Array | None
-    ) -> Iterator[tuple[FoldTrials, Scaling, Array, Array, Array]]:
-        """For each group trials, their scaling and eigenvectors, z (k, U) along them and squared norms of weights."""
-        everything = _join(self.folds)
-        for g, ((cross, y), index) in enumerate(zip(self._all_responses, best, strict=True)):
-            trials = self._presented_to(everything, g)
-            scaling = self._scaling(trials if self.scaling == "per_session" else everything, factor)
-            values, vectors, largest = self._eigen(trials, scaling)
-            projected = vectors.T @ y
-            z = solve_each(Diagonal(values, largest), projected, cross.n, index, penalties)
-            # Weights of the scaled columns are Z'Q z, and |Z'Q z|^2 = z'Q'K Q z = sum_i values_i z_i^2.
-            yield trials, scaling, vectors, z, inner(values[:, None] * z, z)
+    ) -> Iterator[tuple[Trained, Array]]:
+        """For each group all trials and, along their eigenvectors, the solutions, shape (k, U)."""
+        for train, index in zip(self._decomposed(self.folds, factor), best, strict=True):
+            yield train, solve_each(train.solver, train.projected, train.responses.n, index, penalties)
 
     def _presented_to(self, trials: FoldTrials, group: int) -> FoldTrials:
         if trials.presented is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import add
@@ -17,6 +17,7 @@ from distributed_trf.trf.fold_scores import Validation, pooled_power
 from distributed_trf.trf.lags import FeatureMeans, drive, drive_rounding, padded
 from distributed_trf.trf.moments import Cross, Gram, Moments, leave_one_out, merge
 from distributed_trf.trf.scaled_gram import Primal, Scaling, without
+from distributed_trf.trf.shared_training import TrainingOf
 from distributed_trf.trf.solver_choice import (
     Precision,
     ScalingRule,
@@ -94,6 +95,8 @@ class MomentFolds:
     means: Sequence[FeatureMeans] = ()
     """With a centre: of each fold, about it."""
     record: list[str] = field(default_factory=list)
+    trained: TrainingOf | None = None
+    """Where training sets are that other splits have in common with these folds."""
 
     def __post_init__(self) -> None:
         check_choice(self.solver, self.precision, self.scaling)
@@ -137,6 +140,7 @@ class MomentFolds:
             centre=None if self.centre is None else take_columns(self.centre, features),
             means=[fold.of_features(features) for fold in self.means],
             record=[],
+            trained=None,
         )
 
     def validations(self, n_alphas: int, factor: Array | None = None) -> Iterator[list[Validation]]:
@@ -157,7 +161,7 @@ class MomentFolds:
                 held_out = padded(held_out, means.mean, namespace(means.mean).full_like(means.mean, np.nan))
             group_validations: list[Validation] = []
             quadratic: tuple[Primal, Array] | None = None
-            coordinates = self._coordinates(train, self.choose(n_alphas), factor)
+            coordinates = self._trained(k, train, self.choose(n_alphas), factor)
             for (cross, primal, solver), held, power in zip(coordinates, held_out.cross, pooled, strict=True):
                 mean = primal.scaling.mean
                 # The same for all groups of units that share coordinates; a congruence is 2 k^3 operations, done once.
@@ -208,6 +212,14 @@ class MomentFolds:
             about_mean = drive(X, weights, lags, lead_in, scaling.outside) - scaling.mean @ weights
             predicted.append((about_mean, drive_rounding(X, weights, len(lags), scaling.inverse)))
         return predicted
+
+    def _trained(
+        self, k: int, train: Moments, method: Literal["eigh", "cholesky"], factor: Array | None
+    ) -> Iterable[tuple[Cross, Primal, Solver]]:
+        """Coordinates of the training set of fold k, which other splits may have made."""
+        if self.trained is None or factor is not None or any(c.missing is not None for c in train.cross):
+            return self._coordinates(train, method, factor)  # one after another, where groups have coordinates each
+        return self.trained.get(k, method, lambda: list(self._coordinates(train, method, None)))
 
     def _coordinates(
         self, train: Moments, method: Literal["eigh", "cholesky"], factor: Array | None

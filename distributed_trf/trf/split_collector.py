@@ -8,6 +8,7 @@ from dataclasses import replace
 from distributed_trf.arrays import Array
 from distributed_trf.trf.crossval import Folds
 from distributed_trf.trf.fold_collector import FoldCollector
+from distributed_trf.trf.shared_training import SharedTraining
 from distributed_trf.trf.split_folds import Blocks
 from distributed_trf.trf.splits import Split, Splits
 
@@ -25,7 +26,9 @@ class SplitCollector:
     Notes
     -----
     There are sums for each block, of which inner folds are merged, or for each inner fold of each split, whichever are
-    fewer: they are what takes memory, a matrix of all pairs of lagged features each. The numbers are the same.
+    fewer: they are what takes memory, a matrix of all pairs of lagged features each. The numbers are the same. With
+    sums of blocks, training sets that inner folds of several splits have in common are factorised once; of those that
+    a later split takes again as many are kept as there are blocks, so that memory at most doubles.
 
     Examples
     --------
@@ -49,6 +52,7 @@ class SplitCollector:
         self._collectors = [replace(collector, n_folds=n) for n in counts]
         self._fold_of = [{block: f for f, fold in enumerate(split.folds) for block in fold} for split in splits.splits]
         self._blocks: list[Blocks] | None = None
+        self._shared = SharedTraining(splits)
 
     def choose(self, rows: Sequence[float], n_features: int, n_alphas: int, *, device: str, free: float) -> None:
         """Settle between moments and kernels by the rule of ``choose_solver``, before the first trial.
@@ -92,5 +96,5 @@ class SplitCollector:
             self._blocks = [collector.blocks() for collector in self._collectors]
         split = self._splits.splits[k]
         if self._by_block:
-            return self._blocks[0].folds(split)
+            return self._blocks[0].folds(split, self._shared.of(k))
         return self._blocks[k].folds(Split((), tuple((f,) for f in range(len(split.folds)))))

@@ -14,6 +14,7 @@ from distributed_trf.trf.kernel_folds import FoldTrials, KernelFolds
 from distributed_trf.trf.lags import FeatureMeans
 from distributed_trf.trf.moment_folds import MomentFolds
 from distributed_trf.trf.moments import Moments, merge
+from distributed_trf.trf.shared_training import TrainingOf
 from distributed_trf.trf.solver_choice import Precision, ScalingRule, SolverName
 from distributed_trf.trf.splits import Split
 
@@ -21,8 +22,8 @@ from distributed_trf.trf.splits import Split
 class Blocks(Protocol):
     """Trials by block, whatever form their sums have."""
 
-    def folds(self, split: Split) -> Folds:
-        """Return a split's training trials in its inner folds.
+    def folds(self, split: Split, trained: TrainingOf | None = None) -> Folds:
+        """Return a split's training trials in its inner folds; ``trained`` is where it shares training sets.
 
         Raises
         ------
@@ -45,7 +46,7 @@ class MomentBlocks:
     means: Sequence[FeatureMeans | None]
     """Of each block, with a centre; as in ``MomentFolds``."""
 
-    def folds(self, split: Split) -> MomentFolds:
+    def folds(self, split: Split, trained: TrainingOf | None = None) -> MomentFolds:
         """Return a split's training trials in its inner folds."""
         folds = [[part for b in fold if (part := self.sums[b]) is not None] for fold in split.folds]
         n_groups = max(len(part.cross) for part in self.sums if part is not None)
@@ -53,7 +54,9 @@ class MomentBlocks:
         sums, means = [merge(fold) for fold in folds], []
         if self.centre is not None:
             means = [reduce(add, [m for b in fold if (m := self.means[b]) is not None]) for fold in split.folds]
-        return MomentFolds(sums, self.standardize, self.scaling, self.solver, self.precision, self.centre, means)
+        return MomentFolds(
+            sums, self.standardize, self.scaling, self.solver, self.precision, self.centre, means, trained=trained
+        )
 
 
 @dataclass
@@ -70,7 +73,7 @@ class KernelBlocks:
     precision: Precision
     pad_with_mean: bool
 
-    def folds(self, split: Split) -> KernelFolds:
+    def folds(self, split: Split, trained: TrainingOf | None = None) -> KernelFolds:
         """Return a split's training trials in its inner folds."""
         return KernelFolds(
             [reduce(add, [self.trials[b] for b in fold], FoldTrials([], [], [])) for fold in split.folds],
@@ -81,4 +84,5 @@ class KernelBlocks:
             self.scaling,
             self.precision,
             self.pad_with_mean,
+            trained=trained,
         )

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from distributed_trf.errors import DataError
 from distributed_trf.trf.crossval import fit_folds, predict_folds
 from distributed_trf.trf.fold_collector import FoldCollector
+from distributed_trf.trf.kernel_folds import KernelFolds
 from distributed_trf.trf.lags import drive, drive_rounding
+from distributed_trf.trf.moment_folds import MomentFolds
 from distributed_trf.trf.split_collector import SplitCollector
 from distributed_trf.trf.splits import given_splits, nested_folds
 from tests.oracle import fit_and_score
@@ -115,3 +117,39 @@ def test_missing_trials__each_group_is_fitted_on_what_was_presented_to_it(scheme
             np.testing.assert_allclose(found.cv_score, weights.cv_scores.max(axis=0), rtol=1e-9)
             bound = drive_rounding(tested, weights.weights, len(LAGS), weights.inverse)
             np.testing.assert_allclose(found.rounding[:, :1], bound[:, :1], rtol=1e-6)
+
+
+@pytest.mark.parametrize(("solver", "method"), [("eigh", "_primal"), ("dual", "_eigen")])
+def test_shared_training_sets__are_factorised_once(monkeypatch, solver, method):
+    """Of 5 outer folds with 4 inner folds: 10 sets without two of them, and 5 without one; 25 if each did its own."""
+    rng = np.random.default_rng(2)
+    X, Y = simulated(rng, 10)
+    splits = nested_folds(range(10), 5, 4, seed=0)
+    kind = MomentFolds if solver == "eigh" else KernelFolds
+    counted, own = [], getattr(kind, method)
+    monkeypatch.setattr(kind, method, lambda *args: counted.append(1) or own(*args))
+    collector = SplitCollector(splits, FoldCollector(LAGS, LEAD_IN, 0, [2], solver=solver))
+    for i in range(10):
+        collector.add(i, X[i], Y[i])
+    shared = [fit_folds(collector.folds(k), ALPHAS) for k in range(5)]
+    assert len(counted) <= 16  # five sets are kept, of six that wait for their second use at once
+    for k in reversed(range(5)):  # in any order, and again
+        fit = fit_folds(collector.folds(k), ALPHAS)
+        np.testing.assert_allclose(fit.cv_scores, shared[k].cv_scores, rtol=1e-12)
+        np.testing.assert_array_equal(fit.alpha, shared[k].alpha)
+
+
+def test_shared_training_sets__of_some_of_the_features_are_not_those_of_all():
+    rng = np.random.default_rng(3)
+    X, Y = simulated(rng, 8)
+    splits = nested_folds(range(8), 4, 3, seed=0)
+    for solver in ("eigh", "dual"):
+        every, some = (SplitCollector(splits, FoldCollector(LAGS, LEAD_IN, 0, [2], solver=solver)) for _ in range(2))
+        for i in range(8):
+            every.add(i, X[i], Y[i])
+            some.add(i, X[i][:, [0, 2]], Y[i])
+        for k in range(4):
+            folds = every.folds(k)
+            fit_folds(folds, ALPHAS)
+            found = fit_folds(folds.of_features(np.array([0, 2]), 3), ALPHAS)
+            np.testing.assert_allclose(found.cv_scores, fit_folds(some.folds(k), ALPHAS).cv_scores, rtol=1e-9)
