@@ -31,7 +31,7 @@ RESULTS = {
     "r": Variable(
         "test correlation",
         "1",
-        "Pearson r between prediction and counts over the concatenated test stimuli, per repeat, then the mean over "
+        "Pearson r between prediction and response over the concatenated test stimuli, per repeat, then the mean over "
         "repeats, in which one without a spike counts as 0; NaN where not computed, or where the unit or its "
         "prediction never varies",
     ),
@@ -45,7 +45,7 @@ RELIABILITY = {
         "1",
         "mean over random pairings of presentations of each test stimulus of Pearson r over the concatenated stimuli, "
         "0 where a side has no spike, weighted so that silence costs it as much as r; NaN, here and below, where not "
-        "computed or where the unit never varies",
+        "computed, where stimuli were not repeated, or where the unit never varies",
     ),
     "normaliser_expected": Variable(
         "inter-trial correlation in closed form",
@@ -76,7 +76,9 @@ RELIABILITY = {
         "Mann-Whitney U of draws against shifted draws: draws are no independent samples, so that noise is often "
         "called tuned",
     ),
-    "signal_power": Variable("variance of what repeats", "counts^2", "Sahani & Linden 2003; may be below zero"),
+    "signal_power": Variable(
+        "variance of what repeats", "response^2", "Sahani & Linden 2003; of spikes counts^2; may be below zero"
+    ),
     "ceiling_signal_power": Variable(
         "ceiling of r with single repeats", "1", "sqrt(signal power / total power); NaN without signal power"
     ),
@@ -143,3 +145,9 @@ COORDS = {
     "layer_name": Variable("module whose output was recorded", ""),
     "layer_type": Variable("kind of layer", "", "conv, rnn, transformer or spectrogram"),
 }
+UNIT_COORDS = {
+    "z": Variable("place of the unit, third axis", "", "as the recordings give it, and so are x and y where this is"),
+    "region": Variable("region in which the unit lies", ""),
+    "hemisphere": Variable("hemisphere in which the unit lies", ""),
+}
+"""Further coordinates of units, of recordings that say them."""

@@ -35,8 +35,8 @@ def assess(
     Parameters
     ----------
     trials
-        Counts of each test stimulus, shape (R, T, U); pairings use all presentations, the test for tuning and the
-        ceilings as many as every stimulus has.
+        Responses to each test stimulus (counts, bins of a signal, or values), shape (R, T, U); pairings use all
+        presentations, the test for tuning and the ceilings as many as every stimulus has.
     draws
         Of the distribution of inter-trial correlations and of its null.
     null_shift
@@ -64,7 +64,7 @@ def assess(
 
     tables = PairTables.of(trials)
     true, shifted = inter_trial_distributions(tables, draws=draws, null_shift=null_shift, seed=seed, key=key)
-    repeated = repeated_counts(trials)
+    repeated = repeated_responses(trials)
     test = shift_test(repeated, shifts, rng("test shifts"))
     measures = {
         "normaliser": true.mean(axis=0),
@@ -85,7 +85,7 @@ def assess(
     return measured | {"silent_repeats": to_numpy(silent_repeats(tables))}
 
 
-def repeated_counts(trials: Sequence[Array]) -> Array:
+def repeated_responses(trials: Sequence[Array]) -> Array:
     """Put the stimuli one after another in as many repeats as all of them have, the earliest ones: (R, T, U)."""
     repeats = min(trial.shape[0] for trial in trials)
     return namespace(*trials).concat([trial[:repeats, :, :] for trial in trials], axis=1)

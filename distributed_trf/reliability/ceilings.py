@@ -1,8 +1,10 @@
 """Ceilings: the correlation that a model can reach with a unit, from its repeats or where its rates are known.
 
 By the standard estimates from repeats, and for Poisson firing at known rates; also what a unit reaches by chance that
-fires at random, whatever sound is presented. Counts have shape (R, T, U): R repeats of all test stimuli, concatenated
-to T bins. Variances are over bins, divided by T.
+fires at random, whatever sound is presented. The estimates from repeats take no distribution: they hold of counts,
+signals and values alike, where noise is independent between repeats. Only ``known_rate_ceiling`` (through simulated
+rates) and ``poisson_r`` are of spikes. Responses have shape (R, T, U): R repeats of all test stimuli, concatenated to T
+bins. Variances are over bins, divided by T.
 """
 
 from __future__ import annotations
@@ -94,7 +96,8 @@ def signal_power(repeated: Array) -> Array:
     Returns
     -------
     array of shape (U,)
-        Counts squared. Unbiased, so that it is below zero for about half of all units that nothing drives.
+        In the unit of the responses squared. Unbiased, so that it is below zero for about half of all units that
+        nothing drives.
 
     Raises
     ------

@@ -14,13 +14,11 @@ import numpy as np
 
 from distributed_trf.arrays import Array, block_rows, blocks, namespace, take_rows
 from distributed_trf.errors import ConfigError
-from distributed_trf.reliability.pairs import Pairs, PairTables
+from distributed_trf.reliability.pairs import ROUNDING, Pairs, PairTables
 
 Null = Literal["half", "random", "first"]
 SHORTEST, LONGEST = 0.2, 0.8
 """Range of random shifts, as parts of the whole length."""
-ROUNDING = 1e-12
-"""Of a sum of squares, below which what is left of it after its mean is none."""
 LARGEST_SPREAD = 0.25
 """Variance of the variance of a side over draws, by its squared mean: about one over the spikes of a side. Up to it
 ``expected_r`` was within 0.02 of the mean over draws with 11 repeats, within 0.05 with 2 or 3, of 10 000 units."""

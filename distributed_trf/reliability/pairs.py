@@ -12,6 +12,8 @@ from distributed_trf.errors import DataError
 
 EXACT_FLOAT32 = 2.0**24
 """Whole numbers up to this one are exact in float32, which is twice as quick to look up."""
+ROUNDING = 1e-12
+"""Of a sum of squares, below which what is left of it after its mean is none."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,8 @@ def draw_pairs(repeats: Sequence[int] | np.ndarray, draws: int, rng: np.random.G
 class PairTables:
     """Sums over the bins of each stimulus, looked up for the pairs of a draw and added over stimuli.
 
-    ``y`` are the counts of one stimulus, shape (R, T, U).
+    ``y`` are the responses to one stimulus, shape (R, T, U): counts as they are, and of what are not whole numbers the
+    deviations from the unit's mean over all stimuli, since the squares of a signal far from zero would lose digits.
     """
 
     sums: tuple[Array, ...]
@@ -70,7 +73,11 @@ class PairTables:
     products: tuple[Array, ...]
     """``sum_t y[i] y[j]`` in row ``i R + j``, of each stimulus, shape (R^2, U)."""
     counts: Array
-    """All presentations of all stimuli one after another, shape (sum of R T, U)."""
+    """``y`` of all presentations of all stimuli one after another, shape (sum of R T, U)."""
+    silences: tuple[Array, ...]
+    """Which presentations of each stimulus are zero throughout, as one without a spike is, shape (R, U)."""
+    whole: bool
+    """Whether responses are whole numbers, whose sums are exact."""
     bins: np.ndarray
     """T of each stimulus, shape (S,)."""
     repeats: np.ndarray
@@ -83,7 +90,7 @@ class PairTables:
         Parameters
         ----------
         trials
-            Counts of each stimulus, shape (R, T, U); R and T may differ between stimuli.
+            Responses to each stimulus, shape (R, T, U); R and T may differ between stimuli.
 
         Raises
         ------
@@ -93,9 +100,13 @@ class PairTables:
         _check(trials)
         xp = namespace(*trials)
         y = [xp.astype(trial, xp.float64) for trial in trials]
+        silences = tuple(xp.all(trial == 0, axis=1) for trial in y)
+        whole = all(xp.isdtype(trial.dtype, "integral") for trial in trials)
+        if not whole:
+            mean = xp.mean(xp.concat([xp.reshape(trial, (-1, trial.shape[2])) for trial in y]), axis=0)
+            y = [trial - mean for trial in y]
         power = [xp.sum(trial * trial, axis=1) for trial in y]
         # Integers whose sums stay small are exact in float32 too.
-        whole = all(xp.isdtype(trial.dtype, "integral") for trial in trials)
         largest = sum(float(xp.max(p)) for p in power)
         dtype = xp.float32 if whole and largest < EXACT_FLOAT32 else xp.float64
         return cls(
@@ -107,6 +118,8 @@ class PairTables:
             counts=xp.astype(xp.concat([xp.reshape(trial, (-1, trial.shape[2])) for trial in y]), dtype),
             bins=np.array([trial.shape[1] for trial in trials]),
             repeats=np.array([trial.shape[0] for trial in trials]),
+            silences=silences,
+            whole=whole,
         )
 
     @property
@@ -118,10 +131,6 @@ class PairTables:
         """Return which units vary at all, shape (U,)."""
         xp = namespace(self.counts)
         return xp.max(self.counts, axis=0) > xp.min(self.counts, axis=0)
-
-    def silent(self) -> list[Array]:
-        """Return which presentations of each stimulus have no spike, shape (R, U) each."""
-        return [sums[:, self.n_units :] == 0 for sums in self.sums]
 
     def cross(self, pairs: Pairs, stimuli: np.ndarray) -> Array:
         """``sum(a b)`` over the bins of each draw, shape (draws, U)."""
@@ -135,6 +144,11 @@ class PairTables:
         sides = [_add_rows(table, rows) for rows in (pairs.first, pairs.second)]
         # n^2 times the variances: exact zeros for whole numbers that never vary
         power = [n * side[:, units:] - side[:, :units] ** 2 for side in sides]
+        if not self.whole:
+            power = [
+                xp.where(p > ROUNDING * n * side[:, units:], p, xp.zeros_like(p))
+                for p, side in zip(power, sides, strict=True)
+            ]
         norm = xp.sqrt(power[0]) * xp.sqrt(power[1])
         return Spread(n, sides[0][:, :units] * sides[1][:, :units], norm)
 
@@ -181,6 +195,6 @@ def _check(trials: Sequence[Array]) -> None:
     for s, trial in enumerate(trials):
         if trial.ndim != 3 or trial.shape[2] != trials[0].shape[2] or 0 in trial.shape:
             raise DataError(
-                f"counts of test stimulus number {s + 1} have shape {tuple(trial.shape)}; expected (repeats, bins, "
+                f"responses to test stimulus number {s + 1} have shape {tuple(trial.shape)}; expected (repeats, bins, "
                 f"units) with no axis empty and {trials[0].shape[-1]} units as for the first"
             )

@@ -119,7 +119,7 @@ def shift_test(repeated: Array, shifts: int, rng: np.random.Generator) -> ShiftT
     Parameters
     ----------
     repeated
-        Counts, shape (R, T, U).
+        Responses, shape (R, T, U).
     shifts
         Number of shifted copies, K.
     rng

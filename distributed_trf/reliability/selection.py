@@ -4,7 +4,8 @@ A presentation without a spike counts as r = 0, for a model and for a pair. A mo
 time: with spikes in k of R repeats, its mean r is ``k / R`` of the mean over the k. A pair has two distinct
 presentations, so that both have spikes in ``k (k - 1)`` of ``R (R - 1)`` pairs, fewer than ``(k / R)^2``:
 unweighted, ``r / sqrt(normaliser)`` would come out above 1 for a perfect model, by a tenth where 4 of 11 repeats have
-spikes. Draws are weighted so that silence costs both the same.
+spikes. Draws are weighted so that silence costs both the same. A signal or values that are never zero throughout a
+presentation have the weight 1: there is no more to it than the correlation.
 
 Units that respond to the sounds are selected by the rules of Ahmed et al. (2025), with corrections for many units.
 """
@@ -17,8 +18,8 @@ import numpy as np
 import scipy
 
 from distributed_trf.arrays import Array, blocks, namespace, to_numpy
-from distributed_trf.reliability.inter_trial import ROUNDING, Null, inter_trial_r, null_shifts, shifted_r
-from distributed_trf.reliability.pairs import PairTables, draw_pairs
+from distributed_trf.reliability.inter_trial import Null, inter_trial_r, null_shifts, shifted_r
+from distributed_trf.reliability.pairs import ROUNDING, PairTables, draw_pairs
 from distributed_trf.trf.resampling import draw_generator
 
 
@@ -57,7 +58,7 @@ def inter_trial_distributions(
 
 def silent_repeats(tables: PairTables) -> Array:
     """Return the fraction of repeats without a spike in any stimulus, of as many as all stimuli have, shape (U,)."""
-    silent, repeats = tables.silent(), int(tables.repeats.min())
+    silent, repeats = tables.silences, int(tables.repeats.min())
     xp = namespace(tables.counts)
     throughout = xp.all(xp.stack([of_stimulus[:repeats, :] for of_stimulus in silent]), axis=0)
     return xp.mean(xp.astype(throughout, xp.float64), axis=0)
@@ -76,7 +77,7 @@ def silence_weight(tables: PairTables) -> Array:
         1 for a unit with a spike in every presentation, and where no draw has spikes on both sides.
     """
     xp, one, both = namespace(tables.counts), 1.0, 1.0
-    for of_stimulus in tables.silent():
+    for of_stimulus in tables.silences:
         repeats = of_stimulus.shape[0]
         fraction = xp.mean(xp.astype(of_stimulus, xp.float64), axis=0)
         one, both = one * fraction, both * fraction * (repeats * fraction - 1) / (repeats - 1)

@@ -73,7 +73,7 @@ def inter_trial_draws(
         raise StoreError(f"{store.root}: session {session} has no channel {channel!r}; there are {', '.join(channels)}")
     unit = channels.index(channel)
     counts = load_responses(store, stimuli, bin_width, session)
-    tables = PairTables.of([trial[:, :, [unit]] for trial in counts.test_trials.values()])
+    tables = PairTables.of([trial[:, :, [unit]] for trial in counts.repeated_trials.values()])
     reliability = ReliabilitySettings.model_validate(settings)
     true, null = inter_trial_distributions(
         tables,

@@ -64,6 +64,16 @@ class BinnedResponses:
         """All responses by test stimulus, each of shape (its repeats, bins, units)."""
         return self._trials(self.test, self.test_ids, self.repeats)
 
+    @cached_property
+    def repeated_trials(self) -> dict[str, np.ndarray]:
+        """Responses that say how units repeat themselves, by stimulus, each of shape (presentations, bins, units).
+
+        Those of all test stimuli; in a set that has none, of all stimuli that were presented twice or more.
+        """
+        if self.test_ids:
+            return self.test_trials
+        return {i: self.trials(i) for i, n in zip(self.train_ids, self.presentations, strict=True) if n > 1}
+
     def trials(self, stimulus: str) -> np.ndarray:
         """Return the responses to all presentations of a stimulus, in their order, shape (presentations, bins, units).
 

@@ -5,7 +5,7 @@ import pytest
 
 from distributed_trf import names
 from distributed_trf.errors import DataError
-from distributed_trf.reliability.assess import assess, repeated_counts
+from distributed_trf.reliability.assess import assess, repeated_responses
 from distributed_trf.reliability.ceilings import known_rate_ceiling
 from tests.slow_reliability import driven_counts
 
@@ -75,8 +75,8 @@ def test_assess__depends_on_seed_and_key(trials):
     assert (first["normaliser"][:3] != other["normaliser"][:3]).all()
 
 
-def test_repeated_counts__are_the_earliest_that_all_have(trials):
-    repeated = repeated_counts(trials)
+def test_repeated_responses__are_the_earliest_that_all_have(trials):
+    repeated = repeated_responses(trials)
     assert repeated.shape == (9, 75, 4)
     np.testing.assert_array_equal(repeated[8, :20], trials[0][8])
 

@@ -10,7 +10,7 @@ import pytest
 
 from distributed_trf import arrays
 from distributed_trf.errors import DataError
-from distributed_trf.reliability.assess import repeated_counts
+from distributed_trf.reliability.assess import repeated_responses
 from distributed_trf.reliability.resampling import shift_test
 from tests.slow_reliability import driven_counts
 
@@ -65,7 +65,7 @@ def test_pure_noise__is_called_tuned_in_five_percent_of_2000_units(kind):
 def test_driven_units__are_found():
     rng = np.random.default_rng(4)
     trials, _ = driven_counts(rng, [33] * 10, units=50, modulation=0.4)
-    assert np.mean(shift_test(repeated_counts(trials), 999, rng).p == 0.001) > 0.95
+    assert np.mean(shift_test(repeated_responses(trials), 999, rng).p == 0.001) > 0.95
 
 
 def test_smallest_p__is_one_over_the_number_of_shifts_and_one():

@@ -14,13 +14,21 @@ from distributed_trf import names
 from distributed_trf.arrays import all_to_device, to_numpy
 from distributed_trf.config.analyses import NormaliserBootstrapSettings
 from distributed_trf.config.study import ReliabilitySettings, StudySettings
-from distributed_trf.errors import RecordingError
 from distributed_trf.pipeline.costs import REPEATS, Cost, Operations, response_bytes
 from distributed_trf.pipeline.items import Assess, ReadSession
 from distributed_trf.pipeline.stages.read_recordings import SessionRead
 from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.study_scope import ItemSource
-from distributed_trf.pipeline.work_kind import Files, Finding, Inputs, Job, Upstream, WorkKind
+from distributed_trf.pipeline.work_kind import (
+    Files,
+    Finding,
+    Inputs,
+    Job,
+    Remarks,
+    Upstream,
+    WorkKind,
+    left_out_if_none,
+)
 from distributed_trf.recordings.recording_set import stimulus_bins
 from distributed_trf.reliability.assess import assess
 from distributed_trf.reliability.pairs import PairTables
@@ -42,8 +50,14 @@ class Assessed(Finding):
 
     units: int = 0
     repeats: list[int] = field(default_factory=list)
-    """Number of presentations of each test stimulus."""
+    """Number of presentations of each stimulus that it is measured on."""
+    absent: str | None = left_out_if_none()
+    """Why there is no reliability."""
     files: Files = field(default_factory=dict)
+
+    def remarks(self) -> Remarks:
+        """Return what is reported about the item."""
+        return Remarks(notes=[] if self.absent is None else [f"no reliability: {self.absent}"])
 
 
 def reliability_settings(settings: ReliabilitySettings) -> Inputs:
@@ -52,56 +66,59 @@ def reliability_settings(settings: ReliabilitySettings) -> Inputs:
 
 
 def assess_session(item: Assess, job: Job) -> Assessed:
-    """Measure the reliability of all units of a session, and store it.
-
-    Raises
-    ------
-    RecordingError
-        If a test stimulus was presented only once.
-    """
+    """Measure the reliability of all units of a session, and store it; NaN where stimuli were not repeated."""
     settings, store = job.study.reliability, job.store
     assert settings is not None
-    counts = load_responses(store, item.stimuli, item.bin_width, item.session)
-    once = [i for i, n in zip(counts.test_ids, counts.repeats, strict=True) if n < 2]
-    if once:
-        raise RecordingError(
-            f"session {item.session}: test stimuli {', '.join(once)} were presented only once, so the "
-            "repeatability of its units is unknown; its correlations have no normaliser"
-        )
-    trials = all_to_device(list(counts.test_trials.values()), job.device)
+    found = load_responses(store, item.stimuli, item.bin_width, item.session)
+    absent = _absent(found)
+    n_units = found.train.shape[1]
+    trials = [] if absent else all_to_device(list(found.repeated_trials.values()), job.device)
     key = (item.stimuli, item.session, item.bin_width)
-    measures = assess(
-        trials,
-        draws=settings.draws,
-        null_shift=settings.null_shift,
-        shifts=settings.shifts,
-        splits=settings.splits,
-        seed=settings.seed,
-        key=key,
-    )
+    measures = {name: np.full(n_units, np.nan) for name in names.RELIABILITY}
+    if not absent:
+        measures |= assess(
+            trials,
+            draws=settings.draws,
+            null_shift=settings.null_shift,
+            shifts=settings.shifts,
+            splits=settings.splits,
+            seed=settings.seed,
+            key=key,
+        )
     ds = xr.Dataset({name: (names.UNIT, values) for name, values in measures.items()})
     if settings.bootstrap is not None:
-        ds = ds.merge(_bootstrap(trials, counts, settings, settings.bootstrap, key))
+        ds = ds.merge(_bootstrap(trials, n_units, settings, settings.bootstrap, key))
     labels = {names.STIMULI: item.stimuli, names.BIN_WIDTH: item.bin_width, "session": item.session}
     path = store.reliability(item.stimuli, item.bin_width, item.session)
     files = {store.name(path): write_analysis(path, ds, labels)}
-    return Assessed(units=counts.test.shape[1], repeats=list(counts.repeats), files=files)
+    repeats = [trial.shape[0] for trial in found.repeated_trials.values()]
+    return Assessed(units=n_units, repeats=repeats, absent=absent or None, files=files)
+
+
+def _absent(found: BinnedResponses) -> str:
+    """Say why the reliability of units is unknown; nothing where it can be measured."""
+    why = "so the repeatability of units is unknown; their correlations have no normaliser and no ceiling"
+    if not found.repeated_trials:
+        return f"no stimulus was presented twice, {why}"
+    once = [i for i, trial in found.repeated_trials.items() if trial.shape[0] < 2]
+    return f"test stimuli {', '.join(once)} were presented only once, {why}" if once else ""
 
 
 def _bootstrap(
     trials: list[Any],
-    counts: BinnedResponses,
+    n_units: int,
     settings: ReliabilitySettings,
     drawing: NormaliserBootstrapSettings,
     key: tuple[str, str, float],
 ) -> xr.Dataset:
     """Return normalisers of drawn stimuli and repeats; NaN for more repeats than the session has."""
-    tables = PairTables.of(trials)
-    shape = (len(drawing.percent_duration), len(drawing.n_repeats), drawing.draws, counts.test.shape[1])
+    shape = (len(drawing.percent_duration), len(drawing.n_repeats), drawing.draws, n_units)
     drawn = np.full(shape, np.nan)
+    tables, fewest = PairTables.of(trials) if trials else None, min((trial.shape[0] for trial in trials), default=0)
     for p, percent in enumerate(drawing.percent_duration):
         for k, n_repeats in enumerate(drawing.n_repeats):
-            if n_repeats <= min(counts.repeats):
+            if n_repeats <= fewest:
+                assert tables is not None
                 drawn[p, k] = to_numpy(
                     bootstrap_normaliser(
                         tables,
@@ -142,7 +159,8 @@ def _cost(context: Context, item: Assess, device: str) -> Cost:
     assert settings is not None
     session = context.session(item.session)
     units, draws = len(session.channels), settings.draws
-    test = [s for s in context.stimuli[item.stimuli] if s.is_test]
+    stimuli = context.stimuli[item.stimuli]
+    test = [s for s in stimuli if s.is_test] or stimuli
     bins = sum(stimulus_bins(s.duration, item.bin_width) for s in test)
     # First the choices of each draw. Then the draws and their null, together with the larger of two: the ranking of
     # some units, or both halves of each split of the repeats, centred, and their products.
