@@ -107,6 +107,9 @@ class GridSettings(Settings):
     bin_widths: Annotated[list[Milliseconds], Field(min_length=1)] = [50.0]
     delay: Seconds = 0.0
     """Seconds after the onset of a sound at which the first bin of its response begins."""
+    feature_window: tuple[Seconds, Seconds] | None = None
+    """Seconds from onset, first and last, over which features are averaged where a sound is one bin of a signal or one
+    value (``bin_widths: [1000]``); by default the whole sound."""
     training: Training = "first"
     """Which responses are fitted if a training sound was presented several times: the first, their mean, or all. With
     all, each presentation is a separate trial (in the fold of its sound)."""
@@ -115,6 +118,13 @@ class GridSettings(Settings):
     """None measures no reliability."""
     networks: Annotated[list[NetworkSettings], Field(min_length=1)]
     ridge: RidgeSettings = RidgeSettings()
+
+    @field_validator("feature_window")
+    @classmethod
+    def _window_within_sound(cls, window: tuple[float, float] | None) -> tuple[float, float] | None:
+        if window is not None and not 0 <= window[0] < window[1]:
+            raise ValueError(f"expected seconds from onset as [first, last], 0 or more, not {list(window)}")
+        return window
 
 
 # Records on disk have the fields in this order: those of the grid, of analyses, and the rest.

@@ -18,6 +18,7 @@ from distributed_trf.pipeline.stages.read_recordings import SoundsRead
 from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.work import items
 from distributed_trf.pipeline.work_kind import Waiting
+from distributed_trf.recordings.recording_set import Session
 from distributed_trf.store.allocation import allocation_if_any
 from distributed_trf.store.feature_arrays import allocate_feature_arrays, stored_layers
 from distributed_trf.store.features import FeatureLayout
@@ -243,12 +244,26 @@ def result_grid(context: Context) -> Grid:
             "channel": tuple(channel for _, channel in units),
             "area": tuple(session.area for session, _ in units),
             "subject": tuple(session.subject for session, _ in units),
-            "x": tuple(_known(session.x) for session, _ in units),
-            "y": tuple(_known(session.y) for session, _ in units),
+            **_places(context.recordings.sessions),
         },
         layers=layers,
     )
 
 
-def _known(coordinate: float) -> float | None:
+def _places(sessions: Sequence[Session]) -> dict[str, tuple[Any, ...]]:
+    """Return where units lie: ``x`` and ``y`` of the unit or else of its session, and what else recordings say."""
+    names_there = {name for session in sessions for name in session.unit_coords}
+    places: dict[str, tuple[Any, ...]] = {}
+    for name in ("x", "y", *names.UNIT_COORDS):
+        if name in ("x", "y") or name in names_there:
+            blank = "" if name in ("region", "hemisphere") else None
+            places[name] = tuple(
+                _known(value)
+                for session in sessions
+                for value in session.unit_coords.get(name, (getattr(session, name, blank),) * len(session.channels))
+            )
+    return places
+
+
+def _known(coordinate: Any) -> Any:
     return None if coordinate != coordinate else coordinate

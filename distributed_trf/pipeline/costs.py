@@ -94,9 +94,9 @@ def test_bins(context: Context, stimuli: str, bin_width: float) -> int:
 
 
 def response_bytes(context: Context, stimuli: str, bin_width: float, sessions: Sequence[Session]) -> int:
-    """Return the bytes of the stored counts of all units of some sessions."""
+    """Return the bytes of the stored responses of all units of some sessions."""
     bins = training_bins(context, stimuli, bin_width) + REPEATS * test_bins(context, stimuli, bin_width)
-    return 2 * bins * sum(len(s.channels) for s in sessions)
+    return bins * sum((2 if s.response == "spikes" else 8) * len(s.channels) for s in sessions)
 
 
 MAKING = 7

@@ -35,6 +35,8 @@ class SignalTrials(Trials):
     gaps: Gaps = "mask"
     notes: tuple[str, ...] = ()
     """What was left out while reading and how much of it."""
+    doubts: tuple[str, ...] = ()
+    """What looks wrong."""
 
     @property
     def end(self) -> float:
@@ -53,6 +55,8 @@ class ValueTrials(Trials):
     gaps: Gaps = "mask"
     notes: tuple[str, ...] = ()
     """What was left out while reading and how much of it."""
+    doubts: tuple[str, ...] = ()
+    """What looks wrong."""
 
 
 @runtime_checkable

@@ -18,6 +18,7 @@ from distributed_trf.results.units import unit_keys
 
 MUST_AGREE = {
     "delay": None,
+    "feature_window": None,
     "training": None,
     "lags": None,
     "ridge": ("alphas", "n_folds", "seed", "standardize", "scaling", "folds", "precision"),
@@ -71,7 +72,7 @@ def combine_results(*datasets: xr.Dataset) -> xr.Dataset:
                 _check_equal(str(name), combined[name], ds[name], k)
         combined = combined.combine_first(ds)
     combined = combined.assign({name: combined[name].fillna("") for name in _texts(combined)})
-    combined = combined.set_coords([name for name in names.COORDS if name in combined])
+    combined = combined.set_coords([name for name in (*names.COORDS, *names.UNIT_COORDS) if name in combined])
     studies = [unpacked(ds.attrs) for ds in datasets]
     return portable(with_rho(combined).assign_attrs(studies=studies, method=datasets[0].attrs.get("method", "")))
 

@@ -11,7 +11,7 @@ import xarray as xr
 from distributed_trf import names
 from distributed_trf.errors import StoreError
 from distributed_trf.pipeline.items import Extract, Fit
-from distributed_trf.recordings.binned_features import binned_features
+from distributed_trf.recordings.binned_features import WHOLE_SOUND, binned_features
 from distributed_trf.recordings.recording_set import lead_in_bins
 from distributed_trf.store.features import NetworkFeatures, feature_files
 from distributed_trf.store.fingerprint import digest
@@ -111,7 +111,7 @@ class Model:
                 },
             },
             attrs={
-                "long_name": "predicted count",
+                "long_name": "predicted response" if "response" in self.stored.settings else "predicted count",
                 "units": "1",
                 **dict(zip(names.GRID, self.stored.cell, strict=True)),
             },
@@ -162,8 +162,17 @@ class Model:
         features = NetworkFeatures(self._store.features(stimuli, network, weights), files)
         self._check(features)
         if everything:  # one batch after another, each read once
-            return ((i, x) for i, x in binned_features(features, layer, bin_width) if i in self.stored.bins)
-        return binned_features(features, layer, bin_width, stimuli=ids)
+            every = binned_features(features, layer, bin_width, average=self._average)
+            return ((i, x) for i, x in every if i in self.stored.bins)
+        return binned_features(features, layer, bin_width, average=self._average, stimuli=ids)
+
+    @property
+    def _average(self) -> tuple[float, float] | None:
+        """Over which part of a sound features are averaged at 1000 ms; None of spikes, where they are added up."""
+        if "response" not in self.stored.settings:
+            return None
+        window = self.stored.settings["feature_window"]
+        return WHOLE_SOUND if window is None else (window[0], window[1])
 
     def _check(self, features: NetworkFeatures) -> None:
         """Make sure that the features in store are those of the fit, by what receipts say of their content."""

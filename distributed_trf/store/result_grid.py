@@ -23,7 +23,8 @@ class Grid:
     axes: dict[str, tuple[Any, ...]]
     """Labels along each of ``names.GRID``."""
     units: dict[str, tuple[Any, ...]]
-    """Per unit: session, channel, area, subject, x, y; the coordinates of an unknown recording site are None."""
+    """Per unit: session, channel, area, subject, x, y, and those of ``names.UNIT_COORDS`` that the recordings say; the
+    coordinates of an unknown recording site are None."""
     layers: dict[str, dict[str, tuple[str, str]]]
     """Name and type of each layer, by network and layer id (as text, since JSON keeps it)."""
 
@@ -49,7 +50,10 @@ class Grid:
         }
         present = set(unit_names(self.units))
         left = [k for k, name in enumerate(unit_names(old.units)) if name not in present]
-        units = {name: (*column, *(old.units[name][k] for k in left)) for name, column in self.units.items()}
+        units = {
+            name: (*column, *(old.units.get(name, (_blank(column),) * old.n_units)[k] for k in left))
+            for name, column in self.units.items()
+        }
         layers = {n: {**old.layers.get(n, {}), **self.layers.get(n, {})} for n in axes[names.NETWORK]}
         return Grid(axes, units, layers)
 
@@ -57,6 +61,7 @@ class Grid:
         """Tell whether all labels of another grid are in this one, units in the same order from the first on."""
         return (
             all(set(other.axes[dim]) <= set(self.axes[dim]) for dim in names.GRID)
+            and self.units.keys() == other.units.keys()
             and all(self.units[name][: other.n_units] == column for name, column in other.units.items())
             and all(table.items() <= self.layers.get(network, {}).items() for network, table in other.layers.items())
         )
@@ -74,7 +79,8 @@ class Grid:
             table = [[self.layers[n].get(str(layer), ("", ""))[k] for layer in layers] for n in networks]
             columns[name] = ((names.NETWORK, names.LAYER), _labels(table))
         ds = xr.Dataset(coords={**{dim: (dim, _labels(v)) for dim, v in self.axes.items()}, **columns})
-        for name, variable in names.COORDS.items():
+        further = {name: variable for name, variable in names.UNIT_COORDS.items() if name in self.units}
+        for name, variable in (names.COORDS | further).items():
             ds[name].attrs.update(variable.attrs)
             if ds[name].dtype.kind == "U":
                 ds[name].encoding["dtype"] = object  # text of fixed width has no stable zarr type yet
@@ -100,6 +106,11 @@ def as_stored(grid: Grid) -> dict[str, Any]:
 def label_text(label: Any) -> str:
     """Write a label of an axis."""
     return f"{label:g}" if isinstance(label, float) else str(label)
+
+
+def _blank(column: Sequence[Any]) -> str | None:
+    """Return what stands in a column of labels or of numbers where nothing is said."""
+    return "" if any(isinstance(value, str) for value in column) else None
 
 
 def _labels(values: Any) -> np.ndarray:

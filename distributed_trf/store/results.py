@@ -91,7 +91,7 @@ def open_grid(path: Path, *, chunks: dict[Any, Any] | None = None) -> xr.Dataset
     stored, requested, withheld = stored_grid(path), requested_grid(path), withheld_cells(path)
     if withheld and chunks is None:
         chunks = {}
-    labels = list(names.COORDS)
+    labels = [*names.COORDS, *(name for name in names.UNIT_COORDS if name in stored.units)]
     ds = xr.open_zarr(
         VerifiedStore(path, files),
         consolidated=False,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import groupby
 
 import numpy as np
@@ -12,12 +12,12 @@ import numpy as np
 from distributed_trf.arrays import DEVICE_BLOCK_BYTES, Array, namespace, take_columns, to_device, to_numpy_together
 from distributed_trf.config.study import StudySettings
 from distributed_trf.pipeline.items import FeatureSpace, Source
-from distributed_trf.recordings.binned_features import binned_batches
+from distributed_trf.recordings.binned_features import WHOLE_SOUND, binned_batches
 from distributed_trf.recordings.recording_set import lead_in_bins
 from distributed_trf.store.features import NetworkFeatures, feature_files
 from distributed_trf.store.receipts import READ, read_intact_receipt
 from distributed_trf.store.results import session_units
-from distributed_trf.store.stored_recordings import BinnedResponses, load_responses, session_key
+from distributed_trf.store.stored_recordings import SPIKES, BinnedResponses, load_responses, session_key
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.timing import timed_each
 from distributed_trf.trf.correlation import mean_over_repeats
@@ -70,6 +70,8 @@ class LayerData:
         self._name = "; ".join(named)
         self.lead_in = lead_in_bins(study.lags.lead_in, source.bin_width)
         """Bins of silence before each sound."""
+        counted = all(c.response == SPIKES for c in self.counts.values())
+        self._average = None if counted else study.feature_window or WHOLE_SOUND
 
     @cached_property
     def bins(self) -> dict[str, int]:
@@ -118,8 +120,14 @@ class LayerData:
         return timed_each("load", self._side_by_side())
 
     def _side_by_side(self) -> Iterator[dict[str, Array]]:
-        bins, lowpass, device = self._bin_width, self._lowpass_bin, self._device
-        read = [binned_batches(f, layers, bins, lowpass_bin=lowpass, device=device) for f, layers in self._stored]
+        binned = partial(
+            binned_batches,
+            bin_width=self._bin_width,
+            lowpass_bin=self._lowpass_bin,
+            average=self._average,
+            device=self._device,
+        )
+        read = [binned(features, layers) for features, layers in self._stored]
         for batches in zip(*read, strict=True):
             if len(batches) == 1:
                 yield batches[0]

@@ -31,6 +31,7 @@ from distributed_trf.store.fingerprint import library_versions
 from distributed_trf.store.models import unit_labels, write_model
 from distributed_trf.store.receipts import Receipt
 from distributed_trf.store.results import session_units, write_fit
+from distributed_trf.store.stored_recordings import SPIKES, BinnedResponses
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.timing import timed
 from distributed_trf.trf.crossval import RidgeFit, at_edges, fit_folds
@@ -91,6 +92,7 @@ def fit_settings(study: StudySettings, bin_width: float, revision: int) -> Input
         "bin width": bin_width,
         "ridge": study.ridge.model_dump(exclude={"unit_block"}),
         "versions": [revision, library_versions("numpy", "scipy")],
+        **({} if study.feature_window is None else {"feature window": study.feature_window}),
     }
 
 
@@ -201,7 +203,7 @@ def save_model(
             weights[:, units[session]] = solved[0][:, columns]
             intercept[units[session]], alpha[units[session]] = solved[1][columns], solved[2][columns]
     mean, scale = _scaling(study, fitted)
-    bins = next(iter(fitted[0][0].sessions.values())).bins
+    responses = next(iter(fitted[0][0].sessions.values()))
     path = store.model(*item.cell)
     files = write_model(
         path,
@@ -215,14 +217,21 @@ def save_model(
             lag * item.bin_width / 1000 for lag in lag_samples(study.lags.tmin, study.lags.tmax, 1000 / item.bin_width)
         ],
         units=unit_labels(store.results),
-        bins=bins,
+        bins=responses.bins,
         settings={
             "lags": study.lags.model_dump(),
             "ridge": study.ridge.model_dump(exclude={"unit_block"}),
             "training": study.training,
+            **_averaging(study, responses),
         },
     )
     return {store.name(path): files}
+
+
+def _averaging(study: StudySettings, responses: BinnedResponses) -> Inputs:
+    """Say of responses that are not counted what they are, and over which part of a sound features are averaged."""
+    counted = responses.response == SPIKES
+    return {} if counted else {"response": responses.response, "feature_window": study.feature_window}
 
 
 def _scaling(study: StudySettings, fitted: Sequence[tuple[FoldGroup, RidgeFit]]) -> tuple[np.ndarray, np.ndarray]:

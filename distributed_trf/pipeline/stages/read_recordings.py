@@ -1,7 +1,7 @@
-"""The read stage: sounds and spikes are read from the recordings once; spikes are binned at every bin width.
+"""The read stage: sounds and responses are read from the recordings; responses are brought to bins of every width.
 
-The spikes are stored as well as the counts, so that another bin width does not read the recordings again: their files
-are large and slow to parse.
+Spikes are stored as well as their counts, so that another bin width does not read the recordings again: their files
+are large and slow to parse. Of signals only the bins are stored: parts of them can be read again.
 """
 
 from __future__ import annotations
@@ -16,24 +16,27 @@ from pathlib import Path
 import numpy as np
 
 from distributed_trf.config.study import StudySettings
-from distributed_trf.errors import DamagedError
+from distributed_trf.errors import ConfigError, DamagedError
 from distributed_trf.features.resample import check_sound
 from distributed_trf.pipeline.costs import Cost, Operations, response_bytes
 from distributed_trf.pipeline.items import ReadSession, ReadSounds, bins_part
 from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.study_scope import ItemSource
 from distributed_trf.pipeline.work_kind import Files, Finding, Inputs, Job, Remarks, Upstream, WorkKind
-from distributed_trf.recordings.binning import bin_spikes
+from distributed_trf.recordings.bin_responses import bin_responses
+from distributed_trf.recordings.continuous import Responses, responses
+from distributed_trf.recordings.open_recordings import find_session, some_of
 from distributed_trf.recordings.plausibility import with_doubts
-from distributed_trf.recordings.recording_set import RecordingSet, SpikeTrials
+from distributed_trf.recordings.recording_set import WHOLE_STIMULUS, RecordingSet, Session, SpikeTrials
 from distributed_trf.store.fingerprint import digest_array, file_stamps
 from distributed_trf.store.receipts import SPIKES, Receipt, read_receipt, revoke_receipt, write_receipt
 from distributed_trf.store.stored_recordings import write_responses, write_sounds
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.store.zarr_store import attributes, check_files, member, open_group, read, write_group
 from distributed_trf.timing import timed
+from distributed_trf.trf.lags import lag_samples
 
-SOUNDS_REVISION, SESSION_REVISION = 3, 5
+SOUNDS_REVISION, SESSION_REVISION, BINNING_REVISION = 3, 5, 1
 """Raise this number when the code gives other numbers than before, so that earlier results become stale."""
 OF_SPIKES = ("recording files", "recording format", "stimuli", "versions")
 """Inputs in an item's fingerprint that the spikes depend on; the counts depend on all inputs."""
@@ -113,23 +116,37 @@ def read_sounds(item: ReadSounds, job: Job) -> SoundsRead:
 def read_session(item: ReadSession, job: Job) -> SessionRead:
     """Store the responses of one session at the bin widths that are among the parts."""
     recordings, store, study = job.open_recordings(), job.store, job.study
-    spikes, files = _spikes(item, recordings, store, {name: job.fingerprint[name] for name in OF_SPIKES})
-    stimuli = recordings.stimuli(item.stimuli)
+    stimuli, session = recordings.stimuli(item.stimuli), find_session(recordings, item.session)
+    found, files = _responses(session, item, recordings, job)
+    notes, doubts = [note for note in found.notes if note not in found.doubts], list(found.doubts)
     digests = {}
     for bin_width in (width for width in study.bin_widths if bins_part(width) in job.parts):
-        counts = bin_spikes(spikes, stimuli, bin_width, session=item.session, delay=study.delay)
-        written, digests[f"{bin_width:g}"] = write_responses(store, item.stimuli, bin_width, item.session, counts)
+        binned = bin_responses(found, stimuli, bin_width, session=session, delay=study.delay)
+        written, digests[f"{bin_width:g}"] = write_responses(
+            store, item.stimuli, bin_width, item.session, binned.responses
+        )
         files |= written
-    presented = Counter(spikes.stimulus)
+        notes, doubts = notes + list(binned.notes), doubts + list(binned.doubts)
+    presented = Counter(found.stimulus)
     return SessionRead(
         digests=digests,
-        notes=[note for note in spikes.notes if note not in spikes.doubts],
-        doubts=list(spikes.doubts),
-        units=len(spikes.times),
-        trials=len(spikes.stimulus),
+        notes=list(dict.fromkeys(notes)),
+        doubts=list(dict.fromkeys(doubts)),
+        units=len(session.channels),
+        trials=len(found.stimulus),
         further=sum(presented[s.id] - 1 for s in stimuli if not s.is_test and presented[s.id]),
         files=files,
     )
+
+
+def _responses(
+    session: Session, item: ReadSession, recordings: RecordingSet, job: Job
+) -> tuple[Responses, dict[str, dict[str, str]]]:
+    """Read what a session has, and the digests of what is stored of that; nothing is of what are not spikes."""
+    if session.response == "spikes":
+        return _spikes(item, recordings, job.store, {name: job.fingerprint[name] for name in OF_SPIKES})
+    with timed("load"):
+        return responses(recordings, session, item.stimuli), {}
 
 
 def _spikes(
@@ -143,7 +160,7 @@ def _spikes(
     if receipt is not None and receipt.fingerprint == fingerprint:
         with suppress(DamagedError):  # then they are read again from the recordings
             return _load(store, item, receipt), receipt.files
-    session = next(s for s in recordings.sessions if s.name == item.session)
+    session = find_session(recordings, item.session)
     with timed("load"):
         spikes = with_doubts(recordings.spikes(session, item.stimuli), recordings.stimuli(item.stimuli), session)
     arrays = {
@@ -189,10 +206,12 @@ def _sounds_inputs(item: ReadSounds, upstream: Upstream) -> Inputs:
 
 def _session_inputs(item: ReadSession, upstream: Upstream) -> Inputs:
     context = upstream.context
+    session = context.session(item.session)
     return {
-        "recording files": file_stamps(context.recordings.session_files(context.session(item.session))),
+        "recording files": file_stamps(context.recordings.session_files(session)),
         "stimuli": [[s.id, s.duration, s.is_test] for s in context.stimuli[item.stimuli]],
         **session_settings(context.study),
+        **({} if session.response == "spikes" else {"response": [session.response, BINNING_REVISION]}),
         **{bins_part(width): width for width in context.study.bin_widths},
         "versions": [SESSION_REVISION],
     }
@@ -202,8 +221,44 @@ def _sessions(scope: ItemSource) -> Iterator[ReadSession]:
     return (ReadSession(name, session) for name in scope.study.stimuli for session in scope.sessions_of(name))
 
 
+def _check(context: Context) -> None:
+    """Check that the sessions' responses go together, and with the bins and lags of the study.
+
+    Raises
+    ------
+    ConfigError
+        If spikes, signals and values are mixed, or bins and lags are not those of values.
+    """
+    study = context.study
+    for stimuli in study.stimuli:
+        kinds: dict[str, list[str]] = {}
+        for session in context.recordings.heard(stimuli):
+            kinds.setdefault(session.response, []).append(session.name)
+        if len(kinds) > 1:
+            named = "; ".join(f"{kind} in {some_of(sessions, 3)}" for kind, sessions in kinds.items())
+            raise ConfigError(
+                f"recordings: {stimuli} was presented in sessions with different responses: {named}; expected one kind "
+                "in a study. Make a recording set of each (`use` in sessions.csv leaves sessions out)"
+            )
+        lags = [lag_samples(study.lags.tmin, study.lags.tmax, 1000 / width) for width in study.bin_widths]
+        if "values" in kinds and (study.bin_widths != [WHOLE_STIMULUS] or lags != [(0,)]):
+            raise ConfigError(
+                f"bin_widths, lags: {stimuli} has one value per sound, but bin_widths are "
+                f"{', '.join(f'{width:g}' for width in study.bin_widths)} ms and lags from {study.lags.tmin:g} to "
+                f"{study.lags.tmax:g} s; expected `bin_widths: [{WHOLE_STIMULUS:g}]`, at which a sound is one bin, and "
+                "`lags: {tmin: 0, tmax: 0}`"
+            )
+        if study.feature_window is not None and ("spikes" in kinds or study.bin_widths != [WHOLE_STIMULUS]):
+            raise ConfigError(
+                f"feature_window: {stimuli} has {', '.join(kinds)} on bins of "
+                f"{', '.join(f'{width:g}' for width in study.bin_widths)} ms; expected a signal or values and "
+                f"`bin_widths: [{WHOLE_STIMULUS:g}]`, at which features are averaged. Leave it out"
+            )
+
+
 def _session_outputs(item: ReadSession, context: Context) -> Iterator[Path]:
-    yield context.store.spikes(item.stimuli, item.session)
+    if context.session(item.session).response == "spikes":
+        yield context.store.spikes(item.stimuli, item.session)
     for width in context.study.bin_widths:
         yield context.store.responses(item.stimuli, width, item.session)
 
@@ -218,7 +273,7 @@ def _sounds_cost(context: Context, item: ReadSounds, device: str) -> Cost:
 def _session_cost(context: Context, item: ReadSession, device: str) -> Cost:
     study, session = context.study, context.session(item.session)
     files = [f.stat().st_size for f in context.recordings.session_files(session)]
-    # Files hold more than the stored spikes, but spikes are most of what is read.
+    # Files hold more than the stored spikes, but spikes are most of what is read. Signals are read part by part.
     spikes, counts = sum(files) // 2, [response_bytes(context, item.stimuli, w, [session]) for w in study.bin_widths]
     return Cost(
         read=sum(files),
@@ -250,6 +305,7 @@ SESSIONS = WorkKind(
     cost=_session_cost,
     run=read_session,
     settings=lambda item, study: session_settings(study),
+    check=_check,
     smaller=SMALLER,
     smaller_on_gpu=SMALLER,
 )
