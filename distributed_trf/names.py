@@ -10,6 +10,10 @@ GRID = (STIMULI, NETWORK, WEIGHTS, LAYER, BIN_WIDTH)
 RESULT_DIMS = (*GRID, UNIT)
 SPACE, SUBSET, SHARED_BY = "space", "subset", "shared_by"
 """Dimensions of analyses of several feature spaces: a space, and sets of them."""
+SPLIT = "split"
+"""Dimension of what each split of a study gives: outer folds, given splits, or groups that are left out."""
+SPLIT_RESULT_DIMS = (*GRID, SPLIT, UNIT)
+FOLD_R, FOLD_ALPHA = "fold_r", "fold_alpha"
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,26 @@ RESULTS = {
     "alpha": Variable("ridge penalty", "1", "chosen per unit by mean R^2 over folds; the penalty is rows * alpha"),
     "cv_score": Variable("cross-validated R^2", "1", "mean over folds of the held-out R^2 at the chosen penalty"),
 }
+RESULTS_OF_SPLITS = {
+    "r": "Pearson r between prediction and response, per repeat, then the mean over repeats, in as many as all tested "
+    "stimuli have. Where each stimulus is tested once: over the out-of-fold predictions of all stimuli, one after "
+    "another (scikit-learn's cross_val_predict), which is not the mean of fold_r. Otherwise the mean over splits of "
+    "fold_r (cross_val_score), in which a split without one counts as 0. NaN where not computed, or where the unit or "
+    "its prediction never varies",
+    "alpha": "geometric mean over splits; in each split chosen per unit by mean R^2 over its inner folds",
+    "cv_score": "mean over splits, and over the inner folds of each, of the held-out R^2 at the chosen penalty",
+}
+"""Comments of these variables in a study with folds, splits or groups."""
+SPLIT_RESULTS = {
+    FOLD_R: Variable(
+        "test correlation in each split",
+        "1",
+        "as r, over the concatenated stimuli that the split tests, in as many repeats as all tested stimuli of the "
+        "study have",
+    ),
+    FOLD_ALPHA: Variable("ridge penalty in each split", "1", "as alpha, of the fit on the split's training stimuli"),
+}
+"""Of each split and unit, in a study with folds, splits or groups."""
 RELIABILITY_DIMS = (STIMULI, BIN_WIDTH, UNIT)
 RELIABILITY = {
     "normaliser": Variable(
@@ -151,3 +175,9 @@ UNIT_COORDS = {
     "hemisphere": Variable("hemisphere in which the unit lies", ""),
 }
 """Further coordinates of units, of recordings that say them."""
+SPLIT_LABEL = Variable(
+    "split",
+    "",
+    "what is tested: number of the outer fold, group that is left out, or name of a given split; only in a study with "
+    "folds, splits or groups",
+)

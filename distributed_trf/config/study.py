@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field, field_validator, model_validator
 
 from distributed_trf.config.analyses import Analyses, NormaliserBootstrapSettings
+from distributed_trf.config.evaluation import EvaluationSettings
 from distributed_trf.config.extraction import ExtractionSettings, NetworkSettings
 from distributed_trf.config.fields import AbsolutePath, Milliseconds, Name, Seconds
 from distributed_trf.config.load import Settings, load, locate
@@ -117,6 +118,8 @@ class GridSettings(Settings):
     reliability: ReliabilitySettings | None = ReliabilitySettings()
     """None measures no reliability."""
     networks: Annotated[list[NetworkSettings], Field(min_length=1)]
+    test: EvaluationSettings = EvaluationSettings(set="test")
+    """Which stimuli are predicted by fits on which others."""
     ridge: RidgeSettings = RidgeSettings()
 
     @field_validator("feature_window")

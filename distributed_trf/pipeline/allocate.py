@@ -247,6 +247,7 @@ def result_grid(context: Context) -> Grid:
             **_places(context.recordings.sessions),
         },
         layers=layers,
+        splits=tuple(dict.fromkeys(label for x in context.evaluations.values() for label in x.labels)),
     )
 
 

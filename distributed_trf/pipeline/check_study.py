@@ -18,7 +18,9 @@ from distributed_trf.pipeline.work import KINDS
 from distributed_trf.recordings.open_recordings import open_recordings
 from distributed_trf.recordings.recording_set import RecordingSet
 from distributed_trf.store.study_store import StudyStore
-from distributed_trf.trf.crossval import assign_folds
+
+TESTED_BY_SPLITS = ("lowpass",)
+"""Analyses that need no fixed test set."""
 
 
 def open_context(study: StudySettings, *, to_run: bool = True) -> Context:
@@ -50,8 +52,9 @@ def open_context(study: StudySettings, *, to_run: bool = True) -> Context:
     recordings = open_recordings(study.recordings.format, study.recordings.path)
     _check_stimuli(study, recordings)
     context = Context(study, store, tables, recordings)
-    for stimuli in context.stimuli.values():
-        assign_folds(sum(not s.is_test for s in stimuli), study.ridge.n_folds, study.ridge.seed)
+    for evaluation in context.evaluations.values():
+        evaluation.roles(evaluation.stimuli)
+    _check_tested(study)
     _check_lags(context)
     _check_rates(context)
     for field, settings in study.analyses():
@@ -59,6 +62,18 @@ def open_context(study: StudySettings, *, to_run: bool = True) -> Context:
     for kind in KINDS.values():
         kind.check(context)
     return context
+
+
+def _check_tested(study: StudySettings) -> None:
+    """Check that analyses of a fixed test set have one."""
+    if study.test.fixed:
+        return
+    unknown = [field for field, _ in study.analyses() if field not in TESTED_BY_SPLITS]
+    if unknown:
+        raise ConfigError(
+            f"{', '.join(dict.fromkeys(unknown))}: tested on a fixed test set only, and the study tests by splits; "
+            "put them into a study of its own with `test: {set: test}`"
+        )
 
 
 def _check_lags(context: Context) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from distributed_trf.arrays import DEVICE_BLOCK_BYTES
 from distributed_trf.features.fourier_matrices import CACHE_BYTES, matrix_bytes
 from distributed_trf.features.resample import MATRIX_BYTES
+from distributed_trf.pipeline.evaluation import TESTED, splits_of
 from distributed_trf.pipeline.items import FeatureSpace, Source
 from distributed_trf.pipeline.study_context import Context
 from distributed_trf.recordings import recording_set
@@ -82,20 +85,52 @@ REPEATS = 12
 """Presentations of each test stimulus that are assumed before sessions are read."""
 
 
-def training_bins(context: Context, stimuli: str, bin_width: float) -> int:
-    """Count the bins of all training trials of a set."""
-    times = context.training_trials[stimuli]
-    return sum(times[s.id] * stimulus_bins(s.duration, bin_width) for s in context.stimuli[stimuli] if not s.is_test)
+@dataclass(frozen=True)
+class SplitShapes:
+    """How large the fits are that test a study on one stimulus set."""
 
+    rows: int
+    """Bins of the largest training set, all trials counted."""
+    all_rows: int
+    """Bins of everything that is trained on."""
+    tested: int
+    """Bins of everything that is tested, once each."""
+    predicted: int
+    """Bins whose predictions are kept at once."""
+    repeats: int
+    """Presentations that a prediction is compared with."""
+    n_splits: int
+    """Number of fits."""
+    n_sums: int
+    """Sets of stimuli whose sums are kept beside those of the folds of a fit; none where there is one fit."""
 
-def test_bins(context: Context, stimuli: str, bin_width: float) -> int:
-    """Count the bins of all test stimuli of a set, once each."""
-    return sum(stimulus_bins(s.duration, bin_width) for s in context.stimuli[stimuli] if s.is_test)
+    @classmethod
+    def of(cls, context: Context, stimuli: str, bin_width: float) -> SplitShapes:
+        """Count them for a stimulus set at one bin width."""
+        evaluation, times = context.evaluations[stimuli], context.training_trials[stimuli]
+        bins = np.array([stimulus_bins(s.duration, bin_width) for s in context.stimuli[stimuli]])
+        trials = bins * np.array([times.get(s.id, 0) for s in context.stimuli[stimuli]])
+        trained, tested = evaluation.shared > TESTED, evaluation.shared == TESTED
+        splits = splits_of(evaluation.shared)
+        n_splits, of_tests = len(splits.splits), (bins @ tested)
+        return cls(
+            rows=int((trials @ trained).max()),
+            all_rows=int(trials @ trained.any(axis=1)),
+            tested=int(bins @ tested.any(axis=1)),
+            predicted=int(of_tests.sum() if splits.each_once else of_tests.max()),
+            repeats=REPEATS if evaluation.fixed else context.shared_repeats[stimuli],
+            n_splits=n_splits,
+            n_sums=0 if n_splits == 1 else min(splits.n_blocks, sum(len(split.folds) for split in splits.splits)),
+        )
 
 
 def response_bytes(context: Context, stimuli: str, bin_width: float, sessions: Sequence[Session]) -> int:
-    """Return the bytes of the stored responses of all units of some sessions."""
-    bins = training_bins(context, stimuli, bin_width) + REPEATS * test_bins(context, stimuli, bin_width)
+    """Return the bytes of the stored responses of all units of some sessions, whatever stimuli a study tests."""
+    times = context.training_trials[stimuli]
+    bins = sum(
+        (REPEATS if s.is_test else times[s.id]) * stimulus_bins(s.duration, bin_width)
+        for s in context.recordings.stimuli(stimuli)
+    )
     return bins * sum((2 if s.response == "spikes" else 8) * len(s.channels) for s in sessions)
 
 
@@ -127,7 +162,8 @@ def fit_cost(
     width = sum(x.width for _, x in chosen)
     units = sum(len(s.channels) for s in sessions)
     d = width * len(lag_samples(study.lags.tmin, study.lags.tmax, 1000 / item.bin_width))
-    rows, held_out = (count(context, item.stimuli, item.bin_width) for count in (training_bins, test_bins))
+    shapes = SplitShapes.of(context, item.stimuli, item.bin_width)
+    rows, n_splits = shapes.rows, shapes.n_splits
     method: str = ridge.solver
     if method == "auto":
         method = choose_solver(
@@ -136,12 +172,15 @@ def fit_cost(
     block = BLOCK_ROWS if device == "cpu" else max(BLOCK_ROWS, DEVICE_BLOCK_BYTES // (4 * 8 * (width + units)))
     if method == "dual":
         values = _dual_values(rows, width, units, ridge.n_folds, ridge.precision)
+        values += (shapes.all_rows - rows) * (width + units)
     else:
         values = _primal_values(d, units, ridge.n_folds, ridge.precision) + min(rows, block) * (4 * width + 3 * units)
+        values += shapes.n_sums * (d * d + d * units)
     largest = max(len(s.channels) for s in sessions)
     values += 4 * (rows if method == "dual" else d) * min(units, ridge.unit_block)
-    values += held_out * (width + units + REPEATS * largest)  # test features, predictions, and one session's repeats
-    written = 3 * units * fits
+    # Features of what is tested, predictions, and one session's repeats.
+    values += shapes.tested * width + shapes.predicted * (units + shapes.repeats * largest)
+    written = (3 if n_splits == 1 else 3 + 2 * n_splits) * units * fits
     if study.save_models and in_grid:
         written += d * (units + 2) + 2 * units
         values += 2 * d * units
@@ -154,7 +193,8 @@ def fit_cost(
         files=4 if in_grid else 8,
         host=host if device != "cpu" else host + 8 * values + binned,
         device=8 * values + binned if device != "cpu" else 0,
-        operations=_operations(method, rows, d, width, units, len(ridge.penalties), ridge.n_folds, device) * fits,
+        operations=_operations(method, rows, d, width, units, len(ridge.penalties), ridge.n_folds, device, n_splits)
+        * fits,
     )
 
 
@@ -193,17 +233,19 @@ def _dual_values(rows: int, width: int, units: int, n_folds: int, precision: Pre
 
 
 def _operations(
-    method: str, rows: int, d: int, width: int, units: int, n_alphas: int, n_folds: int, device: str
+    method: str, rows: int, d: int, width: int, units: int, n_alphas: int, n_folds: int, device: str, n_splits: int
 ) -> Operations:
-    """Count operations as ``choose_solver`` does; a multiply-add is two operations."""
+    """Count operations as ``choose_solver`` does; a multiply-add is two operations. Sums serve all splits."""
     d3, d2u = float(d) ** 3, float(d) * d * units
     sums = float(rows) * d * (width + units)
     if method == "cholesky":
         factor, solve = CHOLESKY[device]
-        return Operations(double=2 * (sums + n_alphas * ((n_folds + 1) * factor * d3 + n_folds * (solve + FORM) * d2u)))
+        each = n_alphas * ((n_folds + 1) * factor * d3 + n_folds * (solve + FORM) * d2u)
+        return Operations(double=2 * (sums + n_splits * each))
     if method == "eigh":
         search = n_folds * (ROTATION * d3 + (2 + n_alphas * FORM) * d2u)
-        return Operations(double=2 * (sums + search), eigh=EIGH * (n_folds + 1) * d3)
+        return Operations(double=2 * (sums + n_splits * search), eigh=n_splits * EIGH * (n_folds + 1) * d3)
     n, train = float(rows), rows * (n_folds - 1) / n_folds
     fold = train**3 + 1.5 * train**2 * d + (1.5 + n_alphas * FORM) * train**2 * units
-    return Operations(double=2 * (n * n * d + n_folds * fold), eigh=EIGH * (n**3 + n_folds * train**3))
+    whole = Operations(double=2 * (n * n * d + n_folds * fold), eigh=EIGH * (n**3 + n_folds * train**3))
+    return whole * n_splits

@@ -13,6 +13,7 @@ from distributed_trf.errors import RecordingError
 from distributed_trf.features.families.registry import expected_frames, frame_rate, is_supported
 from distributed_trf.features.resample import kept_frames
 from distributed_trf.features.table import NetworkTable
+from distributed_trf.pipeline.evaluation import Evaluation, stimuli_of
 from distributed_trf.pipeline.study_scope import ItemSource
 from distributed_trf.recordings.recording_set import RecordingSet, Session, Stimulus
 from distributed_trf.store.features import FeatureLayout, StoredLayer
@@ -32,7 +33,15 @@ class Context(ItemSource):
     @cached_property
     def stimuli(self) -> dict[str, tuple[Stimulus, ...]]:
         """The sounds of each stimulus set."""
-        return {name: self.recordings.stimuli(name) for name in self.study.stimuli}
+        return {name: stimuli_of(self.study, self.recordings, name) for name in self.study.stimuli}
+
+    @cached_property
+    def evaluations(self) -> dict[str, Evaluation]:
+        """How fits are tested, by stimulus set; raises ConfigError where that does not fit the stimuli."""
+        return {
+            name: Evaluation.of(self.study, name, [s.id for s in stimuli], [s.id for s in stimuli if s.is_test])
+            for name, stimuli in self.stimuli.items()
+        }
 
     @cached_property
     def training_trials(self) -> dict[str, dict[str, int]]:
@@ -47,6 +56,17 @@ class Context(ItemSource):
                     presented = Counter(self.recordings.trials(session, name).stimulus)
                     times.update({i: max(n, presented[i]) for i, n in times.items()})
         return largest
+
+    @cached_property
+    def shared_repeats(self) -> dict[str, int]:
+        """Presentations that all tested stimuli have in the session of most units; 1 if it cannot be read."""
+        repeats = dict.fromkeys(self.stimuli, 1)
+        for name, evaluation in self.evaluations.items():
+            with suppress(RecordingError, OSError):
+                largest = max(self.recordings.heard(name), key=lambda session: len(session.channels))
+                presented = Counter(self.recordings.trials(largest, name).stimulus)
+                repeats[name] = min((presented[i] for i in evaluation.tested if presented[i]), default=1)
+        return repeats
 
     @cached_property
     def expected_features(self) -> dict[tuple[str, str, Weights], tuple[FeatureLayout, list[int]]]:

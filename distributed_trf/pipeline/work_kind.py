@@ -40,7 +40,7 @@ class Remarks:
     median_r: float | None = None
     """Median test correlation over units; None if no unit varies."""
     notes: Sequence[str] = ()
-    """What was left out of the recordings while reading."""
+    """What was left out of the recordings while reading, and what could not be measured."""
     doubts: Sequence[str] = ()
     """What looks inconsistent in the recordings."""
     unused_presentations: int = 0
@@ -204,7 +204,8 @@ def analysis_group(item: Analysis, context: Context) -> Iterator[Path]:
 
 def lags_and_ridge(item: Any, study: StudySettings) -> Inputs:
     """Return the settings that every analysis with fits depends on."""
-    return {"lags": study.lags.model_dump(), "ridge": study.ridge.model_dump(exclude={"unit_block"})}
+    ridge = study.ridge.model_dump(exclude={"unit_block"})
+    return {"lags": study.lags.model_dump(), "ridge": ridge, **study.test.inputs()}
 
 
 def _no_check(context: Context) -> None:

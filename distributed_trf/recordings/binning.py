@@ -52,7 +52,7 @@ def bin_spikes(
     Raises
     ------
     RecordingError
-        If the session lacks test stimuli or has no training stimulus.
+        If the session lacks some of the test stimuli that there are, or has no training stimulus.
     """
     return arrange(
         spikes.stimulus,

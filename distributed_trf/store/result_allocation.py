@@ -29,6 +29,7 @@ from distributed_trf.store.results import (
     REQUESTED_ATTR,
     filled_cells_of,
     read_all_units,
+    spread_splits,
     stored_attributes,
     write_at,
 )
@@ -126,9 +127,13 @@ def allocate_result_arrays(
         to, origin = [k for k, _ in both], [k for _, k in both]
         for cell in kept:
             values = read_all_units(path, cell)
-            columns = {name: np.full(whole.n_units, np.nan) for name in values}
+            columns = {name: np.full((*column.shape[:-1], whole.n_units), np.nan) for name, column in values.items()}
             for name, column in columns.items():
-                column[to] = values[name][origin]
+                column[..., to] = values[name][..., origin]
+            for name in columns.keys() & names.SPLIT_RESULTS.keys():
+                assert old is not None  # where the numbers come from
+                of_splits = spread_splits(columns.pop(name), old.splits, whole.splits)
+                columns |= {name: of_splits} if whole.splits else {}
             files = write_at(folder, whole, cell, columns)
             if moved is not None:
                 moved(cell, files)
@@ -151,6 +156,8 @@ def _make(folder: Path, grid: Grid, attrs: Mapping[str, Any]) -> None:
     unit_labels = " ".join(grid.units)
     for name, variable in names.RESULTS.items():
         _create(group, name, variable, names.RESULT_DIMS, grid, f"{unit_labels} layer_name layer_type")
+    for name, variable in names.SPLIT_RESULTS.items() if grid.splits else ():
+        _create(group, name, variable, names.SPLIT_RESULT_DIMS, grid, f"{unit_labels} layer_name layer_type")
     for name, variable in names.RELIABILITY.items():
         _create(group, name, variable, names.RELIABILITY_DIMS, grid, unit_labels)
 
@@ -158,12 +165,13 @@ def _make(folder: Path, grid: Grid, attrs: Mapping[str, Any]) -> None:
 def _create(
     group: Any, name: str, variable: names.Variable, dims: tuple[str, ...], grid: Grid, coordinates: str
 ) -> None:
-    """Create an array of NaN over some of the axes and all units, with one chunk for all units of a cell."""
-    shape = tuple(len(grid.axes[dim]) for dim in dims[:-1])
+    """Create an array of NaN over some of the axes and all units, with one chunk for all splits and units of a cell."""
+    axes = [dim for dim in dims if dim in grid.axes]
+    whole = (*([len(grid.splits)] if names.SPLIT in dims else []), grid.n_units)
     group.create_array(
         name,
-        shape=(*shape, grid.n_units),
-        chunks=(*(1 for _ in shape), grid.n_units),
+        shape=(*(len(grid.axes[dim]) for dim in axes), *whole),
+        chunks=(*(1 for _ in axes), *whole),
         dtype="float64",
         fill_value=np.nan,
         compressors=codecs(),
@@ -176,7 +184,10 @@ def _requested(grid: Grid, withheld: Iterable[Cell]) -> dict[str, Any]:
     """Return what the study requests, as zarr's JSON holds it."""
     inside = sorted(cell for cell in withheld if cell in grid)
     requested: dict[str, Any] = json.loads(
-        json.dumps({"axes": grid.axes, "layers": grid.layers, "units": grid.n_units, "withheld": inside})
+        json.dumps(
+            {"axes": grid.axes, "layers": grid.layers, "units": grid.n_units, "withheld": inside}
+            | ({"splits": grid.splits} if grid.splits else {})
+        )
     )
     return requested
 

@@ -27,6 +27,8 @@ class Grid:
     coordinates of an unknown recording site are None."""
     layers: dict[str, dict[str, tuple[str, str]]]
     """Name and type of each layer, by network and layer id (as text, since JSON keeps it)."""
+    splits: tuple[str, ...] = ()
+    """Labels of the splits that fits are tested on, of all stimulus sets; none for fixed test sets."""
 
     @property
     def n_units(self) -> int:
@@ -38,7 +40,7 @@ class Grid:
         """Return a grid from its JSON values."""
         axes, units = ({name: tuple(labels) for name, labels in stored[part].items()} for part in ("axes", "units"))
         layers = {n: {layer: (x[0], x[1]) for layer, x in table.items()} for n, table in stored["layers"].items()}
-        return cls(axes, units, layers)
+        return cls(axes, units, layers, tuple(stored.get("splits", ())))
 
     def spanning(self, old: Grid, kept: Collection[Cell]) -> Grid:
         """Return a grid with its own labels first, then those of some cells of an older grid."""
@@ -55,7 +57,7 @@ class Grid:
             for name, column in self.units.items()
         }
         layers = {n: {**old.layers.get(n, {}), **self.layers.get(n, {})} for n in axes[names.NETWORK]}
-        return Grid(axes, units, layers)
+        return Grid(axes, units, layers, tuple(dict.fromkeys((*self.splits, *old.splits))))
 
     def holds(self, other: Grid) -> bool:
         """Tell whether all labels of another grid are in this one, units in the same order from the first on."""
@@ -63,6 +65,7 @@ class Grid:
             all(set(other.axes[dim]) <= set(self.axes[dim]) for dim in names.GRID)
             and self.units.keys() == other.units.keys()
             and all(self.units[name][: other.n_units] == column for name, column in other.units.items())
+            and set(other.splits) <= set(self.splits)
             and all(table.items() <= self.layers.get(network, {}).items() for network, table in other.layers.items())
         )
 
@@ -78,9 +81,11 @@ class Grid:
         for k, name in enumerate(("layer_name", "layer_type")):
             table = [[self.layers[n].get(str(layer), ("", ""))[k] for layer in layers] for n in networks]
             columns[name] = ((names.NETWORK, names.LAYER), _labels(table))
-        ds = xr.Dataset(coords={**{dim: (dim, _labels(v)) for dim, v in self.axes.items()}, **columns})
+        axes = self.axes | ({names.SPLIT: self.splits} if self.splits else {})
+        ds = xr.Dataset(coords={**{dim: (dim, _labels(v)) for dim, v in axes.items()}, **columns})
         further = {name: variable for name, variable in names.UNIT_COORDS.items() if name in self.units}
-        for name, variable in (names.COORDS | further).items():
+        described = names.COORDS | further | ({names.SPLIT: names.SPLIT_LABEL} if self.splits else {})
+        for name, variable in described.items():
             ds[name].attrs.update(variable.attrs)
             if ds[name].dtype.kind == "U":
                 ds[name].encoding["dtype"] = object  # text of fixed width has no stable zarr type yet
@@ -99,7 +104,8 @@ def index_of(grid: Grid, cell: Cell) -> tuple[int, ...]:
 
 def as_stored(grid: Grid) -> dict[str, Any]:
     """Return a grid as JSON returns it."""
-    stored: dict[str, Any] = json.loads(json.dumps(asdict(grid)))
+    fields = {name: value for name, value in asdict(grid).items() if name != "splits" or value}
+    stored: dict[str, Any] = json.loads(json.dumps(fields))
     return stored
 
 

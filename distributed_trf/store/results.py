@@ -91,7 +91,9 @@ def open_grid(path: Path, *, chunks: dict[Any, Any] | None = None) -> xr.Dataset
     stored, requested, withheld = stored_grid(path), requested_grid(path), withheld_cells(path)
     if withheld and chunks is None:
         chunks = {}
-    labels = [*names.COORDS, *(name for name in names.UNIT_COORDS if name in stored.units)]
+    labels = [*names.COORDS, *(name for name in names.UNIT_COORDS if name in stored.units), names.SPLIT]
+    if not requested.splits:  # of fits that are kept and not requested
+        labels += names.SPLIT_RESULTS
     ds = xr.open_zarr(
         VerifiedStore(path, files),
         consolidated=False,
@@ -102,7 +104,10 @@ def open_grid(path: Path, *, chunks: dict[Any, Any] | None = None) -> xr.Dataset
     ).drop_encoding()
     for attr in (GRID_ATTR, REQUESTED_ATTR, ANALYSES_ATTR, "coordinates"):
         ds.attrs.pop(attr, None)
-    ds = ds[[*names.RESULTS, *names.RELIABILITY]]  # zarr lists them in any order
+    fitted = result_names(requested)
+    ds = ds[[*fitted, *names.RELIABILITY]]  # zarr lists them in any order
+    for name, comment in names.RESULTS_OF_SPLITS.items() if requested.splits else ():
+        ds[name].attrs["comment"] = comment
     for variable in ds.variables.values():
         variable.attrs.pop("coordinates", None)
     positions: dict[str, Any] = {
@@ -110,6 +115,8 @@ def open_grid(path: Path, *, chunks: dict[Any, Any] | None = None) -> xr.Dataset
         for dim, labels in requested.axes.items()
         if labels != stored.axes[dim]
     }
+    if requested.splits != stored.splits and requested.splits:
+        positions[names.SPLIT] = [stored.splits.index(label) for label in requested.splits]
     if requested.n_units < stored.n_units:
         positions[names.UNIT] = slice(requested.n_units)
     ds = ds.isel(positions).assign_coords(requested.coords().coords)
@@ -117,8 +124,13 @@ def open_grid(path: Path, *, chunks: dict[Any, Any] | None = None) -> xr.Dataset
         shown = xr.DataArray(np.ones([len(requested.axes[dim]) for dim in names.GRID], dtype=bool), dims=names.GRID)
         for cell in withheld:
             shown[index_of(requested, cell)] = False
-        ds = ds.assign({name: ds[name].where(shown).assign_attrs(ds[name].attrs) for name in names.RESULTS})
+        ds = ds.assign({name: ds[name].where(shown).assign_attrs(ds[name].attrs) for name in fitted})
     return ds
+
+
+def result_names(grid: Grid) -> list[str]:
+    """Return the variables of fits that a store with these axes has."""
+    return [*names.RESULTS, *(names.SPLIT_RESULTS if grid.splits else ())]
 
 
 def filled_cells(path: Path) -> set[Cell]:
@@ -129,17 +141,19 @@ def filled_cells(path: Path) -> set[Cell]:
 def filled_cells_of(path: Path, grid: Grid) -> set[Cell]:
     """List the cells of a grid that have a chunk of any variable."""
     cells = set()
-    for name in names.RESULTS:
-        for chunk in (path / name / "c").glob("/".join("*" * len(names.RESULT_DIMS))):
-            index = [int(part) for part in chunk.parts[-len(names.RESULT_DIMS) : -1]]
+    for name in result_names(grid):
+        dims = names.SPLIT_RESULT_DIMS if name in names.SPLIT_RESULTS else names.RESULT_DIMS
+        for chunk in (path / name / "c").glob("/".join("*" * len(dims))):
+            index = [int(part) for part in chunk.parts[-len(dims) :][: len(names.GRID)]]
             cells.add(tuple(grid.axes[dim][i] for dim, i in zip(names.GRID, index, strict=True)))
     return cells
 
 
 def fit_chunks(path: Path, cell: Cell) -> list[Path]:
     """Return the files that hold the results of one fit."""
-    index = index_of(stored_grid(path), cell)
-    return [chunk for name in names.RESULTS if (chunk := path / _chunk(name, index)).exists()]
+    grid = stored_grid(path)
+    index = index_of(grid, cell)
+    return [chunk for name in result_names(grid) if (chunk := path / _chunk(name, index)).exists()]
 
 
 def empty_fit(path: Path, cell: Cell) -> None:
@@ -150,8 +164,19 @@ def empty_fit(path: Path, cell: Cell) -> None:
 
 
 @timed("write")
-def write_fit(path: Path, cell: Cell, values: Mapping[str, np.ndarray]) -> dict[str, str]:
-    """Write the results of one fit, each variable of shape (requested units,); on disk when this returns.
+def write_fit(
+    path: Path, cell: Cell, values: Mapping[str, np.ndarray], *, splits: Sequence[str] = ()
+) -> dict[str, str]:
+    """Write the results of one fit, on disk when this returns.
+
+    Parameters
+    ----------
+    path, cell
+        The results store, and the fit.
+    values
+        Each variable of shape (requested units,), or (splits, requested units).
+    splits
+        Labels of the splits of the fit; the others of the store are NaN.
 
     Returns
     -------
@@ -159,7 +184,9 @@ def write_fit(path: Path, cell: Cell, values: Mapping[str, np.ndarray]) -> dict[
         Digest of the file of each variable, by the variable's name and the cell.
     """
     record = read_allocation(path.parent, path)
-    return write_at(path, Grid.of_stored(record.about), cell, values, record.files)
+    grid = Grid.of_stored(record.about)
+    spread = {name: spread_splits(v, splits, grid.splits) if v.ndim == 2 else v for name, v in values.items()}
+    return write_at(path, grid, cell, spread, record.files)
 
 
 def write_at(
@@ -169,7 +196,10 @@ def write_at(
     values: Mapping[str, np.ndarray],
     files: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
-    """Write the results of one fit like ``write_fit``, given the axes of the store and the digests of its metadata."""
+    """Write the results of one fit like ``write_fit``, given the axes of the store and the digests of its metadata.
+
+    What each split gives is of shape (splits of the store, requested units).
+    """
     index, written = index_of(grid, cell), {}
     for name, column in values.items():
         written["/".join((name, *map(label_text, cell)))] = _put(
@@ -210,10 +240,19 @@ def write_reliability(path: Path, stimuli: str, bin_width: float, values: Mappin
         write_allocation(path.parent, path, replace(record, gathered=record.gathered | gathered))
 
 
+def spread_splits(values: np.ndarray, splits: Sequence[str], stored: Sequence[str]) -> np.ndarray:
+    """Put values of some splits, shape (splits, units), where a store has them, if it does; NaN in its others."""
+    spread = np.full((len(stored), values.shape[1]), np.nan)
+    for label, row in zip(splits, values, strict=True):
+        if label in stored:
+            spread[stored.index(label)] = row
+    return spread
+
+
 def read_fit(path: Path, cell: Cell) -> dict[str, np.ndarray]:
-    """Read the results of one fit, each variable of shape (requested units,)."""
+    """Read the results of one fit, each variable of shape (requested units,), or (splits of the store, units)."""
     n_units = requested_grid(path).n_units
-    return {name: column[:n_units] for name, column in read_all_units(path, cell).items()}
+    return {name: column[..., :n_units] for name, column in read_all_units(path, cell).items()}
 
 
 def session_units(path: Path) -> dict[str, slice]:
@@ -266,16 +305,19 @@ def withheld_cells(path: Path) -> set[Cell]:
 
 
 def read_all_units(path: Path, cell: Cell) -> dict[str, np.ndarray]:
-    """Read the results of one fit, each variable of shape (stored units,)."""
-    index = index_of(stored_grid(path), cell)
-    return {name: read(open_array(path, name), index) for name in names.RESULTS}
+    """Read the results of one fit, each variable of shape (stored units,), or (splits of the store, stored units)."""
+    grid = stored_grid(path)
+    index = index_of(grid, cell)
+    return {name: read(open_array(path, name), index) for name in result_names(grid)}
 
 
 def _widened(column: np.ndarray, n_units: int) -> np.ndarray:
     """Append NaN for the stored units that are not requested."""
-    return np.concatenate([column, np.full(n_units - column.size, np.nan)])
+    lacking = np.full((*column.shape[:-1], n_units - column.shape[-1]), np.nan)
+    return np.concatenate([column, lacking], axis=-1)
 
 
 def _chunk(name: str, index: tuple[int, ...]) -> str:
     """Return the path in the group of the file that holds one variable of one cell."""
-    return "/".join(map(str, (name, "c", *index, 0)))
+    # Units, and splits before them, are in one chunk.
+    return "/".join(map(str, (name, "c", *index, *((0, 0) if name in names.SPLIT_RESULTS else (0,)))))

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property, partial
 from itertools import groupby
 
 import numpy as np
 
-from distributed_trf.arrays import DEVICE_BLOCK_BYTES, Array, namespace, take_columns, to_device, to_numpy_together
+from distributed_trf.arrays import (
+    DEVICE_BLOCK_BYTES,
+    Array,
+    namespace,
+    take_columns,
+    take_rows,
+    to_device,
+    to_numpy_together,
+)
 from distributed_trf.config.study import StudySettings
+from distributed_trf.pipeline.evaluation import Evaluation
 from distributed_trf.pipeline.items import FeatureSpace, Source
 from distributed_trf.recordings.binned_features import WHOLE_SOUND, binned_batches
 from distributed_trf.recordings.recording_set import lead_in_bins
@@ -36,6 +45,8 @@ class LayerData:
         Names of sessions; by default all that could be read.
     lowpass_bin
         Width in milliseconds of the bins that low-pass the features first (see ``binned_features``); by default none.
+    with_final
+        Whether a study that tests by splits also fits all stimuli at once.
     """
 
     def __init__(
@@ -48,6 +59,7 @@ class LayerData:
         *,
         sessions: Sequence[str] | None = None,
         lowpass_bin: float | None = None,
+        with_final: bool = False,
     ) -> None:
         self._spaces, self._device, self._lowpass_bin = spaces, device, lowpass_bin
         self._stored, named = [], []  # spaces of one network that follow each other are read together
@@ -66,6 +78,7 @@ class LayerData:
             and read_intact_receipt(store, READ, session_key(source.stimuli, session))
         }
         self.lags = lag_samples(study.lags.tmin, study.lags.tmax, 1000 / source.bin_width)
+        self._study, self._stimuli, self._with_final = study, source.stimuli, with_final
         self._bin_width, self._n_folds = source.bin_width, study.ridge.n_folds
         self._name = "; ".join(named)
         self.lead_in = lead_in_bins(study.lags.lead_in, source.bin_width)
@@ -79,14 +92,26 @@ class LayerData:
         return next(iter(self.counts.values())).bins
 
     @cached_property
+    def evaluation(self) -> Evaluation:
+        """How fits are tested."""
+        stimuli = self._stored[0][0].layout.stimuli
+        return Evaluation.of(self._study, self._stimuli, stimuli, self.test_ids, with_final=self._with_final)
+
+    @cached_property
     def test_ids(self) -> tuple[str, ...]:
-        """Test stimuli."""
+        """Test stimuli of the recordings; none if the study tests by splits."""
         return next(iter(self.counts.values())).test_ids
 
     @cached_property
     def training(self) -> list[str]:
-        """Training stimuli of the set, in its order."""
+        """Stimuli of the set that are trained on, in its order."""
         return [i for i in self._stored[0][0].layout.stimuli if i not in self.test_ids]
+
+    def repeats(self, session: str) -> int:
+        """Return how often each stimulus that any split tests, and that was presented to a session, was at least."""
+        counts = self.counts[session]
+        times = dict(zip((*counts.train_ids, *counts.test_ids), (*counts.presentations, *counts.repeats), strict=True))
+        return min(times[i] for i in self.evaluation.tested if i in times)
 
     @property
     def further(self) -> int:
@@ -135,37 +160,49 @@ class LayerData:
                 xp = namespace(*batches[0].values())
                 yield {i: xp.concat([batch[i] for batch in batches], axis=1) for i in batches[0]}
 
-    def recorded(self, columns: Mapping[str, slice]) -> Iterator[tuple[Array, np.ndarray, np.ndarray]]:
-        """Read test responses of sessions; on a GPU, sessions with equal numbers of repeats are joined.
+    def recorded(
+        self, columns: Mapping[str, slice], tested: Sequence[str] | None = None
+    ) -> Iterator[tuple[Array, np.ndarray, np.ndarray]]:
+        """Read responses to tested stimuli; on a GPU, sessions with equal numbers of repeats are joined.
 
         Parameters
         ----------
         columns
             Columns of each session's units in a fit.
+        tested
+            Stimuli that were presented to all these sessions; by default the test stimuli.
 
         Yields
         ------
         recorded, columns, units
-            Responses, float64 of shape (repeats, bins, units); indices of these units in the fit and on the results'
-            unit axis.
+            Responses to as many presentations as all stimuli that are tested in any split have, the earliest ones:
+            float64 of shape (repeats, bins, units). Indices of these units in the fit and on the results' unit axis.
         """
+        tested = self.test_ids if tested is None else tested
         by_repeats: dict[int, list[str]] = {}
         for session in columns:
-            by_repeats.setdefault(min(self.counts[session].repeats), []).append(session)
+            by_repeats.setdefault(self.repeats(session), []).append(session)
         for repeats, sessions in by_repeats.items():
-            n_units = np.cumsum([self.counts[s].test.shape[1] for s in sessions])
-            width = 8 * repeats * sum(self.bins[i] for i in self.test_ids)
+            n_units = np.cumsum([self.counts[s].train.shape[1] for s in sessions])
+            width = 8 * repeats * sum(self.bins[i] for i in tested)
             block_of = n_units * width // DEVICE_BLOCK_BYTES if self._device == "cuda" else np.arange(len(sessions))
             for k in np.unique(block_of):
                 joined = [s for s, block in zip(sessions, block_of, strict=True) if block == k]
-                counts = to_device(np.concatenate([self.counts[s].repeated for s in joined], axis=2), self._device)
+                responses = [
+                    np.concatenate([self.counts[s].trials(i)[:repeats] for i in tested], axis=1) for s in joined
+                ]
+                counts = to_device(np.concatenate(responses, axis=2), self._device)
                 indices = (np.r_[tuple(axis[s] for s in joined)] for axis in (columns, self.units))
                 yield (namespace(counts).astype(counts, namespace(counts).float64), *indices)
 
     def correlate(
-        self, columns: Mapping[str, slice], predicted: Array, rounding: Array
+        self,
+        columns: Mapping[str, slice],
+        predicted: Array,
+        rounding: Array,
+        tested: Sequence[str] | None = None,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Correlate predictions with the repeats of sessions' test responses.
+        """Correlate predictions with the repeats of sessions' responses.
 
         Parameters
         ----------
@@ -173,15 +210,34 @@ class LayerData:
             Columns of each session's units in a fit.
         predicted, rounding
             For all units of the fit, shapes (bins, U) and (U,); see ``drive`` and ``drive_rounding``.
+        tested
+            Stimuli of the predictions; by default the test stimuli. A session is tested on those that were presented to
+            it, of which there must be one.
 
         Returns
         -------
         r, columns, units
             Correlation of each unit, and its indices in the fit and on the results' unit axis.
         """
+        tested = self.test_ids if tested is None else tested
         r, indices = [], []
-        for recorded, fitted, units in self.recorded(columns):
-            r.append(mean_over_repeats(recorded, take_columns(predicted, fitted), take_columns(rounding, fitted)))
-            indices.append((fitted, units))
+        for there, sessions in self._by_presented(columns, tested).items():
+            ids, of_sessions = [tested[k] for k in there], predicted
+            if len(there) < len(tested):
+                ends = np.cumsum([self.bins[i] for i in tested])
+                rows = np.concatenate([np.arange(ends[k] - self.bins[tested[k]], ends[k]) for k in there])
+                of_sessions = take_rows(predicted, rows)
+            for recorded, fitted, units in self.recorded({s: columns[s] for s in sessions}, ids):
+                # The bound for all stimuli is one for some of them.
+                r.append(mean_over_repeats(recorded, take_columns(of_sessions, fitted), take_columns(rounding, fitted)))
+                indices.append((fitted, units))
         fitted, units = (np.concatenate(part) for part in zip(*indices, strict=True))
         return np.concatenate(to_numpy_together(r)), fitted, units
+
+    def _by_presented(self, sessions: Iterable[str], tested: Sequence[str]) -> dict[tuple[int, ...], list[str]]:
+        """Group sessions by which of the stimuli, given by index, were presented to them."""
+        groups: dict[tuple[int, ...], list[str]] = {}
+        for session in sessions:
+            there = {*self.counts[session].train_ids, *self.counts[session].test_ids}
+            groups.setdefault(tuple(k for k, i in enumerate(tested) if i in there), []).append(session)
+        return groups

@@ -7,14 +7,15 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from distributed_trf.arrays import Array, to_numpy
+from distributed_trf.arrays import to_numpy
 from distributed_trf.config.study import StudySettings
 from distributed_trf.pipeline.costs import fit_cost
 from distributed_trf.pipeline.items import Extract, FeatureSpace, Fit, ReadSession, Source
 from distributed_trf.pipeline.stages.design_data import LayerData
 from distributed_trf.pipeline.stages.extract import Extracted
-from distributed_trf.pipeline.stages.fold_groups import FoldGroup, collect
+from distributed_trf.pipeline.stages.fold_groups import FoldGroup
 from distributed_trf.pipeline.stages.read_recordings import SessionRead
+from distributed_trf.pipeline.stages.tested_fits import fit_and_test
 from distributed_trf.pipeline.study_scope import ItemSource
 from distributed_trf.pipeline.work_kind import (
     Files,
@@ -34,8 +35,8 @@ from distributed_trf.store.results import session_units, write_fit
 from distributed_trf.store.stored_recordings import SPIKES, BinnedResponses
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.timing import timed
-from distributed_trf.trf.crossval import RidgeFit, at_edges, fit_folds
-from distributed_trf.trf.lags import drive, drive_rounding, lag_samples
+from distributed_trf.trf.crossval import RidgeFit, at_edges
+from distributed_trf.trf.lags import lag_samples
 
 REVISION = 3
 """Raise this number when the code gives other numbers than before, so that earlier results become stale."""
@@ -78,8 +79,11 @@ class Fitted(Finding):
 def fit_layer(item: Fit, job: Job) -> Fitted:
     """Fit and test all units on one layer, and store r, alpha and cross-validated R^2."""
     study, store = job.study, job.store
-    results, solved, fitted = fit_units(LayerData(item, [item.space], study, store, job.device), study, job.device)
-    files = {store.name(store.results): write_fit(store.results, item.cell, results)}
+    data = LayerData(item, [item.space], study, store, job.device, with_final=study.save_models)
+    data.evaluation.check_unchanged(job.fingerprint)
+    results, solved, fitted = fit_units(data, study, job.device)
+    written = write_fit(store.results, item.cell, results, splits=data.evaluation.labels)
+    files = {store.name(store.results): written}
     if study.save_models:
         files |= save_model(store, item, study, solved)
     return replace(fitted, files=files)
@@ -91,6 +95,7 @@ def fit_settings(study: StudySettings, bin_width: float, revision: int) -> Input
         "lags": study.lags.model_dump(),
         "bin width": bin_width,
         "ridge": study.ridge.model_dump(exclude={"unit_block"}),
+        **study.test.inputs(),
         "versions": [revision, library_versions("numpy", "scipy")],
         **({} if study.feature_window is None else {"feature window": study.feature_window}),
     }
@@ -117,9 +122,9 @@ def fit_units(
 
     Returns
     -------
-    results, solved, fitted
-        ``r``, ``alpha`` and ``cv_score`` of each unit of the study; the fit of each fold group; what the receipt holds,
-        without the files.
+    results, final, fitted
+        Variables of the results, on the study's unit axis; the fit of each fold group that is kept as its model; what
+        the receipt holds, without the files.
 
     Raises
     ------
@@ -127,60 +132,24 @@ def fit_units(
         If no session can be fitted.
     """
     with data.explained_memory():
-        collected, test, left_out = collect(data, study, device)
-        ridge, solved = study.ridge, []
-        while collected:  # the sums of each fold group are freed before the next group is solved
-            fold_group, folds = collected.pop(0)
-            solved.append(
-                (fold_group, fit_folds(folds, ridge.penalties, all_scores=False, unit_block=ridge.unit_block))
-            )
-        results = {name: np.full(data.n_units, np.nan) for name in ("r", "alpha", "cv_score")}
-        for fold_group, solution in solved:
-            units, columns = _test(fold_group, solution, test, data)
-            for name, column in columns.items():
-                results[name][units] = column
-    return results, solved, _summary(results, data, study, left_out, [solution for _, solution in solved])
-
-
-@timed("test")
-def _test(
-    fold_group: FoldGroup, solution: RidgeFit, test: Sequence[Array], data: LayerData
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Correlate predictions with repeats; return indices on the results' unit axis, and results by variable."""
-    predicted = drive(test, solution.weights, data.lags, data.lead_in)
-    rounding = drive_rounding(test, solution.weights, len(data.lags), solution.inverse).sum(axis=0)
-    r, columns, units = data.correlate(fold_group.columns(), predicted, rounding)
-    alpha, best = to_numpy(solution.alpha)[columns], np.max(_fill_missing_scores(to_numpy(solution.cv_scores)), axis=0)
-    return units, {"r": r, "alpha": alpha, "cv_score": np.where(np.isnan(alpha), np.nan, best[columns])}
-
-
-def _fill_missing_scores(scores: np.ndarray) -> np.ndarray:
-    """Replace the missing scores of penalties that screening excluded by the lowest score."""
-    return np.where(np.isnan(scores), -np.inf, scores)
-
-
-def _summary(
-    results: dict[str, np.ndarray],
-    data: LayerData,
-    study: StudySettings,
-    left_out: dict[str, str],
-    solutions: Sequence[RidgeFit],
-) -> Fitted:
-    """Summarise the fit for its receipt."""
-    r = np.concatenate([results["r"][data.units[s]] for s in data.counts if s not in left_out])
-    first, last = at_edges(results["alpha"], study.ridge.penalties)
-    return Fitted(
+        found = fit_and_test(data, study, device)
+    r = np.concatenate([found.r[data.units[s]] for s in data.counts if s not in found.left_out])
+    # A unit counts if any of its splits chose the first, or the last, penalty.
+    first, _ = at_edges(found.fold_alpha.min(axis=0), study.ridge.penalties)
+    _, last = at_edges(found.fold_alpha.max(axis=0), study.ridge.penalties)
+    fitted = Fitted(
         units=int(r.size),
         constant_units=int(np.isnan(r).sum()),
         units_at_first_alpha=first,
         units_at_last_alpha=last,
-        constant_columns=max((scaling.n_constant for s in solutions for scaling in s.scalings), default=0),
+        constant_columns=found.constant_columns,
         median_r=median_r(r),
-        solver=sorted({s.solver for s in solutions}),
-        fallbacks=[line for s in solutions for line in s.fallbacks],
-        left_out=left_out,
+        solver=sorted(found.solvers),
+        fallbacks=found.fallbacks,
+        left_out=found.left_out,
         unused_presentations=data.further if study.training == "first" else 0,
     )
+    return found.variables(by_split=bool(data.evaluation.labels)), found.final, fitted
 
 
 def median_r(r: np.ndarray) -> float | None:
@@ -254,6 +223,7 @@ def fit_inputs(item: Source, upstream: Upstream, spaces: Sequence[FeatureSpace],
         "responses": _responses(item, upstream),
         "training": training_setting(study, map(upstream.receipt, read)),
         **fit_settings(study, item.bin_width, revision),
+        **upstream.context.evaluations[item.stimuli].table_inputs,
     }
 
 

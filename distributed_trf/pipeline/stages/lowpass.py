@@ -8,7 +8,7 @@ from dataclasses import replace
 import xarray as xr
 
 from distributed_trf.errors import ConfigError
-from distributed_trf.names import UNIT
+from distributed_trf.names import SPLIT, UNIT
 from distributed_trf.pipeline.costs import fit_cost
 from distributed_trf.pipeline.items import FitLowpass
 from distributed_trf.pipeline.stages.design_data import LayerData
@@ -26,8 +26,11 @@ REVISION = 2
 def fit_lowpass(item: FitLowpass, job: Job) -> Fitted:
     """Fit and test all units on one layer, its features low-passed, and store r, alpha and cross-validated R^2."""
     data = LayerData(item, [item.space], job.study, job.store, job.device, lowpass_bin=item.lowpass_bin)
+    data.evaluation.check_unchanged(job.fingerprint)
     results, _, fitted = fit_units(data, job.study, job.device)
-    ds = xr.Dataset({name: (UNIT, column) for name, column in results.items()})
+    ds = xr.Dataset({name: ((SPLIT, UNIT)[-column.ndim :], column) for name, column in results.items()})
+    if SPLIT in ds.dims:
+        ds = ds.assign_coords({SPLIT: list(data.evaluation.labels)})
     return replace(fitted, files=store_analysis(job.store, item.key, ds, item.cell))
 
 

@@ -19,6 +19,7 @@ from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import ConfigError, DamagedError
 from distributed_trf.features.resample import check_sound
 from distributed_trf.pipeline.costs import Cost, Operations, response_bytes
+from distributed_trf.pipeline.evaluation import stimuli_of
 from distributed_trf.pipeline.items import ReadSession, ReadSounds, bins_part
 from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.study_scope import ItemSource
@@ -116,7 +117,7 @@ def read_sounds(item: ReadSounds, job: Job) -> SoundsRead:
 def read_session(item: ReadSession, job: Job) -> SessionRead:
     """Store the responses of one session at the bin widths that are among the parts."""
     recordings, store, study = job.open_recordings(), job.store, job.study
-    stimuli, session = recordings.stimuli(item.stimuli), find_session(recordings, item.session)
+    stimuli, session = stimuli_of(study, recordings, item.stimuli), find_session(recordings, item.session)
     found, files = _responses(session, item, recordings, job)
     notes, doubts = [note for note in found.notes if note not in found.doubts], list(found.doubts)
     digests = {}

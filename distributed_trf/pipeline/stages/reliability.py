@@ -13,6 +13,7 @@ import xarray as xr
 from distributed_trf import names
 from distributed_trf.arrays import all_to_device, to_numpy
 from distributed_trf.config.analyses import NormaliserBootstrapSettings
+from distributed_trf.config.evaluation import EVALUATION
 from distributed_trf.config.study import ReliabilitySettings, StudySettings
 from distributed_trf.pipeline.costs import REPEATS, Cost, Operations, response_bytes
 from distributed_trf.pipeline.items import Assess, ReadSession
@@ -143,15 +144,14 @@ def _items(scope: ItemSource) -> Iterator[Assess]:
 
 
 def _inputs(item: Assess, upstream: Upstream) -> Inputs:
-    settings = upstream.context.study.reliability
-    assert settings is not None
     counts = SessionRead.of(upstream.require(ReadSession(item.stimuli, item.session)))
-    return {"responses": counts.digests[f"{item.bin_width:g}"], **reliability_settings(settings)}
+    return {"responses": counts.digests[f"{item.bin_width:g}"], **_settings(item, upstream.context.study)}
 
 
 def _settings(item: Assess, study: StudySettings) -> Inputs:
     assert study.reliability is not None
-    return reliability_settings(study.reliability)
+    which = {} if study.test.fixed else {EVALUATION: "all repeated stimuli"}
+    return {**reliability_settings(study.reliability), **which}
 
 
 def _cost(context: Context, item: Assess, device: str) -> Cost:
@@ -159,7 +159,8 @@ def _cost(context: Context, item: Assess, device: str) -> Cost:
     assert settings is not None
     session = context.session(item.session)
     units, draws = len(session.channels), settings.draws
-    stimuli = context.stimuli[item.stimuli]
+    # Of recordings without test stimuli it is not known before they are read which stimuli were repeated.
+    stimuli = context.recordings.stimuli(item.stimuli)
     test = [s for s in stimuli if s.is_test] or stimuli
     bins = sum(stimulus_bins(s.duration, item.bin_width) for s in test)
     # First the choices of each draw. Then the draws and their null, together with the larger of two: the ranking of

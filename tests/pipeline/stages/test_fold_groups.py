@@ -9,6 +9,7 @@ import numpy as np
 
 from distributed_trf import arrays
 from distributed_trf.config.study import StudySettings
+from distributed_trf.pipeline.evaluation import Evaluation
 from distributed_trf.pipeline.stages.fold_groups import collect
 from distributed_trf.store.stored_recordings import BinnedResponses
 from distributed_trf.trf.crossval import fit_folds
@@ -44,7 +45,7 @@ def fitted(monkeypatch, device, to_device):
     batches = [{i: to_device(rng.normal(size=(LEAD_IN + bins[i], 3))) for i in batch} for batch in BATCHES]
     data = SimpleNamespace(
         counts=counts,
-        training=list("abcdef"),
+        evaluation=Evaluation(tuple(i for batch in BATCHES for i in batch), TEST, n_folds=3, seed=0),
         test_ids=TEST,
         bins=bins,
         lags=(0, 1),

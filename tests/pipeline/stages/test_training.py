@@ -10,7 +10,7 @@ from scipy.signal import resample
 
 from distributed_trf import Study, open_features, open_results
 from distributed_trf.pipeline.check_study import open_context
-from distributed_trf.pipeline.costs import training_bins
+from distributed_trf.pipeline.costs import SplitShapes
 from distributed_trf.pipeline.fit_state import fit_state
 from distributed_trf.results.analyses import open_bootstraps, open_lowpass, open_together
 from distributed_trf.store.stored_recordings import load_responses
@@ -134,9 +134,9 @@ def test_training__changed_makes_the_fits_stale_and_nothing_else(run_generic):
 def test_plan__counts_a_row_for_each_trial(run_generic):
     run_generic()
     bins = {
-        how: training_bins(
+        how: SplitShapes.of(
             open_context(Study.load("study.yaml").settings.model_copy(update={"training": how})), "tones", 50
-        )
+        ).rows
         for how in ("first", "mean", "all")
     }
     assert bins["first"] == bins["mean"]
