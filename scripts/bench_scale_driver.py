@@ -190,7 +190,7 @@ def settings(
             "stimuli": ["timit"],
             "bin_widths": list(widths),
             "networks": [
-                {"name": name} if load_table(name).is_spectrogram else {"name": name, "weights": ["reset"]}
+                {"name": name} if load_table(name).is_fixed else {"name": name, "weights": ["reset"]}
                 for name in networks
             ],
             "reliability": None,

@@ -169,6 +169,9 @@ def _summarise(report: Report) -> None:
     for network, rates in report.upsampled.items():
         limit = f"nothing above {float(rates.split()[0]) / 2000:g} kHz is in its input"
         out.print(f"sounds were resampled from {rates} for {network}: {limit}", soft_wrap=True)
+    for network, notes in report.features.items():
+        rest = f" (and {len(notes) - 1} more such lines in its manifest.json)" if len(notes) > 1 else ""
+        out.print(f"features of {network}: {notes[0]}{rest}", soft_wrap=True)
     if report.fallbacks:
         out.print(
             f"{report.fallbacks} factorisations failed their check and were repeated; see `fallbacks` in receipts"

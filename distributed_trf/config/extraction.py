@@ -4,7 +4,7 @@ The weights are one word, such as ``trained`` or ``reset-3``:
 
 =====================  ================================================================================
 ``trained``            as published, or from ``source`` in the study
-``fixed``              a spectrogram, which has nothing to train
+``fixed``              a spectrogram or a table of features, which has nothing to train
 ``reset``              the architecture with torch's own initial weights, seed 0; ``reset-3`` has seed 3
 ``permuted``           trained, the entries of every parameter in random order; seeds as above
 ``random``             every parameter drawn from N(0, 1); seeds as above
@@ -114,7 +114,7 @@ class NetworkSettings(Settings):
     """Of its table; without one, the table is made from the files of ``source``. A hub id such as
     ``facebook/hubert-base-ls960`` is the source, and its last part the name."""
     weights: list[Weights] | None = None
-    """Defaults to ``[trained]`` for a network and ``[fixed]`` for a spectrogram."""
+    """Defaults to ``[trained]`` for a network and ``[fixed]`` for a spectrogram or a table."""
     layers: Literal["all"] | list[Annotated[int, Field(ge=0)]] = "all"
     source: Source | None = None
     """Folder, file or hub id of the trained weights, instead of the network table's source."""

@@ -38,7 +38,7 @@ import numpy as np
 from distributed_trf.arrays import Array, blocks
 from distributed_trf.errors import DeviceError, FeatureError
 from distributed_trf.features.device import to_host
-from distributed_trf.features.family import Family, Keep, Network
+from distributed_trf.features.family import Family, Keep, Network, Sound
 from distributed_trf.features.sight import frames_of, moved, noise, sees
 from distributed_trf.features.table import Layer, NetworkTable
 from distributed_trf.features.windows import AT_ONCE, frame_ends, window_samples, windows
@@ -71,18 +71,19 @@ class Window:
         """Its length."""
         return self.end - self.start
 
-    def cut(self, sounds: Sequence[np.ndarray]) -> np.ndarray:
-        """Return its samples."""
+    def cut(self, sounds: Sequence[Sound]) -> Sound:
+        """Return it as a sound of its own."""
         if self.sound is None:
-            return np.zeros(self.n_samples)
-        return np.concatenate([np.zeros(max(0, -self.start)), sounds[self.sound][max(0, self.start) : self.end]])
+            return Sound(np.zeros(self.n_samples))
+        samples = sounds[self.sound].samples
+        return Sound(np.concatenate([np.zeros(max(0, -self.start)), samples[max(0, self.start) : self.end]]))
 
 
 @dataclass(frozen=True)
 class _Batch:
     """Sounds, the windows that they are passed in, and the frames that were found."""
 
-    sounds: Sequence[np.ndarray]
+    sounds: Sequence[Sound]
     rows: dict[Window, dict[int, list[tuple[int, int, int]]]]
     """What is taken of each window: by layer id the sound, its frame, and which frame of the window that is."""
     found: dict[int, list[np.ndarray]]
@@ -104,7 +105,7 @@ class ContextNetwork:
 
     def __init__(self, network: Network, rule: Family, table: NetworkTable, context: float, device: str) -> None:
         self.network, self.rule, self.table, self.context = network, rule, table, context
-        self.n_bytes, self.changed, self.parts = network.n_bytes, network.changed, 1
+        self.n_bytes, self.changed, self.parts, self.notes = network.n_bytes, network.changed, 1, ()
         self._at_once = AT_ONCE if device == "cpu" else ON_GPU
         self._needs_windows: dict[int, bool] = {}
         """By layer id, of the layers that were taken before."""
@@ -112,7 +113,7 @@ class ContextNetwork:
         """By layer id, samples of the shortest window that the network takes."""
         self._silent_is_told = False
 
-    def __call__(self, sounds: Sequence[np.ndarray], layers: Sequence[Layer], keep: Keep) -> None:
+    def __call__(self, sounds: Sequence[Sound], layers: Sequence[Layer], keep: Keep) -> None:
         """Pass prepared sounds: one pass for layers that need no windows, and windows for the others."""
         self._test([layer for layer in layers if layer.id not in self._needs_windows])
         self.parts = 1
@@ -121,11 +122,11 @@ class ContextNetwork:
         if in_windows := [layer for layer in layers if self._needs_windows[layer.id]]:
             self._pass_windows(sounds, in_windows, keep)
 
-    def _pass(self, sounds: Sequence[np.ndarray], layers: Sequence[Layer], keep: Keep) -> None:
+    def _pass(self, sounds: Sequence[Sound], layers: Sequence[Layer], keep: Keep) -> None:
         self.network(sounds, layers, keep)
         self.parts = max(self.parts, self.network.parts)
 
-    def _pass_windows(self, sounds: Sequence[np.ndarray], layers: Sequence[Layer], keep: Keep) -> None:
+    def _pass_windows(self, sounds: Sequence[Sound], layers: Sequence[Layer], keep: Keep) -> None:
         batch = self._batch(sounds, layers)
         by_layers: dict[tuple[int, ...], list[Window]] = {}
         for window, rows in batch.rows.items():
@@ -139,14 +140,14 @@ class ContextNetwork:
         for layer in layers:
             keep(layer, range(len(sounds)), batch.found[layer.id])
 
-    def _batch(self, sounds: Sequence[np.ndarray], layers: Sequence[Layer]) -> _Batch:
+    def _batch(self, sounds: Sequence[Sound], layers: Sequence[Layer]) -> _Batch:
         """List the windows of sounds; those of silence that have one length are one."""
         batch = _Batch(sounds, {}, {layer.id: [] for layer in layers})
         for layer in layers:
             shortest = self._shortest_window(layer)
             for k, sound in enumerate(sounds):
-                cut = windows(self.rule, self.table, layer, sound.shape[0], self.context, shortest)
-                loud = np.concatenate([[0], np.cumsum(sound != 0)])  # samples that are not 0, up to each
+                cut = windows(self.rule, self.table, layer, sound.samples.shape[0], self.context, shortest)
+                loud = np.concatenate([[0], np.cumsum(sound.samples != 0)])  # samples that are not 0, up to each
                 silent = loud[cut.ends] == loud[np.maximum(cut.starts, 0)]
                 for i, (start, end) in enumerate(zip(cut.starts.tolist(), cut.ends.tolist(), strict=True)):
                     window = Window(None, 0, end - start) if silent[i] else Window(k, start, end)

@@ -58,6 +58,30 @@ width), on any device. The caller may overwrite them after the call."""
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Which stimulus a sound is."""
+
+    stimuli: str
+    """Its stimulus set."""
+    id: str
+    lead_in: float
+    """Seconds of silence before it, which are part of the samples."""
+
+    def __str__(self) -> str:
+        return f"stimulus {self.id!r} of {self.stimuli}"
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Sound:
+    """A sound as networks are given it."""
+
+    samples: np.ndarray
+    """float64 of shape (n_samples,) at the network's rate, leading silence included (see ``prepare_sound``)."""
+    origin: Origin | None = None
+    """None for a sound that is no stimulus, such as noise, or a piece of one."""
+
+
+@dataclass(frozen=True)
 class Work:
     """The work of passing a batch of sounds through a network."""
 
@@ -76,7 +100,7 @@ class Network(Protocol):
 
     @property
     def table(self) -> NetworkTable | None:
-        """The table that it was built from, completed by the files of its source; None of a spectrogram."""
+        """The table that it was built from, completed by the files of its source; None if it leaves them nothing."""
 
     @property
     def n_bytes(self) -> int:
@@ -84,14 +108,18 @@ class Network(Protocol):
 
     @property
     def changed(self) -> int | None:
-        """How many parameters a weight control changed; None for trained weights and spectrograms."""
+        """How many parameters a weight control changed; None for trained weights and where there are no weights."""
 
     @property
     def parts(self) -> int:
         """Number of parts in which the last batch was passed; above 1 if it did not fit the device's memory."""
 
-    def __call__(self, sounds: Sequence[np.ndarray], layers: Sequence[Layer], keep: Keep) -> None:
-        """Pass prepared sounds, each of shape (n_samples,); call ``keep`` with each layer's output.
+    @property
+    def notes(self) -> Sequence[str]:
+        """What a run reports about the last batch, such as features that were cut to the length of their sound."""
+
+    def __call__(self, sounds: Sequence[Sound], layers: Sequence[Layer], keep: Keep) -> None:
+        """Pass prepared sounds; call ``keep`` with each layer's output.
 
         ``keep`` is called once per layer and forward pass, with all sounds of the pass. If a batch must be passed again
         in halves, ``keep`` is called again for its sounds, and the last call counts.

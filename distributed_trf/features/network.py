@@ -18,7 +18,7 @@ from distributed_trf.features.context import ContextNetwork
 from distributed_trf.features.device import Gathered, free_torch_blocks, network_room
 from distributed_trf.features.families.registry import family
 from distributed_trf.features.families.user_network import UserNetwork
-from distributed_trf.features.family import Network
+from distributed_trf.features.family import Network, Origin, Sound
 from distributed_trf.features.resample import check_sound, resample_sound, to_bins
 from distributed_trf.features.table import Layer, NetworkTable
 from distributed_trf.features.weights.source import weights_stamps
@@ -104,7 +104,7 @@ def build_network(
         dtype,
         stamps,
     )  # a changed weight file makes another key
-    expected = 0 if table.is_spectrogram else None if table.parameters is None else 4 * table.parameters
+    expected = 0 if table.is_fixed else None if table.parameters is None else 4 * table.parameters
 
     def build() -> Network:
         network = rule.build(table, settings, weights, device=device, dtype=dtype)
@@ -128,13 +128,13 @@ def networks_let_go(device: str) -> Iterator[None]:
 
 
 def prepare_sounds(
-    sounds: Sequence[np.ndarray], sfreq: float, table: NetworkTable, lead_in: float, names: Sequence[str], device: str
+    sounds: Sequence[np.ndarray], sfreq: float, table: NetworkTable, origins: Sequence[Origin], device: str
 ) -> list[np.ndarray]:
     """Prepare sounds (see ``prepare_sound``); for a GPU in parallel, because preparing takes longer than the forward
     pass.
     """
-    jobs = [(sound, sfreq, table, lead_in, name) for sound, name in zip(sounds, names, strict=True)]
-    if device == "cpu" or table.is_spectrogram:
+    jobs = [(sound, sfreq, table, of.lead_in, str(of)) for sound, of in zip(sounds, origins, strict=True)]
+    if device == "cpu" or table.is_fixed:
         return [prepare_sound(*job) for job in jobs]
     with ThreadPoolExecutor(PREPARING) as threads:
         return list(threads.map(lambda job: prepare_sound(*job), jobs))
@@ -171,7 +171,7 @@ def extract(
     sounds: Sequence[np.ndarray],
     layers: Sequence[Layer],
     stored: Callable[[Layer, int], int] | None = None,
-    names: Sequence[str] | None = None,
+    origins: Sequence[Origin] | None = None,
     planned: Callable[[Layer, int], int] | None = None,
 ) -> dict[int, list[np.ndarray]]:
     """Pass prepared sounds through a network and return the requested layers.
@@ -187,8 +187,8 @@ def extract(
     stored
         Given a layer and the position of a sound, the number of frames to keep, by default all. Frames are resampled on
         the device of the network.
-    names
-        Names of the sounds, for errors.
+    origins
+        Which stimuli they are; features of one's own are found by it, and errors name it.
     planned
         Given a layer and the position of a sound, the number of frames that it has to give; by default as its family
         counts them, and whatever it gives where that would take a pass for every length (see ``UserNetwork``).
@@ -207,7 +207,7 @@ def extract(
     found: dict[int, list[np.ndarray]] = {layer.id: [np.empty(0)] * len(sounds) for layer in layers}
 
     def called(k: int) -> str:
-        return f"sound {k} of the batch" if names is None else names[k]
+        return f"sound {k} of the batch" if origins is None else str(origins[k])
 
     def expected(layer: Layer, k: int, given: int) -> int:
         if planned is not None:
@@ -230,7 +230,8 @@ def extract(
         for k, frames in zip(positions, gathered.take(kept), strict=True):
             found[layer.id][k] = frames
 
-    network(sounds, layers, keep)
+    given = [None] * len(sounds) if origins is None else origins
+    network([Sound(x, origin) for x, origin in zip(sounds, given, strict=True)], layers, keep)
     if not gathered.seem_finite():
         _check_finite(table, layers, found, called)
     return found

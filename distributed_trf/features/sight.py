@@ -10,7 +10,7 @@ import numpy as np
 
 from distributed_trf.arrays import Array, namespace
 from distributed_trf.features.device import to_host
-from distributed_trf.features.family import Family, Network
+from distributed_trf.features.family import Family, Network, Sound
 from distributed_trf.features.table import Layer, NetworkTable
 from distributed_trf.features.windows import frame_ends
 
@@ -115,7 +115,7 @@ def frames_of(network: Network, sound: np.ndarray, layers: Sequence[Layer]) -> t
         found[layer.id] = to_host(list(given[0]))
         units.append(float(namespace(given[0]).finfo(given[0].dtype).eps))
 
-    network([sound], layers, keep)
+    network([Sound(sound)], layers, keep)
     return found, max(units)
 
 

@@ -9,9 +9,18 @@ from pydantic import Field, model_validator
 from distributed_trf.config.extraction import FIXED, TRAINED, NetworkSettings, Weights
 from distributed_trf.config.fields import Hertz, Name, Source
 from distributed_trf.config.load import Settings, load, locate
+from distributed_trf.config.own_features import as_own_features
 from distributed_trf.errors import ConfigError
 
-LayerType = Literal["conv", "rnn", "transformer", "codec", "spectrogram"]
+LayerType = Literal["conv", "rnn", "transformer", "codec", "spectrogram", "table"]
+OWN = "table"
+"""The family, and the type of layers, of features of one's own."""
+FIXED_TYPES = ("spectrogram", OWN)
+"""Types of layers that have nothing to train."""
+
+
+SOUND_RATE = 16_000
+"""Hertz at which lengths of sounds are counted where features are one's own."""
 
 
 class Grid(Settings):
@@ -113,10 +122,37 @@ class NetworkTable(Settings):
             raise ValueError(f"layer ids {ids} must differ")
         return self
 
+    @model_validator(mode="before")
+    @classmethod
+    def _plain_own_features(cls, content: Any) -> Any:
+        """Complete a table of one's own features, whose layers need no more than name, width and rate."""
+        if not isinstance(content, dict) or content.get("family") != OWN:
+            return content
+        layers = content.get("layers")
+        if isinstance(layers, list):
+            layers = [{"id": k, "type": OWN, **x} if isinstance(x, dict) else x for k, x in enumerate(layers)]
+        return {"sfreq": SOUND_RATE, **content, **({} if layers is None else {"layers": layers})}
+
+    @model_validator(mode="after")
+    def _own_features(self) -> NetworkTable:
+        odd = [layer.id for layer in self.layers if (layer.type == OWN) != self.reads_files]
+        if odd:
+            raise ValueError(f"layer {odd[0]}: layers of type {OWN} are those of family {OWN}, which has no others")
+        if self.reads_files:
+            as_own_features(self.config)
+            if self.source is None:
+                raise ValueError("give the folder or file of the features as `source`")
+        return self
+
     @property
-    def is_spectrogram(self) -> bool:
-        """Whether it is a spectrogram, which has nothing to train."""
-        return all(layer.type == "spectrogram" for layer in self.layers)
+    def reads_files(self) -> bool:
+        """Whether its features are one's own, read from files by stimulus; no sound is transformed."""
+        return self.family == OWN
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether it has nothing to train: a spectrogram, or a table of one's own features."""
+        return all(layer.type in FIXED_TYPES for layer in self.layers)
 
 
 FOLDER = "configs/networks"
@@ -151,15 +187,15 @@ def chosen_weights(table: NetworkTable, settings: NetworkSettings) -> tuple[Weig
     Raises
     ------
     ConfigError
-        If the study requests other weights than fixed of a spectrogram, or fixed ones of a network.
+        If the study requests other weights than fixed of a spectrogram or table, or fixed ones of a network.
     """
-    if table.is_spectrogram:
+    if table.is_fixed:
         if settings.weights not in (None, [FIXED]):
-            raise ConfigError(f"networks: {table.name} is a spectrogram; its weights can only be [fixed]")
+            raise ConfigError(f"networks: {table.name} is a {table.layers[0].type}; its weights can only be [fixed]")
         return (FIXED,)
     weights = settings.weights or [TRAINED]
     if FIXED in weights:
         raise ConfigError(
-            f"networks: {table.name} has weights; fixed is for spectrograms, so choose trained or a control"
+            f"networks: {table.name} has weights; fixed is for spectrograms and tables, so choose trained or a control"
         )
     return tuple(dict.fromkeys(weights))

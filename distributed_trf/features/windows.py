@@ -206,12 +206,14 @@ def check_context(rule: Family, table: NetworkTable, layers: Sequence[Layer], we
     Raises
     ------
     ConfigError
-        If the network is a spectrogram or a projection of one, takes no sound that long, or if the context is shorter
+        If the network is a spectrogram, a table or a projection, takes no sound that long, or if the context is shorter
         than what a frame of a layer sees or than the time between two frames.
     """
     where, n_samples = f"networks: {table.name}: context {context:g} s", context_samples(table, context)
-    if table.is_spectrogram:
-        raise ConfigError(f"{where}: it is a spectrogram, whose frames see some milliseconds alone; leave context out")
+    if table.is_fixed:
+        raise ConfigError(
+            f"{where}: it is a {table.layers[0].type}, whose frames see no more with a context; leave it out"
+        )
     if kind_of(weights) in PROJECTIONS:
         raise ConfigError(
             f"{where}: weights {weights!r} project a spectrogram frame by frame, so that they see some milliseconds "

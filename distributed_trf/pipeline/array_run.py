@@ -30,9 +30,9 @@ from distributed_trf.pipeline.memory_check import check_devices, check_memory
 from distributed_trf.pipeline.prepare import prepare, revoke_reported_damage, tasks
 from distributed_trf.pipeline.run import Run, nothing_to_do
 from distributed_trf.pipeline.run_record import Report
+from distributed_trf.pipeline.source_check import check_sources
 from distributed_trf.pipeline.status import Planned, State, survey, survey_all
 from distributed_trf.pipeline.study_context import Context
-from distributed_trf.pipeline.weights_check import check_weights_fit
 from distributed_trf.store.atomic import sweep
 from distributed_trf.store.fingerprint import digest, library_versions
 from distributed_trf.store.item_locks import claim, holders, is_claimed
@@ -99,7 +99,7 @@ def run_element(
     settings = _recipe_for_one_process(recipe)
     planned = survey_all(context)
     check_memory(context, planned, settings)
-    check_weights_fit(context, planned)
+    check_sources(context, planned)
     if settings.device != "cpu":  # fail now if this process has no GPU, or too small a GPU
         from distributed_trf.clusters.worker_proof import checked, prove
 

@@ -36,10 +36,10 @@ from distributed_trf.pipeline.memory_check import check_devices, check_memory
 from distributed_trf.pipeline.prepare import prepare, revoke_reported_damage, tasks
 from distributed_trf.pipeline.progress_grid import ProgressGrid
 from distributed_trf.pipeline.run_record import EVENTS, Report, new_run, write_manifest
+from distributed_trf.pipeline.source_check import check_sources
 from distributed_trf.pipeline.stages.read_recordings import SessionRead
 from distributed_trf.pipeline.status import Planned, State, survey_all
 from distributed_trf.pipeline.study_context import Context
-from distributed_trf.pipeline.weights_check import check_weights_fit
 from distributed_trf.recordings.recording_set import unusable_sessions
 from distributed_trf.store.atomic import sweep
 from distributed_trf.store.receipts import read_receipt
@@ -59,7 +59,7 @@ def run_study(
     planned = survey_all(context)
     if settings is not None:
         check_memory(context, planned, settings)
-    check_weights_fit(context, planned)
+    check_sources(context, planned)
     StudyStore.create(study.output)
     with run_lock(context.store):
         sweep(context.store.root)
@@ -187,6 +187,8 @@ class Run:
         report.left_out |= remarks.left_out
         report.heard_in_parts += remarks.parts > 1
         report.fallbacks += len(remarks.fallbacks)
+        if remarks.features:
+            report.features.setdefault(getattr(outcome.item, "network", ""), []).extend(remarks.features)
         if remarks.upsampled is not None:
             report.upsampled[getattr(outcome.item, "network", "")] = remarks.upsampled
 

@@ -16,8 +16,8 @@ from distributed_trf.pipeline.forecast import Forecast
 from distributed_trf.pipeline.prepare import Damaged, repair_study
 from distributed_trf.pipeline.run import run_study
 from distributed_trf.pipeline.run_record import Report
+from distributed_trf.pipeline.source_check import check_sources
 from distributed_trf.pipeline.status import Planned, survey_all
-from distributed_trf.pipeline.weights_check import check_weights_fit
 from distributed_trf.pipeline.work import cost
 from distributed_trf.store.item_locks import holders
 from distributed_trf.store.study_store import StudyStore
@@ -78,7 +78,7 @@ class Study:
         """
         context = open_context(self.settings, to_run=False)
         planned = survey_all(context)
-        check_weights_fit(context, planned)
+        check_sources(context, planned)
         return Forecast(context, [(p, cost(context, p.item, recipe.device)) for p in planned], recipe)
 
     def plan(self, device: str = "cpu") -> list[tuple[Planned, Cost]]:

@@ -53,6 +53,8 @@ class Remarks:
     """Factorisations that failed their check."""
     upsampled: str | None = None
     """Rates from and to which sounds were resampled, if the network's is the higher."""
+    features: Sequence[str] = ()
+    """What was done to features of one's own so that they fit their sounds."""
 
 
 def left_out_if_none() -> Any:

@@ -141,7 +141,7 @@ def passed(network):
             return getattr(plain, name)
 
         def __call__(self, sounds, layers, keep):
-            calls.append((tuple(layer.id for layer in layers), [s.shape[0] for s in sounds]))
+            calls.append((tuple(layer.id for layer in layers), [s.samples.shape[0] for s in sounds]))
             plain(sounds, layers, keep)
 
     network.network = Counted()

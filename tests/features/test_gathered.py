@@ -10,6 +10,7 @@ from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.errors import FeatureError
 from distributed_trf.features.device import Gathered
 from distributed_trf.features.families import registry
+from distributed_trf.features.family import Origin
 from distributed_trf.features.network import extract
 from tests.conv_network import CONV_TABLE, ConvFamily, ConvNetwork
 
@@ -61,8 +62,8 @@ def test_layer_and_sound_that_are_not_finite__are_named(monkeypatch, value):
         FeatureError, match=r"layer 1 \(slow\) gave NaN or Inf for sound 1 of the batch; check the sound"
     ):
         hear(monkeypatch, value, sounds)
-    with pytest.raises(FeatureError, match="gave NaN or Inf for stimulus b; "):
-        hear(monkeypatch, value, sounds, names=["stimulus a", "stimulus b", "stimulus c"])
+    with pytest.raises(FeatureError, match="gave NaN or Inf for stimulus 'b' of words; "):
+        hear(monkeypatch, value, sounds, origins=[Origin("words", name, 0.0) for name in "abc"])
 
 
 def test_sum_that_overflows__is_no_fault_of_the_frames(monkeypatch):

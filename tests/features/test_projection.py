@@ -22,6 +22,7 @@ from distributed_trf.features.families.registry import (
     frame_rate,
 )
 from distributed_trf.features.families.torch_family import TorchFamily
+from distributed_trf.features.family import Sound
 from distributed_trf.features.network import build_network, extract, prepare_sound
 from distributed_trf.features.spectrograms.mel_of_networks import mel_whisper
 from distributed_trf.features.table import NetworkTable, load_table
@@ -110,7 +111,7 @@ def test_planning__knows_frames_rates_and_work(kind, sounds):
         assert [expected_frames(TABLE, kind, layer, n) for n in lengths] == [f.shape[0] for f in found[layer.id]]
         assert frame_rate(TABLE, kind, layer) == (50 if "conv" in kind and layer.id != 10 else 100)
     with FlopCounterMode(display=False) as every:
-        build(kind)(sounds, TABLE.layers, lambda *_: None)
+        build(kind)([Sound(sound) for sound in sounds], TABLE.layers, lambda *_: None)
     with FlopCounterMode(display=False) as spectrograms:
         [mel_whisper(sound) for sound in sounds]
     work = expected_work(TABLE, kind, lengths)

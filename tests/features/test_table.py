@@ -121,7 +121,7 @@ def test_types__are_the_published_ones():
 def test_spectrogram__is_one_layer_of_80_bands(name):
     table = load_table(name)
     (layer,) = table.layers
-    assert table.is_spectrogram
+    assert table.is_fixed
     assert layer.width == 80
     assert layer.rate == (16_000 if name == "cochleagram" else 100)
 

@@ -12,7 +12,7 @@ from distributed_trf.config.extraction import NetworkSettings, Weights
 from distributed_trf.errors import ConfigError, FeatureError
 from distributed_trf.features.device import to_model
 from distributed_trf.features.families.torch_family import TorchFamily
-from distributed_trf.features.family import Keep, Network, Work, counted_work
+from distributed_trf.features.family import Keep, Network, Sound, Work, counted_work
 from distributed_trf.features.table import Layer, NetworkTable
 from distributed_trf.features.weights.checkpoint import load_state, without_prefix
 from distributed_trf.features.weights.source import weights_source
@@ -132,31 +132,30 @@ class WindowedNetwork:
     def __init__(self, network: Network) -> None:
         self.network, self.table = network, network.table
         self.n_bytes, self.changed = network.n_bytes, network.changed
-        self.parts = 1
+        self.parts, self.notes = 1, ()
 
-    def __call__(self, sounds: Sequence[np.ndarray], layers: Sequence[Layer], keep: Keep) -> None:
+    def __call__(self, sounds: Sequence[Sound], layers: Sequence[Layer], keep: Keep) -> None:
         """Pass prepared sounds; ``keep`` is called for a sound after its last window."""
         import torch
 
-        windows = [(k, i) for k, sound in enumerate(sounds) for i in range(n_windows(sound.shape[0]))]
+        lengths = [sound.samples.shape[0] for sound in sounds]
+        windows = [(k, i) for k, n in enumerate(lengths) for i in range(n_windows(n))]
         window_frames: dict[tuple[int, int, int], torch.Tensor] = {}
 
         def keep_windows(layer: Layer, positions: Sequence[int], given: Sequence[torch.Tensor]) -> None:
             pairs = [windows[first + position] for position in positions]
-            kept = [f[kept_frames(layer, i, sounds[k].shape[0])] for f, (k, i) in zip(given, pairs, strict=True)]
+            kept = [f[kept_frames(layer, i, lengths[k])] for f, (k, i) in zip(given, pairs, strict=True)]
             copies = torch.cat(kept).split([frames.shape[0] for frames in kept])  # the rest can be freed
             window_frames.update(((layer.id, k, i), frames) for (k, i), frames in zip(pairs, copies, strict=True))
 
         self.parts = 1
         for first in range(0, len(windows), WINDOWS):
             now = windows[first : first + WINDOWS]
-            self.network([window(sounds[k], i) for k, i in now], layers, keep_windows)
+            self.network([Sound(window(sounds[k].samples, i)) for k, i in now], layers, keep_windows)
             self.parts = max(self.parts, self.network.parts)
-            whole = [k for k, i in now if i == n_windows(sounds[k].shape[0]) - 1]
+            whole = [k for k, i in now if i == n_windows(lengths[k]) - 1]
             for layer in layers if whole else ():
-                pieces = [
-                    [window_frames.pop((layer.id, k, i)) for i in range(n_windows(sounds[k].shape[0]))] for k in whole
-                ]
+                pieces = [[window_frames.pop((layer.id, k, i)) for i in range(n_windows(lengths[k]))] for k in whole]
                 keep(layer, whole, [torch.cat(windows_of_one) for windows_of_one in pieces])
 
 

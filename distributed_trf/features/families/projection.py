@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from distributed_trf.config.extraction import NetworkSettings, Weights
 from distributed_trf.features.device import to_model
 from distributed_trf.features.families.torch_family import check_device
-from distributed_trf.features.family import STEP, Keep, Work
+from distributed_trf.features.family import STEP, Keep, Sound, Work
 from distributed_trf.features.spectrograms.family import Transform
 from distributed_trf.features.table import Layer, NetworkTable
 from distributed_trf.features.torch_internals import plain_float32
@@ -128,11 +126,12 @@ class ProjectionNetwork:
     """
 
     def __init__(self, projection: Projection, stack: nn.ModuleList, changed: int) -> None:
-        self.projection, self.stack, self.changed, self.parts = projection, stack, changed, 1
+        self.projection, self.stack, self.changed = projection, stack, changed
+        self.parts, self.notes = 1, ()
         self.table = projection.table
         self.n_bytes = sum(p.numel() * p.element_size() for p in stack.parameters())
 
-    def __call__(self, sounds: Sequence[np.ndarray], layers: Sequence[Layer], keep: Keep) -> None:
+    def __call__(self, sounds: Sequence[Sound], layers: Sequence[Layer], keep: Keep) -> None:
         """Pass sounds, each at its own length, layer by layer up to the last requested one."""
         import torch
 
@@ -140,7 +139,7 @@ class ProjectionNetwork:
         last = max(k for k, layer in enumerate(self.projection.table.layers) if layer.id in wanted)
         first = next(self.stack.parameters())
         with torch.inference_mode(), plain_float32():
-            spectrograms = [torch.from_numpy(self.projection.spectrogram.compute(sound)) for sound in sounds]
+            spectrograms = [torch.from_numpy(self.projection.spectrogram.compute(sound.samples)) for sound in sounds]
             rows = [spectrogram.shape[0] for spectrogram in spectrograms]
             given = to_model(torch.cat(spectrograms), str(first.device), first.dtype).split(rows)
             frames = [one.T if self.projection.is_convolution else one for one in given]

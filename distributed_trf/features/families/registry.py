@@ -21,12 +21,13 @@ from distributed_trf.features.families.wav2letter import Wav2Letter
 from distributed_trf.features.families.wav2vec2 import Wav2Vec2
 from distributed_trf.features.families.whisper import Whisper
 from distributed_trf.features.family import STEP, Family, Work, counted_work
+from distributed_trf.features.own.family import OwnFamily
 from distributed_trf.features.spectrograms.cochleagram import COCHLEAGRAM
 from distributed_trf.features.spectrograms.family import Spectrogram
 from distributed_trf.features.spectrograms.mel_librosa import MEL_LIBROSA
 from distributed_trf.features.spectrograms.mel_of_networks import MEL_DEEPSPEECH2, MEL_SPEECH2TEXT, MEL_WHISPER
 from distributed_trf.features.spectrograms.wavelet import WAVELET
-from distributed_trf.features.table import Layer, NetworkTable, chosen_layers
+from distributed_trf.features.table import OWN, Layer, NetworkTable, chosen_layers
 from distributed_trf.features.weights.controls import CONTROLS
 from distributed_trf.features.windows import AT_ONCE, check_context, windows_work
 from distributed_trf.store.fingerprint import library_versions
@@ -40,6 +41,7 @@ FAMILIES: dict[str, Family] = {
     "cochlear": Cochlear(),
     "transformers": UserTransformer(),
     "module": UserModule(),
+    OWN: OwnFamily(),
     "cochleagram": Spectrogram(COCHLEAGRAM),
     "wavelet": Spectrogram(WAVELET),
     "mel_whisper": Spectrogram(MEL_WHISPER),

@@ -13,7 +13,7 @@ import numpy as np
 from distributed_trf.config.extraction import TRAINED, NetworkSettings, Weights, kind_of
 from distributed_trf.errors import DeviceError, MissingExtraError
 from distributed_trf.features.device import free_bytes, free_cupy_blocks, free_torch_blocks
-from distributed_trf.features.family import STEP, Keep, Network, Work, counted_work
+from distributed_trf.features.family import STEP, Keep, Network, Sound, Work, counted_work
 from distributed_trf.features.frames import as_frames, tap
 from distributed_trf.features.hooks import Tap, recorded
 from distributed_trf.features.spectrograms.family import Transform
@@ -51,13 +51,13 @@ class TorchNetwork:
         self, family: TorchFamily, table: NetworkTable, model: torch.nn.Module, device: str, changed: int | None
     ) -> None:
         self.family, self.table, self.model, self.device, self.changed = family, table, model, device, changed
-        self.parts = 1
+        self.parts, self.notes = 1, ()
         self._known_to_fire_once: set[Tap] = set()
         """Taps of a pass that went to its end; later passes end after the last requested layer."""
         self._number_bytes = next(model.parameters()).element_size()
         self.n_bytes = sum(t.numel() * t.element_size() for t in (*model.parameters(), *model.buffers()))
 
-    def __call__(self, sounds: Sequence[np.ndarray], layers: Sequence[Layer], keep: Keep) -> None:
+    def __call__(self, sounds: Sequence[Sound], layers: Sequence[Layer], keep: Keep) -> None:
         """Pass prepared sounds; a batch that does not fit the device's memory is passed in halves."""
         import torch
 
@@ -65,8 +65,8 @@ class TorchNetwork:
         of_onednn = self.device == "cpu" and dtype == torch.bfloat16
         right_convolutions = without_onednn() if of_onednn else nullcontext()
         with torch.inference_mode(), plain_float32(), right_convolutions:
-            for positions in self._passes([sound.shape[0] for sound in sounds]):
-                self._pass([sounds[k] for k in positions], layers, keep, positions, dtype)
+            for positions in self._passes([sound.samples.shape[0] for sound in sounds]):
+                self._pass([sounds[k].samples for k in positions], layers, keep, positions, dtype)
 
     def _passes(self, n_samples: Sequence[int]) -> Iterator[list[int]]:
         """Yield the positions of the sounds of each pass: on a GPU as many as its free memory holds by count."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from distributed_trf.config.extraction import NetworkSettings, Weights
-from distributed_trf.features.family import Keep, Work
+from distributed_trf.features.family import Keep, Sound, Work
 from distributed_trf.features.resample import resample_frames
 from distributed_trf.features.table import Layer, NetworkTable
 
@@ -41,6 +41,7 @@ class Spectrogram:
     n_bytes: int = 0
     changed: int | None = None
     parts: int = 1
+    notes: tuple[str, ...] = ()
 
     @property
     def libraries(self) -> tuple[str, ...]:
@@ -71,9 +72,9 @@ class Spectrogram:
         """Return itself: there is nothing to build."""
         return self
 
-    def __call__(self, sounds: Sequence[np.ndarray], layers: Sequence[Layer], keep: Keep) -> None:
+    def __call__(self, sounds: Sequence[Sound], layers: Sequence[Layer], keep: Keep) -> None:
         """Compute the spectrogram of each sound, its bands resampled to the table's number by the Fourier method."""
         for k, sound in enumerate(sounds):
-            bands = self.transform.compute(sound)
+            bands = self.transform.compute(sound.samples)
             for layer in layers:
                 keep(layer, [k], [resample_frames(bands.T, layer.width).T])

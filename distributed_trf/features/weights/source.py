@@ -132,7 +132,7 @@ class WeightsLocation(StrEnum):
     """Where the trained weights of a network are."""
 
     FIXED = "fixed"
-    """A spectrogram has none."""
+    """A spectrogram or a table has none."""
     HERE = "here"
     """A file or folder on this machine."""
     CACHED = "cached"
@@ -161,8 +161,8 @@ def available_weights(table: NetworkTable, settings: NetworkSettings) -> Availab
     settings
         The study's settings of the network; their ``source`` has priority over the table's.
     """
-    if table.is_spectrogram:
-        return AvailableWeights(WeightsLocation.FIXED, "a spectrogram has none")
+    if table.is_fixed:
+        return AvailableWeights(WeightsLocation.FIXED, f"a {table.layers[0].type} has none")
     try:
         source, revision = weights_source(table, settings)
     except FeatureError as error:

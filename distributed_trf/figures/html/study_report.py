@@ -68,6 +68,7 @@ def left_out(runs: Sequence[PastRun]) -> list[tuple[str, str]]:
     notes: dict[str, str] = {}
     for report in (run.report for run in runs):
         notes |= {key: "; ".join(texts) for key, texts in report.notes.items()}
+        notes |= {f"features of {network}": "; ".join(texts) for network, texts in report.features.items()}
         notes |= {f"{session}, in fits": why for session, why in report.left_out.items()}
     for report in (run.report for run in runs[-1:]):
         notes |= {f"{key}, looks wrong": "; ".join(texts) for key, texts in report.doubts.items()}

@@ -11,10 +11,13 @@ import numpy as np
 
 from distributed_trf.arrays import blocks
 from distributed_trf.config.extraction import NetworkSettings
+from distributed_trf.config.own_features import as_own_features
 from distributed_trf.config.study import StudySettings
 from distributed_trf.features.device import torch_on
 from distributed_trf.features.families.registry import expected_work, loads_file, versions
+from distributed_trf.features.family import Origin
 from distributed_trf.features.network import build_network, extract, prepare_sounds
+from distributed_trf.features.own.files import digests
 from distributed_trf.features.table import Layer, chosen_layers
 from distributed_trf.features.weights.identity import weights_identity
 from distributed_trf.pipeline.costs import Cost, Operations
@@ -63,10 +66,12 @@ class Extracted(Finding):
     """Number of parameters that a control of the weights changed."""
     upsampled: str | None = left_out_if_none()
     """What sounds lack for the network, if their rate is below its own."""
+    notes: list[str] | None = left_out_if_none()
+    """What was done to features of one's own so that they fit their sounds."""
 
     def remarks(self) -> Remarks:
         """Return what is reported about the item."""
-        return Remarks(parts=self.heard_in_parts, upsampled=self.upsampled)
+        return Remarks(parts=self.heard_in_parts, upsampled=self.upsampled, features=self.notes or ())
 
 
 def network_settings(study: StudySettings, name: str) -> NetworkSettings:
@@ -111,12 +116,12 @@ def extract_features(item: Extract, job: Job) -> Extracted:
     ids = layout.stimuli[first:last]
     with timed("load"):
         waves, sfreq = load_sounds(store, item.stimuli, list(ids))
-        names = [f"stimulus {i!r} of {item.stimuli}" for i in ids]
-        sounds = prepare_sounds(waves, sfreq, table, study.lags.lead_in, names, device)
+        origins = [Origin(item.stimuli, i, study.lags.lead_in) for i in ids]
+        sounds = prepare_sounds(waves, sfreq, table, origins, device)
     frames = {layer.id: layer.frames[first:last] for layer in layout.layers}
     native = {layer.id: layer.native[first:last] for layer in layout.layers}
     features: dict[int, list[np.ndarray]] = {layer.id: [] for layer in layers}
-    passes = 1
+    passes, notes = 1, list[str]()
 
     def counts_from(start: int, counts: Mapping[int, Sequence[int]]) -> Callable[[Layer, int], int]:
         return lambda layer, k: counts[layer.id][start + k]
@@ -127,10 +132,11 @@ def extract_features(item: Extract, job: Job) -> Extracted:
         with timed("forward"):  # the time includes copying the features to the host
             for part in blocks(len(sounds), study.extraction.largest_pass(device)):
                 extracted = extract(
-                    network, table, item.weights, sounds[part], layers, counts_from(part.start, frames), names[part],
+                    network, table, item.weights, sounds[part], layers, counts_from(part.start, frames), origins[part],
                     planned=counts_from(part.start, native),
                 )  # fmt: skip
                 passes = max(passes, network.parts)
+                notes += network.notes
                 for layer_id, stimuli in extracted.items():
                     features[layer_id] += stimuli
     with overlap_write(job.release_slot):
@@ -141,7 +147,8 @@ def extract_features(item: Extract, job: Job) -> Extracted:
         files=files,
         heard_in_parts=passes,
         parameters_changed=network.changed,
-        upsampled=None if sfreq >= table.sfreq else f"{sfreq:g} to {table.sfreq:g} Hz",
+        notes=notes or None,
+        upsampled=None if sfreq >= table.sfreq or table.reads_files else f"{sfreq:g} to {table.sfreq:g} Hz",
     )
 
 
@@ -159,8 +166,10 @@ def _inputs(item: Extract, upstream: Upstream) -> Inputs:
     sounds = SoundsRead.of(upstream.require(ReadSounds(item.stimuli)))
     first = item.batch * study.extraction.stored
     last = min(first + study.extraction.stored, len(upstream.context.stimuli[item.stimuli]))
+    settings, table = network_settings(study, item.network), upstream.context.tables[item.network]
     return {
         "sounds": [[sounds.ids[k], sounds.digests[k]] for k in range(first, last)] + [sounds.sfreq],
+        **({"files": digests(table, settings, item.stimuli, sounds.ids[first:last])} if table.reads_files else {}),
         **upstream.once(("network", item.network, item.weights), lambda: _network(item, upstream.context)),
         **extraction_settings(study, item.batch),
     }
@@ -172,6 +181,7 @@ def _network(item: Extract, context: Context) -> Inputs:
     return {
         "weights": weights_identity(table, settings, item.weights),
         "network": [table.family, table.sfreq],
+        **({"how files are read": as_own_features(table.config).identity()} if table.reads_files else {}),
         **({} if settings.past is None else {"context": [CONTEXT_REVISION, settings.past]}),
         **{layer_part(layer.id): layer.identity() for layer in context.layers(settings)},
         "versions": [REVISION, versions(table, item.weights)],
@@ -182,7 +192,7 @@ def _cost(context: Context, item: Extract, device: str) -> Cost:
     layout, lengths = context.expected_features[item.stimuli, item.network, item.weights]
     first, last = layout.batch_borders[item.batch]
     table = context.tables[item.network]
-    on_gpu = device != "cpu" and not table.is_spectrogram
+    on_gpu = device != "cpu" and not table.is_fixed
     settings = network_settings(context.study, item.network)
     work = expected_work(table, item.weights, lengths[first:last], settings, device)
     # A GPU takes as many sounds per pass as its free memory holds: at least one.
@@ -206,7 +216,7 @@ def _cost(context: Context, item: Extract, device: str) -> Cost:
     loading = work.weights if loads_file(item.weights) else 0  # the tensors of the file, in addition to the network's
     forward = one_pass + resampled
     samples = sum(lengths[first:last])
-    operations = Operations(transform=work.flops) if table.is_spectrogram else Operations(single=work.flops)
+    operations = Operations(transform=work.flops) if table.is_fixed else Operations(single=work.flops)
     return Cost(
         read=8 * samples + loading,
         written=written,

@@ -170,7 +170,7 @@ def test_assessing__takes_what_is_planned(bench):
 
 @pytest.mark.parametrize(("network", "batch"), [("whisper_tiny", 8), ("cochleagram", 4)])
 def test_extraction__takes_what_is_planned(bench, network, batch):
-    weights = {} if load_table(network).is_spectrogram else {"weights": ["reset"]}
+    weights = {} if load_table(network).is_fixed else {"weights": ["reset"]}
     b = bench(sentences=16, channels=2, networks=[{"name": network, **weights}], extraction={"batch": batch})
     b.ready(ReadSounds("timit"), ReadSession("timit", b.session))
     b.check(*(Extract("timit", network, "reset" if weights else "fixed", k) for k in (0, 1)))
