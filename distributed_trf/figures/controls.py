@@ -34,6 +34,7 @@ WEIGHTS_STYLE = {
     "projection_conv": ("#000000", "+", "-."),
     "projection_linear_gelu": ("#777777", "x", ":"),
     "projection_conv_gelu": ("#777777", "+", "-."),
+    "fixed": ("#882255", "o", "-"),
 }
 """Colour, marker and line of each kind of weights."""
 FACTOR_LINES = ("-", "--", "-.", ":")

@@ -72,12 +72,13 @@ WEIGHTS = {
 }
 """How many they are by the pages of the networks, without heads that are left out."""
 SPECTROGRAMS = ("cochleagram", "wavelet", "mel_speech2text", "mel_whisper", "mel_deepspeech2", "mel_librosa")
+ENVELOPES = ("envelope", "onsets")
 FIGURE_3 = ("wav2letter", "wav2vec2", "speech2text", "whisper_tiny", "whisper_base", "deepspeech2")
 
 
 def test_every_shipped_table__is_here_and_can_be_planned():
     names = {path.stem for path in shipped("configs/networks").glob("*.yaml")}
-    assert names == {*PUBLISHED, *SPECTROGRAMS}
+    assert names == {*PUBLISHED, *SPECTROGRAMS, *ENVELOPES}
     for name in names:
         work = expected_work(load_table(name), "trained", [32_000])
         assert work.flops >= 0
@@ -124,6 +125,13 @@ def test_spectrogram__is_one_layer_of_80_bands(name):
     assert table.is_fixed
     assert layer.width == 80
     assert layer.rate == (16_000 if name == "cochleagram" else 100)
+
+
+@pytest.mark.parametrize("name", ENVELOPES)
+def test_envelope__is_one_layer_of_one_band(name):
+    table = load_table(name)
+    assert table.is_fixed
+    assert [(layer.width, layer.rate) for layer in table.layers] == [(1, 100)]
 
 
 SMALL = {

@@ -81,7 +81,7 @@ def test_figure_controls__seeds_of_a_kind_share_its_style_and_one_label():
 
 
 def test_figure_controls__has_a_style_for_every_kind_of_weights_of_a_network():
-    assert set(WEIGHTS_STYLE) == {"trained", "scaled", *SEEDED}
+    assert set(WEIGHTS_STYLE) == {"trained", "scaled", "fixed", *SEEDED}
     colours = [WEIGHTS_STYLE[kind][0] for kind in WEIGHTS_STYLE if not kind.startswith("projection")]
     assert len(set(colours)) == len(colours)
 

@@ -23,6 +23,7 @@ from distributed_trf.features.families.whisper import Whisper
 from distributed_trf.features.family import STEP, Family, Work, counted_work
 from distributed_trf.features.own.family import OwnFamily
 from distributed_trf.features.spectrograms.cochleagram import COCHLEAGRAM
+from distributed_trf.features.spectrograms.envelope import ENVELOPE, ONSETS
 from distributed_trf.features.spectrograms.family import Spectrogram
 from distributed_trf.features.spectrograms.mel_librosa import MEL_LIBROSA
 from distributed_trf.features.spectrograms.mel_of_networks import MEL_DEEPSPEECH2, MEL_SPEECH2TEXT, MEL_WHISPER
@@ -48,6 +49,8 @@ FAMILIES: dict[str, Family] = {
     "mel_speech2text": Spectrogram(MEL_SPEECH2TEXT),
     "mel_deepspeech2": Spectrogram(MEL_DEEPSPEECH2),
     "mel_librosa": Spectrogram(MEL_LIBROSA),
+    "envelope": Spectrogram(ENVELOPE),
+    "onsets": Spectrogram(ONSETS),
 }
 """Families by the name that a network table gives."""
 
