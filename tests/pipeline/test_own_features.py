@@ -120,4 +120,4 @@ def test_networks__are_listed_and_drawn_as_others_are(place, write_study):
     assert "trained weights: a table has none" in listed.output
     drawn = CliRunner().invoke(app, ["figures", "study.yaml", "--only", "3,controls"])
     assert drawn.exit_code == 0, drawn.output
-    assert sorted(path.name for path in (place / "study/figures").iterdir()) == ["controls.png", "figure_3.png"]
+    assert sorted(path.name for path in (place / "study/figures").iterdir()) == ["figure_3.png", "figure_controls.png"]
