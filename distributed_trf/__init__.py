@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from distributed_trf.results.layers import best_layer, layer_profile, peak_layer
     from distributed_trf.results.models import open_models
     from distributed_trf.results.open_results import open_results
+    from distributed_trf.results.partitions import open_beyond, open_joint, open_partition
     from distributed_trf.results.published.export_csv import write_published_csv
     from distributed_trf.results.published.import_csv import import_published_csv
     from distributed_trf.results.simulated import simulate_results
@@ -52,6 +53,9 @@ _HOMES = {
     "open_lowpass": "distributed_trf.results.analyses",
     "open_models": "distributed_trf.results.models",
     "open_together": "distributed_trf.results.analyses",
+    "open_beyond": "distributed_trf.results.partitions",
+    "open_joint": "distributed_trf.results.partitions",
+    "open_partition": "distributed_trf.results.partitions",
     "save_trf": "distributed_trf.store.trf_model",
     "load_trf": "distributed_trf.store.trf_model",
     "start_cluster": "distributed_trf.clusters.start",
@@ -88,10 +92,13 @@ __all__ = [
     "layer_profile",
     "layer_tests",
     "load_trf",
+    "open_beyond",
     "open_bootstraps",
     "open_features",
+    "open_joint",
     "open_lowpass",
     "open_models",
+    "open_partition",
     "open_recordings",
     "open_results",
     "open_together",
