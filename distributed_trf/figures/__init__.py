@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from distributed_trf.figures.spectrogram_boxes import figure_s2
     from distributed_trf.figures.tuned_units import figure_s1
     from distributed_trf.figures.unit_map import figure_map
+    from distributed_trf.figures.variance_partition import figure_partition
     from distributed_trf.figures.variance_shares import figure_shares
     from distributed_trf.figures.word_error_scatter import figure_s5
 
@@ -29,6 +30,7 @@ _HOMES = {
     "figure_5": "preferred_layers",
     "figure_controls": "controls",
     "figure_map": "unit_map",
+    "figure_partition": "variance_partition",
     "figure_s1": "tuned_units",
     "figure_s2": "spectrogram_boxes",
     "figure_s3": "layer_profiles",
@@ -51,6 +53,7 @@ __all__ = [
     "figure_5",
     "figure_controls",
     "figure_map",
+    "figure_partition",
     "figure_s1",
     "figure_s2",
     "figure_s3",

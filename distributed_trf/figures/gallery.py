@@ -16,6 +16,7 @@ from distributed_trf.figures.responses_and_sites import figure_2
 from distributed_trf.figures.spectrogram_boxes import figure_s2
 from distributed_trf.figures.tuned_units import figure_s1
 from distributed_trf.figures.unit_map import figure_map
+from distributed_trf.figures.variance_partition import figure_partition
 from distributed_trf.figures.variance_shares import figure_shares
 from distributed_trf.figures.word_error_scatter import figure_s5
 
@@ -60,6 +61,7 @@ FIGURES: tuple[Drawing, ...] = (
     Drawing("controls", "every kind of weights", _of_fits(figure_controls)),
     Drawing("map", "every unit along the layers", _of_fits(figure_map)),
     Drawing("shares", "each layer's share of the variance", lambda of: figure_shares(of.together, delta=of.delta)),
+    Drawing("partition", "unique and shared variance", lambda of: figure_partition(of.partition, delta=of.delta)),
 )
 
 

@@ -15,6 +15,7 @@ from distributed_trf import names
 from distributed_trf.errors import DamagedError, NothingToDrawError, StoreError
 from distributed_trf.results.analyses import open_lowpass, open_together
 from distributed_trf.results.open_results import open_results, with_rho
+from distributed_trf.results.partitions import open_partition
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,21 @@ class Inputs:
         )
         labels = {dim: ds[dim] for dim in (names.NETWORK, names.LAYER)}
         return ds.assign_coords(layer_type=self.results["layer_type"].sel(labels))
+
+    @cached_property
+    def partition(self) -> xr.Dataset:
+        """Variance partitions.
+
+        Raises
+        ------
+        NothingToDrawError
+            If there are none.
+        """
+        return _opened(
+            open_partition,
+            self.folder,
+            "no variance partition is here; set one under `partition` in the study and run it",
+        )
 
     @cached_property
     def word_error_rates(self) -> pd.DataFrame:

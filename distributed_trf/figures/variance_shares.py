@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
 import xarray as xr
 
 from distributed_trf import names
@@ -28,7 +27,7 @@ from distributed_trf.figures.style import (
     note,
 )
 from distributed_trf.results.layers import layer_profile
-from distributed_trf.results.plotted_units import PlottedUnits, has, networks_of, plotted_units
+from distributed_trf.results.plotted_units import has, networks_of, of_plotted, plotted_units
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -84,7 +83,7 @@ def figure_shares(
         here = [n for n in networks if has(s, n)]
         axes = panels(strip, s.title, len(here), most=SIDE_BY_SIDE, share_y=False)
         for axis, network in zip(axes, here, strict=True):
-            profile = layer_profile(_shares(together, s).sel({names.NETWORK: network}), SHARE)
+            profile = layer_profile(of_plotted(together, s, [SHARE]).sel({names.NETWORK: network}), SHARE)
             words = [str(w) for w in profile[names.WEIGHTS].values if has(s, network, str(w))]
             fitted = profile["median"].notnull().any(names.WEIGHTS).values
             layers = [int(k) for k in profile[names.LAYER].values[fitted]]
@@ -104,16 +103,6 @@ def figure_shares(
         note(figure, s.note)
     legend(foot, _handles(network_style(networks[0], networks), others) + architecture_handles(together, networks), 6)
     return figure
-
-
-def _shares(together: xr.Dataset, plotted: PlottedUnits) -> xr.Dataset:
-    """Return the shares of the plotted units."""
-    of = together[[SHARE]].sel({names.STIMULI: plotted.stimuli, names.BIN_WIDTH: plotted.bin_width}).load()
-    return of.isel({names.UNIT: np.flatnonzero(np.isin(_keys(of), _keys(plotted.ds)))})
-
-
-def _keys(ds: xr.Dataset) -> np.ndarray:
-    return np.array([f"{s}\0{c}" for s, c in zip(ds["session"].values, ds["channel"].values, strict=True)])
 
 
 def _handles(style: tuple[str, str], others: list[str]) -> list[Artist]:

@@ -13,7 +13,7 @@ from distributed_trf import names
 from distributed_trf.errors import NothingToDrawError
 from distributed_trf.results.layers import spectrograms
 from distributed_trf.results.statistics.layer_tests import BASELINE
-from distributed_trf.results.units import select_units
+from distributed_trf.results.units import select_units, unit_keys
 
 BIN_WIDTH = 50.0
 """Milliseconds, of most figures of Ahmed et al. (2025)."""
@@ -102,6 +102,12 @@ def plotted_units(
             "says why"
         )
     return found
+
+
+def of_plotted(ds: xr.Dataset, plotted: PlottedUnits, variables: Sequence[str]) -> xr.Dataset:
+    """Return other variables of the plotted units, at their stimulus set and bin width, in memory."""
+    of = ds[list(variables)].sel({names.STIMULI: plotted.stimuli, names.BIN_WIDTH: plotted.bin_width}).load()
+    return of.isel({names.UNIT: np.flatnonzero(unit_keys(of).isin(unit_keys(plotted.ds)))})
 
 
 def networks_of(plotted: Sequence[PlottedUnits]) -> list[str]:

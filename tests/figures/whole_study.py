@@ -16,7 +16,7 @@ from distributed_trf.store.results import write_reliability
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.store.zarr_store import open_group
 from tests.figures.low_passed import low_passed
-from tests.figures.shared_variance import together
+from tests.figures.shared_variance import partitioned, together
 
 NETWORKS = ("whisper_tiny", "wav2vec2", "w2v2_audioset", "cochresnet50")
 SIZE = {"sessions": 4, "channels": 50}
@@ -55,7 +55,7 @@ def write_results(root: Path, ds: xr.Dataset) -> StudyStore:
 
 
 def write_whole_study(root: Path) -> Path:
-    """Write fits, fits on low-passed features and fits of all layers as one model; return the folder."""
+    """Write fits, fits on low-passed features fits of all layers as one model and a partition; return the folder."""
     ds = simulate_results(
         NETWORKS,
         spectrograms=PUBLISHED,
@@ -73,10 +73,12 @@ def write_whole_study(root: Path) -> Path:
     for weights in ("trained", "reset"):
         of = shares.sel(weights=[weights]).dropna("layer", how="all", subset=["share"])
         _write(store, f"together-{weights}", of.assign_coords(unit=np.arange(of.sizes["unit"])))
+    parts = partitioned(**SIZE)[["r2", "r", "unique", "shared", "product"]]
+    _write(store, "partition-parts", parts.assign_coords(unit=np.arange(parts.sizes["unit"])))
     return store.root
 
 
 def _write(store: StudyStore, key: str, ds: xr.Dataset) -> None:
     """Write an analysis of one place."""
-    place = {dim: ds[dim].values.item() for dim in ds.r.dims if dim != names.UNIT}
+    place = {dim: ds[dim].values.item() for dim in ds.r.dims if dim not in (names.UNIT, names.SUBSET)}
     allocate_analysis(store, key, ds.isel(dict.fromkeys(place, 0), drop=True), place)

@@ -1,0 +1,160 @@
+"""What feature spaces explain uniquely, what they share, and their shares by the product measure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from distributed_trf import names
+from distributed_trf.config.spaces import BETWEEN
+from distributed_trf.errors import NothingToDrawError
+from distributed_trf.figures.panels.panel_grid import legend, stacked
+from distributed_trf.figures.panels.venn import draw_venn
+from distributed_trf.figures.style import MEDIUM, PAGE_WIDTH, SMALL, new_figure, note, tidy
+from distributed_trf.results.plotted_units import of_plotted, plotted_units
+from distributed_trf.results.statistics.compare import median_intervals
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+"""Of spaces: Okabe and Ito's palette."""
+SHARED_COLOUR = "#777777"
+MOST_CIRCLES = 3
+"""Spaces that circles are drawn of."""
+MOST_PARTS = 4
+"""Spaces of which each shared part is drawn; of more only their sum is."""
+ROW, LEGEND = 2.6, 0.3
+WIDTH = 0.4
+"""Of a bar."""
+IN_WORDS = " & "
+CIRCLES = (
+    "circles: their areas and what each two have in common are sums of the medians of parts, of which those below zero "
+    "count as none; what three have in common follows"
+)
+
+
+def figure_partition(
+    partition: xr.Dataset,
+    *,
+    delta: float = 0.5,
+    stimuli: str | Sequence[str] | None = None,
+    bin_width: float | None = None,
+) -> Figure:
+    """Draw unique and shared variance of feature spaces.
+
+    Parameters
+    ----------
+    partition
+        What ``open_partition`` returns.
+    delta
+        Of the rule for highly tuned units, which are shown.
+    stimuli, bin_width
+        As of ``figure_3``.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A row per stimulus set and partition: bars of the medians over units, with 95 % intervals over sessions; for two
+        and three spaces also circles whose areas, and the overlaps of each two, are sums of the medians.
+
+    Raises
+    ------
+    NothingToDrawError
+        If no part is known: it takes R^2 of several subsets.
+    """
+    if not bool(partition["unique"].notnull().any()):
+        raise NothingToDrawError("no unique variance is known of these partitions; set `subsets: all` in the study")
+    plotted = plotted_units(partition, delta=delta, stimuli=stimuli, bin_width=bin_width)
+    drawn = []
+    for s in plotted:
+        of = of_plotted(partition, s, ["unique", "shared", "product"])
+        for name in of["partition"].values.tolist():
+            one = _of_its_spaces(of.sel(partition=name))
+            if one.sizes[names.SPACE]:
+                drawn.append((f"{name}; {s.title}", one, s.note))
+    figure = new_figure(PAGE_WIDTH, ROW * len(drawn) + LEGEND)
+    *strips, foot = stacked(figure, [*[ROW] * len(drawn), LEGEND])
+    for strip, (title, one, reason) in zip(strips, drawn, strict=True):
+        n = one.sizes[names.SPACE]
+        circled = n <= MOST_CIRCLES and bool(one["shared"].notnull().any(names.UNIT).all())
+        bars, *circles = strip.subplots(1, 1 + circled, squeeze=False, width_ratios=[2, 1][: 1 + circled])[0]
+        strip.suptitle(title, fontsize=MEDIUM, fontweight="bold", x=0.01, ha="left")
+        medians = _bars(bars, one)
+        for axis in circles:
+            draw_venn(axis, medians, [str(label) for label in one[names.SPACE].values], COLOURS[:n])
+            note(figure, CIRCLES)
+        if n > MOST_PARTS:
+            note(figure, f"of more than {MOST_PARTS} spaces the sum of all shared parts is drawn")
+        note(figure, reason)
+    _legend(foot)
+    return figure
+
+
+def _of_its_spaces(of: xr.Dataset) -> xr.Dataset:
+    """Return what is known of one partition: without the spaces and sets of spaces of others."""
+    spaces = of["product"].notnull().any(names.UNIT) | of["unique"].notnull().any(names.UNIT)
+    labels = {str(label) for label in of[names.SPACE].values[spaces.values]}
+    sets = [set(str(label).split(BETWEEN)) <= labels for label in of[names.SHARED_BY].values]
+    return of.isel({names.SPACE: np.flatnonzero(spaces.values), names.SHARED_BY: np.flatnonzero(sets)})
+
+
+def _bars(axis: Axes, of: xr.Dataset) -> dict[tuple[int, ...], float]:
+    """Draw medians with intervals over sessions; return the medians by part, as indices of spaces."""
+    labels = [str(label) for label in of[names.SPACE].values]
+    sets = [str(label) for label in of[names.SHARED_BY].values]
+    unique, product = (median_intervals(of, name) for name in ("unique", "product"))
+    shared = median_intervals(of, "shared")
+    for k, colour in enumerate(COLOURS[: len(labels)]):
+        _bar(axis, k - WIDTH / 2, unique.isel({names.SPACE: k}), colour)
+        _bar(axis, k + WIDTH / 2, product.isel({names.SPACE: k}), colour, hatch="////", alpha=0.4)
+    words = [*labels]
+    if len(labels) > MOST_PARTS:
+        total = of[["shared"]].sum(names.SHARED_BY, skipna=False)
+        _bar(axis, len(labels), median_intervals(total, "shared"), SHARED_COLOUR)
+        words.append("all shared")
+    else:
+        for k in range(len(sets)):
+            _bar(axis, len(labels) + k, shared.isel({names.SHARED_BY: k}), SHARED_COLOUR)
+        words += [label.replace(BETWEEN, IN_WORDS) for label in sets]
+    axis.axhline(0, color="black", linewidth=0.5)
+    axis.set_xticks(range(len(words)), words, rotation=30, ha="right", rotation_mode="anchor")
+    axis.set_ylabel("variance of the response, R²", fontsize=SMALL)
+    tidy(axis)
+    parts: dict[tuple[int, ...], float] = {(k,): float(unique["median"][k]) for k in range(len(labels))}
+    for k, label in enumerate(sets):
+        parts[tuple(map(labels.index, label.split(BETWEEN)))] = float(shared["median"][k])
+    return parts
+
+
+def _bar(axis: Axes, x: float, of: xr.Dataset, colour: str, *, hatch: str = "", alpha: float = 1.0) -> None:
+    median, low, high = (float(of[name]) for name in ("median", "low", "high"))
+    axis.bar(
+        x,
+        median,
+        width=WIDTH,
+        color=colour,
+        edgecolor="black",
+        linewidth=0.5,
+        hatch=hatch,
+        alpha=alpha,
+        yerr=[[median - low], [high - median]],
+        error_kw={"elinewidth": 0.8, "capsize": 2, "capthick": 0.8},
+    )
+
+
+def _legend(foot: SubFigure) -> None:
+    from matplotlib.patches import Patch
+
+    patches = [
+        Patch(facecolor=COLOURS[0], label="unique, in the space's colour"),
+        Patch(facecolor=COLOURS[0], alpha=0.4, hatch="////", label="product measure"),
+        Patch(facecolor=SHARED_COLOUR, label="shared"),
+    ]
+    for patch in patches:
+        patch.set(edgecolor="black", linewidth=0.5)
+    legend(foot, patches, 3)
