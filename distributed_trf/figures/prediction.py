@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from distributed_trf.config.evaluation import EvaluationSettings
 from distributed_trf.errors import NothingToDrawError
 from distributed_trf.figures.panels.panel_grid import draw_spectrogram
 from distributed_trf.figures.style import SMALL, network_style, new_figure, tidy
 from distributed_trf.recordings.recording_set import WHOLE_STIMULUS
-from distributed_trf.results.best_predicted import Example, predicted_response
+from distributed_trf.results.best_predicted import FIXED_ONLY, Example, predicted_response
 from distributed_trf.results.models import Models, open_models
+from distributed_trf.results.open_results import open_results, study_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -69,6 +71,11 @@ def saved_models(folder: Path) -> Models:
         raise NothingToDrawError(
             f"{folder}: no model was saved, so nothing can be predicted; set `save_models: true` in the study and run "
             "it"
+        )
+    study = study_of(open_results(folder))
+    if study is not None and not EvaluationSettings.model_validate(study.get("test", {"set": "test"})).fixed:
+        raise NothingToDrawError(
+            f"{folder}: the study tests all stimuli in turn, and its models were fitted on all of them; {FIXED_ONLY}"
         )
     return models
 

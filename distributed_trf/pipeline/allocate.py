@@ -28,6 +28,7 @@ from distributed_trf.store.result_allocation import allocate_result_arrays, desc
 from distributed_trf.store.result_grid import Cell, Grid
 from distributed_trf.store.results import (
     ANALYSES_ATTR,
+    EVALUATION_TABLES_ATTR,
     empty_fit,
     filled_cells,
     located,
@@ -181,7 +182,9 @@ def follow(store: StudyStore) -> Callable[[Cell, dict[str, str]], None]:
 
 def result_attrs(context: Context) -> dict[str, Any]:
     """Return the attributes of the results: provenance, and the analyses of the study."""
-    return {**provenance(context.study), ANALYSES_ATTR: [item.key for item in items(context, ANALYSE)]}
+    tables = {name: digest for name, x in context.evaluations.items() for digest in x.table_inputs.values()}
+    by_tables = {EVALUATION_TABLES_ATTR: tables} if tables else {}
+    return {**provenance(context.study), **by_tables, ANALYSES_ATTR: [item.key for item in items(context, ANALYSE)]}
 
 
 def _remove_fit(store: StudyStore, cell: Cell | None) -> None:

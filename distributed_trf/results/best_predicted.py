@@ -19,6 +19,8 @@ from distributed_trf.store.result_grid import Cell
 from distributed_trf.store.stored_recordings import load_responses, load_sounds
 from distributed_trf.store.study_store import StudyStore
 
+FIXED_ONLY = "predictions beside responses are those of studies with `test: {set: test}`"
+
 
 @dataclass(frozen=True)
 class Example:
@@ -124,6 +126,11 @@ def predicted_response(
     if not store.responses(stimuli, bin_width, session).is_dir():
         raise StoreError(f"{store.root}: no responses of session {session} to {stimuli} at {bin_width:g} ms")
     counts = load_responses(store, stimuli, bin_width, session)
+    if not counts.test_ids:
+        raise StoreError(
+            f"{store.root}: the study tests all stimuli in turn, and its models were fitted on all of them at once, so "
+            f"that none predicts a stimulus that it has not seen; {FIXED_ONLY}"
+        )
     stimulus = counts.test_ids[0] if stimulus is None else stimulus
     if stimulus not in counts.test_ids:
         raise StoreError(

@@ -15,6 +15,7 @@ from distributed_trf.config.extraction import SEEDED, kind_of
 from distributed_trf.errors import DataError
 from distributed_trf.results.open_results import portable, study_of, unpacked, with_rho
 from distributed_trf.results.units import unit_keys
+from distributed_trf.store.results import EVALUATION_TABLES_ATTR
 
 MUST_AGREE = {
     "delay": None,
@@ -23,9 +24,12 @@ MUST_AGREE = {
     "lags": None,
     "ridge": ("alphas", "n_folds", "seed", "standardize", "scaling", "folds", "precision"),
     "reliability": ("draws", "null_shift", "shifts", "splits", "seed"),
+    "test": ("set", "folds", "leave_out"),
+    EVALUATION_TABLES_ATTR: None,
 }
 """Settings of a study that decide what its numbers mean; of some only these fields."""
-UNSAID = {"training": "first"}
+PENALTIES = ("alpha", names.FOLD_ALPHA)
+UNSAID = {"training": "first", "test": {"set": "test"}}
 """What holds of results made before there was such a setting."""
 
 
@@ -64,6 +68,8 @@ def combine_results(*datasets: xr.Dataset) -> xr.Dataset:
     for ds in datasets[1:]:
         keys = keys.append(unit_keys(ds).difference(keys, sort=False))
     axes = {dim: _labels(datasets, dim) for dim in names.GRID}
+    if all(names.SPLIT in ds.dims for ds in datasets):
+        axes[names.SPLIT] = _labels(datasets, names.SPLIT)
     whole = [_spread(ds, keys, axes) for ds in datasets]
     combined = whole[0]
     for k, ds in enumerate(whole[1:], start=2):
@@ -84,7 +90,9 @@ def _settings(ds: xr.Dataset) -> dict[str, Any]:
             "one of the datasets does not say which study made it (attrs['study']), so it is not known whether it may "
             "be combined with the others; take datasets of open_results, and compare(a, b) for others"
         )
-    return study
+    test = study.get("test") or {}
+    by_table = test.get("splits") or test.get("table")
+    return study | {EVALUATION_TABLES_ATTR: unpacked(ds.attrs).get(EVALUATION_TABLES_ATTR, {}) if by_table else {}}
 
 
 def _check_settings(first: dict[str, Any], other: dict[str, Any], k: int) -> None:
@@ -94,6 +102,8 @@ def _check_settings(first: dict[str, Any], other: dict[str, Any], k: int) -> Non
             continue
         if parts is not None:
             a, b = ({part: of.get(part) for part in parts} for of in (a or {}, b or {}))
+        if field == EVALUATION_TABLES_ATTR:  # of stimulus sets that both have
+            a, b = ({name: of[name] for name in (a or {}).keys() & (b or {}).keys()} for of in (a or {}, b or {}))
         if a != b:
             raise DataError(f"{field} is {a} in the first study and {b} in study {k}; they must agree to be combined")
 
@@ -106,7 +116,8 @@ def _labels(datasets: tuple[xr.Dataset, ...], dim: str) -> list[Any]:
 def _spread(ds: xr.Dataset, keys: Any, axes: dict[str, list[Any]]) -> xr.Dataset:
     """Put a dataset onto the axes of all; NaN, or an empty label, where it has nothing."""
     there = unit_keys(ds).get_indexer(keys)
-    ds = ds[[name for name in (*names.RESULTS, *names.RELIABILITY) if name in ds]].compute().reset_coords()
+    variables = (*names.RESULTS, *names.SPLIT_RESULTS, *names.RELIABILITY)
+    ds = ds[[name for name in variables if name in ds]].compute().reset_coords()
     # An empty label says nothing, so it may give way to that of another study.
     ds = ds.assign({name: ds[name].astype(object).where(ds[name] != "") for name in _texts(ds)})
     ds = ds.assign_coords({names.UNIT: np.arange(ds.sizes[names.UNIT])})
@@ -144,11 +155,11 @@ def average_seeds(ds: xr.Dataset) -> xr.Dataset:
         As ``ds``, with kinds along weights in the order of their first seed; ``trained``, ``fixed`` and each factor of
         ``scaled`` stay as they are. ``r``, ``cv_score`` and ``rho`` are means over the seeds of which a fit has a
         number for any unit, and NaN for a unit that lacks one in one of them, so that all units of a fit average the
-        same seeds; ``n_seeds`` (over the dimensions of a fit) counts those. ``alpha``, of which a mean says nothing, is
-        left out.
+        same seeds; ``n_seeds`` (over the dimensions of a fit) counts those. ``alpha`` and ``fold_alpha``, of which
+        a mean says nothing, are left out.
     """
     kinds = [kind_of(w) if kind_of(w) in SEEDED else w for w in ds[names.WEIGHTS].values]
-    numbers = ds[[name for name in ds.data_vars if names.WEIGHTS in ds[name].dims and name != "alpha"]]
+    numbers = ds[[name for name in ds.data_vars if names.WEIGHTS in ds[name].dims and name not in PENALTIES]]
     fitted = ds["r"].notnull().any(names.UNIT)
     averaged = []
     for kind in dict.fromkeys(kinds):
@@ -160,4 +171,5 @@ def average_seeds(ds: xr.Dataset) -> xr.Dataset:
     weights = ds[names.WEIGHTS].isel({names.WEIGHTS: [kinds.index(kind) for kind in dict.fromkeys(kinds)]})
     found = xr.concat(averaged, weights.copy(data=list(dict.fromkeys(kinds))))
     found["n_seeds"].attrs = {"long_name": "seeds that a mean is over", "units": "1"}
-    return ds.drop_dims(names.WEIGHTS).assign(found.transpose(*ds["r"].dims))
+    whole = ds[names.FOLD_R if names.FOLD_R in ds else "r"]
+    return ds.drop_dims(names.WEIGHTS).assign(found.transpose(*whole.dims))

@@ -96,9 +96,12 @@ def open_results(path: str | Path) -> xr.Dataset:
         ``r``, ``alpha`` and ``cv_score`` over (stimuli, network, weights, layer, bin_width, unit), NaN where a
         combination does not exist or is not fitted yet; ``normaliser``, ``null_mean``, ``null_std``, ``tuned_p``,
         ``ceiling_*`` and other measures of reliability over (stimuli, bin_width, unit), each with a ``comment``;
-        ``rho = r / sqrt(normaliser)``, as a dask array. Coordinates ``session``, ``channel``, ``area``, ``subject``,
-        ``x``, ``y`` along unit, and ``layer_name``, ``layer_type`` along (network, layer); settings, versions and
-        method in ``attrs``, as text or, where they are mappings, as JSON. It can be written as netCDF and zarr.
+        ``rho = r / sqrt(normaliser)``, as a dask array. In a study that tests by folds, splits or groups also
+        ``fold_r`` and ``fold_alpha`` over (..., split, unit), where ``split`` is the number of the outer fold, the
+        group that was left out or the name of the split (``ds.drop_dims("split")`` is without them). Coordinates
+        ``session``, ``channel``, ``area``, ``subject``, ``x``, ``y`` along unit, and ``layer_name``, ``layer_type``
+        along (network, layer); settings, versions and method in ``attrs``, as text or, where they are mappings, as
+        JSON. It can be written as netCDF and zarr.
 
     Raises
     ------

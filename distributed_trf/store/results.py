@@ -33,6 +33,8 @@ REQUESTED_ATTR = "asked"
 """Attribute that holds the part of the grid that the study requests: ``axes`` and ``layers`` as in ``Grid``; ``units``,
 their number, counted from the first; ``withheld``, cells in between whose fits are not requested, or cannot be judged
 now."""
+EVALUATION_TABLES_ATTR = "evaluation_tables"
+"""Attribute that holds digests of the tables of stimuli that fits were tested by, by stimulus set."""
 ANALYSES_ATTR = "analyses"
 """Attribute that lists the keys of the analyses that the study requests; imported results have none."""
 
