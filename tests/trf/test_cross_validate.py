@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import array_api_strict as strict
 import numpy as np
 import pytest
@@ -18,6 +21,8 @@ from distributed_trf.trf.estimator import TRF
 from distributed_trf.trf.splits import given_splits, nested_folds
 from tests.oracle import correlation, lag_matrix
 
+LOCUST = Path(__file__).parent / "locust"
+"""A recording of a locust's receptor, and what mTRFpy finds on it; its README says where it is from."""
 ALPHAS, SFREQ = [1e-3, 1e-1, 1e1], 10.0
 
 
@@ -226,3 +231,16 @@ def test_arguments__that_do_not_fit_are_refused():
     ]:
         with pytest.raises(error, match=match):
             trf.cross_validate(X, Y, **arguments)
+
+
+def test_locust__out_of_fold_correlations_are_those_of_mtrfpy():
+    """Each trial left out; both conventions, the mean over folds and over all predictions one after another."""
+    expected = json.loads((LOCUST / "mtrf.json").read_text())
+    data = np.load(LOCUST / "locust.npz")
+    n, fs = expected["n_stim"], expected["fs"]
+    X, Y = ([data[f"{kind}_{i}"] for i in range(n)] for kind in ("stim", "resp"))
+    for text, peer in expected["fixed_lambda"].items():
+        trf = TRF(0.0, 0.02, fs, alphas=[float(text) * fs * n / sum(map(len, Y))], standardize=False)
+        found = trf.cross_validate(X, Y, folds=n)
+        np.testing.assert_allclose(found.r_folds.mean(), peer["r_trial"], atol=1e-9, rtol=0)
+        np.testing.assert_allclose(found.r[0], peer["r_oof"], atol=1e-9, rtol=0)
