@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from distributed_trf.store.features import open_features
     from distributed_trf.store.trf_model import load_trf, save_trf
     from distributed_trf.trf.estimator import TRF
+    from distributed_trf.trf.splits import given_splits, nested_folds
 
 _HOMES = {
     "TRF": "distributed_trf.trf.estimator",
@@ -72,6 +73,8 @@ _HOMES = {
     "inter_trial_draws": "distributed_trf.results.inter_trial_draws",
     "combine_results": "distributed_trf.results.combine",
     "open_tree": "distributed_trf.results.analyses",
+    "given_splits": "distributed_trf.trf.splits",
+    "nested_folds": "distributed_trf.trf.splits",
     "simulate_results": "distributed_trf.results.simulated",
 }
 
@@ -86,6 +89,7 @@ __all__ = [
     "compare",
     "compare_areas",
     "cutoff_tests",
+    "given_splits",
     "import_published_csv",
     "inter_trial_draws",
     "inventory",
@@ -93,6 +97,7 @@ __all__ = [
     "layer_tests",
     "load_trf",
     "open_beyond",
+    "nested_folds",
     "open_bootstraps",
     "open_features",
     "open_joint",
