@@ -6,6 +6,7 @@ Numbers must agree before time is reported.
 from __future__ import annotations
 
 import argparse
+import re
 import statistics
 import subprocess
 import sys
@@ -20,6 +21,7 @@ import psutil
 from bench_peers import METHODS, Case, Method
 from bench_published import ALPHAS, N_FOLDS
 from bench_sentences import machine
+from bench_splits import SHAPES, bench_shape
 
 HEADLINE = [256, 5, 256]
 """Features, lags and units at which every peer is timed."""
@@ -122,36 +124,70 @@ def whole() -> list[str]:
     return lines
 
 
+def section(title: str, command: str, words: str, header: str, lines: Sequence[str]) -> str:
+    """Return a table with its title and what made it."""
+    libraries = ("numpy", "scipy", "scikit-learn", "himalaya", "mtrf", "mne")
+    made = f"Made by `{command}` on {datetime.now(UTC):%Y-%m-%d}: {machine(libraries)}."
+    rule = "|" + "---|" * header.count(" | ") + "---|"
+    return "\n".join([f"## {title}", "", made, "", words, "", header, rule, *lines, ""])
+
+
+def whole_fit(*, only_quick: bool) -> str:
+    """Return the section on fits of a training set."""
+    return section(
+        "One training set",
+        f"scripts/bench_trf{' --quick' if only_quick else ''}",
+        f"{len(ALPHAS)} penalties, {N_FOLDS} folds, float64; medians, in turns. Peers' numbers agree with ours before "
+        "time counts. Memory is what a fit adds to the data. The rate is that of the counted work beside a matrix "
+        "product's; shared and float32 products take it above 100 %.",
+        "| features x lags | method | seconds | x ours | turns | MiB added | of the product rate | measured |",
+        quick() if only_quick else whole(),
+    )
+
+
+def cross_validation(shape: str) -> str:
+    """Return the section on cross-validation of one shape."""
+    return section(
+        f"Cross-validation: {shape}",
+        f"scripts/bench_trf --only {shape}",
+        "All splits with their inner folds, float64; medians, ours before and after each peer. Peers' numbers agree "
+        "with ours before time counts.",
+        "| shape | method | seconds | x ours | turns | measured |",
+        bench_shape(shape),
+    )
+
+
+def replaced(text: str, new: str) -> str:
+    """Put a section in place of the one with its title, or at the end."""
+    title = new.splitlines()[0]
+    parts = [part.rstrip() for part in re.split(r"^(?=## )", text, flags=re.MULTILINE)]
+    place = next((i for i, part in enumerate(parts) if part.splitlines()[:1] == [title]), len(parts))
+    return "\n\n".join([*parts[:place], new.rstrip(), *parts[place + 1 :]]) + "\n"
+
+
 def main() -> None:
-    """Print the table, and write it where asked."""
+    """Print the tables, and write them where asked."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="one size only, in under five minutes")
-    parser.add_argument("--output", type=Path, help="write the table here as well")
+    parser.add_argument("--only", choices=SHAPES, help="cross-validation of one shape, and nothing else")
+    parser.add_argument("--output", type=Path, help="put what was measured in its place in this file as well")
     parser.add_argument("--memory", choices=METHODS, help=argparse.SUPPRESS)
     parser.add_argument("--shape", type=int, nargs="+", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.memory:
         print(added_mib(arguments.memory, Case(*arguments.shape)))
         return
-    libraries = ("numpy", "scipy", "scikit-learn", "himalaya", "mtrf")
-    text = "\n".join(
-        [
-            "# The fit against its peers",
-            "",
-            f"Made by `scripts/bench_trf{' --quick' if arguments.quick else ''}` on {datetime.now(UTC):%Y-%m-%d}: "
-            f"{machine(libraries)}.",
-            "",
-            f"{len(ALPHAS)} penalties, {N_FOLDS} folds, float64; medians, in turns. Peers' numbers agree with ours "
-            "before time counts. Memory is what a fit adds to the data. The rate is that of the counted work beside a "
-            "matrix product's; shared and float32 products take it above 100 %.",
-            "",
-            "| features x lags | method | seconds | x ours | turns | MiB added | of the product rate | measured |",
-            "|---|---|---|---|---|---|---|---|",
-            *(quick() if arguments.quick else whole()),
-            "",
-        ]
-    )
-    print("\n" + text)
+    if arguments.only:
+        sections = [cross_validation(arguments.only)]
+    else:
+        sections = [whole_fit(only_quick=arguments.quick)]
+        sections += [] if arguments.quick else [cross_validation(shape) for shape in SHAPES]
+    text = "# The fit against its peers\n\n"
+    if arguments.output and arguments.output.exists():
+        text = arguments.output.read_text()
+    for new in sections:
+        print("\n" + new)
+        text = replaced(text, new)
     if arguments.output:
         arguments.output.write_text(text)
 
