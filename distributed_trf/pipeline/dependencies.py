@@ -144,7 +144,8 @@ class Dependencies(Expected):
         model, keeps = store.model(*item.cell) if isinstance(item, Fit) else None, self._context.study.save_models
         if model is not None and keeps and store.name(model) not in receipt.files:
             return "its model was not saved"
-        if isinstance(item, ReadSession) and read_receipt(store, SPIKES, item.key) is None:
+        spikes = store.name(store.spikes(item.stimuli, item.session)) if isinstance(item, ReadSession) else None
+        if spikes in receipt.files and read_receipt(store, SPIKES, item.key) is None:
             return "the receipt of its spikes is damaged or gone"
         for group, files in receipt.files.items():
             path = store.root / group

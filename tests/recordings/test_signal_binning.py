@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.special import i0
 
 from distributed_trf.errors import RecordingError
 from distributed_trf.recordings import signal_binning
 from distributed_trf.recordings.continuous import SignalTrials, ValueTrials
 from distributed_trf.recordings.recording_set import Stimulus, n_bins
-from distributed_trf.recordings.signal_binning import BETA, HALF, bin_signal, bin_values
+from distributed_trf.recordings.signal_binning import bin_signal, bin_values
+from tests.recordings.signal_oracle import one_bin
 
 UNITS = ("c1", "c2", "c3")
 
@@ -37,14 +37,6 @@ def signal(
 def binned(trials: SignalTrials, sounds: tuple[Stimulus, ...], bin_width: float, delay: float = 0.0):
     units = UNITS[: next(trials.stretches([(0, 1)])).shape[1]]
     return bin_signal(trials, sounds, bin_width, units=units, session="s", delay=delay)
-
-
-def one_bin(x: np.ndarray, rate: float, centre: float, width: float) -> np.ndarray:
-    """Weighted mean of all samples around one time, from the definition; in seconds from the first sample."""
-    d = ((np.arange(len(x)) + 0.5) / rate - centre) / width
-    near = np.abs(d) < HALF
-    h = np.sinc(d[near]) * i0(BETA * np.sqrt(1 - (d[near] / HALF) ** 2)) / i0(BETA)
-    return (h[:, np.newaxis] * x[near]).sum(axis=0) / h.sum()
 
 
 @settings(max_examples=20, deadline=None)

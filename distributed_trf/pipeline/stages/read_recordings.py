@@ -249,6 +249,12 @@ def _check(context: Context) -> None:
                 f"{study.lags.tmax:g} s; expected `bin_widths: [{WHOLE_STIMULUS:g}]`, at which a sound is one bin, and "
                 "`lags: {tmin: 0, tmax: 0}`"
             )
+        shortest = min(context.stimuli[stimuli], key=lambda s: s.duration)
+        if study.feature_window is not None and study.feature_window[0] >= shortest.duration:
+            raise ConfigError(
+                f"feature_window: begins at {study.feature_window[0]:g} s, but {shortest.id} of {stimuli} lasts "
+                f"{shortest.duration:.3f} s; expected a window that begins within every sound"
+            )
         if study.feature_window is not None and ("spikes" in kinds or study.bin_widths != [WHOLE_STIMULUS]):
             raise ConfigError(
                 f"feature_window: {stimuli} has {', '.join(kinds)} on bins of "
