@@ -105,7 +105,7 @@ class Session:
     """What was recorded of all its units; of what are not spikes the format has the methods of ``continuous``."""
     unit_coords: Mapping[str, tuple[float | str, ...]] = field(default_factory=dict, hash=False)
     """Where each unit lies, by name: some of ``x``, ``y``, ``z`` (NaN where unknown), ``region`` and ``hemisphere``
-    (empty where unknown). Its ``x`` and ``y`` replace those of the session."""
+    (empty where unknown). ``x`` and ``y`` replace those of the session."""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,11 @@ import numpy as np
 
 from distributed_trf.config.yaml_file import read_yaml
 from distributed_trf.errors import ConfigError, RecordingError, shown
-from distributed_trf.recordings.generic.nwb_file import numbers, opened, stretches, word, words
+from distributed_trf.recordings.generic.nwb_file import electrode_coords, numbers, opened, stretches, word, words
 from distributed_trf.recordings.generic.presentations import Contents, Presentations, in_order
 
 MAPPING_FILE = "recordings.yaml"
+GAPS = ("mask", "refuse")
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,15 @@ class NwbMapping:
     onset: str = "start_time"
     """Column of onsets."""
     unit: str | None = None
-    """Column of the units' labels; without it the first of ``unit_name``, ``unit_id`` and the table's ``id``."""
+    """Column of the units' labels; without it the first of ``unit_name``, ``unit_id`` and the table's ``id``. Of a
+    signal that of the electrodes; without it the first of ``label``, ``channel_name``, ``electrode_name``, ``id``."""
+    signal: str | None = None
+    """A time series, which is the response instead of units: its name, or its path such as
+    ``ecephys/LFP/ElectricalSeries`` where several have the same name."""
+    zscore: bool = False
+    """Of a signal, as in ``SessionSettings``."""
+    gaps: str = "mask"
+    """Of a signal, as in ``SessionSettings``: ``mask`` or ``refuse``."""
 
 
 def read_mapping(path: Path) -> NwbMapping:
@@ -60,7 +70,13 @@ def read_mapping(path: Path) -> NwbMapping:
                 f"{file}: field nwb.{shown(name, quoted=False)} is unknown; expected some of {', '.join(names)}. "
                 "Correct the file"
             )
-        if not (isinstance(value, str) and value) and not (value is None and name not in ("stimulus", "onset")):
+        if name == "zscore" or name == "gaps":
+            expected = ("true", "false") if name == "zscore" else GAPS
+            if (name == "zscore") != isinstance(value, bool) or (name == "gaps" and value not in GAPS):
+                raise RecordingError(
+                    f"{file}: field nwb.{name} is {shown(value)}; expected {' or '.join(expected)}. Correct the file"
+                )
+        elif not (isinstance(value, str) and value) and not (value is None and name not in ("stimulus", "onset")):
             raise RecordingError(f"{file}: field nwb.{name} is {shown(value)}; expected a name. Correct the file")
     return NwbMapping(**content["nwb"])
 
@@ -96,17 +112,15 @@ class NwbSession:
         """
         with opened(self.file) as nwb:
             presentations = self._presentations(nwb)
-            electrodes = nwb.electrodes
-            located = electrodes is not None and "location" in electrodes.colnames
-            areas = {a for a in map(word, electrodes["location"][:]) if a} if located else set()
-            subject = word(nwb.subject.subject_id) if nwb.subject is not None and nwb.subject.subject_id else None
+            subject, area = self._described(nwb)
             units = self._units(nwb)
             return Contents(
                 self._labels(units),
                 presentations,
                 subject=subject,
-                area=areas.pop() if len(areas) == 1 else None,
+                area=area,
                 notes=_unobserved(units, presentations.onset, self.file),
+                unit_coords=_unit_coords(units, self.file),
             )
 
     def spike_times(self, units: tuple[str, ...]) -> tuple[np.ndarray, ...]:
@@ -132,6 +146,14 @@ class NwbSession:
                     "session's clock. Write the file again"
                 )
         return found
+
+    def _described(self, nwb: Any) -> tuple[str | None, str | None]:
+        """Return subject and area."""
+        electrodes = nwb.electrodes
+        located = electrodes is not None and "location" in electrodes.colnames
+        areas = {a for a in map(word, electrodes["location"][:]) if a} if located else set()
+        subject = word(nwb.subject.subject_id) if nwb.subject is not None and nwb.subject.subject_id else None
+        return subject, areas.pop() if len(areas) == 1 else None
 
     def _presentations(self, nwb: Any) -> Presentations:
         tables = {t.name: t for t in (nwb.trials, nwb.epochs, *nwb.intervals.values()) if t is not None}
@@ -184,7 +206,10 @@ class NwbSession:
 
     def _units(self, nwb: Any) -> Any:
         if nwb.units is None or not len(nwb.units):
-            raise RecordingError(f"{self.file}: holds no units; expected a table of units with spike_times. Add it")
+            raise RecordingError(
+                f"{self.file}: holds no units; expected a table of units with spike_times, or the name of a time "
+                f"series as nwb.signal in {MAPPING_FILE}. Add it"
+            )
         return nwb.units
 
     def _labels(self, table: Any) -> tuple[str, ...]:
@@ -224,3 +249,17 @@ def _unobserved(units: Any, onset: np.ndarray, file: Path) -> tuple[str, ...]:
     if not partly:
         return ()
     return (f"{partly} of {len(units)} units were not observed in all trials (obs_intervals); that counts as silence",)
+
+
+def _unit_coords(units: Any, file: Path) -> Mapping[str, tuple[float | str, ...]]:
+    """Where the first electrode of each unit lies; nothing where units have none, or one has none."""
+    if "electrodes" not in units.colnames:
+        return {}
+    index = units["electrodes"]
+    table = index.target.table if hasattr(index, "target") else index.table
+    rows = (
+        [int(of_unit[0]) for of_unit in stretches(units, "electrodes", file) if len(of_unit)]
+        if hasattr(index, "target")
+        else [int(row) for row in index.data[:]]
+    )
+    return electrode_coords(table, np.array(rows, dtype=np.int64)) if len(rows) == len(units) else {}

@@ -125,6 +125,26 @@ def stretches(table: Any, column: str, file: Path) -> list[np.ndarray]:
     return np.split(values, ends[:-1])
 
 
+def electrode_coords(table: Any, rows: np.ndarray) -> dict[str, tuple[float | str, ...]]:
+    """Return what the table of electrodes says of some rows: ``x``, ``y``, ``z``, ``region`` (location), hemisphere.
+
+    A column that says nothing of these rows is left out.
+    """
+    coords: dict[str, tuple[float | str, ...]] = {}
+    for name in ("x", "y", "z"):
+        if name in table.colnames:
+            values = np.asarray(table[name][:], dtype=np.float64)[rows]
+            if np.isfinite(values).any():
+                coords[name] = tuple(values.tolist())
+    for name, column in (("region", "location"), ("hemisphere", "hemisphere")):
+        if column in table.colnames:
+            every = table[column][:]
+            labels = tuple("" if word(every[row]) in ("nan", "unknown") else word(every[row]) for row in rows)
+            if any(labels):
+                coords[name] = labels
+    return coords
+
+
 def _plain(table: Any, column: str, file: Path) -> Any:
     """Return the values of a column with one for each row."""
     values = None if hasattr(table[column], "target") else table[column][:]

@@ -27,6 +27,7 @@ from distributed_trf.errors import ConfigError, RecordingError
 from distributed_trf.recordings.continuous import SignalTrials, ValueTrials
 from distributed_trf.recordings.generic.layout import SESSIONS, SoundFile, check_folder, find_sessions, find_sounds
 from distributed_trf.recordings.generic.nwb import NwbSession, read_mapping
+from distributed_trf.recordings.generic.nwb_signal import NwbSignalSession
 from distributed_trf.recordings.generic.presentations import (
     Contents,
     Presentations,
@@ -207,14 +208,16 @@ class GenericRecordings:
         (file,) = found
         if file.is_dir():
             return session_folder(file, self.stimulus_sets)
-        return NwbSession(file, self._mapping, self.stimulus_sets)
+        of_file = NwbSession if self._mapping.signal is None else NwbSignalSession
+        return of_file(file, self._mapping, self.stimulus_sets)
 
     def _session(self, name: str, contents: Contents) -> Session:
         site = self._sites.get(name, SessionRow())
         area, subject = site.area or contents.area or UNKNOWN, site.subject or contents.subject or UNKNOWN
-        return Session(
-            name, area, subject, site.x, site.y, contents.units, contents.response, dict(contents.unit_coords)
-        )
+        # A place that sessions.csv says is that of all units.
+        known = ("x", "y") if np.isfinite([site.x, site.y]).any() else ()
+        coords = {axis: of_units for axis, of_units in contents.unit_coords.items() if axis not in known}
+        return Session(name, area, subject, site.x, site.y, contents.units, contents.response, coords)
 
     def _chosen(self, presentations: Presentations, stimulus_set: str) -> np.ndarray:
         """Indices of the trials of known sounds of a stimulus set."""
