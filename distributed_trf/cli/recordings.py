@@ -18,13 +18,14 @@ from distributed_trf.cli.console import out, size
 from distributed_trf.errors import ConfigError
 from distributed_trf.figures.raster import raster_figure
 from distributed_trf.figures.style import FORMATS
-from distributed_trf.recordings.inventory import OF_SPIKES, inventory
+from distributed_trf.recordings.inventory import READ, inventory
 from distributed_trf.recordings.open_recordings import guess_format, open_recordings
 from distributed_trf.recordings.recording_set import unusable_sessions
 from distributed_trf.recordings.simulation.simulate import simulate
 
 SOME_UNREADABLE = 1
 CLOCK = ("session", "sounds (s)", "spikes (s)", "spikes/s", "in sounds")
+OTHERS = ("session", "sounds (s)", "signal (s)", "Hz", "flat units", "with gaps")
 COLUMNS = ("session", "area", "subject", "units", "trials", "train", "missing", "test", "repeats")
 N_TEXT = 3
 """Columns of text before those of numbers."""
@@ -37,7 +38,7 @@ def list_recordings(
     raster: tuple[str, str, str] | None = typer.Option(
         None, metavar="SESSION UNIT STIMULUS", help="Draw the spikes of one unit in all repeats of one sound instead."
     ),
-    spikes: Annotated[bool, typer.Option(help="Read the spikes too, and see whether they fit the trials.")] = True,
+    spikes: Annotated[bool, typer.Option(help="Read the responses too, and see whether they fit the trials.")] = True,
     stimuli: str | None = typer.Option(None, help="Of --raster: stimulus set, where several have such a sound."),
     output: Path | None = typer.Option(
         None, help=f"Of --raster: file to draw into ({', '.join(FORMATS)}); by default named after the three."
@@ -70,7 +71,8 @@ def list_recordings(
             out.print(f"\n{title}", style="italic")
         for line in lines:
             out.print(Padding(Text(line, overflow="fold"), (0, 0, 0, 2), expand=False))
-    unread = held["n_trials"].isnull() | ((held["n_trials"] > 0) & held["rate"].isnull() & spikes)
+    nothing = held["rate"].isnull() & held["flat"].isnull()
+    unread = held["n_trials"].isnull() | ((held["n_trials"] > 0) & nothing & spikes)
     if unusable_sessions(recordings) or (held["heard"] & unread).any():
         raise typer.Exit(SOME_UNREADABLE)
 
@@ -114,15 +116,24 @@ def _print_set(of_set: xr.Dataset, *, spikes: bool) -> None:
 
 
 def _print_clock(presented: xr.Dataset) -> None:
-    """Print where sounds and spikes of each session begin and end, and how often units fire."""
-    view = Table(box=None, pad_edge=False)
-    for k, column in enumerate(CLOCK):
-        view.add_column(column, justify="right" if k else "left", no_wrap=bool(k), overflow="fold")
-    for session in presented["session"].values:
-        of = {name: presented[name].sel(session=session).item() for name in OF_SPIKES}
-        ends = (f"{_short(of[f'{what}_first'])} to {_short(of[f'{what}_last'])}" for what in ("onset", "spike"))
-        view.add_row(str(session), *ends, _short(of["rate"]), _short(of["in_sounds"], ".0%"))
-    out.print(view)
+    """Print where sounds and responses of each session begin and end, and how often units fire or which are flat."""
+    for columns, of_kind in (
+        (CLOCK, presented.sel(session=presented["response"] == "spikes")),
+        (OTHERS, presented.sel(session=presented["response"] != "spikes")),
+    ):
+        view = Table(box=None, pad_edge=False)
+        for k, column in enumerate(columns):
+            view.add_column(column, justify="right" if k else "left", no_wrap=bool(k), overflow="fold")
+        for session in of_kind["session"].values:
+            of = {name: of_kind[name].sel(session=session).item() for name in READ}
+            what = ("onset", "spike" if columns is CLOCK else "signal")
+            ends = (f"{_short(of[f'{name}_first'])} to {_short(of[f'{name}_last'])}" for name in what)
+            if columns is CLOCK:
+                view.add_row(str(session), *ends, _short(of["rate"]), _short(of["in_sounds"], ".0%"))
+            else:
+                view.add_row(str(session), *ends, *(_short(of[name]) for name in ("sampling_rate", "flat", "gaps")))
+        if view.row_count:
+            out.print(view)
 
 
 def _short(value: float, how: str = ".4g") -> str:

@@ -1,4 +1,4 @@
-"""What a recording set holds: how much of each stimulus set was presented in each session, and if the spikes fit it."""
+"""What a recording set holds: how much of each stimulus set was presented in each session, and if responses fit it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import xarray as xr
 
 from distributed_trf.errors import RecordingError
 from distributed_trf.names import COORDS, STIMULI, Variable
+from distributed_trf.recordings.continuous import SignalTrials, responses
 from distributed_trf.recordings.open_recordings import some_of
 from distributed_trf.recordings.plausibility import extent_of, in_sounds, mean_rate, with_doubts
-from distributed_trf.recordings.recording_set import RecordingSet, Session, Stimulus, Trials
+from distributed_trf.recordings.recording_set import RecordingSet, Session, SpikeTrials, Stimulus, Trials
+from distributed_trf.recordings.signal_plausibility import Looked
 
 SESSION = "session"
 OF_STIMULI = {
@@ -42,7 +44,17 @@ OF_SPIKES = {
     "in_sounds": Variable("part of the spikes that come during a sound of the set", "1"),
 }
 """Numbers that need the spikes of a session."""
+OF_OTHERS = {
+    "signal_first": Variable("begin of the signal", "s", "on the session's clock; NaN where the response is no signal"),
+    "signal_last": Variable("end of the signal", "s", "on the session's clock; NaN where the response is no signal"),
+    "sampling_rate": Variable("samples per second of the signal", "Hz"),
+    "flat": Variable("units that never vary in the trials", "1", "of a signal or values"),
+    "gaps": Variable("units that are NaN or Inf somewhere in the trials", "1", "of a signal or values"),
+}
+"""Numbers that need the signal or the values of a session."""
+READ = OF_SPIKES | OF_OTHERS
 HEARD = Variable("whether the set is known to be presented in the session", "1")
+RESPONSE = Variable("what was recorded of units", "", "spikes, signal or values")
 PROBLEM = Variable(
     "what is wrong", "", "why the session could not be read, or what prevents an analysis; empty where fine"
 )
@@ -58,19 +70,20 @@ def inventory(recordings: RecordingSet, *, spikes: bool = True) -> xr.Dataset:
     recordings
         What ``open_recordings`` returns.
     spikes
-        Whether spikes are read, as ``problem`` then names spikes on another clock than the onsets. It takes as long
-        as reading them for a study; without, their numbers are NaN.
+        Whether spikes, signals and values are read, as ``problem`` then names responses on another clock than the
+        onsets. It takes as long as reading them for a study; without, their numbers are NaN.
 
     Returns
     -------
     xr.Dataset
         Over (stimuli, session): ``heard`` (bool), the text ``problem``, and as float64 ``n_trials``,
         ``train_stimuli``, ``missing``, ``test_stimuli``, ``repeats_min``, ``repeats_max`` and ``further``, and in
-        seconds ``onset_first``, ``onset_last``, ``spike_first`` and ``spike_last``, ``rate`` and ``in_sounds``, NaN
-        where the set was not presented or the session cannot be read (and the repeats also where the set has no test
-        stimulus). Over stimuli:
-        ``n_train``, ``n_test``, and in seconds ``train_seconds`` and ``test_seconds``. Over session: ``n_units``, and
-        the coordinates ``area``, ``subject``, ``x`` and ``y``. The recording set's notes are in ``attrs``, one a line.
+        seconds ``onset_first``, ``onset_last``; of spikes ``spike_first``, ``spike_last``, ``rate`` and ``in_sounds``,
+        of others ``signal_first``, ``signal_last``, ``sampling_rate``, ``flat`` and ``gaps``. They are NaN where they
+        do not apply, the set was not presented or the session cannot be read (and the repeats also where the set has
+        no test stimulus). Over stimuli: ``n_train``, ``n_test``, and in seconds ``train_seconds`` and
+        ``test_seconds``. Over session: ``n_units``, and the coordinates ``area``, ``subject``, ``x``, ``y`` and
+        ``response``. The recording set's notes are in ``attrs``, one a line.
 
     Raises
     ------
@@ -83,7 +96,7 @@ def inventory(recordings: RecordingSet, *, spikes: bool = True) -> xr.Dataset:
             f"{recordings.path}: the files of no stimulus set are there; {'; '.join(recordings.notes) or 'add them'}"
         )
     shape = (len(sets), len(sessions))
-    counted = {name: np.full(shape, np.nan) for name in COUNTED | OF_SPIKES}
+    counted = {name: np.full(shape, np.nan) for name in COUNTED | READ}
     presented, problem = np.zeros(shape, dtype=bool), np.full(shape, "", dtype=object)
     of_stimuli: dict[str, list[float]] = {name: [] for name in OF_STIMULI}
     for i, stimulus_set in enumerate(sets):
@@ -96,8 +109,9 @@ def inventory(recordings: RecordingSet, *, spikes: bool = True) -> xr.Dataset:
             if presented[i, j]:
                 numbers, problems = _count(recordings, session, stimulus_set, stimuli)
                 if spikes and numbers.get("n_trials"):
-                    of_spikes, doubts = _of_spikes(recordings, session, stimulus_set, stimuli)
-                    numbers, problems = numbers | of_spikes, [*problems, *doubts]
+                    read = _of_spikes if session.response == "spikes" else _of_others
+                    of_responses, doubts = read(recordings, session, stimulus_set, stimuli)
+                    numbers, problems = numbers | of_responses, [*problems, *doubts]
                 problem[i, j] = "; ".join(problems)
                 for name, value in numbers.items():
                     counted[name][i, j] = value
@@ -105,7 +119,7 @@ def inventory(recordings: RecordingSet, *, spikes: bool = True) -> xr.Dataset:
     both = (STIMULI, SESSION)
     variables = {
         "heard": (both, presented, HEARD.attrs),
-        **{name: (both, values, (COUNTED | OF_SPIKES)[name].attrs) for name, values in counted.items()},
+        **{name: (both, values, (COUNTED | READ)[name].attrs) for name, values in counted.items()},
         "problem": (both, problem.astype(str), PROBLEM.attrs),
         **{name: (STIMULI, np.array(values), OF_STIMULI[name].attrs) for name, values in of_stimuli.items()},
         "n_units": (SESSION, np.array([len(s.channels) for s in sessions]), OF_SESSION["n_units"].attrs),
@@ -117,6 +131,7 @@ def inventory(recordings: RecordingSet, *, spikes: bool = True) -> xr.Dataset:
             name: (SESSION, np.array([getattr(s, name) for s in sessions]), COORDS[name].attrs)
             for name in ("area", "subject", "x", "y")
         },
+        "response": (SESSION, np.array([s.response for s in sessions], dtype=str), RESPONSE.attrs),
     }
     return xr.Dataset(variables, coords, {"path": str(recordings.path), "notes": "\n".join(recordings.notes)})
 
@@ -168,6 +183,25 @@ def _of_spikes(
     return {
         name: float(x) if np.isfinite(x) else np.nan for name, x in zip(OF_SPIKES, found, strict=True)
     }, spikes.doubts
+
+
+def _of_others(
+    recordings: RecordingSet, session: Session, stimulus_set: str, stimuli: tuple[Stimulus, ...]
+) -> tuple[dict[str, float], tuple[str, ...]]:
+    """Where trials and the signal begin and end, its rate, and how many units are flat or have gaps: ``OF_OTHERS``."""
+    try:
+        found = responses(recordings, session, stimulus_set)
+        assert not isinstance(found, SpikeTrials)
+        looked = Looked.at(found, stimuli, session)
+    except (RecordingError, OSError) as error:
+        return {}, (" ".join(str(error).split()),)
+    numbers = {"flat": float(looked.flat.sum()), "gaps": float(looked.gaps.sum())}
+    if isinstance(found, SignalTrials):
+        durations = {s.id: s.duration for s in stimuli}
+        ends = found.onset + np.array([durations.get(i, 0.0) for i in found.stimulus])
+        numbers |= {"onset_first": float(found.onset.min()), "onset_last": float(ends.max())}
+        numbers |= {"signal_first": found.start, "signal_last": found.end, "sampling_rate": found.rate}
+    return numbers, looked.doubts
 
 
 def _problems(trials: Trials, stimuli: tuple[Stimulus, ...]) -> list[str]:

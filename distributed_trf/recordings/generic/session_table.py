@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -114,7 +114,7 @@ def read_sessions(
             unusable[name] = str(error)
             of_session = (f"left out: {error}",)
         notes += [f"session {name}: {line}" for line in of_session]
-    return contents, tuple(notes), unusable
+    return contents, (*notes, *_other_channels(contents, sites)), unusable
 
 
 def read_contents(source: SessionSource) -> Contents:
@@ -129,6 +129,22 @@ def read_contents(source: SessionSource) -> Contents:
 @lru_cache(maxsize=4096)
 def _contents(source: SessionSource, stamps: tuple[tuple[Path, int, int], ...]) -> Contents:
     return source.contents()
+
+
+def _other_channels(contents: Mapping[str, Contents], sites: Mapping[str, SessionRow]) -> Iterator[str]:
+    """Say in which sessions of a subject the channels of signals or values differ from those of its first session."""
+    first: dict[str, str] = {}
+    for name, found in contents.items():
+        subject = sites.get(name, SessionRow()).subject or found.subject
+        if found.response == "spikes" or subject is None:
+            continue
+        before = first.setdefault(subject, name)
+        differ = sorted(set(contents[before].units) ^ set(found.units))
+        if differ or contents[before].units != found.units:
+            yield (
+                f"sessions {before} and {name} of subject {subject} differ in their channels: "
+                f"{some_of(differ, shown=3) if differ else 'the same in another order'}"
+            )
 
 
 def _unknown_sounds(contents: Contents, sounds: Sounds) -> tuple[str, ...]:
