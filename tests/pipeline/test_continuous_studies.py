@@ -179,3 +179,30 @@ def test_different_responses__are_not_of_one_study(run_generic):
     shutil.rmtree("mine/sessions/many")
     with pytest.raises(ConfigError, match="feature_window: tones has spikes on bins of 1000 ms"):
         run_generic(feature_window=[0, 0.2], bin_widths=[1000])
+
+
+def without_test_set():
+    """Put all sounds into the folder of their set."""
+    folder = Path("mine/stimuli/tones")
+    for file in [*folder.glob("t*/*.wav")]:
+        file.rename(folder / file.name)
+    for part in ("train", "test"):
+        (folder / part).rmdir()
+
+
+@pytest.mark.parametrize("kind", ["signals", "values"])
+def test_sets_without_test_stimuli__are_tested_by_folds(run_generic, kind):
+    """Repeats of whatever stimuli there are say how reliable units are."""
+    without_test_set()
+    settings = {"test": {"folds": 3}, "ridge": {"alphas": ALPHAS.tolist(), "n_folds": 2}}
+    if kind == "signals":
+        write_signals()
+        settings |= {"reliability": VALUES["reliability"]}
+    else:
+        write_values()
+        settings |= VALUES
+    report = run_generic(**settings)
+    assert "no reliability" not in str(report.notes)
+    ds = open_results("study")
+    assert np.isfinite(ds.r).all()
+    assert np.isfinite(ds.normaliser).all()

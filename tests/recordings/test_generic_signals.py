@@ -392,3 +392,10 @@ def test_values__need_a_label_for_each_row(path: Path) -> None:
     (path / "sessions/a/trials.csv").unlink()
     with pytest.raises(RecordingError, match=r"values.npy has no labels; expected trials.csv"):
         _ = GenericRecordings(path).sessions
+
+
+def test_spikes_of_a_signal__are_refused(path: Path) -> None:
+    npy(settings(path))
+    recordings = GenericRecordings(path)
+    with pytest.raises(RecordingError, match="response of session a is signal, and spikes were to be read"):
+        recordings.spikes(recordings.sessions[0], "words")

@@ -16,26 +16,27 @@ from pathlib import Path
 import numpy as np
 
 from distributed_trf.config.study import StudySettings
-from distributed_trf.errors import ConfigError, DamagedError
+from distributed_trf.errors import DamagedError
 from distributed_trf.features.resample import check_sound
 from distributed_trf.pipeline.costs import Cost, Operations, response_bytes
 from distributed_trf.pipeline.evaluation import stimuli_of
 from distributed_trf.pipeline.items import ReadSession, ReadSounds, bins_part
+from distributed_trf.pipeline.response_check import check_responses
 from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.study_scope import ItemSource
 from distributed_trf.pipeline.work_kind import Files, Finding, Inputs, Job, Remarks, Upstream, WorkKind
 from distributed_trf.recordings.bin_responses import bin_responses
 from distributed_trf.recordings.continuous import Responses, responses
-from distributed_trf.recordings.open_recordings import find_session, some_of
+from distributed_trf.recordings.open_recordings import find_session
 from distributed_trf.recordings.plausibility import with_doubts
-from distributed_trf.recordings.recording_set import WHOLE_STIMULUS, RecordingSet, Session, SpikeTrials
+from distributed_trf.recordings.recording_set import RecordingSet, Session, SpikeTrials
+from distributed_trf.recordings.signal_binning import READ_VALUES
 from distributed_trf.store.fingerprint import digest_array, file_stamps
 from distributed_trf.store.receipts import SPIKES, Receipt, read_receipt, revoke_receipt, write_receipt
 from distributed_trf.store.stored_recordings import write_responses, write_sounds
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.store.zarr_store import attributes, check_files, member, open_group, read, write_group
 from distributed_trf.timing import timed
-from distributed_trf.trf.lags import lag_samples
 
 SOUNDS_REVISION, SESSION_REVISION, BINNING_REVISION = 3, 5, 1
 """Raise this number when the code gives other numbers than before, so that earlier results become stale."""
@@ -222,47 +223,6 @@ def _sessions(scope: ItemSource) -> Iterator[ReadSession]:
     return (ReadSession(name, session) for name in scope.study.stimuli for session in scope.sessions_of(name))
 
 
-def _check(context: Context) -> None:
-    """Check that the sessions' responses go together, and with the bins and lags of the study.
-
-    Raises
-    ------
-    ConfigError
-        If spikes, signals and values are mixed, or bins and lags are not those of values.
-    """
-    study = context.study
-    for stimuli in study.stimuli:
-        kinds: dict[str, list[str]] = {}
-        for session in context.recordings.heard(stimuli):
-            kinds.setdefault(session.response, []).append(session.name)
-        if len(kinds) > 1:
-            named = "; ".join(f"{kind} in {some_of(sessions, 3)}" for kind, sessions in kinds.items())
-            raise ConfigError(
-                f"recordings: {stimuli} was presented in sessions with different responses: {named}; expected one kind "
-                "in a study. Make a recording set of each (`use` in sessions.csv leaves sessions out)"
-            )
-        lags = [lag_samples(study.lags.tmin, study.lags.tmax, 1000 / width) for width in study.bin_widths]
-        if "values" in kinds and (study.bin_widths != [WHOLE_STIMULUS] or lags != [(0,)]):
-            raise ConfigError(
-                f"bin_widths, lags: {stimuli} has one value per sound, but bin_widths are "
-                f"{', '.join(f'{width:g}' for width in study.bin_widths)} ms and lags from {study.lags.tmin:g} to "
-                f"{study.lags.tmax:g} s; expected `bin_widths: [{WHOLE_STIMULUS:g}]`, at which a sound is one bin, and "
-                "`lags: {tmin: 0, tmax: 0}`"
-            )
-        shortest = min(context.stimuli[stimuli], key=lambda s: s.duration)
-        if study.feature_window is not None and study.feature_window[0] >= shortest.duration:
-            raise ConfigError(
-                f"feature_window: begins at {study.feature_window[0]:g} s, but {shortest.id} of {stimuli} lasts "
-                f"{shortest.duration:.3f} s; expected a window that begins within every sound"
-            )
-        if study.feature_window is not None and ("spikes" in kinds or study.bin_widths != [WHOLE_STIMULUS]):
-            raise ConfigError(
-                f"feature_window: {stimuli} has {', '.join(kinds)} on bins of "
-                f"{', '.join(f'{width:g}' for width in study.bin_widths)} ms; expected a signal or values and "
-                f"`bin_widths: [{WHOLE_STIMULUS:g}]`, at which features are averaged. Leave it out"
-            )
-
-
 def _session_outputs(item: ReadSession, context: Context) -> Iterator[Path]:
     if context.session(item.session).response == "spikes":
         yield context.store.spikes(item.stimuli, item.session)
@@ -280,13 +240,17 @@ def _sounds_cost(context: Context, item: ReadSounds, device: str) -> Cost:
 def _session_cost(context: Context, item: ReadSession, device: str) -> Cost:
     study, session = context.study, context.session(item.session)
     files = [f.stat().st_size for f in context.recordings.session_files(session)]
-    # Files hold more than the stored spikes, but spikes are most of what is read. Signals are read part by part.
-    spikes, counts = sum(files) // 2, [response_bytes(context, item.stimuli, w, [session]) for w in study.bin_widths]
+    binned = [response_bytes(context, item.stimuli, width, [session]) for width in study.bin_widths]
+    # Files hold more than the stored spikes, but spikes are most of what is read.
+    spikes = sum(files) // 2 if session.response == "spikes" else 0
+    held = sum(files) + 2 * max(files)
+    if session.response == "signal":  # read part by part, each with a copy without its gaps
+        held = min(held, 3 * 8 * READ_VALUES)
     return Cost(
         read=sum(files),
-        written=spikes + sum(counts),
-        files=10 + 5 * len(counts),
-        host=sum(files) + 2 * max(files) + 5 * max(counts),  # counts as int64, and a copy in the stored type
+        written=spikes + sum(binned),
+        files=10 + 5 * len(binned),
+        host=held + 5 * max(binned),  # counts as int64, and a copy in the stored type
         operations=Operations(transform=40.0 * spikes / 8),
     )
 
@@ -312,7 +276,7 @@ SESSIONS = WorkKind(
     cost=_session_cost,
     run=read_session,
     settings=lambda item, study: session_settings(study),
-    check=_check,
+    check=check_responses,
     smaller=SMALLER,
     smaller_on_gpu=SMALLER,
 )

@@ -49,7 +49,7 @@ class NwbSignalSession(NwbSession):
                 unit_coords=coords,
             )
 
-    def signal(self, trials: Trials) -> SignalTrials:
+    def signal_with(self, trials: Trials) -> SignalTrials:
         """Return the signal with some of its trials."""
         with opened(self.file) as nwb:
             series = self._series(nwb)

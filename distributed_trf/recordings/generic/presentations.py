@@ -71,7 +71,7 @@ class SpikeSource(SessionSource, Protocol):
 class SignalSource(SessionSource, Protocol):
     """A session with a signal."""
 
-    def signal(self, trials: Trials) -> SignalTrials:
+    def signal_with(self, trials: Trials) -> SignalTrials:
         """Return the signal with some of its trials; no sample is read yet."""
 
 

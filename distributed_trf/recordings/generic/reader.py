@@ -153,7 +153,8 @@ class GenericRecordings:
         presentations, chosen, end = self._windows(session, stimulus_set)
         onset = presentations.onset[chosen]
         source = self._source(session.name)
-        assert isinstance(source, SpikeSource)
+        if session.response != "spikes" or not isinstance(source, SpikeSource):
+            raise self._other(session, "spikes")
         found = source.spike_times(session.channels)
         cut = [spikes_in_trials(times, onset, end) for times in found]
         stimulus, (times, trial) = tuple(presentations.stimulus[k] for k in chosen), zip(*cut, strict=True)
@@ -169,8 +170,9 @@ class GenericRecordings:
             If another sound begins while one of the set has not ended.
         """
         source = self._source(session.name)
-        assert isinstance(source, SignalSource)
-        return source.signal(self.trials(session, stimulus_set))
+        if session.response != "signal" or not isinstance(source, SignalSource):
+            raise self._other(session, "signals")
+        return source.signal_with(self.trials(session, stimulus_set))
 
     def values(self, session: Session, stimulus_set: str) -> ValueTrials:
         """Values of every unit in every presentation of a stimulus set, in the order of repeats and rows.
@@ -181,7 +183,8 @@ class GenericRecordings:
             If the values are damaged.
         """
         source = self._source(session.name)
-        assert isinstance(source, ValueSource)
+        if session.response != "values" or not isinstance(source, ValueSource):
+            raise self._other(session, "values")
         presentations = read_contents(source).presentations
         rows = [presentations.row[k] for k in self._chosen(presentations, stimulus_set)]
         return source.values(self.trials(session, stimulus_set), rows)
@@ -210,6 +213,12 @@ class GenericRecordings:
             return session_folder(file, self.stimulus_sets)
         of_file = NwbSession if self._mapping.signal is None else NwbSignalSession
         return of_file(file, self._mapping, self.stimulus_sets)
+
+    def _other(self, session: Session, expected: str) -> RecordingError:
+        return RecordingError(
+            f"{self.path / SESSIONS}: the response of session {session.name} is {session.response}, and {expected} "
+            "were to be read. Choose a session that has them"
+        )
 
     def _session(self, name: str, contents: Contents) -> Session:
         site = self._sites.get(name, SessionRow())

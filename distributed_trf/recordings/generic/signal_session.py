@@ -95,7 +95,7 @@ class SignalSession:
             signal.channels, presentations, notes=signal.notes, response="signal", unit_coords=signal.coords
         )
 
-    def signal(self, trials: Trials) -> SignalTrials:
+    def signal_with(self, trials: Trials) -> SignalTrials:
         """Return the signal with some of its trials."""
         signal, settings = self._signal, self._settings
         return SignalTrials(
