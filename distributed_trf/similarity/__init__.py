@@ -1,0 +1,1 @@
+"""Similarity of representations: dissimilarities between stimuli, compared, and centred kernel alignment."""
