@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from distributed_trf.results.analyses import open_bootstraps, open_lowpass, open_together, open_tree
     from distributed_trf.results.combine import average_seeds, combine_results
     from distributed_trf.results.inter_trial_draws import inter_trial_draws
+    from distributed_trf.results.layer_similarity import layer_similarity
     from distributed_trf.results.layers import best_layer, layer_profile, peak_layer
     from distributed_trf.results.models import open_models
     from distributed_trf.results.open_results import open_results
     from distributed_trf.results.partitions import open_beyond, open_joint, open_partition
     from distributed_trf.results.published.export_csv import write_published_csv
     from distributed_trf.results.published.import_csv import import_published_csv
+    from distributed_trf.results.response_similarity import response_similarity
     from distributed_trf.results.simulated import simulate_results
     from distributed_trf.results.statistics.area_tests import compare_areas
     from distributed_trf.results.statistics.compare import compare
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from distributed_trf.results.statistics.layer_tests import layer_tests
     from distributed_trf.results.tables import session_table, to_dataframe
     from distributed_trf.results.units import select_units
+    from distributed_trf.similarity.cka import cka
+    from distributed_trf.similarity.rsa import rsa, rsa_ceiling
     from distributed_trf.store.features import open_features
     from distributed_trf.store.trf_model import load_trf, save_trf
     from distributed_trf.trf.estimator import TRF
@@ -76,6 +80,11 @@ _HOMES = {
     "given_splits": "distributed_trf.trf.splits",
     "nested_folds": "distributed_trf.trf.splits",
     "simulate_results": "distributed_trf.results.simulated",
+    "layer_similarity": "distributed_trf.results.layer_similarity",
+    "response_similarity": "distributed_trf.results.response_similarity",
+    "cka": "distributed_trf.similarity.cka",
+    "rsa": "distributed_trf.similarity.rsa",
+    "rsa_ceiling": "distributed_trf.similarity.rsa",
 }
 
 __all__ = [
@@ -85,6 +94,7 @@ __all__ = [
     "average_seeds",
     "best_layer",
     "binned_features",
+    "cka",
     "combine_results",
     "compare",
     "compare_areas",
@@ -94,6 +104,7 @@ __all__ = [
     "inter_trial_draws",
     "inventory",
     "layer_profile",
+    "layer_similarity",
     "layer_tests",
     "load_trf",
     "open_beyond",
@@ -109,6 +120,9 @@ __all__ = [
     "open_together",
     "open_tree",
     "peak_layer",
+    "response_similarity",
+    "rsa",
+    "rsa_ceiling",
     "save_trf",
     "select_units",
     "session_table",

@@ -17,6 +17,9 @@ from distributed_trf.trf.correlation import centred, varies
 
 Comparison = Literal["spearman", "cosine"]
 """How dissimilarities are compared."""
+GRID = 1e-12
+"""Step of dissimilarities: pairs that are equally alike, of which counts of few units have many, are so whatever the
+rounding of sums, and have one rank."""
 
 
 def dissimilarities(patterns: Array) -> Array:
@@ -30,7 +33,7 @@ def dissimilarities(patterns: Array) -> Array:
     Returns
     -------
     array of shape (..., n (n - 1) / 2)
-        float64; pairs (0, 1), (0, 2), ..., (n - 2, n - 1), as ``scipy.spatial.distance.pdist`` has them. NaN for pairs
+        float64, rounded to 1e-12; pairs (0, 1), (0, 2), ..., (n - 2, n - 1), as ``scipy.spatial.distance.pdist`` has them. NaN for pairs
         with a row that never varies over features.
 
     Raises
@@ -52,7 +55,8 @@ def dissimilarities(patterns: Array) -> Array:
     x = xp.where(defined[..., None, :], x, xp.nan * xp.ones_like(x))
     r = xp.matrix_transpose(x) @ x
     one, other = np.triu_indices(n, 1)
-    return 1 - take_columns(xp.reshape(r, (*r.shape[:-2], n * n)), one * n + other)
+    found = 1 - take_columns(xp.reshape(r, (*r.shape[:-2], n * n)), one * n + other)
+    return xp.round(found / GRID) * GRID
 
 
 def compare_dissimilarities(one: Array, other: Array, how: Comparison = "spearman") -> Array:

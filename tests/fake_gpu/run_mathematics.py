@@ -9,10 +9,12 @@ import fake_card
 import numpy as np
 import pytest
 
-from distributed_trf.arrays import to_numpy
+from distributed_trf.arrays import namespace, to_numpy
 from distributed_trf.errors import DataError
 from distributed_trf.reliability.pairs import PairTables
 from distributed_trf.reliability.resampling import bootstrap_normaliser
+from distributed_trf.similarity.cka import cka
+from distributed_trf.similarity.rsa import dissimilarities, rsa, rsa_ceiling
 from distributed_trf.trf.crossval import assign_folds
 from distributed_trf.trf.estimator import TRF
 from distributed_trf.trf.moment_folds import fit_moments
@@ -56,6 +58,16 @@ def normaliser_case(put):
     return {"normaliser": bootstrap_normaliser(tables, **options)}
 
 
+def similarity_case(put):
+    """Compare representations by dissimilarities and by centred kernel alignment."""
+    rng = np.random.default_rng(4)
+    x, y = put([rng.normal(size=(40, 7)), rng.normal(size=(40, 60))])
+    (several,) = put([rng.normal(size=(3, 40, 5))])
+    lower, upper = rsa_ceiling(dissimilarities(several))
+    numbers = [rsa(x, y), rsa(x, y, "cosine"), lower, upper, cka(x, y), cka(x, y, debiased=False)]
+    return {"similarity": namespace(x).stack(numbers)}
+
+
 CASES = [
     *gpu_check.cases(tiny=True),
     *(
@@ -64,6 +76,7 @@ CASES = [
     ),
     *((f"drawn training stimuli, {p}", p, partial(drawn_case, precision=p)) for p in ("float64", "float32")),
     ("bootstrap of the normaliser", "float64", normaliser_case),
+    ("similarity", "float64", similarity_case),
 ]
 
 

@@ -80,6 +80,15 @@ def test_ceiling__brackets_the_truth_behind_noisy_measurements():
     assert lower < reached < upper
 
 
+def test_pairs_that_are_equally_alike__have_one_rank_whatever_the_rounding():
+    counts = np.random.default_rng(3).poisson(1.0, size=(60, 3)).astype(float)
+    counts = counts[np.ptp(counts, axis=1) > 0]
+    found = dissimilarities(counts)
+    shuffled = dissimilarities(counts[:, [2, 0, 1]])
+    np.testing.assert_array_equal(found, shuffled)
+    assert np.unique(found).size < 100 < found.size
+
+
 def test_unusable_patterns__are_named_and_constant_ones_are_nan():
     x = np.random.default_rng(0).normal(size=(4, 3))
     x[1] = 0.1
