@@ -98,9 +98,12 @@ def figure_partition(
 def _of_its_spaces(of: xr.Dataset) -> xr.Dataset:
     """Return what is known of one partition: without the spaces and sets of spaces of others."""
     spaces = of["product"].notnull().any(names.UNIT) | of["unique"].notnull().any(names.UNIT)
-    labels = {str(label) for label in of[names.SPACE].values[spaces.values]}
-    sets = [set(str(label).split(BETWEEN)) <= labels for label in of[names.SHARED_BY].values]
-    return of.isel({names.SPACE: np.flatnonzero(spaces.values), names.SHARED_BY: np.flatnonzero(sets)})
+    of = of.isel({names.SPACE: np.flatnonzero(spaces.values)})
+    order = [str(label) for label in of[names.SPACE].values]
+    members = {k: str(label).split(BETWEEN) for k, label in enumerate(of[names.SHARED_BY].values)}
+    known = [k for k, of_set in members.items() if set(of_set) <= set(order)]
+    known.sort(key=lambda k: (len(members[k]), sorted(map(order.index, members[k]))))
+    return of.isel({names.SHARED_BY: known})
 
 
 def _bars(axis: Axes, of: xr.Dataset) -> dict[tuple[int, ...], float]:
@@ -123,11 +126,11 @@ def _bars(axis: Axes, of: xr.Dataset) -> dict[tuple[int, ...], float]:
         words += [label.replace(BETWEEN, IN_WORDS) for label in sets]
     axis.axhline(0, color="black", linewidth=0.5)
     axis.set_xticks(range(len(words)), words, rotation=30, ha="right", rotation_mode="anchor")
-    axis.set_ylabel("variance of the response, R²", fontsize=SMALL)
+    axis.set_ylabel("variance, R²", fontsize=SMALL)
     tidy(axis)
     parts: dict[tuple[int, ...], float] = {(k,): float(unique["median"][k]) for k in range(len(labels))}
     for k, label in enumerate(sets):
-        parts[tuple(map(labels.index, label.split(BETWEEN)))] = float(shared["median"][k])
+        parts[tuple(sorted(map(labels.index, label.split(BETWEEN))))] = float(shared["median"][k])
     return parts
 
 

@@ -32,7 +32,7 @@ def partitioned(labels=("mel", "phonemes", "network"), name="parts", **simulated
     sums = np.array([[bool(set(p) & set(s)) for p in parts] for s in parts], dtype=float)
     r2 = (sums @ variance).reshape(-1, *shape[-2:])
     found = np.stack([parts_of_variance(of, parts, len(labels)) for of in r2]).reshape(shape)
-    names = ["+".join(labels[k] for k in part) for part in parts]
+    names = np.array(["+".join(labels[k] for k in part) for part in parts], dtype=object)
     dims = [*ds.r.dims[:-1], "subset", "unit"]
     out = xr.Dataset({"r2": (dims, r2.reshape(shape))}, coords=ds.coords | {"subset": names})
     out["unique"] = out.r2.copy(data=found).isel(subset=slice(len(labels))).rename(subset="space")

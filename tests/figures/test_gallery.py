@@ -113,7 +113,7 @@ def test_gallery__says_what_is_missing_and_how_to_get_it(tmp_path):
     root = write_results(tmp_path / "study", ds.assign(cv_score=ds.r**2)).root
     drawn = {drawing.name: found for drawing, found in draw(Inputs(root, word_errors=tmp_path / "none.csv"))}
     reasons = {name: found for name, found in drawn.items() if isinstance(found, str)}
-    assert set(reasons) == {"4", "S4", "S5", "S7", "S9", "shares"}
+    assert set(reasons) == {"4", "S4", "S5", "S7", "S9", "shares", "partition"}
     assert "set them under `lowpass` in the study" in reasons["4"]
     assert "no layer of wav2vec2 or w2v2_audioset is in these results" in reasons["S4"]
     assert reasons["S5"] == f"{tmp_path / 'none.csv'}: no table of word error rates here; make it with `dtrf wer`"
