@@ -169,10 +169,13 @@ def _solve(
     xp = namespace(alpha)
     sizes = [c.yy.shape[0] for c in folds.responses]
     chosen_alpha, chosen_candidate = to_numpy(xp.stack([alpha, candidate]))
-    best = np.split(chosen_alpha, np.cumsum(sizes)[:-1])
+    borders = np.cumsum(sizes)[:-1]
     weights = means = inverse = None
     for k in np.unique(chosen_candidate).tolist():
-        solutions = folds.solve(best, penalties, factors[k])
+        # Of units that chose other weights nothing is kept: at a penalty of those that chose these they cost least.
+        chose = chosen_candidate == k
+        at = np.where(chose, chosen_alpha, chosen_alpha[chose][0])
+        solutions = folds.solve(np.split(at, borders), penalties, factors[k])
         w = xp.concat([w for w, _ in solutions], axis=1)
         mean = xp.concat(
             [
@@ -186,9 +189,8 @@ def _solve(
             inverse = xp.where(
                 kept, solutions[0][1].inverse / xp.where(kept, factors[k], xp.ones_like(factors[k])), 0.0
             )
-        chosen = candidate == k
-        weights = w if weights is None else xp.where(chosen, w, weights)
-        means = mean if means is None else xp.where(chosen, mean, means)
+        weights = w if weights is None else xp.where(candidate == k, w, weights)
+        means = mean if means is None else xp.where(candidate == k, mean, means)
     assert weights is not None  # for the type checker: there is a unit, and it has chosen
     assert means is not None
     assert inverse is not None
