@@ -8,8 +8,8 @@ STIMULI, NETWORK, WEIGHTS, LAYER, BIN_WIDTH, UNIT = "stimuli", "network", "weigh
 GRID = (STIMULI, NETWORK, WEIGHTS, LAYER, BIN_WIDTH)
 """Dimensions on which a fit has one label each: the coordinates of its cell."""
 RESULT_DIMS = (*GRID, UNIT)
-SPACE, SUBSET, SHARED_BY = "space", "subset", "shared_by"
-"""Dimensions of analyses of several feature spaces: a space, and sets of them."""
+SPACE, SUBSET = "space", "subset"
+"""Dimensions of analyses of several feature spaces: a space, and a set of them."""
 SPLIT = "split"
 """Dimension of what each split of a study gives: outer folds, given splits, or groups that are left out."""
 SPLIT_RESULT_DIMS = (*GRID, SPLIT, UNIT)

@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from distributed_trf.cli.console import out
-from distributed_trf.config.analyses import load_word_errors
+from distributed_trf.config.analyses import analysis_branches, load_word_errors
 from distributed_trf.config.load import listed
 from distributed_trf.config.study import StudySettings, load_study
 from distributed_trf.errors import ConfigError, NothingToDrawError
@@ -20,7 +20,7 @@ from distributed_trf.figures.html.study_report import write_report
 from distributed_trf.figures.inputs import Inputs
 from distributed_trf.figures.style import FORMATS, notes_of, save_figure
 from distributed_trf.pipeline.fit_state import FitState, fit_state
-from distributed_trf.results.analyses import open_tree
+from distributed_trf.results.analyses import open_branch, open_tree
 from distributed_trf.results.best_layers import in_words, layer_table, penalty_edges
 from distributed_trf.results.inter_trial_draws import ceiling_distance
 from distributed_trf.results.open_results import open_results
@@ -34,6 +34,9 @@ RESULTS = typer.Argument(
     help="Study file, the name of one in configs/, or a folder with results, such as one of dtrf import-results.",
     show_default=False,
 )
+
+FITS = "fits"
+"""The grid of fits, as ``open_tree`` calls it."""
 
 
 def results_folder(study: str) -> tuple[Path, StudySettings | None]:
@@ -76,10 +79,17 @@ def show_results(
             show_default=False,
         ),
     ] = None,
+    of: Annotated[
+        str,
+        typer.Option(metavar="NAME", help=f"What the table is of: fits, {', '.join(analysis_branches())}."),
+    ] = FITS,
 ) -> None:
     """Print the median test correlation of every network and layer."""
     folder, settings = results_folder(study)
-    ds = open_results(folder)
+    if of != FITS and (save is None or of not in analysis_branches()):
+        among = f"{of!r} is not one of {', '.join([FITS, *analysis_branches()])}"
+        raise typer.BadParameter("name a file with --save" if save is None else among, param_hint="--of")
+    ds = open_results(folder) if of == FITS else open_branch(folder, of)
     if save is not None:
         out.print(f"table: {save} ({save_table(ds, save)} rows)", soft_wrap=True)
         say_what_they_are_of(folder, settings)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
 import xarray as xr
 
 from distributed_trf import names
@@ -75,18 +74,19 @@ def figure_partition(
         of = of_plotted(partition, s, ["unique", "shared", "product"])
         for name in of["partition"].values.tolist():
             one = _of_its_spaces(of.sel(partition=name))
-            if one.sizes[names.SPACE]:
+            if one.sizes[names.SUBSET]:
                 drawn.append((f"{name}; {s.title}", one, s.note))
     figure = new_figure(PAGE_WIDTH, ROW * len(drawn) + LEGEND)
     *strips, foot = stacked(figure, [*[ROW] * len(drawn), LEGEND])
     for strip, (title, one, reason) in zip(strips, drawn, strict=True):
-        n = one.sizes[names.SPACE]
-        circled = n <= MOST_CIRCLES and bool(one["shared"].notnull().any(names.UNIT).all())
+        spaces = [str(label) for label in one[names.SUBSET].values if BETWEEN not in str(label)]
+        n = len(spaces)
+        circled = n <= MOST_CIRCLES and bool((one["unique"].fillna(one["shared"])).notnull().any(names.UNIT).all())
         bars, *circles = strip.subplots(1, 1 + circled, squeeze=False, width_ratios=[2, 1][: 1 + circled])[0]
         strip.suptitle(title, fontsize=MEDIUM, fontweight="bold", x=0.01, ha="left")
-        medians = _bars(bars, one)
+        medians = _bars(bars, one, spaces)
         for axis in circles:
-            draw_venn(axis, medians, [str(label) for label in one[names.SPACE].values], COLOURS[:n])
+            draw_venn(axis, medians, spaces, COLOURS[:n])
             note(figure, CIRCLES)
         if n > MOST_PARTS:
             note(figure, f"of more than {MOST_PARTS} spaces the sum of all shared parts is drawn")
@@ -96,42 +96,38 @@ def figure_partition(
 
 
 def _of_its_spaces(of: xr.Dataset) -> xr.Dataset:
-    """Return what is known of one partition: without the spaces and sets of spaces of others."""
-    spaces = of["product"].notnull().any(names.UNIT) | of["unique"].notnull().any(names.UNIT)
-    of = of.isel({names.SPACE: np.flatnonzero(spaces.values)})
-    order = [str(label) for label in of[names.SPACE].values]
-    members = {k: str(label).split(BETWEEN) for k, label in enumerate(of[names.SHARED_BY].values)}
-    known = [k for k, of_set in members.items() if set(of_set) <= set(order)]
-    known.sort(key=lambda k: (len(members[k]), sorted(map(order.index, members[k]))))
-    return of.isel({names.SHARED_BY: known})
+    """Return one partition without the sets of spaces of others, single spaces first."""
+    sets = [tuple(str(label).split(BETWEEN)) for label in of[names.SUBSET].values]
+    known = (of["unique"].notnull() | of["product"].notnull()).any(names.UNIT).values
+    spaces = [label for (label, *others), there in zip(sets, known, strict=True) if there and not others]
+    kept = [k for k, members in enumerate(sets) if set(members) <= set(spaces)]
+    kept.sort(key=lambda k: (len(sets[k]), sorted(map(spaces.index, sets[k]))))
+    return of.isel({names.SUBSET: kept})
 
 
-def _bars(axis: Axes, of: xr.Dataset) -> dict[tuple[int, ...], float]:
+def _bars(axis: Axes, of: xr.Dataset, spaces: Sequence[str]) -> dict[tuple[int, ...], float]:
     """Draw medians with intervals over sessions; return the medians by part, as indices of spaces."""
-    labels = [str(label) for label in of[names.SPACE].values]
-    sets = [str(label) for label in of[names.SHARED_BY].values]
-    unique, product = (median_intervals(of, name) for name in ("unique", "product"))
-    shared = median_intervals(of, "shared")
-    for k, colour in enumerate(COLOURS[: len(labels)]):
-        _bar(axis, k - WIDTH / 2, unique.isel({names.SPACE: k}), colour)
-        _bar(axis, k + WIDTH / 2, product.isel({names.SPACE: k}), colour, hatch="////", alpha=0.4)
-    words = [*labels]
-    if len(labels) > MOST_PARTS:
-        total = of[["shared"]].sum(names.SHARED_BY, skipna=False)
-        _bar(axis, len(labels), median_intervals(total, "shared"), SHARED_COLOUR)
-        words.append("all shared")
+    n, sets = len(spaces), [str(label) for label in of[names.SUBSET].values]
+    unique, shared, product = (median_intervals(of, name) for name in ("unique", "shared", "product"))
+    for k, colour in enumerate(COLOURS[:n]):
+        _bar(axis, k - WIDTH / 2, unique.isel({names.SUBSET: k}), colour)
+        _bar(axis, k + WIDTH / 2, product.isel({names.SUBSET: k}), colour, hatch="////", alpha=0.4)
+    if n > MOST_PARTS:
+        total = of[["shared"]].isel({names.SUBSET: slice(n, None)}).sum(names.SUBSET, skipna=False)
+        _bar(axis, n, median_intervals(total.assign_coords(of[["session"]].coords), "shared"), SHARED_COLOUR)
+        words = [*spaces, "all shared"]
     else:
-        for k in range(len(sets)):
-            _bar(axis, len(labels) + k, shared.isel({names.SHARED_BY: k}), SHARED_COLOUR)
-        words += [label.replace(BETWEEN, IN_WORDS) for label in sets]
+        for k in range(n, len(sets)):
+            _bar(axis, k, shared.isel({names.SUBSET: k}), SHARED_COLOUR)
+        words = [label.replace(BETWEEN, IN_WORDS) for label in sets]
     axis.axhline(0, color="black", linewidth=0.5)
     axis.set_xticks(range(len(words)), words, rotation=30, ha="right", rotation_mode="anchor")
     axis.set_ylabel("variance, R²", fontsize=SMALL)
     tidy(axis)
-    parts: dict[tuple[int, ...], float] = {(k,): float(unique["median"][k]) for k in range(len(labels))}
-    for k, label in enumerate(sets):
-        parts[tuple(sorted(map(labels.index, label.split(BETWEEN))))] = float(shared["median"][k])
-    return parts
+    return {
+        tuple(sorted(map(spaces.index, label.split(BETWEEN)))): float((unique if k < n else shared)["median"][k])
+        for k, label in enumerate(sets)
+    }
 
 
 def _bar(axis: Axes, x: float, of: xr.Dataset, colour: str, *, hatch: str = "", alpha: float = 1.0) -> None:

@@ -45,11 +45,11 @@ def open_partition(path: str | Path) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        Over (stimuli, partition, bin_width, ..., unit), ``partition`` the names in the study: ``r2``, ``r`` and
-        ``cv_score`` over subset (labels of spaces with + between them), ``unique`` and ``product`` over space, and
-        ``shared`` over shared_by, the sets of two spaces or more. ``unique`` and ``shared`` of all spaces add up to
-        ``r2`` of all spaces, and so does ``product``. All are signed, and medians over units have intervals by
-        ``median_intervals``. NaN for what takes a subset that the study does not fit.
+        Over (stimuli, partition, bin_width, subset, unit), ``partition`` the names in the study and ``subset`` sets of
+        spaces, their labels with + between them: ``r2``, ``r`` and ``cv_score`` of the fit of a set, ``unique`` and
+        ``product`` of sets of one space, and ``shared`` of larger ones. ``unique`` and ``shared`` together add up to
+        ``r2`` of all spaces, and so does ``product``. All are signed, and their medians over units have intervals over
+        sessions by ``median_intervals``. NaN for what takes a subset that the study does not fit.
 
     Raises
     ------

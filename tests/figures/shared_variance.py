@@ -35,8 +35,9 @@ def partitioned(labels=("mel", "phonemes", "network"), name="parts", **simulated
     names = np.array(["+".join(labels[k] for k in part) for part in parts], dtype=object)
     dims = [*ds.r.dims[:-1], "subset", "unit"]
     out = xr.Dataset({"r2": (dims, r2.reshape(shape))}, coords=ds.coords | {"subset": names})
-    out["unique"] = out.r2.copy(data=found).isel(subset=slice(len(labels))).rename(subset="space")
-    out["shared"] = out.r2.copy(data=found).isel(subset=slice(len(labels), None)).rename(subset="shared_by")
+    parts_of = out.r2.copy(data=found)
+    single = xr.DataArray([len(part) == 1 for part in parts], dims="subset")
+    out["unique"], out["shared"] = parts_of.where(single), parts_of.where(~single)
     out["product"] = out.unique + 0.02
     out["r"] = np.sqrt(out.r2.clip(0, 1))
     out["rho"] = out.r / np.sqrt(ds.normaliser)

@@ -28,7 +28,9 @@ def test_figure_partition__draws_medians_with_intervals_over_sessions(ds):
     figure = figure_partition(ds)
     axis, circles = figure.axes
     units = select_units(ds.sel(stimuli="timit", bin_width=50.0), delta=0.5).squeeze("partition")
-    unique, product, shared = (median_intervals(units, name) for name in ("unique", "product", "shared"))
+    unique, product, shared = (
+        median_intervals(units, name).dropna("subset", subset=["median"]) for name in ("unique", "product", "shared")
+    )
     drawn = bars(axis)
     np.testing.assert_allclose([h for _, h in drawn[:6:2]], unique["median"])
     np.testing.assert_allclose([h for _, h in drawn[1:6:2]], product["median"])
@@ -48,9 +50,9 @@ def test_figure_partition__draws_medians_with_intervals_over_sessions(ds):
     assert headings(figure) == [f"parts; timit, 50 ms bins: {units.sizes['unit']} highly tuned units (δ = 0.5)"]
     assert legend_texts(figure) == ["unique, in the space's colour", "product measure", "shared"]
     whole = [float(unique["median"][k]) for k in range(3)]
-    for k, label in enumerate(shared["shared_by"].values):
+    for k, label in enumerate(shared["subset"].values):
         for space in range(3):
-            whole[space] += float(shared["median"][k]) * (str(ds.space.values[space]) in label.split("+"))
+            whole[space] += float(shared["median"][k]) * (str(unique.subset.values[space]) in label.split("+"))
     radii = [patch.get_radius() for patch in circles.patches]
     np.testing.assert_allclose(np.pi * np.square(radii), whole)
     assert "what three have in common follows" in notes_of(figure)[0]
@@ -62,7 +64,7 @@ def test_figure_partition__of_five_spaces_draws_the_sum_of_what_is_shared_and_no
     (axis,) = figure.axes
     assert [label.get_text() for label in axis.get_xticklabels()] == [*"abcde", "all shared"]
     units = select_units(five.sel(stimuli="timit", bin_width=50.0), delta=0.5)
-    assert bars(axis)[-1][1] == pytest.approx(float(units.shared.sum("shared_by").median()))
+    assert bars(axis)[-1][1] == pytest.approx(float(units.shared.sum("subset").median()))
     assert "sum of all shared parts" in notes_of(figure)[0]
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
 
+import numpy as np
 import xarray as xr
 
 from distributed_trf.config.joint import PartitionSettings
 from distributed_trf.config.spaces import BETWEEN
 from distributed_trf.config.study import StudySettings
-from distributed_trf.names import PARTITION, SHARED_BY, SPACE, SUBSET, UNIT
+from distributed_trf.names import PARTITION, SUBSET, UNIT
 from distributed_trf.pipeline.costs import Cost
 from distributed_trf.pipeline.items import FitPartition
 from distributed_trf.pipeline.stages.feature_spaces import feature_spaces, in_field, texts
@@ -38,31 +39,24 @@ def chosen_subsets(settings: PartitionSettings) -> list[Subset]:
     return [tuple(map(labels.index, names)) for names in settings.chosen] or all_subsets(len(labels))
 
 
-def name_of(subset: Subset, labels: Sequence[str]) -> str:
-    """Name a set of spaces."""
-    return BETWEEN.join(labels[space] for space in subset)
-
-
 def fit_partition(item: FitPartition, job: Job) -> SubsetsFitted:
-    """Fit and test all units on each subset, and store R^2 of each, and unique and shared variance."""
+    """Fit and test all units on each subset, and store R^2 of each, and unique and shared variance.
+
+    All are along one dimension, the sets of spaces: of a set its own fit, and what is unique to it or shared by it.
+    """
     settings = settings_of(job.study, item)
-    labels, subsets = list(settings.spaces), chosen_subsets(settings)
+    labels, fitted = list(settings.spaces), chosen_subsets(settings)
     spaces = feature_spaces(job.study, job.tables, settings.spaces)
-    tested, finding = fit_and_test(item, job, spaces, subsets, settings)
-    parts = all_subsets(len(labels))
-    variance = parts_of_variance(tested["r2"], subsets, len(labels))
+    tested, finding = fit_and_test(item, job, spaces, fitted, settings)
+    n, subsets = len(labels), all_subsets(len(labels))  # the first n are single spaces
+    variance = parts_of_variance(tested["r2"], fitted, n)
+    values = {name: np.full_like(variance, np.nan) for name in PARTITION}
+    for name in ("r2", "r", "cv_score"):
+        values[name][[subsets.index(subset) for subset in fitted]] = tested[name]
+    values["unique"][:n], values["shared"][n:], values["product"][:n] = variance[:n], variance[n:], tested["product"]
     ds = xr.Dataset(
-        {name: described(PARTITION[name], (SUBSET, UNIT), tested[name]) for name in ("r2", "r", "cv_score")}
-        | {
-            "unique": described(PARTITION["unique"], (SPACE, UNIT), variance[: len(labels)]),
-            "shared": described(PARTITION["shared"], (SHARED_BY, UNIT), variance[len(labels) :]),
-            "product": described(PARTITION["product"], (SPACE, UNIT), tested["product"]),
-        },
-        coords={
-            SUBSET: texts(name_of(subset, labels) for subset in subsets),
-            SPACE: texts(labels),
-            SHARED_BY: texts(name_of(part, labels) for part in parts[len(labels) :]),
-        },
+        {name: described(PARTITION[name], (SUBSET, UNIT), rows) for name, rows in values.items()},
+        coords={SUBSET: texts(BETWEEN.join(labels[space] for space in subset) for subset in subsets)},
         attrs={"seed": settings.seed, "candidates": settings.candidates},
     )
     return replace(finding, files=store_analysis(job.store, item.key, ds, item.cell))

@@ -80,22 +80,23 @@ def test_subsets__are_the_fits_of_their_features_and_parts_follow_from_them(writ
 
     # Parts follow from R^2, and add up to that of all spaces, as the product measure does.
     mel, other, both = (parts.r2.sel(subset=name).values for name in ("mel", "other", "mel+other"))
-    np.testing.assert_allclose(parts.unique.sel(space="mel"), both - other, atol=1e-12)
-    np.testing.assert_allclose(parts.unique.sel(space="other"), both - mel, atol=1e-12)
-    np.testing.assert_allclose(parts.shared.sel(shared_by="mel+other"), mel + other - both, atol=1e-12)
-    np.testing.assert_allclose(parts["product"].sum("space"), both, atol=1e-12)
+    np.testing.assert_allclose(parts.unique.sel(subset="mel"), both - other, atol=1e-12)
+    np.testing.assert_allclose(parts.unique.sel(subset="other"), both - mel, atol=1e-12)
+    np.testing.assert_allclose(parts.shared.sel(subset="mel+other"), mel + other - both, atol=1e-12)
+    np.testing.assert_allclose(parts["product"].sum("subset"), both, atol=1e-12)
     np.testing.assert_allclose(beyond.unique, both - mel, atol=1e-12)
     assert (np.abs(parts.unique) > 1e-6).any()
 
     # Of a chosen list what cannot be known is NaN, and nothing else.
-    np.testing.assert_allclose(some.unique.sel(space="other"), parts.unique.sel(space="other"), atol=1e-12)
+    np.testing.assert_allclose(some.unique.sel(subset="other"), parts.unique.sel(subset="other"), atol=1e-12)
     assert some.r2.sel(subset="other").isnull().all()
-    assert some.unique.sel(space="mel").isnull().all()
+    assert some.unique.sel(subset="mel").isnull().all()
     assert some.shared.isnull().all()
 
-    tree, table = open_tree("study"), to_dataframe(parts[["unique", "product"]])
+    tree, table = open_tree("study"), to_dataframe(parts)
     assert {"joint", "partition", "beyond"} <= set(tree.children)
-    assert len(table) == 2 * parts.sizes["unit"]
+    assert len(table) == 3 * parts.sizes["unit"]
+    assert {"subset", "r2", "unique", "shared", "product", "channel"} <= set(table)
     assert Study.load("study.yaml").run(recipe=None).done == {}
 
 
