@@ -132,6 +132,7 @@ class MomentFolds:
         width, kept = n_features, features
         if self.centre is not None:  # each lag ends with the feature that is 1 outside the trials: see ``with_outside``
             width, kept = n_features + 1, np.append(features, n_features)
+        # Column lag_index * width + feature, for each lag in turn.
         n_lags = self._everything.gram.x_mean.shape[0] // width
         columns = (np.arange(n_lags)[:, None] * width + kept).reshape(-1)
         return replace(

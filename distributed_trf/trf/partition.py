@@ -129,6 +129,8 @@ def fit_subsets(
     widths, n_spaces = check_bands(widths), len(widths)
     candidates = whole("candidates", candidates, 1)
     for subset in check_subsets(subsets, n_spaces):
+        # Sums of a subset are entries of those of all, X'X[S, S] and X'Y[S, :] with S the columns of its features at
+        # all lags; a column's mean and scale are its own, so that the subset's fit is exact, not an approximation.
         members = np.flatnonzero(np.isin(np.repeat(np.arange(n_spaces), widths), subset))
         of = folds if len(subset) == n_spaces else folds.of_features(members, sum(widths))
         tried = band_candidates(len(subset), n_candidates(len(subset), n_spaces, candidates), seed)
@@ -178,9 +180,14 @@ def parts_of_variance(r2: Array, subsets: Sequence[Subset], n_spaces: int) -> Ar
     row = {subset: k for k, subset in enumerate(check_subsets(subsets, n_spaces))}
     parts = all_subsets(n_spaces)
     weights, lacking = np.zeros((len(parts), len(subsets))), np.zeros(len(parts), dtype=bool)
+    # R^2(T) is the sum of V(P) over parts P that meet T, so that R^2(all) - R^2(all without T) is the sum over P in T.
+    # Moebius inversion over the subsets T of P, the empty one too, gives
+    #   V(P) = sum (-1)^(|P| - |T|) (R^2(all) - R^2(all without T)) = -sum (-1)^(|P| - |T|) R^2(all without T),
+    # since the signs alone add up to zero.
     for p, part in enumerate(parts):
         for without in [(), *(tuple(c) for size in range(1, len(part) + 1) for c in combinations(part, size))]:
             rest = tuple(space for space in range(n_spaces) if space not in without)
+            # of no space R^2 is 0, and needs no row
             if rest in row:
                 weights[p, row[rest]] = -((-1) ** (len(part) - len(without)))
             elif rest:
