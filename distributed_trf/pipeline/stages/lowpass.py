@@ -12,6 +12,7 @@ from distributed_trf.names import SPLIT, UNIT
 from distributed_trf.pipeline.costs import fit_cost
 from distributed_trf.pipeline.items import FitLowpass
 from distributed_trf.pipeline.stages.design_data import LayerData
+from distributed_trf.pipeline.stages.feature_spaces import texts
 from distributed_trf.pipeline.stages.fit import Fitted, fit_inputs, fit_units
 from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.study_scope import ItemSource
@@ -30,7 +31,7 @@ def fit_lowpass(item: FitLowpass, job: Job) -> Fitted:
     results, _, fitted = fit_units(data, job.study, job.device)
     ds = xr.Dataset({name: ((SPLIT, UNIT)[-column.ndim :], column) for name, column in results.items()})
     if SPLIT in ds.dims:
-        ds = ds.assign_coords({SPLIT: list(data.evaluation.labels)})
+        ds = ds.assign_coords({SPLIT: texts(data.evaluation.labels)})
     return replace(fitted, files=store_analysis(job.store, item.key, ds, item.cell))
 
 

@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 from scipy.signal import resample
 
-from distributed_trf import open_features, open_results
+from distributed_trf import Study, open_features, open_results
+from distributed_trf.errors import StoreError
+from distributed_trf.pipeline.fit_state import fit_state
+from distributed_trf.results.analyses import open_lowpass
+from distributed_trf.results.best_predicted import predicted_response
+from distributed_trf.results.models import open_models
+from distributed_trf.store.receipts import FIT, read_receipt
 from distributed_trf.store.stored_recordings import load_responses
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.trf.crossval import assign_folds
@@ -41,9 +47,8 @@ def dealt(scheme, n_folds):
     """Test stimuli and inner folds of each split, by its label."""
     if scheme == "splits":
         train = {s: [i for i in ALL if i not in GIVEN[s] + UNUSED[s]] for s in GIVEN}
-        return {
-            s: (GIVEN[s], [[t[i] for i in fold] for fold in assign_folds(len(t), n_folds, 0)]) for s, t in train.items()
-        }
+        inner = {s: assign_folds(len(train[s]), n_folds, 0) for s in GIVEN}
+        return {s: (GIVEN[s], [[train[s][i] for i in fold] for fold in inner[s]]) for s in GIVEN}
     if scheme == "folds":
         outer = dict(zip("0123", outer_folds(4), strict=True))
     else:
@@ -118,7 +123,7 @@ def test_study__equals_the_explicit_fit_of_each_split(run_generic, scheme, solve
     ds, splits = open_results("study").sel(LABELS).sel(layer=0), dealt(scheme, n_folds)
     assert ds.split.values.tolist() == list(splits)
     used = set()
-    for session in ORDERS:  # the last one lacks a sound
+    for session in ("once", "some"):  # the latter lacks a sound, and heard others several times
         found = ds.isel(unit=ds.session.values == session)
         r, fold_r, fold_alpha, score, repeats = explicit(session, splits, training, scaling)
         np.testing.assert_allclose(found.fold_r, fold_r, rtol=1e-9, atol=1e-9)
@@ -128,3 +133,117 @@ def test_study__equals_the_explicit_fit_of_each_split(run_generic, scheme, solve
         np.testing.assert_allclose(found.cv_score, score, rtol=1e-9, atol=1e-9)
         used.add(repeats)
     assert used == ({1, 2} if scheme == "splits" else {1})
+
+
+def looked_at(**changes):
+    """How the fits in the folder look to a study with other settings, without its recordings."""
+    study = Study.load("study.yaml").settings
+    test = type(study.test).model_validate(changes["test"]) if changes else study.test
+    return dict(fit_state(StudyStore.open(Path("study")), study.model_copy(update={"test": test})).other_settings)
+
+
+FITTED = "tones-mel_librosa-fixed-0-50ms"
+LOWPASS = {"network": "mel_librosa", "layer": 0, "weights": "fixed", "lowpass_bins": [50]}
+
+
+def test_schemes__one_after_another_make_the_fits_anew_and_leave_no_trace(run_generic):
+    write_tables()
+    run_generic()
+    before = open_results("study").load()
+    fixed = {p.relative_to("study") for p in Path("study/results.zarr").rglob("*")}
+    assert not {"fold_r", "fold_alpha", "split"} & set(before.variables)
+    assert "evaluation" not in read_receipt(StudyStore.open(Path("study")), FIT, FITTED).fingerprint
+    assert looked_at(test=SCHEMES["folds"]) == {"changed: evaluation": 1}
+
+    report = run_generic(test=SCHEMES["folds"])
+    assert {stage: n for stage, n in report.done.items() if n} == {"read": 4, "fit": 1}
+    assert not looked_at()
+    assert looked_at(test={"set": "test"}) == {"changed: evaluation": 1}
+    assert open_results("study").sizes["split"] == 4
+    assert run_generic(test=SCHEMES["folds"]).done == {}
+
+    run_generic(test=SCHEMES["leave_out"], ridge={"alphas": ALPHAS.tolist(), "n_folds": 2})
+    assert open_results("study").split.values.tolist() == ["a", "b", "c"]
+    run_generic()
+    after = open_results("study").load()
+    assert set(after.variables) == set(before.variables)
+    np.testing.assert_array_equal(after.r, before.r)
+    assert after.r.attrs == before.r.attrs
+    assert fixed <= {p.relative_to("study") for p in Path("study/results.zarr").rglob("*")}
+
+
+def test_table__counts_by_its_content_not_by_its_name(run_generic):
+    write_tables()
+    ridge = {"alphas": [1.0], "n_folds": 2}
+    run_generic(test=SCHEMES["leave_out"], ridge=ridge)
+    Path("stimuli.csv").rename("sounds.csv")
+    same = {"leave_out": "talker", "table": "sounds.csv"}
+    assert run_generic(test=same, ridge=ridge).done == {}
+    text = Path("sounds.csv").read_text()
+    Path("sounds.csv").write_text(f"{text}\nelsewhere,d")  # a stimulus of another set
+    assert run_generic(test=same, ridge=ridge).done == {}
+    Path("sounds.csv").write_text(text.replace("a1,a", "a1,b"))
+    assert run_generic(test=same, ridge=ridge).done["fit"] == 1
+
+
+def test_models__of_splits_are_fits_of_all_stimuli_and_predict_none_that_they_have_not_seen(run_generic):
+    run_generic(test=SCHEMES["folds"], save_models=True, lowpass=[LOWPASS])
+    store = StudyStore.open(Path("study"))
+    model = open_models("study")["tones", "mel_librosa", "fixed", 0, 50.0]
+    counts = load_responses(store, "tones", 50.0, "once")
+    features = open_features("study")["tones", "mel_librosa", "fixed"]
+    X = {i: resample(x.astype(float), 2 + counts.bins[i], axis=0) for i, x in features.iterate(0)}
+    outer = outer_folds(4)  # inner folds of the last fit are whole outer folds
+    folds = [[ALL.index(i) for k in fold for i in outer[k]] for fold in assign_folds(4, 3, 0)]
+    alpha, _, _, predicted = fit_and_score(
+        [X[i] for i in ALL],
+        [counts.trials(i)[0] for i in ALL],
+        [X["a3"]],
+        [counts.trials("a3")],
+        lags=range(2),
+        lead_in=2,
+        alphas=ALPHAS,
+        folds=folds,
+        standardize=True,
+    )
+    found = model.predict(["a3"], ["once"])
+    np.testing.assert_allclose(found.values, predicted, rtol=1e-9, atol=1e-9)
+    with pytest.raises(StoreError, match="tests all stimuli in turn, and its models were fitted on all of them"):
+        predicted_response("study", "once", "u0", network="mel_librosa", layer=0, weights="fixed", stimuli="tones")
+    # Bins of the fit itself change nothing: the same splits, tested in the same way.
+    low, ds = (of.sel(LABELS).sel(layer=0) for of in (open_lowpass("study").sel(lowpass_bin=50), open_results("study")))
+    np.testing.assert_allclose(low.fold_r, ds.fold_r, rtol=1e-6, atol=1e-9)
+    assert low.split.values.tolist() == ds.split.values.tolist() == list("0123")
+    assert set(alpha) <= set(ALPHAS)
+
+
+def test_sessions__that_cannot_fill_a_split_are_left_out_and_said(run_generic):
+    write_tables()
+    order = Path("mine/sessions/once/trials.csv")
+    rows = order.read_text().splitlines()
+    order.write_text("\n".join([rows[0], *(row for row in rows[1:] if TALKERS[row.split(",")[1]] != "c")]))
+    report = run_generic(test=SCHEMES["leave_out"], ridge={"alphas": [1.0], "n_folds": 2})
+    assert report.left_out == {"once": "no stimulus of c was presented, which is a group to be tested"}
+    ds = open_results("study")
+    assert bool(ds.r.isel(unit=ds.session.values == "once").isnull().all())
+    assert bool(ds.fold_r.isel(unit=ds.session.values != "once").notnull().all())
+
+
+def test_reliability__is_of_all_repeated_stimuli_and_absent_with_a_word_without(run_generic):
+    quick = {"draws": 50, "shifts": 5, "splits": 2}
+    report = run_generic(test=SCHEMES["folds"], reliability=quick)
+    assert not report.notes
+    assert bool(open_results("study").normaliser.notnull().all())
+    for session in ORDERS:  # each sound once
+        path = Path("mine/sessions", session, "trials.csv")
+        rows = path.read_text().splitlines()
+        first = {row.split(",")[1]: row for row in reversed(rows[1:])}
+        path.write_text("\n".join([rows[0], *(row for row in rows if row in first.values())]))
+    report = run_generic(test=SCHEMES["folds"], reliability=quick)
+    assert len(report.notes) == len(ORDERS)
+    assert "no stimulus was presented twice" in next(iter(report.notes.values()))[0]
+    ds = open_results("study").load()
+    assert bool(ds.normaliser.isnull().all())
+    assert bool(ds.rho.isnull().all())
+    assert bool(ds.r.notnull().all())
+    assert len(run_generic(reliability=quick).notes) == len(ORDERS)  # nor does a fixed test set fail
