@@ -6,19 +6,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 from scipy.signal import resample
 
-from distributed_trf import Study, open_features, open_results
-from distributed_trf.errors import StoreError
+from distributed_trf import Study, combine_results, open_features, open_results, to_dataframe
+from distributed_trf.errors import DataError, StoreError
 from distributed_trf.pipeline.fit_state import fit_state
+from distributed_trf.pipeline.items import Fit
 from distributed_trf.results.analyses import open_lowpass
 from distributed_trf.results.best_predicted import predicted_response
+from distributed_trf.results.combine import average_seeds
 from distributed_trf.results.models import open_models
 from distributed_trf.store.receipts import FIT, read_receipt
 from distributed_trf.store.stored_recordings import load_responses
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.trf.crossval import assign_folds
 from tests.oracle import correlation, fit_and_score
+from tests.round_trip import assert_written_and_read
 from tests.small_recordings import ALPHAS, ORDERS, TEST, TRAIN
 
 LABELS = {"stimuli": "tones", "network": "mel_librosa", "weights": "fixed", "bin_width": 50}
@@ -142,7 +146,6 @@ def looked_at(**changes):
     return dict(fit_state(StudyStore.open(Path("study")), study.model_copy(update={"test": test})).other_settings)
 
 
-FITTED = "tones-mel_librosa-fixed-0-50ms"
 LOWPASS = {"network": "mel_librosa", "layer": 0, "weights": "fixed", "lowpass_bins": [50]}
 
 
@@ -152,7 +155,8 @@ def test_schemes__one_after_another_make_the_fits_anew_and_leave_no_trace(run_ge
     before = open_results("study").load()
     fixed = {p.relative_to("study") for p in Path("study/results.zarr").rglob("*")}
     assert not {"fold_r", "fold_alpha", "split"} & set(before.variables)
-    assert "evaluation" not in read_receipt(StudyStore.open(Path("study")), FIT, FITTED).fingerprint
+    fit = Fit("tones", "mel_librosa", "fixed", 0, 50.0)
+    assert "evaluation" not in read_receipt(StudyStore.open(Path("study")), FIT, fit.key).fingerprint
     assert looked_at(test=SCHEMES["folds"]) == {"changed: evaluation": 1}
 
     report = run_generic(test=SCHEMES["folds"])
@@ -247,3 +251,36 @@ def test_reliability__is_of_all_repeated_stimuli_and_absent_with_a_word_without(
     assert bool(ds.rho.isnull().all())
     assert bool(ds.r.notnull().all())
     assert len(run_generic(reliability=quick).notes) == len(ORDERS)  # nor does a fixed test set fail
+
+
+def test_results__of_splits_can_be_written_tabled_combined_and_averaged(run_generic, tmp_path):
+    write_tables()
+    run_generic(test=SCHEMES["folds"])
+    ds = open_results("study").load()
+    assert_written_and_read(ds, tmp_path)
+    frame = to_dataframe(ds)
+    assert len(frame) == 4 * ds.sizes["unit"]
+    assert frame.split.value_counts().to_dict() == dict.fromkeys("0123", ds.sizes["unit"])
+    assert len(to_dataframe(ds.drop_dims("split"))) == ds.sizes["unit"]
+
+    parts = [ds.isel(unit=ds.session.values == session) for session in ("many", "some")]
+    both = combine_results(*parts)
+    expected = ds.isel(unit=np.isin(ds.session.values, ["many", "some"]))
+    for name in ("r", "fold_r", "fold_alpha"):
+        np.testing.assert_array_equal(both[name].transpose(*ds[name].dims), expected[name])
+    seeds = [ds.assign_coords(weights=[name]) for name in ("reset", "reset-1")]
+    two = xr.concat(seeds, "weights", data_vars="minimal", coords="minimal", compat="override", join="outer")
+    mean = average_seeds(two)
+    np.testing.assert_allclose(mean.fold_r.sel(weights="reset").squeeze(), ds.fold_r.squeeze(), atol=1e-12)
+    assert mean.fold_r.dims == ds.fold_r.dims
+    assert "fold_alpha" not in mean
+
+    run_generic(test={"folds": 5})
+    with pytest.raises(DataError, match="test is {'set': None, 'folds': 4, .* 'folds': 5"):
+        combine_results(ds, open_results("study"))
+    run_generic(test=SCHEMES["splits"])
+    first = open_results("study").load()
+    Path("splits.csv").write_text(Path("splits.csv").read_text().replace("late,a3,train", "late,a3,unused"))
+    run_generic(test=SCHEMES["splits"])
+    with pytest.raises(DataError, match="evaluation_tables is"):
+        combine_results(first, open_results("study"))
