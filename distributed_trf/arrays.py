@@ -197,7 +197,7 @@ def block_rows(width: int, reference: Array) -> int:
 
 def joined(arrays: Sequence[Array], dtype: Any) -> Array:
     """Concatenate arrays along their first axis as one type; arrays of one type are converted once, after it."""
-    xp = namespace(*arrays)
+    xp = namespace(*{type(array): array for array in arrays}.values())  # one of each kind: there may be thousands
     if len({array.dtype for array in arrays}) > 1:
         arrays = [xp.astype(array, dtype, copy=False) for array in arrays]
     return xp.astype(xp.concat(arrays), dtype, copy=False)

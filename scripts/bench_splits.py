@@ -204,7 +204,7 @@ class EEG:
         coef, predicted = found
         mine = TRF(0, self.tmax, SFREQ, [self.alphas[4]], standardize=False).fit(self.X[:3], self.Y[:3])
         np.testing.assert_allclose(mine.coef_, coef, rtol=1e-6, atol=1e-9 * np.abs(coef).max())
-        np.testing.assert_allclose(mine.predict(self.X[3:4])[0], predicted[:, 0], rtol=1e-6, atol=1e-6)
+        np.testing.assert_allclose(mine.predict(self.X[3:4])[0], predicted.reshape(self.rows, -1), rtol=1e-6, atol=1e-6)
 
 
 @dataclass(frozen=True)

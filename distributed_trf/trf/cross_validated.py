@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 
-from distributed_trf.arrays import Array, namespace
+from distributed_trf.arrays import Array, block_rows, blocks, namespace
 from distributed_trf.errors import ConfigError, DataError
 from distributed_trf.trf.correlation import EPSILON, mean_over_repeats
 from distributed_trf.trf.crossval import Folds, RidgePrediction, predict_folds
@@ -103,17 +103,15 @@ def cross_validate_trials(parameters: TRFParameters, prepared: Prepared, splits:
         if parameters.padding == "mean":
             outside = FeatureMeans.of([X[i] for i in splits.members(split.training)]).mean
         fit = _predict(prepared, collector.folds(k), [X[i] for i in tested], outside)
-        recorded = xp.concat([Y[i] if Y[i].ndim == 3 else Y[i][None, :, :] for i in tested], axis=1)
-        r_folds.append(mean_over_repeats(recorded, fit.predicted, xp.sum(fit.rounding, axis=0)))
+        r_folds.append(_correlate([Y[i] for i in tested], fit.predicted, xp.sum(fit.rounding, axis=0)))
         if splits.each_once:
             out_of_fold |= _by_trial(fit, tested, rows, fits[0].mean if fits else fit.mean)
         fits.append(replace(fit, predicted=fit.predicted[:0, :]))
     r, predicted = _mean_of_defined(xp.stack(r_folds)), None
     if splits.each_once:
         parts = [out_of_fold[i] for i in range(len(X))]
-        recorded = xp.concat([y if y.ndim == 3 else y[None, :, :] for y in Y], axis=1)
         # About the mean of the first split, so that predictions shrunk to nearly nothing keep their digits.
-        r = mean_over_repeats(recorded, xp.concat([p for p, _ in parts]), sum(error for _, error in parts))
+        r = _correlate(Y, xp.concat([p for p, _ in parts]), sum(error for _, error in parts))
         predicted = [p + fits[0].mean for p, _ in parts]
     return CrossValidated(
         r_folds=xp.stack(r_folds),
@@ -156,6 +154,15 @@ def _by_trial(
         found[i] = fit.predicted[start : start + rows[i], :] + (fit.mean - centre), rounding
         start += rows[i]
     return found
+
+
+def _correlate(Y: Sequence[Array], predicted: Array, rounding: Array) -> Array:
+    """Correlate predictions (T, U) with trials one after another, a block of units that stays in a cache at a time."""
+    xp, found = namespace(predicted), []
+    for units in blocks(predicted.shape[1], block_rows(predicted.shape[0], predicted)):
+        recorded = xp.concat([y[..., units] if y.ndim == 3 else y[None, :, units] for y in Y], axis=1)
+        found.append(mean_over_repeats(recorded, predicted[:, units], rounding[units]))
+    return xp.concat(found)
 
 
 def _mean_of_defined(r: Array) -> Array:

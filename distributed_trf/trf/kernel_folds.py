@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
+from array_api_compat import device as device_of
 
-from distributed_trf.arrays import Array, joined, namespace, take_columns
+from distributed_trf.arrays import Array, block_rows, blocks, joined, namespace, take_columns
 from distributed_trf.timing import timed
 from distributed_trf.trf.correlation import centred
 from distributed_trf.trf.crossval import check_fold_trials, solve_each
@@ -16,7 +17,7 @@ from distributed_trf.trf.fold_scores import Scored, Validation, pooled_power
 from distributed_trf.trf.lags import FeatureMeans, LaggedRows, row_rounding
 from distributed_trf.trf.moments import Responses
 from distributed_trf.trf.row_scores import RowValidation
-from distributed_trf.trf.scaled_gram import STD_FLOOR, Scaling, inner
+from distributed_trf.trf.scaled_gram import STD_FLOOR, Scaling
 from distributed_trf.trf.shared_training import TrainingOf
 from distributed_trf.trf.solver_choice import Precision, ScalingRule
 from distributed_trf.trf.solvers import Diagonal, eigh_clipped
@@ -153,8 +154,8 @@ class KernelFolds:
             trials = self._presented_to(everything, g)
             scaling = self._scaling(trials if self.scaling == "per_session" else everything, factor)
             values, vectors, largest = self._eigen(trials, scaling)
-            responses, y = self._responses(everything, g)
-            yield Trained(trials, scaling, Diagonal(values, largest), vectors, responses, vectors.T @ y)
+            responses, projected = self._responses(everything, g, vectors.T)
+            yield Trained(trials, scaling, Diagonal(values, largest), vectors, responses, projected)
 
     def solve(
         self, best: Sequence[np.ndarray], penalties: Sequence[float], factor: Array | None = None
@@ -182,7 +183,7 @@ class KernelFolds:
             moved = self._kernel(FoldTrials(X, []), train.trials, train.scaling) @ train.vectors
             xp = namespace(z)
             # Weights of the scaled columns are Z'Q z, and |Z'Q z|^2 = z'Q'K Q z = sum_i values_i z_i^2.
-            norms = inner(train.solver.product(z), z)
+            norms = xp.astype(train.solver.values @ (z * z), xp.float64, copy=False)
             rounding = row_rounding(X, len(lags), train.scaling.inverse)[:, None] * norms[None, :]
             predicted.append((xp.astype(moved @ z, xp.float64, copy=False), rounding))
         return predicted
@@ -200,17 +201,28 @@ class KernelFolds:
         kept = [i for i, presented in enumerate(trials.presented) if presented[group]]
         return FoldTrials([trials.X[i] for i in kept], [trials.Y[i] for i in kept])
 
-    def _units(self, group: int) -> slice:
-        return slice(sum(self.groups[:group]), sum(self.groups[: group + 1]))
+    def _responses(self, trials: FoldTrials, group: int, left: Array | None = None) -> tuple[Responses, Array]:
+        """Sums of a group's responses to some trials, and the responses about their means, shape (rows, U).
 
-    def _responses(self, trials: FoldTrials, group: int) -> tuple[Responses, Array]:
-        """Sums of a group's responses to some trials, and the responses about their means, shape (rows, U)."""
-        trials = self._presented_to(trials, group)
-        xp = namespace(trials.Y[0])
-        y = joined([y[:, self._units(group)] for y in trials.Y], xp.float64)
-        own, moved = centred(y)
-        sums = Responses(float(y.shape[0]), own, xp.sum(moved * moved, axis=0))
-        return sums, xp.astype(moved, getattr(xp, self.precision), copy=False)
+        With ``left`` (k, rows) the product of it with them instead, shape (k, U).
+        """
+        trials, xp, found = self._presented_to(trials, group), namespace(trials.Y[0]), []
+        first = sum(self.groups[:group])
+        # Every step looks at each number once, so that blocks of units that stay in a cache are what makes it quick.
+        for block in blocks(self.groups[group], block_rows(trials.n_rows, self._example)):
+            units = slice(first + block.start, first + block.stop)
+            mean, moved = centred(joined([y[:, units] for y in trials.Y], xp.float64))
+            power = xp.sum(moved * moved, axis=0)
+            moved = xp.astype(moved, getattr(xp, self.precision), copy=False)
+            found.append((mean, power, moved if left is None else left @ moved))
+        mean, power, moved = (xp.concat(parts, axis=-1) for parts in zip(*found, strict=True))
+        return Responses(float(trials.n_rows), mean, power), moved
+
+    @cached_property
+    def _example(self) -> Array:
+        """An array of the type that sums have."""
+        y = self.folds[0].Y[0]
+        return namespace(y).zeros((0,), dtype=namespace(y).float64, device=device_of(y))
 
     def _scaling(self, trials: FoldTrials, factor: Array | None) -> Scaling:
         """Mean and inverse scale of each lagged column over the rows of some trials."""

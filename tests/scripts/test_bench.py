@@ -84,3 +84,45 @@ def test_bench_results__runs_whole_and_agrees_with_scipy_on_csv_files(tables):
     text = tables("bench_results", "--quick")
     assert text.count("\n|---|") == 1
     assert "52 paired tests" in text
+
+
+@pytest.fixture
+def splits(monkeypatch):
+    monkeypatch.setenv("MNE_USE_NUMBA", "false")  # compiling takes longer than all else
+    return importlib.import_module("bench_splits")
+
+
+def small(splits, shape):
+    case = splits.Voxels(40, 2) if shape == "voxels" else splits.EEG(3, 0.3)
+    return splits.voxel_methods(case) if shape == "voxels" else splits.eeg_methods(case)
+
+
+@pytest.mark.parametrize(
+    ("shape", "peer"),
+    [
+        ("voxels", "scikit-learn RidgeCV, voxel by voxel"),
+        ("voxels", "himalaya RidgeCV"),
+        ("voxels", "himalaya KernelRidgeCV"),
+        ("eeg", "mTRFpy"),
+        ("eeg", "MNE TimeDelayingRidge"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Solving ridge is slower", "ignore:Solving kernel ridge is slower")
+def test_bench_splits__peers_agree_and_are_refused_where_they_do_not(splits, monkeypatch, shape, peer):
+    method, right = small(splits, shape)[peer], splits.TRF
+    spent, found = method.run()
+    assert spent > 0
+    method.check(found)
+    monkeypatch.setattr(
+        splits,
+        "TRF",
+        lambda tmin, tmax, sfreq, alphas, **options: right(tmin, tmax, sfreq, 1.5 * np.asarray(alphas), **options),
+    )
+    with pytest.raises(AssertionError):
+        method.check(found)
+
+
+def test_bench_trf__puts_a_section_in_its_place(bench_trf):
+    text = "# Title\n\n## A\n\none\n\n## B\n\ntwo\n"
+    assert bench_trf.replaced(text, "## A\n\nthree\n") == "# Title\n\n## A\n\nthree\n\n## B\n\ntwo\n"
+    assert bench_trf.replaced(text, "## C\n\nfour\n") == text + "\n## C\n\nfour\n"
