@@ -111,6 +111,7 @@ def cross_validate_trials(parameters: TRFParameters, prepared: Prepared, splits:
     if splits.each_once:
         parts = [out_of_fold[i] for i in range(len(X))]
         # About the mean of the first split, so that predictions shrunk to nearly nothing keep their digits.
+        # Between folds the intercepts differ, as in cross_val_predict, and are part of what is correlated.
         r = _correlate(Y, xp.concat([p for p, _ in parts]), sum(error for _, error in parts))
         predicted = [p + fits[0].mean for p, _ in parts]
     return CrossValidated(

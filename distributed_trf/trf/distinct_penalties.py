@@ -38,6 +38,7 @@ class Distinct:
     def of(cls, v: Scored, alphas: Sequence[float]) -> Distinct:
         """Look at one fold."""
         shifts, xp = [v.n * alpha for alpha in alphas], namespace(v.projected)
+        # v + c rounds to c in floating point where v <= c eps / 2; at the largest v this holds for all eigenvalues.
         limit = 2 * v.solver.largest / float(xp.finfo(v.projected.dtype).eps)
         copies = max(sum(shift < limit for shift in shifts), 1)
         first = v.solver.distinct(shifts)[0].tolist() if isinstance(v.solver, Diagonal) else range(len(alphas))
@@ -50,6 +51,7 @@ class Distinct:
 
     def __or__(self, other: Distinct) -> Distinct:
         """Tell apart what differs in one of two folds."""
+        # Penalties that are copies in one fold alone have, in the other, scores that no other's follow from.
         either = {*self.first, *other.first, *range(*sorted((self.copies, other.copies)))}
         return Distinct(tuple(sorted(either)), max(self.copies, other.copies))
 
@@ -93,6 +95,7 @@ class Scores:
         rows = self._of_equals(distinct.first, distinct.copies)
         terms = None
         if distinct.copies < len(self.alphas) and self.terms is not None:
+            # The tail begins later now: weights shrink by r, so that l, linear in them, does so once and f twice.
             r = self.alphas[self.distinct.copies] / self.alphas[distinct.copies]
             terms = self.terms[0] * r, self.terms[1] * r * r
         return Scores(self.alphas, distinct, rows, terms, self.base)
@@ -113,7 +116,7 @@ class Scores:
             return index, largest
         of_copies = self._of_copies(len(self.alphas))
         highest = xp.max(of_copies, axis=0)
-        later = highest > largest
+        later = highest > largest  # of equals the smaller penalty, which is not among the copies
         index = xp.where(later, self.distinct.copies + xp.argmax(of_copies, axis=0), index)
         return index, xp.where(later, highest, largest)
 
@@ -137,5 +140,6 @@ class Scores:
         """Gains of the copies before ``stop``."""
         assert self.terms is not None  # for the type checker: callers look
         first = self.alphas[self.distinct.copies]
+        # l r - f r^2 in r = c_first / c, from l = 2 sum_i b_i t_i / c_first and f = b'Hb / c_first^2.
         r = like([first / alpha for alpha in self.alphas[self.distinct.copies : stop]], self.base)[:, None]
         return self.terms[0] * r - self.terms[1] * r * r

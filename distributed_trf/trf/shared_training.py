@@ -30,6 +30,7 @@ class SharedTraining:
         """Return what ``make`` makes of the training set of an inner fold, or made of the same set before."""
         blocks = self._sets[split][fold]
         key = how, blocks
+        # A set is known by its blocks: in whatever order they are merged, sums differ by rounding alone.
         _, value = self._kept.pop(key, (0, None))
         value = make() if value is None else value
         later = next((k for k, sets in enumerate(self._sets) if k > split and blocks in sets), None)

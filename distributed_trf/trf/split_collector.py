@@ -46,6 +46,9 @@ class SplitCollector:
 
     def __init__(self, splits: Splits, collector: FoldCollector) -> None:
         self._splits = splits
+        # A Gram matrix of d^2 numbers for each block, or for each of the K inner folds of S splits: n_blocks or S K of
+        # them. Nested folds are few blocks; random splits make nearly every stimulus a block of its own, and then
+        # summing S times is also less work than merging so many matrices S times.
         inner = sum(len(split.folds) for split in splits.splits)
         self._by_block = splits.n_blocks <= inner
         counts = [splits.n_blocks] if self._by_block else [len(split.folds) for split in splits.splits]

@@ -48,6 +48,7 @@ class MomentBlocks:
 
     def folds(self, split: Split, trained: TrainingOf | None = None) -> MomentFolds:
         """Return a split's training trials in its inner folds."""
+        # Moments of disjoint blocks add up; a block may be without trials where its stimuli were not presented.
         folds = [[part for b in fold if (part := self.sums[b]) is not None] for fold in split.folds]
         n_groups = max(len(part.cross) for part in self.sums if part is not None)
         check_fold_trials([[sum(part.cross[g].n for part in fold) for g in range(n_groups)] for fold in folds])
