@@ -143,19 +143,26 @@ def test_groups__equal_cross_val_predict_that_leaves_one_group_out():
 
 
 @pytest.mark.parametrize("solver", ["eigh", "dual"])
-def test_padding_with_means__is_that_of_each_training_set(solver):
+@pytest.mark.parametrize("scheme", ["nested", "given"])
+def test_padding_with_means__is_that_of_each_training_set(solver, scheme):
     """As if every trial had come with rows of the mean around it, whichever trials are fitted."""
     rng = np.random.default_rng(2)
     X, Y = simulated(rng, 6, 2, 2, 0)
     splits = nested_folds(range(6), 3, 2, 0)
+    if scheme == "given":
+        splits = given_splits(6, [[0, 1, 2, 3], [5, 4, 3, 2]], [[4, 5], [0, 1]], 2, 0)
     trf = TRF(0, 0.2, SFREQ, ALPHAS, n_folds=2, padding="mean", solver=solver)
     found = trf.cross_validate(X, Y, splits)
-    for split in splits.splits:
+    for k, split in enumerate(splits.splits):
         training, tested = splits.members(split.training), splits.members(split.test)
         folds = [[training.index(i) for i in splits.members(fold)] for fold in split.folds]
         fitted = trf.fit([X[i] for i in training], [Y[i] for i in training], folds=folds)
+        np.testing.assert_array_equal(found.alpha[k], fitted.alpha_)
+        score = fitted.score([X[i] for i in tested], [Y[i] for i in tested])
+        np.testing.assert_allclose(found.r_folds[k], score, rtol=1e-9)
         for i, expected in zip(tested, fitted.predict([X[i] for i in tested]), strict=True):
-            np.testing.assert_allclose(found.predicted[i], expected, rtol=1e-9, atol=1e-9)
+            if found.predicted is not None:
+                np.testing.assert_allclose(found.predicted[i], expected, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("padding", ["zero", "mean"])
