@@ -17,6 +17,7 @@ NAMES = (
     "docs/architecture.md",
     "docs/glossary.md",
     "docs/networks.md",
+    "docs/responses.md",
     "docs/weights_files.md",
 )
 DOCUMENTS = {name: (ROOT / name).read_text() for name in NAMES}
