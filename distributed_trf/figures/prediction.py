@@ -27,7 +27,7 @@ TRIAL_COLOUR, MEAN_COLOUR = "#777777", "#000000"
 
 
 def example_prediction(folder: Path, example: Example, *, stimuli: str = "timit", bin_width: float = 50.0) -> Figure:
-    """Draw the spectrogram of a test sound, a unit's counts in each repeat, their mean and the prediction.
+    """Draw the spectrogram of a test sound, a unit's response in each repeat, their mean and the prediction.
 
     Parameters
     ----------
@@ -106,16 +106,18 @@ def example_response(folder: Path, example: Example, stimuli: str, bin_width: fl
 def draw_example(top: Axes, bottom: Axes, response: xr.Dataset, colour: str) -> None:
     """Draw what ``predicted_response`` returns into two axes that share time; values are at the middle of bins."""
     width = float(response["bin_width"]) / 1000
-    time, counts = response["time"].values + width / 2, response["count"].values
+    of_spikes = "count" in response
+    time, recorded = response["time"].values + width / 2, response["count" if of_spikes else "response"].values
     draw_spectrogram(top, response["sound"].values, response.attrs["sfreq"])
-    single = bottom.plot(time, counts.T, color=TRIAL_COLOUR, alpha=0.3, linewidth=0.7)
+    single = bottom.plot(time, recorded.T, color=TRIAL_COLOUR, alpha=0.3, linewidth=0.7)
     single[0].set_label("single repeats")
-    bottom.plot(time, counts.mean(axis=0), color=MEAN_COLOUR, linewidth=1.3, label="mean")
+    bottom.plot(time, recorded.mean(axis=0), color=MEAN_COLOUR, linewidth=1.3, label="mean")
     bottom.plot(time, response["predicted"].values, color=colour, linewidth=1.6, linestyle="--", label="prediction")
-    highest = max(counts.max(), response["predicted"].values.max())
-    bottom.set_ylim(min(0, response["predicted"].values.min()), 1.25 * highest or 1)  # room for the legend
+    drawn = np.concatenate([recorded.ravel(), response["predicted"].values, [0.0]])
+    lowest = min(0, response["predicted"].values.min()) if of_spikes else drawn.min()
+    bottom.set_ylim(lowest, 1.25 * drawn.max() or 1)  # room for the legend
     bottom.set_xlim(0, max(response.sizes["sample_time"] / response.attrs["sfreq"], time[-1] + width / 2))
-    bottom.set_ylabel(f"spikes per {1000 * width:g} ms", fontsize=SMALL)
+    bottom.set_ylabel(f"spikes per {1000 * width:g} ms" if of_spikes else "response", fontsize=SMALL)
     bottom.set_xlabel("time from sound onset (s)", fontsize=SMALL)
     top.yaxis.label.set_fontsize(SMALL)
     top.tick_params(labelbottom=False)

@@ -16,7 +16,7 @@ from distributed_trf.results.layers import spectrograms
 from distributed_trf.results.models import open_models
 from distributed_trf.results.open_results import open_results, study_of
 from distributed_trf.store.result_grid import Cell
-from distributed_trf.store.stored_recordings import load_responses, load_sounds
+from distributed_trf.store.stored_recordings import SPIKES, load_responses, load_sounds
 from distributed_trf.store.study_store import StudyStore
 
 FIXED_ONLY = "predictions beside responses are those of studies with `test: {set: test}`"
@@ -92,7 +92,7 @@ def predicted_response(
     stimuli: str = "timit",
     bin_width: float = 50.0,
 ) -> xr.Dataset:
-    """Put the counts of one unit in all repeats of a test stimulus beside their prediction.
+    """Put the responses of one unit to all repeats of a test stimulus beside their prediction.
 
     Parameters
     ----------
@@ -108,8 +108,9 @@ def predicted_response(
     Returns
     -------
     xarray.Dataset
-        ``count`` over (repeat, time) and ``predicted`` over time, in counts per bin; ``time`` is the start of each bin,
-        seconds from sound onset. ``sound`` over sample_time. ``r`` and ``rho`` of the unit over all test stimuli.
+        ``count`` (of spikes) or ``response`` (of others) over (repeat, time), and ``predicted`` over time, in the same
+        unit, which for spikes is counts per bin; ``time`` is the start of each bin, seconds from sound onset.
+        ``sound`` over sample_time. ``r`` and ``rho`` of the unit over all test stimuli.
 
     Raises
     ------
@@ -118,7 +119,7 @@ def predicted_response(
 
     Notes
     -----
-    Bin k of the prediction is bin k of the counts: the silence before the sound, of which the first lags need the
+    Bin k of the prediction is bin k of the responses: the silence before the sound, of which the first lags need the
     features, is cut off. (In the code of Ahmed et al. 2025 predictions kept it, 7 bins at 50 ms.)
     """
     store, ds = StudyStore.open(Path(path)), open_results(path)
@@ -147,10 +148,11 @@ def predicted_response(
     assert study is not None  # models are of studies only
     time = study["delay"] + predicted["time"].values
     seconds = {"units": "s", "long_name": "time from sound onset"}
+    recorded, unit = ("count", "count per bin") if counts.response == SPIKES else ("response", counts.response)
     return xr.Dataset(
         {
-            "count": (("repeat", "time"), counts.test_trials[stimulus][:, :, index], {"long_name": "count per bin"}),
-            "predicted": ("time", predicted.values, {"long_name": "predicted count per bin"}),
+            recorded: (("repeat", "time"), counts.test_trials[stimulus][:, :, index], {"long_name": unit}),
+            "predicted": ("time", predicted.values, {"long_name": f"predicted {unit}"}),
             "sound": ("sample_time", sound),
             "r": measured["r"],
             "rho": measured["rho"],

@@ -12,6 +12,7 @@ import zarr
 
 from distributed_trf import TRF, binned_features, open_features, open_models, open_results
 from distributed_trf.errors import ConfigError
+from distributed_trf.results.best_predicted import predicted_response
 from distributed_trf.store.stored_recordings import load_responses
 from distributed_trf.store.study_store import StudyStore
 from tests.recordings.signal_oracle import one_bin
@@ -84,6 +85,10 @@ def test_signals__are_fitted_as_by_hand(run_generic):
         np.testing.assert_allclose(of.r, np.mean(r, axis=0), rtol=1e-9, atol=1e-9)
     predicted = open_models("study")["tones", "mel_librosa", "fixed", 0, 50].predict(stimuli=TEST, sessions=["many"])
     assert predicted.attrs["long_name"] == "predicted response"
+    response = predicted_response(
+        "study", "many", "F2", network="mel_librosa", layer=0, weights="fixed", stimuli="tones", stimulus="t2"
+    )
+    np.testing.assert_allclose(response["response"], binned("many", "t2")[:, :, 1], rtol=1e-9, atol=1e-9)
 
 
 def write_values(repeats=3):
