@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator
@@ -16,7 +17,7 @@ class FileSettings(Settings):
     tolerance: Annotated[Seconds, Field(ge=0)] = 0.0
     """Seconds by which a file may be longer or shorter than its sound; one frame always."""
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> Mapping[str, object]:
         """Return what determines the features, as JSON values; the tolerance only decides what is refused."""
         return self.model_dump(exclude={"tolerance"})
 
@@ -56,7 +57,7 @@ class EventSettings(FileSettings):
         return labels
 
 
-def as_own_features(config: dict[str, Any]) -> ArraySettings | EventSettings:
+def as_own_features(config: Mapping[str, object]) -> ArraySettings | EventSettings:
     """Read the ``config`` of a table; one with ``labels`` or how to mark them is of events.
 
     Raises

@@ -33,8 +33,8 @@ def dissimilarities(patterns: Array) -> Array:
     Returns
     -------
     array of shape (..., n (n - 1) / 2)
-        float64, rounded to 1e-12; pairs (0, 1), (0, 2), ..., (n - 2, n - 1), as ``scipy.spatial.distance.pdist`` has them. NaN for pairs
-        with a row that never varies over features.
+        float64, rounded to 1e-12; pairs (0, 1), (0, 2), ..., (n - 2, n - 1), as ``scipy.spatial.distance.pdist`` has
+        them. NaN for pairs with a row that never varies over features.
 
     Raises
     ------

@@ -65,8 +65,9 @@ def test_spectrogram_of_ones_own__predicts_as_the_shipped_one(workplace, write_s
     (workplace / "own").mkdir()
     for stimulus, x in binned_features(open_features(study.output)["timit", "mel_librosa", "fixed"], 0, 50):
         np.save(workplace / f"own/{stimulus}.npy", x if stimulus != "5" else np.vstack([x, x[-1:]]))
-    write_table(workplace, "mel", "own", [{"name": "bands", "width": 80, "rate": 20}], start=-0.35)
-    study = Study.load(write_study(networks=[{"name": "mel_librosa"}, {"name": "mel"}], reliability=None))
+    write_table(workplace, "mel", "nowhere", [{"name": "bands", "width": 80, "rate": 20}], start=-0.35)
+    networks = [{"name": "mel_librosa"}, {"name": "mel", "source": "own"}]
+    study = Study.load(write_study(networks=networks, reliability=None))
     report = study.run(None)
     assert report.ok
     r = open_results(study.output)["r"].isel(layer=0)
