@@ -141,7 +141,7 @@ class MomentFolds:
             centre=None if self.centre is None else take_columns(self.centre, features),
             means=[fold.of_features(features) for fold in self.means],
             record=[],
-            trained=None,
+            trained=None,  # those are of all features
         )
 
     def validations(self, n_alphas: int, factor: Array | None = None) -> Iterator[list[Validation]]:

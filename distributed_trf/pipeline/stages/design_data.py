@@ -221,18 +221,31 @@ class LayerData:
         """
         tested = self.test_ids if tested is None else tested
         r, indices = [], []
+        for rows, recorded, fitted, units in self.presented(columns, tested):
+            of_sessions = predicted if rows is None else take_rows(predicted, rows)
+            # The bound for all stimuli is one for some of them.
+            r.append(mean_over_repeats(recorded, take_columns(of_sessions, fitted), take_columns(rounding, fitted)))
+            indices.append((fitted, units))
+        fitted, units = (np.concatenate(part) for part in zip(*indices, strict=True))
+        return np.concatenate(to_numpy_together(r)), fitted, units
+
+    def presented(
+        self, columns: Mapping[str, slice], tested: Sequence[str]
+    ) -> Iterator[tuple[np.ndarray | None, Array, np.ndarray, np.ndarray]]:
+        """Read responses to those of the tested stimuli that were presented to each session.
+
+        Yields
+        ------
+        rows, recorded, columns, units
+            Which bins of all tested stimuli one after another they are, None for all; the others as of ``recorded``.
+        """
         for there, sessions in self._by_presented(columns, tested).items():
-            ids, of_sessions = [tested[k] for k in there], predicted
+            rows = None
             if len(there) < len(tested):
                 ends = np.cumsum([self.bins[i] for i in tested])
                 rows = np.concatenate([np.arange(ends[k] - self.bins[tested[k]], ends[k]) for k in there])
-                of_sessions = take_rows(predicted, rows)
-            for recorded, fitted, units in self.recorded({s: columns[s] for s in sessions}, ids):
-                # The bound for all stimuli is one for some of them.
-                r.append(mean_over_repeats(recorded, take_columns(of_sessions, fitted), take_columns(rounding, fitted)))
-                indices.append((fitted, units))
-        fitted, units = (np.concatenate(part) for part in zip(*indices, strict=True))
-        return np.concatenate(to_numpy_together(r)), fitted, units
+            for recorded in self.recorded({s: columns[s] for s in sessions}, [tested[k] for k in there]):
+                yield (rows, *recorded)
 
     def _by_presented(self, sessions: Iterable[str], tested: Sequence[str]) -> dict[tuple[int, ...], list[str]]:
         """Group sessions by which of the stimuli, given by index, were presented to them."""

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from distributed_trf.arrays import Array, take_columns, to_numpy
+from distributed_trf.arrays import Array, namespace, take_columns, take_rows, to_numpy
 from distributed_trf.config.joint import SpacesSettings
 from distributed_trf.names import Variable
 from distributed_trf.pipeline.costs import Cost, fit_cost
 from distributed_trf.pipeline.items import FeatureSpace, FitBeyond, FitPartition
 from distributed_trf.pipeline.stages.design_data import LayerData
 from distributed_trf.pipeline.stages.fit import median_r
-from distributed_trf.pipeline.stages.fold_groups import collect
+from distributed_trf.pipeline.stages.fold_groups import FoldGroup, collect_splits
 from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.work_kind import Files, Finding, Job, Remarks
 from distributed_trf.timing import timed
@@ -51,49 +51,80 @@ def fit_and_test(
     subsets: Sequence[Subset],
     settings: SpacesSettings,
 ) -> tuple[dict[str, np.ndarray], SubsetsFitted]:
-    """Fit all units on subsets of spaces, and test them.
+    """Fit all units on subsets of spaces in every split, and test them.
 
     Returns
     -------
     tested, finding
         ``r``, ``r2`` and ``cv_score`` of each subset and ``product`` of each space (NaN unless all spaces are a
-        subset), each with the units of the study as its last axis; what the receipt holds, without the files.
+        subset), each with the units of the study as its last axis, means over splits; what the receipt holds, without
+        the files.
     """
     study, device = job.study, job.device
     data = LayerData(item, spaces, study, job.store, device)
-    tested: dict[str, np.ndarray] = {
-        name: np.full((len(subsets), data.n_units), np.nan) for name in ("r", "r2", "cv_score")
-    }
-    tested["product"] = np.full((len(spaces), data.n_units), np.nan)
+    data.evaluation.check_unchanged(job.fingerprint)
+    n_splits = len(data.evaluation.labels) or 1
+    rows = {"r": len(subsets), "r2": len(subsets), "cv_score": len(subsets), "product": len(spaces)}
+    found = {name: np.full((n_splits, n, data.n_units), np.nan) for name, n in rows.items()}
     fallbacks: list[str] = []
     with data.explained_memory():
-        collected, test, left_out = collect(data, study, device)
-        while collected:  # the sums of each fold group are freed before the next group is solved
-            fold_group, folds = collected.pop(0)
-            fits = fit_subsets(
-                folds,
-                study.ridge.penalties,
-                data.widths,
-                len(data.lags),
-                subsets,
-                candidates=settings.candidates,
-                seed=settings.seed,
-                unit_block=study.ridge.unit_block,
-            )
-            for k, fitted in enumerate(fits):
-                fallbacks += fitted.fit.fallbacks
-                with timed("test"):
-                    drives, rounding = _drives(fitted, test, data)
-                    best = to_numpy(fitted.fit.cv_scores).max(axis=0)
-                    for recorded, columns, units in data.recorded(fold_group.columns()):
-                        parts, error = take_columns(drives, columns), take_columns(rounding, columns)
-                        r2 = to_numpy(variance_shares(recorded, parts, error)[0])
-                        tested["r"][k, units] = to_numpy(mean_over_repeats(recorded, parts.sum(axis=0), error))
-                        tested["r2"][k, units], tested["cv_score"][k, units] = r2.sum(axis=0), best[columns]
-                        if len(fitted.subset) == len(spaces):
-                            tested["product"][:, units] = r2
-    largest = max(range(len(subsets)), key=lambda k: len(subsets[k]))
-    return tested, SubsetsFitted(len(subsets), median_r(tested["r"][largest]), fallbacks, left_out)
+        collected = collect_splits(data, study, device)
+        while collected.groups:  # the sums of each fold group are freed before the next group is solved
+            group, collector = collected.groups.pop(0)
+            for k in range(n_splits):
+                tested = group.tested(k)
+                fits = fit_subsets(
+                    collector.folds(k),
+                    study.ridge.penalties,
+                    data.widths,
+                    len(data.lags),
+                    subsets,
+                    candidates=settings.candidates,
+                    seed=settings.seed,
+                    unit_block=study.ridge.unit_block,
+                )
+                for s, fitted in enumerate(fits):
+                    fallbacks += fitted.fit.fallbacks
+                    with timed("test"):
+                        features = [collected.tested[i] for i in tested]
+                        _test(fitted, features, group, tested, data, {name: of[k] for name, of in found.items()}, s)
+    averaged = {name: _mean_over_splits(of) for name, of in found.items()}
+    # As in the grid of fits: a split in which r is not defined counts as 0, unless it is defined in none.
+    averaged["r"] = np.where(np.isnan(averaged["r"]), np.nan, np.nan_to_num(found["r"]).mean(axis=0))
+    largest = max(range(len(subsets)), key=lambda s: len(subsets[s]))
+    median = median_r(averaged["r"][largest])
+    return averaged, SubsetsFitted(len(subsets), median, fallbacks, collected.left_out)
+
+
+def _mean_over_splits(values: np.ndarray) -> np.ndarray:
+    """Average over the first axis what is defined; NaN where nothing is."""
+    defined = ~np.isnan(values)
+    n = defined.sum(axis=0)
+    return np.where(n > 0, np.where(defined, values, 0.0).sum(axis=0) / np.maximum(n, 1), np.nan)
+
+
+def _test(
+    fitted: SubsetFit,
+    features: Sequence[Array],
+    group: FoldGroup,
+    tested: Sequence[str],
+    data: LayerData,
+    found: dict[str, np.ndarray],
+    s: int,
+) -> None:
+    """Test the fit of subset s on the features of some stimuli, and enter the results of its units."""
+    drives, rounding = _drives(fitted, features, data)
+    best = to_numpy(fitted.fit.cv_scores).max(axis=0)
+    for rows, recorded, columns, units in data.presented(group.columns(), tested):
+        parts, error = take_columns(drives, columns), take_columns(rounding, columns)
+        if rows is not None:
+            xp = namespace(parts)
+            parts = xp.stack([take_rows(parts[b, :, :], rows) for b in range(parts.shape[0])])
+        r2 = to_numpy(variance_shares(recorded, parts, error)[0])
+        found["r"][s, units] = to_numpy(mean_over_repeats(recorded, parts.sum(axis=0), error))
+        found["r2"][s, units], found["cv_score"][s, units] = r2.sum(axis=0), best[columns]
+        if len(fitted.subset) == len(data.widths):
+            found["product"][:, units] = r2
 
 
 def _drives(fitted: SubsetFit, test: Sequence[Array], data: LayerData) -> tuple[Array, Array]:

@@ -100,6 +100,29 @@ def test_subsets__are_the_fits_of_their_features_and_parts_follow_from_them(writ
     assert Study.load("study.yaml").run(recipe=None).done == {}
 
 
+def test_splits__are_each_partitioned_and_averaged(write_study):
+    """Tested by folds: subsets are the fits of the grid in each split, and parts follow from the mean R^2."""
+    write_study(
+        **STUDY | {"ridge": {"alphas": ALPHAS, "n_folds": 2}},
+        test={"folds": 3},
+        partition=[{"name": "parts", "spaces": SPACES, "candidates": 3}],
+        beyond=[{"spaces": [MEL], "candidates": 3}],
+    )
+    assert Study.load("study.yaml").run(recipe=None).ok
+    grid, parts, beyond = (found("study").squeeze(drop=True) for found in (open_results, open_partition, open_beyond))
+    for label, network in (("mel", MEL), ("other", OTHER)):
+        of = grid.sel(network=network)
+        assert of.fold_r.sizes["split"] == 3
+        np.testing.assert_allclose(parts.r.sel(subset=label), of.fold_r.fillna(0).mean("split"), rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(parts.cv_score.sel(subset=label), of.cv_score, rtol=1e-9, atol=1e-12)
+    mel, other, both = (parts.r2.sel(subset=name).values for name in ("mel", "other", "mel+other"))
+    np.testing.assert_allclose(parts.unique.sel(subset="mel"), both - other, atol=1e-12)
+    np.testing.assert_allclose(parts.shared.sel(subset="mel+other"), mel + other - both, atol=1e-12)
+    np.testing.assert_allclose(parts["product"].sum("subset"), both, atol=1e-12)
+    np.testing.assert_allclose(beyond.unique, both - mel, atol=1e-12)
+    assert np.isfinite(parts.r2).all()
+
+
 def test_bad_spaces__are_named_before_anything_runs(write_study):
     def refused(pattern, **changes):
         write_study(**STUDY | changes)
