@@ -102,7 +102,8 @@ class SplitShapes:
     n_splits: int
     """Number of fits."""
     n_sums: int
-    """Sets of stimuli whose sums are kept beside those of the folds of a fit; none where there is one fit."""
+    """Matrices of all pairs of lagged features that are kept beside those of the folds of a fit, none where there is one
+    fit: sums of blocks, with as many factorised training sets, or sums of all inner folds (see ``SplitCollector``)."""
 
     @classmethod
     def of(cls, context: Context, stimuli: str, bin_width: float) -> SplitShapes:
@@ -113,6 +114,7 @@ class SplitShapes:
         trained, tested = evaluation.shared > TESTED, evaluation.shared == TESTED
         splits = splits_of(evaluation.shared)
         n_splits, of_tests = len(splits.splits), (bins @ tested)
+        n_folds = sum(len(split.folds) for split in splits.splits)
         return cls(
             rows=int((trials @ trained).max()),
             all_rows=int(trials @ trained.any(axis=1)),
@@ -120,7 +122,7 @@ class SplitShapes:
             predicted=int(of_tests.sum() if splits.each_once else of_tests.max()),
             repeats=REPEATS if evaluation.fixed else context.shared_repeats[stimuli],
             n_splits=n_splits,
-            n_sums=0 if n_splits == 1 else min(splits.n_blocks, sum(len(split.folds) for split in splits.splits)),
+            n_sums=0 if n_splits == 1 else 2 * splits.n_blocks if splits.n_blocks <= n_folds else n_folds,
         )
 
 

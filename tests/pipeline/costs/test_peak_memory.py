@@ -176,11 +176,12 @@ def test_extraction__takes_what_is_planned(bench, network, batch):
     b.check(*(Extract("timit", network, "reset" if weights else "fixed", k) for k in (0, 1)))
 
 
-@pytest.mark.parametrize(("solver", "width", "units", "sentences"), [
-    ("eigh", 240, 60, 60), ("dual", 1500, 20, 60),
+@pytest.mark.parametrize(("solver", "width", "units", "sentences", "test"), [
+    ("eigh", 240, 60, 60, {"set": "test"}), ("dual", 1500, 20, 60, {"set": "test"}), ("eigh", 160, 60, 60, {"folds": 5}),
 ])  # fmt: skip
-def test_fits__take_what_is_planned(bench, solver, width, units, sentences):
-    b = bench(sentences=sentences, channels=units, widths=[width], ridge={"solver": solver}, extraction={"batch": 16})
+def test_fits__take_what_is_planned(bench, solver, width, units, sentences, test):
+    changes = {"ridge": {"solver": solver}, "extraction": {"batch": 16}, "test": test}
+    b = bench(sentences=sentences, channels=units, widths=[width], **changes)
     b.ready(ReadSounds("timit"), ReadSession("timit", b.session))
     fit = Fit("timit", f"wide{width}", "fixed", 0, 50.0)
     found = b.check(fit)
