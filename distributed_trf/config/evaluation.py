@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -56,7 +56,7 @@ class EvaluationSettings(Settings):
         """Whether the recordings' own test stimuli are tested; with other schemes no stimulus is one by itself."""
         return self.set is not None
 
-    def inputs(self) -> dict[str, Any]:
+    def inputs(self) -> dict[str, dict[str, int | str | bool | None]]:
         """Return what fits depend on, for their fingerprints, apart from the content of tables.
 
         A fixed test set says nothing, so that results of earlier versions, which knew nothing else, stay valid.
