@@ -45,8 +45,8 @@ RESULTS = {
 RESULTS_OF_SPLITS = {
     "r": "Pearson r between prediction and response, per repeat, then the mean over repeats, in as many as all tested "
     "stimuli have. Where each stimulus is tested once: over the out-of-fold predictions of all stimuli, one after "
-    "another (scikit-learn's cross_val_predict), which is not the mean of fold_r. Otherwise the mean over splits of "
-    "fold_r (cross_val_score), in which a split without one counts as 0. NaN where not computed, or where the unit or "
+    "another (scikit-learn's cross_val_predict), which is not the mean of fold_r. Otherwise the mean of fold_r "
+    "(cross_val_score) over the splits in which it is defined. NaN where not computed, or where the unit or "
     "its prediction never varies",
     "alpha": "geometric mean over splits; in each split chosen per unit by mean R^2 over its inner folds",
     "cv_score": "mean over splits, and over the inner folds of each, of the held-out R^2 at the chosen penalty",

@@ -23,7 +23,7 @@ class TestedFits:
 
     r: np.ndarray
     """Of the predictions of all splits one after another if each stimulus is tested once, otherwise the mean over
-    splits; see ``names``."""
+    the splits in which it is defined; see ``names``."""
     fold_r: np.ndarray
     fold_alpha: np.ndarray
     fold_score: np.ndarray
@@ -80,6 +80,7 @@ def _fit_group(
 ) -> None:
     """Fit and test the units of a fold group in every split, and enter the results."""
     kept: list[tuple[list[str], Array, Array]] = []
+    first: Array | None = None
     for k, split in enumerate(group.splits.splits):
         fit = fit_folds(collector.folds(k), ridge.penalties, all_scores=False, unit_block=ridge.unit_block)
         found.note(fit)
@@ -94,12 +95,11 @@ def _fit_group(
         found.fold_r[k, units], found.fold_alpha[k, units] = r, alpha
         found.fold_score[k, units] = np.where(np.isnan(alpha), np.nan, scores)
         if group.splits.each_once:
-            kept.append((group.tested(k), predicted + fit.intercept, rounding))
+            # About the first split's intercept, so that predictions shrunk to nearly nothing keep their digits.
+            first = fit.intercept if first is None else first
+            kept.append((group.tested(k), predicted + (fit.intercept - first), rounding))
     fold_r = found.fold_r[:, units]
-    # As of a repeat without a spike: a split in which r is not defined counts as 0, unless it is defined in none.
-    defined = ~np.isnan(fold_r)
-    mean = np.where(defined, fold_r, 0).mean(axis=0)
-    found.r[units] = np.where(defined.any(axis=0), mean, np.nan)
+    found.r[units] = mean_of_defined(fold_r)
     if kept:
         with timed("test"):
             xp = namespace(kept[0][1])
@@ -107,6 +107,19 @@ def _fit_group(
             predicted, rounding = xp.concat([part for _, part, _ in kept]), sum(part for *_, part in kept)
             r, _, units = data.correlate(group.columns(), predicted, rounding, ids)
             found.r[units] = r
+
+
+def mean_of_defined(values: np.ndarray) -> np.ndarray:
+    """Average over splits, the first axis, those in which a unit has a value; NaN where none has.
+
+    Examples
+    --------
+    >>> mean_of_defined(np.array([[1.0, np.nan], [3.0, np.nan]]))
+    array([ 2., nan])
+    """
+    defined = ~np.isnan(values)
+    total, n = np.where(defined, values, 0).sum(axis=0), defined.sum(axis=0)
+    return np.where(n > 0, total / np.maximum(n, 1), np.nan)
 
 
 def _predict(fit: RidgeFit, collected: Collected, tested: list[str], data: LayerData) -> tuple[Array, Array]:
