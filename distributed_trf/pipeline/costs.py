@@ -102,8 +102,8 @@ class SplitShapes:
     n_splits: int
     """Number of fits."""
     n_sums: int
-    """Matrices of all pairs of lagged features that are kept beside those of the folds of a fit, none where there is one
-    fit: sums of blocks, with as many factorised training sets, or sums of all inner folds (see ``SplitCollector``)."""
+    """Matrices of all pairs of lagged features that are kept beside those of the folds of a fit, none where there is
+    one fit: sums of blocks, with as many factorised training sets, or sums of all inner folds (``SplitCollector``)."""
 
     @classmethod
     def of(cls, context: Context, stimuli: str, bin_width: float) -> SplitShapes:

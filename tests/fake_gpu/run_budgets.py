@@ -43,17 +43,19 @@ class InMemory:
         return np.concatenate(self._frames[first:last])
 
 
-def responses(seconds, n_sessions):
+def responses(seconds, n_sessions, n_test=TEST):
     """Spike counts of sessions that heard everything; the first sounds are the test."""
     rng = np.random.default_rng(1)
     lead_in = lead_in_bins(LEAD_IN, BIN_WIDTH)
     bins = {str(k): rows(s, LEAD_IN, BIN_WIDTH) - lead_in for k, s in enumerate(seconds)}
-    train, test = tuple(bins)[TEST:], tuple(bins)[:TEST]
+    train, test = tuple(bins)[n_test:], tuple(bins)[:n_test]
     shapes = [sum(bins[i] for i in train), REPEATS * sum(bins[i] for i in test), 0]
     found = {}
     for k in range(n_sessions):
         counts = [rng.poisson(1.0, (n, UNITS)).astype(np.uint16) for n in shapes]
-        found[str(k)] = BinnedResponses(train, test, *counts[:2], (REPEATS,) * TEST, bins, (1,) * len(train), counts[2])
+        found[str(k)] = BinnedResponses(
+            train, test, *counts[:2], (REPEATS,) * n_test, bins, (1,) * len(train), counts[2]
+        )
     return found
 
 
@@ -70,15 +72,15 @@ def fitted(study, seconds, sessions, device):
     return fit_units(data, study, device)[0]
 
 
-def study_of(**ridge):
-    return StudySettings(name="budget", recordings={"format": "ucsf", "path": "."}, output=".",
+def study_of(test=None, **ridge):
+    return StudySettings(test=test or {"set": "test"}, name="budget", recordings={"format": "ucsf", "path": "."}, output=".",
                          networks=[{"name": "mel_whisper"}], ridge=ridge)  # fmt: skip
 
 
-def counted(n_sounds, n_sessions, **ridge):
+def counted(n_sounds, n_sessions, test=None, **ridge):
     """Fit on the card and on the CPU; return what the card was asked for, and by which lines most."""
-    study, seconds = study_of(**ridge), np.random.default_rng(2).uniform(0.9, 3.6, n_sounds)
-    sessions = responses(seconds, n_sessions)
+    study, seconds = study_of(test, **ridge), np.random.default_rng(2).uniform(0.9, 3.6, n_sounds)
+    sessions = responses(seconds, n_sessions, 0 if test else TEST)
     fake_card.CALLERS.clear()
     with fake_card.counted() as counts:
         found = fitted(study, seconds, sessions, "cuda")

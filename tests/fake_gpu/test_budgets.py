@@ -11,10 +11,12 @@ from tests.fake_gpu.processes import outcomes
 FIRST = {"n_sounds": 499, "n_sessions": 5}
 MORE_SESSIONS = {"n_sounds": 499, "n_sessions": 20}
 EIGH = {"n_sounds": 499, "n_sessions": 5, "solver": "eigh", "standardize": False}
+FOLDS = {"n_sounds": 120, "n_sessions": 3, "test": {"folds": 4}}
 BUDGETS = [
     (FIRST, {"launches": 2850, "syncs": 23, "h2d": 320, "d2h": 15, "fft_plans": 0, "factor_copies": 0}),
     (MORE_SESSIONS, {"launches": 2300, "syncs": 23, "h2d": 320, "d2h": 15, "fft_plans": 0, "factor_copies": 0}),
     (EIGH, {"launches": 2100, "syncs": 23, "h2d": 270, "d2h": 15, "fft_plans": 0, "factor_copies": 0}),
+    (FOLDS, {"launches": 6800, "syncs": 68, "h2d": 560, "d2h": 48, "fft_plans": 0, "factor_copies": 0}),
 ]
 """Of fits one after another in one process, about 10 % above what was counted; the first makes the resampling matrices.
 

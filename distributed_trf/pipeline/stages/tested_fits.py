@@ -18,7 +18,7 @@ from distributed_trf.trf.split_collector import SplitCollector
 
 
 @dataclass
-class TestedFits:
+class SplitFits:
     """Results of the units, of shape (units,) or (splits, units) on the results' unit axis."""
 
     r: np.ndarray
@@ -53,7 +53,7 @@ class TestedFits:
         self.fallbacks += fit.fallbacks
 
 
-def fit_and_test(data: LayerData, study: StudySettings, device: str) -> TestedFits:
+def fit_and_test(data: LayerData, study: StudySettings, device: str) -> SplitFits:
     """Fit all units in every split, and test them.
 
     Raises
@@ -64,7 +64,7 @@ def fit_and_test(data: LayerData, study: StudySettings, device: str) -> TestedFi
     collected = collect_splits(data, study, device)
     n_splits = len(data.evaluation.labels) or 1
     r, alpha, score = (np.full((n_splits, data.n_units), np.nan) for _ in range(3))
-    found = TestedFits(np.full(data.n_units, np.nan), r, alpha, score, collected.left_out)
+    found = SplitFits(np.full(data.n_units, np.nan), r, alpha, score, collected.left_out)
     while collected.groups:  # the sums of each fold group are freed before the next group is solved
         _fit_group(*collected.groups.pop(0), collected, data, study.ridge, found)
     return found
@@ -76,7 +76,7 @@ def _fit_group(
     collected: Collected,
     data: LayerData,
     ridge: RidgeSettings,
-    found: TestedFits,
+    found: SplitFits,
 ) -> None:
     """Fit and test the units of a fold group in every split, and enter the results."""
     kept: list[tuple[list[str], Array, Array]] = []

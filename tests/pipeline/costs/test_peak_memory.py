@@ -177,7 +177,8 @@ def test_extraction__takes_what_is_planned(bench, network, batch):
 
 
 @pytest.mark.parametrize(("solver", "width", "units", "sentences", "test"), [
-    ("eigh", 240, 60, 60, {"set": "test"}), ("dual", 1500, 20, 60, {"set": "test"}), ("eigh", 160, 60, 60, {"folds": 5}),
+    ("eigh", 240, 60, 60, {"set": "test"}), ("dual", 1500, 20, 60, {"set": "test"}),
+    ("eigh", 160, 60, 60, {"folds": 5}),
 ])  # fmt: skip
 def test_fits__take_what_is_planned(bench, solver, width, units, sentences, test):
     changes = {"ridge": {"solver": solver}, "extraction": {"batch": 16}, "test": test}
