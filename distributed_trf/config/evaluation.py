@@ -56,6 +56,21 @@ class EvaluationSettings(Settings):
         """Whether the recordings' own test stimuli are tested; with other schemes no stimulus is one by itself."""
         return self.set is not None
 
+    def summary(self) -> str:
+        """Say in a report what is tested.
+
+        Examples
+        --------
+        >>> EvaluationSettings(folds=5).summary()
+        'all stimuli in 5 outer folds, each by a fit on the others'
+        """
+        if self.set is not None:
+            return "the test stimuli of the recordings, by a fit on all others"
+        if self.splits is not None:
+            return f"what each split of {self.splits} tests, by a fit on what it trains on"
+        what = "stimuli" if self.leave_out is None else f"groups of `{self.leave_out}` in {self.table}"
+        return f"all {what} in {f'{self.folds} outer folds' if self.folds else 'turn'}, each by a fit on the others"
+
     def inputs(self) -> dict[str, dict[str, int | str | bool | None]]:
         """Return what fits depend on, for their fingerprints, apart from the content of tables.
 

@@ -15,7 +15,7 @@ import xarray as xr
 from distributed_trf import names
 from distributed_trf.config.extraction import SEEDED
 from distributed_trf.config.study import RidgeSettings
-from distributed_trf.names import BIN_WIDTH, STIMULI
+from distributed_trf.names import BIN_WIDTH, FOLD_ALPHA, STIMULI
 from distributed_trf.results.combine import average_seeds
 from distributed_trf.results.layers import layer_profile
 from distributed_trf.results.open_results import study_of
@@ -151,15 +151,15 @@ def penalty_edges(ds: xr.Dataset) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Columns stimuli, bin_width; n, penalties chosen, one for each unit and fit; smallest and largest of the grid;
-        first and last, how often they were chosen. Rows without any fit are left out, and all where the results carry
-        no such settings or the grid has a single penalty.
+        Columns stimuli, bin_width; n, penalties chosen, one for each unit and fit (and split); smallest and largest of
+        the grid; first and last, how often they were chosen. Rows without any fit are left out, and all where the
+        results carry no such settings or the grid has a single penalty.
     """
     rows = []
     penalties = _penalties(ds)
     for stimuli in ds[STIMULI].values if len(penalties) > 1 else []:
         for bin_width in ds[BIN_WIDTH].values:
-            alpha = ds["alpha"].sel({STIMULI: stimuli, BIN_WIDTH: bin_width}).values
+            alpha = ds[FOLD_ALPHA if FOLD_ALPHA in ds else "alpha"].sel({STIMULI: stimuli, BIN_WIDTH: bin_width}).values
             first, last = at_edges(alpha, penalties)
             n = int((alpha > 0).sum())
             if n:

@@ -72,8 +72,11 @@ def fitted(study, seconds, sessions, device):
     return fit_units(data, study, device)[0]
 
 
+FIXED = {"set": "test"}
+
+
 def study_of(test=None, **ridge):
-    return StudySettings(test=test or {"set": "test"}, name="budget", recordings={"format": "ucsf", "path": "."}, output=".",
+    return StudySettings(name="budget", recordings={"format": "ucsf", "path": "."}, output=".", test=test or FIXED,
                          networks=[{"name": "mel_whisper"}], ridge=ridge)  # fmt: skip
 
 

@@ -93,6 +93,8 @@ def settings_lines(study: StudySettings) -> list[Line]:
     if study.delay:
         lines.append(("delay", f"the first bin of a response begins {study.delay:g} s after the onset of its sound"))
     lines += [(f"network {network.name}", _network(network)) for network in study.networks]
+    if not study.test.fixed:
+        lines.append(("tested", study.test.summary()))
     lines += [("ridge", _ridge(study.ridge)), ("reliability", _reliability(study.reliability))]
     lines += [settings.summary() for _, settings in study.analyses()]
     return lines

@@ -11,9 +11,11 @@ from scipy.signal import resample
 
 from distributed_trf import Study, combine_results, open_features, open_results, to_dataframe
 from distributed_trf.errors import DataError, StoreError
+from distributed_trf.figures.html.provenance import settings_lines
 from distributed_trf.pipeline.fit_state import fit_state
 from distributed_trf.pipeline.items import Fit
 from distributed_trf.results.analyses import open_lowpass
+from distributed_trf.results.best_layers import penalty_edges
 from distributed_trf.results.best_predicted import predicted_response
 from distributed_trf.results.combine import average_seeds
 from distributed_trf.results.models import open_models
@@ -262,6 +264,11 @@ def test_results__of_splits_can_be_written_tabled_combined_and_averaged(run_gene
     assert len(frame) == 4 * ds.sizes["unit"]
     assert frame.split.value_counts().to_dict() == dict.fromkeys("0123", ds.sizes["unit"])
     assert len(to_dataframe(ds.drop_dims("split"))) == ds.sizes["unit"]
+
+    (edges,) = penalty_edges(ds).to_dict("records")
+    assert (edges["n"], edges["last"]) == (ds.fold_alpha.size, int((ds.fold_alpha == ALPHAS[-1]).sum()))
+    tested = dict(settings_lines(Study.load("study.yaml").settings))["tested"]
+    assert tested == "all stimuli in 4 outer folds, each by a fit on the others"
 
     parts = [ds.isel(unit=ds.session.values == session) for session in ("many", "some")]
     both = combine_results(*parts)
