@@ -135,10 +135,11 @@ class SignalSession:
             )
         array = ArrayFile(file, settings.dataset)
         n_samples, n_channels = array.shape("time")
-        if n_channels > n_samples:
+        last = read_trials(self.files[0], self.stimulus_sets).onset[-1]
+        if n_channels > n_samples and last > settings.start + n_samples / settings.rate:
             raise RecordingError(
-                f"{file}: has shape ({n_samples}, {n_channels}), more channels than samples; expected (time, channel). "
-                "Transpose it"
+                f"{file}: has shape ({n_samples}, {n_channels}), more channels than samples, and a sound began after "
+                f"its last sample, at {last:g} s; expected (time, channel). Transpose it"
             )
         labels, coords = labelled(self.folder, settings, n_channels, file)
         return _Signal(settings.rate, n_samples, labels, coords, array.stretches)
