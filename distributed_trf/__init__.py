@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from distributed_trf.features.probe.add import add_network
     from distributed_trf.pipeline.study import Study
     from distributed_trf.recordings.binned_features import binned_features
+    from distributed_trf.recordings.generic.write_session import write_session
     from distributed_trf.recordings.inventory import inventory
     from distributed_trf.recordings.open_recordings import open_recordings
     from distributed_trf.recordings.simulation.simulate import simulate
@@ -50,6 +51,7 @@ _HOMES = {
     "binned_features": "distributed_trf.recordings.binned_features",
     "open_recordings": "distributed_trf.recordings.open_recordings",
     "inventory": "distributed_trf.recordings.inventory",
+    "write_session": "distributed_trf.recordings.generic.write_session",
     "open_results": "distributed_trf.results.open_results",
     "import_published_csv": "distributed_trf.results.published.import_csv",
     "write_published_csv": "distributed_trf.results.published.export_csv",
@@ -131,6 +133,7 @@ __all__ = [
     "start_cluster",
     "to_dataframe",
     "write_published_csv",
+    "write_session",
 ]
 
 
