@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from distributed_trf.pipeline.study import Study
     from distributed_trf.recordings.binned_features import binned_features
     from distributed_trf.recordings.generic.write_session import write_session
+    from distributed_trf.recordings.generic.write_sound import write_sound
     from distributed_trf.recordings.inventory import inventory
     from distributed_trf.recordings.open_recordings import open_recordings
     from distributed_trf.recordings.simulation.simulate import simulate
@@ -52,6 +53,7 @@ _HOMES = {
     "open_recordings": "distributed_trf.recordings.open_recordings",
     "inventory": "distributed_trf.recordings.inventory",
     "write_session": "distributed_trf.recordings.generic.write_session",
+    "write_sound": "distributed_trf.recordings.generic.write_sound",
     "open_results": "distributed_trf.results.open_results",
     "import_published_csv": "distributed_trf.results.published.import_csv",
     "write_published_csv": "distributed_trf.results.published.export_csv",
@@ -134,6 +136,7 @@ __all__ = [
     "to_dataframe",
     "write_published_csv",
     "write_session",
+    "write_sound",
 ]
 
 

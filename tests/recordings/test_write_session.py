@@ -95,7 +95,9 @@ def test_a_table_of_sessions__keeps_what_else_it_says(root: Path) -> None:
     [
         ({"values": None}, "session one: nothing given as its responses; expected signals, values or spikes"),
         ({"signals": np.ones((900, 2)), "rate": 100}, "signals and values given"),
-        ({"rate": 100}, "signals and rate go together"),
+        ({"rate": 100}, "rate is that of signals, which are not given"),
+        ({"values": None, "signals": np.ones((900, 2)), "onset": ONSET}, "session.yaml: rate is missing"),
+        ({"values": None, "signals": "gone.npy", "rate": 100, "onset": ONSET}, "gone.npy: there is no such file"),
         ({"session": "a/b"}, "session 'a/b': is no name of a folder"),
         ({"values": np.ones((5, 2))}, "sessions/one/values.npy: has 5 rows, but trials.csv has 6"),
         ({"values": np.ones(6)}, r"values.npy: an array of shape \(6,\)"),
@@ -116,6 +118,16 @@ def test_what_could_not_be_read__is_refused_and_nothing_changes(root: Path, chan
         write_session(root, **given)
     assert "partial" not in str(error.value)
     assert files(root) == before
+
+
+def test_signals_in_a_file__are_linked_to(root: Path) -> None:
+    signal = np.random.default_rng(0).normal(size=(900, 3))
+    np.save(root / "mine.npy", signal)
+    folder = write_session(root, "one", STIMULI, ONSET, signals=root / "mine.npy", rate=100)
+    assert (folder / "signals.npy").is_symlink()
+    recordings = GenericRecordings(root)
+    (samples,) = recordings.signals(recordings.sessions[0], "words").stretches([(0, 900)])
+    np.testing.assert_array_equal(samples, signal)
 
 
 def test_signals_of_more_channels_than_samples__are_read_where_all_sounds_began_within_them(root: Path) -> None:

@@ -29,7 +29,7 @@ def write_session(
     stimulus: Sequence[str],
     onset: ArrayLike | None = None,
     *,
-    signals: ArrayLike | None = None,
+    signals: ArrayLike | str | Path | None = None,
     rate: float | None = None,
     values: ArrayLike | None = None,
     spikes: Mapping[str, ArrayLike] | None = None,
@@ -54,7 +54,8 @@ def write_session(
     onset
         Seconds on the session's clock at which each began, shape (presentations,); none for values.
     signals, rate
-        Samples of shape (time, channel), the first at second 0, and their rate in hertz.
+        Samples of shape (time, channel), the first at second 0, and their rate in hertz. Or a file of them, to which
+        the session gets a link: one that MNE reads, without a rate, or an array in ``.npy`` or ``.h5``.
     values
         One value per presentation and unit, shape (presentations, units).
     spikes
@@ -91,8 +92,10 @@ def write_session(
             f"session {session}: {' and '.join(given) or 'nothing'} given as its responses; expected signals, values "
             "or spikes. Write a session of each"
         )
-    if (rate is None) != (signals is None):
-        raise RecordingError(f"session {session}: signals and rate go together; give the samples per second of signals")
+    if rate is not None and signals is None:
+        raise RecordingError(f"session {session}: rate is that of signals, which are not given; leave it out")
+    if isinstance(signals, str | Path) and not Path(signals).exists():
+        raise RecordingError(f"session {session}: {signals}: there is no such file of signals; correct the path")
     if Path(session).name != session or session.startswith("."):
         raise RecordingError(f"session {session!r}: is no name of a folder; choose another name")
     root = Path(recordings)
@@ -105,8 +108,7 @@ def write_session(
             _write_spikes(new, spikes)
             units = list(spikes) if units is None else units
         else:
-            kind, array = (SIGNALS, signals) if signals is not None else (VALUES, values)
-            np.save(new / f"{kind}.npy", np.asarray(array), allow_pickle=False)
+            _write_array(new, SIGNALS if signals is not None else VALUES, values if signals is None else signals)
         if rate is not None:
             (new / SESSION_FILE).write_text(yaml.safe_dump({"rate": float(rate)}))
         if units is not None:
@@ -136,6 +138,13 @@ def _trials(
         found = ", ".join(f"{n} of {name}" for name, n in lengths.items())
         raise RecordingError(f"session {session}: {found}; expected one of each for every presentation")
     return pd.DataFrame(columns)
+
+
+def _write_array(folder: Path, name: str, array: ArrayLike | str | Path | None) -> None:
+    if isinstance(array, str | Path):
+        (folder / f"{name}{Path(array).suffix}").symlink_to(Path(array).resolve())
+    else:
+        np.save(folder / f"{name}.npy", np.asarray(array), allow_pickle=False)
 
 
 def _write_spikes(folder: Path, spikes: Mapping[str, ArrayLike]) -> None:
