@@ -20,11 +20,12 @@ NAMES = (
     "docs/networks.md",
     "docs/responses.md",
     "docs/weights_files.md",
+    *(f"docs/data_sets/{path.name}" for path in sorted((ROOT / "docs/data_sets").glob("*.md"))),
 )
 DOCUMENTS = {name: (ROOT / name).read_text() for name in NAMES}
 FOLDERS = "distributed_trf|tests|scripts|configs|cluster|docs|notebooks|\\.github|\\.ci"
 WRITTEN = re.compile(r"^```\w*\n.*?^```\n", flags=re.DOTALL | re.MULTILINE)
-TO_WRITE = re.compile(r"power|twoconv|lag_profile|himem|mine")
+TO_WRITE = re.compile(r"power|twoconv|lag_profile|himem|mine|podcast_words|book_")
 """Of files that a reader is told to write."""
 TERM = re.compile(r"^\| ([^|]+?) \| [^|]", flags=re.MULTILINE)
 
