@@ -187,8 +187,10 @@ class EEG:
 
     def mne(self) -> tuple[float, Any]:
         """Fit and predict once with MNE's ``TimeDelayingRidge``; a grid takes 5 x 4 x 10 such fits and 5 more."""
+        from mne import set_log_level
         from mne.decoding import TimeDelayingRidge
 
+        set_log_level("error")  # no bars
         x, y = (np.stack(trials[:3], axis=1) for trials in (self.X, self.Y))
         fit = TimeDelayingRidge(0, self.tmax, SFREQ, alpha=self.alphas[4] * 3 * self.rows, n_jobs=1)
         fit.fit(x[:2000], y[:2000])  # what it compiles is not counted
