@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from distributed_trf.cli import recordings as command
 from distributed_trf.cli.app import app
 from tests.hand_made import HandMade
+from tests.recordings.generic_files import write_csv_session, write_sounds
 
 CLOCK = ("session", "sounds", "(s)", "spikes", "(s)", "spikes/s", "in", "sounds")
 
@@ -52,6 +53,27 @@ def test_recordings__prints_a_table_of_80_columns(dtrf, workplace):
         "  no mvocs: stimuli/SqMoPhys_MVOCStimcodes.mat and stimuli/MonkVocs_15Blocks.wav",
         "  not there",
     ]
+
+
+def test_recordings__says_of_signals_and_values_what_they_have(dtrf, tmp_path):
+    write_sounds(tmp_path)
+    for session in ("s", "spikes", "v"):
+        folder = write_csv_session(tmp_path, session)
+        if session != "spikes":
+            (folder / "spikes.csv").unlink()
+    np.save(tmp_path / "sessions/s/signals.npy", np.c_[np.random.default_rng(0).normal(size=(700, 2)), np.ones(700)])
+    (tmp_path / "sessions/s/session.yaml").write_text("rate: 100\n")
+    (tmp_path / "sessions/v/trials.csv").unlink()
+    (tmp_path / "sessions/v/values.csv").write_text("stimulus,a,b\ns1,1,2\nt1,2,\ns3,1,1\n")
+    done = dtrf(str(tmp_path))
+    assert done.exit_code == 0
+    rows = [line.split() for line in done.stdout.splitlines() if line]
+    at = rows.index(["session", "sounds", "(s)", "signal", "(s)", "Hz", "flat", "units", "with", "gaps"])
+    assert rows[at + 1 : at + 3] == [
+        ["s", "1", "to", "6.87", "0", "to", "7", "100", "1", "0"],
+        ["v", "-", "to", "-", "-", "to", "-", "-", "0", "1"],
+    ]
+    assert [row[0] for row in rows[at - 2 : at]] == ["session", "spikes"]
 
 
 def test_recordings__one_block_per_stimulus_set_then_notes_and_problems(dtrf, by_hand):

@@ -252,7 +252,11 @@ def test_units_table__says_where_channels_lie(path: Path) -> None:
         ("rate: 64\nunits: [a]", X, r"session.yaml: units = .*unknown field"),
         ("rate: 64\nchannels: [a, b]", X, r"channels of session.yaml has 2 labels, but signals.npy has 3 channels"),
         ("rate: 64\nchannels: [a, b, a]", X, r"channels a are there twice"),
-        ("rate: 64", X.T, r"shape \(3, 600\), more channels than samples; expected \(time, channel\). Transpose it"),
+        (
+            "rate: 64",
+            X.T,
+            r"shape \(3, 600\), more channels than samples, and a sound.*at 6\.5 s.*Transpose it",
+        ),
         ("rate: 64", X[:, 0], r"an array of shape \(600,\) and type float64; expected real numbers of shape"),
         ("rate: 64", X.astype(complex), r"type complex128; expected real numbers"),
         ("rate: 64", np.array([[None]]), r"signals.npy: not a readable array \(ValueError: .*Write it again"),
