@@ -9,11 +9,12 @@ import pytest
 import xarray as xr
 from scipy.signal import resample
 
-from distributed_trf import Study, combine_results, open_features, open_results, to_dataframe
+from distributed_trf import TRF, Study, combine_results, open_features, open_results, to_dataframe
 from distributed_trf.errors import DataError, StoreError
 from distributed_trf.figures.html.provenance import settings_lines
 from distributed_trf.pipeline.fit_state import fit_state
 from distributed_trf.pipeline.items import Fit
+from distributed_trf.recordings.ucsf.reader import UCSFRecordings
 from distributed_trf.results.analyses import open_lowpass
 from distributed_trf.results.best_layers import penalty_edges
 from distributed_trf.results.best_predicted import predicted_response
@@ -23,6 +24,7 @@ from distributed_trf.store.receipts import FIT, read_receipt
 from distributed_trf.store.stored_recordings import load_responses
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.trf.crossval import assign_folds
+from distributed_trf.trf.splits import given_splits
 from tests.oracle import correlation, fit_and_score
 from tests.round_trip import assert_written_and_read
 from tests.small_recordings import ALPHAS, ORDERS, TEST, TRAIN
@@ -291,3 +293,28 @@ def test_results__of_splits_can_be_written_tabled_combined_and_averaged(run_gene
     run_generic(test=SCHEMES["splits"])
     with pytest.raises(DataError, match="evaluation_tables is"):
         combine_results(first, open_results("study"))
+
+
+@pytest.mark.parametrize("test", [{"folds": 5}, {"splits": "given.csv"}])
+def test_sentences__are_tested_as_lists_of_trials_are(write_study, workplace, test):
+    ids = [s.id for s in UCSFRecordings(workplace / "recordings").stimuli("timit")]
+    rng = np.random.default_rng(2)
+    tested = [sorted(rng.choice(len(ids), len(ids) // 3, replace=False).tolist()) for _ in range(4)]
+    rows = [f"{s},{i},{'test' if k in part else 'train'}" for s, part in enumerate(tested) for k, i in enumerate(ids)]
+    Path("given.csv").write_text("\n".join(["split,stimulus,part", *rows]))
+    lags, alphas = {"tmax": 0.05}, [1.0, 1e4]
+    write_study(networks=[{"name": "mel_whisper"}], lags=lags, ridge={"alphas": alphas}, reliability=None, test=test)
+    assert Study.load("study.yaml").run(recipe=None).ok
+    ds = open_results("study").sel(stimuli="timit", network="mel_whisper", weights="fixed", layer=0, bin_width=50)
+    train = [[k for k in range(len(ids)) if k not in part] for part in tested]
+    splits = given_splits(len(ids), train, tested, 3, 0) if "splits" in test else None
+    features = dict(open_features("study")["timit", "mel_whisper", "fixed"].iterate(0))
+    for session in dict.fromkeys(ds.session.values):
+        counts = load_responses(StudyStore.open(Path("study")), "timit", 50.0, session)
+        X = [resample(features[i].astype(float), 7 + counts.bins[i], axis=0) for i in ids]
+        trf = TRF(alphas=alphas, lead_in=7, **lags)
+        found = trf.cross_validate(X, [counts.trials(i)[0] for i in ids], splits, folds=test.get("folds"))
+        of_session = ds.isel(unit=ds.session.values == session)
+        np.testing.assert_allclose(of_session.r, found.r, rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(of_session.fold_r, found.r_folds, rtol=1e-9, atol=1e-9)
+        np.testing.assert_array_equal(of_session.fold_alpha, found.alpha)
