@@ -15,6 +15,7 @@ from distributed_trf.pipeline.items import FeatureSpace, FitBeyond, FitPartition
 from distributed_trf.pipeline.stages.design_data import LayerData
 from distributed_trf.pipeline.stages.fit import median_r
 from distributed_trf.pipeline.stages.fold_groups import FoldGroup, collect_splits
+from distributed_trf.pipeline.stages.tested_fits import mean_of_defined
 from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.work_kind import Files, Finding, Job, Remarks
 from distributed_trf.timing import timed
@@ -88,19 +89,10 @@ def fit_and_test(
                     with timed("test"):
                         features = [collected.tested[i] for i in tested]
                         _test(fitted, features, group, tested, data, {name: of[k] for name, of in found.items()}, s)
-    averaged = {name: _mean_over_splits(of) for name, of in found.items()}
-    # As in the grid of fits: a split in which r is not defined counts as 0, unless it is defined in none.
-    averaged["r"] = np.where(np.isnan(averaged["r"]), np.nan, np.nan_to_num(found["r"]).mean(axis=0))
+    averaged = {name: mean_of_defined(of) for name, of in found.items()}
     largest = max(range(len(subsets)), key=lambda s: len(subsets[s]))
     median = median_r(averaged["r"][largest])
     return averaged, SubsetsFitted(len(subsets), median, fallbacks, collected.left_out)
-
-
-def _mean_over_splits(values: np.ndarray) -> np.ndarray:
-    """Average over the first axis what is defined; NaN where nothing is."""
-    defined = ~np.isnan(values)
-    n = defined.sum(axis=0)
-    return np.where(n > 0, np.where(defined, values, 0.0).sum(axis=0) / np.maximum(n, 1), np.nan)
 
 
 def _test(
