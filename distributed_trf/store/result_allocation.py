@@ -23,13 +23,12 @@ from distributed_trf.store.allocation import (
 )
 from distributed_trf.store.atomic import new_folder, write_text
 from distributed_trf.store.fingerprint import digest_bytes
-from distributed_trf.store.result_grid import Cell, Grid, as_stored, unit_names
+from distributed_trf.store.result_grid import Cell, Grid, as_stored, spread_splits, unit_names
 from distributed_trf.store.results import (
     GRID_ATTR,
     REQUESTED_ATTR,
     filled_cells_of,
     read_all_units,
-    spread_splits,
     stored_attributes,
     write_at,
 )

@@ -92,6 +92,20 @@ class Grid:
         return ds
 
 
+def result_names(grid: Grid) -> list[str]:
+    """Return the variables of fits that a store with these axes has."""
+    return [*names.RESULTS, *(names.SPLIT_RESULTS if grid.splits else ())]
+
+
+def spread_splits(values: np.ndarray, splits: Sequence[str], stored: Sequence[str]) -> np.ndarray:
+    """Put values of some splits, shape (splits, units), where a store has them, if it does; NaN in its others."""
+    spread = np.full((len(stored), values.shape[1]), np.nan)
+    for label, row in zip(splits, values, strict=True):
+        if label in stored:
+            spread[stored.index(label)] = row
+    return spread
+
+
 def unit_names(units: Mapping[str, Sequence[Any]]) -> list[tuple[str, str]]:
     """Return session and channel of each unit."""
     return list(zip(units["session"], units["channel"], strict=True))

@@ -22,7 +22,7 @@ from distributed_trf.store.allocation import ROOT, read_allocation, write_alloca
 from distributed_trf.store.atomic import room_for, sync_file
 from distributed_trf.store.fingerprint import digest_file
 from distributed_trf.store.receipts import FIT, receipts
-from distributed_trf.store.result_grid import Cell, Grid, index_of, label_text
+from distributed_trf.store.result_grid import Cell, Grid, index_of, label_text, result_names, spread_splits
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.store.zarr_store import VerifiedStore, check_files, open_array, read, read_verified
 from distributed_trf.timing import timed
@@ -130,11 +130,6 @@ def open_grid(path: Path, *, chunks: dict[Any, Any] | None = None) -> xr.Dataset
     return ds
 
 
-def result_names(grid: Grid) -> list[str]:
-    """Return the variables of fits that a store with these axes has."""
-    return [*names.RESULTS, *(names.SPLIT_RESULTS if grid.splits else ())]
-
-
 def filled_cells(path: Path) -> set[Cell]:
     """List the cells that have a chunk of any variable, requested or not."""
     return filled_cells_of(path, stored_grid(path))
@@ -240,15 +235,6 @@ def write_reliability(path: Path, stimuli: str, bin_width: float, values: Mappin
             gathered[chunk] = _put(path, name, index, column, record.files)
     if gathered:
         write_allocation(path.parent, path, replace(record, gathered=record.gathered | gathered))
-
-
-def spread_splits(values: np.ndarray, splits: Sequence[str], stored: Sequence[str]) -> np.ndarray:
-    """Put values of some splits, shape (splits, units), where a store has them, if it does; NaN in its others."""
-    spread = np.full((len(stored), values.shape[1]), np.nan)
-    for label, row in zip(splits, values, strict=True):
-        if label in stored:
-            spread[stored.index(label)] = row
-    return spread
 
 
 def read_fit(path: Path, cell: Cell) -> dict[str, np.ndarray]:
