@@ -19,7 +19,7 @@ from distributed_trf.recordings.open_recordings import open_recordings
 from distributed_trf.recordings.recording_set import RecordingSet
 from distributed_trf.store.study_store import StudyStore
 
-TESTED_BY_SPLITS = ("lowpass", "partition", "beyond")
+TESTED_BY_SPLITS = ("lowpass", "together", "joint", "partition", "beyond")
 """Analyses that need no fixed test set."""
 
 

@@ -179,11 +179,10 @@ def test_plan__refuses_tables_and_schemes_that_do_not_fit(run_generic, test, con
 
 def test_analyses_of_a_fixed_test_set__are_refused_with_splits(run_generic):
     features = {"network": "mel_librosa", "layer": 0, "weights": "fixed"}
-    with pytest.raises(ConfigError, match="together, bootstraps: tested on a fixed test set only"):
+    with pytest.raises(ConfigError, match="bootstraps: tested on a fixed test set only"):
         run_generic(
             test={"folds": 4},
             bootstraps=[{**features, "training_percent": [50]}],
-            together=[{"network": "mel_librosa"}],
         )
 
 

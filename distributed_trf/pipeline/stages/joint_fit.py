@@ -20,7 +20,8 @@ from distributed_trf.pipeline.stages.design_data import LayerData
 from distributed_trf.pipeline.stages.extract import network_settings
 from distributed_trf.pipeline.stages.feature_spaces import feature_spaces, in_field, texts
 from distributed_trf.pipeline.stages.fit import fit_inputs, median_r
-from distributed_trf.pipeline.stages.fold_groups import collect
+from distributed_trf.pipeline.stages.fold_groups import collect_splits
+from distributed_trf.pipeline.stages.tested_fits import at_rows, geometric_mean, mean_of_defined
 from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.study_scope import ItemSource
 from distributed_trf.pipeline.work_kind import Files, Finding, Inputs, Job, Remarks, Upstream, WorkKind, analysis_group
@@ -85,36 +86,47 @@ def n_candidates(settings: TogetherSettings | JointSettings) -> int:
 def fit_jointly(item: FitTogether | FitJoint, job: Job) -> JointlyFitted:
     """Fit and test all units on spaces side by side, and store r and each one's share of the explained variance.
 
-    Without bands all spaces have one penalty, as bands of equal weight, so that shares are stored as well.
+    Without bands all spaces have one penalty, as bands of equal weight, so that shares are stored as well. Where
+    a study tests by splits all numbers are means over splits.
     """
     study, store, device = job.study, job.store, job.device
     settings, spaces = settings_of(study, item), joint_spaces(study, job.tables, item)
     data = LayerData(item, spaces, study, store, device)
+    data.evaluation.check_unchanged(job.fingerprint)
     bands = lagged_bands(data.widths, len(data.lags))
     candidates = band_candidates(len(spaces), n_candidates(settings), settings.seed)
-    with data.explained_memory():
-        collected, test, left_out = collect(data, study, device)
-    unit_values = {name: np.full(data.n_units, np.nan) for name in ("r", "alpha", "cv_score")}
-    space_values = {name: np.full((len(spaces), data.n_units), np.nan) for name in ("share", "band_weight")}
+    n_splits = len(data.evaluation.labels) or 1
     fallbacks: list[str] = []
+    found = {name: np.full((n_splits, data.n_units), np.nan) for name in ("r", "alpha", "cv_score")}
+    found |= {name: np.full((n_splits, len(spaces), data.n_units), np.nan) for name in ("share", "band_weight")}
     with data.explained_memory():
-        while collected:  # the sums of each fold group are freed before the next group is solved
-            fold_group, folds = collected.pop(0)
-            fit = fit_banded(folds, study.ridge.penalties, bands, candidates, unit_block=study.ridge.unit_block)
-            fallbacks += fit.fallbacks
-            with timed("test"):
-                parts = band_drives(test, fit.weights, data.lags, data.lead_in, data.widths)
-                rounding = drive_rounding(test, fit.weights, len(data.lags), fit.inverse).sum(axis=0)
-                alpha, scores, weights = (to_numpy(a) for a in (fit.alpha, fit.cv_scores, fit.band_weights))
-                for recorded, columns, units in data.recorded(fold_group.columns()):
-                    drives, error = take_columns(parts, columns), take_columns(rounding, columns)
-                    unit_values["r"][units] = to_numpy(mean_over_repeats(recorded, drives.sum(axis=0), error))
-                    unit_values["alpha"][units], unit_values["cv_score"][units] = (
-                        alpha[columns],
-                        scores.max(axis=0)[columns],
-                    )
-                    space_values["share"][:, units] = to_numpy(variance_shares(recorded, drives, error)[1])
-                    space_values["band_weight"][:, units] = weights[:, columns]
+        collected = collect_splits(data, study, device)
+        while collected.groups:  # the sums of each fold group are freed before the next group is solved
+            group, collector = collected.groups.pop(0)
+            for k in range(n_splits):
+                folds, tested = collector.folds(k), group.tested(k)
+                fit = fit_banded(folds, study.ridge.penalties, bands, candidates, unit_block=study.ridge.unit_block)
+                fallbacks += fit.fallbacks
+                with timed("test"):
+                    test = [collected.tested[i] for i in tested]
+                    parts = band_drives(test, fit.weights, data.lags, data.lead_in, data.widths)
+                    rounding = drive_rounding(test, fit.weights, len(data.lags), fit.inverse).sum(axis=0)
+                    alpha, scores, weights = (to_numpy(a) for a in (fit.alpha, fit.cv_scores, fit.band_weights))
+                    for rows, recorded, columns, units in data.presented(group.columns(), tested):
+                        drives, error = at_rows(take_columns(parts, columns), rows), take_columns(rounding, columns)
+                        found["r"][k, units] = to_numpy(mean_over_repeats(recorded, drives.sum(axis=0), error))
+                        found["alpha"][k, units], found["cv_score"][k, units] = (
+                            alpha[columns],
+                            scores.max(axis=0)[columns],
+                        )
+                        found["share"][k][:, units] = to_numpy(variance_shares(recorded, drives, error)[1])
+                        found["band_weight"][k][:, units] = weights[:, columns]
+    unit_values = {
+        "r": mean_of_defined(found["r"]),
+        "alpha": geometric_mean(found["alpha"]),
+        "cv_score": mean_of_defined(found["cv_score"]),
+    }
+    space_values = {name: mean_of_defined(found[name]) for name in ("share", "band_weight")}
     layers = [layer for space in spaces for layer in space.layers] if isinstance(settings, TogetherSettings) else []
     axis, labels = (SPACE, texts(settings.spaces)) if isinstance(settings, JointSettings) else (LAYER, layers)
     ds = xr.Dataset(
@@ -123,14 +135,16 @@ def fit_jointly(item: FitTogether | FitJoint, job: Job) -> JointlyFitted:
         coords={axis: labels},
         attrs={"seed": settings.seed, "bands": settings.bands},
     )
-    first, last = at_edges(unit_values["alpha"], study.ridge.penalties)
+    # A unit counts if any of its splits chose the first, or the last, penalty.
+    first, _ = at_edges(found["alpha"].min(axis=0), study.ridge.penalties)
+    _, last = at_edges(found["alpha"].max(axis=0), study.ridge.penalties)
     return JointlyFitted(
         layers=layers,
         median_r=median_r(unit_values["r"]),
         units_at_first_alpha=first,
         units_at_last_alpha=last,
         fallbacks=fallbacks,
-        left_out=left_out,
+        left_out=collected.left_out,
         files=store_analysis(store, item.key, ds, item.cell),
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from distributed_trf.arrays import Array, namespace, take_columns, take_rows, to_numpy
+from distributed_trf.arrays import Array, take_columns, to_numpy
 from distributed_trf.config.joint import SpacesSettings
 from distributed_trf.names import Variable
 from distributed_trf.pipeline.costs import Cost, fit_cost
@@ -15,7 +15,7 @@ from distributed_trf.pipeline.items import FeatureSpace, FitBeyond, FitPartition
 from distributed_trf.pipeline.stages.design_data import LayerData
 from distributed_trf.pipeline.stages.fit import median_r
 from distributed_trf.pipeline.stages.fold_groups import FoldGroup, collect_splits
-from distributed_trf.pipeline.stages.tested_fits import mean_of_defined
+from distributed_trf.pipeline.stages.tested_fits import at_rows, mean_of_defined
 from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.work_kind import Files, Finding, Job, Remarks
 from distributed_trf.timing import timed
@@ -108,10 +108,7 @@ def _test(
     drives, rounding = _drives(fitted, features, data)
     best = to_numpy(fitted.fit.cv_scores).max(axis=0)
     for rows, recorded, columns, units in data.presented(group.columns(), tested):
-        parts, error = take_columns(drives, columns), take_columns(rounding, columns)
-        if rows is not None:
-            xp = namespace(parts)
-            parts = xp.stack([take_rows(parts[b, :, :], rows) for b in range(parts.shape[0])])
+        parts, error = at_rows(take_columns(drives, columns), rows), take_columns(rounding, columns)
         r2 = to_numpy(variance_shares(recorded, parts, error)[0])
         found["r"][s, units] = to_numpy(mean_over_repeats(recorded, parts.sum(axis=0), error))
         found["r2"][s, units], found["cv_score"][s, units] = r2.sum(axis=0), best[columns]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from distributed_trf.arrays import Array, namespace, to_numpy
+from distributed_trf.arrays import Array, namespace, take_rows, to_numpy
 from distributed_trf.config.study import RidgeSettings, StudySettings
 from distributed_trf.names import FOLD_ALPHA, FOLD_R
 from distributed_trf.pipeline.stages.design_data import LayerData
@@ -37,9 +37,8 @@ class SplitFits:
 
     @property
     def alpha(self) -> np.ndarray:
-        """Geometric mean over splits of each unit's penalty; exact where all are equal."""
-        first = self.fold_alpha[0]
-        return first * np.exp(np.mean(np.log(self.fold_alpha / first), axis=0))
+        """Geometric mean over splits of each unit's penalty."""
+        return geometric_mean(self.fold_alpha)
 
     def variables(self, *, by_split: bool) -> dict[str, np.ndarray]:
         """Return the results by the names of variables, with or without those of each split."""
@@ -109,6 +108,13 @@ def _fit_group(
             found.r[units] = r
 
 
+def geometric_mean(alpha: np.ndarray) -> np.ndarray:
+    """Average penalties over the first axis; exact where all are equal."""
+    first = alpha[0]
+    mean: np.ndarray = first * np.exp(np.mean(np.log(alpha / first), axis=0))
+    return mean
+
+
 def mean_of_defined(values: np.ndarray) -> np.ndarray:
     """Average over splits, the first axis, those in which a unit has a value; NaN where none has.
 
@@ -132,3 +138,10 @@ def _predict(fit: RidgeFit, collected: Collected, tested: list[str], data: Layer
 def _best(scores: np.ndarray) -> np.ndarray:
     """Return the best score of each unit; penalties that screening excluded have none."""
     return np.max(np.where(np.isnan(scores), -np.inf, scores), axis=0)
+
+
+def at_rows(parts: Array, rows: np.ndarray | None) -> Array:
+    """Return some rows, by host indices, of predictions of shape (parts, bins, U); all for None."""
+    if rows is None:
+        return parts
+    return namespace(parts).stack([take_rows(parts[k, :, :], rows) for k in range(parts.shape[0])])

@@ -105,15 +105,21 @@ def test_splits__are_each_partitioned_and_averaged(write_study):
     write_study(
         **STUDY | {"ridge": {"alphas": ALPHAS, "n_folds": 2}},
         test={"folds": 3},
+        joint=[{"name": "both", "spaces": SPACES, "candidates": 3}],
         partition=[{"name": "parts", "spaces": SPACES, "candidates": 3}],
         beyond=[{"spaces": [MEL], "candidates": 3}],
     )
     assert Study.load("study.yaml").run(recipe=None).ok
-    grid, parts, beyond = (found("study").squeeze(drop=True) for found in (open_results, open_partition, open_beyond))
+    grid, joint, parts, beyond = (
+        found("study").squeeze(drop=True) for found in (open_results, open_joint, open_partition, open_beyond)
+    )
+    for name in ("r", "cv_score"):
+        np.testing.assert_allclose(parts[name].sel(subset="mel+other"), joint[name], rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(joint.band_weight.mean("space"), 1)
     for label, network in (("mel", MEL), ("other", OTHER)):
         of = grid.sel(network=network)
         assert of.fold_r.sizes["split"] == 3
-        np.testing.assert_allclose(parts.r.sel(subset=label), of.fold_r.fillna(0).mean("split"), rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(parts.r.sel(subset=label), of.fold_r.mean("split"), rtol=1e-9, atol=1e-12)
         np.testing.assert_allclose(parts.cv_score.sel(subset=label), of.cv_score, rtol=1e-9, atol=1e-12)
     mel, other, both = (parts.r2.sel(subset=name).values for name in ("mel", "other", "mel+other"))
     np.testing.assert_allclose(parts.unique.sel(subset="mel"), both - other, atol=1e-12)
