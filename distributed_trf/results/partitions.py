@@ -1,4 +1,7 @@
-"""Fits of several feature spaces: joint models, what spaces explain alone and share, and what layers add to others."""
+"""Fits of several feature spaces: joint models, what spaces explain alone and share, and what layers add to others.
+
+Where a study tests by splits, all numbers are means over the splits in which a unit has one.
+"""
 
 from __future__ import annotations
 
