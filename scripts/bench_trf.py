@@ -21,6 +21,7 @@ import psutil
 from bench_peers import METHODS, Case, Method
 from bench_published import ALPHAS, N_FOLDS
 from bench_sentences import machine
+from bench_spaces import CANDIDATES, FOLDS, UNITS, bench_spaces
 from bench_splits import SHAPES, bench_shape
 
 HEADLINE = [256, 5, 256]
@@ -157,6 +158,19 @@ def cross_validation(shape: str) -> str:
     )
 
 
+def subsets() -> str:
+    """Return the section on subsets of feature spaces."""
+    return section(
+        "Subsets of six feature spaces",
+        "scripts/bench_trf --only spaces",
+        f"{UNITS} units, {FOLDS} folds, 21 penalties, float64, band weights by the rule of `n_candidates` of "
+        f"{CANDIDATES} for all six. Seconds per choice of band weights are measured on three (of one space its only one) "
+        "and multiplied; the last column is in parts of the fit of all six.",
+        "| subsets of so many spaces | lagged columns | band weights | seconds each | seconds | x the full model |",
+        bench_spaces(),
+    )
+
+
 def replaced(text: str, new: str) -> str:
     """Put a section in place of the one with its title, or at the end."""
     title = new.splitlines()[0]
@@ -169,7 +183,9 @@ def main() -> None:
     """Print the tables, and write them where asked."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="one size only, in under five minutes")
-    parser.add_argument("--only", choices=SHAPES, help="cross-validation of one shape, and nothing else")
+    parser.add_argument(
+        "--only", choices=[*SHAPES, "spaces"], help="cross-validation of one shape, or subsets of feature spaces"
+    )
     parser.add_argument("--output", type=Path, help="put what was measured in its place in this file as well")
     parser.add_argument("--memory", choices=METHODS, help=argparse.SUPPRESS)
     parser.add_argument("--shape", type=int, nargs="+", help=argparse.SUPPRESS)
@@ -178,10 +194,10 @@ def main() -> None:
         print(added_mib(arguments.memory, Case(*arguments.shape)))
         return
     if arguments.only:
-        sections = [cross_validation(arguments.only)]
+        sections = [subsets() if arguments.only == "spaces" else cross_validation(arguments.only)]
     else:
         sections = [whole_fit(only_quick=arguments.quick)]
-        sections += [] if arguments.quick else [cross_validation(shape) for shape in SHAPES]
+        sections += [] if arguments.quick else [*(cross_validation(shape) for shape in SHAPES), subsets()]
     text = "# The fit against its peers\n\n"
     if arguments.output and arguments.output.exists():
         text = arguments.output.read_text()
