@@ -164,7 +164,7 @@ def subsets() -> str:
         "Subsets of six feature spaces",
         "scripts/bench_trf --only spaces",
         f"{UNITS} units, {FOLDS} folds, 21 penalties, float64, band weights by the rule of `n_candidates` of "
-        f"{CANDIDATES} for all six. Seconds per choice of band weights are measured on three (of one space its only one) "
+        f"{CANDIDATES} for all six. Seconds per choice of band weights are measured on three (one space has one) "
         "and multiplied; the last column is in parts of the fit of all six.",
         "| subsets of so many spaces | lagged columns | band weights | seconds each | seconds | x the full model |",
         bench_spaces(),
