@@ -132,10 +132,14 @@ def _draw(axes: Sequence[Axes], of: Rows, baseline: str | None, reference: float
 
 
 def _lines(axis: Axes, profile: xr.Dataset, column: Comparison, networks: list[str]) -> list[tuple[str, xr.Dataset]]:
-    """Draw untrained, then trained weights over them; return what was drawn."""
+    """Draw untrained, then trained weights over them, or features of one's own; return what was drawn."""
     colour, marker = network_style(column.network, networks)
     drawn = []
-    for weights, style, hollow in ((column.untrained, UNTRAINED_COLOUR, True), (TRAINED, colour, False)):
+    for weights, style, hollow in (
+        (column.untrained, UNTRAINED_COLOUR, True),
+        (TRAINED, colour, False),
+        (FIXED, colour, False),
+    ):
         if weights in profile[names.WEIGHTS].values:
             of = profile.sel({names.WEIGHTS: weights})
             if of["median"].notnull().any():
@@ -155,9 +159,10 @@ def _handles(rows: Sequence[Rows], baseline: str | None, alpha: float, *, is_rat
     """Return what the legend shows."""
     columns = [column for of in rows for column in of.columns]
     handles: list[Artist] = []
-    if any(has(of.plotted, c.network, TRAINED) for of in rows for c in of.columns):
-        colour, _ = network_style(columns[0].network, [c.network for c in columns])
-        handles.append(key("trained, in the network's colour", color=colour, marker="o"))
+    for weights in (TRAINED, FIXED):
+        if any(has(of.plotted, c.network, weights) for of in rows for c in of.columns):
+            colour, _ = network_style(columns[0].network, [c.network for c in columns])
+            handles.append(key(f"{weights}, in the network's colour", color=colour, marker="o"))
     kinds = list(dict.fromkeys(c.untrained for c in columns))
     handles.append(key(" or ".join(kinds), color=UNTRAINED_COLOUR, marker="o", markerfacecolor="white"))
     if baseline is not None:

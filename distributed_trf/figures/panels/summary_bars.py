@@ -46,7 +46,7 @@ class Bar:
 
     group: str
     kind: str
-    """``baseline``, ``untrained`` or ``trained``."""
+    """``baseline``, ``untrained``, ``trained``, or ``fixed`` of features of one's own."""
     colour: str
     layer: int
     height: float
@@ -58,7 +58,7 @@ class Bar:
 def best_bars(
     plotted: PlottedUnits, columns: Sequence[Comparison], baseline: str | None, by: str | None = None
 ) -> list[Bar]:
-    """Find the layer of highest median of each network, untrained and trained, with its interval over sessions.
+    """Find the layer of highest median of each network, untrained, trained or fixed, with its interval over sessions.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def best_bars(
         bars.append(_bar(plotted, baseline, FIXED, baseline, "baseline", BASELINE_COLOUR, by))
     for column in columns:
         colour, _ = network_style(column.network, networks)
-        for kind, weights in (("untrained", column.untrained), ("trained", TRAINED)):
+        for kind, weights in (("untrained", column.untrained), ("trained", TRAINED), ("fixed", FIXED)):
             if has(plotted, column.network, weights):
                 bars.append(_bar(plotted, column.network, weights, column.title, kind, colour, by))
     return bars
