@@ -13,7 +13,7 @@ import pytest
 import xarray as xr
 import yaml
 
-from distributed_trf import Study, open_results
+from distributed_trf import Study, open_partition, open_results
 from distributed_trf.cli.app import app
 from distributed_trf.config.load import shipped
 from tests.data_sets import layouts
@@ -48,6 +48,8 @@ def quick_study(page: str) -> Study:
     """Write the page's study as it ships, but with its quick networks alone and a rough measure of reliability."""
     study = yaml.safe_load((shipped("configs") / f"examples/{page}.yaml").read_text())
     study["networks"] = [network for network in study["networks"] if network["name"] in QUICK]
+    for partition in study.get("partition", []):
+        partition["candidates"] = 2
     Path("study.yaml").write_text(yaml.safe_dump(study | {"reliability": {"draws": 200, "shifts": 20, "splits": 10}}))
     return Study.load("study.yaml")
 
@@ -67,6 +69,8 @@ def studied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., xr
         assert not report.doubts
         app(["results", "study.yaml"], standalone_mode=False)
         app(["figures", "study.yaml", "--only", "controls"], standalone_mode=False)
+        app(["report", "study.yaml", "--output", "report.html"], standalone_mode=False)
+        assert page in Path("report.html").read_text()
         assert list((study.output / "figures").glob("figure_controls.png"))
         return open_results(study.output).squeeze()
 
@@ -100,6 +104,9 @@ def test_podcast__is_read_from_the_files_of_mne(studied) -> None:
     assert (ds.r.sel(network="envelope")[follows] > 0.8).all()
     assert (abs(ds.r.sel(network="envelope")[[3, 5]]) < 0.2).all()
     assert ds.normaliser.isnull().all()
+    unique = open_partition("podcast/study").unique.squeeze()
+    assert (unique.sel(subset="envelope")[follows] > 0.5).all()
+    assert (abs(unique.sel(subset="podcast_words")) < 0.1).all()
     events = pd.read_csv("podcast/words.csv")
     surprisal = pd.read_csv("ds005574/stimuli/gpt2-xl/transcript.tsv", sep="\t")
     total = -np.log2(surprisal.true_prob).sum()
@@ -114,6 +121,9 @@ def test_broderick18__is_predicted_from_envelopes_without_sounds(studied) -> Non
     assert (abs(r[:, -1]) < 0.2).all()
     assert (abs(ds.r.sel(network="book_words")) < 0.3).all()
     assert ds.sizes["split"] == 5
+    unique = open_partition("broderick18/study").unique.squeeze()
+    assert (unique.sel(subset="book_envelope").values.reshape(2, 5)[:, :-1] > 0.3).all()
+    assert (abs(unique.sel(subset="book_words")) < 0.1).all()
 
 
 def test_li23__follows_from_the_blocks_of_the_demonstration(studied) -> None:
