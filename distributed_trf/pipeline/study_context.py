@@ -68,6 +68,19 @@ class Context(ItemSource):
                 repeats[name] = min((presented[i] for i in evaluation.tested if presented[i]), default=1)
         return repeats
 
+    def repeated(self, stimuli: str, session: Session) -> tuple[Stimulus, ...]:
+        """Return what the reliability of a session is measured on: stimuli for testing, else all presented repeatedly.
+
+        Of a session whose trials cannot be read these are all stimuli.
+        """
+        of_set = self.stimuli[stimuli]
+        if any(s.is_test for s in of_set):
+            return tuple(s for s in of_set if s.is_test)
+        with suppress(RecordingError, OSError):
+            presented = Counter(self.recordings.trials(session, stimuli).stimulus)
+            return tuple(s for s in of_set if presented[s.id] > 1)
+        return of_set
+
     @cached_property
     def expected_features(self) -> dict[tuple[str, str, Weights], tuple[FeatureLayout, list[int]]]:
         """What extractions will write, and the samples of each input sound, by stimulus set, network and weights.

@@ -14,13 +14,16 @@ import pytest
 from distributed_trf import Study
 from distributed_trf.clusters.recipe import load_recipe
 from distributed_trf.clusters.worker_proof import Proof
+from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import ConfigError
 from distributed_trf.pipeline.check_study import open_context
 from distributed_trf.pipeline.costs import Cost, Operations
 from distributed_trf.pipeline.forecast import Rates, measure_rates
+from distributed_trf.pipeline.items import Assess
 from distributed_trf.pipeline.memory_check import check_devices, check_memory, process_bytes
 from distributed_trf.pipeline.status import survey_all
 from distributed_trf.pipeline.work import cost
+from tests.small_recordings import write_repeats
 
 FAKE_GPU = Path(__file__).parents[1] / "fake_gpu"
 NETWORKS = [{"name": "small_whisper", "weights": ["reset"]}, {"name": "mel_whisper"}]
@@ -163,3 +166,24 @@ def test_dtrf_plan__refuses_with_2_after_the_table(write_study, workplace):
     assert "do not fit a worker, which has 0.3 GiB" in done.stderr
     assert "times are from rates of this machine, measured now" in " ".join(done.stdout.split())
     assert max(len(line) for line in done.stdout.splitlines()[:6]) <= 80
+
+
+def test_reliability__costs_nothing_where_nothing_was_repeated(tmp_path):
+    """With folds it is measured on all repeats: one session has each training sound once, and the test sounds twice."""
+    write_repeats(tmp_path / "mine")
+    recordings = {"format": "generic", "path": tmp_path / "mine"}
+    study = {
+        "recordings": recordings,
+        "stimuli": ["tones"],
+        "networks": [{"name": "mel_librosa"}],
+        "test": {"folds": 4},
+    }
+    settings = StudySettings(name="repeats", output=tmp_path / "study", **study)
+    trials = tmp_path / "mine/sessions/once/trials.csv"
+    lines = trials.read_text().splitlines()
+    for kept, repeated in ((lines, ["t1", "t2"]), (lines[:-2], [])):
+        trials.write_text("\n".join(kept) + "\n")
+        context = open_context(settings)
+        assert [s.id for s in context.repeated("tones", context.session("once"))] == repeated
+        needed = cost(context, Assess("tones", 50.0, "once"), "cpu")
+        assert (needed.host > 0, needed.operations.flops > 0) == (bool(repeated), bool(repeated))

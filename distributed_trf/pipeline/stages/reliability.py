@@ -158,17 +158,15 @@ def _cost(context: Context, item: Assess, device: str) -> Cost:
     settings = context.study.reliability
     assert settings is not None
     session = context.session(item.session)
-    units, draws = len(session.channels), settings.draws
-    # Of recordings without test stimuli it is not known before they are read which stimuli were repeated.
-    stimuli = context.recordings.stimuli(item.stimuli)
-    test = [s for s in stimuli if s.is_test] or stimuli
-    bins = sum(stimulus_bins(s.duration, item.bin_width) for s in test)
+    repeated = context.repeated(item.stimuli, session)
+    units, draws = len(session.channels), settings.draws if repeated else 0
+    bins = sum(stimulus_bins(s.duration, item.bin_width) for s in repeated)
     # First the choices of each draw. Then the draws and their null, together with the larger of two: the ranking of
     # some units, or both halves of each split of the repeats, centred, and their products.
     ranking, splitting = 20 * draws * min(units, RANKED), 7 * settings.splits * bins * units
-    values = max(5 * draws * len(test), 2 * draws * (len(test) + units) + max(ranking, splitting))
+    values = max(5 * draws * len(repeated), 2 * draws * (len(repeated) + units) + max(ranking, splitting))
     # Products of the shifted draws and of the repeats in the test for tuning, and ranking.
-    flops = 2.0 * bins * units * (draws + REPEATS * settings.shifts) + 20.0 * draws * units * log2(2 * draws)
+    flops = 2.0 * bins * units * (draws + REPEATS * settings.shifts) + 20.0 * draws * units * log2(2 * settings.draws)
     return Cost(
         read=response_bytes(context, item.stimuli, item.bin_width, [session]),
         written=8 * len(names.RELIABILITY) * units,
