@@ -47,7 +47,8 @@ def locate(name: str | Path, folder: str) -> Path:
                 return path
     except OSError as error:  # no permission, or not a valid name, such as the text of a file
         raise ConfigError(f"{shown(str(name), quoted=False)}: cannot be searched for: {error.strerror}") from error
-    names = sorted(path.stem for path in shipped(folder).glob("*.yaml"))
+    found = [path for pattern in ("*.yaml", "examples/*.yaml") for path in sorted(shipped(folder).glob(pattern))]
+    names = [path.relative_to(shipped(folder)).with_suffix("").as_posix() for path in found]
     searched = ", ".join(str(path) for path in paths)
     near = get_close_matches(given.stem, listed(folder), n=1)
     hint = f" Did you mean {near[0]}?" if near else ""

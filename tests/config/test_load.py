@@ -363,7 +363,8 @@ def test_locate__says_where_it_looked_and_what_exists(folder):
     assert "configs/quickstrat.yaml" in message
     assert str(shipped("configs") / "quickstrat.yaml") in message
     known = sorted(path.stem for path in shipped("configs").glob("*.yaml"))
-    assert "quickstart" in known
+    known += sorted(f"examples/{path.stem}" for path in shipped("configs/examples").glob("*.yaml"))
+    assert {"quickstart", "examples/podcast"} <= set(known)
     assert message.endswith(f" Did you mean quickstart? Shipped in configs/: {', '.join(known)}")
 
 
