@@ -59,8 +59,8 @@ def figure_s1(
     of = chosen_slice(ds, stimuli, bin_width)
     if "normaliser" not in of or not of["normaliser"].notnull().any():
         raise NothingToDrawError(
-            f"no unit's reliability was measured for {stimuli} at {bin_width:g} ms; set `reliability` in the study and "
-            "run it"
+            f"no unit's reliability was measured for {stimuli} at {bin_width:g} ms; it takes stimuli that were "
+            "presented twice or more, and `reliability` in the study"
         )
     why, examples = "", []
     if folder is None:

@@ -57,6 +57,26 @@ def test_figure_3__draws_medians_and_quartiles_of_trained_and_untrained_weights(
             assert line(axis, "reset").get_color() == "#000000"
 
 
+def test_figure_3__draws_features_of_ones_own_in_their_colour():
+    """They have the weights ``fixed`` alone, and no layer that could be trained."""
+    ds = simulate_results(["whisper_tiny", "deepspeech2"], stimuli=["timit"], sessions=6, channels=20)
+    own = ds.network == "deepspeech2"
+    for name in ("r", "rho"):
+        moved = ds[name].where(ds.weights == "fixed", np.nan)
+        moved.loc[{"weights": "fixed"}] = ds[name].sel(weights="trained")
+        ds[name] = ds[name].where(~own, moved)
+    figure = figure_3(ds)
+    (axis,) = titled(figure, "deepspeech2")
+    expected = layer_profile(tuned(ds, "timit")).sel(network="deepspeech2", weights="fixed").dropna("layer", how="all")
+    np.testing.assert_allclose(line(axis, "fixed").get_ydata(), expected["median"])
+    assert line(axis, "fixed").get_color() == NETWORK_STYLE["deepspeech2"][0]
+    assert "fixed, in the network's colour" in legend_texts(figure)
+    bars = next(a for a in figure.axes if "best layer" in a.get_title())
+    assert [tick.get_text() for tick in bars.get_xticklabels()] == ["cochleagram", "whisper_tiny", "deepspeech2"]
+    alone = figure_3(ds, networks=["deepspeech2"])
+    assert not {"reset", "trained, in the network's colour"} & set(legend_texts(alone))
+
+
 def test_figure_3__draws_the_spectrogram_as_a_dashed_line_and_the_kinds_of_layers_above(drawn):
     for k, stimuli in enumerate(SETS):
         median = float(tuned(results(), stimuli).rho.sel(network="cochleagram", weights="fixed", layer=0).median())

@@ -160,11 +160,13 @@ def _handles(rows: Sequence[Rows], baseline: str | None, alpha: float, *, is_rat
     columns = [column for of in rows for column in of.columns]
     handles: list[Artist] = []
     for weights in (TRAINED, FIXED):
-        if any(has(of.plotted, c.network, weights) for of in rows for c in of.columns):
-            colour, _ = network_style(columns[0].network, [c.network for c in columns])
+        of_these = [c.network for c in columns if any(has(of.plotted, c.network, weights) for of in rows)]
+        if of_these:
+            colour, _ = network_style(of_these[0], [c.network for c in columns])
             handles.append(key(f"{weights}, in the network's colour", color=colour, marker="o"))
-    kinds = list(dict.fromkeys(c.untrained for c in columns))
-    handles.append(key(" or ".join(kinds), color=UNTRAINED_COLOUR, marker="o", markerfacecolor="white"))
+    kinds = list(dict.fromkeys(c.untrained for of in rows for c in columns if has(of.plotted, c.network, c.untrained)))
+    if kinds:
+        handles.append(key(" or ".join(kinds), color=UNTRAINED_COLOUR, marker="o", markerfacecolor="white"))
     if baseline is not None:
         handles.append(key(f"as {baseline}" if is_ratio else baseline, color=BASELINE_COLOUR, linestyle="--"))
     for against, (_, colour) in STARS.items():
