@@ -25,7 +25,8 @@ from distributed_trf.recordings.simulation.simulate import simulate
 
 SOME_UNREADABLE = 1
 CLOCK = ("session", "sounds (s)", "spikes (s)", "spikes/s", "in sounds")
-OTHERS = ("session", "sounds (s)", "signal (s)", "Hz", "flat units", "with gaps")
+SIGNALS = ("session", "sounds (s)", "signal (s)", "Hz", "flat units", "with gaps")
+VALUES = ("session", "flat units", "with gaps")
 COLUMNS = ("session", "area", "subject", "units", "trials", "train", "missing", "test", "repeats")
 N_TEXT = 3
 """Columns of text before those of numbers."""
@@ -89,10 +90,16 @@ def _of_training(held: xr.Dataset) -> list[str]:
 
 def _print_set(of_set: xr.Dataset, *, spikes: bool) -> None:
     """Print one stimulus set: a row per session in which it was presented, and their sum."""
-    sounds = ", ".join(
-        f"{_number(of_set[f'n_{kind}'])} {word} sounds ({of_set[f'{kind}_seconds'].item():.1f} s)"
-        for kind, word in (("train", "training"), ("test", "test"))
-    )
+    if int(of_set["n_test"]):
+        sounds = ", ".join(
+            f"{_number(of_set[f'n_{kind}'])} {word} sounds ({of_set[f'{kind}_seconds'].item():.1f} s)"
+            for kind, word in (("train", "training"), ("test", "test"))
+        )
+    else:
+        sounds = (
+            f"{_number(of_set['n_train'])} sounds ({of_set['train_seconds'].item():.1f} s), none for testing; "
+            "test a study by splits"
+        )
     out.print()
     out.print(f"{of_set['stimuli'].item()}: {sounds}", style="italic")
     view = Table(box=None, pad_edge=False)
@@ -117,21 +124,22 @@ def _print_set(of_set: xr.Dataset, *, spikes: bool) -> None:
 
 def _print_clock(presented: xr.Dataset) -> None:
     """Print where sounds and responses of each session begin and end, and how often units fire or which are flat."""
-    for columns, of_kind in (
-        (CLOCK, presented.sel(session=presented["response"] == "spikes")),
-        (OTHERS, presented.sel(session=presented["response"] != "spikes")),
-    ):
+    for kind, columns in (("spikes", CLOCK), ("signal", SIGNALS), ("values", VALUES)):
+        of_kind = presented.sel(session=presented["response"] == kind)
         view = Table(box=None, pad_edge=False)
         for k, column in enumerate(columns):
             view.add_column(column, justify="right" if k else "left", no_wrap=bool(k), overflow="fold")
         for session in of_kind["session"].values:
             of = {name: of_kind[name].sel(session=session).item() for name in READ}
-            what = ("onset", "spike" if columns is CLOCK else "signal")
-            ends = (f"{_short(of[f'{name}_first'])} to {_short(of[f'{name}_last'])}" for name in what)
-            if columns is CLOCK:
-                view.add_row(str(session), *ends, _short(of["rate"]), _short(of["in_sounds"], ".0%"))
+            spans = [
+                f"{_short(of[f'{what}_first'])} to {_short(of[f'{what}_last'])}"
+                for what in ("onset", "spike" if kind == "spikes" else "signal")
+            ]
+            if kind == "spikes":
+                view.add_row(str(session), *spans, _short(of["rate"]), _short(of["in_sounds"], ".0%"))
             else:
-                view.add_row(str(session), *ends, *(_short(of[name]) for name in ("sampling_rate", "flat", "gaps")))
+                timed = [*spans, _short(of["sampling_rate"])] if kind == "signal" else []
+                view.add_row(str(session), *timed, *(_short(of[name]) for name in ("flat", "gaps")))
         if view.row_count:
             out.print(view)
 

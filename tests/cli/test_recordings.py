@@ -10,6 +10,7 @@ from distributed_trf.cli import recordings as command
 from distributed_trf.cli.app import app
 from tests.hand_made import HandMade
 from tests.recordings.generic_files import write_csv_session, write_sounds
+from tests.small_recordings import write_repeats
 
 CLOCK = ("session", "sounds", "(s)", "spikes", "(s)", "spikes/s", "in", "sounds")
 
@@ -69,11 +70,23 @@ def test_recordings__says_of_signals_and_values_what_they_have(dtrf, tmp_path):
     assert done.exit_code == 0
     rows = [line.split() for line in done.stdout.splitlines() if line]
     at = rows.index(["session", "sounds", "(s)", "signal", "(s)", "Hz", "flat", "units", "with", "gaps"])
-    assert rows[at + 1 : at + 3] == [
+    assert rows[at + 1 : at + 4] == [
         ["s", "1", "to", "6.87", "0", "to", "7", "100", "1", "0"],
-        ["v", "-", "to", "-", "-", "to", "-", "-", "0", "1"],
+        ["session", "flat", "units", "with", "gaps"],
+        ["v", "0", "1"],  # values have no times
     ]
     assert [row[0] for row in rows[at - 2 : at]] == ["session", "spikes"]
+
+
+def test_recordings__says_that_no_sounds_are_kept_for_testing(dtrf, tmp_path):
+    write_repeats(tmp_path)
+    tones = tmp_path / "stimuli/tones"
+    for file in [*tones.glob("*/*.wav")]:
+        file.rename(tones / file.name)
+    for part in ("train", "test"):
+        (tones / part).rmdir()
+    done = dtrf(str(tmp_path))
+    assert "tones: 9 sounds (8.1 s), none for testing; test a study by splits" in done.stdout
 
 
 def test_recordings__one_block_per_stimulus_set_then_notes_and_problems(dtrf, by_hand):
