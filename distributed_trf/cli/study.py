@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
@@ -19,9 +20,11 @@ from distributed_trf.pipeline.memory_check import check_devices, check_memory
 from distributed_trf.pipeline.run_record import Report
 from distributed_trf.pipeline.status import State
 from distributed_trf.pipeline.study import Study
+from distributed_trf.recordings.recording_set import unusable_sessions
 
 SOME_FAILED = 1
 SHOWN = 20
+UNUSABLE = "cannot be used; leave out those that are bad"
 """Items listed by name before the rest is counted."""
 
 IN_PARTS = (
@@ -56,6 +59,7 @@ def plan(study: str = STUDY, *, cluster: str = CLUSTER) -> None:
         took = duration(s.seconds) if s.todo else "-"
         table.add_row(LABELS[s.stage], f"{s.todo}/{s.items}", *sizes, str(s.files), work(s.flops), *peaks, took)
     out.print(table)
+    _list_sessions(UNUSABLE, unusable_sessions(context.recordings))
     memory = "" if recipe.worker_bytes is None else f" of {size(recipe.worker_bytes)} each"
     out.print(f"{recipe.n_workers} workers{memory}; output in {loaded.output}", soft_wrap=True)
     if any(p.state is not State.DONE for p, _ in planned):
@@ -155,9 +159,7 @@ def _summarise(report: Report) -> None:
     out.print(f"{done} items done now{elsewhere}, {before} were done before ({seconds})")
     if report.constant_units:
         out.print(f"{report.constant_units} units never vary; their r is NaN")
-    for key, notes in list(report.notes.items())[:1]:
-        rest = f" (and {len(report.notes) - 1} more such lines in its manifest.json)" if len(report.notes) > 1 else ""
-        out.print(f"left out while reading {key}: {'; '.join(notes)}{rest}", soft_wrap=True)
+    _report_notes(report)
     for what in report.removed:
         out.print(f"{what}, which are not in this study, were of other settings and are removed", soft_wrap=True)
     if report.unused_presentations:
@@ -191,16 +193,31 @@ def _summarise(report: Report) -> None:
     out.print(f"record of this run: {report.folder}", soft_wrap=True)
 
 
+def _report_notes(report: Report) -> None:
+    """Say what was left out while reading, and what could not be measured: each thing once, and of how many items."""
+    by_text: dict[str, list[str]] = {}
+    for key, notes in report.notes.items():
+        by_text.setdefault("; ".join(notes), []).append(key)
+    for text, (first, *others) in list(by_text.items())[:SHOWN]:
+        more = f" and {len(others)} more" if others else ""
+        out.print(f"note of {first}{more}: {text}", soft_wrap=True)
+    if len(by_text) > SHOWN:
+        out.print(f"  ... and {len(by_text) - SHOWN} other notes in its manifest.json")
+
+
 def _report_recordings(report: Report) -> None:
     """Say which sessions look wrong, and which could not be used."""
-    doubts = {key: "; ".join(texts) for key, texts in report.doubts.items()}
-    for title, lines in (("look wrong", doubts), ("cannot be used; leave out those that are bad", report.unusable)):
-        if lines:
-            out.print(f"{len(lines)} sessions {title}", style="bold red")
-        for session, reason in list(lines.items())[:SHOWN]:
-            out.print(f"  {session}: {reason}", soft_wrap=True)
-        if len(lines) > SHOWN:
-            out.print(f"  ... and {len(lines) - SHOWN} more; see them with dtrf recordings")
+    _list_sessions("look wrong", {key: "; ".join(texts) for key, texts in report.doubts.items()})
+    _list_sessions(UNUSABLE, report.unusable)
+
+
+def _list_sessions(title: str, lines: Mapping[str, str]) -> None:
+    if lines:
+        out.print(f"{len(lines)} sessions {title}", style="bold red")
+    for session, reason in list(lines.items())[:SHOWN]:
+        out.print(f"  {session}: {reason}", soft_wrap=True)
+    if len(lines) > SHOWN:
+        out.print(f"  ... and {len(lines) - SHOWN} more; see them with dtrf recordings")
 
 
 def prune(

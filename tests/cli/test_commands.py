@@ -6,9 +6,13 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
+import yaml
 
+from distributed_trf import write_session, write_sound
 from tests.small_results import write_small_study
 
 MEL = [{"name": "mel_librosa"}]
@@ -165,3 +169,35 @@ def test_no_arguments__shows_the_commands():
     done = process()
     for command in ("plan", "run", "status", "results", "figures", "networks", "recordings", "simulate"):
         assert command in done.stdout + done.stderr
+
+
+def test_run__says_each_note_once_and_of_how_many_items(dtrf, monkeypatch, tmp_path):
+    """Three sessions without repeats, of which one also has a gap; a fourth cannot be read, which a plan says too."""
+    monkeypatch.chdir(tmp_path)
+    ids, onsets = [f"s{k}" for k in range(6)], [1.0 + 1.5 * k for k in range(6)]
+    for i in ids:
+        write_sound("mine", "set", i, np.random.default_rng(0).normal(size=16000).astype(np.float32) * 0.1, 16000)
+    for name in "abcd":
+        signals = np.random.default_rng(1).normal(size=(400, 2))
+        if name == "c":
+            signals[22, 0] = np.nan
+        write_session("mine", name, ids, onsets, signals=signals, rate=20.0)
+    Path("mine/sessions/d/session.yaml").unlink()
+    study = {
+        "name": "notes",
+        "recordings": {"format": "generic", "path": "mine"},
+        "output": "study",
+        "stimuli": ["set"],
+        "lags": {"tmax": 0.05, "lead_in": 0.0},
+        "test": {"folds": 3},
+        "ridge": {"n_folds": 2},
+        "networks": [{"name": "envelope"}],
+    }
+    Path("study.yaml").write_text(yaml.safe_dump(study))
+    planned, done = dtrf("plan", "study.yaml"), dtrf("run", "study.yaml", "--item", "1/1")
+    assert (planned.exit_code, done.exit_code) == (0, 1)
+    for printed in (planned.stdout, done.stdout):
+        assert "1 sessions cannot be used; leave out those that are bad" in printed
+        assert "  d: " in printed
+    lines = [line for line in done.stdout.splitlines() if line.startswith("note of")]
+    assert [line.split(": ")[0] for line in lines] == ["note of set-c", "note of set-50ms-a and 2 more"]
