@@ -104,10 +104,12 @@ class Evaluation:
                 "that of a single sound; join it with another group in the table, or test several groups together: "
                 "{leave_out: ..., table: ..., folds: 5}"
             )
-        if n_things < max(n_outer, 3):
+        needed = max(n_outer, 3)
+        if n_things < needed:
+            fewer = f", or `folds` of {n_things} at most" if 3 <= n_things < n_outer else ""
             raise ConfigError(
-                f"test: {stimulus_set} has {n_things} {what}, too few for {max(n_outer, 3)} folds: one is tested, and "
-                "of the others one at a time is held out to choose the penalty; expected 3 at least"
+                f"test: {stimulus_set} has {n_things} {what}, too few for {needed} folds: one is tested, and of the "
+                f"others one at a time is held out to choose the penalty; expected {needed} {what} at least{fewer}"
             )
         if n_outer - 1 < self.n_folds:
             raise ConfigError(
