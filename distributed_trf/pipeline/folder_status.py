@@ -1,21 +1,26 @@
 """The status of work items from the study's folder alone: recordings and weights of networks are not needed.
 
-The current settings are compared with receipts; recordings and weights count as unchanged.
+The current settings, and the table of stimuli that they name, are compared with receipts; recordings and weights count
+as unchanged.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from distributed_trf.config.evaluation import EVALUATION
 from distributed_trf.config.study import StudySettings
+from distributed_trf.errors import ConfigError, RecordingError
 from distributed_trf.pipeline.dependencies import Expected, Fingerprint
-from distributed_trf.pipeline.items import STAGES, Extract, Fit, Item, ReadSession
+from distributed_trf.pipeline.evaluation import TABLE, Evaluation
+from distributed_trf.pipeline.items import STAGES, Extract, Fit, Item, ReadSession, ReadSounds
 from distributed_trf.pipeline.run_record import PastRun
 from distributed_trf.pipeline.stages.fit import training_setting
+from distributed_trf.pipeline.stages.read_recordings import SoundsRead
 from distributed_trf.pipeline.status import Planned, State, statuses
 from distributed_trf.pipeline.study_scope import FolderScope
 from distributed_trf.pipeline.work import items, kind_of
@@ -128,6 +133,7 @@ class _RecordedInputs(Expected):
         super().__init__(scope.store)
         self._scope, self._study, self._blocked = scope, scope.study, blocked
         self._changed: dict[tuple[str, ...], Fingerprint] = {}
+        self._tables: dict[str, Fingerprint] = {}
 
     def of(self, item: Item) -> Fingerprint:
         """Return the fingerprint of an item as it was done, with the settings as they are now; see ``Expected``."""
@@ -137,7 +143,11 @@ class _RecordedInputs(Expected):
         if receipt is not None:
             # A fixed test set leaves no trace in a fingerprint, so that of a receipt with another scheme must not stay.
             done = {name: digest for name, digest in receipt.fingerprint.items() if name != EVALUATION}
-            return done | self._settings(item)
+            return (
+                done | self._settings(item) | self._table(item.stimuli)
+                if TABLE in done
+                else done | self._settings(item)
+            )
         waits = self._blocked.get(f"{item.stage} {item.key}")
         if waits is not None:
             raise Waiting(waits)
@@ -147,6 +157,16 @@ class _RecordedInputs(Expected):
         """Return what an item depends on in the settings of its study."""
         settings = fingerprint(kind_of(item).settings(item, self._study))
         return settings | self._upstream(item) if isinstance(item, Fit) else settings
+
+    def _table(self, stimuli: str) -> Fingerprint:
+        """Return what is tested by the table that the study names; one that is gone or does not fit is unchanged."""
+        if stimuli not in self._tables:
+            self._tables[stimuli] = {}
+            sounds = self.stored(ReadSounds(stimuli))
+            with suppress(ConfigError, RecordingError, OSError):
+                ids = [] if sounds is None else SoundsRead.of(sounds).ids
+                self._tables[stimuli] = fingerprint(Evaluation.of(self._study, stimuli, ids, ids).table_inputs)
+        return self._tables[stimuli]
 
     def _upstream(self, item: Fit) -> Fingerprint:
         """Return the settings that differ in the features and responses of a fit, and how it trains."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from distributed_trf.pipeline.fit_state import fit_state
 from distributed_trf.pipeline.items import FIT
 from distributed_trf.store.receipts import Failure, revoke_receipt, write_failure
 from distributed_trf.store.study_store import StudyStore
+from tests.small_recordings import TEST, TRAIN
 from tests.small_results import write_small_study
 
 MEL, WHISPER = {"name": "mel_librosa"}, {"name": "mel_whisper"}
@@ -63,3 +65,17 @@ def test_state__tells_what_failed_and_what_is_missing_or_outside_the_study(folde
 
 def test_state__of_results_without_a_study_is_not_known(tmp_path):
     assert fit_state(StudyStore.open(write_small_study(tmp_path / "study"))) is None
+
+
+def test_state__tells_that_the_table_of_splits_was_changed(run_generic):
+    rows = [f"one,{i},{'test' if i in TEST else 'train'}" for i in TRAIN + TEST]
+    table = Path("splits.csv")
+    table.write_text("\n".join(["split,stimulus,part", *rows]))
+    run_generic(test={"splits": "splits.csv"})
+    store, study = StudyStore.open(Path("study")), load_study("study.yaml")
+    assert list(fit_state(store, study).lines()) == []
+    table.write_text(table.read_text().replace("a3,train", "a3,test"))
+    (line,) = fit_state(store, study).lines()
+    assert line.endswith("run the study again (changed: evaluation table)")
+    table.unlink()  # then nothing says that it was changed
+    assert list(fit_state(store, study).lines()) == []

@@ -166,7 +166,11 @@ GIVEN, LEFT = {"splits": "t.csv"}, {"leave_out": "talker", "table": "t.csv"}
         (LEFT, GROUPS.replace(",w", ",v"), "tones has 2 groups of stimuli, too few for 3 folds"),
         (LEFT, GROUPS, "of 3 outer folds of tones, 2 train a fit, which ridge.n_folds = 3 cannot divide"),
         ({**LEFT, "folds": 5}, GROUPS, "tones has 3 groups of stimuli, too few for 5 folds"),
-        ({"folds": 10}, "", "tones has 9 stimuli, too few for 10 folds: .* 10 stimuli at least, or `folds` of 9 at most"),
+        (
+            {"folds": 10},
+            "",
+            "tones has 9 stimuli, too few for 10 folds: .* 10 stimuli at least, or `folds` of 9",
+        ),
     ],
 )
 def test_plan__refuses_tables_and_schemes_that_do_not_fit(run_generic, test, content, message):
