@@ -133,5 +133,11 @@ def is_absent(package: str, error: ImportError) -> bool:
     return isinstance(error, ModuleNotFoundError) and error.name == package
 
 
+def in_one_line(error: Exception) -> str:
+    """Return what a library found wrong with a file, on one line, without NumPy's advice to load pickles."""
+    text = "no array in NumPy's format" if "allow_pickle" in str(error) else " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}"
+
+
 class NothingToDrawError(DistributedTRFError, ValueError):
     """A figure needs numbers that do not exist; the message says which, and how to get them."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from distributed_trf.csv_table import columns_of, finite, read_table
-from distributed_trf.errors import FeatureError, MissingExtraError
+from distributed_trf.errors import FeatureError, MissingExtraError, in_one_line
 from distributed_trf.store.fingerprint import digest, digest_array, digest_file
 
 ALONE = (".npy", ".csv", ".csv.gz")
@@ -156,7 +156,7 @@ class ArrayMembers(Arrays):
         except (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError) as error:
             raise FeatureError(
                 f"{self.path}: cannot be read as {self.path.suffix} with an array for each stimulus "
-                f"({type(error).__name__}: {' '.join(str(error).split())}); write it again"
+                f"({in_one_line(error)}); write it again"
             ) from error
 
 
@@ -182,7 +182,9 @@ def _load(path: Path) -> np.ndarray:
     try:
         found = np.load(path, allow_pickle=False)
     except (ValueError, EOFError) as error:
-        raise FeatureError(f"{path}: cannot be read as .npy ({error}); write it again with numpy.save") from error
+        raise FeatureError(
+            f"{path}: cannot be read as .npy ({in_one_line(error)}); write it again with numpy.save"
+        ) from error
     return found
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import zarr
 
-from distributed_trf.errors import MissingExtraError, RecordingError
+from distributed_trf.errors import MissingExtraError, RecordingError, in_one_line
 
 SUFFIXES = (".npy", ".zarr", ".h5", ".hdf5")
 
@@ -71,10 +71,7 @@ class ArrayFile:
         except Exception as error:  # the libraries raise whatever the damaged bytes lead them into
             if isinstance(error, OSError) and error.errno is not None:
                 raise
-            raise RecordingError(
-                f"{self.path}: not a readable array ({type(error).__name__}: {' '.join(str(error).split())}). "
-                "Write it again"
-            ) from error
+            raise RecordingError(f"{self.path}: not a readable array ({in_one_line(error)}). Write it again") from error
 
     def _inside(self, node: Any, array: Any, group: Any) -> Any:
         """Return the array that is meant: the file itself, the dataset that is named, or the only one."""
