@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from distributed_trf.arrays import Array, block_rows, blocks, namespace
 from distributed_trf.errors import ConfigError, DataError
@@ -31,7 +31,7 @@ class CrossValidated:
     """Penalty chosen in each split by its inner folds, shape (S, U)."""
     cv_scores: Array
     """R^2 of that penalty, mean over inner folds, shape (S, U)."""
-    predicted: list[Array] | None
+    predicted: list[Array] | None = field(repr=False)
     """Out-of-fold predictions, shape (T_i, U) for each trial; None unless each trial is tested once."""
     splits: Splits
     """Which trials trained and tested."""

@@ -140,6 +140,7 @@ def test_groups__equal_cross_val_predict_that_leaves_one_group_out():
                 search(leave_out), rows, y[:, u], cv=leave_out, params={"groups": np.array(labels)[trial]}
             )
             np.testing.assert_allclose(np.concatenate(found.predicted)[:, u], expected, rtol=1e-9, atol=1e-9)
+    assert "predicted" not in repr(found)  # it is as long as the recordings
 
 
 @pytest.mark.parametrize("solver", ["eigh", "dual"])
