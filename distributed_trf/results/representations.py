@@ -79,6 +79,9 @@ def stored_layers(
         If there is none, or none of a network.
     """
     features = open_features(path)
+    sets = sorted({key_stimuli for key_stimuli, _, _ in features.keys()})  # noqa: SIM118  not a mapping
+    if sets and stimuli not in sets:
+        raise DataError(f"{path}: no features of stimulus set {stimuli!r}; name one of {', '.join(sets)} as `stimuli`")
     found = [
         StoredLayer(network, weights, layer.id, layer.width, of, bin_width)
         for key_stimuli, network, weights in features.keys()  # noqa: SIM118  not a mapping

@@ -46,6 +46,8 @@ def test_layer_similarity__is_cka_of_all_bins(saved_study, monkeypatch):
     assert layer_similarity(saved_study, networks=["mel_whisper"], debiased=False).shape == (1, 1)
     with pytest.raises(DataError, match="no features of net for timit; stored are timit, mel_"):
         layer_similarity(saved_study, networks=["net"])
+    with pytest.raises(DataError, match="no features of stimulus set 'calls'; name one of timit as `stimuli`"):
+        layer_similarity(saved_study, stimuli="calls")
 
 
 @pytest.mark.parametrize(("items", "lag"), [("bins", 0), ("bins", 2), ("stimuli", 0)])
