@@ -86,7 +86,9 @@ def site_table(ds: xr.Dataset) -> pd.DataFrame:
     """
     sites = _all_sites(ds).dropna(subset=["x", "y"]).reset_index(drop=True)
     if sites.empty:
-        raise NothingToDrawError("no session of these results has a recording site (x, y), so there is no map")
+        raise NothingToDrawError(
+            "no session of these results has a recording site (x, y) that its units share, so there is no map"
+        )
     return sites
 
 
@@ -209,4 +211,7 @@ def _all_sites(ds: xr.Dataset) -> pd.DataFrame:
     units = pd.DataFrame({name: ds[name].values for name in ("session", "subject", "area", "x", "y")})
     units[["x", "y"]] = units[["x", "y"]].astype(float) * MAP_UNIT
     sites = units.groupby("session", sort=True)
-    return sites.first().assign(units=sites.size()).reset_index()
+    found = sites.first().assign(units=sites.size())
+    # Electrodes of a grid and voxels have places of their own, of which none is the session's.
+    found.loc[(sites[["x", "y"]].nunique() > 1).any(axis=1), ["x", "y"]] = np.nan
+    return found.reset_index()

@@ -74,7 +74,9 @@ def test_figure_2__without_sites_draws_the_examples_and_says_so(saved_study):
     inputs.__dict__["results"] = ds.assign_coords(x=("unit", np.full(ds.sizes["unit"], np.nan)))
     figure = figure_2(inputs)
     assert letters(figure) == ["A"]
-    assert notes_of(figure) == ["B: no session of these results has a recording site (x, y), so there is no map"]
+    assert notes_of(figure) == [
+        "B: no session of these results has a recording site (x, y) that its units share, so there is no map"
+    ]
 
 
 def test_figure_2__of_a_threshold_that_no_unit_passes_draws_the_maps(saved_study):

@@ -90,6 +90,20 @@ def test_recording_sites__says_which_sessions_have_none(ds):
     assert maps(figure)["c_RH"].get_title() == "c_RH: 10 sessions, 348 units"
 
 
+def test_recording_sites__are_none_of_sessions_whose_units_have_places_of_their_own(ds):
+    """As electrodes of a grid, or voxels."""
+    session = str(ds.session.values[0])
+    own = (ds.session == session).values
+    moved = ds.assign_coords(x=ds.x + own * np.arange(ds.sizes["unit"]))
+    figure = recording_sites(moved)
+    assert any(session in text for text in notes_of(figure))
+    subject = str(ds.subject.values[0])
+    n_sessions = len(set(ds.session.values[(ds.subject == subject).values]))
+    assert len(marks(maps(figure)[subject])) == n_sessions - 1
+    with pytest.raises(NothingToDrawError, match="that its units share"):
+        recording_sites(moved.isel(unit=own))
+
+
 def test_recording_sites__of_other_recordings_have_no_published_borders(ds):
     other = ds.assign_attrs(study={"recordings": {"format": "generic"}})
     assert all(not axis.lines for axis in maps(recording_sites(other)).values())
@@ -97,7 +111,8 @@ def test_recording_sites__of_other_recordings_have_no_published_borders(ds):
 
 
 def test_recording_sites__of_few_sessions_and_other_areas(tmp_path):
-    figure = recording_sites(small_results())  # s2 of subject B has no site
+    shared = {name: ("unit", [1.5, 1.5, np.nan]) for name in ("x", "y")}
+    figure = recording_sites(small_results().assign_coords(shared))  # s2 of subject B has no site
     assert list(maps(figure)) == ["A"]
     assert maps(figure)["A"].get_title() == "A: 1 session, 2 units"
     figure.savefig(tmp_path / "sites.svg")
