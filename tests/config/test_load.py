@@ -144,6 +144,13 @@ def test_another_unit_or_shape__is_told_with_what_to_write(problems, changes, pr
     assert re.fullmatch(problem, found)
 
 
+def test_example__names_every_field_of_a_study():
+    text = (shipped("configs") / "example.yaml").read_text()
+    named = {name for name in StudySettings.model_fields if re.search(rf"^(# )?{name}:", text, re.MULTILINE)}
+    assert named == set(StudySettings.model_fields)
+    load_study("example")
+
+
 def test_limits__are_taken_themselves(folder):
     changes = {"bin_widths": [1, 60_000], "lags": {"tmin": -60, "tmax": 60, "lead_in": 60}, "delay": -60}
     (folder / "study.yaml").write_text(yaml.safe_dump({**MINIMAL, **changes, "output": "x" * 255}))

@@ -166,7 +166,8 @@ def test_reader__takes_few_lines(page: str) -> None:
 def test_page__names_its_study_and_how_it_is_run(page: str) -> None:
     (commands,) = (block for _, block in blocks(page, "bash"))
     assert commands == "".join(f"dtrf {what} examples/{page}\n" for what in ("plan", "run", "results", "figures"))
-    assert f"](../../configs/examples/{page}.yaml)" in (DOCUMENTS / f"{page}.md").read_text()
+    links = re.findall(r"\]\(([^)#:]+\.yaml)\)", (DOCUMENTS / f"{page}.md").read_text())
+    assert {(DOCUMENTS / link).resolve() for link in links} == {shipped("configs/examples").resolve() / f"{page}.yaml"}
 
 
 def test_pages__studies_and_the_list_of_them_are_the_same() -> None:

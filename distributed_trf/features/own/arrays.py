@@ -150,7 +150,7 @@ class ArrayMembers(Arrays):
             try:
                 import h5py
             except ImportError as error:
-                raise MissingExtraError("h5py", "nwb", error) from error
+                raise MissingExtraError("h5py", "hdf5", error) from error
             with h5py.File(self.path, "r") as members:
                 return take(members)
         except (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError) as error:

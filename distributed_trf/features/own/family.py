@@ -25,7 +25,7 @@ class OwnFamily:
     """Features of one's own, in files."""
 
     libraries: tuple[str, ...] = ()
-    extra: str = "nwb"
+    extra: str = "hdf5"
 
     def frame_rate(self, layer: Layer) -> float:
         """Return the table's frames per second."""

@@ -90,24 +90,10 @@ def draw_venn(axis: Axes, parts: Mapping[Part, float], labels: Sequence[str], co
     from matplotlib.patches import Circle
 
     circles = place(parts, len(labels))
-    middle = circles.centre.mean(axis=0)
     for centre, radius, label, colour in zip(circles.centre, circles.radius, labels, colours, strict=True):
-        if radius > 0:
-            axis.add_patch(
-                Circle((centre[0], centre[1]), radius, facecolor=(colour, 0.35), edgecolor=colour, label=label)
-            )
-        away = centre - middle
-        away = away / max(float(np.linalg.norm(away)), 1e-12)
-        at = centre + away * radius
-        axis.annotate(
-            label,
-            (at[0], at[1]),
-            xytext=(6 * away[0], 6 * away[1]),
-            textcoords="offset points",
-            ha="left" if away[0] > 0.3 else "right" if away[0] < -0.3 else "center",
-            va="bottom" if away[1] > 0.3 else "top" if away[1] < -0.3 else "center",
-            fontsize=SMALL,
-        )
+        axis.add_patch(Circle((centre[0], centre[1]), radius, facecolor=(colour, 0.35), edgecolor=colour, label=label))
+    # Names beside circles would meet where these lie within each other or are small.
+    axis.legend(loc="upper center", bbox_to_anchor=(0.5, 0.0), frameon=False, fontsize=SMALL, handlelength=0.9)
     room = 0.05 * max(float(circles.radius.max()), 1e-12)
     low, high = (
         (circles.centre - circles.radius[:, None]).min(axis=0),

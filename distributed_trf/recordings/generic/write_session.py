@@ -110,7 +110,7 @@ def write_session(
         else:
             _write_array(new, SIGNALS if signals is not None else VALUES, values if signals is None else signals)
         if rate is not None:
-            (new / SESSION_FILE).write_text(yaml.safe_dump({"rate": float(rate)}))
+            (new / SESSION_FILE).write_text(yaml.safe_dump({"rate": float(rate)}), encoding="utf-8")
         if units is not None:
             table = units if isinstance(units, pd.DataFrame) else pd.DataFrame({"unit": list(units)})
             table.to_csv(new / "units.csv", index=False)
