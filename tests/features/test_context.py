@@ -382,7 +382,7 @@ def test_work__counts_the_windows():
         ("whisper", 31.0, "reset", r"small_whisper: context 31 s is longer than the network takes; .* 30 s"),
         ("causal", 0.019, "reset", r"causal: context 0\.019 s .* no two frames"),
         ("whisper", 2.0, "projection_linear", r"weights 'projection_linear' project .* without a context"),
-        ("mel_whisper", 2.0, "fixed", r"mel_whisper: context 2 s: it is a spectrogram, .*; leave context out"),
+        ("mel_whisper", 2.0, "fixed", r"mel_whisper: context 2 s: it is a spectrogram, .*; leave it out"),
         ("whisper_tiny", 0.05, "reset", r"shorter than the 65 ms that a frame of layer 1 .* sees"),
     ],
 )
