@@ -5,12 +5,14 @@ from __future__ import annotations
 import warnings
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from distributed_trf.errors import DistributedTRFError, RecordingError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _SURPLUS = "(surplus)"
 """Column for values to the right of the last column, which pandas would drop in silence: decimal commas make them."""
@@ -49,6 +51,8 @@ def read_table(
     DistributedTRFError
         If the file is empty, damaged, lacks a column, or a row has more values than there are columns.
     """
+    import pandas as pd
+
     header = columns_of(path, error=error)
     missing = [name for name in columns if name not in (*header, *may_lack)]
     if missing:
@@ -96,6 +100,8 @@ def finite(
     DistributedTRFError
         If a value is missing, no number or not finite.
     """
+    import pandas as pd
+
     column = frame[name]
     blank = column.isna().to_numpy()
     values = pd.to_numeric(column if column.dtype.kind in "iuf" else column.astype(str), errors="coerce")
@@ -130,6 +136,8 @@ def text(
 
 def _read(path: Path, error: type[DistributedTRFError], **how: Any) -> pd.DataFrame:
     """Call pandas, which is to take nothing but blanks for missing and to read each column in one piece."""
+    import pandas as pd
+
     try:
         with warnings.catch_warnings():
             # Rows with more than one value too many: the first of them shows in the column for surplus ones.

@@ -12,7 +12,6 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from distributed_trf.config.own_features import EventSettings
 from distributed_trf.csv_table import finite, read_table, text
@@ -100,6 +99,8 @@ def _read_once(path: Path, stimuli: str, labels: tuple[str, ...], _size: int, _c
 
 def _read(path: Path, stimuli: str | None, labels: tuple[str, ...]) -> dict[str, Events]:
     """Read a table: by stimulus, or all of it as one where no set is given."""
+    import pandas as pd
+
     optional = ["offset", "value", "stimulus_set", *(["label"] if len(labels) == 1 else [])]
     columns = COLUMNS if stimuli is not None else COLUMNS[2:]
     frame = read_table(
@@ -159,6 +160,8 @@ def event_frames(
         If an event has an unknown label, begins before the silence, ends after the sound by more than a frame and
         ``tolerance``, or has no offset where spans are marked.
     """
+    import pandas as pd
+
     column = pd.Index(settings.labels).get_indexer(pd.Index(list(events.label)))
     known = column >= 0
     if settings.others == "refuse" and not known.all():
