@@ -236,7 +236,8 @@ def test_module__hears_every_sound_as_it_does_alone(package, kwargs):
     for k, sound in enumerate(SOUNDS):
         expected = hooked(net, plain, lambda m, s=sound: m(torch.from_numpy(s).float()[None]))
         for layer in table.layers:
-            assert np.abs(found[layer.id][k] - expected[layer.id][0].numpy()).max() < 3e-6
+            # A norm over four features that are nearly alike magnifies rounding, in which processors differ.
+            assert np.abs(found[layer.id][k] - expected[layer.id][0].numpy()).max() < 2e-5
         assert frames(table, sound.shape[0]) == {0: sound.shape[0] // 160 + 1, 1: sound.shape[0] // 160 + 1}
 
 
