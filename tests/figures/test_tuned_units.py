@@ -116,7 +116,7 @@ def test_figure_s1__takes_another_stimulus_set(ds):
 def test_figure_s1__of_units_that_were_never_measured(ds):
     with pytest.raises(NothingToDrawError, match="no unit's reliability was measured for timit at 20 ms"):
         figure_s1(small_results(), bin_width=20.0)
-    with pytest.raises(NothingToDrawError, match="set `reliability` in the study and run it"):
+    with pytest.raises(NothingToDrawError, match="presented twice or more, and `reliability` in the study"):
         figure_s1(ds.drop_vars("normaliser"))
     with pytest.raises(NothingToDrawError, match="timit at 35 ms is not in these results"):
         figure_s1(ds, bin_width=35.0)
