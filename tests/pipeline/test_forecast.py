@@ -64,8 +64,12 @@ def test_plan__takes_work_in_proportion_to_the_batches(write_study):
 
     def calls(n):
         context = open_context(study)
-        some = [replace(s, id=f"{s.id}-{k}") for k in range(n) for s in context.stimuli["timit"][:10]]
-        context.__dict__["stimuli"] = {"timit": tuple(some)}
+        of_set = context.stimuli["timit"]
+        ten = [*[s for s in of_set if s.is_test][:2], *[s for s in of_set if not s.is_test][:8]]
+        some = [replace(s, id=f"{s.id}-{k}") for k in range(n) for s in ten]
+        context.recordings.__dict__["stimuli"] = lambda _: tuple(some)
+        for known in ("stimuli", "evaluations", "training_trials"):
+            context.__dict__.pop(known, None)
         counted = Counter()
         sys.setprofile(lambda _frame, event, _arg: counted.update([event]))
         try:
