@@ -61,9 +61,9 @@ def test_inter_trial_draws__without_reliability_in_the_study(own_copy):
 def test_inter_trial_draws__of_a_unit_without_a_spike(own_copy):
     ds = open_results(own_copy.root)
     session, channel = str(ds.session.values[0]), str(ds.channel.values[0])
-    test = zarr.open_group(own_copy.counts("timit", 50.0, session), mode="r+")["test"]
+    test = zarr.open_group(own_copy.responses("timit", 50.0, session), mode="r+")["test"]
     test[..., 0] = np.zeros_like(test[..., 0])
-    vouch_for_changes(own_copy, own_copy.counts("timit", 50.0, session))
+    vouch_for_changes(own_copy, own_copy.responses("timit", 50.0, session))
     with pytest.raises(StoreError, match=f"session {session}, channel {channel} never varies in the test stimuli"):
         inter_trial_draws(own_copy.root, session, channel)
 
@@ -71,8 +71,8 @@ def test_inter_trial_draws__of_a_unit_without_a_spike(own_copy):
 def test_inter_trial_draws__of_responses_that_the_results_do_not_follow_from(own_copy):
     ds = open_results(own_copy.root)
     session, channel = str(ds.session.values[0]), str(ds.channel.values[0])
-    test = zarr.open_group(own_copy.counts("timit", 50.0, session), mode="r+")["test"]
+    test = zarr.open_group(own_copy.responses("timit", 50.0, session), mode="r+")["test"]
     test[:] = test[:][::-1]
-    vouch_for_changes(own_copy, own_copy.counts("timit", 50.0, session))
+    vouch_for_changes(own_copy, own_copy.responses("timit", 50.0, session))
     with pytest.raises(StoreError, match=f"the normaliser of session {session}, channel {channel} is .*run the study"):
         inter_trial_draws(own_copy.root, session, channel)
