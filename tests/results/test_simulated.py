@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import xarray as xr
 
 from distributed_trf import open_results, select_units, simulate_results
+from distributed_trf.errors import DataError
 from tests.round_trip import assert_written_and_read
 from tests.small_results import write_small_study
 
@@ -40,3 +42,41 @@ def test_planted_gain__is_in_the_layers_asked_for_only():
     of = ds.rho.sel(network="whisper_tiny", stimuli="timit", bin_width=50.0)
     gain = (of.sel(weights="trained") - of.sel(weights="reset")).mean("unit").values[:6]
     np.testing.assert_allclose(gain, [0, 0.2, 0, 0, 0.2, 0], atol=0.01)
+
+
+def validated_rho(ds):
+    """The rho that cross-validation shows."""
+    return np.sign(ds.cv_score) * np.sqrt(np.abs(ds.cv_score) / ds.normaliser)
+
+
+def test_cv_score__shows_the_same_truth_with_smaller_errors_of_its_own():
+    ds = simulate_results(["whisper_tiny"], weights=["trained"], stimuli=["timit"], seed=2)
+    of = {"network": "whisper_tiny", "weights": "trained", "layer": slice(0, 5)}
+    both = [rho.sel(of).squeeze(drop=True).transpose("layer", "unit") for rho in (ds.rho, validated_rho(ds))]
+    tested, validated = (rho - rho.mean("layer") for rho in both)
+    # Of equal truths, 0.045: tested with errors of 0.04, cross-validated with 0.01; six layers have five free numbers.
+    np.testing.assert_allclose(tested.var() * 6 / 5, 0.045**2 + 0.04**2, rtol=0.06)
+    np.testing.assert_allclose(validated.var() * 6 / 5, 0.045**2 + 0.01**2, rtol=0.06)
+    np.testing.assert_allclose((tested * validated).mean() * 6 / 5, 0.045**2, rtol=0.08)
+    np.testing.assert_allclose(
+        (both[0] - both[1]).mean("layer").var(), 0.06**2 + 0.02**2 + (0.04**2 + 0.01**2) / 6, 0.1
+    )
+
+
+@pytest.mark.parametrize("within", [0.0, 0.3])
+def test_within_session__is_the_correlation_of_levels_of_differences_and_of_errors(within):
+    ds = simulate_results(["wav2vec2"], sessions=60, channels=20, within_session=within, seed=3)
+    trained, reset = (ds.rho.sel(network="wav2vec2", weights=w, bin_width=50.0) for w in ("trained", "reset"))
+    error = ds.rho.sel(network="wav2vec2", weights="trained") - validated_rho(ds).sel(
+        network="wav2vec2", weights="trained"
+    )
+    for of in (trained, trained - reset, error.squeeze("bin_width")):
+        values = of.dropna("layer").transpose("stimuli", "layer", "unit").values.reshape(-1, 60, 20)
+        between, inside = values.mean(-1).var(-1, ddof=1).mean(), values.var(-1, ddof=1).mean()
+        of_sessions = between - inside / 20
+        np.testing.assert_allclose(of_sessions / (of_sessions + inside), within, atol=0.1 if of is trained else 0.04)
+
+
+def test_within_session__of_no_correlation_is_refused():
+    with pytest.raises(DataError, match=r"within_session is 1\.5; it is a correlation, from 0 to 1"):
+        simulate_results(["whisper_tiny"], sessions=2, channels=2, within_session=1.5)

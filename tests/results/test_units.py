@@ -15,7 +15,7 @@ from tests.small_results import small_results
 
 @pytest.fixture(scope="module")
 def ds():
-    return simulate_results(["whisper_tiny"], sessions=6, channels=10)
+    return simulate_results(["whisper_tiny"], sessions=6, channels=10, seed=1)
 
 
 def labels(ds):

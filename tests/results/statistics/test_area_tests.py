@@ -67,7 +67,7 @@ def test_interval__is_of_the_effect_over_drawn_sessions():
 
 def test_planted_depth__is_found_and_none_where_there_is_none():
     for depth, found in (((0.3, 0.5), True), ((0.3, 0.3), False), (None, False)):
-        ds = simulate_results(["wav2vec2", "deepspeech2"], depth=depth, seed=5)
+        ds = simulate_results(["wav2vec2", "deepspeech2"], depth=depth, seed=6)
         peaks = peak_layer(select_units(ds, stimuli="timit", delta=0.5))
         tests = compare_areas(peaks).sel(weights="trained", bin_width=50.0)
         assert ((tests.p < 0.001) == found).all()
