@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from distributed_trf.results.statistics.area_tests import compare_areas
     from distributed_trf.results.statistics.compare import compare
     from distributed_trf.results.statistics.cutoffs import cutoff_tests
+    from distributed_trf.results.statistics.intervals import median_intervals
     from distributed_trf.results.statistics.layer_tests import layer_tests
     from distributed_trf.results.tables import session_table, to_dataframe
     from distributed_trf.results.units import select_units
@@ -74,6 +75,7 @@ _HOMES = {
     "peak_layer": "distributed_trf.results.layers",
     "compare": "distributed_trf.results.statistics.compare",
     "layer_tests": "distributed_trf.results.statistics.layer_tests",
+    "median_intervals": "distributed_trf.results.statistics.intervals",
     "compare_areas": "distributed_trf.results.statistics.area_tests",
     "cutoff_tests": "distributed_trf.results.statistics.cutoffs",
     "to_dataframe": "distributed_trf.results.tables",
@@ -111,6 +113,7 @@ __all__ = [
     "layer_similarity",
     "layer_tests",
     "load_trf",
+    "median_intervals",
     "open_beyond",
     "nested_folds",
     "open_bootstraps",

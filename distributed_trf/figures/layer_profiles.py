@@ -172,7 +172,6 @@ def _tests(
                 baseline=baseline,
                 alpha=alpha,
                 correction=correction,
-                draws=1,  # stars need no intervals
             )
         except DataError as error:
             missing.append(f"no stars: {error}")

@@ -89,7 +89,7 @@ def figure_4(
         axes = panels(strip, s.title, n, most=SIDE_BY_SIDE, share_y=False)
         note(figure, s.note)
         chosen = [_layer(s, network) for network in of]
-        tests = [cutoff_tests(fits, s.variable, alpha=alpha, draws=1) for fits, _ in chosen]  # marks need no intervals
+        tests = [cutoff_tests(fits, s.variable, by=s.variable, alpha=alpha) for fits, _ in chosen]
         low = min(float(t["q25"].min()) for t in tests)
         high = max(float(t["q75"].max()) for t in tests)
         span = (high - low) / 0.8

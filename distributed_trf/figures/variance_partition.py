@@ -14,7 +14,7 @@ from distributed_trf.figures.panels.panel_grid import legend, stacked
 from distributed_trf.figures.panels.venn import draw_venn
 from distributed_trf.figures.style import MEDIUM, PAGE_WIDTH, SMALL, new_figure, note, tidy
 from distributed_trf.results.plotted_units import of_plotted, plotted_units
-from distributed_trf.results.statistics.compare import median_intervals
+from distributed_trf.results.statistics.intervals import median_intervals
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -138,7 +138,7 @@ def _without_units(of: xr.DataArray) -> dict[str, xr.DataArray]:
     return {str(name): coord for name, coord in of.coords.items() if names.UNIT not in coord.dims}
 
 
-def quantiles(values: np.ndarray, q: Sequence[float]) -> np.ndarray:
+def quantiles(values: np.ndarray, q: Sequence[float | np.ndarray]) -> np.ndarray:
     """Return quantiles along the last axis by linear interpolation, NaN left out.
 
     ``numpy.nanquantile`` gives the same, a row at a time and with warnings where all are NaN.
@@ -148,7 +148,7 @@ def quantiles(values: np.ndarray, q: Sequence[float]) -> np.ndarray:
     values
         Shape (..., n).
     q
-        Between 0 and 1.
+        Between 0 and 1, for all rows or an array of shape (...) of one for each.
 
     Returns
     -------

@@ -14,7 +14,7 @@ from distributed_trf import best_layer, layer_profile, layer_tests, select_units
 from distributed_trf.errors import NothingToDrawError
 from distributed_trf.figures.layer_profiles import figure_3, figure_s4, figure_s7
 from distributed_trf.figures.style import NETWORK_STYLE, PAGE_WIDTH, notes_of
-from distributed_trf.results.statistics.compare import median_intervals
+from distributed_trf.results.statistics.intervals import median_intervals
 from tests.figures.drawn import architecture, band, headings, labels, legend_texts, line, stars, titled
 
 SETS = ("timit", "mvocs")
@@ -26,7 +26,7 @@ READ = 0.004
 
 @cache
 def results():
-    return simulate_results(list(BETTER), sessions=6, channels=90, better=BETTER, gain=0.06)
+    return simulate_results(list(BETTER), sessions=18, channels=30, better=BETTER, gain=0.06)
 
 
 def tuned(ds, stimuli, delta=0.5):
@@ -224,8 +224,8 @@ def test_figure_s7__tests_against_reset_and_permuted_without_correction():
         ["cochresnet50"],
         weights=("trained", "reset", "permuted"),
         stimuli=("timit",),
-        sessions=6,
-        channels=90,
+        sessions=18,
+        channels=30,
         better={"cochresnet50": [2, 4]},
         gain=0.02,
     )

@@ -29,7 +29,7 @@ def drawn(ds):
 @pytest.mark.parametrize("network", list(BEST))
 def test_figure_4__draws_medians_quartiles_and_marks_of_the_better_layer(ds, drawn, network):
     units = select_units(ds.sel(stimuli="timit", bin_width=20.0), delta=0.5)
-    tests = cutoff_tests(units.sel(network=network, weights="trained", layer=2))
+    tests = cutoff_tests(units.sel(network=network, weights="trained", layer=2), by="rho")
     (axis,) = titled(drawn, f"{network}, layer 2")
     np.testing.assert_allclose(line(axis, "median").get_xydata(), np.stack([HERTZ, tests["median"]], axis=1))
     places, low, high = band(axis, "quartiles")

@@ -10,7 +10,7 @@ from distributed_trf import select_units
 from distributed_trf.errors import NothingToDrawError
 from distributed_trf.figures.style import notes_of
 from distributed_trf.figures.variance_partition import figure_partition
-from distributed_trf.results.statistics.compare import median_intervals
+from distributed_trf.results.statistics.intervals import median_intervals
 from tests.figures.drawn import headings, legend_texts
 from tests.figures.shared_variance import partitioned
 

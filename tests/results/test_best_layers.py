@@ -39,7 +39,7 @@ def test_best_layer_table__averages_seeds():
 
 
 def test_layer_test_table__counts_what_layer_tests_finds():
-    ds = simulate_results(["whisper_tiny", "deepspeech2"], better={"whisper_tiny": [1, 2]}, sessions=8, channels=20)
+    ds = simulate_results(["whisper_tiny", "deepspeech2"], better={"whisper_tiny": [1, 2]}, sessions=20, channels=8)
     for shown in plotted_units(ds, delta=0.5):
         table = layer_test_table(shown)
         tests = layer_tests(select_units(ds, stimuli=shown.stimuli, delta=0.5)).sel(stimuli=shown.stimuli, bin_width=50)

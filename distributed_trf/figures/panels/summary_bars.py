@@ -18,7 +18,7 @@ from distributed_trf.config.extraction import FIXED, TRAINED
 from distributed_trf.figures.style import BASELINE_COLOUR, MEDIUM, SMALL, network_style, tidy
 from distributed_trf.results.layers import layer_profile
 from distributed_trf.results.plotted_units import PlottedUnits, has
-from distributed_trf.results.statistics.compare import median_intervals
+from distributed_trf.results.statistics.intervals import median_intervals
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import scipy
@@ -10,8 +11,34 @@ import xarray as xr
 
 from distributed_trf import names
 from distributed_trf.errors import DataError
-from distributed_trf.results.statistics.compare import DRAWS, LEVEL, Alternative, draw_sessions, interval
+from distributed_trf.results.statistics.permutations import Alternative
 
+
+@lru_cache(maxsize=8)  # every layer of a network is drawn for the same sessions
+def draw_sessions(n_sessions: int, n_boot: int, seed: int) -> np.ndarray:
+    """Draw as many sessions as there are, with replacement.
+
+    Returns
+    -------
+    np.ndarray of shape (n_boot, n_sessions)
+        How often each session was drawn; not to be written to.
+    """
+    rng = np.random.default_rng([seed, n_sessions])
+    drawn = rng.multinomial(n_sessions, np.full(n_sessions, 1 / n_sessions), size=n_boot)
+    drawn.flags.writeable = False
+    return drawn
+
+
+def interval(drawn: np.ndarray, level: float) -> tuple[float, float]:
+    """Return the percentile interval of drawn numbers, NaN left out; NaN where all are."""
+    known = drawn[~np.isnan(drawn)]
+    if not known.size:
+        return float("nan"), float("nan")
+    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+LEVEL = 0.95
 AREAS = ("core", "non-primary")
 
 
@@ -22,7 +49,7 @@ def compare_areas(
     areas: tuple[str, str] = AREAS,
     pool: Sequence[str] = (names.NETWORK,),
     alternative: Alternative = "less",
-    draws: int = DRAWS,
+    draws: int = 1000,
     seed: int = 0,
 ) -> xr.Dataset:
     """Test whether a number of units is lower in one area than in another.

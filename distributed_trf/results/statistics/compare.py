@@ -1,102 +1,56 @@
-"""Two sets of fits of the same units, compared unit by unit, and medians over units with intervals over sessions.
-
-Intervals say how far numbers would move if other sessions had been recorded: whole sessions are drawn with replacement.
-Units of one session share an animal, a day and a recording site, so they are not independent samples; sessions are
-closer to that.
-"""
+"""Two sets of fits of the same units, compared unit by unit."""
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Literal
+import math
 
 import numpy as np
 import scipy
 import xarray as xr
 
 from distributed_trf import names
-from distributed_trf.results.layers import unit_values
+from distributed_trf.results.layers import quantiles, unit_values
+from distributed_trf.results.statistics.groups import (
+    Groups,
+    Level,
+    Summary,
+    count_groups,
+    group_of_units,
+    or_nan,
+    unknown_subjects,
+)
+from distributed_trf.results.statistics.intervals import COVERAGE, LEAST, few_groups, t_interval, weighted_mean
+from distributed_trf.results.statistics.permutations import (
+    DRAWS,
+    EXACT,
+    Alternative,
+    exact_signs,
+    flip_signs,
+    known_side,
+)
 from distributed_trf.results.units import pair_units
 
-
-@lru_cache(maxsize=8)  # every layer of a network is drawn for the same sessions
-def draw_sessions(n_sessions: int, n_boot: int, seed: int) -> np.ndarray:
-    """Draw as many sessions as there are, with replacement.
-
-    Returns
-    -------
-    np.ndarray of shape (n_boot, n_sessions)
-        How often each session was drawn; not to be written to.
-    """
-    rng = np.random.default_rng([seed, n_sessions])
-    drawn = rng.multinomial(n_sessions, np.full(n_sessions, 1 / n_sessions), size=n_boot)
-    drawn.flags.writeable = False
-    return drawn
-
-
-def drawn_medians(values: np.ndarray, session: np.ndarray, drawn: np.ndarray) -> np.ndarray:
-    """Compute the median over the units of each draw of sessions.
-
-    Parameters
-    ----------
-    values
-        Of each unit, without NaN, shape (n,).
-    session
-        Which session each unit is of, 0 to n_sessions - 1, shape (n,).
-    drawn
-        How often each session was drawn, shape (n_boot, n_sessions).
-
-    Returns
-    -------
-    np.ndarray of shape (n_boot,)
-        NaN for a draw without units.
-
-    Notes
-    -----
-    Values are sorted once. How many units of each session are among the k smallest is tabulated, so that a draw needs
-    the logarithm of n steps to find its median.
-    """
-    order = np.argsort(values)
-    smallest = np.zeros((values.size + 1, drawn.shape[1]), dtype=np.float32)  # whole numbers, and quicker to multiply
-    smallest[np.arange(1, values.size + 1), session[order]] = 1
-    smallest = smallest.cumsum(axis=0)
-    weights = drawn.astype(np.float32)
-    total = weights @ smallest[-1]
-    ranks = np.stack([(total - 1) // 2, total // 2])
-    low, high = np.zeros(ranks.shape, dtype=np.int64), np.full(ranks.shape, values.size)
-    while (low < high).any():
-        middle = (low + high) // 2
-        enough = np.einsum("bs,kbs->kb", weights, smallest[middle]) > ranks
-        low, high = np.where(enough, low, np.minimum(middle + 1, high)), np.where(enough, middle, high)
-    return np.where(total > 0, values[order][np.maximum(low - 1, 0)].mean(axis=0), np.nan)
-
-
-def interval(drawn: np.ndarray, level: float) -> tuple[float, float]:
-    """Return the percentile interval of drawn numbers, NaN left out; NaN where all are."""
-    known = drawn[~np.isnan(drawn)]
-    if not known.size:
-        return float("nan"), float("nan")
-    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
-
-
-Alternative = Literal["greater", "less", "two-sided"]
-DRAWS = 1000
-"""Draws of sessions for an interval."""
-LEVEL = 0.95
-"""Coverage of intervals."""
 STATISTICS = {
-    "p": "p-value of the Wilcoxon signed-rank test, not corrected for the number of tests",
-    "statistic": "sum of the ranks of positive differences",
-    "effect": "matched-pairs rank-biserial correlation",
+    "p": "p-value, not corrected for the number of tests",
+    "statistic": "weighted sum of the means of groups, or sum of the ranks of positive differences of units",
+    "smallest_p": "smallest p-value that so many groups allow",
+    "difference": "weighted mean over groups of a minus b",
+    "low": "lower end of the interval of the difference",
+    "high": "upper end of the interval of the difference",
+    "effect": "matched-pairs rank-biserial correlation over units",
     "median_difference": "median over units of a minus b",
-    "low": "lower end of the interval of the median difference",
-    "high": "upper end of the interval of the median difference",
     "median_a": "median over paired units of a",
     "median_b": "median over paired units of b",
     "n": "units that have a number in both",
     "n_sessions": "sessions of those units",
+    "n_subjects": "subjects of those units",
+    "icc": "intraclass correlation of a minus b within groups",
 }
+FLIPPED = "sign flips of {level} {summary}s, paired by (session, channel)"
+RANKED = "Wilcoxon signed-rank, paired by (session, channel)"
+WEIGHTS = "units that a {level} is worth, n / (1 + (n - 1) icc)"
+EQUAL = "all units equal"
+LEFT_OUT_ONE = f"{COVERAGE:.0%}, leaving out one {{level}} at a time (CR3), t with Satterthwaite's degrees of freedom"
 
 
 def compare(
@@ -105,6 +59,8 @@ def compare(
     variable: str = "rho",
     *,
     alternative: Alternative = "greater",
+    level: Level = "session",
+    summary: Summary = "mean",
     draws: int = DRAWS,
     seed: int = 0,
 ) -> xr.Dataset:
@@ -119,120 +75,181 @@ def compare(
         What to compare.
     alternative
         ``greater`` (a > b), ``less`` or ``two-sided``.
+    level
+        What is taken for independent: sessions, subjects, or every unit as in Ahmed et al. (2025).
+    summary
+        What the differences of a group's units are summed up by, ``mean`` or ``median``.
     draws
-        Of sessions, for the interval.
+        Patterns of signs that are drawn where there are more; else all are taken, and p is exact.
     seed
         Of those draws.
 
     Returns
     -------
     xarray.Dataset
-        Over the dimensions of both but unit: ``p``, ``statistic`` and ``effect`` of the Wilcoxon signed-rank test,
-        ``median_difference`` with the 95 % interval ``low`` to ``high``, ``median_a``, ``median_b``, ``n`` and
-        ``n_sessions``. NaN where no unit has a number in both.
+        Over the dimensions of both but unit: ``p``, ``statistic`` and ``smallest_p``, the smallest p that so many
+        groups allow; ``difference``, a minus b, with the 95 % interval ``low`` to ``high``; ``effect``;
+        ``median_difference``, ``median_a``, ``median_b``; ``n``, ``n_sessions``, ``n_subjects``; ``icc``, how alike the
+        units of a group are. NaN where no unit has a number in both; ``attrs["note"]`` says what is missing, and why.
 
     Raises
     ------
     DataError
-        If no unit is in both, or a unit is there twice.
+        If no unit is in both, or a unit is there twice; if a word is not known.
 
     Notes
     -----
-    As in ``scipy.stats.wilcoxon`` by default, zero differences are left out, and p is exact up to 50 differences
-    without ties, else from the normal approximation. The effect is ``(W+ - W-) / (W+ + W-)`` (Kerby 2014): 1 where a
-    is better for every unit, -1 where b is. The interval is over sessions drawn with replacement, with all their units:
-    the test takes units for independent samples, which those of one session are not.
+    Sessions (or subjects) are the samples. The mean difference m of each has the weight w = n / (1 + (n - 1) icc), the
+    number of independent units that its n units are worth (Kish 1965). If a is no better than b, m is as likely to
+    be -m: the statistic sum w m is compared with those of all patterns of signs. For the test, icc is estimated by what
+    signs leave as it is, so the test is exact; for the estimate, by a one-way analysis of variance. The interval is by
+    leaving out one session at a time (CR3, Bell & McCaffrey 2002); it takes four.
+
+    At level ``unit`` the test is Wilcoxon's, as in ``scipy.stats.wilcoxon`` by default: zero differences are left out,
+    and p is exact up to 50 differences without ties, else from the normal approximation. Units of one session are no
+    independent samples, so that this p is too small. The effect is ``(W+ - W-) / (W+ + W-)`` (Kerby 2014) at all
+    levels: 1 where a is better for every unit, -1 where b is.
     """
+    alone = [of.sizes[names.UNIT] for of in (a, b)]
     a, b = pair_units(a, b)
     x, y = unit_values(a, variable), unit_values(b, variable)
-    sessions = np.unique(a["session"].values, return_inverse=True)[1]
     y = y.drop_vars([name for name in y.coords if name not in y.dims or name == names.UNIT])  # a's labels are kept
+    whole = [set(x.dims) >= set(y.dims), set(y.dims) >= set(x.dims)]
     x, y = xr.broadcast(*xr.align(x, y, join="inner", exclude=[names.UNIT]))
     x = x.transpose(..., names.UNIT)
     y = y.transpose(*x.dims)
-    cells = x.shape[:-1]
-    found = {name: np.full(cells, np.nan) for name in STATISTICS}
-    for cell in np.ndindex(cells):
-        for name, number in _paired(x.values[cell], y.values[cell], sessions, alternative, draws, seed).items():
-            found[name][cell] = number
-    coords = {name: coord for name, coord in x.coords.items() if names.UNIT not in coord.dims}
-    variables = {name: (x.dims[:-1], numbers, {"long_name": STATISTICS[name]}) for name, numbers in found.items()}
-    return xr.Dataset(
-        variables,
-        coords,
-        {
-            "test": "Wilcoxon signed-rank, paired by (session, channel)",
-            "alternative": alternative,
-            "variable": variable,
-            "interval": f"{LEVEL:.0%}, percentiles over {draws} draws of sessions, seed {seed}",
-        },
-    )
-
-
-def _paired(
-    a: np.ndarray, b: np.ndarray, session: np.ndarray, alternative: Alternative, draws: int, seed: int
-) -> dict[str, float]:
-    """Compare the units that have a number in both, arrays of shape (n,)."""
-    both = ~(np.isnan(a) | np.isnan(b))
-    if not both.any():
-        return {}
-    a, b = a[both], b[both]
-    difference = a - b
-    present, index = np.unique(session[both], return_inverse=True)
-    drawn = drawn_medians(difference, index, draw_sessions(present.size, draws, seed))
-    low, high = interval(drawn, LEVEL)
-    differ = difference[difference != 0]
-    p, positive, effect = 1.0, 0.0, 0.0
-    if differ.size:
-        ranks = scipy.stats.rankdata(np.abs(differ))
-        positive = float(ranks[differ > 0].sum())
-        effect = 2 * positive / float(ranks.sum()) - 1
-        p = float(scipy.stats.wilcoxon(differ, alternative=alternative).pvalue)
-    return {
-        "p": p,
-        "statistic": positive,
-        "effect": effect,
-        "median_difference": float(np.median(difference)),
-        "low": low,
-        "high": high,
-        "median_a": float(np.median(a)),
-        "median_b": float(np.median(b)),
-        "n": int(both.sum()),
-        "n_sessions": present.size,
+    shape = x.shape[:-1]
+    first, second = (of.values.reshape(math.prod(shape), x.shape[-1]) for of in (x, y))
+    known = [~np.isnan(first), ~np.isnan(second)]
+    both = known[0] & known[1]
+    first, second = (np.where(both, of, np.nan) for of in (first, second))
+    group = group_of_units(a, level)
+    found, draws_of = _tested(first, second, group, known_side(alternative), level, summary, draws, seed)
+    described = _described(first, second, both) | {
+        "n_sessions": count_groups(a, "session", both),
+        "n_subjects": count_groups(a, "subject", both),
     }
+    coords = {name: coord for name, coord in x.coords.items() if names.UNIT not in coord.dims}
+    numbers = found | described
+    variables = {
+        name: (x.dims[:-1], numbers[name].reshape(shape), {"long_name": words}) for name, words in STATISTICS.items()
+    }
+    notes = [
+        *_not_paired(alone, x.sizes[names.UNIT]),
+        *_not_compared([of for of, all_dims in zip(known, whole, strict=True) if all_dims], both),
+        *unknown_subjects(group, level),
+        *few_groups(numbers["p"], numbers["low"], level),
+    ]
+    attrs = {
+        "test": RANKED if level == "unit" else FLIPPED.format(level=level, summary=summary),
+        "level": level,
+        "alternative": alternative,
+        "variable": variable,
+        "summary": summary,
+        "weights": EQUAL if level == "unit" else WEIGHTS.format(level=level),
+        "interval": LEFT_OUT_ONE.format(level=level),
+        "correction": "none",
+        "seed": seed,
+        "draws": draws_of,
+        "note": "; ".join(notes),
+    }
+    return xr.Dataset(variables, coords, attrs)
 
 
-def median_intervals(ds: xr.Dataset, variable: str = "rho", *, draws: int = DRAWS, seed: int = 0) -> xr.Dataset:
-    """Compute medians over units with intervals over sessions.
+def _tested(
+    a: np.ndarray,
+    b: np.ndarray,
+    group: np.ndarray,
+    alternative: Alternative,
+    level: Level,
+    summary: Summary,
+    draws: int,
+    seed: int,
+) -> tuple[dict[str, np.ndarray], int | str]:
+    """Test differences of numbers of shape (cells, units), and estimate their mean; say how many signs were drawn."""
+    difference, size = a - b, np.fmax(np.abs(a), np.abs(b)).max(axis=1, initial=0, where=~np.isnan(a))
+    groups = Groups.of(difference, group, summary)
+    icc, count = groups.icc(), groups.count
+    estimate = weighted_mean(groups.centre, groups.weights(icc))
+    low, high = t_interval(*estimate, count >= LEAST)
+    found = {"difference": estimate.mean, "low": low, "high": high}
+    if level == "unit":
+        p, statistic, smallest = signed_ranks(difference, alternative)
+        return found | {"p": p, "statistic": statistic, "smallest_p": smallest, "icc": np.full(p.shape, np.nan)}, "none"
+    weights = groups.weights(groups.icc_about_zero())
+    statistic, p, smallest = flip_signs(groups.centre, weights, size, alternative, draws, seed)
+    exact = all(exact_signs(int(n), draws) for n in np.unique(count))
+    estimable = (count > 1) & (groups.worth.sum(axis=1) > count)
+    found |= {
+        "p": p,
+        "statistic": statistic,
+        "smallest_p": smallest,
+        "icc": np.where(estimable, icc, np.nan),
+    }
+    return found, EXACT if exact else draws
+
+
+def signed_ranks(difference: np.ndarray, alternative: Alternative) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return p, the sum of the ranks of positive differences and the smallest p that so many allow, of each cell.
 
     Parameters
     ----------
-    ds
-        Results of ``open_results``, of all units or of those of ``select_units``.
-    variable
-        ``rho``, ``r`` or another that has a value per fit and unit.
-    draws, seed
-        Of sessions with replacement, each with all its units.
-
-    Returns
-    -------
-    xarray.Dataset
-        ``median``, the 95 % interval ``low`` to ``high``, and ``n``, units that have a number, over the dimensions of a
-        fit; NaN where nothing was fitted.
+    difference
+        Shape (cells, units), NaN where there is none.
+    alternative
+        As of ``compare``.
     """
-    of = unit_values(ds, variable)
-    session = np.unique(ds["session"].values, return_inverse=True)[1]
-    cells = of.shape[:-1]
-    found = {name: np.full(cells, np.nan) for name in ("median", "low", "high")} | {"n": np.zeros(cells, dtype=int)}
-    for cell in np.ndindex(cells):
-        values = of.values[cell]
-        known = ~np.isnan(values)
-        found["n"][cell] = known.sum()
-        if known.any():
-            present, index = np.unique(session[known], return_inverse=True)
-            drawn = drawn_medians(values[known], index, draw_sessions(present.size, draws, seed))
-            found["median"][cell] = np.median(values[known])
-            found["low"][cell], found["high"][cell] = interval(drawn, LEVEL)
-    coords = {name: coord for name, coord in of.coords.items() if names.UNIT not in coord.dims}
-    attrs = {"variable": variable, "interval": f"{LEVEL:.0%}, percentiles over {draws} draws of sessions, seed {seed}"}
-    return xr.Dataset({name: (of.dims[:-1], numbers) for name, numbers in found.items()}, coords, attrs)
+    p, statistic, smallest = np.full((3, len(difference)), np.nan)
+    for cell, values in enumerate(difference):
+        known = values[~np.isnan(values)]
+        differ = known[known != 0]
+        if known.size:
+            p[cell], statistic[cell] = 1.0, 0.0
+            smallest[cell] = min(1.0, (2 if alternative == "two-sided" else 1) * 0.5**known.size)
+        if differ.size:
+            statistic[cell] = scipy.stats.rankdata(np.abs(differ))[differ > 0].sum()
+            p[cell] = scipy.stats.wilcoxon(differ, alternative=alternative).pvalue
+    return p, statistic, smallest
+
+
+def _described(a: np.ndarray, b: np.ndarray, both: np.ndarray) -> dict[str, np.ndarray]:
+    """Describe units that have a number in both, arrays of shape (cells, units)."""
+    difference = a - b
+    effect = np.full(len(both), np.nan)
+    for cell, known in enumerate(both):
+        differ = difference[cell, known]
+        if differ.size:
+            differ = differ[differ != 0]
+            ranks = scipy.stats.rankdata(np.abs(differ))
+            effect[cell] = np.sign(differ) @ ranks / ranks.sum() if differ.size else 0.0
+    return {
+        "effect": effect,
+        "median_difference": quantiles(difference, [0.5])[0],
+        "median_a": quantiles(a, [0.5])[0],
+        "median_b": quantiles(b, [0.5])[0],
+        "n": or_nan(both.sum(axis=1)),
+    }
+
+
+def _not_paired(alone: list[int], paired: int) -> list[str]:
+    """Say how many units only one of the two has."""
+    left = [n - paired for n in alone]
+    return [f"left out: {left[0]} units of the first and {left[1]} of the second, in one alone"] if any(left) else []
+
+
+def _not_compared(known: list[np.ndarray], both: np.ndarray) -> list[str]:
+    """Say where one of the two has numbers and they are not compared, or that nothing is compared at all.
+
+    Parameters
+    ----------
+    known
+        Where those of the two that have all dimensions have a number; what is compared with many is missed nowhere.
+    both
+        Where both have; all of shape (cells, units).
+    """
+    compared = both.any(axis=1)
+    if not compared.any():
+        return ["nothing is compared: " + ("no unit has a number in both" if both.shape[1] else "there are no units")]
+    there = np.any([of.any(axis=1) for of in known], axis=0)
+    apart = np.count_nonzero(there & ~compared)
+    return [f"{apart} of {apart + compared.sum()} are not compared: no unit has a number in both"] if apart else []

@@ -9,17 +9,28 @@ import numpy as np
 import scipy
 import xarray as xr
 
+from distributed_trf import names
 from distributed_trf.errors import DataError
 from distributed_trf.results.layers import layer_profile, unit_values
-from distributed_trf.results.statistics.compare import DRAWS, compare
+from distributed_trf.results.statistics.compare import compare
+from distributed_trf.results.statistics.groups import Level, Summary
+from distributed_trf.results.statistics.permutations import DRAWS, out_of_reach
 
 LOWPASS_BIN = "lowpass_bin"
 
 
 def cutoff_tests(
-    ds: xr.Dataset, variable: str = "rho", *, alpha: float = 0.01, draws: int = DRAWS, seed: int = 0
+    ds: xr.Dataset,
+    variable: str = "rho",
+    *,
+    by: str = "cv_score",
+    alpha: float = 0.01,
+    level: Level = "session",
+    summary: Summary = "mean",
+    draws: int = DRAWS,
+    seed: int = 0,
 ) -> xr.Dataset:
-    """Find the cut-off of highest median, and those that units are predicted as well with.
+    """Find the best cut-off, and those that units are predicted as well with.
 
     Parameters
     ----------
@@ -27,10 +38,14 @@ def cutoff_tests(
         What ``open_lowpass`` returns, of all units or of those of ``select_units``.
     variable
         What to compare.
+    by
+        The best cut-off is that of the highest median of this. Scores on training folds are independent of the test, so
+        that tests against the best hold their level; chosen by ``variable`` itself, as published, the best is the
+        better for having been chosen.
     alpha
         A cut-off is as good as the best if a two-sided test between them has p > alpha, as published.
-    draws, seed
-        Of sessions, for the intervals.
+    level, summary, draws, seed
+        As of ``compare``; the published tests have the level ``unit``, and ``by`` the variable.
 
     Returns
     -------
@@ -38,28 +53,58 @@ def cutoff_tests(
         ``median``, ``q25``, ``q75``, ``maximum`` and ``n`` over the dimensions of a fit and ``lowpass_bin``, with
         ``cutoff``, ``500 / lowpass_bin`` in hertz, beside it; ``is_best``; what ``compare`` returns for the best (a)
         against each (b), two-sided; and ``as_good``, where that has p > alpha. No correction for the number of cut-offs
-        is made: it would only call more of them as good.
+        is made: it would only call more of them as good. ``attrs["note"]`` says where there are too few groups for any
+        p to be below alpha, so that all are as good.
 
     Raises
     ------
     DataError
-        If these are no fits on low-passed features.
+        If these are no fits on low-passed features, or they have no number to choose by.
     """
     if LOWPASS_BIN not in ds.dims:
         raise DataError(f"no dimension {LOWPASS_BIN!r}; take the dataset that open_lowpass returns")
+    scores = _scores(ds, variable, by)
     ds = unit_values(ds, variable).to_dataset(name=variable)
     profile = layer_profile(ds, variable)
-    best_index = profile["median"].fillna(-np.inf).argmax(LOWPASS_BIN)
-    is_best = (xr.DataArray(np.arange(ds.sizes[LOWPASS_BIN]), dims=LOWPASS_BIN) == best_index) & profile[
-        "median"
-    ].notnull()
+    fitted = profile["median"].notnull()
+    best_index = scores["median"].where(fitted).fillna(-np.inf).argmax(LOWPASS_BIN)
+    is_best = (xr.DataArray(np.arange(ds.sizes[LOWPASS_BIN]), dims=LOWPASS_BIN) == best_index) & fitted
     best = ds[[variable]].where(is_best).max(LOWPASS_BIN)
     labels = {name: coord for name, coord in ds.coords.items() if LOWPASS_BIN not in coord.dims}
-    tested = compare(best.assign_coords(labels), ds, variable, alternative="two-sided", draws=draws, seed=seed)
+    tested = compare(
+        best.assign_coords(labels),
+        ds,
+        variable,
+        alternative="two-sided",
+        level=level,
+        summary=summary,
+        draws=draws,
+        seed=seed,
+    )
     found = profile.merge(tested.drop_vars(["n"]), compat="override", join="exact")
-    found = found.assign(is_best=is_best, as_good=(found["p"] > alpha) & ~is_best & found["median"].notnull())
+    found = found.assign(is_best=is_best, as_good=(found["p"] > alpha) & ~is_best & fitted)
     cutoff = (LOWPASS_BIN, 500 / ds[LOWPASS_BIN].values, {"long_name": "what is slower is kept", "units": "Hz"})
-    return found.assign_coords(cutoff=cutoff).assign_attrs(tested.attrs, alpha=alpha).transpose(..., LOWPASS_BIN)
+    never = out_of_reach(tested["smallest_p"].where(~is_best).values, alpha, level)
+    attrs = tested.attrs | {"by": by, "alpha": alpha, "note": "; ".join(filter(None, [tested.attrs["note"], *never]))}
+    return found.assign_coords(cutoff=cutoff).assign_attrs(attrs).transpose(..., LOWPASS_BIN)
+
+
+def _scores(ds: xr.Dataset, variable: str, by: str) -> xr.Dataset:
+    """Return the profile of what the best cut-off is chosen by.
+
+    Raises
+    ------
+    DataError
+        If nothing has such a score.
+    """
+    if by in ds:
+        profile = layer_profile(ds, by)
+        if by == variable or not ds.sizes[names.UNIT] or profile["median"].notnull().any():
+            return profile
+    raise DataError(
+        f"{by!r}: these results have no such scores to choose the best cut-off by; say by={variable!r} to choose by "
+        "the tested number itself, as published"
+    )
 
 
 SFREQ, SECONDS, FITTED = 100.0, 2.0, 1.5

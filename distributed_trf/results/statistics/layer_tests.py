@@ -11,7 +11,9 @@ from distributed_trf import names
 from distributed_trf.config.extraction import FIXED, TRAINED
 from distributed_trf.errors import DataError
 from distributed_trf.results.layers import spectrograms, unit_values
-from distributed_trf.results.statistics.compare import DRAWS, compare
+from distributed_trf.results.statistics.compare import compare
+from distributed_trf.results.statistics.groups import Level, Summary
+from distributed_trf.results.statistics.permutations import DRAWS, EXACT, out_of_reach
 from distributed_trf.results.units import correction_of
 
 AGAINST = "against"
@@ -29,6 +31,8 @@ def layer_tests(
     baseline: str | None = None,
     alpha: float = 0.01,
     correction: str | None = "bh",
+    level: Level = "session",
+    summary: Summary = "mean",
     draws: int = DRAWS,
     seed: int = 0,
 ) -> xr.Dataset:
@@ -49,8 +53,8 @@ def layer_tests(
     correction
         For the number of tests of a family: ``bh`` (false discovery rate, Benjamini & Hochberg 1995), ``holm`` (any
         false positive) or None.
-    draws, seed
-        Of sessions, for the intervals.
+    level, summary, draws, seed
+        As of ``compare``; the published tests have the level ``unit``.
 
     Returns
     -------
@@ -72,7 +76,10 @@ def layer_tests(
     others, left_out = _others(ds, untrained, baseline)
     if not others:
         raise DataError(f"nothing to test against: {'; '.join(left_out)}")
-    compared = [compare(trained, other, variable, draws=draws, seed=seed) for other in others.values()]
+    compared = [
+        compare(trained, other, variable, level=level, summary=summary, draws=draws, seed=seed)
+        for other in others.values()
+    ]
     tests = xr.concat(compared, xr.Variable(AGAINST, list(others)), coords="minimal", compat="override", join="exact")
     tests = tests.transpose(*[dim for dim in names.GRID if dim in tests.dims], AGAINST)
     tests = tests.merge(_adjusted(tests["p"], adjust))
@@ -81,7 +88,19 @@ def layer_tests(
         "untrained": untrained,
         "baseline": str(others[SPECTROGRAM][names.NETWORK].item()) if SPECTROGRAM in others else "",
     }
-    return tests.assign_attrs(settings, alpha=alpha, correction=correction or "none", left_out="; ".join(left_out))
+    found = [of.attrs for of in compared]
+    notes = [
+        *(f"{against}: {of['note']}" for against, of in zip(others, found, strict=True) if of["note"]),
+        *out_of_reach(tests["smallest_p"].values, alpha, level),
+    ]
+    return tests.assign_attrs(
+        settings,
+        alpha=alpha,
+        correction=correction or "none",
+        draws=next((of["draws"] for of in found if of["draws"] != EXACT), EXACT),
+        left_out="; ".join(left_out),
+        note="; ".join(notes),
+    )
 
 
 def _trained(ds: xr.Dataset, variable: str) -> xr.Dataset:
@@ -91,6 +110,8 @@ def _trained(ds: xr.Dataset, variable: str) -> xr.Dataset:
         trained = ds.sel(
             {names.WEIGHTS: TRAINED, names.NETWORK: [n for n in ds[names.NETWORK].values if n not in known]}
         )
+        if not trained.sizes[names.UNIT]:  # no unit was selected, so there is nothing to tell what was fitted
+            return trained
         fitted = trained[variable].notnull().any([dim for dim in trained[variable].dims if dim != names.NETWORK])
         if fitted.any():
             return trained.isel({names.NETWORK: np.flatnonzero(fitted)})

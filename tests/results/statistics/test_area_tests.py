@@ -9,7 +9,7 @@ import xarray as xr
 
 from distributed_trf import compare_areas, peak_layer, select_units, simulate_results
 from distributed_trf.errors import DataError
-from distributed_trf.results.statistics.compare import draw_sessions
+from distributed_trf.results.statistics.area_tests import draw_sessions
 
 
 def test_compare_areas__a_case_done_by_hand():

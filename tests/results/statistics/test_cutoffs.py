@@ -27,7 +27,7 @@ def lowpassed(loss):
 
 def test_cutoffs__the_best_and_those_as_good():
     ds = lowpassed([0.0, -0.03, -0.03, 0.2])
-    found = cutoff_tests(ds).squeeze()
+    found = cutoff_tests(ds, by="rho", level="unit").squeeze()
     values = ds.rho.squeeze().values
     best = int(np.argmax(np.median(values, axis=-1)))
     assert BINS[best] in (40.0, 100.0)

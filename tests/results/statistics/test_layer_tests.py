@@ -8,6 +8,7 @@ from statsmodels.stats.multitest import multipletests
 
 from distributed_trf import compare, layer_tests, select_units, simulate_results
 from distributed_trf.errors import DataError
+from distributed_trf.results.statistics.compare import STATISTICS
 from tests.small_results import small_results
 
 PLANTED = {"whisper_tiny": [1, 2], "deepspeech2": [0, 3, 4]}
@@ -21,7 +22,7 @@ def significant(tests, network, against="untrained"):
 
 def test_planted_effects__are_found_and_no_others():
     ds = simulate_results(["whisper_tiny", "deepspeech2", "wav2letter"], sessions=20, better=PLANTED, seed=1)
-    tests = layer_tests(select_units(ds, stimuli="timit", delta=0.5), draws=50)
+    tests = layer_tests(select_units(ds, stimuli="timit", delta=0.5))
     for network in ("whisper_tiny", "deepspeech2", "wav2letter"):
         assert significant(tests, network) == [PLANTED.get(network, [])] * 2
         assert significant(tests, network, "spectrogram") == [PLANTED.get(network, [])] * 2
@@ -36,7 +37,7 @@ def test_planted_effects__are_found_and_no_others():
 @pytest.mark.parametrize(("correction", "method"), [("bh", "fdr_bh"), ("holm", "holm"), (None, None)])
 def test_adjustment__is_that_of_statsmodels_over_the_family(correction, method):
     ds = simulate_results(["whisper_tiny", "wav2vec2"], sessions=8, channels=6, better={"wav2vec2": [3]})
-    tests = layer_tests(ds, correction=correction, alpha=0.05, draws=10)
+    tests = layer_tests(ds, correction=correction, alpha=0.05, level="unit")
     for network, n_layers in (("whisper_tiny", 6), ("wav2vec2", 21)):
         of = tests.sel(stimuli="timit", network=network, bin_width=50.0).isel(layer=slice(n_layers))
         p = of.p.values.ravel()
@@ -53,7 +54,7 @@ def test_each_test__is_a_paired_comparison():
     tests = layer_tests(ds, untrained="permuted", seed=3)
     trained = ds.sel(weights="trained", network=["whisper_tiny"])
     expected = compare(trained, ds.sel(weights="permuted"), seed=3)
-    for name in ("p", "effect", "low", "high", "n"):
+    for name in STATISTICS:
         np.testing.assert_array_equal(tests[name].sel(against="untrained"), expected[name])
     mel = compare(trained, ds.sel(network="cochleagram", weights="fixed", layer=0))
     np.testing.assert_array_equal(tests.p.sel(against="spectrogram"), mel.p)
@@ -85,8 +86,8 @@ RUNS, LEVEL = 500, 0.05
 def runs(n_runs, **planted):
     """Many studies of the same units, one as each stimulus set, and the layers that are called better in each."""
     names = [f"run {k}" for k in range(n_runs)]
-    ds = simulate_results(["whisper_tiny"], stimuli=names, sessions=4, channels=10, **planted)
-    tests = layer_tests(ds, alpha=LEVEL, draws=1)
+    ds = simulate_results(["whisper_tiny"], stimuli=names, sessions=10, channels=8, **planted)
+    tests = layer_tests(ds, alpha=LEVEL)
     assert (tests.family == 12).all()
     return tests.significant.sel(network="whisper_tiny", bin_width=50.0).transpose("stimuli", "layer", "against").values
 
@@ -96,6 +97,21 @@ def test_null_simulations__stay_at_the_nominal_false_discovery_rate():
     starred = runs(RUNS).any(axis=(1, 2)).sum()
     # Three standard errors above; below, more, since all layers are tested against the same spectrogram.
     assert 5 < starred < RUNS * LEVEL + 3 * np.sqrt(RUNS * LEVEL * (1 - LEVEL))
+
+
+def test_few_sessions__cannot_be_significant_and_no_unit_is_nan():
+    ds = simulate_results(["whisper_tiny"], sessions=5, channels=9, better={"whisper_tiny": [1]}, gain=0.5)
+    tests = layer_tests(ds)
+    assert not tests.significant.any()
+    assert tests.attrs["note"] == "no p can be below 0.01: so few sessions allow no less than 0.031"
+    of_units = layer_tests(ds, level="unit")
+    assert of_units.significant.sel(layer=1).all()
+    assert of_units.attrs["test"] == "Wilcoxon signed-rank, paired by (session, channel)"
+    nobody = layer_tests(ds.isel(unit=[]))
+    assert nobody.p.isnull().all()
+    assert nobody.attrs["note"] == (
+        "untrained: nothing is compared: there are no units; spectrogram: nothing is compared: there are no units"
+    )
 
 
 def test_planted_simulations__hold_the_false_discovery_rate_among_what_is_found():
