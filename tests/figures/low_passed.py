@@ -15,7 +15,7 @@ BEST = {"whisper_tiny": 40, "deepspeech2": 20}
 
 def low_passed(**simulated) -> xr.Dataset:
     """Fits of two networks on two layers each, the higher one better."""
-    settings = {"stimuli": ("timit",), "sessions": 18, "channels": 40, "preference": 0.0, **simulated}
+    settings = {"stimuli": ("timit",), "sessions": 18, "channels": 40, "preference": 0.0, "seed": 1, **simulated}
     ds = simulate_results(list(BEST), **settings)
     ds = ds.sel(network=list(BEST), weights=["trained"], layer=[1, 2]).assign_coords(bin_width=[20.0])
     ds = ds.drop_vars(["layer_name", "layer_type"])
