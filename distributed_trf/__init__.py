@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from distributed_trf.recordings.simulation.simulate import simulate
     from distributed_trf.results.analyses import open_bootstraps, open_lowpass, open_together, open_tree
     from distributed_trf.results.combine import average_seeds, combine_results
+    from distributed_trf.results.design import design
     from distributed_trf.results.inter_trial_draws import inter_trial_draws
     from distributed_trf.results.layer_similarity import layer_similarity
     from distributed_trf.results.layers import best_layer, layer_profile, peak_layer
@@ -80,6 +81,7 @@ _HOMES = {
     "cutoff_tests": "distributed_trf.results.statistics.cutoffs",
     "to_dataframe": "distributed_trf.results.tables",
     "session_table": "distributed_trf.results.tables",
+    "design": "distributed_trf.results.design",
     "inter_trial_draws": "distributed_trf.results.inter_trial_draws",
     "combine_results": "distributed_trf.results.combine",
     "open_tree": "distributed_trf.results.analyses",
@@ -105,6 +107,7 @@ __all__ = [
     "compare",
     "compare_areas",
     "cutoff_tests",
+    "design",
     "given_splits",
     "import_published_csv",
     "inter_trial_draws",
