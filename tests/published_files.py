@@ -192,3 +192,27 @@ def published_size() -> dict[int, int]:
     from distributed_trf.recordings.ucsf.metadata import SITES
 
     return {int(site.session): site.channels for site in SITES}
+
+
+def word_errors(folder: Path) -> pd.DataFrame:
+    """Write the table of word error rates as the published code fills it, one cell after another.
+
+    The rates are read off the published figure S5.
+    """
+    rates = {
+        "speech2text": [8.6, 3.4, 15.5, 36.5, 21.1],
+        "wav2vec2": [9.4, 3.6, 14.0, 36.1, 21.5],
+        "whisper_base": [14.1, 5.9, 6.0, 22.4, 10.3],
+        "whisper_tiny": [19.5, 8.6, 7.7, 31.6, 12.9],
+        "deepspeech2": [30.0, 11.0, 35.6, 64.1, 49.6],
+        "wav2letter_modified": [58.6, 30.8, 59.9, 86.1, 81.3],
+    }
+    benchmarks = ["librispeech-test-other", "librispeech-test-clean", "tedlium", "common-voice", "voxpopuli"]
+    frame = pd.DataFrame()
+    for network, row in rates.items():
+        for benchmark, rate in zip(benchmarks, row, strict=True):
+            if benchmark not in frame.columns:
+                frame[benchmark] = np.nan
+            frame.loc[network, benchmark] = rate
+    frame.to_csv(folder / "pretrained_networks_WERs.csv")
+    return frame

@@ -133,7 +133,7 @@ def draw_figures(
     dpi: int = typer.Option(150, min=30, help="Resolution of png."),
     delta: float = typer.Option(0.5, help="Of the rule for highly tuned units; S8 to S10 have 1."),
     bin_width: float | None = typer.Option(None, help="Milliseconds; by default 50, 20 of low-passed features."),
-    word_errors: str | None = typer.Option(None, help="File or name of what `dtrf wer` was given, for S5."),
+    word_errors: str | None = typer.Option(None, help="For S5: file or name of what `dtrf wer` was given, or a .csv."),
 ) -> None:
     """Draw all figures that the results allow into the study's figures/ folder; S5 needs --word-errors."""
     endings = [ending.strip() for ending in formats.split(",")]
@@ -145,7 +145,7 @@ def draw_figures(
     folder, settings = results_folder(study)
     open_tree(folder)  # checks all that figures are drawn from
     say_what_they_are_of(folder, settings)
-    table = None if word_errors is None else load_word_errors(word_errors).output / TABLE
+    table = None if word_errors is None else _word_error_table(word_errors)
     left_out = {}
     for drawing, figure in draw(Inputs(folder, delta, bin_width, table), wanted):
         if isinstance(figure, str):
@@ -160,6 +160,11 @@ def draw_figures(
         raise NothingToDrawError("; ".join(f"figure {name}: {reason}" for name, reason in left_out.items()))
     for name, reason in left_out.items():
         out.print(f"no figure {name}: {reason}")
+
+
+def _word_error_table(named: str) -> Path:
+    """Return the table itself, or that of an evaluation."""
+    return Path(named) if named.endswith(".csv") else load_word_errors(named).output / TABLE
 
 
 def report(

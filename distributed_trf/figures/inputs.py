@@ -16,6 +16,7 @@ from distributed_trf.errors import DamagedError, NothingToDrawError, StoreError
 from distributed_trf.results.analyses import open_lowpass, open_together
 from distributed_trf.results.open_results import open_results, with_rho
 from distributed_trf.results.partitions import open_partition
+from distributed_trf.results.published.word_errors import read_word_errors
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Inputs:
     bin_width: float | None = None
     """Milliseconds, of figures of the grid of fits; None for each figure's usual one."""
     word_errors: Path | None = None
-    """The table of ``dtrf wer``."""
+    """A table that ``read_word_errors`` takes."""
 
     @cached_property
     def results(self) -> xr.Dataset:
@@ -97,12 +98,16 @@ class Inputs:
         ------
         NothingToDrawError
             If no table is named, or it is not there.
+        ResultsFileError
+            If it is not as expected.
         """
         if self.word_errors is None:
-            raise NothingToDrawError("no word error rates are named; make them with `dtrf wer`, and name them here")
+            raise NothingToDrawError(
+                "no word error rates are named; make them with `dtrf wer`, or name a table with --word-errors"
+            )
         if not self.word_errors.is_file():
             raise NothingToDrawError(f"{self.word_errors}: no table of word error rates here; make it with `dtrf wer`")
-        return pd.read_csv(self.word_errors)
+        return read_word_errors(self.word_errors)
 
 
 def _opened(open_: Callable[[Path], xr.Dataset], folder: Path, reason: str) -> xr.Dataset:

@@ -39,7 +39,8 @@ def figure_s5(
     ds
         Results of ``open_results``.
     word_errors
-        What ``word_error_rates`` returns, or its file: columns ``network``, ``benchmark`` and ``wer`` in percent.
+        What ``word_error_rates`` or ``read_word_errors`` returns: columns ``network``, ``benchmark`` and ``wer`` in
+        percent.
     delta
         Of the rule for highly tuned units, which count.
     bin_width

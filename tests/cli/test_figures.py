@@ -10,6 +10,7 @@ from distributed_trf import simulate_results
 from distributed_trf.cli.app import app
 from distributed_trf.figures.gallery import FIGURES
 from tests.figures.whole_study import write_results
+from tests.published_files import word_errors
 
 
 @pytest.fixture
@@ -82,6 +83,23 @@ def test_figures__of_word_errors_take_the_table_that_wer_wrote(folder, tmp_path)
     done = figures(*asked)
     assert done.exit_code == 0, done.output
     assert "word error rate (%)" in (folder / "figures/figure_S5.svg").read_text()
+
+
+def test_figures__of_word_errors_take_the_published_table(tmp_path):
+    networks = ["speech2text", "wav2vec2", "whisper_base", "whisper_tiny", "deepspeech2", "wav2letter"]
+    ds = simulate_results(networks, sessions=3, channels=15)
+    folder = write_results(tmp_path / "study", ds).root
+    word_errors(tmp_path)
+    table = tmp_path / "pretrained_networks_WERs.csv"
+    done = figures(folder, "--only", "S5", "--format", "svg", "--word-errors", table)
+    assert done.exit_code == 0, done.output
+    assert "without a word error rate" not in done.output
+    drawn = (folder / "figures/figure_S5.svg").read_text()
+    assert [name in drawn for name in ("librispeech_clean", "voxpopuli", "wav2letter")] == [True] * 3
+    table.write_text(table.read_text().replace("whisper_tiny,19.5", "whisper_tiny,0.195"))
+    done = figures(folder, "--only", "S5", "--word-errors", table)
+    assert done.exit_code == 2
+    assert "column librispeech-test-other holds 0.195 in row 5" in " ".join(done.output.split())
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ from distributed_trf.results.published.file_name import (
     penalty_of,
     prefixes,
 )
+from distributed_trf.results.published.word_errors import PUBLISHED_NAME
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,9 @@ def choose_files(
             continue
         if not path.is_file():
             left_out[path.name] = "no file"
+            continue
+        if path.name == PUBLISHED_NAME:
+            left_out[path.name] = "word error rates; figure S5 takes it as it is: dtrf figures --word-errors"
             continue
         try:
             files[path] = parse_name(path.name)

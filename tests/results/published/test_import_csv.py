@@ -222,6 +222,7 @@ def test_import__other_files_are_left_out_with_the_reason(tmp_path):
     done = import_published_csv(tmp_path / "in", tmp_path / "out", identifier="ahmed_25")
     assert set(done.left_out) == {"pretrained_networks_WERs.csv", "plots", TINY.replace("ahmed_25", "older")}
     assert done.left_out["plots"] == "no file"
+    assert "figure S5 takes it as it is: dtrf figures --word-errors" in done.left_out["pretrained_networks_WERs.csv"]
     assert done.left_out[TINY.replace("ahmed_25", "older")] == "of the identifier older; import it into another folder"
     assert unpacked(open_results(tmp_path / "out").attrs)["imported"]["left_out"] == done.left_out
     assert open_results(tmp_path / "out").normaliser.isnull().all()
