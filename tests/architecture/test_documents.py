@@ -18,6 +18,7 @@ NAMES = (
     "docs/evaluation.md",
     "docs/glossary.md",
     "docs/networks.md",
+    "docs/reproduce.md",
     "docs/responses.md",
     "docs/weights_files.md",
     *(f"docs/data_sets/{path.name}" for path in sorted((ROOT / "docs/data_sets").glob("*.md"))),

@@ -1,0 +1,41 @@
+"""docs/reproduce.md, run as written on the study that it shows: its assertions are about every number of that study."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from distributed_trf import Study, open_results
+
+TEXT = (Path(__file__).resolve().parents[2] / "docs/reproduce.md").read_text()
+BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
+
+
+def test_reproduce__every_number_of_its_study_is_found_again(workplace):
+    (study,) = re.findall(r"```yaml\n(.*?)```", TEXT, flags=re.DOTALL)
+    Path("study.yaml").write_text(study)
+    assert Study.load("study.yaml").run(None).ok
+    scope = {}
+    for k, code in enumerate(BLOCKS):
+        exec(compile(code, f"reproduce.md, block {k + 1}", "exec"), scope)
+    assert scope["r"]
+    assert scope["units"] == 3
+    assert set(scope["study"]["bootstraps"][0]) > {"draws", "seed"}
+
+
+def test_reproduce__would_find_another_seed(workplace):
+    study = yaml.safe_load(re.findall(r"```yaml\n(.*?)```", TEXT, flags=re.DOTALL)[0])
+    study |= {"bootstraps": [], "reliability": {"draws": 10, "shifts": 9, "seed": 1}}
+    Path("study.yaml").write_text(yaml.safe_dump(study))
+    assert Study.load("study.yaml").run(None).ok
+    scope = {}
+    found = open_results("mine/study").attrs["study"]
+    assert '"seed": 1' in found
+    for block in BLOCKS[:3]:
+        exec(block, scope)
+    scope["study"]["reliability"]["seed"] = 0
+    with pytest.raises(AssertionError):
+        exec(BLOCKS[3], scope)
