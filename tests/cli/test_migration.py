@@ -153,14 +153,17 @@ def test_migration__what_is_not_there_would_be_found(wrong, dimensions):
 def test_migration__commands_and_examples_are_of_this_version():
     for block in re.findall(r"```bash\n(.*?)```", TEXT, flags=re.DOTALL):
         assert all(is_command(line) for line in block.splitlines())
-    (example,) = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
+    example, theirs = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
     imported = [a.name for node in ast.parse(example).body if isinstance(node, ast.ImportFrom) for a in node.names]
     assert set(imported) <= set(distributed_trf.__all__)
     assert all(is_python(line) for line in example.splitlines() if "(" in line)
+    assert all(
+        of.module.startswith("auditory_cortex") for of in ast.parse(theirs).body if isinstance(of, ast.ImportFrom)
+    )
 
 
 def test_migration__is_short_and_in_the_tables_every_row_is_whole():
-    assert len(TEXT.splitlines()) <= 150
+    assert len(TEXT.splitlines()) <= 180
     for table in re.findall(r"(?:^\|.*\n)+", TEXT, flags=re.MULTILINE):
         widths = {len(re.split(r"(?<!\\)\|", line)) for line in table.splitlines()}
         assert len(widths) == 1, table.splitlines()[0]
