@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import zarr
 
-from distributed_trf import TRF, binned_features, open_features, open_models, open_results
+from distributed_trf import TRF, binned_features, design, open_features, open_models, open_results
 from distributed_trf.errors import ConfigError
 from distributed_trf.results.best_predicted import predicted_response
 from distributed_trf.store.stored_recordings import load_responses
@@ -135,6 +135,11 @@ def test_values__are_fitted_on_features_averaged_over_the_sound_or_a_window(run_
         np.testing.assert_allclose(x, mean[i], rtol=2e-4, atol=1e-6)
     x = dict(binned_features(features, 0, 1000, average=window or (0, np.inf)))
     y = np.load("mine/sessions/array/values.npy")[:, np.newaxis, :]
+    sounds = design("study", "array", "mel_librosa", stimuli="tones", bin_width=1000.0)
+    assert sorted(sounds) == sorted(TRAIN + TEST)
+    for k, i in enumerate(TRAIN):
+        np.testing.assert_array_equal(sounds[i].features, x[i])
+        np.testing.assert_array_equal(sounds[i].response, y[k : k + 1])
     trf = TRF(tmin=0, tmax=0, sfreq=1, alphas=ALPHAS, n_folds=3).fit([x[i] for i in TRAIN], list(y[: len(TRAIN)]))
     np.testing.assert_allclose(ds.alpha[:4], trf.alpha_)
     predicted = np.concatenate(trf.predict([x[i] for i in TEST]))
