@@ -14,7 +14,7 @@ from distributed_trf.arrays import Array, block_rows, blocks, namespace, take_ro
 from distributed_trf.errors import ConfigError, DataError
 from distributed_trf.reliability.inter_trial import inter_trial_r
 from distributed_trf.reliability.pairs import Pairs, PairTables
-from distributed_trf.trf.correlation import centred, varies
+from distributed_trf.trf.correlation import unit_length
 from distributed_trf.trf.resampling import draw_generator, draw_stimuli
 
 
@@ -139,7 +139,7 @@ def shift_test(repeated: Array, shifts: int, rng: np.random.Generator) -> ShiftT
     if repeats < 2:
         raise DataError(f"there is {repeats} repeat of all test stimuli; the test for tuning needs at least 2")
     xp = namespace(repeated)
-    scores = _scores(repeated)
+    scores = xp.stack([unit_length(repeated[repeat, :, :]) for repeat in range(repeats)])
     used = xp.sum(scores**2, axis=(0, 1))  # the number of repeats in which a unit varies
 
     def mean_r(total: Array) -> Array:
@@ -158,14 +158,3 @@ def shift_test(repeated: Array, shifts: int, rng: np.random.Generator) -> ShiftT
         reached += xp.sum(xp.astype(shifted_r >= r - ROUNDING, r.dtype), axis=0)
     varying, nothing = used > 0.5, xp.nan * xp.ones_like(r)
     return ShiftTest(xp.where(varying, r, nothing), xp.where(varying, (reached + 1) / (shifts + 1), nothing))
-
-
-def _scores(repeated: Array) -> Array:
-    """Each repeat of each unit centred and scaled to unit length, zero where it never varies; (R, T, U), float64."""
-    xp, scores = namespace(repeated), []
-    for repeat in range(repeated.shape[0]):
-        mean, y = centred(xp.astype(repeated[repeat, :, :], xp.float64))
-        power = xp.sum(y * y, axis=0)
-        defined = varies(power, mean, y.shape[0])
-        scores.append(xp.where(defined, y / xp.sqrt(xp.where(defined, power, xp.ones_like(power))), xp.zeros_like(y)))
-    return xp.stack(scores)

@@ -75,6 +75,29 @@ def centred(y: Array) -> tuple[Array, Array]:
     return (first + mean)[..., 0, :], moved - mean
 
 
+def unit_length(y: Array, rounding: Array | float = 0.0) -> Array:
+    """Centre columns and scale them to unit length, so that Pearson's r is their product.
+
+    Parameters
+    ----------
+    y
+        Shape (..., T, U).
+    rounding
+        As in ``pearson``.
+
+    Returns
+    -------
+    array of shape (..., T, U)
+        In float64; zeros in a column that never varies, or by no more than rounding.
+    """
+    xp = namespace(y)
+    mean, deviations = centred(xp.astype(y, xp.float64, copy=False))
+    power = xp.sum(deviations * deviations, axis=-2)
+    defined = varies(power, mean, y.shape[-2]) & (power > rounding)
+    scale = xp.where(defined, 1 / xp.sqrt(xp.where(defined, power, xp.ones_like(power))), xp.zeros_like(power))
+    return deviations * scale[..., None, :]
+
+
 def mean_over_repeats(y_true: Array, y_pred: Array, rounding: Array | float = 0.0) -> Array:
     """Correlate a prediction with each repeat, then average.
 

@@ -1,0 +1,224 @@
+"""Whether predictions are better than chance: they are compared with the same predictions, shifted in time.
+
+What a prediction must beat is what one reaches that has the same time course, and nothing to do with what happens at
+that moment. Both series are smooth, so that bins are no independent samples: a test that counts them as such, as the
+t-test of r does, calls far too many units predicted. Shifting the prediction circularly within each stimulus leaves
+both series as they are, autocorrelation included, and undoes only their alignment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from distributed_trf.arrays import Array, block_rows, blocks, like, namespace, take_rows
+from distributed_trf.errors import DataError
+from distributed_trf.trf.correlation import unit_length
+from distributed_trf.trf.resampling import draw_generator
+from distributed_trf.trf.solver_choice import whole
+
+ROUNDING = 1e-12
+"""Difference within which two correlations are ties."""
+OUT_OF_FOLD = 2**0.5
+"""By how much shifted copies of out-of-fold predictions are widened, see ``shifted_p``."""
+ARRAYS = 3
+"""Arrays of the size of padded predictions that a block of units fills: with more or fewer it was slower."""
+
+
+@dataclass(frozen=True)
+class Shifts:
+    """How the prediction of each stimulus is moved in each copy."""
+
+    bins: np.ndarray
+    """Of each stimulus, shape (S,)."""
+    moves: np.ndarray
+    """Bins by which each copy is moved later in each stimulus, shape (copies, S). Where stimuli have one bin each:
+    orders of the stimuli, the given one first, shape (orders, S), of each of which all circular shifts are copies."""
+
+    @property
+    def in_order(self) -> bool:
+        """Whether stimuli have one bin each, so that whole stimuli are moved."""
+        return bool((self.bins == 1).all())
+
+
+def draw_shifts(bins: Mapping[str, int], shifts: int, seed: int, key: Sequence[str | float] = ()) -> Shifts:
+    """Draw how far the prediction of each stimulus is moved, uniformly among all its bins.
+
+    Parameters
+    ----------
+    bins
+        Number of bins by stimulus, in the order in which they are tested.
+    shifts
+        Number of copies, K. Of S stimuli of one bin each, K / S orders are drawn, rounded up.
+    seed, key
+        Together with the id of a stimulus they decide how it is moved, whatever other stimuli are tested. ``key``
+        distinguishes stimulus sets and bin widths.
+
+    Raises
+    ------
+    ConfigError, DataError
+        If there is no copy, or no stimulus.
+
+    Examples
+    --------
+    >>> both = draw_shifts({"a": 30, "b": 20}, 1000, seed=0)
+    >>> both.moves.shape, bool((both.moves[:, 1:] == draw_shifts({"b": 20}, 1000, seed=0).moves).all())
+    ((1000, 2), True)
+    """
+    shifts = whole("shifts", shifts, 1)
+    if not bins:
+        raise DataError("there are no stimuli whose predictions could be shifted; test at least one")
+    lengths = np.array(list(bins.values()))
+    generators = [draw_generator(seed, "shifts", *key, stimulus) for stimulus in bins]
+    if (lengths == 1).all():
+        further = -(-shifts // lengths.size) - 1
+        orders = np.argsort([rng.random(further) for rng in generators], axis=0).T
+        return Shifts(lengths, np.concatenate([np.arange(lengths.size)[np.newaxis], orders]))
+    return Shifts(
+        lengths, np.stack([rng.integers(n, size=shifts) for rng, n in zip(generators, lengths, strict=True)], 1)
+    )
+
+
+def shifted_p(
+    y_true: Array, y_pred: Array, shifts: Shifts, rounding: Array | float = 0.0, *, out_of_fold: bool = False
+) -> Array:
+    """Compare the correlation of predictions with that of shifted copies of them.
+
+    The statistic is ``mean_over_repeats``. A copy moves the prediction of each stimulus circularly by a number of bins
+    of its own. Where a prediction has nothing to do with the response beyond what it is, and the response is stationary
+    within a stimulus, all copies are as likely as the prediction found, but for the seams. So
+    ``p = (b + 1) / (K + 1)``, where ``b`` of ``K`` copies reach the correlation found (Davison & Hinkley 1997, section
+    4.2), ties included; the smallest p is ``1 / (K + 1)``. A response that changes alike in all stimuli, as at the
+    onset of sounds, is not stationary: a prediction that has the same change is better than chance by it.
+
+    Shifts change neither mean nor variance of the concatenated prediction. With ``q`` the prediction and ``z`` the mean
+    over repeats of the response, all centred and of unit length, ``r = sum q z``; a copy adds up the circular
+    cross-correlations of the stimuli at its shifts. They are computed for all shifts at once, by the Fourier transform.
+    The means of stimuli add the same to all copies and to the correlation found, and are left out: what a prediction
+    gets right between stimuli, and not within them, does not count.
+
+    Stimuli of one bin each, as where a response is one value, have nothing to shift within. There the predictions of
+    whole stimuli change places: ``J`` orders of the n stimuli, the given one and random ones, and all n circular shifts
+    of each. The shifts are a group and the orders its random cosets, so that where stimuli are exchangeable the
+    prediction found is equally likely any of these ``J n`` (Hemerik & Goeman 2018), and ``p = (b + 1) / (J n)``
+    with ``b`` over all but the one found.
+
+    Parameters
+    ----------
+    y_true
+        Shape (R, T, U): repeats of the same stimuli, one after another.
+    y_pred
+        Shape (T, U).
+    shifts
+        From ``draw_shifts``, for these stimuli.
+    rounding
+        As in ``pearson``.
+    out_of_fold
+        Whether each stimulus is predicted by a fit on the others. Such predictions depend on one another: with
+        predictions that are linear in the responses, r is ``sum_ij y_i' B_ij y_j`` over pairs of stimuli, and pairs
+        (i, j) and (j, i) vary together, which copies do not. The variance of r is then at most twice that of the copies
+        (Cauchy and Schwarz), so that the deviations of copies from their mean are taken ``sqrt(2)`` times.
+
+    Returns
+    -------
+    array of shape (U,)
+        One-sided p; NaN where r is, for a unit or a prediction that never varies.
+
+    Raises
+    ------
+    DataError
+        If the stimuli of ``shifts`` do not have the bins of the predictions.
+    """
+    if y_true.ndim != 3 or y_true.shape[1:] != y_pred.shape or int(shifts.bins.sum()) != y_pred.shape[0]:
+        raise DataError(
+            f"recorded responses are {tuple(y_true.shape)}, predictions {tuple(y_pred.shape)} and shifts of "
+            f"{shifts.bins.size} stimuli with {int(shifts.bins.sum())} bins in all; expected (repeats, bins, units), "
+            "(bins, units) and as many bins"
+        )
+    xp, n_units = namespace(y_true, y_pred), y_pred.shape[1]
+    rounding = rounding + like(np.zeros(n_units), y_pred)
+    copies_of = _orders if shifts.in_order else _within_stimuli
+    rows = shifts.moves.size if shifts.in_order else sum(len(part.ids) * part.length for part in _padded(shifts.bins))
+    widening, found = OUT_OF_FOLD if out_of_fold else 1.0, []
+    for units in blocks(n_units, block_rows(ARRAYS * rows, rounding)):
+        prediction = unit_length(y_pred[:, units], rounding[units])
+        repeats = unit_length(y_true[:, :, units])
+        reached, n_copies = copies_of(prediction, xp.mean(repeats, axis=0), shifts, widening)
+        defined = xp.any(prediction != 0, axis=0) & xp.any(repeats != 0, axis=(0, 1))
+        found.append(xp.where(defined, (reached + 1) / (n_copies + 1), xp.nan))
+    return xp.concat(found)
+
+
+def _within_stimuli(prediction: Array, response: Array, shifts: Shifts, widening: float) -> tuple[Array, int]:
+    """Count the copies that reach the correlation found, for each unit; and all copies."""
+    xp = namespace(prediction)
+    tables, first = [], np.zeros(shifts.bins.size, dtype=np.int64)
+    above = 0
+    for part in _padded(shifts.bins):
+        tables.append(part.cross_correlations(prediction, response))
+        bins = shifts.bins[part.ids]
+        first[part.ids] = above + np.cumsum(bins) - bins
+        above += int(bins.sum())
+    table, reached = xp.concat(tables), xp.zeros_like(prediction[0, :])
+    least = (xp.sum(take_rows(table, first), axis=0) - ROUNDING) / widening
+    for copies in blocks(len(shifts.moves), block_rows(shifts.bins.size * table.shape[1], table)):
+        rows = first + shifts.moves[copies]
+        parts = xp.reshape(take_rows(table, rows.ravel()), (*rows.shape, -1))
+        reached += xp.sum(xp.astype(xp.sum(parts, axis=1) >= least, table.dtype), axis=0)
+    return reached, len(shifts.moves)
+
+
+def _orders(prediction: Array, response: Array, shifts: Shifts, widening: float) -> tuple[Array, int]:
+    """Count the circular shifts of all orders that reach the correlation found, but for the order and shift found."""
+    xp, (n_orders, n) = namespace(prediction), shifts.moves.shape
+    ordered = xp.reshape(take_rows(prediction, shifts.moves.ravel()), (n_orders, n, -1))
+    spectra = xp.conj(xp.fft.rfft(ordered, axis=1)) * xp.fft.rfft(response[None, :, :], axis=1)
+    r = xp.reshape(xp.fft.irfft(spectra, n=n, axis=1), (n_orders * n, -1))
+    least = (r[0, :] - ROUNDING) / widening
+    return xp.sum(xp.astype(r[1:, :] >= least, r.dtype), axis=0), n_orders * n - 1
+
+
+@dataclass(frozen=True)
+class _Padded:
+    """Stimuli that are transformed together, padded with zeros to one length."""
+
+    ids: np.ndarray
+    """Indices of the stimuli."""
+    length: int
+    """At least twice the bins of each, so that no lag wraps around."""
+    rows: np.ndarray
+    """Row of each bin, and one behind the last for the padding, shape (stimuli, length)."""
+    bins: np.ndarray
+    """Of each stimulus, shape (stimuli,)."""
+
+    def cross_correlations(self, prediction: Array, response: Array) -> Array:
+        """Correlate predictions moved by each number of bins with responses; stimuli one after another, (bins, U)."""
+        xp = namespace(prediction)
+        zero, spectra = xp.zeros_like(prediction[:1, :]), []
+        inside = like(np.arange(self.length) < self.bins[:, np.newaxis], prediction)[:, :, None]
+        for x in (prediction, response):
+            padded = xp.reshape(take_rows(xp.concat([x, zero]), self.rows.ravel()), (*self.rows.shape, -1))
+            padded = padded - inside * (xp.sum(padded, axis=1) / like(self.bins, x)[:, None])[:, None, :]
+            spectra.append(xp.fft.rfft(padded, axis=1))
+        lagged = xp.fft.irfft(xp.conj(spectra[0]) * spectra[1], n=self.length, axis=1)
+        lagged = xp.reshape(lagged, (self.rows.size, -1))
+        # A circular shift by k: lags k and k - T, of which negative ones stand at the end.
+        at = np.concatenate([k * self.length + np.arange(n) for k, n in enumerate(self.bins)])
+        wrapped = np.concatenate([(k + 1) * self.length - n + np.arange(n) for k, n in enumerate(self.bins)])
+        return take_rows(lagged, at) + take_rows(lagged, wrapped)
+
+
+def _padded(bins: np.ndarray) -> list[_Padded]:
+    """Group stimuli by the length to which they are padded: a power of two, or three times one."""
+    ends = np.cumsum(bins)
+    powers = 2 ** np.ceil(np.log2(2 * bins)).astype(int)
+    lengths = np.where(2 * bins <= 3 * powers // 4, 3 * powers // 4, powers)
+    found = []
+    for length in np.unique(lengths).tolist():
+        ids = np.flatnonzero(lengths == length)
+        t, n = np.arange(length), bins[ids, np.newaxis]
+        rows = np.where(t < n, (ends - bins)[ids, np.newaxis] + t, ends[-1])
+        found.append(_Padded(ids, length, rows, bins[ids]))
+    return found
