@@ -19,6 +19,7 @@ from distributed_trf.pipeline.items import BootstrapTest, BootstrapTraining
 from distributed_trf.pipeline.stages.design_data import LayerData
 from distributed_trf.pipeline.stages.fit import fit_inputs
 from distributed_trf.pipeline.stages.fold_groups import collect, training_times, training_trials
+from distributed_trf.pipeline.stages.unit_scores import score_units
 from distributed_trf.pipeline.study_scope import ItemSource
 from distributed_trf.pipeline.work_kind import Files, Finding, Inputs, Job, Remarks, Upstream, WorkKind, analysis_group
 from distributed_trf.store.analyses import store_analysis
@@ -103,8 +104,9 @@ def bootstrap_training(item: BootstrapTraining, job: Job) -> BootstrappedTrainin
                 with timed("test"):
                     predicted = drive(test, solution.weights, data.lags, data.lead_in)
                     rounding = drive_rounding(test, solution.weights, len(data.lags), solution.inverse).sum(axis=0)
-                    correlations, fit_columns, units = data.correlate(columns, predicted, rounding)
-                    r[draw, units], alpha[draw, units] = correlations, to_numpy(solution.alpha)[fit_columns]
+                    scores = score_units(data, columns, predicted, rounding, data.test_ids)
+                    r[draw, scores.units] = scores.values["r"]
+                    alpha[draw, scores.units] = to_numpy(solution.alpha)[scores.columns]
     ds = xr.Dataset({"r": (("draw", UNIT), r), "alpha": (("draw", UNIT), alpha)}, attrs={"seed": settings.seed})
     files = store_analysis(job.store, item.key, ds, item.cell)
     return BootstrappedTraining(draws=settings.draws, draws_of_too_few_stimuli=too_few, seed=settings.seed, files=files)
@@ -134,10 +136,10 @@ def bootstrap_test(item: BootstrapTest, job: Job) -> BootstrappedTest:
             with timed("test"):
                 predicted = drive(test, solution.weights, data.lags, data.lead_in)
                 rounding = drive_rounding(test, solution.weights, len(data.lags), solution.inverse)
-                for recorded, columns, units in data.recorded(fold_group.columns()):
-                    of_units = take_columns(predicted, columns)
-                    parts = [recorded[:, cut, :] for cut in cuts], [of_units[cut, :] for cut in cuts]
-                    sums = CorrelationSums.of(*parts, take_columns(rounding, columns))
+                for recorded in data.recorded(fold_group.columns()):
+                    of_units = take_columns(predicted, recorded.columns)
+                    parts = [recorded.responses[:, cut, :] for cut in cuts], [of_units[cut, :] for cut in cuts]
+                    sums = CorrelationSums.of(*parts, take_columns(rounding, recorded.columns))
                     for p, percent in enumerate(settings.test_percent):
                         for k, n_repeats in enumerate(settings.n_repeats):
                             drawn = bootstrap_r(
@@ -148,7 +150,7 @@ def bootstrap_test(item: BootstrapTest, job: Job) -> BootstrappedTest:
                                 draws=settings.draws,
                                 seed=settings.seed,
                             )
-                            r[p, k][:, units] = to_numpy(drawn)
+                            r[p, k][:, recorded.units] = to_numpy(drawn)
     ds = xr.Dataset(
         {"r": (("test_percent", "n_repeats", "draw", UNIT), r)},
         coords={"test_percent": settings.test_percent, "n_repeats": settings.n_repeats},

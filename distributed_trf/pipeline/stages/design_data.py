@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import groupby
 
@@ -13,10 +14,7 @@ from distributed_trf.arrays import (
     DEVICE_BLOCK_BYTES,
     Array,
     namespace,
-    take_columns,
-    take_rows,
     to_device,
-    to_numpy_together,
 )
 from distributed_trf.config.study import StudySettings
 from distributed_trf.pipeline.evaluation import Evaluation
@@ -29,9 +27,25 @@ from distributed_trf.store.results import session_units
 from distributed_trf.store.stored_recordings import SPIKES, BinnedResponses, load_responses, session_key
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.timing import timed_each
-from distributed_trf.trf.correlation import mean_over_repeats
 from distributed_trf.trf.lags import lag_samples
 from distributed_trf.trf.solver_choice import explained_memory_error
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """Responses of sessions to tested stimuli, in as many presentations as all stimuli that any split tests have."""
+
+    sessions: tuple[str, ...]
+    stimuli: tuple[str, ...]
+    """One after another in the responses."""
+    rows: np.ndarray | None
+    """Which bins of all tested stimuli one after another they are; None for all."""
+    responses: Array
+    """To the earliest presentations, float64 of shape (repeats, bins, units)."""
+    columns: np.ndarray
+    """Indices of the units in the fit."""
+    units: np.ndarray
+    """On the results' unit axis."""
 
 
 class LayerData:
@@ -160,9 +174,7 @@ class LayerData:
                 xp = namespace(*batches[0].values())
                 yield {i: xp.concat([batch[i] for batch in batches], axis=1) for i in batches[0]}
 
-    def recorded(
-        self, columns: Mapping[str, slice], tested: Sequence[str] | None = None
-    ) -> Iterator[tuple[Array, np.ndarray, np.ndarray]]:
+    def recorded(self, columns: Mapping[str, slice], tested: Sequence[str] | None = None) -> Iterator[Recorded]:
         """Read responses to tested stimuli; on a GPU, sessions with equal numbers of repeats are joined.
 
         Parameters
@@ -171,12 +183,6 @@ class LayerData:
             Columns of each session's units in a fit.
         tested
             Stimuli that were presented to all these sessions; by default the test stimuli.
-
-        Yields
-        ------
-        recorded, columns, units
-            Responses to as many presentations as all stimuli that are tested in any split have, the earliest ones:
-            float64 of shape (repeats, bins, units). Indices of these units in the fit and on the results' unit axis.
         """
         tested = self.test_ids if tested is None else tested
         by_repeats: dict[int, list[str]] = {}
@@ -193,59 +199,18 @@ class LayerData:
                 ]
                 counts = to_device(np.concatenate(responses, axis=2), self._device)
                 indices = (np.r_[tuple(axis[s] for s in joined)] for axis in (columns, self.units))
-                yield (namespace(counts).astype(counts, namespace(counts).float64), *indices)
+                counts = namespace(counts).astype(counts, namespace(counts).float64)
+                yield Recorded(tuple(joined), tuple(tested), None, counts, *indices)
 
-    def correlate(
-        self,
-        columns: Mapping[str, slice],
-        predicted: Array,
-        rounding: Array,
-        tested: Sequence[str] | None = None,
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Correlate predictions with the repeats of sessions' responses.
-
-        Parameters
-        ----------
-        columns
-            Columns of each session's units in a fit.
-        predicted, rounding
-            For all units of the fit, shapes (bins, U) and (U,); see ``drive`` and ``drive_rounding``.
-        tested
-            Stimuli of the predictions; by default the test stimuli. A session is tested on those that were presented to
-            it, of which there must be one.
-
-        Returns
-        -------
-        r, columns, units
-            Correlation of each unit, and its indices in the fit and on the results' unit axis.
-        """
-        tested = self.test_ids if tested is None else tested
-        r, indices = [], []
-        for rows, recorded, fitted, units in self.presented(columns, tested):
-            of_sessions = predicted if rows is None else take_rows(predicted, rows)
-            # The bound for all stimuli is one for some of them.
-            r.append(mean_over_repeats(recorded, take_columns(of_sessions, fitted), take_columns(rounding, fitted)))
-            indices.append((fitted, units))
-        fitted, units = (np.concatenate(part) for part in zip(*indices, strict=True))
-        return np.concatenate(to_numpy_together(r)), fitted, units
-
-    def presented(
-        self, columns: Mapping[str, slice], tested: Sequence[str]
-    ) -> Iterator[tuple[np.ndarray | None, Array, np.ndarray, np.ndarray]]:
-        """Read responses to those of the tested stimuli that were presented to each session.
-
-        Yields
-        ------
-        rows, recorded, columns, units
-            Which bins of all tested stimuli one after another they are, None for all; the others as of ``recorded``.
-        """
+    def presented(self, columns: Mapping[str, slice], tested: Sequence[str]) -> Iterator[Recorded]:
+        """Read responses to those of the tested stimuli that were presented to each session; see ``recorded``."""
         for there, sessions in self._by_presented(columns, tested).items():
             rows = None
             if len(there) < len(tested):
                 ends = np.cumsum([self.bins[i] for i in tested])
                 rows = np.concatenate([np.arange(ends[k] - self.bins[tested[k]], ends[k]) for k in there])
             for recorded in self.recorded({s: columns[s] for s in sessions}, [tested[k] for k in there]):
-                yield (rows, *recorded)
+                yield replace(recorded, rows=rows)
 
     def _by_presented(self, sessions: Iterable[str], tested: Sequence[str]) -> dict[tuple[int, ...], list[str]]:
         """Group sessions by which of the stimuli, given by index, were presented to them."""

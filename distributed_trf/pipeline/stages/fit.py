@@ -133,7 +133,7 @@ def fit_units(
     """
     with data.explained_memory():
         found = fit_and_test(data, study, device)
-    r = np.concatenate([found.r[data.units[s]] for s in data.counts if s not in found.left_out])
+    r = np.concatenate([found.scores["r"][data.units[s]] for s in data.counts if s not in found.left_out])
     # A unit counts if any of its splits chose the first, or the last, penalty.
     first, _ = at_edges(found.fold_alpha.min(axis=0), study.ridge.penalties)
     _, last = at_edges(found.fold_alpha.max(axis=0), study.ridge.penalties)

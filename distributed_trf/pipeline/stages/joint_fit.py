@@ -21,7 +21,8 @@ from distributed_trf.pipeline.stages.extract import network_settings
 from distributed_trf.pipeline.stages.feature_spaces import feature_spaces, in_field, texts
 from distributed_trf.pipeline.stages.fit import fit_inputs, median_r
 from distributed_trf.pipeline.stages.fold_groups import collect_splits
-from distributed_trf.pipeline.stages.tested_fits import at_rows, geometric_mean, mean_of_defined
+from distributed_trf.pipeline.stages.tested_fits import at_rows, geometric_mean
+from distributed_trf.pipeline.stages.unit_scores import mean_of_defined
 from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.study_scope import ItemSource
 from distributed_trf.pipeline.work_kind import Files, Finding, Inputs, Job, Remarks, Upstream, WorkKind, analysis_group
@@ -112,14 +113,16 @@ def fit_jointly(item: FitTogether | FitJoint, job: Job) -> JointlyFitted:
                     parts = band_drives(test, fit.weights, data.lags, data.lead_in, data.widths)
                     rounding = drive_rounding(test, fit.weights, len(data.lags), fit.inverse).sum(axis=0)
                     alpha, scores, weights = (to_numpy(a) for a in (fit.alpha, fit.cv_scores, fit.band_weights))
-                    for rows, recorded, columns, units in data.presented(group.columns(), tested):
-                        drives, error = at_rows(take_columns(parts, columns), rows), take_columns(rounding, columns)
-                        found["r"][k, units] = to_numpy(mean_over_repeats(recorded, drives.sum(axis=0), error))
+                    for recorded in data.presented(group.columns(), tested):
+                        columns, units, responses = recorded.columns, recorded.units, recorded.responses
+                        drives = at_rows(take_columns(parts, columns), recorded.rows)
+                        error = take_columns(rounding, columns)
+                        found["r"][k, units] = to_numpy(mean_over_repeats(responses, drives.sum(axis=0), error))
                         found["alpha"][k, units], found["cv_score"][k, units] = (
                             alpha[columns],
                             scores.max(axis=0)[columns],
                         )
-                        found["share"][k][:, units] = to_numpy(variance_shares(recorded, drives, error)[1])
+                        found["share"][k][:, units] = to_numpy(variance_shares(responses, drives, error)[1])
                         found["band_weight"][k][:, units] = weights[:, columns]
     unit_values = {
         "r": mean_of_defined(found["r"]),

@@ -15,7 +15,8 @@ from distributed_trf.pipeline.items import FeatureSpace, FitBeyond, FitPartition
 from distributed_trf.pipeline.stages.design_data import LayerData
 from distributed_trf.pipeline.stages.fit import median_r
 from distributed_trf.pipeline.stages.fold_groups import FoldGroup, collect_splits
-from distributed_trf.pipeline.stages.tested_fits import at_rows, mean_of_defined
+from distributed_trf.pipeline.stages.tested_fits import at_rows
+from distributed_trf.pipeline.stages.unit_scores import mean_of_defined
 from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.work_kind import Files, Finding, Job, Remarks
 from distributed_trf.timing import timed
@@ -107,10 +108,11 @@ def _test(
     """Test the fit of subset s on the features of some stimuli, and enter the results of its units."""
     drives, rounding = _drives(fitted, features, data)
     best = to_numpy(fitted.fit.cv_scores).max(axis=0)
-    for rows, recorded, columns, units in data.presented(group.columns(), tested):
-        parts, error = at_rows(take_columns(drives, columns), rows), take_columns(rounding, columns)
-        r2 = to_numpy(variance_shares(recorded, parts, error)[0])
-        found["r"][s, units] = to_numpy(mean_over_repeats(recorded, parts.sum(axis=0), error))
+    for recorded in data.presented(group.columns(), tested):
+        columns, units, responses = recorded.columns, recorded.units, recorded.responses
+        parts, error = at_rows(take_columns(drives, columns), recorded.rows), take_columns(rounding, columns)
+        r2 = to_numpy(variance_shares(responses, parts, error)[0])
+        found["r"][s, units] = to_numpy(mean_over_repeats(responses, parts.sum(axis=0), error))
         found["r2"][s, units], found["cv_score"][s, units] = r2.sum(axis=0), best[columns]
         if len(fitted.subset) == len(data.widths):
             found["product"][:, units] = r2

@@ -11,6 +11,7 @@ from distributed_trf.config.study import RidgeSettings, StudySettings
 from distributed_trf.names import FOLD_ALPHA, FOLD_R
 from distributed_trf.pipeline.stages.design_data import LayerData
 from distributed_trf.pipeline.stages.fold_groups import Collected, FoldGroup, collect_splits
+from distributed_trf.pipeline.stages.unit_scores import UnitScores, over_splits, score_units
 from distributed_trf.timing import timed
 from distributed_trf.trf.crossval import RidgeFit, fit_folds
 from distributed_trf.trf.lags import drive, drive_rounding
@@ -21,9 +22,9 @@ from distributed_trf.trf.split_collector import SplitCollector
 class SplitFits:
     """Results of the units, of shape (units,) or (splits, units) on the results' unit axis."""
 
-    r: np.ndarray
+    scores: dict[str, np.ndarray]
     """Of the predictions of all splits one after another if each stimulus is tested once, otherwise the mean over
-    the splits in which it is defined; see ``names``."""
+    the splits in which a score is defined; see ``names``."""
     fold_r: np.ndarray
     fold_alpha: np.ndarray
     fold_score: np.ndarray
@@ -42,8 +43,13 @@ class SplitFits:
 
     def variables(self, *, by_split: bool) -> dict[str, np.ndarray]:
         """Return the results by the names of variables, with or without those of each split."""
-        of_units = {"r": self.r, "alpha": self.alpha, "cv_score": self.fold_score.mean(axis=0)}
+        of_units = {**self.scores, "alpha": self.alpha, "cv_score": self.fold_score.mean(axis=0)}
         return of_units | ({FOLD_R: self.fold_r, FOLD_ALPHA: self.fold_alpha} if by_split else {})
+
+    def enter(self, scores: UnitScores) -> None:
+        """Enter the scores of some units."""
+        for name, values in scores.values.items():
+            self.scores.setdefault(name, np.full(self.fold_r.shape[1], np.nan))[scores.units] = values
 
     def note(self, fit: RidgeFit) -> None:
         """Take down how a fit went."""
@@ -63,7 +69,7 @@ def fit_and_test(data: LayerData, study: StudySettings, device: str) -> SplitFit
     collected = collect_splits(data, study, device)
     n_splits = len(data.evaluation.labels) or 1
     r, alpha, score = (np.full((n_splits, data.n_units), np.nan) for _ in range(3))
-    found = SplitFits(np.full(data.n_units, np.nan), r, alpha, score, collected.left_out)
+    found = SplitFits({}, r, alpha, score, collected.left_out)
     while collected.groups:  # the sums of each fold group are freed before the next group is solved
         _fit_group(*collected.groups.pop(0), collected, data, study.ridge, found)
     return found
@@ -78,6 +84,7 @@ def _fit_group(
     found: SplitFits,
 ) -> None:
     """Fit and test the units of a fold group in every split, and enter the results."""
+    of_splits: list[UnitScores] = []
     kept: list[tuple[list[str], Array, Array]] = []
     first: Array | None = None
     for k, split in enumerate(group.splits.splits):
@@ -89,23 +96,23 @@ def _fit_group(
             continue
         with timed("test"):
             predicted, rounding = _predict(fit, collected, group.tested(k), data)
-            r, columns, units = data.correlate(group.columns(), predicted, rounding, group.tested(k))
-            alpha, scores = to_numpy(fit.alpha)[columns], _best(to_numpy(fit.cv_scores))[columns]
-        found.fold_r[k, units], found.fold_alpha[k, units] = r, alpha
-        found.fold_score[k, units] = np.where(np.isnan(alpha), np.nan, scores)
+            scores = score_units(data, group.columns(), predicted, rounding, group.tested(k))
+            alpha, best = (part[scores.columns] for part in (to_numpy(fit.alpha), _best(to_numpy(fit.cv_scores))))
+        of_splits.append(scores)
+        found.fold_r[k, scores.units], found.fold_alpha[k, scores.units] = scores.values["r"], alpha
+        found.fold_score[k, scores.units] = np.where(np.isnan(alpha), np.nan, best)
         if group.splits.each_once:
             # About the first split's intercept, so that predictions shrunk to nearly nothing keep their digits.
             first = fit.intercept if first is None else first
             kept.append((group.tested(k), predicted + (fit.intercept - first), rounding))
-    fold_r = found.fold_r[:, units]
-    found.r[units] = mean_of_defined(fold_r)
     if kept:
         with timed("test"):
             xp = namespace(kept[0][1])
             ids = [i for tested, *_ in kept for i in tested]
             predicted, rounding = xp.concat([part for _, part, _ in kept]), sum(part for *_, part in kept)
-            r, _, units = data.correlate(group.columns(), predicted, rounding, ids)
-            found.r[units] = r
+            found.enter(score_units(data, group.columns(), predicted, rounding, ids))
+    else:
+        found.enter(over_splits(of_splits, data.n_units))
 
 
 def geometric_mean(alpha: np.ndarray) -> np.ndarray:
@@ -113,19 +120,6 @@ def geometric_mean(alpha: np.ndarray) -> np.ndarray:
     first = alpha[0]
     mean: np.ndarray = first * np.exp(np.mean(np.log(alpha / first), axis=0))
     return mean
-
-
-def mean_of_defined(values: np.ndarray) -> np.ndarray:
-    """Average over splits, the first axis, those in which a unit has a value; NaN where none has.
-
-    Examples
-    --------
-    >>> mean_of_defined(np.array([[1.0, np.nan], [3.0, np.nan]]))
-    array([ 2., nan])
-    """
-    defined = ~np.isnan(values)
-    total, n = np.where(defined, values, 0).sum(axis=0), defined.sum(axis=0)
-    return np.where(n > 0, total / np.maximum(n, 1), np.nan)
 
 
 def _predict(fit: RidgeFit, collected: Collected, tested: list[str], data: LayerData) -> tuple[Array, Array]:

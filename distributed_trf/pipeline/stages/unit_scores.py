@@ -1,0 +1,97 @@
+"""What is said of each unit's prediction on the test: all of it from the same predictions and responses.
+
+``_scores`` is where a score is computed. A new one is an entry there, its name in ``names.RESULTS``, and in
+``AVERAGED`` if it is the mean over splits where splits overlap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from distributed_trf.arrays import Array, take_columns, take_rows, to_numpy_together
+from distributed_trf.pipeline.stages.design_data import LayerData, Recorded
+from distributed_trf.trf.correlation import mean_over_repeats
+
+AVERAGED = ("r",)
+"""Scores that are averaged over splits where these overlap; of others there is none then."""
+
+
+@dataclass(frozen=True)
+class UnitScores:
+    """Scores of units, by the names of variables, each of shape (units,)."""
+
+    values: dict[str, np.ndarray]
+    columns: np.ndarray
+    """Indices of the units in the fit."""
+    units: np.ndarray
+    """On the results' unit axis."""
+
+
+def score_units(
+    data: LayerData, columns: Mapping[str, slice], predicted: Array, rounding: Array, tested: Sequence[str]
+) -> UnitScores:
+    """Compare predictions with the repeats of sessions' responses.
+
+    Parameters
+    ----------
+    data
+        Of the layer.
+    columns
+        Columns of each session's units in a fit.
+    predicted, rounding
+        For all units of the fit, shapes (bins, U) and (U,); see ``drive`` and ``drive_rounding``.
+    tested
+        Stimuli of the predictions. A session is tested on those that were presented to it, of which there must be one.
+    """
+    scored, indices = [], []
+    for recorded in data.presented(columns, tested):
+        of_sessions = predicted if recorded.rows is None else take_rows(predicted, recorded.rows)
+        # The bound for all stimuli is one for some of them.
+        scored.append(
+            _scores(recorded, take_columns(of_sessions, recorded.columns), take_columns(rounding, recorded.columns))
+        )
+        indices.append((recorded.columns, recorded.units))
+    names, groups = list(scored[0]), len(scored)
+    found = to_numpy_together([scores[name] for name in names for scores in scored])
+    values = {name: np.concatenate(found[k * groups : (k + 1) * groups]) for k, name in enumerate(names)}
+    return UnitScores(values, *(np.concatenate(part) for part in zip(*indices, strict=True)))
+
+
+def over_splits(scores: Sequence[UnitScores], n_units: int) -> UnitScores:
+    """Average the scores of overlapping splits, over those in which a unit has one; those of one split are its own.
+
+    Parameters
+    ----------
+    scores
+        Of the same units in each split, in any order.
+    n_units
+        Length of the results' unit axis.
+    """
+    first, values = scores[0], {}
+    for name in AVERAGED if len(scores) > 1 else tuple(first.values):
+        by_split = np.full((len(scores), n_units), np.nan)
+        for row, of_split in zip(by_split, scores, strict=True):
+            row[of_split.units] = of_split.values[name]
+        values[name] = mean_of_defined(by_split[:, first.units])
+    return UnitScores(values, first.columns, first.units)
+
+
+def mean_of_defined(values: np.ndarray) -> np.ndarray:
+    """Average over splits, the first axis, those in which a unit has a value; NaN where none has.
+
+    Examples
+    --------
+    >>> mean_of_defined(np.array([[1.0, np.nan], [3.0, np.nan]]))
+    array([ 2., nan])
+    """
+    defined = ~np.isnan(values)
+    total, n = np.where(defined, values, 0).sum(axis=0), defined.sum(axis=0)
+    return np.where(n > 0, total / np.maximum(n, 1), np.nan)
+
+
+def _scores(recorded: Recorded, predicted: Array, rounding: Array) -> dict[str, Array]:
+    """Compute all scores of some sessions' units: predictions (bins, units) on the bins of the responses."""
+    return {"r": mean_over_repeats(recorded.responses, predicted, rounding)}
