@@ -23,11 +23,12 @@ from distributed_trf.store.allocation import (
 )
 from distributed_trf.store.atomic import new_folder, write_text
 from distributed_trf.store.fingerprint import digest_bytes
-from distributed_trf.store.result_grid import Cell, Grid, as_stored, spread_splits, unit_names
+from distributed_trf.store.result_grid import Cell, Grid, as_stored, result_names, spread_splits, unit_names
 from distributed_trf.store.results import (
     GRID_ATTR,
     REQUESTED_ATTR,
     filled_cells_of,
+    has_array,
     read_all_units,
     stored_attributes,
     write_at,
@@ -36,9 +37,14 @@ from distributed_trf.store.zarr_store import codecs, digest_files, open_group, r
 
 
 def has_grid(path: Path, grid: Grid) -> bool:
-    """Tell whether the results store has these axes, perhaps with further labels, and undamaged metadata and labels."""
+    """Tell whether the results store has these axes, perhaps with further labels, and undamaged metadata and labels.
+
+    It must have all variables too; one of an earlier version may lack some.
+    """
     record = allocation_if_any(path.parent, path)
-    return record is not None and Grid.of_stored(record.about).holds(grid) and is_intact(path, record)
+    if record is None or not Grid.of_stored(record.about).holds(grid) or not is_intact(path, record):
+        return False
+    return all(has_array(record, name) for name in (*result_names(grid), *names.RELIABILITY))
 
 
 def describe_results(path: Path, grid: Grid, attrs: Mapping[str, Any], withheld: Iterable[Cell] = ()) -> None:

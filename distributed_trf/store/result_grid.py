@@ -97,6 +97,20 @@ def result_names(grid: Grid) -> list[str]:
     return [*names.RESULTS, *(names.SPLIT_RESULTS if grid.splits else ())]
 
 
+def with_absent(ds: xr.Dataset) -> xr.Dataset:
+    """Add the variables that a store of an earlier version lacks, NaN throughout and without memory of their own."""
+    dims = {
+        **dict.fromkeys(names.RESULTS, names.RESULT_DIMS),
+        **dict.fromkeys(names.RELIABILITY, names.RELIABILITY_DIMS),
+    }
+    absent = {}
+    for name, variable in (names.RESULTS | names.RELIABILITY).items():
+        if name not in ds:
+            nothing = np.broadcast_to(np.nan, [ds.sizes[dim] for dim in dims[name]])
+            absent[name] = (dims[name], nothing, variable.attrs)
+    return ds.assign(absent)
+
+
 def spread_splits(values: np.ndarray, splits: Sequence[str], stored: Sequence[str]) -> np.ndarray:
     """Put values of some splits, shape (splits, units), where a store has them, if it does; NaN in its others."""
     spread = np.full((len(stored), values.shape[1]), np.nan)

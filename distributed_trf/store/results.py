@@ -18,11 +18,11 @@ import xarray as xr
 
 from distributed_trf import names
 from distributed_trf.errors import DamagedError
-from distributed_trf.store.allocation import ROOT, read_allocation, write_allocation
+from distributed_trf.store.allocation import ROOT, Allocation, read_allocation, write_allocation
 from distributed_trf.store.atomic import room_for, sync_file
 from distributed_trf.store.fingerprint import digest_file
 from distributed_trf.store.receipts import FIT, receipts
-from distributed_trf.store.result_grid import Cell, Grid, index_of, label_text, result_names, spread_splits
+from distributed_trf.store.result_grid import Cell, Grid, index_of, label_text, result_names, spread_splits, with_absent
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.store.zarr_store import VerifiedStore, check_files, open_array, read, read_verified
 from distributed_trf.timing import timed
@@ -107,7 +107,7 @@ def open_grid(path: Path, *, chunks: dict[Any, Any] | None = None) -> xr.Dataset
     for attr in (GRID_ATTR, REQUESTED_ATTR, ANALYSES_ATTR, "coordinates"):
         ds.attrs.pop(attr, None)
     fitted = result_names(requested)
-    ds = ds[[*fitted, *names.RELIABILITY]]  # zarr lists them in any order
+    ds = with_absent(ds)[[*fitted, *names.RELIABILITY]]  # zarr lists them in any order
     for name, comment in names.RESULTS_OF_SPLITS.items() if requested.splits else ():
         ds[name].attrs["comment"] = comment
     for variable in ds.variables.values():
@@ -260,6 +260,11 @@ def stored_grid(path: Path) -> Grid:
     return Grid.of_stored(read_allocation(path.parent, path).about)
 
 
+def has_array(record: Allocation, name: str) -> bool:
+    """Tell whether a store has a variable; one of an earlier version may lack it."""
+    return f"{name}/{ROOT}" in record.files
+
+
 def stored_attributes(path: Path) -> dict[str, Any]:
     """Return the attributes of a results store.
 
@@ -293,10 +298,14 @@ def withheld_cells(path: Path) -> set[Cell]:
 
 
 def read_all_units(path: Path, cell: Cell) -> dict[str, np.ndarray]:
-    """Read the results of one fit, each variable of shape (stored units,), or (splits of the store, stored units)."""
-    grid = stored_grid(path)
+    """Read the results of one fit, each variable of shape (stored units,), or (splits of the store, stored units).
+
+    A store of an earlier version lacks some of the variables.
+    """
+    record = read_allocation(path.parent, path)
+    grid = Grid.of_stored(record.about)
     index = index_of(grid, cell)
-    return {name: read(open_array(path, name), index) for name in result_names(grid)}
+    return {name: read(open_array(path, name), index) for name in result_names(grid) if has_array(record, name)}
 
 
 def _widened(column: np.ndarray, n_units: int) -> np.ndarray:
