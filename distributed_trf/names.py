@@ -41,6 +41,21 @@ RESULTS = {
     ),
     "alpha": Variable("ridge penalty", "1", "chosen per unit by mean R^2 over folds; the penalty is rows * alpha"),
     "cv_score": Variable("cross-validated R^2", "1", "mean over folds of the held-out R^2 at the chosen penalty"),
+    "r_p": Variable(
+        "p-value of the test correlation",
+        "1",
+        "one-sided: (b + 1) / (K + 1), b of K copies of the prediction reach r, each moved circularly within every "
+        "test stimulus by bins that draw_shifts draws with chance.shifts, chance.seed and the key (stimuli, bin_width) "
+        "(distributed_trf.trf.shifted_predictions); of stimuli of one bin, whole stimuli change places. What differs "
+        "between stimuli alone does not count. Not corrected for the number of units or fits; NaN where r is, and "
+        "without `chance` in the study",
+    ),
+    "r_second_half": Variable(
+        "test correlation in the second half of the repeats",
+        "1",
+        "as r, over the repeats of normaliser_second_half, to be read of units that were selected on the first half; "
+        "NaN with fewer than 4 repeats",
+    ),
 }
 RESULTS_OF_SPLITS = {
     "r": "Pearson r between prediction and response, per repeat, then the mean over repeats, in as many as all tested "
@@ -50,6 +65,13 @@ RESULTS_OF_SPLITS = {
     "its prediction never varies",
     "alpha": "geometric mean over splits; in each split chosen per unit by mean R^2 over its inner folds",
     "cv_score": "mean over splits, and over the inner folds of each, of the held-out R^2 at the chosen penalty",
+    "r_p": "as with a fixed test set (copies of the prediction, moved circularly within every stimulus by bins that "
+    "draw_shifts draws with chance.shifts, chance.seed and the key (stimuli, bin_width)), of the out-of-fold "
+    "predictions of all stimuli. As these depend on one another, deviations of copies from their mean are taken "
+    "sqrt(2) times. NaN where r is, without `chance` in the study, and where r is the mean of fold_r of several "
+    "splits: a stimulus then has several predictions, or none",
+    "r_second_half": "as r, over the repeats of normaliser_second_half; NaN with fewer than 4 repeats, where a tested "
+    "stimulus lacks some of them",
 }
 """Comments of these variables in a study with folds, splits or groups."""
 SPLIT_RESULTS = {
@@ -63,6 +85,11 @@ SPLIT_RESULTS = {
 }
 """Of each split and unit, in a study with folds, splits or groups."""
 RELIABILITY_DIMS = (STIMULI, BIN_WIDTH, UNIT)
+HALVES = (
+    "the R repeats that all test stimuli have (of a study by splits: all repeated stimuli), dealt into halves by "
+    "deal_repeats with R, reliability.seed (0 without reliability) and the key (stimuli, session) "
+    "(distributed_trf.reliability.halves)"
+)
 RELIABILITY = {
     "normaliser": Variable(
         "inter-trial correlation",
@@ -111,6 +138,31 @@ RELIABILITY = {
     ),
     "ceiling_split_half": Variable(
         "ceiling of r with the mean over repeats, from halves", "1", "Spearman-Brown; NaN where halves do not correlate"
+    ),
+    "normaliser_first_half": Variable(
+        "inter-trial correlation of the first half of the repeats",
+        "1",
+        f"as normaliser, a tenth of its draws, of {HALVES}, the first half; NaN with fewer than 4",
+    ),
+    "null_mean_first_half": Variable(
+        "mean inter-trial correlation of the first half of the repeats with one side shifted in time",
+        "1",
+        "as null_mean, of the draws of normaliser_first_half",
+    ),
+    "null_std_first_half": Variable(
+        "standard deviation of single draws of the shifted inter-trial correlation of the first half of the repeats",
+        "1",
+        "as null_std, of the draws of normaliser_first_half",
+    ),
+    "tuned_p_first_half": Variable(
+        "p-value of tuning in the first half of the repeats",
+        "1",
+        "as tuned_p, of the repeats of normaliser_first_half; not corrected for the number of units",
+    ),
+    "normaliser_second_half": Variable(
+        "inter-trial correlation of the second half of the repeats",
+        "1",
+        f"as normaliser, a tenth of its draws, of {HALVES}, the second half; NaN with fewer than 4",
     ),
 }
 R2 = (

@@ -94,7 +94,16 @@ class ReliabilitySettings(Settings):
     splits: Annotated[int, Field(ge=1)] = 100
     """Random splits of the repeats into halves."""
     seed: Annotated[int, Field(ge=0)] = 0
+    """Also of the two halves of the repeats of which fits have an r: with another seed they are made anew."""
     bootstrap: NormaliserBootstrapSettings | None = None
+
+
+class ChanceSettings(Settings):
+    """How the prediction of each unit is compared with chance: with copies of it that are shifted in time."""
+
+    shifts: Annotated[int, Field(ge=1)] = 1000
+    """Shifted copies; the smallest p-value is one over one more."""
+    seed: Annotated[int, Field(ge=0)] = 0
 
 
 class GridSettings(Settings):
@@ -121,6 +130,13 @@ class GridSettings(Settings):
     test: EvaluationSettings = EvaluationSettings(set="test")
     """Which stimuli are predicted by fits on which others."""
     ridge: RidgeSettings = RidgeSettings()
+    chance: ChanceSettings | None = ChanceSettings()
+    """None compares no prediction with chance."""
+
+    @property
+    def halves_seed(self) -> int:
+        """Seed by which repeats are dealt into two halves, whether reliability is measured or not."""
+        return (self.reliability or ReliabilitySettings()).seed
 
     @field_validator("feature_window")
     @classmethod

@@ -8,6 +8,7 @@ import numpy as np
 
 from distributed_trf.arrays import Array, namespace, to_numpy
 from distributed_trf.reliability.ceilings import ccmax, signal_power, single_repeat_ceiling, split_half_ceiling
+from distributed_trf.reliability.halves import Halves, assess_halves
 from distributed_trf.reliability.inter_trial import Null, expected_r
 from distributed_trf.reliability.pairs import PairTables
 from distributed_trf.reliability.resampling import shift_test
@@ -29,6 +30,7 @@ def assess(
     splits: int,
     seed: int,
     key: Sequence[str | float] = (),
+    halves: Halves | None = None,
 ) -> dict[str, np.ndarray]:
     """Measure how well each unit repeats itself.
 
@@ -47,6 +49,8 @@ def assess(
         Of the repeats into halves.
     seed, key
         Decide everything random; ``key`` distinguishes sessions.
+    halves
+        Of the repeats that all stimuli have, see ``deal_repeats``; by default measures of halves are NaN.
 
     Returns
     -------
@@ -82,7 +86,8 @@ def assess(
     }
     varies = to_numpy(tables.vary())
     measured = {name: np.where(varies, to_numpy(values), np.nan) for name, values in measures.items()}
-    return measured | {"silent_repeats": to_numpy(silent_repeats(tables))}
+    of_halves = assess_halves(trials, halves, draws=draws, null_shift=null_shift, shifts=shifts, seed=seed, key=key)
+    return {**measured, "silent_repeats": to_numpy(silent_repeats(tables)), **of_halves}
 
 
 def repeated_responses(trials: Sequence[Array]) -> Array:

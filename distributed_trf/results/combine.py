@@ -28,7 +28,7 @@ MUST_AGREE = {
     EVALUATION_TABLES_ATTR: None,
 }
 """Settings of a study that decide what its numbers mean; of some only these fields."""
-PENALTIES = ("alpha", names.FOLD_ALPHA)
+NOT_AVERAGED = ("alpha", names.FOLD_ALPHA, "r_p")
 UNSAID = {"training": "first", "test": {"set": "test"}}
 """What holds of results made before there was such a setting."""
 
@@ -155,11 +155,11 @@ def average_seeds(ds: xr.Dataset) -> xr.Dataset:
         As ``ds``, with kinds along weights in the order of their first seed; ``trained``, ``fixed`` and each factor of
         ``scaled`` stay as they are. ``r``, ``cv_score`` and ``rho`` are means over the seeds of which a fit has a
         number for any unit, and NaN for a unit that lacks one in one of them, so that all units of a fit average the
-        same seeds; ``n_seeds`` (over the dimensions of a fit) counts those. ``alpha`` and ``fold_alpha``, of which
-        a mean says nothing, are left out.
+        same seeds; ``n_seeds`` (over the dimensions of a fit) counts those. ``alpha``, ``fold_alpha`` and ``r_p``, of
+        which a mean says nothing, are left out.
     """
     kinds = [kind_of(w) if kind_of(w) in SEEDED else w for w in ds[names.WEIGHTS].values]
-    numbers = ds[[name for name in ds.data_vars if names.WEIGHTS in ds[name].dims and name not in PENALTIES]]
+    numbers = ds[[name for name in ds.data_vars if names.WEIGHTS in ds[name].dims and name not in NOT_AVERAGED]]
     fitted = ds["r"].notnull().any(names.UNIT)
     averaged = []
     for kind in dict.fromkeys(kinds):

@@ -74,6 +74,11 @@ class BinnedResponses:
             return self.test_trials
         return {i: self.trials(i) for i, n in zip(self.train_ids, self.presentations, strict=True) if n > 1}
 
+    @property
+    def shared_repeats(self) -> int:
+        """Presentations that all of these stimuli have; 0 if there are none."""
+        return min((trials.shape[0] for trials in self.repeated_trials.values()), default=0)
+
     def trials(self, stimulus: str) -> np.ndarray:
         """Return the responses to all presentations of a stimulus, in their order, shape (presentations, bins, units).
 
@@ -159,6 +164,26 @@ def load_responses(store: StudyStore, stimuli: str, bin_width: float, session: s
     )
     response = attrs.get("response", SPIKES)
     return BinnedResponses(train_ids, test_ids, train, test, repeats, attrs["bins"], presentations, further, response)
+
+
+@dataclass(frozen=True)
+class Presented:
+    """Which stimuli were presented to a session, without the responses."""
+
+    times: dict[str, int]
+    """How often, by stimulus."""
+    shared_repeats: int
+    """As of ``BinnedResponses``."""
+
+
+def load_presented(store: StudyStore, stimuli: str, bin_width: float, session: str) -> Presented:
+    """Read which stimuli were presented to a session; arguments and errors as of ``load_responses``."""
+    path = store.responses(stimuli, bin_width, session)
+    attrs = attributes(open_group(path, receipt_files(store, READ, session_key(stimuli, session), path)))
+    train = dict(zip(attrs["train_ids"], attrs["presentations"], strict=True))
+    test = dict(zip(attrs["test_ids"], attrs["repeats"], strict=True))
+    repeated = test or {i: n for i, n in train.items() if n > 1}
+    return Presented(train | test, min(repeated.values(), default=0))
 
 
 def sounds_key(stimuli: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from distributed_trf.arrays import Array, block_rows, blocks, namespace
+import numpy as np
+
+from distributed_trf.arrays import Array, block_rows, blocks, like, namespace
 from distributed_trf.errors import DataError
 
 EPSILON = 2.0**-52
@@ -116,7 +118,29 @@ def mean_over_repeats(y_true: Array, y_pred: Array, rounding: Array | float = 0.
         Mean over all repeats. One in which the unit does not vary, such as a repeat without a spike, counts as r = 0,
         as it does in the normaliser; NaN for a unit that varies in none, and for a prediction that never varies.
     """
-    xp, r = namespace(y_true, y_pred), pearson(y_true, y_pred, rounding)
+    return mean_of_repeats(pearson(y_true, y_pred, rounding))
+
+
+def mean_of_repeats(r: Array, used: np.ndarray | None = None) -> Array:
+    """Average the correlations with each repeat, as ``mean_over_repeats`` does.
+
+    Parameters
+    ----------
+    r
+        Of ``pearson``, shape (R, U).
+    used
+        Which repeats of each unit are averaged, host array of the same shape; by default all.
+
+    Returns
+    -------
+    array of shape (U,)
+        NaN for a unit that has no correlation in any repeat that is used.
+    """
+    xp = namespace(r)
     defined = ~xp.isnan(r)
-    mean = xp.mean(xp.where(defined, r, xp.zeros_like(r)), axis=0)
+    if used is None:
+        mean = xp.mean(xp.where(defined, r, xp.zeros_like(r)), axis=0)
+    else:
+        defined = defined & (like(used, r) > 0)
+        mean = xp.sum(xp.where(defined, r, xp.zeros_like(r)), axis=0) / like(np.maximum(used.sum(axis=0), 1), r)
     return xp.where(xp.any(defined, axis=0), mean, xp.nan * mean)

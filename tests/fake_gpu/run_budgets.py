@@ -14,6 +14,7 @@ from distributed_trf.features.resample import KEPT_RATE
 from distributed_trf.pipeline.items import Fit
 from distributed_trf.pipeline.stages import design_data
 from distributed_trf.pipeline.stages.fit import fit_units
+from distributed_trf.pipeline.stages.unit_scores import Scoring
 from distributed_trf.recordings.recording_set import lead_in_bins, rows
 from distributed_trf.store.features import FeatureLayout, StoredLayer
 from distributed_trf.store.stored_recordings import BinnedResponses
@@ -69,7 +70,7 @@ def fitted(study, seconds, sessions, device):
     with mock.patch.multiple(design_data, feature_files=mock.Mock(), read_intact_receipt=mock.Mock(), **read):
         fit = Fit("timit", "net", "reset", 0, BIN_WIDTH)
         data = design_data.LayerData(fit, [fit.space], study, mock.Mock(), device)
-    return fit_units(data, study, device)[0]
+    return fit_units(data, study, device, Scoring.of(study))[0]
 
 
 FIXED = {"set": "test"}

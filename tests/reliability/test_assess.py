@@ -7,9 +7,11 @@ from distributed_trf import names
 from distributed_trf.errors import DataError
 from distributed_trf.reliability.assess import assess, repeated_responses
 from distributed_trf.reliability.ceilings import known_rate_ceiling
+from distributed_trf.reliability.halves import deal_repeats
 from tests.slow_reliability import driven_counts
 
 SETTINGS = {"draws": 2000, "null_shift": "half", "shifts": 200, "splits": 20, "seed": 0}
+HALVES = deal_repeats(9, 0)
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +30,7 @@ def test_assess__has_every_variable_that_results_describe(trials):
 
 
 def test_assess__a_unit_that_never_varies_has_nothing_but_silent_repeats(trials):
-    found = assess(trials, **SETTINGS)
+    found = assess(trials, halves=HALVES, **SETTINGS)
     assert found.pop("silent_repeats").tolist() == [0, 0, 0, 1]
     assert all(np.isnan(values[3]) and np.isfinite(values[:3]).all() for values in found.values())
 
@@ -67,9 +69,9 @@ def test_assess__estimates_of_one_thing_agree(trials):
 
 
 def test_assess__depends_on_seed_and_key(trials):
-    first = assess(trials, **SETTINGS, key=("timit", "180413", 50.0))
-    again = assess(trials, **SETTINGS, key=("timit", "180413", 50.0))
-    other = assess(trials, **SETTINGS, key=("timit", "180501", 50.0))
+    first = assess(trials, **SETTINGS, key=("timit", "180413", 50.0), halves=HALVES)
+    again = assess(trials, **SETTINGS, key=("timit", "180413", 50.0), halves=HALVES)
+    other = assess(trials, **SETTINGS, key=("timit", "180501", 50.0), halves=HALVES)
     for name in names.RELIABILITY:
         np.testing.assert_array_equal(first[name], again[name])
     assert (first["normaliser"][:3] != other["normaliser"][:3]).all()

@@ -21,6 +21,7 @@ from distributed_trf.pipeline.evaluation import Evaluation
 from distributed_trf.pipeline.items import FeatureSpace, Source
 from distributed_trf.recordings.binned_features import WHOLE_SOUND, binned_batches
 from distributed_trf.recordings.recording_set import lead_in_bins
+from distributed_trf.reliability.halves import deal_repeats
 from distributed_trf.store.features import NetworkFeatures, feature_files
 from distributed_trf.store.receipts import READ, read_intact_receipt
 from distributed_trf.store.results import session_units
@@ -126,6 +127,26 @@ class LayerData:
         counts = self.counts[session]
         times = dict(zip((*counts.train_ids, *counts.test_ids), (*counts.presentations, *counts.repeats), strict=True))
         return min(times[i] for i in self.evaluation.tested if i in times)
+
+    @property
+    def key(self) -> tuple[str, float]:
+        """Stimulus set and bin width, which distinguish what is drawn for a test."""
+        return self._stimuli, self._bin_width
+
+    def second_halves(self, recorded: Recorded, seed: int) -> np.ndarray:
+        """Tell which repeats are in the second half of their session's, see ``deal_repeats``: bool (repeats, units).
+
+        None is where the session has too few, or where some of the stimuli do not have all that were dealt.
+        """
+        halves = []
+        for session in recorded.sessions:
+            counts = self.counts[session]
+            dealt = deal_repeats(counts.shared_repeats, seed, (self._stimuli, session))
+            second = np.zeros((recorded.responses.shape[0], counts.train.shape[1]), dtype=bool)
+            if dealt is not None and counts.shared_repeats <= len(second):
+                second[dealt[1]] = True
+            halves.append(second)
+        return np.concatenate(halves, axis=1)
 
     @property
     def further(self) -> int:

@@ -16,6 +16,7 @@ from distributed_trf.pipeline.stages.extract import Extracted
 from distributed_trf.pipeline.stages.fold_groups import FoldGroup
 from distributed_trf.pipeline.stages.read_recordings import SessionRead
 from distributed_trf.pipeline.stages.tested_fits import fit_and_test
+from distributed_trf.pipeline.stages.unit_scores import Scoring
 from distributed_trf.pipeline.study_scope import ItemSource
 from distributed_trf.pipeline.work_kind import (
     Files,
@@ -81,7 +82,7 @@ def fit_layer(item: Fit, job: Job) -> Fitted:
     study, store = job.study, job.store
     data = LayerData(item, [item.space], study, store, job.device, with_final=study.save_models)
     data.evaluation.check_unchanged(job.fingerprint)
-    results, solved, fitted = fit_units(data, study, job.device)
+    results, solved, fitted = fit_units(data, study, job.device, Scoring.of(study))
     written = write_fit(store.results, item.cell, results, splits=data.evaluation.labels)
     files = {store.name(store.results): written}
     if study.save_models:
@@ -116,7 +117,7 @@ def training_setting(study: StudySettings, read: Iterable[Receipt | None]) -> st
 
 
 def fit_units(
-    data: LayerData, study: StudySettings, device: str
+    data: LayerData, study: StudySettings, device: str, scoring: Scoring
 ) -> tuple[dict[str, np.ndarray], list[tuple[FoldGroup, RidgeFit]], Fitted]:
     """Fit and test all units.
 
@@ -132,7 +133,7 @@ def fit_units(
         If no session can be fitted.
     """
     with data.explained_memory():
-        found = fit_and_test(data, study, device)
+        found = fit_and_test(data, study, device, scoring)
     r = np.concatenate([found.scores["r"][data.units[s]] for s in data.counts if s not in found.left_out])
     # A unit counts if any of its splits chose the first, or the last, penalty.
     first, _ = at_edges(found.fold_alpha.min(axis=0), study.ridge.penalties)
@@ -266,10 +267,12 @@ FITS = WorkKind(
     item=Fit,
     finding=Fitted,
     items=_items,
-    inputs=lambda item, upstream: fit_inputs(item, upstream, [item.space], REVISION),
+    inputs=lambda item, upstream: (
+        fit_inputs(item, upstream, [item.space], REVISION) | Scoring.of(upstream.context.study).inputs()
+    ),
     outputs=lambda item, context: iter([context.store.model(*item.cell)]),
     cost=lambda context, item, device: fit_cost(context, item, [item.space], device, in_grid=True),
     run=fit_layer,
-    settings=lambda item, study: fit_settings(study, item.bin_width, REVISION),
+    settings=lambda item, study: fit_settings(study, item.bin_width, REVISION) | Scoring.of(study).inputs(),
     label=network_and_stage,
 )

@@ -32,13 +32,14 @@ from distributed_trf.pipeline.work_kind import (
 )
 from distributed_trf.recordings.recording_set import stimulus_bins
 from distributed_trf.reliability.assess import assess
+from distributed_trf.reliability.halves import OF_DRAWS, deal_repeats
 from distributed_trf.reliability.pairs import PairTables
 from distributed_trf.reliability.resampling import bootstrap_normaliser
 from distributed_trf.store.analyses import write_analysis
 from distributed_trf.store.fingerprint import library_versions
 from distributed_trf.store.stored_recordings import BinnedResponses, load_responses
 
-REVISION = 3
+REVISION = 4
 """Raise this number when the code gives other numbers than before, so that earlier results become stale."""
 RANKED = 8
 """Units whose draws are ranked at once; ranking needs ten times the memory of the draws and their null."""
@@ -85,6 +86,7 @@ def assess_session(item: Assess, job: Job) -> Assessed:
             splits=settings.splits,
             seed=settings.seed,
             key=key,
+            halves=deal_repeats(found.shared_repeats, settings.seed, (item.stimuli, item.session)),
         )
     ds = xr.Dataset({name: (names.UNIT, values) for name, values in measures.items()})
     if settings.bootstrap is not None:
@@ -165,8 +167,9 @@ def _cost(context: Context, item: Assess, device: str) -> Cost:
     # some units, or both halves of each split of the repeats, centred, and their products.
     ranking, splitting = 20 * draws * min(units, RANKED), 7 * settings.splits * bins * units
     values = max(5 * draws * len(repeated), 2 * draws * (len(repeated) + units) + max(ranking, splitting))
-    # Products of the shifted draws and of the repeats in the test for tuning, and ranking.
-    flops = 2.0 * bins * units * (draws + REPEATS * settings.shifts) + 20.0 * draws * units * log2(2 * settings.draws)
+    # Products of the shifted draws and of the repeats in the test for tuning, of the first half of them too; ranking.
+    products = 2.0 * bins * units * (draws * (1 + 2 / OF_DRAWS) + 1.5 * REPEATS * settings.shifts)
+    flops = products + 20.0 * draws * units * log2(2 * settings.draws)
     return Cost(
         read=response_bytes(context, item.stimuli, item.bin_width, [session]),
         written=8 * len(names.RELIABILITY) * units,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from distributed_trf.config.study import RidgeSettings, StudySettings
 from distributed_trf.names import FOLD_ALPHA, FOLD_R
 from distributed_trf.pipeline.stages.design_data import LayerData
 from distributed_trf.pipeline.stages.fold_groups import Collected, FoldGroup, collect_splits
-from distributed_trf.pipeline.stages.unit_scores import UnitScores, over_splits, score_units
+from distributed_trf.pipeline.stages.unit_scores import R_ALONE, Scoring, UnitScores, over_splits, score_units
 from distributed_trf.timing import timed
 from distributed_trf.trf.crossval import RidgeFit, fit_folds
 from distributed_trf.trf.lags import drive, drive_rounding
@@ -58,8 +58,10 @@ class SplitFits:
         self.fallbacks += fit.fallbacks
 
 
-def fit_and_test(data: LayerData, study: StudySettings, device: str) -> SplitFits:
+def fit_and_test(data: LayerData, study: StudySettings, device: str, scoring: Scoring) -> SplitFits:
     """Fit all units in every split, and test them.
+
+    Where splits overlap, predictions are not compared with chance: those of one stimulus are several.
 
     Raises
     ------
@@ -71,7 +73,7 @@ def fit_and_test(data: LayerData, study: StudySettings, device: str) -> SplitFit
     r, alpha, score = (np.full((n_splits, data.n_units), np.nan) for _ in range(3))
     found = SplitFits({}, r, alpha, score, collected.left_out)
     while collected.groups:  # the sums of each fold group are freed before the next group is solved
-        _fit_group(*collected.groups.pop(0), collected, data, study.ridge, found)
+        _fit_group(*collected.groups.pop(0), collected, data, study.ridge, scoring, found)
     return found
 
 
@@ -81,12 +83,15 @@ def _fit_group(
     collected: Collected,
     data: LayerData,
     ridge: RidgeSettings,
+    scoring: Scoring,
     found: SplitFits,
 ) -> None:
     """Fit and test the units of a fold group in every split, and enter the results."""
     of_splits: list[UnitScores] = []
     kept: list[tuple[list[str], Array, Array]] = []
     first: Array | None = None
+    each_once, n_tested = group.splits.each_once, sum(bool(split.test) for split in group.splits.splits)
+    of_one = R_ALONE if each_once else scoring if n_tested == 1 else replace(scoring, chance=None)
     for k, split in enumerate(group.splits.splits):
         fit = fit_folds(collector.folds(k), ridge.penalties, all_scores=False, unit_block=ridge.unit_block)
         found.note(fit)
@@ -96,12 +101,12 @@ def _fit_group(
             continue
         with timed("test"):
             predicted, rounding = _predict(fit, collected, group.tested(k), data)
-            scores = score_units(data, group.columns(), predicted, rounding, group.tested(k))
+            scores = score_units(data, group.columns(), predicted, rounding, group.tested(k), of_one)
             alpha, best = (part[scores.columns] for part in (to_numpy(fit.alpha), _best(to_numpy(fit.cv_scores))))
         of_splits.append(scores)
         found.fold_r[k, scores.units], found.fold_alpha[k, scores.units] = scores.values["r"], alpha
         found.fold_score[k, scores.units] = np.where(np.isnan(alpha), np.nan, best)
-        if group.splits.each_once:
+        if each_once:
             # About the first split's intercept, so that predictions shrunk to nearly nothing keep their digits.
             first = fit.intercept if first is None else first
             kept.append((group.tested(k), predicted + (fit.intercept - first), rounding))
@@ -110,7 +115,7 @@ def _fit_group(
             xp = namespace(kept[0][1])
             ids = [i for tested, *_ in kept for i in tested]
             predicted, rounding = xp.concat([part for _, part, _ in kept]), sum(part for *_, part in kept)
-            found.enter(score_units(data, group.columns(), predicted, rounding, ids))
+            found.enter(score_units(data, group.columns(), predicted, rounding, ids, scoring, out_of_fold=True))
     else:
         found.enter(over_splits(of_splits, data.n_units))
 

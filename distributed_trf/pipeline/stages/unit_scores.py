@@ -8,15 +8,41 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from distributed_trf.arrays import Array, take_columns, take_rows, to_numpy_together
+from distributed_trf.config.study import ChanceSettings, StudySettings
 from distributed_trf.pipeline.stages.design_data import LayerData, Recorded
-from distributed_trf.trf.correlation import mean_over_repeats
+from distributed_trf.trf.correlation import mean_of_repeats, pearson
+from distributed_trf.trf.shifted_predictions import Shifts, draw_shifts, shifted_p
 
-AVERAGED = ("r",)
+AVERAGED = ("r", "r_second_half")
 """Scores that are averaged over splits where these overlap; of others there is none then."""
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """Which scores are computed beside r."""
+
+    chance: ChanceSettings | None = None
+    """Of ``r_p``."""
+    halves_seed: int | None = None
+    """Of ``r_second_half``: what deals repeats into halves."""
+
+    @classmethod
+    def of(cls, study: StudySettings) -> Scoring:
+        """Return those that a study requests for its grid of fits."""
+        return cls(study.chance, study.halves_seed)
+
+    def inputs(self) -> dict[str, Any]:
+        """Return what scores depend on beyond fits and responses; nothing of what is not requested."""
+        chance = {} if self.chance is None else {"chance": self.chance.model_dump()}
+        return chance | ({} if self.halves_seed is None else {"halves of repeats": self.halves_seed})
+
+
+R_ALONE = Scoring()
 
 
 @dataclass(frozen=True)
@@ -31,7 +57,14 @@ class UnitScores:
 
 
 def score_units(
-    data: LayerData, columns: Mapping[str, slice], predicted: Array, rounding: Array, tested: Sequence[str]
+    data: LayerData,
+    columns: Mapping[str, slice],
+    predicted: Array,
+    rounding: Array,
+    tested: Sequence[str],
+    scoring: Scoring = R_ALONE,
+    *,
+    out_of_fold: bool = False,
 ) -> UnitScores:
     """Compare predictions with the repeats of sessions' responses.
 
@@ -45,14 +78,17 @@ def score_units(
         For all units of the fit, shapes (bins, U) and (U,); see ``drive`` and ``drive_rounding``.
     tested
         Stimuli of the predictions. A session is tested on those that were presented to it, of which there must be one.
+    scoring
+        Which scores are computed.
+    out_of_fold
+        Whether each stimulus is predicted by a fit on the others, see ``shifted_p``.
     """
-    scored, indices = [], []
+    scored, indices, drawn = [], [], dict[tuple[str, ...], Shifts]()
     for recorded in data.presented(columns, tested):
         of_sessions = predicted if recorded.rows is None else take_rows(predicted, recorded.rows)
         # The bound for all stimuli is one for some of them.
-        scored.append(
-            _scores(recorded, take_columns(of_sessions, recorded.columns), take_columns(rounding, recorded.columns))
-        )
+        of_units = (take_columns(of_sessions, recorded.columns), take_columns(rounding, recorded.columns))
+        scored.append(_scores(data, recorded, *of_units, scoring, drawn, out_of_fold=out_of_fold))
         indices.append((recorded.columns, recorded.units))
     names, groups = list(scored[0]), len(scored)
     found = to_numpy_together([scores[name] for name in names for scores in scored])
@@ -92,6 +128,28 @@ def mean_of_defined(values: np.ndarray) -> np.ndarray:
     return np.where(n > 0, total / np.maximum(n, 1), np.nan)
 
 
-def _scores(recorded: Recorded, predicted: Array, rounding: Array) -> dict[str, Array]:
-    """Compute all scores of some sessions' units: predictions (bins, units) on the bins of the responses."""
-    return {"r": mean_over_repeats(recorded.responses, predicted, rounding)}
+def _scores(
+    data: LayerData,
+    recorded: Recorded,
+    predicted: Array,
+    rounding: Array,
+    scoring: Scoring,
+    drawn: dict[tuple[str, ...], Shifts],
+    *,
+    out_of_fold: bool,
+) -> dict[str, Array]:
+    """Compute all scores of some sessions' units: predictions (bins, units) on the bins of the responses.
+
+    ``drawn`` keeps shifts by the stimuli that they are of.
+    """
+    r, stimuli = pearson(recorded.responses, predicted, rounding), recorded.stimuli
+    scores = {"r": mean_of_repeats(r)}
+    if scoring.halves_seed is not None:
+        scores["r_second_half"] = mean_of_repeats(r, data.second_halves(recorded, scoring.halves_seed))
+    if scoring.chance is not None:
+        if stimuli not in drawn:
+            bins = {i: data.bins[i] for i in stimuli}
+            drawn[stimuli] = draw_shifts(bins, scoring.chance.shifts, scoring.chance.seed, data.key)
+        copies = drawn[stimuli]
+        scores["r_p"] = shifted_p(recorded.responses, predicted, copies, rounding, out_of_fold=out_of_fold)
+    return scores

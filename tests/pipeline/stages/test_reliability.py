@@ -14,11 +14,12 @@ from distributed_trf.pipeline.items import Assess, ReadSession
 from distributed_trf.pipeline.status import State
 from distributed_trf.recordings.open_recordings import open_recordings
 from distributed_trf.reliability.assess import assess
+from distributed_trf.reliability.halves import deal_repeats
 from distributed_trf.store.stored_recordings import load_responses
 from distributed_trf.store.study_store import StudyStore
 
 MEL = [{"name": "mel_whisper"}]
-SETTINGS = {"draws": 300, "null_shift": "random", "shifts": 99, "splits": 10, "seed": 4}
+SETTINGS = {"draws": 300, "null_shift": "random", "shifts": 99, "splits": 10, "seed": 0}
 
 
 def run():
@@ -34,7 +35,10 @@ def test_results__hold_what_assess_finds_of_each_session(assessed):
     ds, store = open_results("study"), StudyStore.open(Study.load("study.yaml").output)
     for session in dict.fromkeys(ds.session.values):
         counts = load_responses(store, "timit", 50.0, session)
-        expected = assess(list(counts.test_trials.values()), key=("timit", session, 50.0), **SETTINGS)
+        trials = list(counts.test_trials.values())
+        halves = deal_repeats(min(len(trial) for trial in trials), SETTINGS["seed"], ("timit", session))
+        expected = assess(trials, key=("timit", session, 50.0), halves=halves, **SETTINGS)
+        assert np.isfinite(expected["normaliser_second_half"]).all()
         units = (ds.session == session).values
         for name in names.RELIABILITY:
             found = ds[name].sel(stimuli="timit", bin_width=50).values[units]
@@ -55,13 +59,24 @@ def test_driven_units__are_tuned_and_the_deaf_one_is_as_good_as_not(assessed):
 
 
 def test_changed_reliability__leaves_fits_alone_and_changed_fits_leave_reliability(assessed, write_study):
-    write_study(networks=MEL, reliability={**SETTINGS, "seed": 5})
+    write_study(networks=MEL, reliability={**SETTINGS, "draws": 301})
     before = open_results("study").normaliser.values
     assert run().done == {"read": 0, "assess": 2, "extract": 0, "fit": 0}
     assert (open_results("study").normaliser.values != before).all()
-    write_study(networks=MEL, reliability={**SETTINGS, "seed": 5}, ridge={"alphas": [1.0, 2.0]})
+    write_study(networks=MEL, reliability={**SETTINGS, "draws": 301}, ridge={"alphas": [1.0, 2.0]})
     assert run().done == {"read": 0, "assess": 0, "extract": 0, "fit": 1}
     assert np.isfinite(open_results("study").normaliser.values).all()
+
+
+def test_seed_of_halves__makes_the_fits_anew_that_have_an_r_of_one(assessed, write_study):
+    before = open_results("study").load()
+    write_study(networks=MEL, reliability={**SETTINGS, "seed": 5})
+    (fit,) = [p for p in Study.load("study.yaml").status() if p.item.stage == "fit"]
+    assert (fit.state, fit.reason) == (State.STALE, "changed: halves of repeats")
+    assert run().done == {"read": 0, "assess": 2, "extract": 0, "fit": 1}
+    after = open_results("study").load()
+    np.testing.assert_array_equal(after.r, before.r)
+    assert (after.r_second_half != before.r_second_half).any()
 
 
 def test_no_reliability__is_a_choice_and_takes_old_numbers_away(assessed, write_study):
