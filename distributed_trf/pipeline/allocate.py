@@ -11,6 +11,7 @@ import numpy as np
 
 from distributed_trf import names
 from distributed_trf.errors import DamagedError, StoreError
+from distributed_trf.pipeline.dealt_stimuli import DEALT_ATTR, dealt_stimuli
 from distributed_trf.pipeline.dependencies import Dependencies
 from distributed_trf.pipeline.items import ANALYSE, ASSESS, EXTRACT, FIT, Assess, Extract, Fit, Item, ReadSounds
 from distributed_trf.pipeline.provenance import provenance
@@ -181,10 +182,16 @@ def follow(store: StudyStore) -> Callable[[Cell, dict[str, str]], None]:
 
 
 def result_attrs(context: Context) -> dict[str, Any]:
-    """Return the attributes of the results: provenance, and the analyses of the study."""
+    """Return the attributes of the results: provenance, how stimuli were dealt, and the analyses of the study."""
     tables = {name: digest for name, x in context.evaluations.items() for digest in x.table_inputs.values()}
     by_tables = {EVALUATION_TABLES_ATTR: tables} if tables else {}
-    return {**provenance(context.study), **by_tables, ANALYSES_ATTR: [item.key for item in items(context, ANALYSE)]}
+    dealt = {DEALT_ATTR: dealt_stimuli(context)}
+    return {
+        **provenance(context.study),
+        **by_tables,
+        **dealt,
+        ANALYSES_ATTR: [item.key for item in items(context, ANALYSE)],
+    }
 
 
 def _remove_fit(store: StudyStore, cell: Cell | None) -> None:
