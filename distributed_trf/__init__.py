@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from distributed_trf.results.published.export_csv import write_published_csv
     from distributed_trf.results.published.import_csv import import_published_csv
     from distributed_trf.results.response_similarity import response_similarity
+    from distributed_trf.results.selection import selection_table
     from distributed_trf.results.simulated import simulate_results
     from distributed_trf.results.statistics.area_tests import compare_areas
     from distributed_trf.results.statistics.compare import compare
@@ -71,6 +72,7 @@ _HOMES = {
     "load_trf": "distributed_trf.store.trf_model",
     "start_cluster": "distributed_trf.clusters.start",
     "select_units": "distributed_trf.results.units",
+    "selection_table": "distributed_trf.results.selection",
     "layer_profile": "distributed_trf.results.layers",
     "best_layer": "distributed_trf.results.layers",
     "peak_layer": "distributed_trf.results.layers",
@@ -135,6 +137,7 @@ __all__ = [
     "rsa_ceiling",
     "save_trf",
     "select_units",
+    "selection_table",
     "session_table",
     "simulate",
     "simulate_results",

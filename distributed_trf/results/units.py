@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -11,10 +12,15 @@ import xarray as xr
 from distributed_trf import names
 from distributed_trf.errors import DataError
 from distributed_trf.reliability.selection import benjamini_hochberg, highly_tuned, holm
+from distributed_trf.results.halves import FIRST_HALF, check_halves, second_half
+from distributed_trf.results.measured_units import MeasuredUnits, known_labels, listed
+from distributed_trf.results.selection import Criterion, keep_units
 
 CORRECTIONS = {"bh": benjamini_hochberg, "holm": holm}
 """Adjustments of p-values for the number of tests, by name."""
-LOCATION = ("area", "subject", "session")
+CORRECTED = {"bh": "false discovery rate", "holm": "p corrected by Holm", None: "p"}
+"""What a level is compared with, in words."""
+LOCATION = {"area": "in", "subject": "of subject", "session": "of session"}
 
 
 def select_units(
@@ -25,9 +31,12 @@ def select_units(
     delta: float | None = None,
     tuned: float | None = None,
     correction: str | None = "bh",
+    normaliser: float | None = None,
+    ceiling: float | None = None,
     area: str | Sequence[str] | None = None,
     subject: str | Sequence[str] | None = None,
     session: str | Sequence[str] | None = None,
+    repeats: Literal["all", "split"] = "all",
 ) -> xr.Dataset:
     """Keep the units that meet every given condition.
 
@@ -36,8 +45,8 @@ def select_units(
     ds
         Results of ``open_results``, or of an analysis beside them.
     stimuli, bin_width
-        At which stimulus sets and bin width (ms) units must be tuned; by default at all in the dataset. The dataset
-        keeps the others.
+        At which stimulus sets and bin width (ms) units must meet the conditions on their responses; by default at all
+        in the dataset. The dataset keeps the others.
     delta
         Highly tuned units, by the published rule: normaliser above zero and above ``null_mean + delta * null_std``
         (0.5 in Ahmed et al. 2025, 1.0 in their Figs S8 to S10).
@@ -45,36 +54,73 @@ def select_units(
         Units whose p-value in the test by shifts is below this.
     correction
         Of those p-values for the number of units: ``bh`` (false discovery rate), ``holm`` (any false positive) or None.
+    normaliser
+        Units whose inter-trial correlation is at least this, whatever its null: ``get_good_channels`` of the published
+        code.
+    ceiling
+        Units whose ``ceiling_signal_power``, what a perfect model would reach in ``r``, is at least this.
     area, subject, session
         One label or several.
+    repeats
+        ``all``: units are selected by the same test repeats that ``r`` is computed from, as is usual, so that ``r`` of
+        units that just pass is too high, by the noise that let them pass. ``split``: selected by half of the repeats,
+        and the results are those of the other half; see Notes.
 
     Returns
     -------
     xarray.Dataset
-        As ``ds`` with fewer units, in the same order; perhaps none.
+        As ``ds`` with fewer units, in the same order; perhaps none, and then ``attrs["note"]`` says so.
+        ``attrs["selection"]`` holds what each condition removed: ``selection_table``.
 
     Raises
     ------
     DataError
-        If a label is not in the dataset, or tuning is selected that was never measured.
+        If a label is not in the dataset, or a condition is on what was never measured, or not of half the repeats.
+
+    Notes
+    -----
+    With ``repeats="split"`` conditions are on ``normaliser_first_half``, ``null_mean_first_half``,
+    ``null_std_first_half`` and ``tuned_p_first_half``. In what is returned ``r`` is ``r_second_half``, ``normaliser``
+    is ``normaliser_second_half`` and ``rho`` is of these two; ``alpha`` and ``cv_score``, which are of the training
+    stimuli, stay, and so do the measures of the first half. All other variables are of all repeats and are left out.
 
     Examples
     --------
     >>> select_units(ds, stimuli="timit", delta=0.5, area="core")  # doctest: +SKIP
     """
-    keep = np.ones(ds.sizes[names.UNIT], dtype=bool)
+    if repeats not in ("all", "split"):
+        raise DataError(f"repeats={repeats!r} is not known; take 'all' or 'split'")
+    half = FIRST_HALF if repeats == "split" else ""
+    if half:
+        check_halves(ds)
+        if ceiling is not None:
+            raise DataError("a ceiling is of all repeats; with repeats='split' select by delta, tuned or normaliser")
+    criteria = []
+    if any(value is not None for value in (delta, tuned, normaliser, ceiling)):
+        of = MeasuredUnits(ds, stimuli, bin_width)
+        if delta is not None:
+            null = (of[f"null_mean{half}"], of[f"null_std{half}"])
+            kept = highly_tuned(of.measured(f"normaliser{half}"), *null, delta)
+            criteria.append(Criterion("delta", delta, f"not highly tuned (delta {delta:g}){of.of_sets}", kept))
+        if tuned is not None:
+            adjust, p = correction_of(correction), of.measured(f"tuned_p{half}")
+            p = p if adjust is None else np.stack([adjust(row) for row in p])
+            words = f"not tuned (test by shifts, {CORRECTED[correction]} {tuned:g}){of.of_sets}"
+            criteria.append(Criterion("tuned", tuned, words, p < tuned))
+        for name, measure, least in (
+            ("normaliser", f"normaliser{half}", normaliser),
+            ("ceiling", "ceiling_signal_power", ceiling),
+        ):
+            if least is not None:
+                words = f"of {name} below {least:g}{of.of_sets}"
+                criteria.append(Criterion(name, least, words, of.measured(measure) >= least))
     for name, wanted in zip(LOCATION, (area, subject, session), strict=True):
         if wanted is not None:
-            keep &= np.isin(ds[name].values, _known(ds, name, _listed(wanted)))
-    if delta is not None or tuned is not None:
-        of = _measured(ds, stimuli, bin_width)
-        if delta is not None:
-            keep &= highly_tuned(of["normaliser"], of["null_mean"], of["null_std"], delta).all(axis=0)
-        if tuned is not None:
-            adjust = correction_of(correction)
-            p = of["tuned_p"] if adjust is None else np.stack([adjust(row) for row in of["tuned_p"]])
-            keep &= (p < tuned).all(axis=0)
-    return ds.isel({names.UNIT: np.flatnonzero(keep)})
+            labels = known_labels(ds, name, listed(wanted))
+            words = f"not {LOCATION[name]} {' or '.join(map(str, labels))}"
+            criteria.append(Criterion(name, labels, words, np.isin(ds[name].values, labels)))
+    selected = keep_units(ds, criteria)
+    return second_half(ds, selected) if half else selected
 
 
 def unit_keys(ds: xr.Dataset | xr.DataArray) -> pd.MultiIndex:
@@ -126,42 +172,3 @@ def correction_of(name: str | None) -> Callable[[np.ndarray], np.ndarray] | None
     if name is not None and name not in CORRECTIONS:
         raise DataError(f"correction {name!r} is not known; take {', '.join(CORRECTIONS)} or None")
     return CORRECTIONS[name] if name else None
-
-
-def _measured(ds: xr.Dataset, stimuli: str | Sequence[str] | None, bin_width: float | None) -> dict[str, np.ndarray]:
-    """Return measures of reliability where they decide, each of shape (stimulus sets and bin widths, units)."""
-    wanted = {
-        names.STIMULI: None if stimuli is None else _listed(stimuli),
-        names.BIN_WIDTH: None if bin_width is None else [bin_width],
-    }
-    if "normaliser" not in ds:
-        raise DataError("these results hold no reliability of units, so none of them is known to be tuned")
-    of = ds[[name for name in names.RELIABILITY if name in ds]]
-    for dim, labels in wanted.items():
-        if labels is not None:
-            labels = _known(ds, dim, labels)
-            of = of.sel({dim: labels}) if dim in of.dims else of
-    of = of.expand_dims([dim for dim in names.RELIABILITY_DIMS if dim not in of.dims])
-    of = of.stack(setting=names.RELIABILITY_DIMS[:-1], create_index=False).transpose("setting", names.UNIT)
-    values = {str(name): of[name].values for name in of.data_vars}
-    for row, stimulus_set in zip(
-        values["normaliser"], of.transpose("setting", ...)[names.STIMULI].values.tolist(), strict=True
-    ):
-        if row.size and np.isnan(row).all():
-            raise DataError(
-                f"no unit's reliability was measured for stimulus set {stimulus_set!r}; name others as `stimuli`, "
-                "or run the study with `reliability`"
-            )
-    return values
-
-
-def _known(ds: xr.Dataset, name: str, wanted: list[str] | list[float]) -> list[str] | list[float]:
-    there = list(dict.fromkeys(np.atleast_1d(ds[name].values).tolist()))
-    unknown = [label for label in wanted if label not in there]
-    if unknown:
-        raise DataError(f"{name}: {unknown[0]!r} is not in these results; there are {', '.join(map(str, there))}")
-    return wanted
-
-
-def _listed(labels: str | Sequence[str]) -> list[str]:
-    return [labels] if isinstance(labels, str) else list(labels)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import xarray as xr
 
-from distributed_trf import select_units, simulate_results
+from distributed_trf import best_layer, select_units, simulate_results
 from distributed_trf.errors import DataError
 from distributed_trf.reliability.selection import benjamini_hochberg, holm
+from distributed_trf.results.selection import selection_in_words, selection_table
 from distributed_trf.results.units import pair_units, unit_keys
 from tests.small_results import small_results
 
@@ -71,6 +74,136 @@ def test_reliability_never_measured__is_an_error_and_no_empty_selection():
         select_units(ds, bin_width=20.0, delta=0.5)
     with pytest.raises(DataError, match="hold no reliability"):
         select_units(ds[["r"]], delta=0.5)
+    with pytest.raises(DataError, match="hold no signal_power; run the study with `reliability`"):
+        select_units(ds.drop_vars("signal_power"), bin_width=50.0, ceiling=0.1)
+    with pytest.raises(DataError, match="no unit's tuned_p was measured for stimulus set 'timit'"):
+        select_units(ds.assign(tuned_p=ds.tuned_p * np.nan), bin_width=50.0, tuned=0.05)
+
+
+def measured(ds):
+    """Results with measures of halves of the repeats, and ceilings, of which nothing follows from another."""
+    rng = np.random.default_rng(3)
+    dims = ds.normaliser.dims
+    drawn = {
+        **{f"{name}_first_half": rng.normal(0.1, 0.1, ds.normaliser.shape) for name in ("normaliser", "null_mean")},
+        "null_std_first_half": np.full(ds.normaliser.shape, 0.05),
+        "tuned_p_first_half": rng.random(ds.normaliser.shape) ** 4,
+        "normaliser_second_half": rng.normal(0.2, 0.1, ds.normaliser.shape),
+        "signal_power": rng.normal(size=ds.normaliser.shape),
+        "ceiling_signal_power": rng.random(ds.normaliser.shape),
+    }
+    return ds.assign({n: (dims, v) for n, v in drawn.items()}).assign(r_second_half=ds.r * 0.5, r_p=ds.r * 0)
+
+
+def test_thresholds__keep_what_reaches_them_at_every_stimulus_set(ds):
+    of = measured(ds)
+    for name, variable, least in (("normaliser", "normaliser", 0.02), ("ceiling", "ceiling_signal_power", 0.3)):
+        found = select_units(of, **{name: least})
+        expected = (of[variable] >= least).all(["stimuli", "bin_width"]).values
+        assert labels(found) == labels(ds.isel(unit=np.flatnonzero(expected)))
+        assert 0 < expected.sum() < 60
+    at = of.normaliser.sel(stimuli="timit", bin_width=50.0)
+    exactly = float(at[7])
+    assert 7 in np.flatnonzero(np.isin(labels(of), labels(select_units(of, stimuli="timit", normaliser=exactly))))
+
+
+def test_selection__says_what_each_criterion_removes_alone_and_in_turn(ds):
+    found = select_units(measured(ds), delta=0.5, tuned=0.5, correction=None, normaliser=0.05, area="core")
+    criteria = {"delta": {"delta": 0.5}, "tuned": {"tuned": 0.5, "correction": None}}
+    criteria |= {"normaliser": {"normaliser": 0.05}, "area": {"area": "core"}}
+    table = selection_table(found).set_index("criterion")
+    assert table.index.tolist() == list(criteria)
+    together = {}
+    left = 60
+    for name, one in criteria.items():
+        together |= one
+        row = table.loc[name]
+        assert row["alone"] == 60 - select_units(ds, **one).sizes["unit"]
+        assert row["left"] == select_units(ds, **together).sizes["unit"] == left - row["removed"]
+        left = row["left"]
+    assert left == found.sizes["unit"]
+    removed = table["removed"].tolist()
+    assert selection_in_words(found) == (
+        f"60 units: {removed[0]} not highly tuned (delta 0.5) for timit or mvocs, {removed[1]} not tuned (test by "
+        f"shifts, p 0.5) for timit or mvocs, {removed[2]} of normaliser below 0.05 for timit or mvocs, {removed[3]} "
+        f"not in core; {left} left"
+    )
+    assert json.loads(found.attrs["selection"])["units"] == 60
+
+
+def test_selection__goes_on_from_an_earlier_one_and_tells_what_else_was_left_out(ds):
+    first = select_units(ds, stimuli="timit", delta=0.5)
+    once = select_units(ds, stimuli="timit", delta=0.5, area="core")
+    again = select_units(first, area="core")
+    assert selection_in_words(again) == selection_in_words(once)
+    fewer = select_units(first.isel(unit=slice(1, None)), area="core")
+    assert selection_table(fewer)["removes"].tolist() == [
+        "not highly tuned (delta 0.5)",
+        "left out otherwise",
+        "not in core",
+    ]
+    assert selection_table(fewer)["removed"][1] == 1
+    assert selection_in_words(ds) == ""
+    assert selection_table(select_units(ds)).empty
+    assert "selection" not in ds.attrs
+
+
+def test_selection_of_nobody__is_empty_and_says_why(ds):
+    nobody = select_units(ds, stimuli="timit", normaliser=2.0)
+    assert nobody.sizes["unit"] == 0
+    assert nobody.attrs["note"] == "no unit is left: 60 units: 60 of normaliser below 2; 0 left"
+    assert np.isnan(best_layer(nobody).best_layer).all()
+    assert select_units(nobody, area=[]).sizes["unit"] == 0
+
+
+def test_split_repeats__select_by_one_half_and_report_the_other(ds):
+    of = measured(ds)
+    found = select_units(of, stimuli="timit", delta=0.5, tuned=0.3, normaliser=0.05, area="core", repeats="split")
+    at = of.sel(stimuli="timit", bin_width=50.0)
+    first = {n: at[f"{n}_first_half"].values for n in ("normaliser", "null_mean", "null_std", "tuned_p")}
+    expected = (
+        (first["normaliser"] > np.maximum(0, first["null_mean"] + 0.5 * first["null_std"]))
+        & (benjamini_hochberg(first["tuned_p"]) < 0.3)
+        & (first["normaliser"] >= 0.05)
+        & (of.area.values == "core")
+    )
+    rows = np.flatnonzero(expected)
+    assert 0 < rows.size < 30
+    assert labels(found) == labels(of.isel(unit=rows))
+    xr.testing.assert_equal(found.r, of.r_second_half.isel(unit=rows).rename("r"))
+    second = of.normaliser_second_half.isel(unit=rows)
+    np.testing.assert_allclose(found.rho, found.r / np.sqrt(second.where(second > 0)))
+    assert set(found.data_vars) == {
+        *("r", "rho", "normaliser", "alpha", "cv_score"),
+        *(f"{name}_first_half" for name in first),
+    }
+    assert found.attrs["repeats"] == "second half"
+    assert found.attrs["note"].startswith("units were selected by the first half of the repeats, and r and rho are of ")
+    assert selection_table(found)["criterion"].tolist() == ["delta", "tuned", "normaliser", "area"]
+
+
+def test_split_repeats__say_who_has_no_halves_and_no_rho(ds):
+    of = measured(ds)
+    of["normaliser_first_half"][..., :7] = np.nan
+    of["normaliser_second_half"][...] = 0.1
+    of["normaliser_second_half"][0, 0, 20:23] = [-0.1, 0.0, np.nan]
+    note = select_units(of, repeats="split").attrs["note"]
+    assert "7 units were presented test stimuli fewer than four times and have no halves" in note
+    assert "2 selected units have a normaliser that is not positive, and no rho" in note
+
+
+def test_split_repeats__that_are_not_known_are_refused(ds):
+    with pytest.raises(DataError, match=r"r_second_half is not in these results, .* at least four times.*run STUDY"):
+        select_units(ds, delta=0.5, repeats="split")
+    of = measured(ds)
+    with pytest.raises(DataError, match="normaliser_first_half is NaN for all units"):
+        select_units(of.assign(normaliser_first_half=of.normaliser * np.nan), repeats="split")
+    with pytest.raises(DataError, match="a ceiling is of all repeats"):
+        select_units(of, ceiling=0.1, repeats="split")
+    with pytest.raises(DataError, match="repeats='half' is not known; take 'all' or 'split'"):
+        select_units(of, repeats="half")
+    with pytest.raises(DataError, match="of the second half of the repeats already; give all conditions in one call"):
+        select_units(select_units(of, repeats="split"), delta=0.5, repeats="split")
 
 
 def test_pairs__are_found_by_session_and_channel_in_any_order(ds):
