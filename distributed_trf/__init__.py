@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from distributed_trf.results.statistics.area_tests import compare_areas
     from distributed_trf.results.statistics.compare import compare
     from distributed_trf.results.statistics.cutoffs import cutoff_tests
+    from distributed_trf.results.statistics.describe import describe
     from distributed_trf.results.statistics.intervals import median_intervals
     from distributed_trf.results.statistics.layer_tests import layer_tests
     from distributed_trf.results.tables import session_table, to_dataframe
@@ -81,6 +82,7 @@ _HOMES = {
     "median_intervals": "distributed_trf.results.statistics.intervals",
     "compare_areas": "distributed_trf.results.statistics.area_tests",
     "cutoff_tests": "distributed_trf.results.statistics.cutoffs",
+    "describe": "distributed_trf.results.statistics.describe",
     "to_dataframe": "distributed_trf.results.tables",
     "session_table": "distributed_trf.results.tables",
     "design": "distributed_trf.results.design",
@@ -110,6 +112,7 @@ __all__ = [
     "compare_areas",
     "cutoff_tests",
     "design",
+    "describe",
     "given_splits",
     "import_published_csv",
     "inter_trial_draws",
