@@ -59,6 +59,17 @@ def level_in_words(alpha: float) -> str:
     return f"{alpha:.10f}".rstrip("0").removeprefix("0")
 
 
+def least_in_words(p: float) -> str:
+    """Write the smallest p that is possible, with three decimals or else two digits.
+
+    Examples
+    --------
+    >>> least_in_words(1 / 64), least_in_words(1 / 4096), least_in_words(1 / 20_001)
+    ('.016', '.00024', '.000050')
+    """
+    return below_one(p, max(3, 1 + math.ceil(-math.log10(p))))
+
+
 def interval_in_words(low: float, high: float, digits: int = 3) -> str:
     """Write a 95 % confidence interval in brackets.
 

@@ -14,6 +14,7 @@ from distributed_trf.results.statistics.apa import (
     below_one,
     counted,
     decimals,
+    least_in_words,
     level_in_words,
     listed,
     p_in_words,
@@ -119,7 +120,7 @@ def _of_layers(cell: xr.Dataset) -> str:
     sizes = units_in(of.isel({names.LAYER: int(np.argmax(of["n"].values))}))
     reach = smallest_of_all(of)
     if reach >= float(of.attrs["alpha"]):
-        possible = f"no p below {below_one(reach, 3)} is possible"
+        possible = f"no p below {least_in_words(reach)} is possible"
         return f"None of the {layers} could be shown to have {higher} at {limit}, as {possible} ({sizes})."
     better = of.isel({names.LAYER: np.flatnonzero(of["significant"].values)})
     if not better.sizes[names.LAYER]:
@@ -147,7 +148,7 @@ def _of_cutoffs(cell: xr.Dataset) -> str:
     )
     reach = smallest_of_all(others)
     if reach >= alpha:
-        possible = f"no p below {below_one(reach, 3)} is possible"
+        possible = f"no p below {least_in_words(reach)} is possible"
         return f"{text}; none of the others could be told from it, as {possible} ({sizes})."
     for these, words, which in (
         (good, f"did not differ significantly from it at p < {level_in_words(alpha)}", "smallest"),

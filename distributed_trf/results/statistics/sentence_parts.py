@@ -12,6 +12,7 @@ from distributed_trf.results.statistics.apa import (
     counted,
     decimals,
     interval_in_words,
+    least_in_words,
     p_in_words,
 )
 
@@ -82,7 +83,7 @@ def _how_small(cell: xr.Dataset, p: float, groups: list[int]) -> str:
         return ""
     if np.isclose(p, least) and p >= SMALL_P:
         return f" (the smallest that {these} allow)"
-    return f" (none below {below_one(least, 3)} is possible with {these})" if least > UNTELLING else ""
+    return f" (none below {least_in_words(least)} is possible with {these})" if least > UNTELLING else ""
 
 
 def smallest_of_all(tests: xr.Dataset) -> float:
