@@ -57,8 +57,8 @@ def figure_5(
     -------
     matplotlib.figure.Figure
         A panel per stimulus set: counts of (unit, network) pairs in nine bins of the position of the preferred layer,
-        0 to 1, and densities. Stars are of the one-sided Mann-Whitney test (first area earlier) of ``compare_areas``;
-        the effect is its rank-biserial correlation with the 95 % interval over sessions.
+        0 to 1, and densities. Stars are of the one-sided test (first area earlier) of ``compare_areas``, over sessions;
+        the difference is that of the areas' means, second minus first, with its 95 % interval.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def figure_5(
         axis.set_xlabel("position of the preferred layer")
         axis.set_title(
             f"{s.title}\n{stars(float(tested['p']))}, n = {int(tested['n_a'])} and {int(tested['n_b'])}, "
-            f"effect {float(tested['effect']):.2f} [{float(tested['low']):.2f}, {float(tested['high']):.2f}]"
+            f"difference {float(tested['difference']):.2f} [{float(tested['low']):.2f}, {float(tested['high']):.2f}]"
         )
         tidy(axis)
     axes[0].set_ylabel("units × networks", fontsize=MEDIUM)

@@ -57,11 +57,11 @@ def test_figure_5__pools_networks_in_nine_bins_with_densities(ds):
         first, second = axis.get_title().split("\n")
         assert first == f"{stimuli}, 50 ms bins: {of.sizes['unit']} highly tuned units (δ = 0.5)"
         assert second == (
-            f"{stars(float(tested.p))}, n = {int(tested.n_a)} and {int(tested.n_b)}, effect {float(tested.effect):.2f} "
-            f"[{float(tested.low):.2f}, {float(tested.high):.2f}]"
+            f"{stars(float(tested.p))}, n = {int(tested.n_a)} and {int(tested.n_b)}, "
+            f"difference {float(tested.difference):.2f} [{float(tested.low):.2f}, {float(tested.high):.2f}]"
         )
         assert int(tested.n_a) + int(tested.n_b) == 2 * of.sizes["unit"]
-        assert second.startswith("***")
+        assert second.startswith("*")
     assert legend_texts(figure) == list(AREAS)
     assert notes_of(figure) == []
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from functools import lru_cache
 
 import numpy as np
 import scipy
@@ -11,35 +11,40 @@ import xarray as xr
 
 from distributed_trf import names
 from distributed_trf.errors import DataError
-from distributed_trf.results.statistics.permutations import Alternative
+from distributed_trf.results.layers import quantiles
+from distributed_trf.results.statistics.area_groups import compare_group_means
+from distributed_trf.results.statistics.groups import (
+    EQUAL,
+    WEIGHTS,
+    Level,
+    Summary,
+    count_groups,
+    group_of_units,
+    unknown_subjects,
+)
+from distributed_trf.results.statistics.intervals import LEFT_OUT_ONE, few_groups
+from distributed_trf.results.statistics.permutations import DRAWS, Alternative, known_side
 
-
-@lru_cache(maxsize=8)  # every layer of a network is drawn for the same sessions
-def draw_sessions(n_sessions: int, n_boot: int, seed: int) -> np.ndarray:
-    """Draw as many sessions as there are, with replacement.
-
-    Returns
-    -------
-    np.ndarray of shape (n_boot, n_sessions)
-        How often each session was drawn; not to be written to.
-    """
-    rng = np.random.default_rng([seed, n_sessions])
-    drawn = rng.multinomial(n_sessions, np.full(n_sessions, 1 / n_sessions), size=n_boot)
-    drawn.flags.writeable = False
-    return drawn
-
-
-def interval(drawn: np.ndarray, level: float) -> tuple[float, float]:
-    """Return the percentile interval of drawn numbers, NaN left out; NaN where all are."""
-    known = drawn[~np.isnan(drawn)]
-    if not known.size:
-        return float("nan"), float("nan")
-    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
-
-
-LEVEL = 0.95
 AREAS = ("core", "non-primary")
+AREA_STATISTICS = {
+    "p": "p-value, not corrected for the number of tests",
+    "statistic": "difference over its standard error, weighted sum of differences in groups, or U of the first area",
+    "smallest_p": "smallest p-value that so many groups allow",
+    "difference": "weighted mean over groups, second area minus first",
+    "low": "lower end of the interval of the difference",
+    "high": "upper end of the interval of the difference",
+    "effect": "rank-biserial correlation over numbers, 1 where all of the second area are higher",
+    "icc": "intraclass correlation of units within groups",
+}
+OF_AREA = {
+    "median": "median over numbers",
+    "n": "numbers, which are units times what is pooled",
+    "n_units": "units",
+    "n_sessions": "sessions of those units",
+    "n_subjects": "subjects of those units",
+}
+OPPOSITE: dict[Alternative, Alternative] = {"less": "greater", "greater": "less", "two-sided": "two-sided"}
+"""Side of the second area minus the first, by side of the first."""
 
 
 def compare_areas(
@@ -49,7 +54,9 @@ def compare_areas(
     areas: tuple[str, str] = AREAS,
     pool: Sequence[str] = (names.NETWORK,),
     alternative: Alternative = "less",
-    draws: int = 1000,
+    level: Level = "session",
+    summary: Summary = "mean",
+    draws: int = DRAWS,
     seed: int = 0,
 ) -> xr.Dataset:
     """Test whether a number of units is lower in one area than in another.
@@ -66,35 +73,45 @@ def compare_areas(
         Dimensions whose labels are taken together, such as all networks in Fig 5; none for a test each, as in Fig S6.
     alternative
         ``less`` (the first area lower), ``greater`` or ``two-sided``.
+    level
+        What is taken for independent: sessions, subjects, or every number of every unit as in Ahmed et al. (2025).
+    summary
+        What the units of a group are summed up by, ``mean`` or ``median``.
     draws
-        Of sessions, within each area, for the interval.
+        Rearrangements that are drawn where there are more; else all are taken, and p is exact.
     seed
         Of those draws.
 
     Returns
     -------
     xarray.Dataset
-        Over the other dimensions: ``p`` and ``statistic`` (U of the first area) of the Mann-Whitney U test; ``effect``,
-        how much more often a number of the second area is higher than one of the first than lower (rank-biserial
-        correlation, -1 to 1), with the 95 % interval ``low`` to ``high``; ``median_a``, ``median_b``; ``n_a``, ``n_b``,
-        how many numbers each area has, ``n_sessions_a``, ``n_sessions_b``, of how many sessions. NaN where an area has
-        none.
+        Over the other dimensions: ``p``, ``statistic`` and ``smallest_p``, the smallest p that so many groups allow;
+        ``difference``, second area minus first, with the 95 % interval ``low`` to ``high``; ``effect``, how much more
+        often a number of the second area is higher than one of the first than lower (rank-biserial correlation, -1 to
+        1); ``icc``, how alike the units of a group are; of each area (``_a``, ``_b``) ``median``, ``n`` (numbers),
+        ``n_units``, ``n_sessions``, ``n_subjects``. NaN where an area has none; ``attrs["note"]`` says what is missing,
+        and why.
 
     Raises
     ------
     DataError
-        If no unit is of one of the areas, or the dataset has no such variable.
+        If there are units and none is of one of the areas, or the dataset has no such variable; if a word is not known.
 
     Notes
     -----
-    p is that of ``scipy.stats.mannwhitneyu`` by default. Pooled over networks each unit counts once per network, as
-    published; those numbers are no independent samples, and neither are units of one session. The interval, for which
-    whole sessions are drawn with replacement, does not take them for such.
+    A unit's number is its mean over what is pooled, a session's the mean of its units. Sessions have weights as in
+    ``compare``, of one intraclass correlation for both areas, and their labels are dealt anew: the difference of the
+    weighted means over its standard error is compared with those of all ways to deal. A test takes two sessions in each
+    area, an interval four. Where most groups have units in both areas (subjects, arrays across areas), signs of the
+    differences within groups are flipped instead. Groups of the rarer kind are left out, and counted.
+
+    At level ``unit`` p is that of ``scipy.stats.mannwhitneyu`` by default. Pooled over networks each unit counts once
+    per network, as published; those numbers are no independent samples, and neither are units of one session.
     """
     if variable not in peaks or names.UNIT not in peaks[variable].dims:
         raise DataError(f"{variable!r} is no variable of units in this dataset; take the one that peak_layer returns")
-    area, session = peaks["area"].values, peaks["session"].values
-    for name in areas:
+    area = peaks["area"].values
+    for name in areas if area.size else ():
         if name not in area:
             raise DataError(
                 f"no unit is in area {name!r}; there are {', '.join(map(str, dict.fromkeys(area))) or 'none'}"
@@ -102,72 +119,90 @@ def compare_areas(
     pooled = [dim for dim in pool if dim in peaks[variable].dims]
     of = peaks[variable].transpose(..., *pooled, names.UNIT)
     dims = of.dims[: of.ndim - 1 - len(pooled)]
-    cells = of.shape[: len(dims)]
-    found: dict[str, np.ndarray] = {}
-    for cell in np.ndindex(cells):
-        values = of.values[cell].reshape(-1, area.size)
-        sides = [_side(values[:, area == name], session[area == name]) for name in areas]
-        for name, number in _tested(sides[0], sides[1], alternative, draws, seed).items():
-            found.setdefault(name, np.full(cells, np.nan))[cell] = number
+    shape = of.shape[: len(dims)]
+    cells = math.prod(shape)
+    values = of.values.reshape(cells, math.prod(of.shape[len(dims) : -1]), area.size)
+    sides = [np.where(area == name, values, np.nan) for name in areas]
+    group, side = group_of_units(peaks, level), known_side(alternative)
+    units = [_unit_means(of) for of in sides]
+    found, test, drawn, left_out = compare_group_means(units, group, level, summary, OPPOSITE[side], draws, seed)
+    numbers = found | _ranks(
+        [of.reshape(cells, math.prod(of.shape[1:])) for of in sides], side, of_units=level == "unit"
+    )
+    for letter, of_side, of_units in zip("ab", sides, units, strict=True):
+        known = ~np.isnan(of_units)
+        numbers |= {
+            f"median_{letter}": quantiles(of_side.reshape(cells, math.prod(of_side.shape[1:])), [0.5])[0],
+            f"n_{letter}": np.count_nonzero(~np.isnan(of_side), axis=(1, 2)),
+            f"n_units_{letter}": np.count_nonzero(known, axis=1),
+            f"n_sessions_{letter}": count_groups(peaks, "session", known),
+            f"n_subjects_{letter}": count_groups(peaks, "subject", known),
+        }
+    words = AREA_STATISTICS | {
+        f"{name}_{letter}": f"{text}, {which} area"
+        for name, text in OF_AREA.items()
+        for letter, which in zip("ab", ("first", "second"), strict=True)
+    }
     coords = {n: c for n, c in of.coords.items() if not {names.UNIT, *pooled} & set(c.dims)}
     attrs = {
-        "test": "Mann-Whitney U",
+        "test": "Mann-Whitney U" if level == "unit" else test,
+        "level": level,
         "alternative": alternative,
         "variable": variable,
+        "summary": summary,
+        "weights": EQUAL if level == "unit" else WEIGHTS.format(level=level),
+        "interval": LEFT_OUT_ONE.format(level=level),
+        "correction": "none",
         "area_a": areas[0],
         "area_b": areas[1],
         "pooled": ", ".join(pooled),
-        "interval": f"{LEVEL:.0%}, percentiles over {draws} draws of sessions, seed {seed}",
+        "seed": seed,
+        "draws": "none" if level == "unit" else drawn,
+        "note": "; ".join([*unknown_subjects(group, level), *left_out, *_notes(numbers, level)]),
     }
-    return xr.Dataset({name: (dims, numbers) for name, numbers in found.items()}, coords, attrs)
+    return xr.Dataset(
+        {name: (dims, numbers[name].reshape(shape), {"long_name": text}) for name, text in words.items()}, coords, attrs
+    )
 
 
-def _side(values: np.ndarray, session: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the known numbers of an area and the session of each, counted from 0; values of shape (pooled, units)."""
-    sessions = np.broadcast_to(session, values.shape)
+def _unit_means(values: np.ndarray) -> np.ndarray:
+    """Return the mean over what is pooled, shape (cells, units), of shape (cells, pooled, units); NaN left out."""
     known = ~np.isnan(values)
-    return values[known], np.unique(sessions[known], return_inverse=True)[1]
+    n = np.count_nonzero(known, axis=1)
+    total = np.where(known, values, 0).sum(axis=1)
+    return np.divide(total, n, out=np.full(total.shape, np.nan), where=n > 0)
 
 
-def _tested(
-    a: tuple[np.ndarray, np.ndarray], b: tuple[np.ndarray, np.ndarray], alternative: Alternative, draws: int, seed: int
-) -> dict[str, float]:
-    (x, session_x), (y, session_y) = a, b
-    counted: dict[str, float] = {"n_a": x.size, "n_b": y.size}
-    if not x.size or not y.size:
-        return counted
-    test = scipy.stats.mannwhitneyu(x, y, alternative=alternative)
-    tables = _tables(x, session_x, y, session_y)
-    drawn = [draw_sessions(table.shape[0], draws, seed + k) for k, table in enumerate(tables)]
-    low, high = interval(_effects(*(d @ table for d, table in zip(drawn, tables, strict=True))), LEVEL)
-    return counted | {
-        "p": float(test.pvalue),
-        "statistic": float(test.statistic),
-        "effect": 1 - 2 * float(test.statistic) / (x.size * y.size),
-        "low": low,
-        "high": high,
-        "median_a": float(np.median(x)),
-        "median_b": float(np.median(y)),
-        "n_sessions_a": tables[0].shape[0],
-        "n_sessions_b": tables[1].shape[0],
-    }
+def _ranks(sides: Sequence[np.ndarray], alternative: Alternative, *, of_units: bool) -> dict[str, np.ndarray]:
+    """Compare numbers by rank, of shape (cells, numbers); with Mann-Whitney's test if they are the samples."""
+    found = {name: np.full(len(sides[0]), np.nan) for name in ("effect", "p", "statistic", "smallest_p")}
+    for cell, (x, y) in enumerate(zip(*sides, strict=True)):
+        x, y = x[~np.isnan(x)], y[~np.isnan(y)]
+        if not x.size or not y.size:
+            continue
+        u = scipy.stats.rankdata(np.concatenate([x, y]))[: x.size].sum() - x.size * (x.size + 1) / 2
+        found["effect"][cell], found["statistic"][cell] = 1 - 2 * u / (x.size * y.size), u
+        if of_units:
+            found["p"][cell] = scipy.stats.mannwhitneyu(x, y, alternative=alternative).pvalue
+            ways = math.comb(x.size + y.size, x.size)
+            found["smallest_p"][cell] = min(1.0, (2 if alternative == "two-sided" else 1) / ways)
+    return found if of_units else {"effect": found["effect"]}
 
 
-def _tables(
-    x: np.ndarray, session_x: np.ndarray, y: np.ndarray, session_y: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Count how often each session of each side has each of the values in ascending order: (sessions, values)."""
-    values, index = np.unique(np.concatenate([x, y]), return_inverse=True)
-    tables = []
-    for session, of in ((session_x, index[: x.size]), (session_y, index[x.size :])):
-        table = np.zeros((session.max() + 1, values.size))
-        np.add.at(table, (session, of), 1)
-        tables.append(table)
-    return tables[0], tables[1]
-
-
-def _effects(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Rank-biserial correlation from how often each side has each value, in each draw: (draws, values)."""
-    lower = x.cumsum(axis=1) - x  # numbers of x below each value
-    higher = x.sum(axis=1, keepdims=True) - lower - x
-    return (y * (lower - higher)).sum(axis=1) / (x.sum(axis=1) * y.sum(axis=1))
+def _notes(numbers: dict[str, np.ndarray], level: Level) -> list[str]:
+    """Say what is missing, and why."""
+    n_a, n_b, p = numbers["n_a"], numbers["n_b"], numbers["p"]
+    compared = (n_a > 0) & (n_b > 0)
+    if not compared.any():
+        return ["nothing is compared: no units of both areas have a number"]
+    notes = []
+    apart = np.count_nonzero(((n_a > 0) | (n_b > 0)) & ~compared)
+    if apart:
+        notes.append(f"{apart} of {apart + compared.sum()} are not compared: units of one area have no number")
+    untested = np.count_nonzero(compared & np.isnan(p))
+    if untested:
+        notes.append(f"no test in {untested} of {compared.sum()}: it takes two {level}s of each area")
+    return [
+        *notes,
+        *(f"{text} of each area" for text in few_groups(np.where(compared, 0, np.nan), numbers["low"], level)),
+    ]

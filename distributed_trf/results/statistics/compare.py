@@ -11,6 +11,8 @@ import xarray as xr
 from distributed_trf import names
 from distributed_trf.results.layers import quantiles, unit_values
 from distributed_trf.results.statistics.groups import (
+    EQUAL,
+    WEIGHTS,
     Groups,
     Level,
     Summary,
@@ -19,7 +21,7 @@ from distributed_trf.results.statistics.groups import (
     or_nan,
     unknown_subjects,
 )
-from distributed_trf.results.statistics.intervals import COVERAGE, LEAST, few_groups, t_interval, weighted_mean
+from distributed_trf.results.statistics.intervals import LEAST, LEFT_OUT_ONE, few_groups, t_interval, weighted_mean
 from distributed_trf.results.statistics.permutations import (
     DRAWS,
     EXACT,
@@ -48,9 +50,6 @@ STATISTICS = {
 }
 FLIPPED = "sign flips of {level} {summary}s, paired by (session, channel)"
 RANKED = "Wilcoxon signed-rank, paired by (session, channel)"
-WEIGHTS = "units that a {level} is worth, n / (1 + (n - 1) icc)"
-EQUAL = "all units equal"
-LEFT_OUT_ONE = f"{COVERAGE:.0%}, leaving out one {{level}} at a time (CR3), t with Satterthwaite's degrees of freedom"
 
 
 def compare(
@@ -171,7 +170,7 @@ def _tested(
     groups = Groups.of(difference, group, summary)
     icc, count = groups.icc(), groups.count
     estimate = weighted_mean(groups.centre, groups.weights(icc))
-    low, high = t_interval(*estimate, count >= LEAST)
+    low, high = t_interval(estimate, count >= LEAST)
     found = {"difference": estimate.mean, "low": low, "high": high}
     if level == "unit":
         p, statistic, smallest = signed_ranks(difference, alternative)

@@ -21,6 +21,10 @@ Level = Literal["session", "subject", "unit"]
 Summary = Literal["mean", "median"]
 """What a group is summed up by, over its units."""
 
+WEIGHTS = "units that a {level} is worth, n / (1 + (n - 1) icc)"
+EQUAL = "all units equal"
+"""What groups weigh, in words."""
+
 
 def group_of_units(ds: xr.Dataset, level: Level) -> np.ndarray:
     """Number the groups of units.

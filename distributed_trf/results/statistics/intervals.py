@@ -21,6 +21,8 @@ COVERAGE = 0.95
 LEAST = 4
 """Groups that an interval takes."""
 
+LEFT_OUT_ONE = f"{COVERAGE:.0%}, leaving out one {{level}} at a time (CR3), t with Satterthwaite's degrees of freedom"
+
 
 class WeightedMean(NamedTuple):
     """A mean of group means, and how far it can be trusted; each of shape (cells,)."""
@@ -30,6 +32,11 @@ class WeightedMean(NamedTuple):
     trace: np.ndarray
     trace_of_square: np.ndarray
     """Of the matrix of the variance's quadratic form: traces give its degrees of freedom."""
+
+    def minus(self, other: WeightedMean) -> WeightedMean:
+        """Subtract the mean of other groups, which is independent of this one."""
+        spread = (here + there for here, there in zip(self[1:], other[1:], strict=True))
+        return WeightedMean(self.mean - other.mean, *spread)
 
 
 def weighted_mean(centre: np.ndarray, weights: np.ndarray) -> WeightedMean:
@@ -64,21 +71,20 @@ def weighted_mean(centre: np.ndarray, weights: np.ndarray) -> WeightedMean:
     return WeightedMean(mean, np.where(several, variance, np.nan), trace, of_square)
 
 
-def t_interval(
-    estimate: np.ndarray, variance: np.ndarray, trace: np.ndarray, trace_of_square: np.ndarray, enough: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the interval of an estimate by Student's t with Satterthwaite's degrees of freedom.
+def t_interval(of: WeightedMean, enough: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the interval of a mean by Student's t with Satterthwaite's degrees of freedom.
 
     Parameters
     ----------
-    estimate, variance, trace, trace_of_square
-        As of ``WeightedMean``, or sums of them over independent means.
+    of
+        The mean.
     enough
-        Where there are groups enough for an interval; elsewhere it is NaN.
+        Where there are groups enough for an interval, shape (cells,); elsewhere it is NaN.
     """
-    free = np.divide(trace**2, trace_of_square, out=np.full_like(trace, np.nan), where=enough & (trace_of_square > 0))
-    half = scipy.stats.t.ppf((1 + COVERAGE) / 2, free) * np.sqrt(np.where(enough, variance, np.nan))
-    return estimate - half, estimate + half
+    known = enough & (of.trace_of_square > 0)
+    free = np.divide(of.trace**2, of.trace_of_square, out=np.full_like(of.trace, np.nan), where=known)
+    half = scipy.stats.t.ppf((1 + COVERAGE) / 2, free) * np.sqrt(np.where(enough, of.variance, np.nan))
+    return of.mean - half, of.mean + half
 
 
 MEDIANS = {

@@ -72,6 +72,13 @@ def relabelled(means, w, in_a, alternative):
     return share(np.array(null), observed, alternative), observed
 
 
+def form_of(w):
+    """Matrix of the variance's quadratic form, if groups vary by 1 / w."""
+    g = w / w.sum()
+    b = np.diag(g / (1 - g)) @ (np.eye(len(w)) - np.outer(np.ones(len(w)), g))
+    return b @ np.diag(1 / w) @ b.T
+
+
 def left_out_one(m, w):
     """Weighted mean, its variance by leaving out one group at a time, and Satterthwaite's degrees of freedom."""
     g = w / w.sum()
@@ -81,9 +88,7 @@ def left_out_one(m, w):
         rest = np.arange(len(m)) != s
         without = (w[rest] * m[rest]).sum() / w[rest].sum()
         variance += (mean - without) ** 2
-    a = np.eye(len(m)) - np.outer(np.ones(len(m)), g)
-    b = np.diag(g / (1 - g)) @ a
-    form = b @ np.diag(1 / w) @ b.T
+    form = form_of(w)
     return mean, variance, np.trace(form) ** 2 / np.trace(form @ form)
 
 
@@ -92,6 +97,19 @@ def interval(m, w):
     mean, variance, free = left_out_one(m, w)
     half = scipy.stats.t.ppf(0.975, free) * np.sqrt(variance)
     return mean - half, mean + half
+
+
+def difference_interval(m, w, in_a):
+    """95 % interval of the weighted mean of b minus that of a."""
+    means, variances, forms = [], [], []
+    for side in (in_a, ~in_a):
+        mean, variance, _ = left_out_one(m[side], w[side])
+        means.append(mean)
+        variances.append(variance)
+        forms.append(form_of(w[side]))
+    free = sum(map(np.trace, forms)) ** 2 / sum(np.trace(f @ f) for f in forms)
+    half = scipy.stats.t.ppf(0.975, free) * np.sqrt(sum(variances))
+    return means[1] - means[0] - half, means[1] - means[0] + half
 
 
 def woodruff(values, group):

@@ -23,7 +23,7 @@ def test_weighted_mean__varies_as_if_groups_were_left_out_one_by_one(seed):
     groups = Groups.of(values, group)
     weights = groups.weights(groups.icc())
     found = weighted_mean(groups.centre, weights)
-    low, high = t_interval(*found, groups.count > 1)
+    low, high = t_interval(found, groups.count > 1)
     for cell in range(len(values)):
         here = groups.present[cell]
         if here.sum() < 2:
@@ -114,8 +114,8 @@ def test_intervals__cover_where_sessions_differ(n_sessions, icc):
     found = median_intervals(of_sessions(values, session))
     assert ((found.low <= 0) & (found.high >= 0)).sum() > least
     groups = Groups.of(values, session)
-    low, high = t_interval(*weighted_mean(groups.centre, groups.weights(groups.icc())), groups.count > 3)
+    low, high = t_interval(weighted_mean(groups.centre, groups.weights(groups.icc())), groups.count > 3)
     assert ((low <= 0) & (high >= 0)).sum() > least
     units = Groups.of(values, np.arange(session.size))
-    low, high = t_interval(*weighted_mean(units.centre, units.worth), units.count > 3)
+    low, high = t_interval(weighted_mean(units.centre, units.worth), units.count > 3)
     assert (((low <= 0) & (high >= 0)).sum() > least) == (icc == 0)  # units of a session are no samples
