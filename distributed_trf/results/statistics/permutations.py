@@ -17,8 +17,8 @@ import numpy as np
 from distributed_trf.errors import DataError
 
 Alternative = Literal["greater", "less", "two-sided"]
-DRAWS = 20_000
-"""Rearrangements that are drawn where there are more: p-values around 0.01 are then right within 7 %."""
+DRAWS = 50_000
+"""Rearrangements that are drawn where there are more, from 16 signs on: a p of 0.01 has a standard error of 4 %."""
 EXACT = "exact"
 """Said instead of a number of draws where all rearrangements are taken."""
 TIE = 1e-9
@@ -204,7 +204,8 @@ def _tail(
     count = np.zeros(observed.shape, dtype=np.int64)
     rows = max(1, BLOCK // max(1, observed.size))
     for start in range(0, len(rearranged), rows):
-        count += np.count_nonzero(side(statistic(rearranged[start : start + rows])) >= reached, axis=0)
+        block = rearranged[start : start + rows].astype(np.float64)
+        count += np.count_nonzero(side(statistic(block)) >= reached, axis=0)
     return count / len(rearranged) if exact else (count + 1) / (len(rearranged) + 1)
 
 
@@ -215,7 +216,7 @@ def _signs(n_groups: int, draws: int, seed: int) -> np.ndarray:
         bits = np.arange(2**n_groups)[:, None] >> np.arange(n_groups) & 1
     else:
         bits = np.random.default_rng([seed, n_groups]).integers(0, 2, (draws, n_groups))
-    return _kept(1.0 - 2.0 * bits)
+    return _kept(1 - 2 * bits)
 
 
 @lru_cache(maxsize=8)
@@ -223,15 +224,16 @@ def _labels(n_a: int, n_b: int, draws: int, seed: int) -> np.ndarray:
     """Return 1 where a group is dealt to a, all ways or drawn ones, shape (ways, groups); not to be written to."""
     n = n_a + n_b
     if exact_labels(n_a, n_b, draws):
-        labels = np.zeros((comb(n, n_a), n))
+        labels = np.zeros((comb(n, n_a), n), dtype=np.int8)
         chosen = np.array(list(combinations(range(n), n_a)))
         np.put_along_axis(labels, chosen, 1, axis=1)
     else:
-        start = np.broadcast_to((np.arange(n) < n_a).astype(np.float64), (draws, n))
+        start = np.broadcast_to((np.arange(n) < n_a).astype(np.int8), (draws, n))
         labels = np.random.default_rng([seed, n_a, n_b]).permuted(start, axis=1)
     return _kept(labels)
 
 
 def _kept(array: np.ndarray) -> np.ndarray:
-    array.flags.writeable = False
-    return array
+    small = array.astype(np.int8)
+    small.flags.writeable = False
+    return small
