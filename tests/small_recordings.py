@@ -16,8 +16,8 @@ ORDERS = {"many": "1112345677", "once": "7654321", "other": "1112345677", "some"
 ALPHAS = np.logspace(-2, 4, 7)
 
 
-def write_repeats(path: Path) -> None:
-    """Write four sessions of two units that fire at random."""
+def write_repeats(path: Path, repeats: int = 2) -> None:
+    """Write four sessions of two units that fire at random; each heard the test sounds so many times."""
     rng = np.random.default_rng(5)
     for part, ids in (("train", TRAIN), ("test", TEST)):
         folder = path / "stimuli/tones" / part
@@ -26,7 +26,7 @@ def write_repeats(path: Path) -> None:
             noise = rng.normal(size=round(16000 * SECONDS[i])) * rng.uniform(0.01, 0.2)
             wavfile.write(folder / f"{i}.wav", 16000, noise.astype(np.float32))
     for session, order in ORDERS.items():
-        heard = [f"a{k}" for k in order] + TEST * 2
+        heard = [f"a{k}" for k in order] + TEST * repeats
         onsets = np.cumsum([0] + [SECONDS[i] + 0.1 for i in heard[:-1]])
         spikes = [(f"u{u}", t) for u in range(2) for t in np.sort(rng.uniform(0, onsets[-1] + 1, size=40 * (u + 5)))]
         write_csv_session(path, session, [("tones", i, t) for i, t in zip(heard, onsets, strict=True)], spikes)

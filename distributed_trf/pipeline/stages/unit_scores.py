@@ -107,7 +107,7 @@ def over_splits(scores: Sequence[UnitScores], n_units: int) -> UnitScores:
         Length of the results' unit axis.
     """
     first, values = scores[0], {}
-    for name in AVERAGED if len(scores) > 1 else tuple(first.values):
+    for name in first.values if len(scores) == 1 else [name for name in AVERAGED if name in first.values]:
         by_split = np.full((len(scores), n_units), np.nan)
         for row, of_split in zip(by_split, scores, strict=True):
             row[of_split.units] = of_split.values[name]

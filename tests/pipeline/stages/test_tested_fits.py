@@ -24,6 +24,7 @@ from distributed_trf.store.receipts import FIT, read_receipt
 from distributed_trf.store.stored_recordings import load_responses
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.trf.crossval import assign_folds
+from distributed_trf.trf.shifted_predictions import draw_shifts
 from distributed_trf.trf.splits import given_splits
 from tests.oracle import correlation, fit_and_score
 from tests.round_trip import assert_written_and_read
@@ -77,7 +78,7 @@ SCHEMES = {
 
 
 def explicit(session, splits, training, scaling):
-    """Results of a session, each split fitted on stacked trials: r, fold_r, fold_alpha, cv_score."""
+    """Results of a session, each split fitted on stacked trials: r, fold_r, fold_alpha, cv_score, r_p."""
     counts = load_responses(StudyStore.open(Path("study")), "tones", 50.0, session)
     features = open_features("study")["tones", "mel_librosa", "fixed"]
     X = {i: resample(x.astype(float), 2 + counts.bins[i], axis=0) for i, x in features.iterate(0)}
@@ -111,7 +112,29 @@ def explicit(session, splits, training, scaling):
     fold_r, fold_alpha, score = (np.array(part) for part in zip(*found, strict=True))
     predicted, recorded = np.concatenate(predicted), np.concatenate(recorded, axis=1)
     each = [[correlation(y[:, u], predicted[:, u]) for u in range(y.shape[1])] for y in recorded]
-    return np.nan_to_num(each).mean(axis=0), fold_r, fold_alpha, score.mean(axis=0), repeats
+    bins = {i: counts.bins[i] for tested, _ in splits.values() for i in tested if i in there}
+    once = sum(bins.values()) == len(predicted)
+    p = out_of_fold_p(predicted, recorded, bins) if once else np.full(predicted.shape[1], np.nan)
+    return np.nan_to_num(each).mean(axis=0), fold_r, fold_alpha, score.mean(axis=0), p, repeats
+
+
+CHANCE = {"shifts": 60, "seed": 3}
+
+
+def out_of_fold_p(predicted, recorded, bins):
+    """Move the predictions of each stimulus, copy by copy; deviations of copies from their mean are widened."""
+    moves = draw_shifts(bins, CHANCE["shifts"], CHANCE["seed"], ("tones", 50)).moves
+    borders, p = np.cumsum(list(bins.values()))[:-1], []
+    for u in range(predicted.shape[1]):
+        parts = np.split(predicted[:, u], borders)
+        centred = [part - part.mean() for part in parts]
+        # Pearson's r of the parts of a prediction that shifts can change, at the norm of all of it.
+        norm = np.linalg.norm(predicted[:, u] - predicted[:, u].mean())
+        z = np.mean([np.nan_to_num((y - y.mean()) / np.linalg.norm(y - y.mean())) for y in recorded[:, :, u]], axis=0)
+        moved = [np.concatenate([np.roll(c, k) for c, k in zip(centred, move, strict=True)]) for move in moves]
+        reached = sum(2**0.5 * (z @ copy) / norm >= z @ np.concatenate(centred) / norm - 1e-12 for copy in moved)
+        p.append((reached + 1) / (len(moves) + 1))
+    return np.array(p)
 
 
 @pytest.mark.parametrize(
@@ -127,19 +150,21 @@ def explicit(session, splits, training, scaling):
 def test_study__equals_the_explicit_fit_of_each_split(run_generic, scheme, solver, training, scaling, n_folds):
     write_tables()
     ridge = {"alphas": ALPHAS.tolist(), "solver": solver, "scaling": scaling, "n_folds": n_folds}
-    run_generic(test=SCHEMES[scheme], ridge=ridge, training=training)
+    run_generic(test=SCHEMES[scheme], ridge=ridge, training=training, chance=CHANCE)
     ds, splits = open_results("study").sel(LABELS).sel(layer=0), dealt(scheme, n_folds)
     assert ds.split.values.tolist() == list(splits)
     used = set()
     for session in ("once", "some"):  # the latter lacks a sound, and heard others several times
         found = ds.isel(unit=ds.session.values == session)
-        r, fold_r, fold_alpha, score, repeats = explicit(session, splits, training, scaling)
+        r, fold_r, fold_alpha, score, p, repeats = explicit(session, splits, training, scaling)
         np.testing.assert_allclose(found.fold_r, fold_r, rtol=1e-9, atol=1e-9)
         np.testing.assert_allclose(found.fold_alpha, fold_alpha, rtol=1e-12)
         np.testing.assert_allclose(found.r, fold_r.mean(axis=0) if scheme == "splits" else r, rtol=1e-9, atol=1e-9)
         np.testing.assert_allclose(found.alpha, np.exp(np.log(fold_alpha).mean(axis=0)), rtol=1e-12)
         np.testing.assert_allclose(found.cv_score, score, rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(found.r_p, p, rtol=1e-12)
         used.add(repeats)
+    assert bool(ds.r_p.isnull().all()) == (scheme == "splits")
     assert used == ({1, 2} if scheme == "splits" else {1})
 
 
