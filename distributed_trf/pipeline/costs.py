@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from distributed_trf import arrays, names
 from distributed_trf.arrays import DEVICE_BLOCK_BYTES
 from distributed_trf.features.fourier_matrices import CACHE_BYTES, matrix_bytes
 from distributed_trf.features.resample import MATRIX_BYTES
@@ -17,6 +18,7 @@ from distributed_trf.recordings import recording_set
 from distributed_trf.recordings.recording_set import Session, stimulus_bins
 from distributed_trf.store.features import FeatureLayout, StoredLayer
 from distributed_trf.trf.lags import lag_samples
+from distributed_trf.trf.shifted_predictions import ARRAYS
 from distributed_trf.trf.solver_choice import CHOLESKY, FORM, ROTATION, Precision, choose_solver
 from distributed_trf.trf.stream import BLOCK_ROWS
 
@@ -182,7 +184,10 @@ def fit_cost(
     values += 4 * (rows if method == "dual" else d) * min(units, ridge.unit_block)
     # Features of what is tested, predictions, and one session's repeats.
     values += shapes.tested * width + shapes.predicted * (units + shapes.repeats * largest)
-    written = (3 if n_splits == 1 else 3 + 2 * n_splits) * units * fits
+    compared, copied = _chance_cost(context, item, shapes, units, device) if in_grid else (Operations(), 0)
+    values += copied
+    n_variables = len(names.RESULTS) - (study.chance is None) if in_grid else 3
+    written = (n_variables if n_splits == 1 else n_variables + 2 * n_splits) * units * fits
     if study.save_models and in_grid:
         written += d * (units + 2) + 2 * units
         values += 2 * d * units
@@ -192,12 +197,35 @@ def fit_cost(
     return Cost(
         read=responses + sum(4 * sum(x.frames) * x.width for _, x in chosen),
         written=8 * written,
-        files=4 if in_grid else 8,
+        files=n_variables + 1 if in_grid else 8,
         host=host if device != "cpu" else host + 8 * values + binned,
         device=8 * values + binned if device != "cpu" else 0,
         operations=_operations(method, rows, d, width, units, len(ridge.penalties), ridge.n_folds, device, n_splits)
-        * fits,
+        * fits
+        + compared,
     )
+
+
+PADDED = 3
+"""At most so many times the bins of what is tested are transformed where copies of predictions are made."""
+
+
+def _chance_cost(
+    context: Context, item: Source, shapes: SplitShapes, units: int, device: str
+) -> tuple[Operations, int]:
+    """Count the operations, and the numbers in memory, of comparing predictions with copies (``shifted_p``)."""
+    chance, n_tested = context.study.chance, len(context.evaluations[item.stimuli].tested)
+    if chance is None:
+        return Operations(), 0
+    padded = PADDED * shapes.tested
+    transforms = 3 * 2.5 * padded * np.log2(max(padded / n_tested, 2))
+    operations = units * (transforms + 2 * chance.shifts * n_tested + 6 * shapes.repeats * shapes.tested)
+    block = arrays.CACHE_BYTES if device == "cpu" else DEVICE_BLOCK_BYTES
+    at_once = min(max(block // (8 * ARRAYS * padded), 1), units)
+    # Predictions and responses padded, centred and transformed, and their products; repeats, centred and scaled.
+    values = at_once * (10 * padded + 3 * shapes.repeats * shapes.tested)
+    values += 2 * min(block // 8, chance.shifts * n_tested * at_once)
+    return Operations(transform=operations), values
 
 
 def _features_bytes(
