@@ -147,7 +147,7 @@ def _figure(
             continue
         tests, missing = _tests(s, of, spectrogram, alpha, correction)
         rows.append(Rows(s, of, tests))
-        notes += [s.note, *missing]
+        notes += [s.note, s.chooser_note, *missing]
     figure = draw_rows(rows, spectrogram, alpha=alpha)
     if baseline is not None and spectrogram is None:
         notes.append(f"no spectrogram {baseline!r} in these results")
@@ -190,6 +190,7 @@ def figure_s3(
     untrained: str = RESET,
     baseline: str | None = None,
     bin_width: float | None = None,
+    by: str | None = None,
 ) -> Figure:
     """Draw the ratio of each unit's r to that of a spectrogram along the layers, and bars of the best layers.
 
@@ -197,13 +198,15 @@ def figure_s3(
     ----------
     ds, delta, untrained, baseline, bin_width
         As of ``figure_3``.
+    by
+        The number whose median over units says which layer is best, see ``best_layer``; by default ``cv_score`` where
+        all networks have one. Published: ``r``.
 
     Returns
     -------
     matplotlib.figure.Figure
         Medians and quartiles over units of ``r / r of the spectrogram``. As published, no unit is left out for an r of
-        the spectrogram near zero; medians and quartiles, which also set the limits of the axes, bear them. Bars are of
-        the layer whose median r is highest.
+        the spectrogram near zero; medians and quartiles, which also set the limits of the axes, bear them.
 
     Raises
     ------
@@ -227,9 +230,12 @@ def figure_s3(
         rows.append(Rows(of, [Comparison(n, untrained, n) for n in networks if has(of, n)]))
         if s.note:
             notes.append(s.note.split(":")[0] + ": all units are shown")
+        notes += [s.chooser_note] if s.chooser_note and by is None else []
     if not rows:
         raise NothingToDrawError("; ".join(notes) + "; run the study first: dtrf run STUDY")
-    figure = draw_rows(rows, spectrogram, alpha=0.0, ylabel=f"r / r of {spectrogram}", reference=1.0, by="r")
+    if by is None and any(s.chooser_note for s in plotted):
+        by = "r"  # as published, and not the ratio
+    figure = draw_rows(rows, spectrogram, alpha=0.0, ylabel=f"r / r of {spectrogram}", reference=1.0, by=by)
     for text in notes:
         note(figure, text)
     return figure

@@ -22,6 +22,7 @@ from distributed_trf.figures.style import (
     note,
     tidy,
 )
+from distributed_trf.results.layers import choosing_values
 from distributed_trf.results.plotted_units import PlottedUnits, has, networks_of, plotted_units
 from distributed_trf.results.statistics.cutoffs import LOWPASS_BIN, cutoff_simulation, cutoff_tests
 
@@ -108,12 +109,12 @@ def figure_4(
 
 
 def _layer(plotted: PlottedUnits, network: str) -> tuple[xr.Dataset, str]:
-    """Return the fits of a network's trained weights, or of the first there are, at the layer of highest median."""
+    """Return the fits of a network's trained weights, or of the first there are, at the layer that is best."""
     of = plotted.ds.sel({names.NETWORK: network})
     words = [str(w) for w in of[names.WEIGHTS].values if has(plotted, network, str(w))]
     weights = TRAINED if TRAINED in words else words[0]
     of = of.sel({names.WEIGHTS: weights})
-    best = of[plotted.variable].median(names.UNIT).max(LOWPASS_BIN)
+    best = choosing_values(of, plotted.variable, plotted.chooser).median(names.UNIT).max(LOWPASS_BIN)
     layer = int(best[names.LAYER].values[int(best.argmax(names.LAYER))])
     of = of.sel({names.LAYER: layer})
     fitted = of[plotted.variable].notnull().any(names.UNIT)

@@ -185,7 +185,9 @@ def _layers(plotted: PlottedUnits, network: str, weights: str | None = None) -> 
 
 
 def _peaks(plotted: PlottedUnits, networks: list[str], weights: str) -> xr.Dataset:
-    return peak_layer(plotted.ds.sel({names.NETWORK: networks, names.WEIGHTS: weights}), plotted.variable)
+    return peak_layer(
+        plotted.ds.sel({names.NETWORK: networks, names.WEIGHTS: weights}), plotted.variable, plotted.chooser
+    )
 
 
 def _numbers(of: xr.DataArray, area: str) -> np.ndarray:
@@ -205,5 +207,5 @@ def _finish(
         for a, h in zip(two, HATCHES, strict=True)
     ]
     legend(key, handles, 2)
-    for text in [*notes, *(s.note for s in plotted)]:
+    for text in [*notes, *(text for s in plotted for text in (s.note, s.chooser_note))]:
         note(figure, text)

@@ -58,7 +58,7 @@ AREA_COLOURS = {"core": "#0072B2", "non-primary": "#D55E00"}
 OTHER_AREA_COLOURS = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 NUMBER = {"rho": "normalised test correlation ρ", "r": "test correlation r"}
 """What an axis calls a variable."""
-SYMBOL = {"rho": "ρ", "r": "r"}
+SYMBOL = {"rho": "ρ", "r": "r", "cv_score": "cross-validated R²"}
 _NOTES = "distributed_trf notes"
 
 

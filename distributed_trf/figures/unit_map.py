@@ -41,6 +41,9 @@ def figure_map(
 ) -> Figure:
     """Draw a map for each network: units in rows, by area and then by the layer they prefer, layers in columns.
 
+    The layer that a unit prefers is that of its highest ``cv_score`` where there is one, so that the order does not
+    come from the noise of the numbers that are drawn.
+
     Parameters
     ----------
     ds
@@ -116,6 +119,7 @@ def figure_map(
         bar.set_label(NUMBER[s.variable], fontsize=MEDIUM)
         bar.ax.tick_params(labelsize=SMALL)
         note(figure, s.note)
+        note(figure, s.chooser_note)
     legend(foot, architecture_handles(ds, chosen), 3)
     if used != weights:
         note(figure, f"no {weights} weights in these results: {used} ones are shown")
@@ -133,7 +137,7 @@ def _fitted(plotted: PlottedUnits, network: str, weights: str) -> np.ndarray:
 def _ordered(plotted: PlottedUnits, network: str, weights: str, layers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return numbers of shape (units, layers) and the area of each unit, by area and then by preferred layer."""
     of = plotted.ds.sel({names.NETWORK: network, names.WEIGHTS: weights, names.LAYER: layers})
-    peaks = peak_layer(of, plotted.variable)
+    peaks = peak_layer(of, plotted.variable, plotted.chooser)
     area = np.array([str(name) for name in of["area"].values])
     known = peaks["peak_layer"].notnull().values
     order = np.lexsort((-peaks["peak"].values, peaks["peak_layer"].values, area))

@@ -30,7 +30,12 @@ NEEDED = ("network", "benchmark", "wer")
 
 
 def figure_s5(
-    ds: xr.Dataset, word_errors: pd.DataFrame, *, delta: float = 0.5, bin_width: float | None = None
+    ds: xr.Dataset,
+    word_errors: pd.DataFrame,
+    *,
+    delta: float = 0.5,
+    bin_width: float | None = None,
+    by: str | None = None,
 ) -> Figure:
     """Draw the word error rate of each network against how well its best layer predicts the units.
 
@@ -45,12 +50,15 @@ def figure_s5(
         Of the rule for highly tuned units, which count.
     bin_width
         Milliseconds; by default 50 where there are fits at it.
+    by
+        The number whose median over units says which layer is best, see ``best_layer``; by default ``cv_score`` where
+        all networks have one. Published: the number that is drawn.
 
     Returns
     -------
     matplotlib.figure.Figure
-        A panel per benchmark: the median over units at the layer of highest median of trained weights, a dot for the
-        first stimulus set and a plus sign for the second. Each network has a colour and a letter.
+        A panel per benchmark: the median over units at the best layer of trained weights, a dot for the first stimulus
+        set and a plus sign for the second. Each network has a colour and a letter.
 
     Raises
     ------
@@ -78,7 +86,8 @@ def figure_s5(
     figure = new_figure(PAGE_WIDTH, tall + LEGEND)
     strip, foot = stacked(figure, [tall, LEGEND])
     axes = panels(strip, "; ".join(s.title for s in plotted), len(benchmarks), most=SIDE_BY_SIDE)
-    best = [_best(s, networks) for s in plotted]
+    choosers = [by or s.chooser for s in plotted]
+    best = [_best(s, networks, chooser) for s, chooser in zip(plotted, choosers, strict=True)]
     for axis, benchmark in zip(axes, benchmarks, strict=True):
         wer = word_errors[word_errors["benchmark"] == benchmark].set_index("network")["wer"]
         for k, (s, median) in enumerate(zip(plotted, best, strict=True)):
@@ -107,16 +116,19 @@ def figure_s5(
     legend(foot, _handles(plotted, networks), 4)
     for s in plotted:
         note(figure, s.note)
+        note(figure, "" if by else s.chooser_note)
+    note(figure, f"best layers by the median {' or '.join(dict.fromkeys(choosers))} over units")
     without = [n for n in networks_of(plotted) if n not in networks]
     if without:
         note(figure, f"without a word error rate or trained weights: {', '.join(without)}")
     return figure
 
 
-def _best(plotted: PlottedUnits, networks: list[str]) -> dict[str, float]:
-    """Return the highest median over units of any layer of each network's trained weights."""
+def _best(plotted: PlottedUnits, networks: list[str], by: str) -> dict[str, float]:
+    """Return the median over units at the best layer of each network's trained weights."""
     there = [n for n in networks if has(plotted, n, TRAINED)]
-    median = best_layer(plotted.ds.sel({names.NETWORK: there, names.WEIGHTS: TRAINED}), plotted.variable)["median"]
+    of = plotted.ds.sel({names.NETWORK: there, names.WEIGHTS: TRAINED})
+    median = best_layer(of, plotted.variable, by)["median"]
     return {n: float(median.sel({names.NETWORK: n})) for n in there}
 
 

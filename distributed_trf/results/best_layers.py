@@ -7,50 +7,61 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 import pydantic
 import xarray as xr
 
 from distributed_trf import names
-from distributed_trf.config.extraction import SEEDED
+from distributed_trf.config.extraction import SEEDED, TRAINED
 from distributed_trf.config.study import RidgeSettings
 from distributed_trf.names import BIN_WIDTH, FOLD_ALPHA, STIMULI
 from distributed_trf.results.combine import average_seeds
-from distributed_trf.results.layers import layer_profile
+from distributed_trf.results.layers import best_layer, layer_profile
 from distributed_trf.results.open_results import study_of
 from distributed_trf.results.plotted_units import PlottedUnits
 from distributed_trf.results.statistics.layer_tests import AGAINST, SPECTROGRAM, UNTRAINED, layer_tests
 from distributed_trf.results.tables import to_dataframe
 from distributed_trf.trf.crossval import at_edges
 
-BEST = ["network", "weights", "seeds", "layers", "best_layer", "layer_name", "layer_type", "median", "n"]
+BEST = ["network", "weights", "seeds", "layers", "best_layer", "layer_name", "layer_type", "median", "n", "by"]
 TESTED = ["network", "against", "other", "tested", "significant", "best_layer", "n", "n_sessions"]
 NUMBERS = ["median_difference", "low", "high", "effect", "p_adjusted"]
 """Columns of ``LayerTestTable`` that ``compare`` and ``layer_tests`` explain."""
 
 
-def best_layer_table(plotted: PlottedUnits) -> pd.DataFrame:
-    """Find the layer of every network whose median over units is highest, one row per network and weights.
+def best_layer_table(plotted: PlottedUnits, by: str | None = None) -> pd.DataFrame:
+    """Find the best layer of every network, one row per network and weights.
 
     Seeds of each kind of weights are averaged.
+
+    Parameters
+    ----------
+    plotted
+        The units.
+    by
+        The number whose median over units says which layer is best, see ``best_layer``; by default that of the units,
+        ``chooser``.
 
     Returns
     -------
     pandas.DataFrame
         Columns network, weights, seeds (that were averaged), layers (that were fitted), best_layer (the first of
-        equals), layer_name, layer_type, median (of ``shown.variable`` over units) and n, the units that have one.
+        equals), layer_name, layer_type, median (of ``plotted.variable`` over units), n, the units that have one, and
+        by, the number that chose.
     """
+    by = by or plotted.chooser
     averaged = average_seeds(plotted.ds)
     profile, seeds = layer_profile(averaged, plotted.variable), averaged["n_seeds"]
+    chosen = best_layer(averaged, plotted.variable, by)["best_layer"]
     rows = []
     for network in profile[names.NETWORK].values:
         for weights in profile[names.WEIGHTS].values:
             of = profile.sel({names.NETWORK: network, names.WEIGHTS: weights})
-            if of["median"].isnull().all():
+            number = float(chosen.sel({names.NETWORK: network, names.WEIGHTS: weights}))
+            if number != number:
                 continue
-            best = of.isel({names.LAYER: int(np.nanargmax(of["median"].values))})
-            layer = int(best[names.LAYER])
+            layer = int(number)
+            best = of.sel({names.LAYER: layer})
             rows.append(
                 {
                     "network": str(network),
@@ -62,6 +73,7 @@ def best_layer_table(plotted: PlottedUnits) -> pd.DataFrame:
                     "layer_type": str(best["layer_type"].item()),
                     "median": float(best["median"]),
                     "n": int(best["n"]),
+                    "by": by,
                 }
             )
     return pd.DataFrame(rows, columns=BEST)
@@ -73,7 +85,9 @@ class LayerTestTable:
 
     rows: pd.DataFrame
     """One per network and what it was tested against: how many layers were tested and are significantly better, and
-    at the layer of highest trained median the difference with its interval, effect and adjusted p-value."""
+    at the best of these layers, trained, the difference with its interval, effect and adjusted p-value."""
+    by: str
+    """The number whose median over units says which trained layer is best."""
     left_out: str
     """Comparisons that could not be made, and why; '' for none."""
     alpha: float
@@ -82,10 +96,10 @@ class LayerTestTable:
     correction: str
 
 
-def layer_test_table(plotted: PlottedUnits, *, alpha: float = 0.01) -> LayerTestTable:
+def layer_test_table(plotted: PlottedUnits, by: str | None = None, *, alpha: float = 0.01) -> LayerTestTable:
     """Test the trained layers of every network against untrained ones and against a spectrogram.
 
-    Untrained are weights ``reset``, else the first drawn ones that were fitted.
+    Untrained are weights ``reset``, else the first drawn ones that were fitted. ``by`` is as of ``best_layer_table``.
 
     Raises
     ------
@@ -95,6 +109,7 @@ def layer_test_table(plotted: PlottedUnits, *, alpha: float = 0.01) -> LayerTest
     averaged = average_seeds(plotted.ds)
     drawn = [w for w in averaged[names.WEIGHTS].values if w in SEEDED]
     untrained = "reset" if "reset" in drawn or not drawn else drawn[0]
+    by = by or plotted.chooser
     tests = layer_tests(averaged, plotted.variable, untrained=untrained, alpha=alpha)
     rows = []
     for network in tests[names.NETWORK].values:
@@ -103,7 +118,9 @@ def layer_test_table(plotted: PlottedUnits, *, alpha: float = 0.01) -> LayerTest
             tested = of["p"].notnull()
             if not tested.any():
                 continue
-            best = of.isel({names.LAYER: int(np.nanargmax(of["median_a"].values))})
+            compared = {names.NETWORK: network, names.LAYER: of[names.LAYER].values[tested.values]}
+            trained = averaged.sel({names.WEIGHTS: TRAINED, **compared})
+            best = of.sel({names.LAYER: int(best_layer(trained, plotted.variable, by)["best_layer"])})
             rows.append(
                 {
                     "network": str(network),
@@ -118,7 +135,7 @@ def layer_test_table(plotted: PlottedUnits, *, alpha: float = 0.01) -> LayerTest
                 }
             )
     about = {name: str(tests.attrs[name]) for name in ("left_out", "test", "interval", "correction")}
-    return LayerTestTable(pd.DataFrame(rows, columns=[*TESTED, *NUMBERS]), alpha=alpha, **about)
+    return LayerTestTable(pd.DataFrame(rows, columns=[*TESTED, *NUMBERS]), by=by, alpha=alpha, **about)
 
 
 def layer_table(ds: xr.Dataset, variable: str = "r") -> pd.DataFrame:

@@ -12,7 +12,7 @@ import xarray as xr
 from distributed_trf import names
 from distributed_trf.errors import StoreError
 from distributed_trf.recordings.open_recordings import some_of
-from distributed_trf.results.layers import spectrograms
+from distributed_trf.results.layers import spectrograms, usual_chooser
 from distributed_trf.results.models import open_models
 from distributed_trf.results.open_results import open_results, study_of
 from distributed_trf.store.result_grid import Cell
@@ -35,8 +35,8 @@ class Example:
     """A test stimulus; None for the first."""
 
 
-def best_predicted(ds: xr.Dataset, cells: Iterable[Cell], n: int = 2) -> list[Example]:
-    """Choose the unit of highest rho in the best layer of each of several networks.
+def best_predicted(ds: xr.Dataset, cells: Iterable[Cell], n: int = 2, by: str | None = None) -> list[Example]:
+    """Choose the unit of highest rho in the best layer of each of several networks: examples, not estimates.
 
     Parameters
     ----------
@@ -46,19 +46,23 @@ def best_predicted(ds: xr.Dataset, cells: Iterable[Cell], n: int = 2) -> list[Ex
         Fits to choose among: (stimuli, network, weights, layer, bin width in ms).
     n
         How many examples.
+    by
+        The number whose median over units says which fit of a network is best, and which network: by default
+        ``cv_score``, and ``rho`` where results have none.
 
     Returns
     -------
     list of Example
-        Of the networks whose best layer has the highest median rho over units, of each with the weights and layer that
+        Of the networks whose best layer has the highest median over units, of each with the weights and layer that
         reach it; spectrograms only where there are fewer than ``n`` networks. Each network has another unit. Fewer
         than ``n`` where networks or units are fewer.
     """
     best: dict[str, tuple[float, Cell]] = {}
+    by = by or usual_chooser(ds, "rho")[0]
     for cell in cells:
-        rho = _rho(ds, cell)
-        if np.isfinite(rho).any():
-            median = float(np.nanmedian(rho))
+        values = np.where(np.isfinite(_of_cell(ds, "rho", cell)), _of_cell(ds, by, cell), np.nan)
+        if np.isfinite(values).any():
+            median = float(np.nanmedian(values))
             if cell[1] not in best or median > best[cell[1]][0]:
                 best[cell[1]] = median, cell
     last = spectrograms(ds)
@@ -66,7 +70,7 @@ def best_predicted(ds: xr.Dataset, cells: Iterable[Cell], n: int = 2) -> list[Ex
     taken = np.zeros(ds.sizes[names.UNIT], dtype=bool)
     for network in sorted(best, key=lambda network: (network in last, -best[network][0])):
         _, cell = best[network]
-        rho = np.where(taken, np.nan, _rho(ds, cell))
+        rho = np.where(taken, np.nan, _of_cell(ds, "rho", cell))
         if len(chosen) == n or not np.isfinite(rho).any():
             break
         unit = int(np.nanargmax(rho))
@@ -76,8 +80,8 @@ def best_predicted(ds: xr.Dataset, cells: Iterable[Cell], n: int = 2) -> list[Ex
     return chosen
 
 
-def _rho(ds: xr.Dataset, cell: Cell) -> np.ndarray:
-    return ds["rho"].sel(dict(zip(names.GRID, cell, strict=True))).values
+def _of_cell(ds: xr.Dataset, variable: str, cell: Cell) -> np.ndarray:
+    return ds[variable].sel(dict(zip(names.GRID, cell, strict=True))).values
 
 
 def predicted_response(

@@ -12,6 +12,8 @@ from distributed_trf.errors import DataError
 
 SPECTROGRAM = "spectrogram"
 """The ``layer_type`` of what is no network."""
+CHOOSER = "cv_score"
+"""The number that chooses among layers unless another is named: that of held-out folds of the training stimuli."""
 
 
 def layer_profile(ds: xr.Dataset, variable: str = "rho") -> xr.Dataset:
@@ -51,57 +53,138 @@ def layer_profile(ds: xr.Dataset, variable: str = "rho") -> xr.Dataset:
     return profile
 
 
-def best_layer(ds: xr.Dataset, variable: str = "rho") -> xr.Dataset:
-    """Find the layer of each network whose median over units is highest.
+def best_layer(ds: xr.Dataset, variable: str = "rho", by: str = CHOOSER) -> xr.Dataset:
+    """Find the layer of each network whose median of one number over units is highest, and report another there.
 
     Parameters
     ----------
     ds, variable
         As of ``layer_profile``.
+    by
+        The number that chooses. By default the score of the folds of the training stimuli: test responses then have no
+        say in which layer is best, and what is reported there is as good as that of any layer named beforehand. In a
+        study with folds, splits or groups the training stimuli of one split are tested in another, so that a part of
+        the optimism stays. Published: ``by="rho"``, the highest of many noisy medians, which is higher than the same
+        layer would reach with new responses.
 
     Returns
     -------
     xarray.Dataset
-        ``best_layer`` (its number; the first of equals) and its ``median`` over units; ``maximum``, the highest of any
-        unit in any layer, and ``maximum_layer``, where that is. Over the dimensions of a fit but for layers, NaN where
-        nothing was fitted.
+        ``best_layer``, its number (the first of equals; of units that have both numbers); ``median`` over units of
+        ``variable`` there; ``maximum``, the highest ``variable`` of any unit in any layer, and ``maximum_layer``, where
+        that is. Over the dimensions of a fit but for layers, NaN where nothing was fitted or ``by`` is not known.
+        ``attrs["by"]`` is the number that chose, ``attrs["note"]`` says of what it is not known.
+
+    Raises
+    ------
+    DataError
+        If no fit has the number that chooses, or there is one layer only.
     """
-    profile = layer_profile(ds, variable)
-    found = {}
-    for name, label in (("median", "best_layer"), ("maximum", "maximum_layer")):
-        found[name], found[label], _ = _highest(profile[name], names.LAYER)
-    best = xr.Dataset(found, attrs=profile.attrs)
+    profile, scores = layer_profile(ds, variable), choosing_values(ds, variable, by)
+    bare = profile.reset_coords(drop=True)
+    median = bare["median"].copy(data=quantiles(scores.values, [0.5])[0])
+    _, label, index = _highest(median, names.LAYER)
+    found = {"best_layer": label, "median": _at(bare["median"], index)}
+    found["maximum"], found["maximum_layer"], _ = _highest(bare["maximum"], names.LAYER)
+    best = xr.Dataset(found, attrs=profile.attrs | {"by": by, "note": _unknown(profile["median"], median, by)})
+    best["median"].attrs = profile["median"].attrs
+    best["best_layer"].attrs = {"long_name": f"layer whose median {by} over units is highest", "units": "1"}
     return best.assign_coords({n: c for n, c in profile.coords.items() if names.LAYER not in c.dims})
 
 
-def peak_layer(ds: xr.Dataset, variable: str = "rho") -> xr.Dataset:
+def peak_layer(ds: xr.Dataset, variable: str = "rho", by: str = CHOOSER) -> xr.Dataset:
     """Find the layer of each network that predicts each unit best.
 
     Parameters
     ----------
     ds, variable
         As of ``layer_profile``.
+    by
+        The number of the unit that chooses, as of ``best_layer``. Published: ``by="rho"``.
 
     Returns
     -------
     xarray.Dataset
         Over the dimensions of a fit but for layers, and unit: ``peak_layer``, the number of the layer (the first of
-        equals); ``peak``, what it reaches there; ``position``, how many of the network's layers come before it over how
-        many there are (Ahmed et al. 2025, Fig 5). NaN for a unit without a number; where there is one layer only, such
-        as of spectrograms, no unit has a position.
+        equals; of layers where the unit has both numbers); ``peak``, the ``variable`` that it reaches there;
+        ``position``, how many of the network's layers come before it over how many there are (Ahmed et al. 2025,
+        Fig 5). NaN for a unit without a number; where there is one layer only, such as of spectrograms, no unit has a
+        position. ``attrs["by"]`` is the number that chose, ``attrs["note"]`` says of what it is not known.
+
+    Raises
+    ------
+    DataError
+        If no fit has the number that chooses, or there is one layer only.
     """
-    of = unit_values(ds, variable)
-    peak, layer, index = _highest(of, names.LAYER)
-    fitted = of.notnull().any(names.UNIT)
-    before = (fitted.cumsum(names.LAYER) - 1).isel({names.LAYER: index.fillna(0).astype(int)})
+    of, scores = unit_values(ds, variable), choosing_values(ds, variable, by)
+    bare = of.reset_coords(drop=True)
+    _, layer, index = _highest(scores.reset_coords(drop=True), names.LAYER)
+    peak, fitted = _at(bare, index), bare.notnull().any(names.UNIT)
+    before = _at(fitted.cumsum(names.LAYER) - 1, index)
     n_layers = fitted.sum(names.LAYER)
     position = (before / n_layers).where(peak.notnull() & (n_layers > 1))
     found = xr.Dataset({"peak_layer": layer, "peak": peak, "position": position})
-    found["peak_layer"].attrs = {"long_name": "layer that predicts the unit best", "units": "1"}
+    found["peak_layer"].attrs = {"long_name": f"layer of the unit's highest {by}", "units": "1"}
     found["peak"].attrs = of.attrs
     found["position"].attrs = {"long_name": "part of the layers that come before it", "units": "1"}
     coords = {n: c for n, c in of.coords.items() if names.LAYER not in c.dims}
-    return found.transpose(..., names.UNIT).assign_coords(coords).assign_attrs(variable=variable)
+    note = _unknown(of, scores, by)
+    return found.transpose(..., names.UNIT).assign_coords(coords).assign_attrs(variable=variable, by=by, note=note)
+
+
+def choosing_values(ds: xr.Dataset, variable: str, by: str = CHOOSER) -> xr.DataArray:
+    """Return the numbers by which a layer is chosen, units last; NaN where ``variable``, the one to report, is NaN.
+
+    Raises
+    ------
+    DataError
+        If fits have the number to report but none has the one that chooses.
+    """
+    reported = unit_values(ds, variable)
+    scores = unit_values(ds, by).where(reported.notnull()) if by in ds else None
+    if scores is None or (reported.notnull().any() and not scores.notnull().any()):
+        raise DataError(
+            f"no fit in these results has a {by}, which is to choose the layer; results of a study have cv_score, "
+            f"imported tables have not: choose by another number, such as by={variable!r}, and say that the {variable} "
+            "of a layer that it chose itself is too high"
+        )
+    return scores.transpose(*reported.dims)
+
+
+def usual_chooser(ds: xr.Dataset, variable: str) -> tuple[str, str]:
+    """Return the number that chooses layers in figures and reports: ``cv_score`` if every network has it.
+
+    Returns
+    -------
+    by, note
+        Otherwise ``by`` is the number that is shown, and the note says why; else it is empty.
+    """
+    reported = unit_values(ds, variable).notnull()
+    scores = unit_values(ds, CHOOSER).notnull() if CHOOSER in ds else xr.zeros_like(reported)
+    within = [dim for dim in (names.LAYER, names.UNIT) if dim in reported.dims]
+    without = reported.any(within) & ~(reported & scores).any(within)
+    if CHOOSER in ds and not without.any():
+        return CHOOSER, ""
+    lacking = _networks(without) if scores.any() else ""
+    return (
+        variable,
+        f"no {CHOOSER}{lacking} in these results: the {variable} that is shown chose the layers, and is too high",
+    )
+
+
+def _unknown(reported: xr.DataArray, scores: xr.DataArray, by: str) -> str:
+    """Name the networks of which some fit has the number to report and none the one that chooses."""
+    within = [dim for dim in reported.dims if dim != names.NETWORK]
+    lacking = _networks(reported.notnull().any(within) & ~scores.notnull().any(within))
+    return f"no {by}{lacking}" if lacking else ""
+
+
+def _networks(which: xr.DataArray) -> str:
+    """Name the networks for which something holds anywhere; empty if there is none, or one only in these results."""
+    if names.NETWORK not in which.dims:
+        return ""
+    found = which[names.NETWORK].values[which.any([dim for dim in which.dims if dim != names.NETWORK]).values]
+    return f" of {', '.join(map(str, found))}" if found.size else ""
 
 
 def spectrograms(ds: xr.Dataset) -> list[str]:
@@ -118,6 +201,11 @@ def _highest(of: xr.DataArray, dim: str) -> tuple[xr.DataArray, xr.DataArray, xr
     index = of.fillna(-np.inf).argmax(dim)
     known = of.notnull().any(dim)
     return of.max(dim), of[dim].isel({dim: index}).drop_vars(dim).where(known), index.where(known)
+
+
+def _at(of: xr.DataArray, index: xr.DataArray) -> xr.DataArray:
+    """Return the values at an index of layers, NaN where that is NaN."""
+    return of.isel({names.LAYER: index.fillna(0).astype(int)}).drop_vars(names.LAYER).where(index.notnull())
 
 
 def unit_values(ds: xr.Dataset, variable: str) -> xr.DataArray:

@@ -11,7 +11,9 @@ import xarray as xr
 
 from distributed_trf import names
 from distributed_trf.errors import NothingToDrawError
-from distributed_trf.results.layers import spectrograms
+from distributed_trf.results.halves import REPEATS
+from distributed_trf.results.layers import CHOOSER, spectrograms, usual_chooser
+from distributed_trf.results.selection import NOTE, Criterion, keep_units, selection_in_words
 from distributed_trf.results.statistics.layer_tests import BASELINE
 from distributed_trf.results.units import select_units, unit_keys
 
@@ -32,6 +34,25 @@ class PlottedUnits:
     """Which units, in words, without their number."""
     note: str
     """Why other units or another number than published; empty if it is as published."""
+
+    @property
+    def selection(self) -> str:
+        """How many units there were, and what removed those that are not shown; empty if nothing did."""
+        return selection_in_words(self.ds)
+
+    @cached_property
+    def _chooser(self) -> tuple[str, str]:
+        return usual_chooser(self.ds, self.variable)
+
+    @property
+    def chooser(self) -> str:
+        """The number that chooses among layers, unless it is to be as published: see ``best_layer``."""
+        return self._chooser[0]
+
+    @property
+    def chooser_note(self) -> str:
+        """Why the number that is shown had to choose; empty if another did."""
+        return self._chooser[1]
 
     @cached_property
     def fitted(self) -> dict[str, set[str]]:
@@ -70,7 +91,8 @@ def plotted_units(
     ds
         Results with ``r``, and with ``rho`` and reliability unless none was measured.
     delta
-        Of the rule for highly tuned units; None for all units, by their test correlation.
+        Of the rule for highly tuned units; None for all units, by their test correlation. Units that were selected with
+        ``repeats="split"`` are not selected again.
     stimuli
         Stimulus sets; by default all.
     bin_width, usual
@@ -143,10 +165,13 @@ def _bin_width(fitted: xr.DataArray, bin_width: float | None, usual: float) -> f
 
 
 def _of(ds: xr.Dataset, stimuli: str, bin_width: float, delta: float | None) -> PlottedUnits:
-    needed = [name for name in ("r", "rho", *names.RELIABILITY) if name in ds and name not in _UNUSED]
+    needed = [name for name in ("r", "rho", CHOOSER, *names.RELIABILITY) if name in ds and name not in _UNUSED]
     here = ds[needed].sel({names.STIMULI: stimuli, names.BIN_WIDTH: bin_width}).load()
     if delta is None:
         return PlottedUnits(_with_numbers(here, "r"), stimuli, bin_width, "r", "units", "")
+    if REPEATS in here.attrs:
+        words, note = "units, selected by other repeats", str(here.attrs.get(NOTE, ""))
+        return PlottedUnits(_with_numbers(here, "rho"), stimuli, bin_width, "rho", words, note)
     if "rho" in here and "normaliser" in here and here["normaliser"].notnull().any():
         tuned = _with_numbers(select_units(here, delta=delta), "rho")
         if tuned.sizes[names.UNIT]:
@@ -164,4 +189,6 @@ _UNUSED = tuple(name for name in names.RELIABILITY if name not in ("normaliser",
 
 def _with_numbers(ds: xr.Dataset, variable: str) -> xr.Dataset:
     known = ds[variable].notnull().any([dim for dim in ds[variable].dims if dim != names.UNIT])
-    return ds.isel({names.UNIT: np.flatnonzero(known.values)})
+    if known.all():
+        return ds
+    return keep_units(ds, [Criterion("number", variable, f"without a {variable}", known.values)])

@@ -16,6 +16,7 @@ from distributed_trf import names
 from distributed_trf.errors import ConfigError, DataError, MissingExtraError
 from distributed_trf.names import BIN_WIDTH, STIMULI
 from distributed_trf.reliability.selection import benjamini_hochberg, highly_tuned, holm
+from distributed_trf.results.layers import CHOOSER, choosing_values
 from distributed_trf.results.units import select_units
 from distributed_trf.store.atomic import new_file
 
@@ -116,7 +117,7 @@ MEASURES = (
 OF_FIT = (names.NETWORK, names.WEIGHTS, names.LAYER)
 
 
-def session_table(ds: xr.Dataset, session: str) -> pd.DataFrame:
+def session_table(ds: xr.Dataset, session: str, by: str = CHOOSER) -> pd.DataFrame:
     """Describe each unit of a session, one row per stimulus set, bin width and unit.
 
     Parameters
@@ -125,51 +126,59 @@ def session_table(ds: xr.Dataset, session: str) -> pd.DataFrame:
         Results of ``open_results``.
     session
         One of them.
+    by
+        The number that chooses the unit's best fit, as of ``best_layer``; ``r``, which is then too high, where results
+        have no other.
 
     Returns
     -------
     pandas.DataFrame
         Columns stimuli, bin_width, unit (its channel), silent_repeats, normaliser, null_mean, null_std, tuned_p, the
-        three ceilings, as ``names.RELIABILITY`` describes them; network, weights and layer of the fit of highest r, and
-        its r and rho. Measures that the results do not hold have no column. What was not fitted is missing (None, NaN).
-        Stimulus sets and bin widths at which nothing was measured or fitted are left out.
+        three ceilings, as ``names.RELIABILITY`` describes them; network, weights and layer of the unit's best fit, by
+        the number that chose it, and its r and rho. Measures that the results do not hold have no column. What was not
+        fitted is missing (None, NaN). Stimulus sets and bin widths at which nothing was measured or fitted are left
+        out.
 
     Raises
     ------
     DataError
-        If there is no such session.
+        If there is no such session, or fits have r and none has the number that chooses.
     """
     of = select_units(ds, session=session)
     measures = [name for name in MEASURES if name in of]
-    of = of[[*measures, "r", "rho"]].load()
+    of = of[[name for name in dict.fromkeys((*measures, "r", "rho", by)) if name in of]].load()
+    choosing_values(of, "r", by)
     of = of.expand_dims([dim for dim in names.GRID if dim not in of.dims])
     tables = []
     for stimuli in of[names.STIMULI].values:
         for bin_width in of[names.BIN_WIDTH].values:
             here = of.sel({names.STIMULI: stimuli, names.BIN_WIDTH: bin_width})
             measured = {name: _per_unit(here[name]) for name in measures}
-            best = _best_fit(here)
+            best = _best_fit(here, by)
             if all(np.isnan(values).all() for values in (*measured.values(), best["r"])):
                 continue
             labels = {names.STIMULI: stimuli, names.BIN_WIDTH: bin_width, names.UNIT: here["channel"].values}
             tables.append(pd.DataFrame({**labels, **measured, **best}))
-    columns = [names.STIMULI, names.BIN_WIDTH, names.UNIT, *measures, *OF_FIT, "r", "rho"]
+    columns = [names.STIMULI, names.BIN_WIDTH, names.UNIT, *measures, *OF_FIT, "by", "r", "rho"]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
 
 
-def _best_fit(here: xr.Dataset) -> dict[str, np.ndarray | pd.api.extensions.ExtensionArray]:
-    """Which fit has the highest r, for each unit; a unit's rho orders fits as its r does, but may be undefined."""
-    fits = here[["r", "rho"]].stack(fit=OF_FIT, create_index=False).transpose("fit", names.UNIT)
+def _best_fit(here: xr.Dataset, by: str) -> dict[str, np.ndarray | pd.api.extensions.ExtensionArray]:
+    """Which fit has the highest number of those that have an r, for each unit."""
+    fits = here[list({"r", "rho", by})].stack(fit=OF_FIT, create_index=False).transpose("fit", names.UNIT)
     r, rho = fits["r"].values, fits["rho"].values
-    known = ~np.isnan(r).all(axis=0)
-    best = np.where(np.isnan(r), -np.inf, r).argmax(axis=0)
+    scores = np.where(np.isnan(r), np.nan, fits[by].values)
+    known = np.count_nonzero(~np.isnan(scores), axis=0) > 0
+    best = np.where(np.isnan(scores), -np.inf, scores).argmax(axis=0)
     found: dict[str, np.ndarray | pd.api.extensions.ExtensionArray] = {}
     for name in OF_FIT:
         labels = fits[name].values[best].astype(object)
         labels[~known] = None
         found[name] = pd.array(labels, dtype="Int64") if name == names.LAYER else labels
     units = np.arange(r.shape[1])
-    return {**found, "r": r[best, units], "rho": rho[best, units]}
+    of_best = {"r": r[best, units], "rho": rho[best, units]}
+    found["by"] = np.array([by if k else None for k in known], dtype=object)
+    return found | {name: np.where(known, values, np.nan) for name, values in of_best.items()}
 
 
 def _per_unit(of: xr.DataArray) -> np.ndarray:

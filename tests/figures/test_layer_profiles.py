@@ -105,7 +105,7 @@ def test_figure_3__stars_exactly_the_significant_layers(drawn):
 
 def test_figure_3__bars_are_best_medians_with_intervals_over_sessions_and_the_layer_at_the_foot(drawn):
     for stimuli in SETS:
-        (axis,) = titled(drawn, f"{stimuli}: best layer of each (its number at the foot)")
+        (axis,) = titled(drawn, f"{stimuli}: best layer (its number at the foot) by median cross-validated R²")
         units = tuned(results(), stimuli)
         best, intervals = best_layer(units), median_intervals(units)
         places = [("cochleagram", "fixed"), *((n, w) for n in BETTER for w in ("reset", "trained"))]

@@ -18,7 +18,8 @@ def ds():
         ["whisper_tiny"], stimuli=("timit",), sessions=4, channels=25, better={"whisper_tiny": [3]}
     )
     # One unit's r of the spectrogram is next to nothing, so that its ratio is enormous.
-    found.r.loc[{"network": "cochleagram", "unit": np.flatnonzero(found.normaliser.values.ravel() > 0.3)[0]}] = 1e-9
+    fit = {"network": "cochleagram", "weights": "fixed", "layer": 0}
+    found.r.loc[{**fit, "unit": np.flatnonzero(found.normaliser.values.ravel() > 0.3)[0]}] = 1e-9
     return found
 
 
@@ -38,10 +39,13 @@ def test_figure_s3__draws_medians_and_quartiles_of_ratios_with_no_unit_left_out(
     assert labels(axis) == ["reset", "trained", "cochleagram"]
 
 
-def test_figure_s3__bars_are_of_the_layer_of_highest_r(ds):
-    (axis,) = titled(figure_s3(ds), "timit: best layer of each (its number at the foot)")
+@pytest.mark.parametrize(("by", "words"), [("r", "r"), (None, "cross-validated R²")])
+def test_figure_s3__bars_are_of_the_layer_that_is_chosen_by_r_or_by_training_folds(ds, by, words):
+    ds = ds.assign(cv_score=ds.cv_score.where(ds.layer != 1, 1.0).where(ds.r.notnull()))
+    (axis,) = titled(figure_s3(ds, by=by), f"timit: best layer (its number at the foot) by median {words}")
     units = select_units(ds.sel(stimuli="timit", bin_width=50.0), delta=0.5)
-    best = best_layer(units, "r").best_layer.sel(network="whisper_tiny")
+    best = best_layer(units, "r", by=by or "cv_score").best_layer.sel(network="whisper_tiny")
+    assert (best.sel(weights=["reset", "trained"]).values == 1).all() == (by is None)
     assert [text.get_text() for text in axis.texts] == [f"{int(best.sel(weights=w))}" for w in ("reset", "trained")]
     below = units.r.sel(network="cochleagram", weights="fixed", layer=0)
     expected = [
@@ -49,7 +53,9 @@ def test_figure_s3__bars_are_of_the_layer_of_highest_r(ds):
         for w in ("reset", "trained")
     ]
     np.testing.assert_allclose([bar.get_height() for bar in axis.patches], expected)
-    assert notes_of(figure_s3(ds)) == []
+    assert notes_of(figure_s3(ds, by=by)) == []
+    (note,) = notes_of(figure_s3(ds.drop_vars("cv_score")))
+    assert note.startswith("no cv_score in these results")
 
 
 def test_figure_s3__needs_a_network_and_a_spectrogram(ds):

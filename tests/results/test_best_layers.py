@@ -12,6 +12,7 @@ from tests.small_results import small_results
 
 def test_best_layer_table__by_hand():
     (at_50,) = plotted_units(small_results(), delta=0.5)
+    assert at_50.chooser_note == "no cv_score in these results: the r that is shown chose the layers, and is too high"
     rows = best_layer_table(at_50).set_index(["network", "weights"])
     assert rows.loc["net", "trained"].to_dict() == {
         "seeds": 1,
@@ -21,6 +22,7 @@ def test_best_layer_table__by_hand():
         "layer_type": "transformer",
         "median": pytest.approx(0.4),  # of 0.6 and 0.2
         "n": 2,
+        "by": "r",
     }
     assert rows.loc["mel", "fixed"][["best_layer", "median", "n"]].tolist() == [0, 0.2, 3]
     assert rows.loc["net", "reset"]["layers"] == 1
@@ -34,6 +36,7 @@ def test_best_layer_table__averages_seeds():
     assert rows.loc["whisper_tiny", "reset"]["seeds"] == 2
     of = shown.ds["rho"].sel(network="whisper_tiny")
     both = of.sel(weights=["reset", "reset-1"]).mean("weights").median("unit")
+    rows = best_layer_table(shown, "rho").set_index(["network", "weights"])
     assert rows.loc["whisper_tiny", "reset"]["median"] == pytest.approx(float(both.max()))
     assert rows.loc["whisper_tiny", "reset"]["best_layer"] == int(both.argmax("layer"))
 
@@ -56,6 +59,22 @@ def test_layer_test_table__counts_what_layer_tests_finds():
         for name in ("median_difference", "low", "high", "effect", "p_adjusted"):
             assert best[name] == pytest.approx(float(there[name]))
         assert np.isfinite(best[["low", "high"]].astype(float)).all()
+
+
+def test_tables__take_the_layer_that_training_folds_choose():
+    ds = simulate_results(["whisper_tiny"], better={"whisper_tiny": [1]}, sessions=8, channels=20)
+    ds["cv_score"] = ds.cv_score.where(ds.layer != 4, 1.0).where(ds.r.notnull())
+    shown, _ = plotted_units(ds, delta=0.5)
+    rows, tests = best_layer_table(shown), layer_test_table(shown)
+    assert (rows["by"].unique().tolist(), tests.by) == (["cv_score"], "cv_score")
+    assert rows.set_index(["network", "weights"]).loc["whisper_tiny"]["best_layer"].tolist() == [4, 4]
+    assert tests.rows["best_layer"].unique().tolist() == [4]
+    median = shown.ds.rho.sel(network="whisper_tiny", weights="trained", layer=4).median("unit")
+    assert rows.set_index(["network", "weights"]).loc["whisper_tiny", "trained"]["median"] == pytest.approx(
+        float(median)
+    )
+    assert best_layer_table(shown, "rho").set_index("weights").loc["trained", "best_layer"] == 1
+    assert layer_test_table(shown, "rho").rows["best_layer"].unique().tolist() == [1]
 
 
 def test_layer_test_table__takes_other_controls_where_nothing_was_reset():

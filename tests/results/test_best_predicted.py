@@ -22,7 +22,7 @@ def ds():
     rho = found.rho.where(found.rho.isnull(), 0.1).copy()
     for (network, weights, layer), values in BEST.items():
         rho.loc["timit", network, weights, layer, 50.0] = values
-    return found.assign(rho=rho)
+    return found.assign(rho=rho, cv_score=rho**2)
 
 
 def fits(ds, *networks):
@@ -48,6 +48,16 @@ def test_best_predicted__takes_spectrograms_where_networks_are_too_few(ds):
 def test_best_predicted__chooses_among_the_fits_it_is_given(ds):
     (found,) = best_predicted(ds, [("timit", "whisper_tiny", "reset", 3, 50.0)])
     assert (found.network, found.layer, found.weights) == ("whisper_tiny", 3, "reset")
+
+
+def test_best_predicted__takes_the_fits_that_training_folds_choose(ds):
+    of = ds.copy(deep=True)
+    of["cv_score"].loc["timit", "whisper_tiny", "trained", 4, 50.0] = 9.0
+    (found,) = best_predicted(of, fits(ds, "whisper_tiny", "deepspeech2"), n=1)
+    assert (found.network, found.layer, found.weights) == ("whisper_tiny", 4, "trained")
+    (found,) = best_predicted(of, fits(ds, "whisper_tiny", "deepspeech2"), n=1, by="rho")
+    assert found == example(ds, 2, "whisper_tiny")
+    assert best_predicted(of.drop_vars("cv_score"), fits(ds, "whisper_tiny"), n=1) == [found]
 
 
 def test_best_predicted__of_no_fit_or_no_unit_is_nothing(ds):

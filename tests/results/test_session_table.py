@@ -13,11 +13,11 @@ from tests.small_results import small_results
 
 
 def test_session_table__has_the_best_fit_of_each_unit():
-    table = session_table(small_results(), "s1")
+    table = session_table(small_results(), "s1", by="r")
     assert table.columns.tolist() == [
         *("stimuli", "bin_width", "unit", "silent_repeats", "normaliser", "null_mean", "null_std", "tuned_p"),
         *("ceiling_signal_power", "ceiling_ccmax", "ceiling_split_half"),
-        *("network", "weights", "layer", "r", "rho"),
+        *("network", "weights", "layer", "by", "r", "rho"),
     ]
     first, second, third, fourth = table.to_dict("records")
     assert (first["bin_width"], first["unit"], first["network"], first["layer"]) == (20.0, "1", "net", 2)
@@ -27,6 +27,8 @@ def test_session_table__has_the_best_fit_of_each_unit():
     assert (fourth["network"], fourth["weights"], fourth["layer"], fourth["r"]) == ("mel", "fixed", 0, 0.2)
     assert np.isnan(fourth["rho"])  # its normaliser is below zero
     assert second["r"] == 0.6
+    with pytest.raises(DataError, match="no fit in these results has a cv_score"):
+        session_table(small_results(), "s1")
 
 
 def test_session_table__leaves_empty_what_was_not_fitted():
@@ -67,4 +69,12 @@ def test_session_table__of_a_study(saved_study):
     for name in ("silent_repeats", "normaliser", "tuned_p", "ceiling_ccmax"):
         np.testing.assert_array_equal(table[name], of[name])
     assert set(table["network"]) <= {"mel_librosa", "mel_whisper"}
-    np.testing.assert_array_equal(table["r"], of.r.max(["network", "weights", "layer"]))
+    assert set(table["by"]) == {"cv_score"}
+    best = of.cv_score.where(of.r.notnull()).stack(fit=("network", "weights", "layer")).idxmax("fit")
+    chosen = [
+        of.r.isel(unit=k).sel(dict(zip(("network", "weights", "layer"), fit, strict=True)))
+        for k, fit in enumerate(best.values)
+    ]
+    np.testing.assert_array_equal(table["r"], chosen)
+    highest = session_table(ds, session, by="r")
+    np.testing.assert_array_equal(highest["r"], of.r.max(["network", "weights", "layer"]))

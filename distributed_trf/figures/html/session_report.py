@@ -33,6 +33,7 @@ from distributed_trf.figures.session_map import session_layers, session_reliabil
 from distributed_trf.pipeline.provenance import now
 from distributed_trf.pipeline.run_record import past_runs
 from distributed_trf.results.best_predicted import best_predicted
+from distributed_trf.results.layers import usual_chooser
 from distributed_trf.results.tables import session_table
 from distributed_trf.results.units import select_units
 from distributed_trf.store.study_store import StudyStore
@@ -112,7 +113,7 @@ def _about(of: xr.Dataset) -> list[Line]:
 
 
 def _slices(inputs: Inputs, ds: xr.Dataset, session: str) -> Iterator[SessionSlice]:
-    table = session_table(ds, session)
+    table = session_table(ds, session, usual_chooser(select_units(ds, session=session), "r")[0])
     for stimuli, bin_width in dict.fromkeys(zip(table[names.STIMULI], table[names.BIN_WIDTH], strict=True)):
         rows = table[(table[names.STIMULI] == stimuli) & (table[names.BIN_WIDTH] == bin_width)]
         at: dict[str, Any] = {"stimuli": str(stimuli), "bin_width": float(bin_width)}
@@ -128,7 +129,7 @@ def _slices(inputs: Inputs, ds: xr.Dataset, session: str) -> Iterator[SessionSli
 
 
 def _example(inputs: Inputs, ds: xr.Dataset, session: str, stimuli: str, bin_width: float) -> Figure:
-    """Draw the highly tuned unit of highest rho in the layer that predicts the session's units best."""
+    """Draw the highly tuned unit of highest rho in the fit that predicts the session's units best."""
     saved = saved_models(inputs.folder).keys()
     cells = [cell for cell in saved if (cell[0], cell[-1]) == (stimuli, bin_width)]
     of = select_units(ds, session=session)
@@ -155,7 +156,7 @@ def _units(rows: pd.DataFrame) -> Table:
         (
             words("unit", rows[names.UNIT]),
             *measured,
-            words("best fit", fits),
+            words(f"best fit by {' or '.join(rows['by'].dropna().unique()) or 'any'}", fits),
             numbers("r", rows["r"], decimal),
             numbers("rho", rows["rho"], decimal),
         ),

@@ -47,7 +47,8 @@ def found(ds: xr.Dataset, delta: float) -> Iterator[Found]:
                 continue
             tests, about = _tests(of)
             heading, units = f"{stimuli}, {bin_width:g} ms bins", f"{of.n} {of.units}"
-            units = f"{units}; {of.note}" if of.note else units
+            units = "; ".join(part for part in (units, of.note, of.chooser_note) if part)
+            units = f"{units} ({of.selection})" if of.selection else units
             yield Found(heading, units, _best(of), tests, about, edges.get((stimuli, bin_width), ""))
 
 
@@ -55,7 +56,7 @@ def _best(of: PlottedUnits) -> Table:
     rows = best_layer_table(of)
     seeds = [f"{n}, over {k} seeds" if k > 1 else n for n, k in zip(rows["weights"], rows["seeds"], strict=True)]
     return Table(
-        f"best layer by median {of.variable}",
+        f"best layer by median {of.chooser}",
         (
             words("network", rows["network"]),
             words("weights", seeds),
@@ -88,7 +89,7 @@ def _test_table(of: PlottedUnits, tests: LayerTestTable) -> Table:
             words("network", rows["network"]),
             words("better than", rows["other"]),
             numbers("better layers", share),
-            numbers("best layer", rows["best_layer"]),
+            numbers(f"best layer by {tests.by}", rows["best_layer"]),
             numbers(f"median {of.variable} above it", rows["median_difference"], decimal),
             numbers("95 % interval", interval),
             numbers("effect", rows["effect"], decimal),
@@ -102,7 +103,7 @@ def _about(of: PlottedUnits, tests: LayerTestTable) -> str:
     words = {"bh": "Benjamini-Hochberg over the layers of a network", "none": "not adjusted"}
     about = (
         f"{tests.test}, one-sided; p-values: {words.get(tests.correction, tests.correction)}. The last columns are of "
-        f"the layer with the highest trained median: median difference of {of.variable} with its interval "
+        f"the trained layer of highest median {tests.by}: median difference of {of.variable} with its interval "
         f"({tests.interval}), and the matched-pairs rank-biserial correlation, which is 1 where the trained layer "
         "predicts every unit better."
     )

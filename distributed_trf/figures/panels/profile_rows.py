@@ -82,7 +82,7 @@ def draw_rows(
     reference
         Where to draw a dashed line instead of the spectrogram's median.
     by
-        The variable whose median says which layer is best; by default the one that is shown.
+        The number whose median over units says which layer is best; by default the ``chooser`` of the units.
     """
     lines = [wrapped(len(of.columns))[0] for of in rows]
     many, few = max(lines) > 1, max(len(of.columns) for of in rows) <= FEW
@@ -102,7 +102,8 @@ def draw_rows(
     bar_axes = foot.subplots(*shape, squeeze=False, sharey=same, sharex="col").ravel()
     for axis, of in zip(bar_axes, rows, strict=True):
         bars = best_bars(of.plotted, of.columns, baseline if reference is None else None, by)
-        draw_bars(axis, bars, f"{of.plotted.stimuli}: best layer of each (its number at the foot)")
+        chooser = SYMBOL[by or of.plotted.chooser]
+        draw_bars(axis, bars, f"{of.plotted.stimuli}: best layer (its number at the foot) by median {chooser}")
         if reference is not None:
             baseline_line(axis, reference, "reference")
         if many or axis is bar_axes[0]:

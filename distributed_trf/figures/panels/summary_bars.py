@@ -16,7 +16,7 @@ import xarray as xr
 from distributed_trf import names
 from distributed_trf.config.extraction import FIXED, TRAINED
 from distributed_trf.figures.style import BASELINE_COLOUR, MEDIUM, SMALL, network_style, tidy
-from distributed_trf.results.layers import layer_profile
+from distributed_trf.results.layers import best_layer
 from distributed_trf.results.plotted_units import PlottedUnits, has
 from distributed_trf.results.statistics.intervals import median_intervals
 
@@ -58,7 +58,7 @@ class Bar:
 def best_bars(
     plotted: PlottedUnits, columns: Sequence[Comparison], baseline: str | None, by: str | None = None
 ) -> list[Bar]:
-    """Find the layer of highest median of each network, untrained, trained or fixed, with its interval over sessions.
+    """Find the best layer of each network, untrained, trained or fixed, and its median with an interval over sessions.
 
     Parameters
     ----------
@@ -69,8 +69,10 @@ def best_bars(
     baseline
         A spectrogram, which comes first; None for none.
     by
-        The variable whose median says which layer is best; by default the one that is shown.
+        The number whose median over units says which layer is best, see ``best_layer``; by default that of the units,
+        ``chooser``.
     """
+    by = by or plotted.chooser
     networks = [column.network for column in columns]
     bars = []
     if baseline is not None and has(plotted, baseline, FIXED):
@@ -131,10 +133,9 @@ def draw_bars(axis: Axes, bars: Sequence[Bar], title: str) -> BarContainer:
     return drawn
 
 
-def _bar(plotted: PlottedUnits, network: str, weights: str, group: str, kind: str, colour: str, by: str | None) -> Bar:
+def _bar(plotted: PlottedUnits, network: str, weights: str, group: str, kind: str, colour: str, by: str) -> Bar:
     of = plotted.ds.sel({names.NETWORK: network, names.WEIGHTS: weights})
-    median = layer_profile(of, by or plotted.variable)["median"]
-    layer = int(median[names.LAYER].values[np.nanargmax(median.values)])
+    layer = int(best_layer(of, plotted.variable, by)["best_layer"])
     best: xr.Dataset = median_intervals(of.sel({names.LAYER: layer}), plotted.variable)
     numbers = (float(best[name]) for name in ("median", "low", "high"))
     return Bar(group, kind, colour, layer, *numbers)
