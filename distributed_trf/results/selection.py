@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from distributed_trf import names
-from distributed_trf.results.open_results import unpacked
 
 SELECTION, NOTE = "selection", "note"
 """Attributes of a dataset: what was selected, and what a reader must know of the result."""
 COLUMNS = ["criterion", "value", "removes", "alone", "removed", "left"]
+
+
+Value = float | str | list[str] | list[float] | None
 
 
 @dataclass(frozen=True)
@@ -24,11 +26,28 @@ class Criterion:
     """A condition on units."""
 
     name: str
-    value: Any
+    value: Value
     removes: str
     """What the units are that it removes, in words, such as ``not in core``."""
     meets: np.ndarray
-    """Whether each unit meets it, of shape (units,), or (settings, units) where all of them count."""
+    """Whether each unit meets it, of shape (units,), or (settings, units): then at all settings."""
+
+
+class Told(TypedDict):
+    """What is said of a criterion."""
+
+    criterion: str
+    value: Value
+    removes: str
+    alone: int
+    left: int
+
+
+class Selection(TypedDict):
+    """What ``attrs["selection"]`` holds."""
+
+    units: int
+    criteria: list[Told]
 
 
 def keep_units(ds: xr.Dataset, criteria: Sequence[Criterion]) -> xr.Dataset:
@@ -51,26 +70,21 @@ def keep_units(ds: xr.Dataset, criteria: Sequence[Criterion]) -> xr.Dataset:
     """
     if not criteria:
         return ds
-    told = selection_of(ds)
     n = ds.sizes[names.UNIT]
-    if told and _left(told) != n:
-        if _left(told) < n:  # of another dataset
-            told = {}
-        else:
-            told["criteria"].append(_entry("other", None, "left out otherwise", _left(told) - n, n))
-    told = told or {"units": n, "criteria": []}
+    told = selection_of(ds)
+    if told is None or _left(told) < n:  # it is of another dataset
+        told = Selection(units=n, criteria=[])
+    if _left(told) > n:
+        told["criteria"].append(
+            Told(criterion="other", value=None, removes="left out otherwise", alone=_left(told) - n, left=n)
+        )
     keep = np.ones(n, dtype=bool)
     for criterion in criteria:
-        meets = criterion.meets.all(axis=0) if criterion.meets.ndim > 1 else criterion.meets
+        meets = np.atleast_2d(criterion.meets).all(axis=0)
         keep &= meets
+        alone, left = int(np.count_nonzero(~meets)), int(np.count_nonzero(keep))
         told["criteria"].append(
-            _entry(
-                criterion.name,
-                criterion.value,
-                criterion.removes,
-                int(np.count_nonzero(~meets)),
-                int(np.count_nonzero(keep)),
-            )
+            Told(criterion=criterion.name, value=criterion.value, removes=criterion.removes, alone=alone, left=left)
         )
     kept = ds.isel({names.UNIT: np.flatnonzero(keep)})
     kept = kept.assign_attrs({SELECTION: json.dumps(told, ensure_ascii=False)})
@@ -83,10 +97,11 @@ def with_note(ds: xr.Dataset, text: str) -> xr.Dataset:
     return ds if text in said else ds.assign_attrs({NOTE: "; ".join(part for part in (said, text) if part)})
 
 
-def selection_of(ds: xr.Dataset) -> dict[str, Any]:
-    """Return what ``attrs["selection"]`` says; empty where no unit was selected."""
-    told = unpacked({SELECTION: ds.attrs.get(SELECTION)})[SELECTION]
-    return told if isinstance(told, dict) else {}
+def selection_of(ds: xr.Dataset) -> Selection | None:
+    """Return what ``attrs["selection"]`` says; None where no unit was selected."""
+    told = ds.attrs.get(SELECTION)
+    found: Selection | None = None if told is None else json.loads(told)
+    return found
 
 
 def selection_table(ds: xr.Dataset) -> pd.DataFrame:
@@ -105,10 +120,10 @@ def selection_table(ds: xr.Dataset) -> pd.DataFrame:
         selected.
     """
     told = selection_of(ds)
-    before, rows = told.get("units", 0), []
-    for entry in told.get("criteria", []):
-        rows.append({**entry, "removed": before - entry["left"]})
-        before = entry["left"]
+    rows = []
+    if told is not None:
+        before = [told["units"], *(entry["left"] for entry in told["criteria"])]
+        rows = [{**entry, "removed": n - entry["left"]} for n, entry in zip(before, told["criteria"], strict=False)]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -122,15 +137,11 @@ def selection_in_words(ds: xr.Dataset) -> str:
         selected.
     """
     told = selection_of(ds)
-    if not told:
+    if told is None:
         return ""
     parts = [f"{row['removed']} {row['removes']}" for _, row in selection_table(ds).iterrows()]
     return f"{told['units']} units: {', '.join(parts)}; {_left(told)} left"
 
 
-def _entry(name: str, value: Any, removes: str, alone: int, left: int) -> dict[str, Any]:
-    return {"criterion": name, "value": value, "removes": removes, "alone": alone, "left": left}
-
-
-def _left(told: dict[str, Any]) -> int:
-    return int(told["criteria"][-1]["left"] if told["criteria"] else told["units"])
+def _left(told: Selection) -> int:
+    return told["criteria"][-1]["left"] if told["criteria"] else told["units"]

@@ -101,19 +101,19 @@ def select_units(
         if delta is not None:
             null = (of[f"null_mean{half}"], of[f"null_std{half}"])
             kept = highly_tuned(of.measured(f"normaliser{half}"), *null, delta)
-            criteria.append(Criterion("delta", delta, f"not highly tuned (delta {delta:g}){of.of_sets}", kept))
+            criteria.append(Criterion("delta", float(delta), f"not highly tuned (delta {delta:g}){of.of_sets}", kept))
         if tuned is not None:
             adjust, p = correction_of(correction), of.measured(f"tuned_p{half}")
             p = p if adjust is None else np.stack([adjust(row) for row in p])
             words = f"not tuned (test by shifts, {CORRECTED[correction]} {tuned:g}){of.of_sets}"
-            criteria.append(Criterion("tuned", tuned, words, p < tuned))
+            criteria.append(Criterion("tuned", float(tuned), words, p < tuned))
         for name, measure, least in (
             ("normaliser", f"normaliser{half}", normaliser),
             ("ceiling", "ceiling_signal_power", ceiling),
         ):
             if least is not None:
                 words = f"of {name} below {least:g}{of.of_sets}"
-                criteria.append(Criterion(name, least, words, of.measured(measure) >= least))
+                criteria.append(Criterion(name, float(least), words, of.measured(measure) >= least))
     for name, wanted in zip(LOCATION, (area, subject, session), strict=True):
         if wanted is not None:
             labels = known_labels(ds, name, listed(wanted))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from distributed_trf import select_units, simulate_results
 from distributed_trf.errors import NothingToDrawError
 from distributed_trf.results.plotted_units import plotted_units
 from tests.small_results import NAN, small_results
@@ -22,6 +23,33 @@ def test_show__the_highly_tuned_units_or_all_with_a_reason():
     assert at_50.ds["channel"].values.tolist() == ["1", "1"]  # that of normaliser -0.01 is not tuned
     (at_50,) = plotted_units(ds, delta=5.0)
     assert at_50.ds["session"].values.tolist() == ["s2"]
+    assert at_50.selection == "3 units: 2 not highly tuned (delta 5); 1 left"
+    assert at_20.selection == ""
+
+
+def test_show__says_what_chooses_layers():
+    ds = simulate_results(["whisper_tiny"], sessions=2, channels=10)
+    for given, chooser, note in (
+        (ds, "cv_score", ""),
+        (ds.drop_vars("cv_score"), "rho", "no cv_score in these results: the rho that is shown chose the layers"),
+        (ds.assign(cv_score=ds.cv_score * NAN), "rho", "no cv_score in these results: the rho that is shown chose the"),
+    ):
+        for shown in plotted_units(given, delta=0.0):
+            assert shown.chooser == chooser
+            assert shown.chooser_note.startswith(note)
+            assert bool(shown.chooser_note) == bool(note)
+
+
+def test_show__units_that_were_selected_by_other_repeats_as_they_are():
+    ds = simulate_results(["whisper_tiny"], sessions=2, channels=20, stimuli=["timit"])
+    first = {f"{name}_first_half": ds[name] for name in ("normaliser", "null_mean", "null_std")}
+    ds = ds.assign(first).assign(r_second_half=ds.r, normaliser_second_half=ds.normaliser * 0.5)
+    units = select_units(ds, delta=0.5, repeats="split")
+    (shown,) = plotted_units(units, delta=0.5)
+    assert (shown.variable, shown.n) == ("rho", units.sizes["unit"])
+    assert shown.units == "units, selected by other repeats"
+    assert shown.note == "units were selected by the first half of the repeats, and r and rho are of the second"
+    assert shown.selection.startswith("40 units: ")
 
 
 def test_show__nothing_fitted_is_an_error():
