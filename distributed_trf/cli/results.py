@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+import xarray as xr
 from rich.table import Table
 
 from distributed_trf.cli.console import out
@@ -22,8 +23,10 @@ from distributed_trf.figures.style import FORMATS, notes_of, save_figure
 from distributed_trf.pipeline.fit_state import FitState, fit_state
 from distributed_trf.results.analyses import open_branch, open_tree
 from distributed_trf.results.best_layers import in_words, layer_table, penalty_edges
+from distributed_trf.results.chance import better_in_words, chance_table, evaluation_in_words
 from distributed_trf.results.inter_trial_draws import ceiling_distance
 from distributed_trf.results.open_results import open_results
+from distributed_trf.results.plotted_units import plotted_units
 from distributed_trf.results.tables import SUFFIXES, reliability_table, save_table
 from distributed_trf.speech_recognition.word_errors import TABLE
 from distributed_trf.store.atomic import check_folder
@@ -95,14 +98,20 @@ def show_results(
         say_what_they_are_of(folder, settings)
         return
     table = layer_table(ds)
+    tested = evaluation_in_words(ds)
+    if tested:
+        out.print(f"r is of {tested}", soft_wrap=True)
     for _, row in reliability_table(ds).iterrows():
         out.print(
             f"{row['stimuli']}, {row['bin_width']:g} ms bins: {row['n']} units, median normaliser "
             f"{row['normaliser']:.3f}; tuned by the shift test {row['tuned']} at p < 0.05, {row['tuned_bh']} at a "
             f"false discovery rate of 0.05; {row['highly_tuned']} highly tuned (delta 0.5)"
         )
+        out.print(f"figures and reports show {_shown(ds, row['stimuli'], row['bin_width'])}", soft_wrap=True)
     for _, row in penalty_edges(ds).iterrows():
         out.print(f"{row['stimuli']}, {row['bin_width']:g} ms bins: {in_words(row)}")
+    chance = chance_table(ds)
+    chance["words"] = [better_in_words(row) for _, row in chance.iterrows()]
     for (stimuli, bin_width), rows in table.groupby(["stimuli", "bin_width"], sort=False):
         fewest, most = rows["n"].min(), rows["n"].max()
         units = f"{most} units" if fewest == most else f"{fewest} to {most} units"
@@ -113,6 +122,8 @@ def show_results(
             module = row["layer_name"].removeprefix("encoder.")
             view.add_row(*labels, module, f"{row['median']:.3f}", f"{row['q25']:.3f} {row['q75']:.3f}")
         out.print(view)
+        for line in chance.loc[(chance["stimuli"] == stimuli) & (chance["bin_width"] == bin_width), "words"]:
+            out.print(line, soft_wrap=True)
     state = say_what_they_are_of(folder, settings)
     if table.empty:
         out.print("no fit is done yet" if state is not None and not state.was_done else "no fit has a number")
@@ -123,6 +134,16 @@ def show_results(
             f"(which drives the units) reaches {known.r:.3f} (median distance {known.distance:.3f}); units of pure "
             f"noise stay within |r| = {known.noise:.3f}"
         )
+
+
+def _shown(ds: xr.Dataset, stimuli: str, bin_width: float) -> str:
+    """Say which units figures and reports show, and what removed the others."""
+    try:
+        (of,) = plotted_units(ds, delta=0.5, stimuli=stimuli, bin_width=bin_width)
+    except NothingToDrawError:
+        return "nothing of it: no fit is done"
+    shown = "; ".join(part for part in (f"{of.n} {of.units}", of.note) if part)
+    return f"{shown} ({of.selection})" if of.selection else shown
 
 
 def draw_figures(

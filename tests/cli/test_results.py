@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from distributed_trf import open_results, to_dataframe
+from distributed_trf import open_results, select_units, simulate_results, to_dataframe
+from tests.figures.stored_results import store_results
 from tests.small_results import write_small_study
 
 
@@ -18,6 +19,24 @@ def test_results__of_a_folder_without_a_study_file(folder, dtrf):
     shown = dtrf("results", str(folder))
     assert shown.exit_code == 0
     assert "timit, 50 ms bins, 2 to 3 units" in shown.stdout
+    assert (
+        "figures and reports show 3 units; no unit is highly tuned to timit (δ = 0.5): all units are shown, by test "
+        "correlation r"
+    ) in shown.stdout
+
+
+def test_results__say_how_r_was_tested_what_removed_units_and_how_many_beat_chance(tmp_path, dtrf):
+    ds = simulate_results(["whisper_tiny"], sessions=3, channels=20, stimuli=["timit"])
+    folder = store_results(ds, tmp_path / "study", {"study": {"name": "a", "test": {"folds": 5}}})
+    shown = dtrf("results", str(folder))
+    assert shown.exit_code == 0
+    assert "r is of all stimuli in 5 outer folds, each by a fit on the others" in shown.stdout
+    n = select_units(ds, delta=0.5).sizes["unit"]
+    assert (
+        f"figures and reports show {n} highly tuned units (δ = 0.5) (60 units: {60 - n} not highly tuned (delta 0.5); "
+        f"{n} left)"
+    ) in shown.stdout
+    assert "better than chance" not in shown.stdout  # which was not tested
 
 
 @pytest.mark.parametrize("ending", ["csv", "csv.gz", "parquet"])
