@@ -95,7 +95,7 @@ MEDIANS = {
     "n_sessions": "sessions of those units",
     "n_subjects": "subjects of those units",
 }
-WOODRUFF = f"{COVERAGE:.0%}, Woodruff's over {{level}}s (CR3), t with one degree of freedom less than {{level}}s"
+WOODRUFF = f"{COVERAGE:.0%}, Woodruff's over {{level}}s (CR3), t with Satterthwaite's degrees of freedom"
 
 
 def median_intervals(ds: xr.Dataset, variable: str = "rho", *, level: Level = "session") -> xr.Dataset:
@@ -126,7 +126,8 @@ def median_intervals(ds: xr.Dataset, variable: str = "rho", *, level: Level = "s
     Notes
     -----
     Woodruff (1952): the part of units at or below the median has a standard error, here by leaving out one group at a
-    time (CR3), and the interval is between the quantiles at 1/2 -+ t standard errors.
+    time (CR3), and the interval is between the quantiles at 1/2 -+ t standard errors. Degrees of freedom are one less
+    than groups of equal size, and fewer where one group has most of the units (Satterthwaite).
     """
     of = unit_values(ds, variable)
     values = of.values.reshape(math.prod(of.shape[:-1]), of.shape[-1])
@@ -164,8 +165,8 @@ def _woodruff(values: np.ndarray, group: np.ndarray) -> tuple[np.ndarray, np.nda
     below = (values < median[:, None]) + 0.5 * (values == median[:, None])
     groups = Groups.of(np.where(np.isnan(values), np.nan, below), group)
     enough = groups.count >= LEAST
-    error = np.sqrt(weighted_mean(groups.mean, groups.worth).variance)
-    half = np.where(enough, scipy.stats.t.ppf((1 + COVERAGE) / 2, np.maximum(groups.count - 1, 1)) * error, np.nan)
+    lower, upper = t_interval(weighted_mean(groups.mean, groups.worth), enough)
+    half = (upper - lower) / 2
     at = np.where(enough, half, 0)
     ends = quantiles(values, [np.clip(0.5 - at, 0, 1), np.clip(0.5 + at, 0, 1)])
     low = np.where(half > 0.5, -np.inf, np.where(enough, ends[0], np.nan))

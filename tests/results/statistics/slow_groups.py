@@ -118,8 +118,8 @@ def woodruff(values, group):
     known = values[~np.isnan(values)]
     median = np.median(known)
     part = np.array([np.mean((g < median) + 0.5 * (g == median)) for g in groups])
-    _, variance, _ = left_out_one(part, np.array([float(len(g)) for g in groups]))
-    half = scipy.stats.t.ppf(0.975, len(groups) - 1) * np.sqrt(variance)
+    _, variance, free = left_out_one(part, np.array([float(len(g)) for g in groups]))
+    half = scipy.stats.t.ppf(0.975, free) * np.sqrt(variance)
     if half > 0.5:
         return -np.inf, np.inf
     return tuple(np.quantile(known, [0.5 - half, 0.5 + half]))
