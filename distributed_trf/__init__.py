@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from distributed_trf.results.statistics.describe import describe
     from distributed_trf.results.statistics.intervals import median_intervals
     from distributed_trf.results.statistics.layer_tests import layer_tests
+    from distributed_trf.results.statistics.power import power
     from distributed_trf.results.tables import session_table, to_dataframe
     from distributed_trf.results.units import select_units
     from distributed_trf.similarity.cka import cka
@@ -79,6 +80,7 @@ _HOMES = {
     "peak_layer": "distributed_trf.results.layers",
     "compare": "distributed_trf.results.statistics.compare",
     "layer_tests": "distributed_trf.results.statistics.layer_tests",
+    "power": "distributed_trf.results.statistics.power",
     "median_intervals": "distributed_trf.results.statistics.intervals",
     "compare_areas": "distributed_trf.results.statistics.area_tests",
     "cutoff_tests": "distributed_trf.results.statistics.cutoffs",
@@ -135,6 +137,7 @@ __all__ = [
     "open_together",
     "open_tree",
     "peak_layer",
+    "power",
     "response_similarity",
     "rsa",
     "rsa_ceiling",
