@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from distributed_trf.figures.controls import figure_controls
     from distributed_trf.figures.layer_profiles import figure_3, figure_s3, figure_s4, figure_s7
     from distributed_trf.figures.lowpass_cutoffs import figure_4
+    from distributed_trf.figures.power import figure_power
     from distributed_trf.figures.prediction import example_prediction
     from distributed_trf.figures.preferred_layers import figure_5, figure_s6
     from distributed_trf.figures.raster import raster_figure
@@ -31,6 +32,7 @@ _HOMES = {
     "figure_controls": "controls",
     "figure_map": "unit_map",
     "figure_partition": "variance_partition",
+    "figure_power": "power",
     "figure_s1": "tuned_units",
     "figure_s2": "spectrogram_boxes",
     "figure_s3": "layer_profiles",
@@ -54,6 +56,7 @@ __all__ = [
     "figure_controls",
     "figure_map",
     "figure_partition",
+    "figure_power",
     "figure_s1",
     "figure_s2",
     "figure_s3",
