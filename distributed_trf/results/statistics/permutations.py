@@ -23,7 +23,7 @@ EXACT = "exact"
 """Said instead of a number of draws where all rearrangements are taken."""
 TIE = 1e-9
 """Statistics that differ by less than this part of the numbers behind them are equal; rounding makes them differ."""
-BLOCK = 4_000_000
+BLOCK = 1_000_000
 """Numbers in memory at a time, about."""
 
 
@@ -178,13 +178,15 @@ class _Welch:
 
     def __call__(self, in_a: np.ndarray) -> np.ndarray:
         """Return the statistic, b minus a, shape (ways, cells), of ways to deal of shape (ways, groups)."""
+        n_groups, n_a = in_a.shape[1], in_a[0].sum()
+        of_a = [in_a @ of for of in self.sums]
+        of_b = [of.sum(axis=0) - part for of, part in zip(self.sums, of_a, strict=True)]
         means, variances = [], []
-        for side in (in_a, 1 - in_a):
-            w, wx, ww, wwx, wwxx = (side @ of for of in self.sums)
-            n = side[0].sum()
-            means.append(wx / w)
-            squares = wwxx - 2 * means[-1] * wwx + means[-1] ** 2 * ww
-            variances.append(np.maximum(squares, 0) / w**2 * n / (n - 1))
+        for (w, wx, ww, wwx, wwxx), n in ((of_a, n_a), (of_b, n_groups - n_a)):
+            mean = wx / w
+            squares = wwxx - mean * (2 * wwx - mean * ww)
+            means.append(mean)
+            variances.append(squares * (n / (n - 1)) / w**2)
         return (means[1] - means[0]) / np.sqrt(np.maximum(variances[0] + variances[1], self.floor))
 
 
