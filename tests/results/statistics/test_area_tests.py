@@ -193,3 +193,31 @@ def test_unknown_area_or_variable__is_named():
         compare_areas(peaks, areas=("core", "belt"))
     with pytest.raises(DataError, match="'depth' is no variable of units"):
         compare_areas(peaks, "depth")
+
+
+@settings(max_examples=60)
+@given(st.integers(0, 2**32 - 1), st.sampled_from(["session", "subject", "unit"]), st.sampled_from(["mean", "median"]))
+def test_any_units__give_numbers_that_are_possible_or_nan_and_why(seed, level, summary):
+    rng = np.random.default_rng(seed)
+    n = rng.integers(2, 20)
+    session = rng.integers(0, rng.integers(1, 9), n)
+    subject = np.array(["A", "B", "C", "unknown"])[session % rng.integers(1, 5)]
+    area = np.where(rng.random(n) < 0.3, rng.choice(["c", "p"], n), np.array(["c", "p"])[session % 2])
+    area[:2] = "c", "p"
+    values = rng.integers(-1, 2, (3, n)) * rng.choice([0.0, 0.1, 1e9])
+    values[rng.random((3, n)) < rng.choice([0.0, 0.5, 1.0])] = np.nan
+    ds = of_units(values, session, area, subject=subject)
+    found = compare_areas(ds, pool=(), areas=("c", "p"), level=level, summary=summary, draws=40)
+    for network in range(3):
+        cell = {name: float(of.isel(network=network)) for name, of in found.items()}
+        if np.isnan(cell["p"]):
+            assert found.attrs["note"]
+            assert np.isnan([cell["low"], cell["high"]]).all() or level == "unit"
+            continue
+        # Ranks of few or of many equal numbers are tested by a normal approximation, which has no smallest p.
+        assert cell["smallest_p"] - 1e-12 <= cell["p"] <= 1 or level == "unit"
+        assert cell["smallest_p"] <= 1
+        assert not cell["low"] > cell["difference"]
+        assert not cell["high"] < cell["difference"]
+        assert -1 <= cell["effect"] <= 1
+        assert cell["n_a"] == cell["n_units_a"] >= cell["n_sessions_a"] > 0

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import scipy.stats
 import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from distributed_trf import compare, simulate_results
 from distributed_trf.errors import DataError
@@ -178,3 +180,30 @@ def test_level_unit__is_the_published_test_to_the_last_digit(alternative, p):
     np.testing.assert_allclose(found.effect, [0.2566137566137566, 0.6252587991718427], rtol=1e-12)
     np.testing.assert_allclose(found.median_difference, [0.0055, 0.0285], rtol=1e-12)
     assert (found.n.values.tolist(), found.n_sessions.values.tolist()) == ([30, 70], [4, 9])
+
+
+@settings(max_examples=60)
+@given(st.integers(0, 2**32 - 1), st.sampled_from(["session", "subject", "unit"]), st.sampled_from(["mean", "median"]))
+def test_any_units__give_numbers_that_are_possible_or_nan_and_why(seed, level, summary):
+    rng = np.random.default_rng(seed)
+    n = rng.integers(1, 20)
+    session = rng.integers(0, rng.integers(1, 9), n)
+    subject = np.array(["A", "B", "C", "unknown"])[session % rng.integers(1, 5)]
+    coords = {"session": ("unit", session), "subject": ("unit", subject), "channel": ("unit", np.arange(n))}
+    scale = rng.choice([0.0, 0.1, 1e9])
+    a, b = (xr.Dataset({"rho": (("layer", "unit"), rng.integers(-1, 2, (3, n)) * scale)}, coords) for _ in "ab")
+    a["rho"] = a.rho.where(rng.random((3, n)) < rng.choice([0.0, 0.5, 1.0]))
+    found = compare(a, b, alternative="two-sided", level=level, summary=summary, draws=40)
+    flipped = compare(b, a, alternative="two-sided", level=level, summary=summary, draws=40)
+    np.testing.assert_allclose(flipped.difference, -found.difference, atol=1e-9 * (1 + scale))
+    np.testing.assert_allclose(flipped.p, found.p, atol=1e-12)
+    for layer in range(3):
+        cell = {name: float(of.isel(layer=layer)) for name, of in found.items()}
+        if np.isnan(cell["p"]):
+            assert found.attrs["note"]
+            continue
+        assert cell["smallest_p"] - 1e-12 <= cell["p"] <= 1 or level == "unit"
+        assert not cell["low"] > cell["difference"]
+        assert not cell["high"] < cell["difference"]
+        assert -1 <= cell["effect"] <= 1
+        assert cell["n"] >= cell["n_sessions"] > 0
