@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+from bench_chance import BINS, REPEATS, SESSIONS, SHIFTS, bench_chance
 from bench_peers import METHODS, Case, Method
 from bench_published import ALPHAS, N_FOLDS
 from bench_sentences import machine
@@ -158,6 +159,20 @@ def cross_validation(shape: str) -> str:
     )
 
 
+def chance() -> str:
+    """Return the section on comparing predictions with chance."""
+    return section(
+        "Better than chance",
+        "scripts/bench_trf --only chance",
+        f"{SHIFTS} shifted copies of the predictions of {len(BINS)} test sentences of {sum(BINS.values())} bins, with "
+        f"{REPEATS} repeats in {SESSIONS} sessions, one after another. Seconds of all cores, medians of r and r_p, the "
+        "fit once. The last column is of units whose responses have nothing to do with the prediction. A loop over "
+        "copies agrees before time counts.",
+        "| features x lags | fit s | r s | r_p s | r_p of the fit | p < 0.05 by chance |",
+        bench_chance(),
+    )
+
+
 def subsets() -> str:
     """Return the section on subsets of feature spaces."""
     return section(
@@ -184,7 +199,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="one size only, in under five minutes")
     parser.add_argument(
-        "--only", choices=[*SHAPES, "spaces"], help="cross-validation of one shape, or subsets of feature spaces"
+        "--only",
+        choices=[*SHAPES, "spaces", "chance"],
+        help="cross-validation of one shape, subsets of feature spaces, or p-values of fits",
     )
     parser.add_argument("--output", type=Path, help="put what was measured in its place in this file as well")
     parser.add_argument("--memory", choices=METHODS, help=argparse.SUPPRESS)
@@ -194,10 +211,11 @@ def main() -> None:
         print(added_mib(arguments.memory, Case(*arguments.shape)))
         return
     if arguments.only:
-        sections = [subsets() if arguments.only == "spaces" else cross_validation(arguments.only)]
+        others = {"spaces": subsets, "chance": chance}
+        sections = [others[arguments.only]() if arguments.only in others else cross_validation(arguments.only)]
     else:
         sections = [whole_fit(only_quick=arguments.quick)]
-        sections += [] if arguments.quick else [*(cross_validation(shape) for shape in SHAPES), subsets()]
+        sections += [] if arguments.quick else [*(cross_validation(shape) for shape in SHAPES), subsets(), chance()]
     text = "# The fit against its peers\n\n"
     if arguments.output and arguments.output.exists():
         text = arguments.output.read_text()

@@ -122,6 +122,16 @@ def test_bench_splits__peers_agree_and_are_refused_where_they_do_not(splits, mon
         method.check(found)
 
 
+def test_bench_chance__agrees_with_a_loop_and_refuses_what_does_not(peers, monkeypatch):
+    bench = importlib.import_module("bench_chance")
+    (line,) = bench.bench_chance([[6, 2, 820, 1500]])
+    assert line.startswith("| 6 x 2, 820 units, 1500 rows |")
+    right = bench.shifted_p
+    monkeypatch.setattr(bench, "shifted_p", lambda *of: right(*of, out_of_fold=True))
+    with pytest.raises(AssertionError):
+        bench.bench_chance([[6, 2, 820, 1500]])
+
+
 def test_bench_trf__puts_a_section_in_its_place(bench_trf):
     text = "# Title\n\n## A\n\none\n\n## B\n\ntwo\n"
     assert bench_trf.replaced(text, "## A\n\nthree\n") == "# Title\n\n## A\n\nthree\n\n## B\n\ntwo\n"
