@@ -1,0 +1,174 @@
+"""How often tests find what is not there, and what is: tables of false positives, of power and of chosen layers."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import xarray as xr
+from calibrate_studies import Sessions, of_equals, of_layers, of_positions, of_units
+
+from distributed_trf import best_layer, compare, compare_areas, cutoff_tests, layer_tests, peak_layer, power
+
+CORRELATIONS = (0.0, 0.1, 0.3)
+"""Of units of one session."""
+AT = (0.05, 0.01)
+ALLOWED = {0.05: 0.015, 0.01: 0.006}
+"""How far a rate of false positives may be from its level."""
+BIASED = 0.005
+UNREACHED = "–"
+"""Where the smallest p is not below the level."""
+BLOCK = 250
+"""Studies at a time where each has several networks."""
+
+
+class Progress:
+    """Lines on the terminal that say how far this is."""
+
+    def __init__(self) -> None:
+        self.start = time.perf_counter()
+
+    @property
+    def minutes(self) -> float:
+        """Since the start."""
+        return (time.perf_counter() - self.start) / 60
+
+    def __call__(self, what: str) -> None:
+        """Say what is done."""
+        print(f"{time.perf_counter() - self.start:5.0f} s  {what}", file=sys.stderr, flush=True)
+
+
+def rejected(p: np.ndarray, smallest: float) -> list[str]:
+    """Write the share of p below each level; in bold what is too far off."""
+    cells = []
+    for level in AT:
+        if smallest >= level:
+            cells.append(UNREACHED)
+            continue
+        rate = float((p < level).mean())
+        # where p has steps, the largest that is below the level is what can be held
+        attainable = np.floor(np.nextafter(level, 0) / smallest) * smallest if smallest > 1e-3 else level
+        off = rate > level + ALLOWED[level] or rate < attainable - ALLOWED[level]
+        cells.append(f"**{rate:.3f}**" if off else f"{rate:.3f}")
+    return cells
+
+
+def blocks(studies: int) -> Iterator[int]:
+    """Share studies into blocks that fit into memory."""
+    for start in range(0, studies, BLOCK):
+        yield min(BLOCK, studies - start)
+
+
+Tested = tuple[np.ndarray, float]
+"""Values of p, one for each study, and the smallest that there can be."""
+
+
+def paired_nulls(sessions: Sessions, studies: int, seed: int, level: str) -> Tested:
+    """``compare`` of fits that are as good as each other."""
+    ds = of_units(sessions, np.random.default_rng(seed), studies)
+    found = compare(ds, xr.zeros_like(ds), level=level)
+    return found["p"].values, float(found["smallest_p"].max())
+
+
+def layer_nulls(sessions: Sessions, studies: int, seed: int, level: str) -> Tested:
+    """Values of p of ``layer_tests``, not adjusted, against untrained layers and a spectrogram."""
+    found = layer_tests(of_layers(sessions, np.random.default_rng(seed), studies // 2), level=level)
+    return found["p"].values.ravel(), float(found["smallest_p"].max())
+
+
+def area_nulls(sessions: Sessions, studies: int, seed: int, level: str, pool: tuple[str, ...]) -> Tested:
+    """``compare_areas`` of areas that prefer the same, networks together or each for itself."""
+    rng, p, smallest = np.random.default_rng(seed), [], 0.0
+    for n in blocks(studies):
+        ds = of_positions(sessions, rng, n)
+        found = compare_areas(ds if pool else ds.isel(network=[0]), pool=pool, level=level)
+        p.append(found["p"].values.ravel())
+        smallest = max(smallest, float(found["smallest_p"].max()))
+    return np.concatenate(p), smallest
+
+
+def cutoff_nulls(sessions: Sessions, studies: int, seed: int, level: str, by: str) -> Tested:
+    """``cutoff_tests`` of four cut-offs that are as good: the best against one of the others."""
+    rng, p, smallest = np.random.default_rng(seed), [], 0.0
+    for n in blocks(studies):
+        ds = of_equals(sessions, rng, n, 4, "lowpass_bin", np.array([20.0, 40.0, 100.0, 400.0]))
+        found = cutoff_tests(ds, by=by, level=level)
+        others = found["p"].where(~found["is_best"]).transpose("study", "lowpass_bin").values
+        first = (~np.isnan(others)).argmax(axis=1)
+        p.append(others[np.arange(n), first])
+        smallest = max(smallest, float(found["smallest_p"].max()))
+    return np.concatenate(p), smallest
+
+
+NULLS: dict[str, Callable[[Sessions, int, int, str], Tested]] = {
+    "`compare`": paired_nulls,
+    "`layer_tests`": layer_nulls,
+    "`compare_areas`, networks pooled": lambda *of: area_nulls(*of, pool=("network",)),
+    "`compare_areas`, one network": lambda *of: area_nulls(*of, pool=()),
+    "`cutoff_tests`, chosen by cv_score": lambda *of: cutoff_nulls(*of, by="cv_score"),
+    "`cutoff_tests`, chosen by test rho": lambda *of: cutoff_nulls(*of, by="rho"),
+}
+
+
+def rejections(counts: tuple[int, ...], studies: int, say: Progress) -> list[str]:
+    """Make the table of false positives."""
+    lines = [
+        "| test | sessions | correlation | smallest p | session: p < 0.05 | p < 0.01 | unit: p < 0.05 | p < 0.01 |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for name, test in NULLS.items():
+        for count in counts:
+            for correlation in CORRELATIONS:
+                sessions = Sessions(count, correlation)
+                found = {level: test(sessions, studies, count, level) for level in ("session", "unit")}
+                cells = [cell for level in found for cell in rejected(*found[level])]
+                smallest = f"{found['session'][1]:.2g}"
+                lines.append(f"| {name} | {count} | {correlation} | {smallest} | {' | '.join(cells)} |")
+        say(f"false positives of {name}")
+    return lines
+
+
+def powers(counts: tuple[int, ...], studies: int, say: Progress) -> list[str]:
+    """Make the table of power; effects are in standard deviations over units."""
+    lines = [
+        "| sessions | units | correlation | effect | session | unit |",
+        "|---|---|---|---|---|---|",
+    ]
+    for count in counts:
+        sizes = Sessions(count, 0).sizes.tolist()
+        for correlation in CORRELATIONS:
+            effects = np.round(np.array([0, 1, 2, 3]) / sum(sizes) ** 0.5 * (1 + correlation * 20) ** 0.5, 2)
+            found = [
+                power(sizes, effects, spread=1, icc=correlation, level=level, simulations=studies)
+                for level in ("session", "unit")
+            ]
+            for k, effect in enumerate(effects):
+                cells = [f"{of['power'].values[k, 0]:.3f}" for of in found]
+                if effect == 0:
+                    cells = [f"{cell} (none there)" for cell in cells]
+                lines.append(f"| {count} | {sum(sizes)} | {correlation} | {effect:g} | {' | '.join(cells)} |")
+        say(f"power of {count} sessions")
+    return lines
+
+
+def biases(counts: tuple[int, ...], studies: int, say: Progress) -> list[str]:
+    """Make the table of what the best of 21 equal layers reaches above the truth."""
+    lines = [
+        "| sessions | correlation | best by test rho | by cv_score | each unit's peak by test rho | by cv_score |",
+        "|---|---|---|---|---|---|",
+    ]
+    for count in counts:
+        for correlation in CORRELATIONS:
+            sessions = Sessions(count, correlation)
+            rng, sums = np.random.default_rng(count), np.zeros(4)
+            for n in blocks(studies):
+                ds = of_equals(sessions, rng, n, 21, "layer", np.arange(21))
+                for k, by in enumerate(("rho", "cv_score")):
+                    sums[k] += (best_layer(ds, by=by)["median"] - 0.5).sum().item()
+                    sums[2 + k] += (peak_layer(ds, by=by)["peak"].median("unit") - 0.5).sum().item()
+            cells = [f"**{bias:+.4f}**" if abs(bias) > BIASED else f"{bias:+.4f}" for bias in sums / studies]
+            lines.append(f"| {count} | {correlation} | {' | '.join(cells)} |")
+    say("bias of the best layer")
+    return lines
