@@ -24,13 +24,13 @@ from distributed_trf.results.statistics.layer_tests import AGAINST, UNTRAINED
 from distributed_trf.results.statistics.sentence_parts import (
     beginning,
     correction_in_words,
-    difference_name,
     found,
     how_tested,
+    most_units,
     place,
+    sizes_in_words,
     smallest_of_all,
     summary,
-    units_in,
 )
 
 
@@ -95,20 +95,21 @@ def _cells(tests: xr.Dataset, keep: str | None = None) -> Iterator[xr.Dataset]:
 def _of_pairs(cell: xr.Dataset, a: str, b: str) -> str:
     """Write a sentence on one test of pairs."""
     difference = f"{summary(cell)} difference in {cell.attrs['variable']} ({a} minus {b})"
-    return f"{beginning(cell)} {difference} was {found(cell)} ({units_in(cell)})."
+    return f"{beginning(cell)} {difference} was {found(cell)} ({sizes_in_words(cell)})."
 
 
 def _of_areas(cell: xr.Dataset) -> str:
     """Write a sentence on one test of two areas."""
     a, b = (str(cell.attrs[name]) for name in ("area_a", "area_b"))
     difference = f"{summary(cell)} difference in {cell.attrs['variable']} ({b} minus {a})"
-    sizes = "; ".join(f"{area}: {units_in(cell, side)}" for side, area in (("_a", a), ("_b", b)))
-    return f"{beginning(cell)} {difference} was {found(cell)} ({sizes})."
+    return f"{beginning(cell)} {difference} was {found(cell)} ({sizes_in_words(cell)})."
 
 
 def _of_layers(cell: xr.Dataset) -> str:
     """Write a sentence on the layers of a network, or on one of them, against what they are tested against."""
-    other = f"{cell.attrs['untrained']} weights" if cell[AGAINST].item() == UNTRAINED else str(cell.attrs["baseline"])
+    other = (
+        f"{cell.attrs['untrained']} weights" if cell[AGAINST].item() == UNTRAINED else f"the {cell.attrs['baseline']}"
+    )
     if names.LAYER not in cell.dims:
         return _of_pairs(cell, "trained weights", other)
     of = cell.isel({names.LAYER: np.flatnonzero(cell["n"].values > 0)})
@@ -117,7 +118,7 @@ def _of_layers(cell: xr.Dataset) -> str:
     layers = f"{counted(of.sizes[names.LAYER], 'layer')}{network and f' of {network}'}{setting and f' ({setting})'}"
     higher = f"higher {of.attrs['variable']} with trained weights than with {other}"
     limit = f"{adjusted} < {level_in_words(float(of.attrs['alpha']))}"
-    sizes = units_in(of.isel({names.LAYER: int(np.argmax(of["n"].values))}))
+    sizes = sizes_in_words(most_units(of))
     reach = smallest_of_all(of)
     if reach >= float(of.attrs["alpha"]):
         possible = f"no p below {least_in_words(reach)} is possible"
@@ -126,7 +127,7 @@ def _of_layers(cell: xr.Dataset) -> str:
     if not better.sizes[names.LAYER]:
         least = p_in_words(float(of["p_adjusted"].min()), adjusted)
         return f"None of the {layers} had significantly {higher} at {limit}; the smallest was {least} ({sizes})."
-    differences = _range(better[difference_name(of)].values, decimals, f"{summary(of)} difference")
+    differences = _range(better["difference"].values, decimals, f"{summary(of)} difference")
     largest, effects = _extreme(better["p_adjusted"].values, "largest", adjusted), better["effect"].values
     return (
         f"{better.sizes[names.LAYER]} of the {layers} had significantly {higher} at {limit}: "
@@ -141,7 +142,7 @@ def _of_cutoffs(cell: xr.Dataset) -> str:
     variable, alpha = of.attrs["variable"], float(of.attrs["alpha"])
     is_best, good = of["is_best"].values, of["as_good"].values
     best, others = of.isel({LOWPASS_BIN: int(is_best.argmax())}), of.isel({LOWPASS_BIN: np.flatnonzero(~is_best)})
-    sizes = units_in(of.isel({LOWPASS_BIN: int(np.argmax(of["n"].values))}))
+    sizes = sizes_in_words(most_units(of))
     text = (
         f"{beginning(of)} best of {counted(of.sizes[LOWPASS_BIN], 'cut-off')} by median {of.attrs.get('by', variable)} "
         f"was {float(best['cutoff']):g} Hz, with a median {variable} of {decimals(float(best['median']))}"

@@ -15,13 +15,13 @@ from distributed_trf.results.statistics.apa import (
     least_in_words,
     p_in_words,
 )
+from distributed_trf.results.statistics.intervals import LEAST
+from distributed_trf.results.statistics.permutations import EXACT
 
 SIDES = {"greater": "one-sided", "less": "one-sided", "two-sided": "two-sided"}
 CORRECTIONS = {"bh": "Benjamini-Hochberg", "holm": "Holm"}
 EFFECTS = {False: "matched-pairs rank-biserial correlation over units", True: "rank-biserial correlation over units"}
 """What ``effect`` is in a test of pairs, and in one of two areas."""
-FEWEST = 4
-"""Sessions or subjects that an interval takes."""
 UNTELLING = 0.05
 """A smallest possible p above this is always said."""
 
@@ -45,27 +45,33 @@ def beginning(cell: xr.Dataset) -> str:
     return f"For {network} ({setting}), the" if network and setting else f"For {network or setting}, the"
 
 
-def units_in(cell: xr.Dataset, side: str = "") -> str:
-    """Write how many units (values, where networks are pooled) of how many sessions or subjects there are.
+def _units_in(cell: xr.Dataset, side: str = "") -> str:
+    """Write how many units of how many sessions or subjects there are."""
+    n, groups = (int(cell[of].fillna(0)) for of in (f"n_units{side}" if side else "n", f"n_{_group(cell)}s{side}"))
+    return f"{counted(n, 'unit')} in {counted(groups, _group(cell))}"
 
-    Parameters
-    ----------
-    cell
-        One test.
-    side
-        ``_a`` or ``_b`` of two areas.
-    """
-    value = "value" if cell.attrs.get("pooled") else "unit"
-    groups = counted(int(cell[f"n_{_group(cell)}s{side}"]), _group(cell))
-    return f"{counted(int(cell[f'n{side}']), value)} in {groups}"
+
+def sizes_in_words(cell: xr.Dataset) -> str:
+    """Write how many units of how many sessions a test is of, of two areas one after the other."""
+    if "n" in cell:
+        return _units_in(cell)
+    sides = (("_a", cell.attrs["area_a"]), ("_b", cell.attrs["area_b"]))
+    return ", ".join(f"{_units_in(cell, side)} of {area}" for side, area in sides)
+
+
+def most_units(tests: xr.Dataset) -> xr.Dataset:
+    """Return the test that is of the most units."""
+    n = tests["n" if "n" in tests else "n_a"].fillna(0)
+    at = np.unravel_index(int(np.argmax(n.values)), n.shape)
+    return tests.isel(dict(zip(n.dims, map(int, at), strict=True)))
 
 
 def found(cell: xr.Dataset) -> str:
     """Write difference, interval, statistic, p and effect of one test."""
     groups = [int(cell[name]) for name in _group_counts(cell)]
     low, high = float(cell["low"]), float(cell["high"])
-    few = f" for {counted(min(groups), _group(cell))}" if min(groups) < FEWEST else ""
-    parts = [decimals(float(cell[difference_name(cell)]))]
+    few = f" for {counted(min(groups), _group(cell))}" if min(groups) < LEAST and cell.attrs["level"] != "unit" else ""
+    parts = [decimals(float(cell["difference"]))]
     parts.append(f"no confidence interval{few}" if np.isnan([low, high]).any() else interval_in_words(low, high))
     p = float(cell["p"])
     if np.isnan(p):
@@ -92,39 +98,36 @@ def smallest_of_all(tests: xr.Dataset) -> float:
     return float(known.min()) if known.size and tests.attrs["level"] != "unit" else 0.0
 
 
-def how_tested(tests: xr.Dataset) -> str:
-    """Write how was tested, once for all."""
+def name_of_test(tests: xr.Dataset) -> str:
+    """Write the name of the test, on how many sides, by which permutations, and how p was adjusted."""
     attrs = tests.attrs
-    parts = [f"{attrs['test']}, {SIDES[attrs['alternative']]}"]
-    if attrs.get("draws"):
-        parts[0] += f", {attrs['draws']}" if attrs["draws"] == "exact" else f", {int(attrs['draws']):,} draws"
-    if "p_adjusted" in tests:
-        parts.append(f"p {correction_in_words(tests) or 'not adjusted for the number of tests'}")
+    parts = [str(attrs["test"]), SIDES[attrs["alternative"]]]
+    if attrs["level"] != "unit":
+        parts.append(EXACT if attrs["draws"] == EXACT else f"{int(attrs['draws']):,} draws")
     if attrs.get("pooled"):
         parts.append(f"pooled over {attrs['pooled']}")
-    if attrs.get("interval"):
-        parts.append(f"intervals: {attrs['interval']}")
-    parts.append(f"r: {EFFECTS['area_a' in attrs]}")
-    return f"Test: {'; '.join(parts)}."
+    if "p_adjusted" in tests:
+        parts.append(f"p {correction_in_words(tests) or 'not adjusted for the number of tests'}")
+    return ", ".join(parts)
+
+
+def how_tested(tests: xr.Dataset) -> str:
+    """Write how was tested, and what intervals and effects are, once for all."""
+    interval = f"intervals: {tests.attrs['interval']}; " if tests.attrs.get("interval") else ""
+    return f"Test: {name_of_test(tests)}; {interval}r: {EFFECTS['area_a' in tests.attrs]}."
 
 
 def correction_in_words(tests: xr.Dataset) -> str:
     """Write how p-values were adjusted; nothing if they were not."""
     name = CORRECTIONS.get(str(tests.attrs.get("correction")), "")
-    sizes = sorted({int(n) for n in np.ravel(tests["family"].values) if n > 0}) if name else []
-    return f"adjusted by {name} over the {' or '.join(map(str, sizes))} tests of a network" if name else ""
+    sizes = [int(n) for n in np.ravel(tests["family"].values) if n > 0] if name else []
+    many = f"{min(sizes)} to {max(sizes)} " if len(set(sizes)) > 1 else f"{sizes[0]} " if sizes else ""
+    return f"adjusted by {name} over the {many}tests of a network" if name else ""
 
 
 def summary(tests: xr.Dataset) -> str:
-    """Write what the differences are that ``difference_name`` names."""
-    if tests.attrs["level"] == "unit":
-        return "median"
-    return "mean" if tests.attrs.get("summary", "mean") == "mean" else f"mean over {_group(tests)}s of the median"
-
-
-def difference_name(tests: xr.Dataset) -> str:
-    """Return which variable the difference is in: over units their median, else the mean over sessions or subjects."""
-    return "median_difference" if tests.attrs["level"] == "unit" and "median_difference" in tests else "difference"
+    """Write what ``difference`` is: over units, or over sessions or subjects, of what sums up their units."""
+    return "mean" if tests.attrs["summary"] == "mean" else f"mean over {tests.attrs['level']}s of the median"
 
 
 def _group(tests: xr.Dataset) -> str:
@@ -137,6 +140,7 @@ def _group_counts(tests: xr.Dataset) -> list[str]:
 
 
 def _symbol(tests: xr.Dataset) -> str:
+    """Return the letter of the statistic; t is studentised, T the sum of session means whose signs are flipped."""
     if tests.attrs["level"] == "unit":
         return "U" if "area_a" in tests.attrs else "W"
-    return "t" if "area_a" in tests.attrs else "T"
+    return "t" if "area_a" in tests.attrs and not str(tests.attrs["test"]).startswith("sign flips") else "T"
