@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast, get_args
 
 import typer
 import xarray as xr
@@ -19,6 +19,7 @@ from distributed_trf.figures.gallery import FIGURES, chosen, draw
 from distributed_trf.figures.html.session_report import write_session_report
 from distributed_trf.figures.html.study_report import write_report
 from distributed_trf.figures.inputs import Inputs
+from distributed_trf.figures.shown_tests import Tests
 from distributed_trf.figures.style import FORMATS, notes_of, save_figure
 from distributed_trf.pipeline.fit_state import FitState, fit_state
 from distributed_trf.results.analyses import open_branch, open_tree
@@ -155,12 +156,17 @@ def draw_figures(
     delta: float = typer.Option(0.5, help="Of the rule for highly tuned units; S8 to S10 have 1."),
     bin_width: float | None = typer.Option(None, help="Milliseconds; by default 50, 20 of low-passed features."),
     word_errors: str | None = typer.Option(None, help="For S5: file or name of what `dtrf wer` was given, or a .csv."),
+    tests: str = typer.Option(
+        "default", help="default: over sessions, best layers chosen on training folds; published: over units."
+    ),
 ) -> None:
     """Draw all figures that the results allow into the study's figures/ folder; S5 needs --word-errors."""
     endings = [ending.strip() for ending in formats.split(",")]
     for ending in endings:
         if ending not in FORMATS:
             raise typer.BadParameter(f"{ending!r} is not one of {', '.join(FORMATS)}", param_hint="--format")
+    if tests not in get_args(Tests):
+        raise typer.BadParameter(f"{tests!r} is not one of {', '.join(get_args(Tests))}", param_hint="--tests")
     wanted = None if only is None else only.split(",")
     chosen(wanted)  # a misspelt name is found before anything is drawn
     folder, settings = results_folder(study)
@@ -168,7 +174,7 @@ def draw_figures(
     say_what_they_are_of(folder, settings)
     table = None if word_errors is None else _word_error_table(word_errors)
     left_out = {}
-    for drawing, figure in draw(Inputs(folder, delta, bin_width, table), wanted):
+    for drawing, figure in draw(Inputs(folder, delta, bin_width, table, cast(Tests, tests)), wanted):
         if isinstance(figure, str):
             left_out[drawing.name] = figure
             continue

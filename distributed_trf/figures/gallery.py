@@ -34,30 +34,37 @@ class Drawing:
     draw: Callable[[Inputs], Figure]
 
 
-def _of_fits(function: Callable[..., Figure], delta: float | None = None) -> Callable[[Inputs], Figure]:
-    """Draw a figure of the grid of fits, of units at the given delta unless the figure has another."""
-    return lambda of: function(of.results, delta=of.delta if delta is None else delta, bin_width=of.bin_width)
+def _of_fits(function: Callable[..., Figure]) -> Callable[[Inputs], Figure]:
+    """Draw a figure of the grid of fits."""
+    return lambda of: function(of.results, delta=of.delta, bin_width=of.bin_width)
+
+
+def _tested(function: Callable[..., Figure], delta: float | None = None) -> Callable[[Inputs], Figure]:
+    """Draw a figure of the grid of fits with tests, of units at the given delta unless the figure has another."""
+    return lambda of: function(
+        of.results, delta=of.delta if delta is None else delta, bin_width=of.bin_width, tests=of.tests
+    )
 
 
 FIGURES: tuple[Drawing, ...] = (
     Drawing("2", "responses, predictions and recording sites", figure_2),
-    Drawing("3", "layers, trained and untrained, beside a spectrogram", _of_fits(figure_3)),
-    Drawing("4", "how fast features must be", lambda of: figure_4(of.lowpass, delta=of.delta)),
-    Drawing("5", "layers that areas prefer", _of_fits(figure_5)),
+    Drawing("3", "layers, trained and untrained, beside a spectrogram", _tested(figure_3)),
+    Drawing("4", "how fast features must be", lambda of: figure_4(of.lowpass, delta=of.delta, tests=of.tests)),
+    Drawing("5", "layers that areas prefer", _tested(figure_5)),
     Drawing("S1", "units above the threshold of tuning", lambda of: figure_s1(of.results, of.folder)),
     Drawing("S2", "spectrograms", _of_fits(figure_s2)),
-    Drawing("S3", "ratio to a spectrogram", _of_fits(figure_s3)),
-    Drawing("S4", "wav2vec2 trained on other sounds", _of_fits(figure_s4)),
+    Drawing("S3", "ratio to a spectrogram", _tested(figure_s3)),
+    Drawing("S4", "wav2vec2 trained on other sounds", _tested(figure_s4)),
     Drawing(
         "S5",
         "word error rates",
-        lambda of: figure_s5(of.results, of.word_error_rates, delta=of.delta, bin_width=of.bin_width),
+        lambda of: figure_s5(of.results, of.word_error_rates, delta=of.delta, bin_width=of.bin_width, tests=of.tests),
     ),
-    Drawing("S6", "layers that areas prefer, network by network", _of_fits(figure_s6)),
-    Drawing("S7", "cochlear networks, reset and permuted", _of_fits(figure_s7)),
-    Drawing("S8", "as 3, of units tuned more highly", _of_fits(figure_3, STRICTER)),
-    Drawing("S9", "as 4, of units tuned more highly", lambda of: figure_4(of.lowpass, delta=STRICTER)),
-    Drawing("S10", "as 5, of units tuned more highly", _of_fits(figure_5, STRICTER)),
+    Drawing("S6", "layers that areas prefer, network by network", _tested(figure_s6)),
+    Drawing("S7", "cochlear networks, reset and permuted", _tested(figure_s7)),
+    Drawing("S8", "as 3, of units tuned more highly", _tested(figure_3, STRICTER)),
+    Drawing("S9", "as 4, of units tuned more highly", lambda of: figure_4(of.lowpass, delta=STRICTER, tests=of.tests)),
+    Drawing("S10", "as 5, of units tuned more highly", _tested(figure_5, STRICTER)),
     Drawing("controls", "every kind of weights", _of_fits(figure_controls)),
     Drawing("map", "every unit along the layers", _of_fits(figure_map)),
     Drawing("shares", "each layer's share of the variance", lambda of: figure_shares(of.together, delta=of.delta)),

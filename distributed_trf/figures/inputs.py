@@ -13,6 +13,7 @@ import xarray as xr
 
 from distributed_trf import names
 from distributed_trf.errors import DamagedError, NothingToDrawError, StoreError
+from distributed_trf.figures.shown_tests import Tests
 from distributed_trf.results.analyses import open_lowpass, open_together
 from distributed_trf.results.open_results import open_results, with_rho
 from distributed_trf.results.partitions import open_partition
@@ -30,6 +31,8 @@ class Inputs:
     """Milliseconds, of figures of the grid of fits; None for each figure's usual one."""
     word_errors: Path | None = None
     """A table that ``read_word_errors`` takes."""
+    tests: Tests = "default"
+    """Over sessions, or as published."""
 
     @cached_property
     def results(self) -> xr.Dataset:

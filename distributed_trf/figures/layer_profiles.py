@@ -16,6 +16,7 @@ from distributed_trf.config.extraction import FIXED, TRAINED
 from distributed_trf.errors import DataError, NothingToDrawError
 from distributed_trf.figures.panels.profile_rows import Rows, draw_rows
 from distributed_trf.figures.panels.summary_bars import Comparison
+from distributed_trf.figures.shown_tests import Tests, choice_note, chosen_by, level_of, notes_on_tests
 from distributed_trf.figures.style import note
 from distributed_trf.results.plotted_units import PlottedUnits, baseline_of, has, networks_of, plotted_units
 from distributed_trf.results.statistics.layer_tests import layer_tests
@@ -44,6 +45,7 @@ def figure_3(
     stimuli: str | Sequence[str] | None = None,
     bin_width: float | None = None,
     alpha: float = 0.01,
+    tests: Tests = "default",
 ) -> Figure:
     """Draw, for each stimulus set, a panel per network, and bars of each network's best layer (Figs 3 and S8).
 
@@ -65,12 +67,17 @@ def figure_3(
         Milliseconds; by default 50 where there are fits at it.
     alpha
         Level of the stars.
+    tests
+        ``default``: stars are tests over sessions, and bars are of the layers of highest median cross-validated score,
+        which the test sounds have no part in. ``published``: stars are tests over units, and bars are of the layers
+        that predict the test sounds best.
 
     Returns
     -------
     matplotlib.figure.Figure
         Lines are medians over units, bands quartiles. Stars are ``layer_tests``: black where trained weights are better
-        than untrained ones, grey where they are better than the spectrogram. Bars have 95 % intervals over sessions.
+        than untrained ones, grey where they are better than the spectrogram; where there are too few sessions for any
+        star, a note says so. Bars have the intervals of ``median_intervals``, over sessions.
 
     Raises
     ------
@@ -87,21 +94,30 @@ def figure_3(
             f"no layer of {'a network' if networks is None else ' or '.join(networks)} is in these results; add it "
             "under `networks` in the study and run it"
         )
-    return _figure(plotted, [Comparison(n, untrained, n) for n in chosen], baseline, alpha=alpha, correction="bh")
+    return _figure(
+        plotted, [Comparison(n, untrained, n) for n in chosen], baseline, tests, alpha=alpha, correction="bh"
+    )
 
 
-def figure_s4(ds: xr.Dataset, *, delta: float = 0.5, bin_width: float | None = None) -> Figure:
+def figure_s4(
+    ds: xr.Dataset, *, delta: float = 0.5, bin_width: float | None = None, tests: Tests = "default"
+) -> Figure:
     """Draw wav2vec2 beside the same architecture trained on AudioSet, as ``figure_3`` (Fig S4)."""
     lacking = [n for n in AUDIOSET if n not in ds[names.NETWORK].values]
     if lacking:
         raise NothingToDrawError(
             f"no layer of {' or '.join(lacking)} is in these results; add it under `networks` in the study and run it"
         )
-    return figure_3(ds, delta=delta, networks=AUDIOSET, bin_width=bin_width)
+    return figure_3(ds, delta=delta, networks=AUDIOSET, bin_width=bin_width, tests=tests)
 
 
 def figure_s7(
-    ds: xr.Dataset, *, delta: float = 0.5, baseline: str | None = None, bin_width: float | None = None
+    ds: xr.Dataset,
+    *,
+    delta: float = 0.5,
+    baseline: str | None = None,
+    bin_width: float | None = None,
+    tests: Tests = "default",
 ) -> Figure:
     """Draw the cochlear networks beside reset and beside permuted weights; p is not corrected, as published (Fig S7).
 
@@ -122,7 +138,7 @@ def figure_s7(
             f"none of {', '.join(COCHLEAR)} is in these results with trained and {' or '.join(CONTROLS)} weights; add "
             "them under `networks` in the study and run it"
         )
-    figure = _figure(plotted, columns, baseline, alpha=0.01, correction=None)
+    figure = _figure(plotted, columns, baseline, tests, alpha=0.01, correction=None)
     lacking = [kind for kind in CONTROLS if kind not in [column.untrained for column in columns]]
     if lacking:
         note(figure, f"no {lacking[0]} weights of {' or '.join(COCHLEAR)} in these results")
@@ -133,6 +149,7 @@ def _figure(
     plotted: list[PlottedUnits],
     columns: list[Comparison],
     baseline: str | None,
+    shown: Tests,
     *,
     alpha: float,
     correction: str | None,
@@ -145,19 +162,27 @@ def _figure(
         if not of:
             notes.append(f"no fit of {s.stimuli}")
             continue
-        tests, missing = _tests(s, of, spectrogram, alpha, correction)
-        rows.append(Rows(s, of, tests))
-        notes += [s.note, s.chooser_note, *missing]
-    figure = draw_rows(rows, spectrogram, alpha=alpha)
+        tests, missing = _tests(s, of, spectrogram, shown, alpha, correction)
+        by = chosen_by(s, shown)
+        rows.append(Rows(s, of, by, tests))
+        notes += [
+            s.note,
+            *missing,
+            *notes_on_tests("stars", s.stimuli, tests.values(), alpha),
+            choice_note(s, by, shown),
+        ]
     if baseline is not None and spectrogram is None:
         notes.append(f"no spectrogram {baseline!r} in these results")
-    for text in notes:
-        note(figure, text)
-    return figure
+    return draw_rows(rows, spectrogram, notes, alpha=alpha)
 
 
 def _tests(
-    plotted: PlottedUnits, columns: list[Comparison], baseline: str | None, alpha: float, correction: str | None
+    plotted: PlottedUnits,
+    columns: list[Comparison],
+    baseline: str | None,
+    shown: Tests,
+    alpha: float,
+    correction: str | None,
 ) -> tuple[dict[str, xr.Dataset], list[str]]:
     """Test the layers of all networks against each kind of untrained weights and the spectrogram."""
     tests, missing = {}, []
@@ -172,6 +197,7 @@ def _tests(
                 baseline=baseline,
                 alpha=alpha,
                 correction=correction,
+                level=level_of(shown),
             )
         except DataError as error:
             missing.append(f"no stars: {error}")
@@ -190,7 +216,7 @@ def figure_s3(
     untrained: str = RESET,
     baseline: str | None = None,
     bin_width: float | None = None,
-    by: str | None = None,
+    tests: Tests = "default",
 ) -> Figure:
     """Draw the ratio of each unit's r to that of a spectrogram along the layers, and bars of the best layers.
 
@@ -198,9 +224,8 @@ def figure_s3(
     ----------
     ds, delta, untrained, baseline, bin_width
         As of ``figure_3``.
-    by
-        The number whose median over units says which layer is best, see ``best_layer``; by default ``cv_score`` where
-        all networks have one. Published: ``r``.
+    tests
+        ``default``: bars are of the layers of highest median cross-validated score; ``published``: of highest median r.
 
     Returns
     -------
@@ -227,18 +252,14 @@ def figure_s3(
             notes.append(f"no fit of {spectrogram} to {s.stimuli}")
             continue
         of = _ratios(s, spectrogram)
-        rows.append(Rows(of, [Comparison(n, untrained, n) for n in networks if has(of, n)]))
+        by = chosen_by(s, tests, published="r")
+        rows.append(Rows(of, [Comparison(n, untrained, n) for n in networks if has(of, n)], by))
+        notes.append(choice_note(s, by, tests))
         if s.note:
             notes.append(s.note.split(":")[0] + ": all units are shown")
-        notes += [s.chooser_note] if s.chooser_note and by is None else []
     if not rows:
         raise NothingToDrawError("; ".join(notes) + "; run the study first: dtrf run STUDY")
-    if by is None and any(s.chooser_note for s in plotted):
-        by = "r"  # as published, and not the ratio
-    figure = draw_rows(rows, spectrogram, alpha=0.0, ylabel=f"r / r of {spectrogram}", reference=1.0, by=by)
-    for text in notes:
-        note(figure, text)
-    return figure
+    return draw_rows(rows, spectrogram, notes, alpha=0.0, ylabel=f"r / r of {spectrogram}", reference=1.0)
 
 
 def _ratios(plotted: PlottedUnits, baseline: str) -> PlottedUnits:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +12,14 @@ from distributed_trf import names
 from distributed_trf.config.extraction import FIXED, TRAINED
 from distributed_trf.figures.panels.panel_grid import at_left, key, legend, panels, stacked, wrapped
 from distributed_trf.figures.panels.profile_rows import LEGEND
+from distributed_trf.figures.shown_tests import (
+    Tests,
+    can_be_significant,
+    choice_note,
+    chosen_by,
+    level_of,
+    notes_on_tests,
+)
 from distributed_trf.figures.style import (
     BASELINE_COLOUR,
     PAGE_WIDTH,
@@ -49,6 +57,7 @@ def figure_4(
     bin_width: float | None = None,
     alpha: float = 0.01,
     simulation: bool = True,
+    tests: Tests = "default",
 ) -> Figure:
     """Draw how well a layer of each network predicts once its features are low-passed (Figs 4 and S9).
 
@@ -63,15 +72,18 @@ def figure_4(
     bin_width
         Of the fits, milliseconds; by default 20 where there are fits at it.
     alpha
-        A cut-off counts as good as the best where a two-sided Wilcoxon test has p above this.
+        A cut-off counts as good as the best where the two-sided test between them has p above this.
     simulation
         Whether the paper's simulation is the last panel.
+    tests
+        ``default``: tests are over sessions, and layer and best cut-off are those of highest median cross-validated
+        score. ``published``: tests are over units, and the test sounds choose.
 
     Returns
     -------
     matplotlib.figure.Figure
         A panel per network and stimulus set: median and quartiles over units, a star at the best cut-off, dots at those
-        as good.
+        as good; no dots where there are too few sessions to tell any from the best, and a note says so.
 
     Raises
     ------
@@ -85,17 +97,23 @@ def figure_4(
     tall = [ROW * wrapped(n, SIDE_BY_SIDE)[0] + 0.1 for n in counts]
     figure = new_figure(PAGE_WIDTH, sum(tall) + LEGEND / 2)
     *strips, foot = stacked(figure, [*tall, LEGEND / 2])
+    any_dotted = False
     for strip, s, of, n in zip(strips, plotted, drawn, counts, strict=True):
         # The simulation, which comes last, has other limits.
         axes = panels(strip, s.title, n, most=SIDE_BY_SIDE, share_y=False)
         note(figure, s.note)
-        chosen = [_layer(s, network) for network in of]
-        tests = [cutoff_tests(fits, s.variable, by=s.variable, alpha=alpha) for fits, _ in chosen]
-        low = min(float(t["q25"].min()) for t in tests)
-        high = max(float(t["q75"].max()) for t in tests)
+        by = chosen_by(s, tests)
+        chosen = [_layer(s, network, by) for network in of]
+        found = [cutoff_tests(fits, s.variable, by=by, alpha=alpha, level=level_of(tests)) for fits, _ in chosen]
+        low = min(float(t["q25"].min()) for t in found)
+        high = max(float(t["q75"].max()) for t in found)
         span = (high - low) / 0.8
-        for axis, network, (_, title), t in zip(axes, of, chosen, tests, strict=False):
-            _panel(axis, t, *network_style(network, networks))
+        for text in (*notes_on_tests("dots", s.stimuli, found, alpha), choice_note(s, by, tests)):
+            note(figure, text)
+        for axis, network, (_, title), t in zip(axes, of, chosen, found, strict=False):
+            dotted = can_be_significant(t, alpha)
+            any_dotted = any_dotted or dotted
+            _panel(axis, t, *network_style(network, networks), _MARKS if dotted else ["is_best"])
             axis.set_title(f"{network}, {title}")
             axis.set_ylim(low - 0.05 * span, high + 0.15 * span)
             axis.tick_params(labelleft=False)
@@ -104,17 +122,17 @@ def figure_4(
             axis.tick_params(labelleft=True)
         if n > len(of):
             _simulation(axes[-1])
-    legend(foot, _handles(alpha), 3)
+    legend(foot, _handles(alpha, dotted=any_dotted), 3)
     return figure
 
 
-def _layer(plotted: PlottedUnits, network: str) -> tuple[xr.Dataset, str]:
-    """Return the fits of a network's trained weights, or of the first there are, at the layer that is best."""
+def _layer(plotted: PlottedUnits, network: str, by: str) -> tuple[xr.Dataset, str]:
+    """Return the fits of a network's trained weights, or of the first there are, at the layer that ``by`` chooses."""
     of = plotted.ds.sel({names.NETWORK: network})
     words = [str(w) for w in of[names.WEIGHTS].values if has(plotted, network, str(w))]
     weights = TRAINED if TRAINED in words else words[0]
     of = of.sel({names.WEIGHTS: weights})
-    best = choosing_values(of, plotted.variable, plotted.chooser).median(names.UNIT).max(LOWPASS_BIN)
+    best = choosing_values(of, plotted.variable, by).median(names.UNIT).max(LOWPASS_BIN)
     layer = int(best[names.LAYER].values[int(best.argmax(names.LAYER))])
     of = of.sel({names.LAYER: layer})
     fitted = of[plotted.variable].notnull().any(names.UNIT)
@@ -122,7 +140,7 @@ def _layer(plotted: PlottedUnits, network: str) -> tuple[xr.Dataset, str]:
     return of, f"layer {layer}" + ("" if weights in (TRAINED, FIXED) else f", {weights}")
 
 
-def _panel(axis: Axes, tests: xr.Dataset, colour: str, marker: str) -> None:
+def _panel(axis: Axes, tests: xr.Dataset, colour: str, marker: str, marks: Iterable[str]) -> None:
     from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 
     cutoff = tests["cutoff"].values
@@ -130,9 +148,9 @@ def _panel(axis: Axes, tests: xr.Dataset, colour: str, marker: str) -> None:
         cutoff, tests["q25"].values, tests["q75"].values, color=colour, alpha=0.2, linewidth=0, label="_quartiles"
     )
     axis.plot(cutoff, tests["median"].values, color=colour, marker=marker, markersize=3, linewidth=1, label="median")
-    for name, style in _MARKS.items():
+    for name in marks:
         there = cutoff[tests[name].values]
-        axis.plot(there, [MARKS] * there.size, **style, transform=axis.get_xaxis_transform(), label=f"_{name}")
+        axis.plot(there, [MARKS] * there.size, **_MARKS[name], transform=axis.get_xaxis_transform(), label=f"_{name}")
     axis.set_xscale("log")
     axis.xaxis.set_major_locator(FixedLocator([f for f in HERTZ if cutoff.min() <= f <= cutoff.max()]))
     axis.xaxis.set_major_formatter("{x:g}")
@@ -168,6 +186,6 @@ def _simulation(axis: Axes) -> None:
     tidy(axis)
 
 
-def _handles(alpha: float) -> list[Artist]:
-    words = {"is_best": "highest median", "as_good": f"as good (two-sided p > {alpha:g})"}
-    return [key(words[name], **style) for name, style in _MARKS.items()]
+def _handles(alpha: float, *, dotted: bool) -> list[Artist]:
+    words = {"is_best": "best"} | ({"as_good": f"as good (two-sided p > {alpha:g})"} if dotted else {})
+    return [key(word, **_MARKS[name]) for name, word in words.items()]

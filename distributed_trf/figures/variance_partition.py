@@ -10,6 +10,7 @@ import xarray as xr
 from distributed_trf import names
 from distributed_trf.config.spaces import BETWEEN
 from distributed_trf.errors import NothingToDrawError
+from distributed_trf.figures.panels.error_lines import interval_line, interval_notes
 from distributed_trf.figures.panels.panel_grid import legend, stacked
 from distributed_trf.figures.panels.venn import draw_venn
 from distributed_trf.figures.style import MEDIUM, PAGE_WIDTH, SMALL, new_figure, note, tidy
@@ -58,8 +59,9 @@ def figure_partition(
     Returns
     -------
     matplotlib.figure.Figure
-        A row per stimulus set and partition: bars of the medians over units, with 95 % intervals over sessions; for two
-        and three spaces also circles whose areas, and the overlaps of each two, are sums of the medians.
+        A row per stimulus set and partition: bars of the medians over units, with the intervals of
+        ``median_intervals``, over sessions; for two and three spaces also circles whose areas, and the overlaps of each
+        two, are sums of the medians.
 
     Raises
     ------
@@ -84,7 +86,10 @@ def figure_partition(
         circled = n <= MOST_CIRCLES and bool((one["unique"].fillna(one["shared"])).notnull().any(names.UNIT).all())
         bars, *circles = strip.subplots(1, 1 + circled, squeeze=False, width_ratios=[2, 1][: 1 + circled])[0]
         strip.suptitle(title, fontsize=MEDIUM, fontweight="bold", x=0.01, ha="left")
-        medians = _bars(bars, one, spaces)
+        medians, intervals = _bars(bars, one, spaces)
+        ends = [(float(of["low"]), float(of["high"])) for of in intervals if of["median"].notnull()]
+        for text in interval_notes(ends, [int(of["n_sessions"]) for of in intervals if of["median"].notnull()]):
+            note(figure, text)
         for axis in circles:
             draw_venn(axis, medians, spaces, COLOURS[:n])
             note(figure, CIRCLES)
@@ -105,29 +110,33 @@ def _of_its_spaces(of: xr.Dataset) -> xr.Dataset:
     return of.isel({names.SUBSET: kept})
 
 
-def _bars(axis: Axes, of: xr.Dataset, spaces: Sequence[str]) -> dict[tuple[int, ...], float]:
-    """Draw medians with intervals over sessions; return the medians by part, as indices of spaces."""
+def _bars(axis: Axes, of: xr.Dataset, spaces: Sequence[str]) -> tuple[dict[tuple[int, ...], float], list[xr.Dataset]]:
+    """Draw medians with intervals; return the medians by part, as indices of spaces, and what each bar is of."""
     n, sets = len(spaces), [str(label) for label in of[names.SUBSET].values]
     unique, shared, product = (median_intervals(of, name) for name in ("unique", "shared", "product"))
-    for k, colour in enumerate(COLOURS[:n]):
-        _bar(axis, k - WIDTH / 2, unique.isel({names.SUBSET: k}), colour)
-        _bar(axis, k + WIDTH / 2, product.isel({names.SUBSET: k}), colour, hatch="////", alpha=0.4)
+    drawn = [of_these.isel({names.SUBSET: k}) for k in range(n) for of_these in (unique, product)]
+    for k, (whole, part) in enumerate(zip(drawn[::2], drawn[1::2], strict=True)):
+        _bar(axis, k - WIDTH / 2, whole, COLOURS[k % len(COLOURS)])
+        _bar(axis, k + WIDTH / 2, part, COLOURS[k % len(COLOURS)], hatch="////", alpha=0.4)
     if n > MOST_PARTS:
         total = of[["shared"]].isel({names.SUBSET: slice(n, None)}).sum(names.SUBSET, skipna=False)
-        _bar(axis, n, median_intervals(total.assign_coords(of[["session"]].coords), "shared"), SHARED_COLOUR)
+        drawn.append(median_intervals(total.assign_coords(of[["session"]].coords), "shared"))
+        _bar(axis, n, drawn[-1], SHARED_COLOUR)
         words = [*spaces, "all shared"]
     else:
         for k in range(n, len(sets)):
-            _bar(axis, k, shared.isel({names.SUBSET: k}), SHARED_COLOUR)
+            drawn.append(shared.isel({names.SUBSET: k}))
+            _bar(axis, k, drawn[-1], SHARED_COLOUR)
         words = [label.replace(BETWEEN, IN_WORDS) for label in sets]
     axis.axhline(0, color="black", linewidth=0.5)
     axis.set_xticks(range(len(words)), words, rotation=30, ha="right", rotation_mode="anchor")
     axis.set_ylabel("variance, R²", fontsize=SMALL)
     tidy(axis)
-    return {
+    medians = {
         tuple(sorted(map(spaces.index, label.split(BETWEEN)))): float((unique if k < n else shared)["median"][k])
         for k, label in enumerate(sets)
     }
+    return medians, drawn
 
 
 def _bar(axis: Axes, x: float, of: xr.Dataset, colour: str, *, hatch: str = "", alpha: float = 1.0) -> None:
@@ -141,9 +150,8 @@ def _bar(axis: Axes, x: float, of: xr.Dataset, colour: str, *, hatch: str = "", 
         linewidth=0.5,
         hatch=hatch,
         alpha=alpha,
-        yerr=[[median - low], [high - median]],
-        error_kw={"elinewidth": 0.8, "capsize": 2, "capthick": 0.8},
     )
+    interval_line(axis, x, median, low, high)
 
 
 def _legend(foot: SubFigure) -> None:

@@ -13,6 +13,7 @@ from distributed_trf.config.extraction import TRAINED
 from distributed_trf.errors import DataError, NothingToDrawError
 from distributed_trf.figures.panels.panel_grid import at_left, key, legend, panels, stacked, wrapped
 from distributed_trf.figures.panels.profile_rows import LEGEND
+from distributed_trf.figures.shown_tests import Tests, choice_note, chosen_by
 from distributed_trf.figures.style import NUMBER, PAGE_WIDTH, SMALL, network_style, new_figure, note, tidy
 from distributed_trf.results.layers import best_layer
 from distributed_trf.results.plotted_units import PlottedUnits, has, networks_of, plotted_units
@@ -35,7 +36,7 @@ def figure_s5(
     *,
     delta: float = 0.5,
     bin_width: float | None = None,
-    by: str | None = None,
+    tests: Tests = "default",
 ) -> Figure:
     """Draw the word error rate of each network against how well its best layer predicts the units.
 
@@ -50,15 +51,15 @@ def figure_s5(
         Of the rule for highly tuned units, which count.
     bin_width
         Milliseconds; by default 50 where there are fits at it.
-    by
-        The number whose median over units says which layer is best, see ``best_layer``; by default ``cv_score`` where
-        all networks have one. Published: the number that is drawn.
+    tests
+        ``default``: the best layer is that of highest median cross-validated score; ``published``: of highest median of
+        what is shown.
 
     Returns
     -------
     matplotlib.figure.Figure
-        A panel per benchmark: the median over units at the best layer of trained weights, a dot for the first stimulus
-        set and a plus sign for the second. Each network has a colour and a letter.
+        A panel per benchmark: the median over units at the best layer of trained weights, a dot for the
+        first stimulus set and a plus sign for the second. Each network has a colour and a letter.
 
     Raises
     ------
@@ -86,8 +87,8 @@ def figure_s5(
     figure = new_figure(PAGE_WIDTH, tall + LEGEND)
     strip, foot = stacked(figure, [tall, LEGEND])
     axes = panels(strip, "; ".join(s.title for s in plotted), len(benchmarks), most=SIDE_BY_SIDE)
-    choosers = [by or s.chooser for s in plotted]
-    best = [_best(s, networks, chooser) for s, chooser in zip(plotted, choosers, strict=True)]
+    chosen = [chosen_by(s, tests) for s in plotted]
+    best = [_best(s, networks, by) for s, by in zip(plotted, chosen, strict=True)]
     for axis, benchmark in zip(axes, benchmarks, strict=True):
         wer = word_errors[word_errors["benchmark"] == benchmark].set_index("network")["wer"]
         for k, (s, median) in enumerate(zip(plotted, best, strict=True)):
@@ -114,10 +115,9 @@ def figure_s5(
         columns=wrapped(len(axes), SIDE_BY_SIDE)[1],
     )
     legend(foot, _handles(plotted, networks), 4)
-    for s in plotted:
+    for s, by in zip(plotted, chosen, strict=True):
         note(figure, s.note)
-        note(figure, "" if by else s.chooser_note)
-    note(figure, f"best layers by the median {' or '.join(dict.fromkeys(choosers))} over units")
+        note(figure, choice_note(s, by, tests))
     without = [n for n in networks_of(plotted) if n not in networks]
     if without:
         note(figure, f"without a word error rate or trained weights: {', '.join(without)}")
@@ -127,8 +127,8 @@ def figure_s5(
 def _best(plotted: PlottedUnits, networks: list[str], by: str) -> dict[str, float]:
     """Return the median over units at the best layer of each network's trained weights."""
     there = [n for n in networks if has(plotted, n, TRAINED)]
-    of = plotted.ds.sel({names.NETWORK: there, names.WEIGHTS: TRAINED})
-    median = best_layer(of, plotted.variable, by)["median"]
+    trained = plotted.ds.sel({names.NETWORK: there, names.WEIGHTS: TRAINED})
+    median = best_layer(trained, plotted.variable, by=by)["median"]
     return {n: float(median.sel({names.NETWORK: n})) for n in there}
 
 

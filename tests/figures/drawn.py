@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 from matplotlib.text import Text
 
 from distributed_trf.figures.panels.profile_panel import KINDS
+from distributed_trf.figures.style import notes_of
 
 
 def titled(figure, title):
@@ -57,3 +60,17 @@ def legend_texts(figure):
 def texts(figure):
     """All that is written in a figure."""
     return [text for text in figure.findobj(Text) if text.get_text() and text.get_visible()]
+
+
+HOW = re.compile(r"(stars|dots|lines on bars|best layers|preferred layers): |\w+: [\d,]+ (units|values) in ")
+"""How notes begin that say how was tested and chosen."""
+
+
+def exceptions(figure):
+    """The notes of a figure on what it leaves out or shows otherwise, without those on how was tested and chosen."""
+    return [text for text in notes_of(figure) if not HOW.match(text)]
+
+
+def intervals(axis):
+    """The ends of the lines over bars."""
+    return [of.get_ydata() for of in axis.get_children() if getattr(of, "get_label", str)() == "_interval"]

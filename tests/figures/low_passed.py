@@ -29,6 +29,7 @@ def low_passed(**simulated) -> xr.Dataset:
         # The same units without noise of their own at the two finest, where one is as good as the other.
         as_good = xr.where((of_network == 40) & (width == 20), 0.0002, 0.0)
         rho = ds.rho - worse + noise - as_good
-        found.append(ds[["r", "rho"]].assign(rho=rho, r=rho * np.sqrt(ds.normaliser)))
+        score = rho - noise
+        found.append(ds[["r", "rho"]].assign(rho=rho, r=rho * np.sqrt(ds.normaliser), cv_score=score))
     merged = xr.concat(found, xr.DataArray(list(BINS), dims="lowpass_bin", name="lowpass_bin"))
     return merged.assign(ds[["normaliser", "null_mean", "null_std"]].data_vars).transpose(..., "unit")

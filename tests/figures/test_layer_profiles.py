@@ -10,12 +10,23 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from distributed_trf import best_layer, layer_profile, layer_tests, select_units, simulate_results
+from distributed_trf import layer_profile, layer_tests, select_units, simulate_results
 from distributed_trf.errors import NothingToDrawError
 from distributed_trf.figures.layer_profiles import figure_3, figure_s4, figure_s7
 from distributed_trf.figures.style import NETWORK_STYLE, PAGE_WIDTH, notes_of
 from distributed_trf.results.statistics.intervals import median_intervals
-from tests.figures.drawn import architecture, band, headings, labels, legend_texts, line, stars, titled
+from tests.figures.drawn import (
+    architecture,
+    band,
+    exceptions,
+    headings,
+    intervals,
+    labels,
+    legend_texts,
+    line,
+    stars,
+    titled,
+)
 
 SETS = ("timit", "mvocs")
 BETTER = {"whisper_tiny": [1, 2], "deepspeech2": [0, 3]}
@@ -103,24 +114,83 @@ def test_figure_3__stars_exactly_the_significant_layers(drawn):
     assert seen > 8
 
 
-def test_figure_3__bars_are_best_medians_with_intervals_over_sessions_and_the_layer_at_the_foot(drawn):
+@pytest.mark.parametrize(
+    ("tests", "by", "words"), [("default", "cv_score", "cross-validated R²"), ("published", "rho", "ρ")]
+)
+def test_figure_3__bars_are_best_layers_with_intervals_over_sessions_and_their_numbers_at_the_foot(tests, by, words):
+    figure = figure_3(results(), tests=tests)
     for stimuli in SETS:
-        (axis,) = titled(drawn, f"{stimuli}: best layer (its number at the foot) by median cross-validated R²")
+        (axis,) = titled(figure, f"{stimuli}: best layer (its number at the foot) by median {words}")
         units = tuned(results(), stimuli)
-        best, intervals = best_layer(units), median_intervals(units)
+        scores, found = layer_profile(units, by)["median"], median_intervals(units)
         places = [("cochleagram", "fixed"), *((n, w) for n in BETTER for w in ("reset", "trained"))]
         at = [{"network": n, "weights": w} for n, w in places]
-        np.testing.assert_allclose([bar.get_height() for bar in axis.patches], [best["median"].sel(p) for p in at])
-        layers = [int(best.best_layer.sel(p)) for p in at]
-        expected = [
-            [intervals[end].sel({**p, "layer": k}) for end in ("low", "high")] for p, k in zip(at, layers, strict=True)
-        ]
-        (ends,) = [c.get_segments() for c in axis.collections]
-        np.testing.assert_allclose([segment[:, 1] for segment in ends], expected)
+        layers = [int(scores.layer[int(scores.sel(p).argmax("layer"))]) for p in at]
+        there = [found.sel({**p, "layer": k}) for p, k in zip(at, layers, strict=True)]
+        np.testing.assert_allclose([bar.get_height() for bar in axis.patches], [of["median"] for of in there])
+        np.testing.assert_allclose(intervals(axis), [[of.low, of.high] for of in there])
         assert [text.get_text() for text in axis.texts] == [str(k) for k in layers[1:]]
         assert [tick.get_text() for tick in axis.get_xticklabels()] == ["cochleagram", *BETTER]
         pale = [bar.get_alpha() for bar in axis.patches]
         assert pale == [None, 0.4, None, 0.4, None]
+    assert [f"best layers: by {words}" in text for text in notes_of(figure)].count(True) == 1
+
+
+def test_figure_3__published_has_the_stars_of_tests_over_units():
+    ds = simulate_results(list(BETTER), sessions=12, channels=40, better=BETTER, within_session=0.5, seed=1)
+    figure = figure_3(ds, tests="published")
+    differ = []
+    for k, stimuli in enumerate(SETS):
+        of_units, of_sessions = (layer_tests(tuned(ds, stimuli), level=of) for of in ("unit", "session"))
+        for network in BETTER:
+            for against in ("untrained", "spectrogram"):
+                expected, other = (
+                    of.layer.values[of.significant.sel(network=network, against=against).values].tolist()
+                    for of in (of_units, of_sessions)
+                )
+                assert stars(titled(figure, network)[k], against) == expected
+                differ.append(expected != other)
+    assert any(differ)  # else the test could not tell them apart
+    assert any("stars: Wilcoxon" in text for text in notes_of(figure))
+
+
+def test_figure_3__says_how_stars_were_tested_and_of_how_many(drawn):
+    n = {stimuli: tuned(results(), stimuli).sizes["unit"] for stimuli in SETS}
+    assert notes_of(drawn) == [
+        "stars: sign flips of session means, paired by (session, channel), one-sided, 50,000 draws, p adjusted by "
+        "Benjamini-Hochberg over the 12 to 14 tests of a network",
+        f"timit: {n['timit']} units in 18 sessions, no p below .000020 is possible",
+        "best layers: by cross-validated R², in which test sounds have no part",
+        f"mvocs: {n['mvocs']} units in 18 sessions, no p below .000020 is possible",
+        "lines on bars: 95 % intervals of the median, over sessions",
+    ]
+    assert "trained > untrained (p < 0.01)" in legend_texts(drawn)
+
+
+@pytest.mark.parametrize(("sessions", "least"), [(3, ".125"), (6, ".016")])
+def test_figure_3__of_few_sessions_has_no_legend_of_stars_and_says_why(sessions, least):
+    ds = simulate_results(["whisper_tiny"], stimuli=["timit"], sessions=sessions, channels=40, better=BETTER)
+    figure = figure_3(ds)
+    n = tuned(ds, "timit").sizes["unit"]
+    assert exceptions(figure)[0] == (
+        f"timit: no stars, as no p below {least} is possible ({n} units in {sessions} sessions)"
+    )
+    assert not [text for text in legend_texts(figure) if "trained >" in text]
+    assert [text for text in legend_texts(figure_3(ds, tests="published")) if "trained >" in text]
+    bars = next(axis for axis in figure.axes if "best layer" in axis.get_title())
+    assert len(intervals(bars)) == (0 if sessions == 3 else 3)
+    assert ("no interval of a median over 3 sessions: it takes four" in notes_of(figure)) == (sessions == 3)
+
+
+def test_figure_3__without_cross_validated_scores_chooses_by_what_is_shown_and_says_so():
+    ds = results().sel(stimuli=["timit"])
+    figure = figure_3(ds.assign(cv_score=ds.cv_score * np.nan))
+    (axis,) = titled(figure, "timit: best layer (its number at the foot) by median ρ")
+    best = layer_profile(tuned(ds, "timit"))["median"].max("layer")
+    expected = [best.sel(network=n, weights=w) for n in BETTER for w in ("reset", "trained")]
+    np.testing.assert_allclose([bar.get_height() for bar in axis.patches[1:]], expected)
+    said = "no cv_score in these results: the rho that is shown chose the layers, and is too high"
+    assert exceptions(figure) == [said]
 
 
 def test_figure_3__says_how_many_units_and_is_as_wide_as_a_page(drawn):
@@ -129,7 +199,7 @@ def test_figure_3__says_how_many_units_and_is_as_wide_as_a_page(drawn):
         f"{s}, 50 ms bins: {n} highly tuned units (δ = 0.5)" for s, n in zip(SETS, counts, strict=True)
     ]
     assert drawn.get_figwidth() == PAGE_WIDTH
-    assert notes_of(drawn) == []
+    assert exceptions(drawn) == []
     stricter = figure_3(results(), delta=1.0, stimuli="timit")
     assert headings(stricter) == [
         f"timit, 50 ms bins: {tuned(results(), 'timit', 1.0).sizes['unit']} highly tuned units (δ = 1)"
@@ -141,7 +211,7 @@ def test_figure_3__of_untrained_weights_alone_has_panels_without_stars_and_says_
     figure = figure_3(ds)
     for axis in titled(figure, "whisper_tiny"):
         assert labels(axis) == ["reset", "cochleagram"]
-    assert notes_of(figure) == [
+    assert exceptions(figure) == [
         "no stars: these results have no network with trained weights, so no layer can be tested"
     ]
     assert "trained, in the network's colour" not in legend_texts(figure)
@@ -158,12 +228,12 @@ def test_figure_3__without_reliability_shows_all_units_by_r_and_says_so():
     assert axis.get_ylabel() != "r"  # named at the left only
     assert titled(figure, "whisper_tiny")[0].get_ylabel() == "r"
     assert headings(figure) == ["timit, 50 ms bins: 540 units"]
-    assert notes_of(figure) == ["no reliability was measured for timit: all units are shown, by test correlation r"]
+    assert exceptions(figure) == ["no reliability was measured for timit: all units are shown, by test correlation r"]
 
 
 def test_figure_3__where_no_unit_is_highly_tuned_shows_all_and_says_so():
     figure = figure_3(results(), delta=100.0, stimuli="mvocs")
-    assert notes_of(figure) == [
+    assert exceptions(figure) == [
         "no unit is highly tuned to mvocs (δ = 100): all units are shown, by test correlation r"
     ]
     assert headings(figure) == ["mvocs, 50 ms bins: 540 units"]
@@ -183,12 +253,12 @@ def test_figure_3__compares_with_the_weights_and_the_spectrogram_that_are_asked_
         spectrograms=("cochleagram", "mel_whisper"),
         weights=("trained", "permuted"),
         stimuli=("timit",),
-        sessions=6,
+        sessions=9,
         channels=20,
     )
     figure = figure_3(ds, untrained="permuted", baseline="mel_whisper")
     assert labels(titled(figure, "whisper_tiny")[0]) == ["permuted", "trained", "mel_whisper"]
-    assert notes_of(figure) == []
+    assert exceptions(figure) == []
     lacking = figure_3(ds, baseline="wavelet")
     assert labels(titled(lacking, "whisper_tiny")[0]) == ["trained"]
     assert any("no spectrogram 'wavelet' in these results" in text for text in notes_of(lacking))
@@ -243,7 +313,7 @@ def test_figure_s7__tests_against_reset_and_permuted_without_correction():
         np.testing.assert_allclose(line(axis, kind).get_ydata(), expected)
     assert any(differ)  # else the test could not tell them apart
     one = figure_s7(ds.sel(weights=["trained", "reset", "fixed"]))
-    assert notes_of(one) == ["no permuted weights of cochresnet50 or cochcnn9 in these results"]
+    assert exceptions(one) == ["no permuted weights of cochresnet50 or cochcnn9 in these results"]
     with pytest.raises(NothingToDrawError, match="none of cochresnet50, cochcnn9 is in these results with trained"):
         figure_s7(ds.sel(weights=["trained", "fixed"]))
 
@@ -292,7 +362,7 @@ PRINTED = {
 
 @pytest.mark.parametrize("stimuli", SETS)
 def test_figure_3__of_published_medians_has_the_published_order_and_best_layers(stimuli):
-    figure = figure_3(published(stimuli))
+    figure = figure_3(published(stimuli), tests="published")
     best = {}
     for network, (median, layer) in PRINTED[stimuli].items():
         (axis,) = titled(figure, network)

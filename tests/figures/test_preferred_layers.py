@@ -10,7 +10,8 @@ from distributed_trf import compare_areas, peak_layer, select_units, simulate_re
 from distributed_trf.errors import NothingToDrawError
 from distributed_trf.figures.preferred_layers import figure_5, figure_s6
 from distributed_trf.figures.style import notes_of, stars
-from tests.figures.drawn import legend_texts, line, titled
+from distributed_trf.results.statistics.apa import below_one, p_in_words
+from tests.figures.drawn import exceptions, legend_texts, line, titled
 
 NETWORKS = ["whisper_tiny", "deepspeech2"]
 AREAS = ("core", "non-primary")
@@ -18,7 +19,7 @@ AREAS = ("core", "non-primary")
 
 @pytest.fixture(scope="module")
 def ds():
-    return simulate_results(NETWORKS, sessions=8, channels=30, depth=(0.2, 0.6))
+    return simulate_results(NETWORKS, sessions=12, channels=25, depth=(0.2, 0.6), seed=1)
 
 
 def peaks(ds, stimuli, delta=0.5):
@@ -54,16 +55,16 @@ def test_figure_5__pools_networks_in_nine_bins_with_densities(ds):
             kernel = scipy.stats.gaussian_kde(position, bw_method=0.5)
             np.testing.assert_allclose(density.get_ydata(), kernel(density.get_xdata()))
         tested = compare_areas(of)
-        first, second = axis.get_title().split("\n")
-        assert first == f"{stimuli}, 50 ms bins: {of.sizes['unit']} highly tuned units (δ = 0.5)"
-        assert second == (
-            f"{stars(float(tested.p))}, n = {int(tested.n_a)} and {int(tested.n_b)}, "
-            f"difference {float(tested.difference):.2f} [{float(tested.low):.2f}, {float(tested.high):.2f}]"
-        )
+        assert axis.get_title().split("\n") == [
+            f"{stimuli}, 50 ms bins: {of.sizes['unit']} highly tuned units (δ = 0.5)",
+            f"{p_in_words(float(tested.p))} {stars(float(tested.p))}, difference {float(tested.difference):.2f}, "
+            f"95% CI [{float(tested.low):.2f}, {float(tested.high):.2f}]",
+            f"n = {int(tested.n_a)} and {int(tested.n_b)} in 6 and 6 sessions",
+        ]
+        assert stars(float(tested.p)).startswith("*")
         assert int(tested.n_a) + int(tested.n_b) == 2 * of.sizes["unit"]
-        assert second.startswith("*")
     assert legend_texts(figure) == list(AREAS)
-    assert notes_of(figure) == []
+    assert exceptions(figure) == []
 
 
 def test_figure_s6__has_a_bin_for_every_layer_and_p_in_the_title(ds):
@@ -72,8 +73,7 @@ def test_figure_s6__has_a_bin_for_every_layer_and_p_in_the_title(ds):
     tested = compare_areas(of, pool=())
     for network, n_layers in (("whisper_tiny", 6), ("deepspeech2", 7)):
         p = float(tested.p.sel(network=network))
-        words = f"p = {p:.3f} {stars(p)}" if p >= 0.0005 else f"p < 0.001 {stars(p)}"
-        (axis,) = titled(figure, f"{network}\n{words}")
+        (axis,) = titled(figure, f"{network}\n{p_in_words(p)} {stars(p)}")
         for area in AREAS:
             layers = of.peak_layer.sel(network=network).values[of.area.values == area]
             assert counts(axis, area) == [int((layers == k).sum()) for k in range(n_layers)]
@@ -96,7 +96,49 @@ def test_figure_5__takes_two_areas_of_other_names_and_untrained_weights_and_says
     renamed = ds.assign_coords(area=("unit", np.where(ds.area == "core", "A1", "belt")))
     figure = figure_5(renamed.sel(weights=["reset", "fixed"]))
     assert legend_texts(figure) == ["A1", "belt"]
-    assert notes_of(figure) == ["no trained weights in these results: reset ones are shown"]
+    assert exceptions(figure) == ["no trained weights in these results: reset ones are shown"]
+
+
+def test_figure_5__published_tests_units_and_has_the_layers_that_test_sounds_choose(ds):
+    figure = figure_5(ds, stimuli="timit", tests="published")
+    units = select_units(ds.sel(stimuli="timit", bin_width=50.0), delta=0.5)
+    of = peak_layer(units.sel(network=NETWORKS, weights="trained"), by="rho")
+    tested = compare_areas(of, level="unit")
+    axis = figure.axes[0]
+    assert axis.get_title().split("\n")[1] == (
+        f"{p_in_words(float(tested.p))} {stars(float(tested.p))}, n = {int(tested.n_a)} and {int(tested.n_b)}, "
+        f"effect {below_one(float(tested.effect))}"
+    )
+    for area in AREAS:
+        position = of.position.isel(unit=np.flatnonzero(of.area == area)).values.ravel()
+        assert counts(axis, area) == np.histogram(position, bins=9, range=(0, 1))[0].tolist()
+    assert "stars: Mann-Whitney U, one-sided, pooled over network" in notes_of(figure)
+    assert "preferred layers: by ρ, as published" in notes_of(figure)
+
+
+def test_figure_5__says_how_was_tested_and_of_how_many(ds):
+    units = peaks(ds, "timit")
+    n = [int((units.area == area).sum()) for area in AREAS]
+    assert notes_of(figure_5(ds, stimuli="timit")) == [
+        "stars: labels of sessions dealt anew, difference of weighted means over its standard error (Welch), "
+        "one-sided, exact, pooled over network",
+        f"timit: {n[0]} units in 6 sessions of core, {n[1]} units in 6 sessions of non-primary, no p below .0011 is "
+        "possible",
+        "preferred layers: by cross-validated R², in which test sounds have no part",
+    ]
+
+
+@pytest.mark.parametrize("figure", [figure_5, figure_s6])
+@pytest.mark.parametrize("sessions", [3, 6])
+def test_figure_5__of_few_sessions_has_no_stars_and_says_why(figure, sessions):
+    """Six sessions can be dealt in 20 ways: p is never below 1 / 20."""
+    ds = simulate_results(NETWORKS, stimuli=["timit"], sessions=sessions, channels=40, depth=(0.1, 0.9))
+    drawn = figure(ds)
+    titles = [axis.get_title() for axis in drawn.axes if axis.get_title()]
+    assert all(("not tested" if sessions == 3 else "p = .") in title for title in titles)
+    assert not any("*" in title or "n.s." in title for title in titles)
+    why = "no test could be made" if sessions == 3 else "no p below .050 is possible"
+    assert exceptions(drawn)[0].startswith(f"timit: no stars, as {why} (")
 
 
 @pytest.mark.parametrize("figure", [figure_5, figure_s6])

@@ -8,8 +8,7 @@ import pytest
 from distributed_trf import best_layer, select_units, simulate_results
 from distributed_trf.errors import NothingToDrawError
 from distributed_trf.figures.layer_profiles import figure_s3
-from distributed_trf.figures.style import notes_of
-from tests.figures.drawn import band, labels, line, titled
+from tests.figures.drawn import band, exceptions, labels, line, titled
 
 
 @pytest.fixture(scope="module")
@@ -39,13 +38,15 @@ def test_figure_s3__draws_medians_and_quartiles_of_ratios_with_no_unit_left_out(
     assert labels(axis) == ["reset", "trained", "cochleagram"]
 
 
-@pytest.mark.parametrize(("by", "words"), [("r", "r"), (None, "cross-validated R²")])
-def test_figure_s3__bars_are_of_the_layer_that_is_chosen_by_r_or_by_training_folds(ds, by, words):
+@pytest.mark.parametrize(
+    ("tests", "by", "words"), [("published", "r", "r"), ("default", "cv_score", "cross-validated R²")]
+)
+def test_figure_s3__bars_are_of_the_layer_that_is_chosen_by_training_folds_or_as_published_by_r(ds, tests, by, words):
     ds = ds.assign(cv_score=ds.cv_score.where(ds.layer != 1, 1.0).where(ds.r.notnull()))
-    (axis,) = titled(figure_s3(ds, by=by), f"timit: best layer (its number at the foot) by median {words}")
+    (axis,) = titled(figure_s3(ds, tests=tests), f"timit: best layer (its number at the foot) by median {words}")
     units = select_units(ds.sel(stimuli="timit", bin_width=50.0), delta=0.5)
-    best = best_layer(units, "r", by=by or "cv_score").best_layer.sel(network="whisper_tiny")
-    assert (best.sel(weights=["reset", "trained"]).values == 1).all() == (by is None)
+    best = best_layer(units, "r", by=by).best_layer.sel(network="whisper_tiny")
+    assert (best.sel(weights=["reset", "trained"]).values == 1).all() == (by == "cv_score")
     assert [text.get_text() for text in axis.texts] == [f"{int(best.sel(weights=w))}" for w in ("reset", "trained")]
     below = units.r.sel(network="cochleagram", weights="fixed", layer=0)
     expected = [
@@ -53,8 +54,10 @@ def test_figure_s3__bars_are_of_the_layer_that_is_chosen_by_r_or_by_training_fol
         for w in ("reset", "trained")
     ]
     np.testing.assert_allclose([bar.get_height() for bar in axis.patches], expected)
-    assert notes_of(figure_s3(ds, by=by)) == []
-    (note,) = notes_of(figure_s3(ds.drop_vars("cv_score")))
+    assert exceptions(figure_s3(ds, tests=tests)) == []
+    without = figure_s3(ds.drop_vars("cv_score"))
+    assert titled(without, "timit: best layer (its number at the foot) by median r")
+    (note,) = exceptions(without)
     assert note.startswith("no cv_score in these results")
 
 
@@ -69,4 +72,4 @@ def test_figure_s3__needs_a_network_and_a_spectrogram(ds):
 
 def test_figure_s3__without_reliability_takes_all_units_and_says_so(ds):
     figure = figure_s3(ds.drop_vars(["rho", "normaliser", "null_mean", "null_std"]))
-    assert notes_of(figure) == ["no reliability was measured for timit: all units are shown"]
+    assert exceptions(figure) == ["no reliability was measured for timit: all units are shown"]

@@ -23,7 +23,9 @@ def ds():
 def test_figure_map__has_a_row_per_unit_by_area_then_preferred_layer(ds, network, n_layers):
     figure = figure_map(ds)
     units = select_units(ds.sel(stimuli="timit", bin_width=50.0), delta=0.5)
-    rho = units.rho.sel(network=network, weights="trained").dropna("layer", how="all").transpose("unit", "layer")
+    fits = units[["rho", "cv_score"]].sel(network=network, weights="trained").dropna("layer", how="all")
+    rho, scores = (fits[name].transpose("unit", "layer") for name in ("rho", "cv_score"))
+    preferred = {tuple(row): int(k) for row, k in zip(rho.values, scores.argmax("layer"), strict=True)}
     (axis,) = titled(figure, network)
     drawn = np.asarray(axis.images[0].get_array())
     assert drawn.shape == (units.sizes["unit"], n_layers)
@@ -31,7 +33,7 @@ def test_figure_map__has_a_row_per_unit_by_area_then_preferred_layer(ds, network
     for rows, area in ((drawn[:n_core], "core"), (drawn[n_core:], "non-primary")):
         expected = rho.values[units.area.values == area]
         np.testing.assert_array_equal(np.unique(rows, axis=0), np.unique(expected, axis=0))
-        assert (np.diff(rows.argmax(axis=1)) >= 0).all()
+        assert (np.diff([preferred[tuple(row)] for row in rows]) >= 0).all()
     borders = [line.get_ydata()[0] for line in axis.lines if line.get_label() == "_border"]
     assert borders == [n_core - 0.5]
     written = [tick.get_text() for tick in axis.get_yticklabels()]

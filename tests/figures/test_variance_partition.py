@@ -8,10 +8,9 @@ import xarray as xr
 
 from distributed_trf import select_units
 from distributed_trf.errors import NothingToDrawError
-from distributed_trf.figures.style import notes_of
 from distributed_trf.figures.variance_partition import figure_partition
 from distributed_trf.results.statistics.intervals import median_intervals
-from tests.figures.drawn import headings, legend_texts
+from tests.figures.drawn import exceptions, headings, intervals, legend_texts
 from tests.figures.shared_variance import partitioned
 
 
@@ -35,12 +34,10 @@ def test_figure_partition__draws_medians_with_intervals_over_sessions(ds):
     np.testing.assert_allclose([h for _, h in drawn[:6:2]], unique["median"])
     np.testing.assert_allclose([h for _, h in drawn[1:6:2]], product["median"])
     np.testing.assert_allclose([h for _, h in drawn[6:]], shared["median"])
-    errors = [
-        bar.lines[2][0].get_segments()[0][:, 1]
-        for bar in axis.containers
-        if bar.__class__.__name__ == "ErrorbarContainer"
-    ]
-    np.testing.assert_allclose(errors[0], [unique["low"][0], unique["high"][0]])
+    ends = [np.stack([of["low"], of["high"]], axis=1) for of in (unique, product, shared)]
+    np.testing.assert_allclose(intervals(axis)[:6:2], ends[0])
+    np.testing.assert_allclose(intervals(axis)[1:6:2], ends[1])
+    np.testing.assert_allclose(intervals(axis)[6:], ends[2])
     assert [label.get_text() for label in axis.get_xticklabels()][:4] == [
         "mel",
         "phonemes",
@@ -55,7 +52,7 @@ def test_figure_partition__draws_medians_with_intervals_over_sessions(ds):
             whole[space] += float(shared["median"][k]) * (str(unique.subset.values[space]) in label.split("+"))
     radii = [patch.get_radius() for patch in circles.patches]
     np.testing.assert_allclose(np.pi * np.square(radii), whole)
-    assert "what three have in common follows" in notes_of(figure)[0]
+    assert "what three have in common follows" in exceptions(figure)[0]
 
 
 def test_figure_partition__of_five_spaces_draws_the_sum_of_what_is_shared_and_no_circles():
@@ -65,7 +62,7 @@ def test_figure_partition__of_five_spaces_draws_the_sum_of_what_is_shared_and_no
     assert [label.get_text() for label in axis.get_xticklabels()] == [*"abcde", "all shared"]
     units = select_units(five.sel(stimuli="timit", bin_width=50.0), delta=0.5)
     assert bars(axis)[-1][1] == pytest.approx(float(units.shared.sum("subset").median()))
-    assert "sum of all shared parts" in notes_of(figure)[0]
+    assert "sum of all shared parts" in exceptions(figure)[0]
 
 
 def test_figure_partition__keeps_the_spaces_of_two_partitions_apart(ds):

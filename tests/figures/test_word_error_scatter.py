@@ -44,7 +44,7 @@ def test_figure_s5__puts_a_dot_and_a_plus_at_the_rate_and_the_best_median(ds):
     assert [text.get_text() for text in titled(figure, "clean")[0].texts] == ["b", "a"]  # by rate
     assert legend_texts(figure) == ["timit", "mvocs", "a  deepspeech2", "b  whisper_tiny"]
     assert notes_of(figure) == [
-        "best layers by the median cv_score over units",
+        "best layers: by cross-validated R², in which test sounds have no part",
         "without a word error rate or trained weights: whisper_base",
     ]
 
@@ -53,11 +53,11 @@ def test_figure_s5__chooses_layers_by_training_folds_or_as_published_by_what_is_
     ds = ds.assign(cv_score=ds.cv_score.where(ds.layer != 0, 1.0).where(ds.r.notnull()))
     units = select_units(ds.sel(stimuli="timit", bin_width=50.0), delta=0.5).rho.sel(network="whisper_tiny")
     units = units.sel(weights="trained").median("unit")
-    for by, expected in ((None, units.sel(layer=0)), ("rho", units.max())):
-        (axis,) = titled(figure_s5(ds, RATES, by=by), "clean")
+    for tests, expected in (("default", units.sel(layer=0)), ("published", units.max())):
+        (axis,) = titled(figure_s5(ds, RATES, tests=tests), "clean")
         mark = line(axis, "_whisper_tiny, timit")
         np.testing.assert_allclose(mark.get_ydata(), float(expected))
-    assert notes_of(figure_s5(ds, RATES, by="rho"))[0] == "best layers by the median rho over units"
+    assert notes_of(figure_s5(ds, RATES, tests="published"))[0] == "best layers: by ρ, as published"
 
 
 def test_figure_s5__names_what_is_wrong_with_a_table(ds):

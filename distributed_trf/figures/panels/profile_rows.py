@@ -10,6 +10,7 @@ import xarray as xr
 
 from distributed_trf import names
 from distributed_trf.config.extraction import FIXED, TRAINED
+from distributed_trf.figures.panels.error_lines import interval_notes
 from distributed_trf.figures.panels.panel_grid import at_foot, at_left, key, legend, panels, stacked, wrapped
 from distributed_trf.figures.panels.profile_panel import (
     STAR,
@@ -23,6 +24,7 @@ from distributed_trf.figures.panels.profile_panel import (
     star_row,
 )
 from distributed_trf.figures.panels.summary_bars import Comparison, best_bars, draw_bars
+from distributed_trf.figures.shown_tests import can_be_significant
 from distributed_trf.figures.style import (
     BASELINE_COLOUR,
     PAGE_WIDTH,
@@ -30,6 +32,7 @@ from distributed_trf.figures.style import (
     UNTRAINED_COLOUR,
     network_style,
     new_figure,
+    note,
 )
 from distributed_trf.results.layers import layer_profile
 from distributed_trf.results.plotted_units import PlottedUnits, has
@@ -54,6 +57,8 @@ class Rows:
 
     plotted: PlottedUnits
     columns: Sequence[Comparison]
+    by: str
+    """The variable whose median says which layer is best."""
     tests: dict[str, xr.Dataset] = field(default_factory=dict)
     """What ``layer_tests`` found against each kind of untrained weights."""
 
@@ -61,11 +66,11 @@ class Rows:
 def draw_rows(
     rows: Sequence[Rows],
     baseline: str | None,
+    notes: Sequence[str],
     *,
     alpha: float,
     ylabel: str | None = None,
     reference: float | None = None,
-    by: str | None = None,
 ) -> Figure:
     """Draw the panels of each stimulus set in a row, wrapped where there are many, and its bars at the foot.
 
@@ -75,14 +80,14 @@ def draw_rows(
         At least one.
     baseline
         A spectrogram, whose median is a dashed line and the first bar; None for none.
+    notes
+        What to say at the foot, before what is said of the bars.
     alpha
         Level of the stars, for the legend.
     ylabel
         What the numbers are; by default what the variable is called.
     reference
         Where to draw a dashed line instead of the spectrogram's median.
-    by
-        The number whose median over units says which layer is best; by default the ``chooser`` of the units.
     """
     lines = [wrapped(len(of.columns))[0] for of in rows]
     many, few = max(lines) > 1, max(len(of.columns) for of in rows) <= FEW
@@ -91,9 +96,12 @@ def draw_rows(
     below = LOW_BARS * len(rows) + 0.4 if many else BARS
     figure = new_figure(PAGE_WIDTH, sum(tall) + LEGEND + below)
     *strips, middle, foot = stacked(figure, [*tall, LEGEND, below])
+    for text in notes:
+        note(figure, text)
     for strip, of in zip(strips, rows, strict=True):
         axes = panels(strip, of.plotted.title, len(of.columns))
-        _draw(axes, of, baseline, reference, top=TOP / (row - AROUND) if of.tests else 0.05)
+        starred = any(can_be_significant(tests, alpha) for tests in of.tests.values())
+        _draw(axes, of, baseline, reference, top=TOP / (row - AROUND) if starred else 0.05)
         at_foot(axes)
         at_left(axes, ylabel or SYMBOL[of.plotted.variable])
     legend(middle, _handles(rows, baseline, alpha, is_ratio=reference is not None), 4)
@@ -101,9 +109,10 @@ def draw_rows(
     same = len({of.plotted.variable for of in rows}) == 1
     bar_axes = foot.subplots(*shape, squeeze=False, sharey=same, sharex="col").ravel()
     for axis, of in zip(bar_axes, rows, strict=True):
-        bars = best_bars(of.plotted, of.columns, baseline if reference is None else None, by)
-        chooser = SYMBOL[by or of.plotted.chooser]
-        draw_bars(axis, bars, f"{of.plotted.stimuli}: best layer (its number at the foot) by median {chooser}")
+        bars = best_bars(of.plotted, of.columns, baseline if reference is None else None, of.by)
+        for text in interval_notes([(bar.low, bar.high) for bar in bars], [bar.n_sessions for bar in bars]):
+            note(figure, text)
+        draw_bars(axis, bars, f"{of.plotted.stimuli}: best layer (its number at the foot) by median {SYMBOL[of.by]}")
         if reference is not None:
             baseline_line(axis, reference, "reference")
         if many or axis is bar_axes[0]:
@@ -170,8 +179,9 @@ def _handles(rows: Sequence[Rows], baseline: str | None, alpha: float, *, is_rat
         handles.append(key(" or ".join(kinds), color=UNTRAINED_COLOUR, marker="o", markerfacecolor="white"))
     if baseline is not None:
         handles.append(key(f"as {baseline}" if is_ratio else baseline, color=BASELINE_COLOUR, linestyle="--"))
+    found = [tests for of in rows for tests in of.tests.values() if can_be_significant(tests, alpha)]
     for against, (_, colour) in STARS.items():
-        if any(against in tests[AGAINST].values for of in rows for tests in of.tests.values()):
+        if any(against in tests[AGAINST].values for tests in found):
             words = f"trained > {'untrained' if against == 'untrained' else baseline} (p < {alpha:g})"
             handles.append(key(words, color=colour, marker=STAR, linestyle="none", markersize=4))
     return [*handles, *architecture_handles(rows[0].plotted.ds, list(dict.fromkeys(c.network for c in columns)))]

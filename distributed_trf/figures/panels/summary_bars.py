@@ -15,6 +15,7 @@ import xarray as xr
 
 from distributed_trf import names
 from distributed_trf.config.extraction import FIXED, TRAINED
+from distributed_trf.figures.panels.error_lines import interval_line
 from distributed_trf.figures.style import BASELINE_COLOUR, MEDIUM, SMALL, network_style, tidy
 from distributed_trf.results.layers import best_layer
 from distributed_trf.results.plotted_units import PlottedUnits, has
@@ -53,11 +54,11 @@ class Bar:
     """Median over units."""
     low: float
     high: float
+    """Ends of its interval; infinite if it is open, NaN if it is not known."""
+    n_sessions: int
 
 
-def best_bars(
-    plotted: PlottedUnits, columns: Sequence[Comparison], baseline: str | None, by: str | None = None
-) -> list[Bar]:
+def best_bars(plotted: PlottedUnits, columns: Sequence[Comparison], baseline: str | None, by: str) -> list[Bar]:
     """Find the best layer of each network, untrained, trained or fixed, and its median with an interval over sessions.
 
     Parameters
@@ -69,10 +70,8 @@ def best_bars(
     baseline
         A spectrogram, which comes first; None for none.
     by
-        The number whose median over units says which layer is best, see ``best_layer``; by default that of the units,
-        ``chooser``.
+        The number whose median over units says which layer is best, see ``best_layer``.
     """
-    by = by or plotted.chooser
     networks = [column.network for column in columns]
     bars = []
     if baseline is not None and has(plotted, baseline, FIXED):
@@ -99,19 +98,16 @@ def draw_bars(axis: Axes, bars: Sequence[Bar], title: str) -> BarContainer:
         groups.index(bar.group) * GROUP + WIDTH * (members[bar.group].index(bar) - (len(members[bar.group]) - 1) / 2)
         for bar in bars
     ]
-    heights = np.array([bar.height for bar in bars])
-    errors = np.abs(np.array([[bar.low, bar.high] for bar in bars]).T - heights)
     drawn = axis.bar(
         positions,
-        heights,
+        [bar.height for bar in bars],
         width=WIDTH,
         color=[bar.colour for bar in bars],
         edgecolor="black",
         linewidth=0.5,
-        yerr=errors,
-        error_kw={"elinewidth": 0.8, "capsize": 2, "capthick": 0.8},
     )
     for bar, position, patch in zip(bars, positions, drawn.patches, strict=True):
+        interval_line(axis, position, bar.height, bar.low, bar.high)
         if bar.kind == "untrained":
             patch.set_alpha(0.4)
             patch.set_hatch("////")
@@ -137,8 +133,8 @@ def _bar(plotted: PlottedUnits, network: str, weights: str, group: str, kind: st
     of = plotted.ds.sel({names.NETWORK: network, names.WEIGHTS: weights})
     layer = int(best_layer(of, plotted.variable, by)["best_layer"])
     best: xr.Dataset = median_intervals(of.sel({names.LAYER: layer}), plotted.variable)
-    numbers = (float(best[name]) for name in ("median", "low", "high"))
-    return Bar(group, kind, colour, layer, *numbers)
+    height, low, high = (float(best[name]) for name in ("median", "low", "high"))
+    return Bar(group, kind, colour, layer, height, low, high, int(best["n_sessions"]))
 
 
 FACTOR = 0.5
