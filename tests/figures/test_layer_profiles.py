@@ -120,7 +120,7 @@ def test_figure_3__stars_exactly_the_significant_layers(drawn):
 def test_figure_3__bars_are_best_layers_with_intervals_over_sessions_and_their_numbers_at_the_foot(tests, by, words):
     figure = figure_3(results(), tests=tests)
     for stimuli in SETS:
-        (axis,) = titled(figure, f"{stimuli}: best layer (its number at the foot) by median {words}")
+        (axis,) = titled(figure, f"{stimuli}: best layer (number at its foot) by {words}")
         units = tuned(results(), stimuli)
         scores, found = layer_profile(units, by)["median"], median_intervals(units)
         places = [("cochleagram", "fixed"), *((n, w) for n in BETTER for w in ("reset", "trained"))]
@@ -185,7 +185,7 @@ def test_figure_3__of_few_sessions_has_no_legend_of_stars_and_says_why(sessions,
 def test_figure_3__without_cross_validated_scores_chooses_by_what_is_shown_and_says_so():
     ds = results().sel(stimuli=["timit"])
     figure = figure_3(ds.assign(cv_score=ds.cv_score * np.nan))
-    (axis,) = titled(figure, "timit: best layer (its number at the foot) by median ρ")
+    (axis,) = titled(figure, "timit: best layer (number at its foot) by ρ")
     best = layer_profile(tuned(ds, "timit"))["median"].max("layer")
     expected = [best.sel(network=n, weights=w) for n in BETTER for w in ("reset", "trained")]
     np.testing.assert_allclose([bar.get_height() for bar in axis.patches[1:]], expected)

@@ -43,7 +43,7 @@ def test_figure_s3__draws_medians_and_quartiles_of_ratios_with_no_unit_left_out(
 )
 def test_figure_s3__bars_are_of_the_layer_that_is_chosen_by_training_folds_or_as_published_by_r(ds, tests, by, words):
     ds = ds.assign(cv_score=ds.cv_score.where(ds.layer != 1, 1.0).where(ds.r.notnull()))
-    (axis,) = titled(figure_s3(ds, tests=tests), f"timit: best layer (its number at the foot) by median {words}")
+    (axis,) = titled(figure_s3(ds, tests=tests), f"timit: best layer (number at its foot) by {words}")
     units = select_units(ds.sel(stimuli="timit", bin_width=50.0), delta=0.5)
     best = best_layer(units, "r", by=by).best_layer.sel(network="whisper_tiny")
     assert (best.sel(weights=["reset", "trained"]).values == 1).all() == (by == "cv_score")
@@ -56,7 +56,7 @@ def test_figure_s3__bars_are_of_the_layer_that_is_chosen_by_training_folds_or_as
     np.testing.assert_allclose([bar.get_height() for bar in axis.patches], expected)
     assert exceptions(figure_s3(ds, tests=tests)) == []
     without = figure_s3(ds.drop_vars("cv_score"))
-    assert titled(without, "timit: best layer (its number at the foot) by median r")
+    assert titled(without, "timit: best layer (number at its foot) by r")
     (note,) = exceptions(without)
     assert note.startswith("no cv_score in these results")
 

@@ -112,7 +112,7 @@ def draw_rows(
         bars = best_bars(of.plotted, of.columns, baseline if reference is None else None, of.by)
         for text in interval_notes([(bar.low, bar.high) for bar in bars], [bar.n_sessions for bar in bars]):
             note(figure, text)
-        draw_bars(axis, bars, f"{of.plotted.stimuli}: best layer (its number at the foot) by median {SYMBOL[of.by]}")
+        draw_bars(axis, bars, f"{of.plotted.stimuli}: best layer (number at its foot) by {SYMBOL[of.by]}")
         if reference is not None:
             baseline_line(axis, reference, "reference")
         if many or axis is bar_axes[0]:
