@@ -25,7 +25,7 @@ from distributed_trf.trf.crossval import at_edges
 
 BEST = ["network", "weights", "seeds", "layers", "best_layer", "layer_name", "layer_type", "median", "n", "by"]
 TESTED = ["network", "against", "other", "tested", "significant", "best_layer", "n", "n_sessions"]
-NUMBERS = ["median_difference", "low", "high", "effect", "p_adjusted"]
+NUMBERS = ["difference", "low", "high", "effect", "p", "smallest_p", "p_adjusted"]
 """Columns of ``LayerTestTable`` that ``compare`` and ``layer_tests`` explain."""
 
 
@@ -85,15 +85,11 @@ class LayerTestTable:
 
     rows: pd.DataFrame
     """One per network and what it was tested against: how many layers were tested and are significantly better, and
-    at the best of these layers, trained, the difference with its interval, effect and adjusted p-value."""
+    at the best of these layers, trained, the difference with its interval, effect, p-value and adjusted p-value."""
     by: str
     """The number whose median over units says which trained layer is best."""
-    left_out: str
-    """Comparisons that could not be made, and why; '' for none."""
-    alpha: float
-    test: str
-    interval: str
-    correction: str
+    tests: xr.Dataset
+    """What ``layer_tests`` found of all layers."""
 
 
 def layer_test_table(plotted: PlottedUnits, by: str | None = None, *, alpha: float = 0.01) -> LayerTestTable:
@@ -134,8 +130,7 @@ def layer_test_table(plotted: PlottedUnits, by: str | None = None, *, alpha: flo
                     **{name: float(best[name]) for name in NUMBERS},
                 }
             )
-    about = {name: str(tests.attrs[name]) for name in ("left_out", "test", "interval", "correction")}
-    return LayerTestTable(pd.DataFrame(rows, columns=[*TESTED, *NUMBERS]), by=by, alpha=alpha, **about)
+    return LayerTestTable(pd.DataFrame(rows, columns=[*TESTED, *NUMBERS]), by, tests)
 
 
 def layer_table(ds: xr.Dataset, variable: str = "r") -> pd.DataFrame:

@@ -56,7 +56,7 @@ def test_layer_test_table__counts_what_layer_tests_finds():
         best = rows.loc["whisper_tiny", "untrained"]
         assert best["best_layer"] in (1, 2)
         there = tests.sel(network="whisper_tiny", against="untrained", layer=best["best_layer"])
-        for name in ("median_difference", "low", "high", "effect", "p_adjusted"):
+        for name in ("difference", "low", "high", "effect", "p", "smallest_p", "p_adjusted"):
             assert best[name] == pytest.approx(float(there[name]))
         assert np.isfinite(best[["low", "high"]].astype(float)).all()
 
@@ -82,7 +82,7 @@ def test_layer_test_table__takes_other_controls_where_nothing_was_reset():
     shown, _ = plotted_units(ds, delta=0.5)
     table = layer_test_table(shown)
     assert set(table.rows["other"]) == {"permuted"}
-    assert table.left_out == "no spectrogram 'cochleagram' in these results"
+    assert table.tests.attrs["left_out"] == "no spectrogram 'cochleagram' in these results"
 
 
 def test_layer_test_table__without_trained_weights_says_so():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ import xarray as xr
 
 from distributed_trf import names
 from distributed_trf.errors import DataError, NothingToDrawError
+from distributed_trf.figures.html.findings import on_areas, on_layers
 from distributed_trf.figures.html.page import NONE, Table, counted, decimal, numbers, p_value, percent, words
 from distributed_trf.results.best_layers import (
     LayerTestTable,
@@ -19,6 +21,8 @@ from distributed_trf.results.best_layers import (
     penalty_edges,
 )
 from distributed_trf.results.plotted_units import PlottedUnits, plotted_units
+from distributed_trf.results.statistics.intervals import LEAST
+from distributed_trf.results.statistics.sentence_parts import name_of_test
 from distributed_trf.results.tables import reliability_table
 
 
@@ -32,6 +36,8 @@ class Found:
     tests: Table | None
     about_tests: str
     """How layers were tested, or why none was."""
+    in_words: list[str]
+    """What tests of layers and areas found, a sentence each."""
     penalties: str
     """How many fits of a unit chose the smallest and the largest; empty if that is not known."""
 
@@ -45,11 +51,11 @@ def found(ds: xr.Dataset, delta: float) -> Iterator[Found]:
                 (of,) = plotted_units(ds, delta=delta, stimuli=stimuli, bin_width=bin_width)
             except NothingToDrawError:  # no fit is done there yet
                 continue
-            tests, about = _tests(of)
+            tests, about, sentences = _tests(of)
             heading, units = f"{stimuli}, {bin_width:g} ms bins", f"{of.n} {of.units}"
             units = "; ".join(part for part in (units, of.note, of.chooser_note) if part)
             units = f"{units} ({of.selection})" if of.selection else units
-            yield Found(heading, units, _best(of), tests, about, edges.get((stimuli, bin_width), ""))
+            yield Found(heading, units, _best(of), tests, about, sentences, edges.get((stimuli, bin_width), ""))
 
 
 def _best(of: PlottedUnits) -> Table:
@@ -70,29 +76,37 @@ def _best(of: PlottedUnits) -> Table:
     )
 
 
-def _tests(of: PlottedUnits) -> tuple[Table | None, str]:
+def _tests(of: PlottedUnits) -> tuple[Table | None, str, list[str]]:
     try:
         tests = layer_test_table(of)
     except DataError as error:
-        return None, f"No layer is tested: {error}"
-    return _test_table(of, tests), _about(of, tests)
+        return None, f"No layer is tested: {error}", on_areas(of)
+    return _test_table(of, tests), _about(of, tests), [*on_layers(tests), *on_areas(of)]
 
 
 def _test_table(of: PlottedUnits, tests: LayerTestTable) -> Table:
-    rows = tests.rows
-    share = [f"{k} of {n}" for k, n in zip(rows["significant"], rows["tested"], strict=True)]
-    interval = [f"{decimal(low)} to {decimal(high)}" for low, high in zip(rows["low"], rows["high"], strict=True)]
+    rows, alpha = tests.rows, float(tests.tests.attrs["alpha"])
+    known = rows["smallest_p"] < alpha  # else nothing was found because nothing could be
+    share = [
+        f"{k if there else NONE} of {n}" for k, n, there in zip(rows["significant"], rows["tested"], known, strict=True)
+    ]
+    interval = [
+        NONE if math.isnan(low) else f"{decimal(low)} to {decimal(high)}"
+        for low, high in zip(rows["low"], rows["high"], strict=True)
+    ]
     sizes = [f"{n} in {k}" for n, k in zip(rows["n"], rows["n_sessions"], strict=True)]
     return Table(
-        f"trained layers that predict better (p < {tests.alpha:g})",
+        f"trained layers that predict better (p < {alpha:g}), over sessions",
         (
             words("network", rows["network"]),
             words("better than", rows["other"]),
             numbers("better layers", share),
             numbers(f"best layer by {tests.by}", rows["best_layer"]),
-            numbers(f"median {of.variable} above it", rows["median_difference"], decimal),
+            numbers(f"{of.variable} above it", rows["difference"], decimal),
             numbers("95 % interval", interval),
             numbers("effect", rows["effect"], decimal),
+            numbers("p", rows["p"], p_value),
+            numbers("smallest p there can be", rows["smallest_p"], p_value),
             numbers("adjusted p", rows["p_adjusted"], p_value),
             numbers("units in sessions", sizes),
         ),
@@ -100,14 +114,19 @@ def _test_table(of: PlottedUnits, tests: LayerTestTable) -> Table:
 
 
 def _about(of: PlottedUnits, tests: LayerTestTable) -> str:
-    words = {"bh": "Benjamini-Hochberg over the layers of a network", "none": "not adjusted"}
+    attrs = tests.tests.attrs
     about = (
-        f"{tests.test}, one-sided; p-values: {words.get(tests.correction, tests.correction)}. The last columns are of "
-        f"the trained layer of highest median {tests.by}: median difference of {of.variable} with its interval "
-        f"({tests.interval}), and the matched-pairs rank-biserial correlation, which is 1 where the trained layer "
-        "predicts every unit better."
+        f"Test: {name_of_test(tests.tests)}. Columns from the best layer on are of the trained layer of highest median "
+        f"{tests.by}: how much higher its {of.variable} is, the weighted mean over sessions, with its interval "
+        f"({attrs['interval']}); and the matched-pairs rank-biserial correlation over units, which is 1 where the "
+        "trained layer predicts every unit better."
     )
-    return f"{about} Left out: {tests.left_out}." if tests.left_out else about
+    out_of_reach = tests.rows["smallest_p"] >= float(attrs["alpha"])
+    if out_of_reach.any():
+        about += f" So few sessions allow no p below {attrs['alpha']:g}: whether layers are better cannot be told (-)."
+    if tests.rows["low"].isna().any():
+        about += f" An interval takes {LEAST} sessions."
+    return f"{about} Left out: {attrs['left_out']}." if attrs["left_out"] else about
 
 
 ALPHA = 0.05

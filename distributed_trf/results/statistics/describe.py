@@ -63,6 +63,17 @@ def describe(tests: xr.Dataset, *, a: str = "a", b: str = "b") -> str:
     >>> print(describe(compare(trained, reset), a="trained weights", b="reset weights"))  # doctest: +SKIP
     The mean difference in rho (trained weights minus reset weights) was 0.031, 95% CI [0.012, 0.050], T = 0.19, p = ...
     """
+    return "\n".join([*sentences_on(tests, a, b), *remarks_on(tests)])
+
+
+def sentences_on(tests: xr.Dataset, a: str = "a", b: str = "b") -> list[str]:
+    """Write the sentences of ``describe`` on what was found, without how it was tested.
+
+    Raises
+    ------
+    DataError
+        If this is no dataset of tests.
+    """
     lacking = [name for name in ("p", "smallest_p", "effect") if name not in tests]
     if lacking or "level" not in tests.attrs:
         raise DataError(
@@ -77,10 +88,13 @@ def describe(tests: xr.Dataset, *, a: str = "a", b: str = "b") -> str:
         sentences = [_of_areas(cell) for cell in _cells(tests)]
     else:
         sentences = [_of_pairs(cell, a, b) for cell in _cells(tests)]
-    if not sentences:
-        sentences = ["No test could be made: no unit has the numbers that it takes."]
+    return sentences or ["No test could be made: no unit has the numbers that it takes."]
+
+
+def remarks_on(tests: xr.Dataset) -> list[str]:
+    """Write how was tested, what was left out, and the note of the tests."""
     notes = [str(tests.attrs[name]).strip().rstrip(".") for name in ("left_out", "note") if tests.attrs.get(name)]
-    return "\n".join([*sentences, how_tested(tests), *(f"{note[:1].upper()}{note[1:]}." for note in notes)])
+    return [how_tested(tests), *(f"{note[:1].upper()}{note[1:]}." for note in notes)]
 
 
 def _cells(tests: xr.Dataset, keep: str | None = None) -> Iterator[xr.Dataset]:
@@ -130,7 +144,7 @@ def _of_layers(cell: xr.Dataset) -> str:
     differences = _range(better["difference"].values, decimals, f"{summary(of)} difference")
     largest, effects = _extreme(better["p_adjusted"].values, "largest", adjusted), better["effect"].values
     return (
-        f"{better.sizes[names.LAYER]} of the {layers} had significantly {higher} at {limit}: "
+        f"Of the {layers}, {better.sizes[names.LAYER]} had significantly {higher} at {limit}: "
         f"{_layers([int(k) for k in better[names.LAYER].values])}, {differences}, {largest}, "
         f"{_range(effects, below_one, 'r')} ({sizes})."
     )

@@ -11,9 +11,13 @@ import yaml
 
 from distributed_trf import (
     Study,
+    best_layer,
+    compare_areas,
+    describe,
     import_published_csv,
     layer_tests,
     open_results,
+    peak_layer,
     select_units,
     simulate_results,
     write_published_csv,
@@ -23,6 +27,7 @@ from distributed_trf.figures import gallery
 from distributed_trf.figures.controls import figure_controls
 from distributed_trf.figures.gallery import Drawing
 from distributed_trf.figures.html.figure_section import in_words, picture
+from distributed_trf.figures.html.page import p_value
 from distributed_trf.figures.html.study_report import write_report
 from distributed_trf.figures.style import new_figure, note
 from distributed_trf.pipeline.events import ItemEnded
@@ -88,14 +93,14 @@ def drawings(_no_gallery, monkeypatch):
 
 
 def test_report__has_the_numbers_of_the_dataset(tmp_path):
-    ds = simulate_results(["whisper_tiny"], better={"whisper_tiny": [1, 2]}, sessions=6, channels=40)
+    ds = simulate_results(["whisper_tiny"], better={"whisper_tiny": [1, 2]}, sessions=12, channels=20)
     folder = store_results(ds, tmp_path / "imported", {"source": "elsewhere", "runs": 3})
     page = report_of(folder)
 
-    assert page.rows("6 sessions, 240 units") == [["non-primary", "3", "120"], ["core", "3", "120"]]
+    assert page.rows("12 sessions, 240 units") == [["non-primary", "6", "120"], ["core", "6", "120"]]
     sessions = page.rows("all sessions")
     assert [row[0] for row in sessions] == list(dict.fromkeys(ds["session"].values))
-    assert {row[3] for row in sessions} == {"40"}
+    assert {row[3] for row in sessions} == {"20"}
 
     counts = reliability_table(open_results(folder)).to_dict("records")
     for row, of in zip(page.rows("units that repeat themselves"), counts, strict=True):
@@ -117,18 +122,53 @@ def test_report__has_the_numbers_of_the_dataset(tmp_path):
             where = {"network": network, "layer": int(layer)}
             assert [module, kind] == [ds[name].sel(where).item() for name in ("layer_name", "layer_type")]
 
-    tested = page.rows("trained layers that predict better (p < 0.01)")
+    tested = page.rows("trained layers that predict better (p < 0.01), over sessions")
     tests = layer_tests(select_units(ds, stimuli="timit", delta=0.5)).sel(stimuli="timit", bin_width=50)
     untrained = tests.sel(network="whisper_tiny", against="untrained", layer=int(tested[0][4 - 1]))
     assert tested[0][:3] == ["whisper_tiny", "reset", "2 of 6"]
     assert tested[1][:2] == ["whisper_tiny", "cochleagram"]
     low, high = (f"{float(untrained[name]):.3f}" for name in ("low", "high"))
     assert tested[0][4:7] == [
-        f"{float(untrained['median_difference']):.3f}",
+        f"{float(untrained['difference']):.3f}",
         f"{low} to {high}",
         f"{float(untrained['effect']):.3f}",
     ]
-    assert tested[0][8] == f"{int(untrained['n'])} in 6"
+    assert tested[0][7:] == [
+        "< 0.001",
+        "< 0.001",
+        p_value(float(untrained["p_adjusted"])),
+        f"{int(untrained['n'])} in 12",
+    ]
+
+
+def test_report__says_in_words_what_tests_of_layers_and_areas_found(tmp_path):
+    ds = simulate_results(
+        ["whisper_tiny"],
+        stimuli=["timit"],
+        better={"whisper_tiny": [1, 2]},
+        depth=(0.2, 0.6),
+        sessions=12,
+        channels=40,
+    )
+    page = report_of(store_results(ds, tmp_path / "imported", {}))
+    units = select_units(ds, stimuli="timit", delta=0.5).sel(stimuli="timit", bin_width=50)
+    tests = layer_tests(units)
+    best = tests.sel(layer=int(best_layer(units).best_layer.sel(network="whisper_tiny", weights="trained")))
+    areas = compare_areas(peak_layer(units.sel(network=["whisper_tiny"], weights="trained")))
+    for found in (tests, best, areas):
+        for sentence in describe(found).split("\n"):
+            assert sentence in page.text
+    assert "had significantly higher rho with trained weights than with reset weights at adjusted p < .01" in page.text
+
+
+def test_report__of_three_sessions_has_no_interval_and_calls_no_layer_better(tmp_path):
+    ds = simulate_results(["whisper_tiny"], better={"whisper_tiny": [1, 2]}, sessions=3, channels=60)
+    page = report_of(store_results(ds, tmp_path / "imported", {}))
+    rows = page.rows("trained layers that predict better (p < 0.01), over sessions")
+    assert {(row[2], row[5], row[8]) for row in rows} == {("- of 6", "-", "0.125")}
+    assert "whether layers are better cannot be told (-). An interval takes 4 sessions." in page.text
+    assert "as no p below .125 is possible" in page.text
+    assert "no confidence interval for 3 sessions" in page.text
 
 
 def test_report__of_results_without_settings_says_that_no_run_made_them(tmp_path):

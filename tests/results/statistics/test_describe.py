@@ -121,8 +121,8 @@ def test_describe__says_why_there_is_no_interval_or_no_test():
 def test_describe__of_layers_counts_those_that_are_better():
     tests = of_layers(p=[0.0001, 0.004, 0.3, 0.0002], difference=[0.02, 0.055, -0.01, 0.03], smallest_p=2.0**-12)
     assert describe(tests).split("\n")[:2] == [
-        "3 of the 4 layers of wav2vec2 (timit, 50 ms bins) had significantly higher rho with trained weights than with "
-        "reset weights at adjusted p < .01: layers 0, 1, and 3, mean difference between 0.020 and 0.055, largest "
+        "Of the 4 layers of wav2vec2 (timit, 50 ms bins), 3 had significantly higher rho with trained weights than "
+        "with reset weights at adjusted p < .01: layers 0, 1, and 3, mean difference between 0.020 and 0.055, largest "
         "adjusted p = .008, r = .62 (477 units in 6 sessions).",
         HOW.replace("exact;", "exact, p adjusted by Benjamini-Hochberg over the 8 tests of a network;"),
     ]
