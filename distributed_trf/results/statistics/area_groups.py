@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from distributed_trf.results.statistics.groups import Groups, Level, Summary
+from distributed_trf.results.statistics.groups import Groups, Level, Summary, counted
 from distributed_trf.results.statistics.intervals import LEAST, t_interval, weighted_mean
 from distributed_trf.results.statistics.permutations import (
     EXACT,
@@ -69,7 +69,8 @@ def compare_group_means(
         for name, of in numbers.items():
             found[name][cells] = of
         if n_left[cells].any():
-            left_out.append(f"left out: up to {n_left[cells].max()} {level}s with {words}")
+            most = counted(int(n_left[cells].max()), level)
+            left_out.append(f"left out: {'' if np.ptp(n_left[cells]) == 0 else 'up to '}{most} with {words}")
     return found, "; or ".join(tests), EXACT if exact else draws, left_out
 
 

@@ -17,6 +17,7 @@ from distributed_trf.results.statistics.groups import (
     Level,
     Summary,
     count_groups,
+    counted,
     group_of_units,
     or_nan,
     unknown_subjects,
@@ -233,7 +234,8 @@ def _described(a: np.ndarray, b: np.ndarray, both: np.ndarray) -> dict[str, np.n
 def _not_paired(alone: list[int], paired: int) -> list[str]:
     """Say how many units only one of the two has."""
     left = [n - paired for n in alone]
-    return [f"left out: {left[0]} units of the first and {left[1]} of the second, in one alone"] if any(left) else []
+    words = f"left out: {counted(left[0], 'unit')} of the first and {left[1]} of the second, in one alone"
+    return [words] if any(left) else []
 
 
 def _not_compared(known: list[np.ndarray], both: np.ndarray) -> list[str]:

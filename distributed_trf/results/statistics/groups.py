@@ -84,8 +84,19 @@ def membership(group: np.ndarray) -> np.ndarray:
 
 def unknown_subjects(group: np.ndarray, level: Level) -> list[str]:
     """Say how many units are of no known subject, and left out for it."""
-    n = np.count_nonzero(group < 0)
-    return [f"{n} units of unknown {level} are left out"] if n else []
+    n = int(np.count_nonzero(group < 0))
+    return [f"left out: {counted(n, 'unit')} of unknown {level}"] if n else []
+
+
+def counted(n: int, one: str) -> str:
+    """Write a number of things.
+
+    Examples
+    --------
+    >>> counted(1, "unit"), counted(3, "session")
+    ('1 unit', '3 sessions')
+    """
+    return f"{n} {one}" if n == 1 else f"{n} {one}s"
 
 
 @dataclass(frozen=True)

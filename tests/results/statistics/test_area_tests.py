@@ -40,7 +40,7 @@ def test_compare_areas__of_units_by_hand():
 
 
 def test_compare_areas__of_sessions_by_hand():
-    ds = of_units([[0.1, 0.3, 0.2, 0.5, 0.9], [0.3, 0.5, np.nan, 0.5, 0.9]], "uuvwx", "ccccp"[:3] + "pp")
+    ds = of_units([[0.1, 0.3, 0.2, 0.5, 0.9], [0.3, 0.5, np.nan, 0.5, 0.9]], "uuvwx", "cccpp")
     found = compare_areas(ds, areas=("c", "p"))
     # Units' means over networks are 0.2, 0.4, 0.2, 0.5, 0.9; sessions' 0.3 (two units), 0.2, 0.5, 0.9 (one each).
     assert (found.p, found.smallest_p) == (1 / 6, 1 / 6)  # of six ways to deal two labels of each
@@ -91,7 +91,7 @@ def test_groups_with_units_in_both_areas__are_tested_within_themselves():
     area[subject == "F"] = "c"
     position = rng.normal(0, 0.1, 33) + 0.1 * (area == "p")
     found = compare_areas(of_units(position, np.arange(33), area, subject=subject), areas=("c", "p"), level="subject")
-    assert found.attrs["note"] == "left out: up to 1 subjects with units in one area alone"
+    assert found.attrs["note"] == "left out: 1 subject with units in one area alone"
     assert found.attrs["test"] == "sign flips of the differences of means within subjects"
     parts = [[position[(subject == s) & (area == a)] for a in "cp"] for s in "ABCDE"]
     m = np.array([p.mean() - c.mean() for c, p in parts])
@@ -110,12 +110,23 @@ def test_groups_with_units_in_both_areas__are_tested_within_themselves():
     rest = of_units(position[kept], np.arange(33)[kept], area[kept], subject=subject[kept])
     found = compare_areas(rest, areas=("c", "p"), level="subject")
     assert found.attrs["note"] == (
-        "left out: up to 1 subjects with units in both areas; no interval: it takes 4 subjects of each area"
+        "left out: 1 subject with units in both areas; no interval: it takes 4 subjects of each area"
     )
     assert found.smallest_p == 1 / 10
     in_both = subject[kept] == "E"
     without = compare_areas(rest.isel(unit=~in_both), areas=("c", "p"), level="subject")
     np.testing.assert_allclose([found.p, found.statistic, found.icc], [without.p, without.statistic, without.icc])
+
+
+def test_where_as_many_groups_have_both_areas_as_one__those_of_one_are_compared():
+    subject, area = np.array(list("AABBCCDDEFGH")), np.array(list("cpcpcpcpccpp"))
+    position = np.random.default_rng(0).normal(size=12)
+    ds = of_units(position, np.arange(12), area, subject=subject)
+    found = compare_areas(ds, areas=("c", "p"), level="subject")
+    assert found.smallest_p == 1 / 6
+    assert found.attrs["note"].startswith("left out: 4 subjects with units in both areas; ")
+    most = compare_areas(ds.isel(unit=slice(11)), areas=("c", "p"), level="subject")
+    assert most.smallest_p == 1 / 16
 
 
 def test_areas_that_cannot_be_compared__are_nan_and_said():

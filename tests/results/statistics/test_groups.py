@@ -83,7 +83,7 @@ def test_level__names_the_groups():
     assert group_of_units(ds, "session").tolist() == [0, 0, 1, 2]
     of_subjects = group_of_units(ds, "subject")
     assert (of_subjects[2], of_subjects[0] == of_subjects[1], of_subjects[0] != of_subjects[3]) == (-1, True, True)
-    assert unknown_subjects(of_subjects, "subject") == ["1 units of unknown subject are left out"]
+    assert unknown_subjects(of_subjects, "subject") == ["left out: 1 unit of unknown subject"]
     assert group_of_units(ds, "unit").tolist() == [0, 1, 2, 3]
     known = np.array([[True, True, False, False], [False] * 4, [True] * 4])
     np.testing.assert_array_equal(count_groups(ds, "session", known), [1, np.nan, 3])
