@@ -224,7 +224,7 @@ def _chance_cost(
     at_once = min(max(block // (8 * ARRAYS * padded), 1), units)
     # Predictions and responses padded, centred and transformed, and their products; repeats, centred and scaled.
     values = at_once * (10 * padded + 3 * shapes.repeats * shapes.tested)
-    values += 2 * min(block // 8, chance.shifts * n_tested * at_once)
+    values += 2 * min(block // 8, chance.shifts * at_once)
     return Operations(transform=operations), values
 
 

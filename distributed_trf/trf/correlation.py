@@ -97,7 +97,31 @@ def unit_length(y: Array, rounding: Array | float = 0.0) -> Array:
     power = xp.sum(deviations * deviations, axis=-2)
     defined = varies(power, mean, y.shape[-2]) & (power > rounding)
     scale = xp.where(defined, 1 / xp.sqrt(xp.where(defined, power, xp.ones_like(power))), xp.zeros_like(power))
-    return deviations * scale[..., None, :]
+    deviations *= scale[..., None, :]
+    return deviations
+
+
+def mean_of_unit_length(y: Array) -> tuple[Array, Array]:
+    """Average repeats at unit length, so that the mean r of a prediction is its product with them.
+
+    Parameters
+    ----------
+    y
+        Shape (R, T, U).
+
+    Returns
+    -------
+    mean, varying
+        Shape (T, U), and whether a unit varies in any repeat, shape (U,): repeats may cancel.
+    """
+    xp, (repeats, n, units) = namespace(y), y.shape
+    total: Array = 0.0
+    varying: Array = False
+    for block in blocks(repeats, block_rows(2 * n * units, like([0.0], y))):
+        scaled = unit_length(y[block, :, :])
+        total = xp.sum(scaled, axis=0) + total
+        varying = xp.any(scaled != 0, axis=(0, 1)) | varying
+    return total / repeats, varying
 
 
 def mean_over_repeats(y_true: Array, y_pred: Array, rounding: Array | float = 0.0) -> Array:

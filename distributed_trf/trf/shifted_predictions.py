@@ -15,7 +15,7 @@ import numpy as np
 
 from distributed_trf.arrays import Array, block_rows, blocks, like, namespace, take_rows
 from distributed_trf.errors import DataError
-from distributed_trf.trf.correlation import unit_length
+from distributed_trf.trf.correlation import mean_of_unit_length, unit_length
 from distributed_trf.trf.resampling import draw_generator
 from distributed_trf.trf.solver_choice import whole
 
@@ -144,9 +144,9 @@ def shifted_p(
     widening, found = OUT_OF_FOLD if out_of_fold else 1.0, []
     for units in blocks(n_units, block_rows(ARRAYS * rows, rounding)):
         prediction = unit_length(y_pred[:, units], rounding[units])
-        repeats = unit_length(y_true[:, :, units])
-        reached, n_copies = copies_of(prediction, xp.mean(repeats, axis=0), shifts, widening)
-        defined = xp.any(prediction != 0, axis=0) & xp.any(repeats != 0, axis=(0, 1))
+        response, varying = mean_of_unit_length(y_true[:, :, units])
+        reached, n_copies = copies_of(prediction, response, shifts, widening)
+        defined = xp.any(prediction != 0, axis=0) & varying
         found.append(xp.where(defined, (reached + 1) / (n_copies + 1), xp.nan))
     return xp.concat(found)
 
@@ -163,10 +163,11 @@ def _within_stimuli(prediction: Array, response: Array, shifts: Shifts, widening
         above += int(bins.sum())
     table, reached = xp.concat(tables), xp.zeros_like(prediction[0, :])
     least = (xp.sum(take_rows(table, first), axis=0) - ROUNDING) / widening
-    for copies in blocks(len(shifts.moves), block_rows(shifts.bins.size * table.shape[1], table)):
-        rows = first + shifts.moves[copies]
-        parts = xp.reshape(take_rows(table, rows.ravel()), (*rows.shape, -1))
-        reached += xp.sum(xp.astype(xp.sum(parts, axis=1) >= least, table.dtype), axis=0)
+    for copies in blocks(len(shifts.moves), block_rows(2 * table.shape[1], table)):
+        r = xp.zeros_like(least)
+        for rows in (first + shifts.moves[copies]).T:
+            r = r + take_rows(table, rows)
+        reached += xp.sum(xp.astype(r >= least, table.dtype), axis=0)
     return reached, len(shifts.moves)
 
 
