@@ -37,6 +37,10 @@ def test_results__say_how_r_was_tested_what_removed_units_and_how_many_beat_chan
         f"{n} left)"
     ) in shown.stdout
     assert "better than chance" not in shown.stdout  # which was not tested
+    ds["r_p"] = ds.r * 0 + 0.001
+    shown = dtrf("results", str(store_results(ds, tmp_path / "tested", {})))
+    assert "cochleagram fixed, layer 0 (best by median cv_score): 60 of 60 units predicted better than" in shown.stdout
+    assert "r is of" not in shown.stdout  # which is not known
 
 
 @pytest.mark.parametrize("ending", ["csv", "csv.gz", "parquet"])

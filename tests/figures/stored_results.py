@@ -18,11 +18,12 @@ def store_results(ds: xr.Dataset, root: Path, attrs: dict) -> Path:
     """Write every fit and reliability of a dataset; return the folder."""
     store = StudyStore.create(root)
     allocate_result_arrays(store.results, _grid(ds), [], attrs)
-    fits = ds[list(names.RESULTS)].load().stack(fit=names.GRID, create_index=False).transpose("fit", names.UNIT)
+    stored = [name for name in names.RESULTS if name in ds]
+    fits = ds[stored].load().stack(fit=names.GRID, create_index=False).transpose("fit", names.UNIT)
     for k in np.flatnonzero(fits["r"].notnull().any(names.UNIT)):
         of = fits.isel(fit=k)
         place = tuple(of[dim].item() for dim in names.GRID)
-        write_fit(store.results, place, {name: of[name].values for name in names.RESULTS})
+        write_fit(store.results, place, {name: of[name].values for name in stored})
     for stimuli in ds[names.STIMULI].values:
         for bin_width in ds[names.BIN_WIDTH].values:
             of = ds.sel({names.STIMULI: stimuli, names.BIN_WIDTH: bin_width})

@@ -109,7 +109,7 @@ def test_gallery__draws_at_the_delta_that_is_asked_for(folder):
 
 
 def test_gallery__says_what_is_missing_and_how_to_get_it(tmp_path):
-    ds = simulate_results(["whisper_tiny"], weights=("reset",), sessions=2, channels=15, stimuli=("timit",))
+    ds = simulate_results(["whisper_tiny"], weights=("reset",), sessions=2, channels=30, stimuli=("timit",))
     root = write_results(tmp_path / "study", ds.assign(cv_score=ds.r**2)).root
     drawn = {drawing.name: found for drawing, found in draw(Inputs(root, word_errors=tmp_path / "none.csv"))}
     reasons = {name: found for name, found in drawn.items() if isinstance(found, str)}

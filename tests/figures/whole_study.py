@@ -43,7 +43,7 @@ def write_results(root: Path, ds: xr.Dataset) -> StudyStore:
         store.results, grid, [], {"study": {"name": "whole", "recordings": {"format": "ucsf", "path": "recordings"}}}
     )
     group = open_group(store.results, mode="r+")
-    for name in names.RESULTS:
+    for name in [name for name in names.RESULTS if name in ds]:
         group[name][...] = ds[name].transpose(*names.RESULT_DIMS).values
     for stimuli in ds.stimuli.values:
         for bin_width in ds.bin_width.values:
