@@ -109,6 +109,12 @@ RELIABILITY = {
         "of the concatenated test stimuli, in as many repeats as all of them have; r is 0 in such a repeat; 1 for a "
         "unit without a spike in the test",
     ),
+    "mean_response": Variable(
+        "mean response in a bin",
+        "response",
+        "over the concatenated test stimuli, in as many repeats as all of them have; of spikes counts, which over the "
+        "width of a bin are the firing rate; known of units that never vary too",
+    ),
     "normaliser_median": Variable(
         "median inter-trial correlation", "1", "over the draws of which normaliser is the mean"
     ),

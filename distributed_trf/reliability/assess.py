@@ -55,7 +55,8 @@ def assess(
     Returns
     -------
     dict of np.ndarray, each of shape (U,)
-        The variables ``names.RELIABILITY`` describes; NaN for units that never vary, but for ``silent_repeats``.
+        The variables ``names.RELIABILITY`` describes; NaN for units that never vary, but for ``silent_repeats``
+        and ``mean_response``.
 
     Raises
     ------
@@ -87,7 +88,14 @@ def assess(
     varies = to_numpy(tables.vary())
     measured = {name: np.where(varies, to_numpy(values), np.nan) for name, values in measures.items()}
     of_halves = assess_halves(trials, halves, draws=draws, null_shift=null_shift, shifts=shifts, seed=seed, key=key)
-    return {**measured, "silent_repeats": to_numpy(silent_repeats(tables)), **of_halves}
+    known = {"silent_repeats": silent_repeats(tables), "mean_response": mean_response(repeated)}
+    return {**measured, **{name: to_numpy(values) for name, values in known.items()}, **of_halves}
+
+
+def mean_response(repeated: Array) -> Array:
+    """Average responses of shape (R, T, U) over repeats and bins, shape (U,)."""
+    xp = namespace(repeated)
+    return xp.mean(xp.astype(repeated, xp.float64), axis=(0, 1))
 
 
 def repeated_responses(trials: Sequence[Array]) -> Array:

@@ -39,6 +39,8 @@ class MeasuredUnits:
                 of = of.sel({dim: labels}) if dim in of.dims else of
         of = of.expand_dims([dim for dim in names.RELIABILITY_DIMS if dim not in of.dims])
         self._of = of.stack(setting=names.RELIABILITY_DIMS[:-1], create_index=False).transpose("setting", names.UNIT)
+        self.bin_widths: np.ndarray = self._of[names.BIN_WIDTH].values
+        """Milliseconds, of each row."""
         self.sets: list[str] = list(map(str, self._of[names.STIMULI].values))
 
     @property

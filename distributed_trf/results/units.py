@@ -33,6 +33,7 @@ def select_units(
     correction: str | None = "bh",
     normaliser: float | None = None,
     ceiling: float | None = None,
+    rate: float | None = None,
     area: str | Sequence[str] | None = None,
     subject: str | Sequence[str] | None = None,
     session: str | Sequence[str] | None = None,
@@ -59,6 +60,8 @@ def select_units(
         code.
     ceiling
         Units whose ``ceiling_signal_power``, what a perfect model would reach in ``r``, is at least this.
+    rate
+        Units that fire at least so many spikes in a second, on average over the test stimuli.
     area, subject, session
         One label or several.
     repeats
@@ -93,10 +96,12 @@ def select_units(
     half = FIRST_HALF if repeats == "split" else ""
     if half:
         check_halves(ds)
-        if ceiling is not None:
-            raise DataError("a ceiling is of all repeats; with repeats='split' select by delta, tuned or normaliser")
+        if ceiling is not None or rate is not None:
+            raise DataError(
+                "ceilings and rates are of all repeats; with repeats='split' select by delta, tuned or normaliser"
+            )
     criteria = []
-    if any(value is not None for value in (delta, tuned, normaliser, ceiling)):
+    if any(value is not None for value in (delta, tuned, normaliser, ceiling, rate)):
         of = MeasuredUnits(ds, stimuli, bin_width)
         if delta is not None:
             null = (of[f"null_mean{half}"], of[f"null_std{half}"])
@@ -114,6 +119,9 @@ def select_units(
             if least is not None:
                 words = f"of {name} below {least:g}{of.of_sets}"
                 criteria.append(Criterion(name, float(least), words, of.measured(measure) >= least))
+        if rate is not None:
+            fast = of.measured("mean_response") >= rate * of.bin_widths[:, None] / 1000
+            criteria.append(Criterion("rate", float(rate), f"below {rate:g} spikes/s{of.of_sets}", fast))
     for name, wanted in zip(LOCATION, (area, subject, session), strict=True):
         if wanted is not None:
             labels = known_labels(ds, name, listed(wanted))

@@ -29,9 +29,12 @@ def test_assess__has_every_variable_that_results_describe(trials):
     assert all(values.shape == (4,) for values in found.values())
 
 
-def test_assess__a_unit_that_never_varies_has_nothing_but_silent_repeats(trials):
+def test_assess__a_unit_that_never_varies_has_silent_repeats_and_a_mean_alone(trials):
     found = assess(trials, halves=HALVES, **SETTINGS)
     assert found.pop("silent_repeats").tolist() == [0, 0, 0, 1]
+    mean = np.concatenate([trial[:9] for trial in trials], axis=1).mean(axis=(0, 1))
+    assert mean[3] == 0
+    np.testing.assert_allclose(found.pop("mean_response"), mean)
     assert all(np.isnan(values[3]) and np.isfinite(values[:3]).all() for values in found.values())
 
 

@@ -90,6 +90,7 @@ def measured(ds):
         "tuned_p_first_half": rng.random(ds.normaliser.shape) ** 4,
         "normaliser_second_half": rng.normal(0.2, 0.1, ds.normaliser.shape),
         "signal_power": rng.normal(size=ds.normaliser.shape),
+        "mean_response": rng.exponential(size=ds.normaliser.shape),
         "ceiling_signal_power": rng.random(ds.normaliser.shape),
     }
     return ds.assign({n: (dims, v) for n, v in drawn.items()}).assign(r_second_half=ds.r * 0.5, r_p=ds.r * 0)
@@ -97,9 +98,13 @@ def measured(ds):
 
 def test_thresholds__keep_what_reaches_them_at_every_stimulus_set(ds):
     of = measured(ds)
-    for name, variable, least in (("normaliser", "normaliser", 0.02), ("ceiling", "ceiling_signal_power", 0.3)):
+    for name, values, least in (
+        ("normaliser", of.normaliser, 0.02),
+        ("ceiling", of.ceiling_signal_power, 0.3),
+        ("rate", of.mean_response / 0.05, 12.0),  # counts in bins of 50 ms
+    ):
         found = select_units(of, **{name: least})
-        expected = (of[variable] >= least).all(["stimuli", "bin_width"]).values
+        expected = (values >= least).all(["stimuli", "bin_width"]).values
         assert labels(found) == labels(ds.isel(unit=np.flatnonzero(expected)))
         assert 0 < expected.sum() < 60
     at = of.normaliser.sel(stimuli="timit", bin_width=50.0)
@@ -198,8 +203,10 @@ def test_split_repeats__that_are_not_known_are_refused(ds):
     of = measured(ds)
     with pytest.raises(DataError, match="normaliser_first_half is NaN for all units"):
         select_units(of.assign(normaliser_first_half=of.normaliser * np.nan), repeats="split")
-    with pytest.raises(DataError, match="a ceiling is of all repeats"):
+    with pytest.raises(DataError, match="ceilings and rates are of all repeats"):
         select_units(of, ceiling=0.1, repeats="split")
+    with pytest.raises(DataError, match="ceilings and rates are of all repeats"):
+        select_units(of, rate=1.0, repeats="split")
     with pytest.raises(DataError, match="repeats='half' is not known; take 'all' or 'split'"):
         select_units(of, repeats="half")
     with pytest.raises(DataError, match="of the second half of the repeats already; give all conditions in one call"):
