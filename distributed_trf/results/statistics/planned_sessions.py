@@ -88,7 +88,7 @@ def plan_sessions(
     for name, value, found in zip(("spread", "icc"), (spread, icc), estimated, strict=True):
         chosen = found if value is None else value
         if chosen is None or np.isnan(chosen):
-            raise DataError(f"{name} is not known without results of two units or more in a session; give it")
+            raise DataError(f"{name} is not known without results of several sessions, some of several units; give it")
         given[name] = float(chosen)
     if not (given["spread"] > 0 and 0 <= given["icc"] <= 1):
         raise DataError(

@@ -166,7 +166,7 @@ def power(
         },
         {EFFECT: effects, "sessions": counts},
     )
-    never = [n for n, p in zip(counts, smallest, strict=True) if p >= alpha]
+    never = [n for n, p in zip(counts, smallest, strict=True) if not p < alpha]
     return ds.assign_attrs(
         attrs,
         between=between,

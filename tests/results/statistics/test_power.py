@@ -68,6 +68,24 @@ def test_few_sessions__can_find_nothing_and_say_so():
     assert found.attrs["note"] == "no p of 4 sessions can be below 0.05"
 
 
+def test_one_session_in_an_area__can_find_nothing_and_says_so():
+    of = {"core": [5] * 3, "non-primary": [5] * 3}
+    found = power(of, 10.0, sessions=[2, 8], between="areas", spread=1, icc=0, simulations=10)
+    assert found.power.values.tolist() == [[0, 1]]
+    assert np.isnan(found.smallest_p.values[0])
+    assert found.attrs["note"] == "no p of 2 sessions can be below 0.05"
+    with pytest.raises(DataError, match="sessions: 1 leave none for an area; take 4 or more"):
+        power(of, 10.0, sessions=1, between="areas", spread=1, icc=0, simulations=10)
+
+
+def test_two_sided__has_the_power_of_half_of_alpha():
+    settings = {"spread": 1, "icc": 0.0, "simulations": 500}
+    found = power([1] * 15, 0.7, two_sided=True, **settings)
+    assert found.attrs["alternative"] == "two-sided"
+    half = power([1] * 15, 0.7, alpha=0.025, **settings)
+    np.testing.assert_allclose(found.power, half.power, atol=0.01)
+
+
 def test_correction__takes_power_and_a_family_with_more_effects_has_more_of_it():
     settings = {"spread": 1, "icc": 0.0, "simulations": 200, "draws": 5000}
     alone = power([1] * 15, 0.9, **settings).power.item()
@@ -141,6 +159,13 @@ def test_study__has_the_sessions_of_its_recordings(tmp_path):
 def test_what_cannot_be_used__is_named(of, settings, message):
     with pytest.raises(DataError, match=message):
         power(of, settings.pop("effect", 0.1), **settings)
+
+
+def test_one_session__tells_no_icc():
+    ds = simulate_results(["whisper_tiny"], sessions=1, channels=8)
+    with pytest.raises(DataError, match="icc is not known without results of several sessions"):
+        power(ds, 0.1)
+    assert power(ds, 0.1, icc=0.1, sessions=8, simulations=20).attrs["spread"] > 0.05
 
 
 def test_results_without_untrained_networks__are_refused_with_what_to_give():
