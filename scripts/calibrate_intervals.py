@@ -8,7 +8,7 @@ import numpy as np
 import scipy.stats
 import xarray as xr
 from calibrate_studies import SPREAD, Sessions, of_units
-from calibrate_tests import CORRELATIONS, Progress
+from calibrate_tests import CORRELATIONS
 
 from distributed_trf import compare, compare_areas
 from distributed_trf.results.statistics.intervals import median_intervals
@@ -154,42 +154,49 @@ def covered(low: np.ndarray, high: np.ndarray) -> str:
     return f"{text} ({infinite:.0%} open)" if infinite >= 0.005 else text
 
 
-def coverages(largest: int, studies: int, say: Progress) -> list[str]:
-    """Make the table of coverage."""
-    lines = [f"| interval | sessions | correlation | {' | '.join(SHAPES)} |", f"|---|---|---|{'---|' * len(SHAPES)}"]
-    for name, (intervals, counts) in INTERVALS.items():
-        for count in (n for n in counts if n <= largest):
-            for correlation in CORRELATIONS:
-                cells = []
-                for k, shape in enumerate(SHAPES.values()):
-                    rng = np.random.default_rng([count, k])
-                    found = intervals(Sessions(count, correlation, **shape), studies, rng)
-                    cells.append(covered(found["low"].values, found["high"].values))
-                lines.append(f"| {name} | {count} | {correlation} | {' | '.join(cells)} |")
-        say(f"coverage of {name}")
-    return lines
+COVERAGE_HEAD = (
+    f"| interval | sessions | correlation | {' | '.join(SHAPES)} |",
+    f"|---|---|---|{'---|' * len(SHAPES)}",
+)
 
 
-def candidates(counts: tuple[int, ...], studies: int, say: Progress) -> list[str]:
-    """Make the table of intervals that were not chosen, of the same studies as those that were."""
-    heads = ["CR3 and t", *OF_MEANS, "Woodruff", "percentile bootstrap of the median"]
-    lines = [
-        f"| sessions | correlation | effects | {' | '.join(heads)} |",
-        f"|---|---|---|{'---|' * len(heads)}",
-    ]
-    for count in counts:
+def coverages(name: str, largest: int, studies: int) -> list[str]:
+    """Make rows of coverage of an interval, with up to so many sessions."""
+    intervals, counts = INTERVALS[name]
+    rows = []
+    for count in (n for n in counts if n <= largest):
         for correlation in CORRELATIONS:
-            for skewed in (False, True):
-                sessions = Sessions(count, correlation, skewed=skewed)
-                values = of_units(sessions, np.random.default_rng(count), studies)["rho"].values
-                chosen = differences(sessions, studies, np.random.default_rng(count))
-                woodruff = medians(sessions, studies, np.random.default_rng(count))
-                ends = [(chosen["low"].values, chosen["high"].values)]
-                ends += [of(values, sessions.session, np.random.default_rng(1)) for of in OF_MEANS.values()]
-                ends.append((woodruff["low"].values, woodruff["high"].values))
-                few = values[: min(studies, 500)] - SPREAD * sessions.median()
-                ends.append(percentiles_of_median(few, sessions.session, np.random.default_rng(1)))
-                words = "skewed" if skewed else "normal"
-                lines.append(f"| {count} | {correlation} | {words} | {' | '.join(covered(*of) for of in ends)} |")
-        say(f"intervals that were not chosen, of {count} sessions")
-    return lines
+            cells = []
+            for k, shape in enumerate(SHAPES.values()):
+                found = intervals(Sessions(count, correlation, **shape), studies, np.random.default_rng([count, k]))
+                cells.append(covered(found["low"].values, found["high"].values))
+            rows.append(f"| {name} | {count} | {correlation} | {' | '.join(cells)} |")
+    return rows
+
+
+HEADS = ("CR3 and t", *OF_MEANS, "Woodruff", "percentile bootstrap of the median")
+CANDIDATES_HEAD = (
+    f"| sessions | correlation | effects | {' | '.join(HEADS)} |",
+    f"|---|---|---|{'---|' * len(HEADS)}",
+)
+FEW = 500
+"""Studies in which medians of drawn sessions are taken, which is slow."""
+
+
+def candidates(count: int, studies: int) -> list[str]:
+    """Make rows of intervals that were not chosen, with so many sessions, of the same studies as those that were."""
+    rows = []
+    for correlation in CORRELATIONS:
+        for skewed in (False, True):
+            sessions = Sessions(count, correlation, skewed=skewed)
+            values = of_units(sessions, np.random.default_rng(count), studies)["rho"].values
+            chosen = differences(sessions, studies, np.random.default_rng(count))
+            woodruff = medians(sessions, studies, np.random.default_rng(count))
+            ends = [(chosen["low"].values, chosen["high"].values)]
+            ends += [of(values, sessions.session, np.random.default_rng(1)) for of in OF_MEANS.values()]
+            ends.append((woodruff["low"].values, woodruff["high"].values))
+            few = values[:FEW] - SPREAD * sessions.median()
+            ends.append(percentiles_of_median(few, sessions.session, np.random.default_rng(1)))
+            words = "skewed" if skewed else "normal"
+            rows.append(f"| {count} | {correlation} | {words} | {' | '.join(covered(*of) for of in ends)} |")
+    return rows

@@ -16,8 +16,14 @@ HALF = slice(0, 6), slice(6, 11)
 """Repeats that select units, and those that they are tested on: all repeats are alike here, so that none are dealt."""
 
 
+SELECTION_HEAD = (
+    "| true normaliser | selected by all | r | rho | selected by half | r of the other half | rho |",
+    "|---|---|---|---|---|---|---|",
+)
+
+
 def biases_of_selection(units: int, seed: int = 0) -> list[str]:
-    """Make the table of how far r and rho of selected units are from their truth, medians over units.
+    """Make rows of how far r and rho of selected units are from their truth, medians over units.
 
     Parameters
     ----------
@@ -26,10 +32,7 @@ def biases_of_selection(units: int, seed: int = 0) -> list[str]:
     seed
         Of their responses.
     """
-    lines = [
-        "| true normaliser | selected by all | r | rho | selected by half | r of the other half | rho |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    lines = []
     rng = np.random.default_rng(seed)
     for kind in (*TRUE, AS_PUBLISHED):
         normaliser = (

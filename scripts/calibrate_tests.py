@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-import time
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -22,22 +20,6 @@ UNREACHED = "–"
 """Where the smallest p is not below the level."""
 BLOCK = 250
 """Studies at a time where each has several networks."""
-
-
-class Progress:
-    """Lines on the terminal that say how far this is."""
-
-    def __init__(self) -> None:
-        self.start = time.perf_counter()
-
-    @property
-    def minutes(self) -> float:
-        """Since the start."""
-        return (time.perf_counter() - self.start) / 60
-
-    def __call__(self, what: str) -> None:
-        """Say what is done."""
-        print(f"{time.perf_counter() - self.start:5.0f} s  {what}", file=sys.stderr, flush=True)
 
 
 def rejected(p: np.ndarray, smallest: float) -> list[str]:
@@ -112,63 +94,58 @@ NULLS: dict[str, Callable[[Sessions, int, int, str], Tested]] = {
 }
 
 
-def rejections(counts: tuple[int, ...], studies: int, say: Progress) -> list[str]:
-    """Make the table of false positives."""
-    lines = [
-        "| test | sessions | correlation | smallest p | session: p < 0.05 | p < 0.01 | unit: p < 0.05 | p < 0.01 |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for name, test in NULLS.items():
-        for count in counts:
-            for correlation in CORRELATIONS:
-                sessions = Sessions(count, correlation)
-                found = {level: test(sessions, studies, count, level) for level in ("session", "unit")}
-                cells = [cell for level in found for cell in rejected(*found[level])]
-                smallest = f"{found['session'][1]:.2g}"
-                lines.append(f"| {name} | {count} | {correlation} | {smallest} | {' | '.join(cells)} |")
-        say(f"false positives of {name}")
-    return lines
+NULLS_HEAD = (
+    "| test | sessions | correlation | smallest p | session: p < 0.05 | p < 0.01 | unit: p < 0.05 | p < 0.01 |",
+    "|---|---|---|---|---|---|---|---|",
+)
 
 
-def powers(counts: tuple[int, ...], studies: int, say: Progress) -> list[str]:
-    """Make the table of power; effects are in standard deviations over units."""
-    lines = [
-        "| sessions | units | correlation | effect | session | unit |",
-        "|---|---|---|---|---|---|",
-    ]
-    for count in counts:
-        sizes = Sessions(count, 0).sizes.tolist()
-        for correlation in CORRELATIONS:
-            effects = np.round(np.array([0, 1, 2, 3]) / sum(sizes) ** 0.5 * (1 + correlation * 20) ** 0.5, 2)
-            found = [
-                power(sizes, effects, spread=1, icc=correlation, level=level, simulations=studies)
-                for level in ("session", "unit")
-            ]
-            for k, effect in enumerate(effects):
-                cells = [f"{of['power'].values[k, 0]:.3f}" for of in found]
-                if effect == 0:
-                    cells = [f"{cell} (none there)" for cell in cells]
-                lines.append(f"| {count} | {sum(sizes)} | {correlation} | {effect:g} | {' | '.join(cells)} |")
-        say(f"power of {count} sessions")
-    return lines
+def rejections(name: str, count: int, studies: int) -> list[str]:
+    """Make rows of false positives of a test with so many sessions."""
+    rows = []
+    for correlation in CORRELATIONS:
+        sessions = Sessions(count, correlation)
+        found = {level: NULLS[name](sessions, studies, count, level) for level in ("session", "unit")}
+        cells = [cell for level in found for cell in rejected(*found[level])]
+        rows.append(f"| {name} | {count} | {correlation} | {found['session'][1]:.2g} | {' | '.join(cells)} |")
+    return rows
 
 
-def biases(counts: tuple[int, ...], studies: int, say: Progress) -> list[str]:
-    """Make the table of what the best of 21 equal layers reaches above the truth."""
-    lines = [
-        "| sessions | correlation | best by test rho | by cv_score | each unit's peak by test rho | by cv_score |",
-        "|---|---|---|---|---|---|",
-    ]
-    for count in counts:
-        for correlation in CORRELATIONS:
-            sessions = Sessions(count, correlation)
-            rng, sums = np.random.default_rng(count), np.zeros(4)
-            for n in blocks(studies):
-                ds = of_equals(sessions, rng, n, 21, "layer", np.arange(21))
-                for k, by in enumerate(("rho", "cv_score")):
-                    sums[k] += (best_layer(ds, by=by)["median"] - 0.5).sum().item()
-                    sums[2 + k] += (peak_layer(ds, by=by)["peak"].median("unit") - 0.5).sum().item()
-            cells = [f"**{bias:+.4f}**" if abs(bias) > BIASED else f"{bias:+.4f}" for bias in sums / studies]
-            lines.append(f"| {count} | {correlation} | {' | '.join(cells)} |")
-    say("bias of the best layer")
-    return lines
+POWER_HEAD = ("| sessions | units | correlation | effect | session | unit |", "|---|---|---|---|---|---|")
+
+
+def powers(count: int, studies: int) -> list[str]:
+    """Make rows of power with so many sessions; effects are in standard deviations over units."""
+    sizes, rows = Sessions(count, 0).sizes.tolist(), []
+    for correlation in CORRELATIONS:
+        effects = np.round(np.array([0, 1, 2, 3]) / sum(sizes) ** 0.5 * (1 + correlation * 20) ** 0.5, 2)
+        found = [
+            power(sizes, effects, spread=1, icc=correlation, level=level, simulations=studies)
+            for level in ("session", "unit")
+        ]
+        for k, effect in enumerate(effects):
+            cells = " | ".join(f"{of['power'].values[k, 0]:.3f}" for of in found)
+            rows.append(f"| {count} | {sum(sizes)} | {correlation} | {effect or 'none'} | {cells} |")
+    return rows
+
+
+LAYERS_HEAD = (
+    "| sessions | correlation | best by test rho | by cv_score | each unit's peak by test rho | by cv_score |",
+    "|---|---|---|---|---|---|",
+)
+
+
+def biases(count: int, studies: int) -> list[str]:
+    """Make rows of what the best of 21 equal layers reaches above the truth, with so many sessions."""
+    rows = []
+    for correlation in CORRELATIONS:
+        sessions = Sessions(count, correlation)
+        rng, sums = np.random.default_rng(count), np.zeros(4)
+        for n in blocks(studies):
+            ds = of_equals(sessions, rng, n, 21, "layer", np.arange(21))
+            for k, by in enumerate(("rho", "cv_score")):
+                sums[k] += (best_layer(ds, by=by)["median"] - 0.5).sum().item()
+                sums[2 + k] += (peak_layer(ds, by=by)["peak"].median("unit") - 0.5).sum().item()
+        cells = [f"**{bias:+.4f}**" if abs(bias) > BIASED else f"{bias:+.4f}" for bias in sums / studies]
+        rows.append(f"| {count} | {correlation} | {' | '.join(cells)} |")
+    return rows
