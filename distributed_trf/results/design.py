@@ -17,9 +17,9 @@ from distributed_trf.pipeline.evaluation import NO_PART, TESTED, Evaluation
 from distributed_trf.pipeline.provenance import study_of
 from distributed_trf.recordings.binned_features import WHOLE_SOUND, binned_features
 from distributed_trf.recordings.recording_set import lead_in_bins
-from distributed_trf.results.open_results import open_results, unpacked
+from distributed_trf.results.open_results import portable
 from distributed_trf.store.features import NetworkFeatures, open_features
-from distributed_trf.store.results import session_units
+from distributed_trf.store.results import has_results, requested_grid, session_units, stored_attributes
 from distributed_trf.store.stored_recordings import SPIKES, BinnedResponses, load_responses
 from distributed_trf.store.study_store import StudyStore
 
@@ -78,8 +78,10 @@ def design(
     >>> Y = [ds.response.sel(time=slice(0, None)).values[0] for ds in train]  # doctest: +SKIP
     >>> TRF(0, 0.2, sfreq=20, lead_in=train[0].lead_in).fit(X, Y)  # doctest: +SKIP
     """
-    store, results = StudyStore.open(Path(path)), open_results(path)
-    study = study_of(unpacked(results.attrs))
+    store = StudyStore.open(Path(path))
+    if not has_results(store):
+        raise StoreError(f"{store.root}: no results yet; run the study first: dtrf run STUDY")
+    study = study_of(stored_attributes(store.results))
     if study is None:
         raise StoreError(
             f"{store.root}: the results hold no settings of a study, as imported ones do, from which lags and folds "
@@ -90,7 +92,7 @@ def design(
     lead_in = lead_in_bins(study.lags.lead_in, bin_width)
     roles = _roles(study, stimuli, features, responses)
     of_session = session_units(store.results)[session]
-    labels = results.isel({names.UNIT: of_session}).coords
+    labels = portable(requested_grid(store.results).coords().isel({names.UNIT: of_session})).coords
     units = {name: label.drop_vars(label.coords) for name, label in labels.items() if label.dims == (names.UNIT,)}
     attrs = {
         names.STIMULI: stimuli,

@@ -93,6 +93,7 @@ def test_design__has_all_presentations_from_onset_on(saved_study, sounds):
             np.testing.assert_array_equal(heard(ds), responses.trials(stimulus))
             assert ds.sizes["repeat"] == (11 if stimulus in responses.test_ids else 1)
             assert ds.session.values.tolist() == [session] * 3
+            assert {"channel", "area", "subject", "x", "y", "role", "fold"} <= set(ds.coords)
 
 
 def test_design__can_be_written_as_netcdf(tmp_path, sounds):
@@ -133,5 +134,8 @@ def test_design__says_what_is_not_there(saved_study, tmp_path):
         design(saved_study, session, "mel_whisper", bin_width=20.0)
     with pytest.raises(StoreError, match="no layer 3; the stored layers are 0"):
         design(saved_study, session, "mel_whisper", 3)
+    StudyStore.create(tmp_path / "new")
+    with pytest.raises(StoreError, match="no results yet; run the study first"):
+        design(tmp_path / "new", session, "mel_whisper")
     with pytest.raises(StoreError, match="the results hold no settings of a study, as imported ones do"):
         design(write_small_study(tmp_path / "small"), "s1", "mel")
