@@ -122,8 +122,8 @@ def compare_areas(
     shape = of.shape[: len(dims)]
     cells = math.prod(shape)
     values = of.values.reshape(cells, math.prod(of.shape[len(dims) : -1]), area.size)
-    sides = [np.where(area == name, values, np.nan) for name in areas]
     group, side = group_of_units(peaks, level), known_side(alternative)
+    sides = [np.where((area == name) & (group >= 0), values, np.nan) for name in areas]
     units = [_unit_means(of) for of in sides]
     found, test, drawn, left_out = compare_group_means(units, group, level, summary, OPPOSITE[side], draws, seed)
     numbers = found | _ranks(

@@ -120,10 +120,10 @@ def compare(
     y = y.transpose(*x.dims)
     shape = x.shape[:-1]
     first, second = (of.values.reshape(math.prod(shape), x.shape[-1]) for of in (x, y))
-    known = [~np.isnan(first), ~np.isnan(second)]
+    group = group_of_units(a, level)
+    known = [~np.isnan(of) & (group >= 0) for of in (first, second)]
     both = known[0] & known[1]
     first, second = (np.where(both, of, np.nan) for of in (first, second))
-    group = group_of_units(a, level)
     found, draws_of = _tested(first, second, group, known_side(alternative), level, summary, draws, seed)
     described = _described(first, second, both) | {
         "n_sessions": count_groups(a, "session", both),

@@ -131,13 +131,12 @@ class Groups:
         values
             Shape (cells, units), NaN where there is none.
         group
-            Of each unit, shape (units,); units of group -1 are left out.
+            Of each unit, shape (units,); those of group -1 have no numbers.
         summary
             What ``centre`` is.
         """
         if summary not in ("mean", "median"):
             raise DataError(f"summary {summary!r} is not known; take mean or median")
-        values = np.where(group < 0, np.nan, values)
         known = ~np.isnan(values)
         if np.array_equal(group, np.arange(group.size)):  # each unit is a group
             mean = np.where(known, values, 0)

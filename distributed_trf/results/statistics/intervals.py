@@ -131,7 +131,9 @@ def median_intervals(ds: xr.Dataset, variable: str = "rho", *, level: Level = "s
     """
     of = unit_values(ds, variable)
     values = of.values.reshape(math.prod(of.shape[:-1]), of.shape[-1])
-    known, group = ~np.isnan(values), group_of_units(ds, level)
+    group = group_of_units(ds, level)
+    values = np.where(group < 0, np.nan, values)
+    known = ~np.isnan(values)
     median, low, high = _woodruff(values, group)
     numbers = {
         "median": median,

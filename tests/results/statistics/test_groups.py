@@ -8,6 +8,7 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
+from distributed_trf import compare_areas, layer_tests, median_intervals, peak_layer, simulate_results
 from distributed_trf.errors import DataError
 from distributed_trf.results.statistics.groups import Groups, count_groups, group_of_units, unknown_subjects
 from tests.results.statistics import slow_groups
@@ -92,3 +93,18 @@ def test_level__names_the_groups():
         group_of_units(ds.drop_vars("subject"), "subject")
     with pytest.raises(DataError, match="level 'animal' is not known"):
         group_of_units(ds, "animal")
+
+
+def test_units_of_unknown_subject__are_left_out_of_all_numbers_at_that_level():
+    ds = simulate_results(["whisper_tiny"], sessions=12, channels=3)
+    unknown = ds.subject.values == ds.subject.values[0]
+    ds = ds.assign_coords(subject=("unit", np.where(unknown, "unknown", ds.subject.values)))
+    peaks = peak_layer(ds)
+    for ask in (
+        lambda which: layer_tests(ds.isel(unit=which), level="subject"),
+        lambda which: compare_areas(peaks.isel(unit=which), level="subject"),
+        lambda which: median_intervals(ds.isel(unit=which), level="subject"),
+    ):
+        found, without = ask(slice(None)), ask(~unknown)
+        xr.testing.assert_allclose(found, without)
+        assert f"left out: {unknown.sum()} units of unknown subject" in found.attrs["note"]
