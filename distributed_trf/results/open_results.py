@@ -94,14 +94,18 @@ def open_results(path: str | Path) -> xr.Dataset:
     -------
     xarray.Dataset
         ``r``, ``alpha`` and ``cv_score`` over (stimuli, network, weights, layer, bin_width, unit), NaN where a
-        combination does not exist or is not fitted yet; ``normaliser``, ``null_mean``, ``null_std``, ``tuned_p``,
-        ``ceiling_*`` and other measures of reliability over (stimuli, bin_width, unit), each with a ``comment``;
-        ``rho = r / sqrt(normaliser)``, as a dask array. In a study that tests by folds, splits or groups also
-        ``fold_r`` and ``fold_alpha`` over (..., split, unit), where ``split`` is the number of the outer fold, the
-        group that was left out or the name of the split (``ds.drop_dims("split")`` is without them). Coordinates
-        ``session``, ``channel``, ``area``, ``subject``, ``x``, ``y`` along unit, and ``layer_name``, ``layer_type``
-        along (network, layer); settings, versions and method in ``attrs``, as text or, where they are mappings, as
-        JSON. It can be written as netCDF and zarr.
+        combination does not exist or is not fitted yet, and over the same dimensions ``r_p``, the p-value of r,
+        and ``r_second_half``, to be read of units that were selected by ``normaliser_first_half`` and its like;
+        ``normaliser``, ``null_mean``, ``null_std``, ``tuned_p``, ``ceiling_*`` and other measures of
+        reliability over (stimuli, bin_width, unit), each with a ``comment``; ``rho = r / sqrt(normaliser)``, as
+        a dask array. In a study that tests by folds, splits or groups also ``fold_r`` and ``fold_alpha`` over
+        (..., split, unit), where ``split`` is the number of the outer fold, the group that was left out or the
+        name of the split (``ds.drop_dims("split")`` is without them). Coordinates ``session``, ``channel``,
+        ``area``, ``subject``, ``x``, ``y`` along unit, and ``layer_name``, ``layer_type`` along (network,
+        layer); settings, versions and method in ``attrs``, as text or, where they are mappings, as JSON, and
+        ``dealt_stimuli``: of each stimulus set the stimuli and their role in each split, 0 where it is tested,
+        k where it is in fold k of the training stimuli, -1 where it is not used. It can be written as netCDF
+        and zarr.
 
     Raises
     ------
