@@ -183,36 +183,37 @@ def _orders(prediction: Array, response: Array, shifts: Shifts, widening: float)
 
 @dataclass(frozen=True)
 class _Padded:
-    """Stimuli that are transformed together, padded with zeros to one length."""
+    """Stimuli that are transformed together, at one length."""
 
     ids: np.ndarray
     """Indices of the stimuli."""
-    length: int
-    """At least twice the bins of each, so that no lag wraps around."""
-    rows: np.ndarray
-    """Row of each bin, and one behind the last for the padding, shape (stimuli, length)."""
     bins: np.ndarray
     """Of each stimulus, shape (stimuli,)."""
+    length: int
+    """At least twice the bins of each."""
+    once: np.ndarray
+    """Row of each bin, and one behind the last for the padding, shape (stimuli, length)."""
+    again: np.ndarray
+    """The same, with the bins of each stimulus a second time behind them."""
 
     def cross_correlations(self, prediction: Array, response: Array) -> Array:
         """Correlate predictions moved by each number of bins with responses; stimuli one after another, (bins, U)."""
         xp = namespace(prediction)
-        zero, spectra = xp.zeros_like(prediction[:1, :]), []
-        inside = like(np.arange(self.length) < self.bins[:, np.newaxis], prediction)[:, :, None]
-        for x in (prediction, response):
-            padded = xp.reshape(take_rows(xp.concat([x, zero]), self.rows.ravel()), (*self.rows.shape, -1))
-            padded = padded - inside * (xp.sum(padded, axis=1) / like(self.bins, x)[:, None])[:, None, :]
-            spectra.append(xp.fft.rfft(padded, axis=1))
-        lagged = xp.fft.irfft(xp.conj(spectra[0]) * spectra[1], n=self.length, axis=1)
-        lagged = xp.reshape(lagged, (self.rows.size, -1))
-        # A circular shift by k: lags k and k - T, of which negative ones stand at the end.
-        at = np.concatenate([k * self.length + np.arange(n) for k, n in enumerate(self.bins)])
-        wrapped = np.concatenate([(k + 1) * self.length - n + np.arange(n) for k, n in enumerate(self.bins)])
-        return take_rows(lagged, at) + take_rows(lagged, wrapped)
+        zero = xp.zeros_like(prediction[:1, :])
+        p, z = (
+            xp.reshape(take_rows(xp.concat([x, zero]), rows.ravel()), (*rows.shape, -1))
+            for x, rows in ((prediction, self.once), (response, self.again))
+        )
+        inside = like(np.arange(self.length) < self.bins[:, np.newaxis], p)[:, :, None]
+        p -= inside * (xp.sum(p, axis=1) / like(self.bins, p)[:, None])[:, None, :]
+        # sum_t p(t) z(t + k), where z goes on with its beginning: that is p moved circularly by k.
+        spectra = xp.conj(xp.fft.rfft(p, axis=1)) * xp.fft.rfft(z, axis=1)
+        lagged = xp.reshape(xp.fft.irfft(spectra, n=self.length, axis=1), (self.once.size, -1))
+        return take_rows(lagged, np.concatenate([k * self.length + np.arange(n) for k, n in enumerate(self.bins)]))
 
 
 def _padded(bins: np.ndarray) -> list[_Padded]:
-    """Group stimuli by the length to which they are padded: a power of two, or three times one."""
+    """Group stimuli by the length at which they are transformed: a power of two, or three times one."""
     ends = np.cumsum(bins)
     powers = 2 ** np.ceil(np.log2(2 * bins)).astype(int)
     lengths = np.where(2 * bins <= 3 * powers // 4, 3 * powers // 4, powers)
@@ -220,6 +221,7 @@ def _padded(bins: np.ndarray) -> list[_Padded]:
     for length in np.unique(lengths).tolist():
         ids = np.flatnonzero(lengths == length)
         t, n = np.arange(length), bins[ids, np.newaxis]
-        rows = np.where(t < n, (ends - bins)[ids, np.newaxis] + t, ends[-1])
-        found.append(_Padded(ids, length, rows, bins[ids]))
+        first, outside = ends[ids, np.newaxis] - n, ends[-1]
+        once, again = (np.where(t < times * n, first + t % n, outside) for times in (1, 2))
+        found.append(_Padded(ids, bins[ids], length, once, again))
     return found
