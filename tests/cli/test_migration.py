@@ -20,6 +20,7 @@ from distributed_trf.cli.app import app
 from distributed_trf.config.extraction import Weights
 from distributed_trf.config.load import listed
 from distributed_trf.config.study import StudySettings
+from distributed_trf.figures import gallery
 from tests.published_files import small_folder
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,17 +59,18 @@ def is_command(line):
 
 
 def is_python(text):
-    """Whether an expression calls something public, with arguments of names that it takes."""
+    """Whether an expression calls something public, or a figure, with arguments of names that it takes."""
     try:
         calls = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
     except SyntaxError:
         return False
     public = [call for call in calls if isinstance(call.func, ast.Name)]
     for call in public:
-        if call.func.id not in distributed_trf.__all__:
+        home = gallery if call.func.id.startswith("figure_") else distributed_trf
+        if home is distributed_trf and call.func.id not in distributed_trf.__all__:
             return False
         given = [None] * len(call.args), {keyword.arg: None for keyword in call.keywords}
-        inspect.signature(getattr(distributed_trf, call.func.id)).bind_partial(*given[0], **given[1])
+        inspect.signature(getattr(home, call.func.id)).bind_partial(*given[0], **given[1])
     return bool(public)
 
 
@@ -139,6 +141,7 @@ def test_migration__names_nothing_that_is_not_there(span, dimensions):
         "dtrf run STUDY --gpus 2",
         "open_csv(folder)",
         "open_results(folder, lag=2)",
+        "figure_3(ds, test=2)",
         "ridge.penalty",
         "ridge.folds: own",
         "lowpass: [{network: whisper_tiny, layer: 2, weights: trained, lowpass_bins: [20]}]",
