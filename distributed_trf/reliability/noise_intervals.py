@@ -20,7 +20,6 @@ eigenvalue, next to which one of T in the traces does not count. The measured co
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from distributed_trf.arrays import Array, like, namespace
@@ -61,10 +60,12 @@ class Statistic:
         k2 = 4 / n * crossed * self.along + 2 / (n * (n - 1)) * trace2 + (ROUNDING * (1 + abs(self.signal))) ** 2
         k3 = 24 / n**2 * crossed * (1 - 2 * q) * self.along**2 + 8 / n**3 * (1 - 1 / (n - 1) ** 2) * trace3
         g, skew = (self.shared - q * self.signal) / xp.sqrt(k2), k3 / k2**1.5
-        skew = xp.where((g < 0) & (skew > LARGEST_SKEW), LARGEST_SKEW, skew)
-        skew = xp.where(abs(skew) < LEAST_SKEW, LEAST_SKEW, skew)
+        one = xp.ones_like(skew)
+        skew = xp.where((g < 0) & (skew > LARGEST_SKEW), LARGEST_SKEW * one, skew)
+        skew = xp.where(abs(skew) < LEAST_SKEW, LEAST_SKEW * one, skew)
         inside = 1 + skew * g / 2
-        return 6 / skew * (xp.sign(inside) * abs(inside) ** (1 / 3) - 1) + skew / 6
+        root = abs(inside) ** (1 / 3)
+        return 6 / skew * (xp.where(inside < 0, -root, root) - 1) + skew / 6
 
     def _signal_if(self, q: Array) -> Array:
         """Estimate the signal where the true value is q: from A / q and (D - A) / (1 - q), weighted by precision."""
@@ -123,25 +124,21 @@ def interval_of(statistic: Statistic) -> tuple[Array, Array]:
 
     Where the statistic is too low at every candidate both are 0, and where it is too high both are 1.
     """
-    low = _first_within(statistic.normal, statistic.signal)
-    return low, 1 - _first_within(lambda t: -statistic.normal(1 - t), statistic.signal)
-
-
-def _first_within(normal: Callable[[Array], Array], reference: Array) -> Array:
-    """Return the least t in [0, 1], for each unit, at which the variable is not above its quantile; 1 if none is."""
-    xp, steps = namespace(reference), like([[k / (STEPS - 1)] for k in range(STEPS)], reference)
-    start, width = like([0.0] * reference.shape[0], reference), 1.0
-    at_0 = normal(start) <= QUANTILE
-    nowhere = start < 0
+    xp = namespace(statistic.signal)
+    # Both limits at once, the upper one from above: t is the candidate q, then 1 - q.
+    side, origin = like([[[1.0]], [[-1.0]]], statistic.signal), like([[[0.0]], [[1.0]]], statistic.signal)
+    steps = like([[k / (STEPS - 1)] for k in range(STEPS)], statistic.signal)
+    start, width = xp.zeros_like(side * statistic.signal), 1.0
     for level in range(LEVELS):
-        within = normal(start + width * steps) <= QUANTILE
-        first = xp.argmax(xp.astype(within, xp.int32), axis=0)
+        within = side * statistic.normal(origin + side * (start + width * steps)) <= QUANTILE
+        first = xp.argmax(xp.astype(within, xp.int32), axis=1, keepdims=True)
         if level == 0:
-            nowhere = ~xp.any(within, axis=0)
+            at_0, nowhere = within[:, :1, :], ~xp.any(within, axis=1, keepdims=True)
         width = width / (STEPS - 1)
         start = start + width * xp.astype(xp.maximum(first - 1, xp.zeros_like(first)), xp.float64)
     found = xp.where(at_0, xp.zeros_like(start), start + width)
-    return xp.where(nowhere, xp.ones_like(start), found)
+    found = xp.where(nowhere, xp.ones_like(found), found)
+    return found[0, 0, :], 1 - found[1, 0, :]
 
 
 def _sums(of_units: Compared) -> list[Array]:
