@@ -15,6 +15,7 @@ NAMES = (
     "MIGRATION.md",
     "cluster/README.md",
     "docs/architecture.md",
+    "docs/ceilings.md",
     "docs/evaluation.md",
     "docs/glossary.md",
     "docs/mixed_models.md",
