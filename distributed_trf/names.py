@@ -56,7 +56,33 @@ RESULTS = {
         "as r, over the repeats of normaliser_second_half, to be read of units that were selected on the first half; "
         "NaN with fewer than 4 repeats",
     ),
+    "r2_er": Variable(
+        "squared correlation with the expected response",
+        "1",
+        "r2_ER of Pospisil & Bair 2021 over the concatenated test stimuli, from means over pairs of distinct repeats: "
+        "mean of q_i q_j by sum p^2 times mean of sum y_i y_j, q_i = sum p y_i, prediction p and repeats y around "
+        "their means over bins. Below 0 or above 1 at times, and without the sign of r; NaN with fewer than 2 "
+        "repeats, where no signal power is found, and where r is",
+    ),
+    "r2_er_low": Variable(
+        "lower limit of r2_er",
+        "1",
+        "of the 95 % interval in [0, 1] for these stimuli (distributed_trf.reliability.noise_intervals), also of units "
+        "without r2_er because no signal power is found; 0 and 1 where repeats say nothing; NaN with fewer than 2 "
+        "repeats, and where r is",
+    ),
+    "r2_er_high": Variable("upper limit of r2_er", "1", "see r2_er_low"),
+    "cc_norm": Variable(
+        "correlation with the mean over repeats by its ceiling",
+        "1",
+        "CCnorm of Schoppe et al. 2016: cov(p, mean over repeats) / (sd(p) sqrt(signal power)); signed, above 1 at "
+        "times, and too high in square on the whole where signal power is low; NaN where r2_er is",
+    ),
 }
+_ONE_PREDICTION = (
+    "as with a fixed test set, of the out-of-fold predictions of all stimuli; NaN also where r is the mean of fold_r "
+    "of several splits"
+)
 RESULTS_OF_SPLITS = {
     "r": "Pearson r between prediction and response, per repeat, then the mean over repeats, in as many as all tested "
     "stimuli have. Where each stimulus is tested once: over the out-of-fold predictions of all stimuli, one after "
@@ -72,6 +98,10 @@ RESULTS_OF_SPLITS = {
     "splits: a stimulus then has several predictions, or none",
     "r_second_half": "as r, over the repeats of normaliser_second_half; NaN with fewer than 4 repeats, where a tested "
     "stimulus lacks some of them",
+    "r2_er": _ONE_PREDICTION,
+    "r2_er_low": _ONE_PREDICTION,
+    "r2_er_high": _ONE_PREDICTION,
+    "cc_norm": _ONE_PREDICTION,
 }
 """Comments of these variables in a study with folds, splits or groups."""
 SPLIT_RESULTS = {

@@ -28,7 +28,7 @@ MUST_AGREE = {
     EVALUATION_TABLES_ATTR: None,
 }
 """Settings of a study that decide what its numbers mean; of some only these fields."""
-NOT_AVERAGED = ("alpha", names.FOLD_ALPHA, "r_p")
+NOT_AVERAGED = ("alpha", names.FOLD_ALPHA, "r_p", "r2_er_low", "r2_er_high")
 UNSAID = {"training": "first", "test": {"set": "test"}}
 """What holds of results made before there was such a setting."""
 
@@ -155,8 +155,8 @@ def average_seeds(ds: xr.Dataset) -> xr.Dataset:
         As ``ds``, with kinds along weights in the order of their first seed; ``trained``, ``fixed`` and each factor of
         ``scaled`` stay as they are. ``r``, ``cv_score`` and ``rho`` are means over the seeds of which a fit has a
         number for any unit, and NaN for a unit that lacks one in one of them, so that all units of a fit average the
-        same seeds; ``n_seeds`` (over the dimensions of a fit) counts those. ``alpha``, ``fold_alpha`` and ``r_p``, of
-        which a mean says nothing, are left out.
+        same seeds; ``n_seeds`` (over the dimensions of a fit) counts those. ``alpha``, ``fold_alpha``, ``r_p`` and
+        the limits of ``r2_er``, of which a mean says nothing, are left out.
     """
     kinds = [kind_of(w) if kind_of(w) in SEEDED else w for w in ds[names.WEIGHTS].values]
     numbers = ds[[name for name in ds.data_vars if names.WEIGHTS in ds[name].dims and name not in NOT_AVERAGED]]

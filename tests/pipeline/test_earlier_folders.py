@@ -24,8 +24,8 @@ from distributed_trf.store.study_store import StudyStore
 MEL, WHISPER = {"name": "mel_librosa"}, {"name": "mel_whisper"}
 QUICK = {"draws": 300, "shifts": 9, "splits": 3}
 CELL = ("timit", "mel_librosa", "fixed", 0, 50.0)
-NEW_INPUTS = ("chance", "halves of repeats")
-NEW = ("r_p", "r_second_half", *MEASURES)
+NEW_INPUTS = ("chance", "halves of repeats", "noise correction")
+NEW = ("r_p", "r_second_half", "r2_er", "r2_er_low", "r2_er_high", "cc_norm", *MEASURES)
 
 
 def known(files):
@@ -64,14 +64,14 @@ def test_folder__opens_without_what_it_lacks_and_says_that_its_fits_are_of_befor
         assert np.isnan(ds[name]).all()
         assert ds[name].attrs == described.attrs
     state = fit_state(folder, Study.load("study.yaml").settings)
-    assert state.other_settings == {"changed: chance, halves of repeats": 1}
+    assert state.other_settings == {"changed: chance, halves of repeats, noise correction": 1}
     assert state.other_analyses == {"assessments of sessions": (2, 2)}
 
 
 def test_folder__is_brought_up_to_date_without_new_features(folder):
     before = open_results("study").load()
     reasons = {p.item.stage: p.reason for p in Study.load("study.yaml").status() if p.state is not State.DONE}
-    assert reasons == {"assess": "changed: versions", "fit": "changed: chance, halves of repeats"}
+    assert reasons == {"assess": "changed: versions", "fit": "changed: chance, halves of repeats, noise correction"}
     assert Study.load("study.yaml").run(recipe=None).done == {"read": 0, "assess": 2, "extract": 0, "fit": 1}
     after = open_results("study").load()
     np.testing.assert_array_equal(after.r, before.r)

@@ -61,7 +61,8 @@ class SplitFits:
 def fit_and_test(data: LayerData, study: StudySettings, device: str, scoring: Scoring) -> SplitFits:
     """Fit all units in every split, and test them.
 
-    Where splits overlap, predictions are not compared with chance: those of one stimulus are several.
+    Where splits overlap, predictions are neither compared with chance nor corrected for noise: those of one stimulus
+    are several.
 
     Raises
     ------
@@ -91,7 +92,7 @@ def _fit_group(
     kept: list[tuple[list[str], Array, Array]] = []
     first: Array | None = None
     each_once, n_tested = group.splits.each_once, sum(bool(split.test) for split in group.splits.splits)
-    of_one = R_ALONE if each_once else scoring if n_tested == 1 else replace(scoring, chance=None)
+    of_one = R_ALONE if each_once else scoring if n_tested == 1 else replace(scoring, chance=None, noise_corrected=None)
     for k, split in enumerate(group.splits.splits):
         fit = fit_folds(collector.folds(k), ridge.penalties, all_scores=False, unit_block=ridge.unit_block)
         found.note(fit)
