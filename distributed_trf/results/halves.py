@@ -1,9 +1,11 @@
 """Results of half of the test repeats, for units that are selected by the other half.
 
 Units are usually selected by the repeats that ``r`` and ``rho`` are computed from. Of units that just pass, chance
-helped some, and the same chance is in their ``r``: of selected units it is too high, the more so the weaker they are
-and the fewer the repeats. The noise of other repeats is independent: what the second half says of units that the first
-half chose has no such bias. It is the noisier number, over half the repeats.
+helped some, and the same chance is in their numbers: ``r`` of selected units is too high and their normaliser still
+more, so that ``rho`` is too low; the more so the weaker the units and the fewer the repeats. The noise of other repeats
+is independent: ``r`` and normaliser in the second half of units that the first half chose have no such bias. They are
+noisier, being over half the repeats, and ``rho`` of a unit, the ratio of the one to the root of the other, stays too
+low where the normaliser is mostly noise.
 """
 
 from __future__ import annotations

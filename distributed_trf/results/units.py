@@ -66,8 +66,8 @@ def select_units(
         One label or several.
     repeats
         ``all``: units are selected by the same test repeats that ``r`` is computed from, as is usual, so that ``r`` of
-        units that just pass is too high, by the noise that let them pass. ``split``: selected by half of the repeats,
-        and the results are those of the other half; see Notes.
+        units that just pass is too high, by the noise that let them pass, and ``rho`` too low. ``split``: selected by
+        half of the repeats, and the results are those of the other half; see Notes.
 
     Returns
     -------
