@@ -162,8 +162,8 @@ def _figure(
         if not of:
             notes.append(f"no fit of {s.stimuli}")
             continue
-        tests, missing = _tests(s, of, spectrogram, shown, alpha, correction)
         by = chosen_by(s, shown)
+        tests, missing = _tests(s, of, spectrogram, shown, alpha, correction)
         rows.append(Rows(s, of, by, tests))
         notes += [
             s.note,

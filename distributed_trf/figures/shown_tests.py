@@ -51,8 +51,15 @@ def chosen_by(plotted: PlottedUnits, tests: Tests, published: str | None = None)
         Which tests are shown.
     published
         What chose in the published figure; by default the number that is shown.
+
+    Raises
+    ------
+    DataError
+        If there are no such tests.
     """
-    return plotted.chooser if tests == "default" and not plotted.chooser_note else published or plotted.variable
+    return (
+        plotted.chooser if level_of(tests) == "session" and not plotted.chooser_note else published or plotted.variable
+    )
 
 
 def choice_note(plotted: PlottedUnits, by: str, tests: Tests, what: str = "best layers") -> str:

@@ -60,6 +60,16 @@ def test_figures__at_another_delta_and_bin_width(folder):
     assert "figure 3: no fit of timit at 20 ms is in these results" in done.output
 
 
+def test_figures__published_tests_are_over_units_and_the_usual_ones_over_sessions(folder):
+    for tests, said in (([], "no stars, as no p below"), (["--tests", "published"], "stars: Wilcoxon signed-rank")):
+        done = figures(folder, "--only", "3", "--format", "svg", *tests)
+        assert done.exit_code == 0, done.output
+        assert said in " ".join(done.output.split())
+    done = figures(folder, "--only", "3", "--tests", "units")
+    assert done.exit_code == 2
+    assert "'units' is not one of default, published" in " ".join(done.output.split())
+
+
 def test_figures__one_that_is_asked_for_and_cannot_be_drawn_ends_with_2_and_the_reason(folder):
     done = figures(folder, "--only", "S2,S4")
     assert done.exit_code == 2

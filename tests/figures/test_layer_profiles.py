@@ -11,7 +11,7 @@ import pytest
 import xarray as xr
 
 from distributed_trf import layer_profile, layer_tests, select_units, simulate_results
-from distributed_trf.errors import NothingToDrawError
+from distributed_trf.errors import DataError, NothingToDrawError
 from distributed_trf.figures.layer_profiles import figure_3, figure_s4, figure_s7
 from distributed_trf.figures.style import NETWORK_STYLE, PAGE_WIDTH, notes_of
 from distributed_trf.results.statistics.intervals import median_intervals
@@ -277,6 +277,11 @@ def test_figure_3__compares_with_the_weights_and_the_spectrogram_that_are_asked_
 def test_figure_3__of_what_is_not_there_is_an_error(keep, asked, said):
     with pytest.raises(NothingToDrawError, match=said):
         figure_3(results().sel(keep), **asked)
+
+
+def test_figure_3__of_tests_of_another_name_is_an_error():
+    with pytest.raises(DataError, match="tests: 'units' is not known; take 'default' or 'published'"):
+        figure_3(results(), tests="units")
 
 
 def test_figure_s4__draws_both_trainings_of_one_architecture():
