@@ -76,7 +76,7 @@ def found(cell: xr.Dataset) -> str:
     p = float(cell["p"])
     if np.isnan(p):
         return ", ".join([*parts, "not tested"])
-    parts += [f"{_symbol(cell)} = {decimals(float(cell['statistic']), 2)}", p_in_words(p) + _how_small(cell, p, groups)]
+    parts += [_statistic(cell), p_in_words(p) + _how_small(cell, p, groups)]
     if "p_adjusted" in cell and correction_in_words(cell):
         parts.append(p_in_words(float(cell["p_adjusted"]), "adjusted p"))
     return ", ".join([*parts, f"r = {below_one(float(cell['effect']))}"])
@@ -84,11 +84,12 @@ def found(cell: xr.Dataset) -> str:
 
 def _how_small(cell: xr.Dataset, p: float, groups: list[int]) -> str:
     """Write where so few sessions or subjects allow no smaller p; of units there are enough."""
-    least, these = float(cell["smallest_p"]), f"{' and '.join(map(str, groups))} {_group(cell)}s"
+    one = max(groups) == 1
+    least, these = float(cell["smallest_p"]), f"{' and '.join(map(str, groups))} {_group(cell)}{'s' * (not one)}"
     if cell.attrs["level"] == "unit":
         return ""
     if np.isclose(p, least) and p >= SMALL_P:
-        return f" (the smallest that {these} allow)"
+        return f" (the smallest that {these} allow{'s' * one})"
     return f" (none below {least_in_words(least)} is possible with {these})" if least > UNTELLING else ""
 
 
@@ -127,7 +128,8 @@ def correction_in_words(tests: xr.Dataset) -> str:
 
 def summary(tests: xr.Dataset) -> str:
     """Write what ``difference`` is: over units, or over sessions or subjects, of what sums up their units."""
-    return "mean" if tests.attrs["summary"] == "mean" else f"mean over {tests.attrs['level']}s of the median"
+    of_units = tests.attrs["level"] == "unit" or tests.attrs["summary"] == "mean"
+    return "mean" if of_units else f"mean over {tests.attrs['level']}s of the median"
 
 
 def _group(tests: xr.Dataset) -> str:
@@ -139,8 +141,10 @@ def _group_counts(tests: xr.Dataset) -> list[str]:
     return [of] if of in tests else [f"{of}_a", f"{of}_b"]
 
 
-def _symbol(tests: xr.Dataset) -> str:
-    """Return the letter of the statistic; t is studentised, T the sum of session means whose signs are flipped."""
-    if tests.attrs["level"] == "unit":
-        return "U" if "area_a" in tests.attrs else "W"
-    return "t" if "area_a" in tests.attrs and not str(tests.attrs["test"]).startswith("sign flips") else "T"
+def _statistic(cell: xr.Dataset) -> str:
+    """Write the statistic: t is studentised, T the sum of session means whose signs are flipped, W and U sum ranks."""
+    value, between_areas = float(cell["statistic"]), "area_a" in cell.attrs
+    if cell.attrs["level"] == "unit":
+        return f"{'U' if between_areas else 'W'} = {f'{value:,.1f}'.removesuffix('.0')}"
+    flipped = not between_areas or str(cell.attrs["test"]).startswith("sign flips")
+    return f"{'T' if flipped else 't'} = {decimals(value, 2)}"

@@ -95,12 +95,20 @@ def test_describe__of_subjects_counts_them():
 
 
 def test_describe__of_units_has_the_published_test():
-    text = describe(paired(attrs={"level": "unit", "test": "Wilcoxon signed-rank", "draws": "none"}))
+    text = describe(paired(attrs={"level": "unit", "test": "Wilcoxon signed-rank", "draws": "none"}, statistic=56789.5))
     assert text.split("\n") == [
-        "The mean difference in rho (a minus b) was 0.031, 95% CI [0.012, 0.050], W = 12.35, p = .016, r = .62 (477 "
+        "The mean difference in rho (a minus b) was 0.031, 95% CI [0.012, 0.050], W = 56,789.5, p = .016, r = .62 (477 "
         "units in 6 sessions).",
         HOW.replace("sign flips of session means", "Wilcoxon signed-rank").replace(", exact", ""),
     ]
+
+
+def test_describe__of_one_session_or_medians_says_so():
+    one = describe(paired(n_sessions=1, low=np.nan, high=np.nan, p=0.5, smallest_p=0.5))
+    assert "no confidence interval for 1 session, T = 12.35, p = .500 (the smallest that 1 session allows), r" in one
+    text = describe(paired(attrs={"summary": "median"}))
+    assert text.startswith("The mean over sessions of the median difference in rho (a minus b) was 0.031,")
+    assert describe(paired(attrs={"summary": "median", "level": "unit"})).startswith("The mean difference in rho")
 
 
 def test_describe__says_why_there_is_no_interval_or_no_test():
