@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import NotRequired, TypedDict
 
 import numpy as np
 
@@ -18,7 +18,27 @@ FIXED_SPLIT = "test"
 """Stands for the label of a split where the recordings' own test stimuli are tested."""
 
 
-def dealt_stimuli(context: Context) -> dict[str, Any]:
+Roles = dict[str, list[int]]
+"""By split, of each stimulus: 0 where it is tested, k in fold k, -1 where it is not used."""
+
+
+class OfSession(TypedDict):
+    """What is told of a session."""
+
+    repeats: int
+    not_presented: NotRequired[list[str]]
+    roles: NotRequired[Roles]
+
+
+class OfSet(TypedDict):
+    """What is told of a stimulus set."""
+
+    stimuli: list[str]
+    roles: Roles
+    sessions: dict[str, OfSession]
+
+
+def dealt_stimuli(context: Context) -> dict[str, OfSet]:
     """Describe how the stimuli of each set are dealt.
 
     Parameters
@@ -38,8 +58,8 @@ def dealt_stimuli(context: Context) -> dict[str, Any]:
     return {name: _of_set(context, name, evaluation) for name, evaluation in context.evaluations.items()}
 
 
-def _of_set(context: Context, name: str, evaluation: Evaluation) -> dict[str, Any]:
-    sessions: dict[str, dict[str, Any]] = {}
+def _of_set(context: Context, name: str, evaluation: Evaluation) -> OfSet:
+    sessions: dict[str, OfSession] = {}
     for session in context.sessions_of(name):
         if read_receipt(context.store, READ, session_key(name, session)) is None:
             continue
@@ -61,5 +81,5 @@ def _of_set(context: Context, name: str, evaluation: Evaluation) -> dict[str, An
     }
 
 
-def _by_split(evaluation: Evaluation, roles: np.ndarray) -> dict[str, list[int]]:
+def _by_split(evaluation: Evaluation, roles: np.ndarray) -> Roles:
     return dict(zip(evaluation.labels or (FIXED_SPLIT,), roles.T.tolist(), strict=True))

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from distributed_trf.arrays import Array, take_columns, take_rows, to_numpy_together
 from distributed_trf.config.study import ChanceSettings, StudySettings
 from distributed_trf.pipeline.stages.design_data import LayerData, Recorded
+from distributed_trf.pipeline.work_kind import Inputs
 from distributed_trf.reliability.noise_corrected import cc_norm, r2_er
 from distributed_trf.reliability.noise_intervals import r2_er_interval
 from distributed_trf.trf.correlation import mean_of_repeats, pearson
@@ -42,7 +42,7 @@ class Scoring:
         """Return those that a study requests for its grid of fits."""
         return cls(study.chance, study.halves_seed, NOISE_CORRECTED)
 
-    def inputs(self) -> dict[str, Any]:
+    def inputs(self) -> Inputs:
         """Return what scores depend on beyond fits and responses; nothing of what is not requested."""
         chance = None if self.chance is None else self.chance.model_dump()
         on = {"chance": chance, "halves of repeats": self.halves_seed, "noise correction": self.noise_corrected}
