@@ -63,11 +63,23 @@ OF_FIT = (names.STIMULI, names.BIN_WIDTH, names.NETWORK, names.WEIGHTS)
 
 def evaluation_in_words(ds: xr.Dataset) -> str:
     """Say which stimuli ``r`` is of, as the settings of the study have it; empty of imported results."""
+    evaluation = _evaluation(ds)
+    return "" if evaluation is None else evaluation.summary()
+
+
+def is_tested_in_turn(ds: xr.Dataset) -> bool:
+    """Return whether stimuli that one split tests train others, as with folds: training folds then hold them too."""
+    evaluation = _evaluation(ds)
+    return evaluation is not None and not evaluation.fixed
+
+
+def _evaluation(ds: xr.Dataset) -> EvaluationSettings | None:
+    """Return what fits are tested on; None of imported results, and of settings that this version does not know."""
     study = study_of(ds)
     try:
-        return "" if study is None else EvaluationSettings.model_validate(study.get("test") or FIXED).summary()
+        return None if study is None else EvaluationSettings.model_validate(study.get("test") or FIXED)
     except pydantic.ValidationError:
-        return ""  # of another version
+        return None
 
 
 FIXED = {"set": "test"}

@@ -11,6 +11,7 @@ import xarray as xr
 
 from distributed_trf import names
 from distributed_trf.errors import NothingToDrawError
+from distributed_trf.results.chance import is_tested_in_turn
 from distributed_trf.results.halves import REPEATS
 from distributed_trf.results.layers import CHOOSER, spectrograms, usual_chooser
 from distributed_trf.results.selection import NOTE, Criterion, keep_units, selection_in_words
@@ -48,6 +49,11 @@ class PlottedUnits:
     def chooser(self) -> str:
         """The number that chooses among layers, unless it is to be as published: see ``best_layer``."""
         return self._chooser[0]
+
+    @property
+    def choice_is_independent(self) -> bool:
+        """Whether the test stimuli have no part in what chooses: where they train no fit, and ``r`` does not choose."""
+        return self.chooser == CHOOSER and not is_tested_in_turn(self.ds)
 
     @property
     def chooser_note(self) -> str:

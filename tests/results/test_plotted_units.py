@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from distributed_trf import select_units, simulate_results
@@ -38,6 +40,10 @@ def test_show__says_what_chooses_layers():
             assert shown.chooser == chooser
             assert shown.chooser_note.startswith(note)
             assert bool(shown.chooser_note) == bool(note)
+            assert shown.choice_is_independent == (chooser == "cv_score")
+    (shown, _) = plotted_units(ds.assign_attrs(study=json.dumps({"test": {"folds": 4}})), delta=0.0)
+    assert shown.chooser == "cv_score"
+    assert not shown.choice_is_independent  # stimuli of one fold train the others
 
 
 def test_show__units_that_were_selected_by_other_repeats_as_they_are():
