@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NotRequired, TypedDict
+from typing import TypedDict
 
 import numpy as np
 
@@ -18,48 +18,41 @@ FIXED_SPLIT = "test"
 """Stands for the label of a split where the recordings' own test stimuli are tested."""
 
 
-Roles = dict[str, list[int]]
-"""By split, of each stimulus: 0 where it is tested, k in fold k, -1 where it is not used."""
-
-
-class OfSession(TypedDict):
-    """What is told of a session."""
+class DealtSession(TypedDict, total=False):
+    """What a session was presented, and how its stimuli are dealt."""
 
     repeats: int
-    not_presented: NotRequired[list[str]]
-    roles: NotRequired[Roles]
+    """Presentations that all its test stimuli have; in a study by splits all repeated stimuli."""
+    not_presented: list[str]
+    """Stimuli, if any."""
+    roles: dict[str, list[int]]
+    """As of the set, if stimuli were dealt anew for the session."""
 
 
-class OfSet(TypedDict):
-    """What is told of a stimulus set."""
+class DealtSet(TypedDict):
+    """How the stimuli of a set are dealt."""
 
     stimuli: list[str]
-    roles: Roles
-    sessions: dict[str, OfSession]
+    """Ids, in the order in which they are tested."""
+    roles: dict[str, list[int]]
+    """By split (``test`` for a fixed test set) an integer for each stimulus: 0 where it is tested, k in fold k of the
+    training stimuli, -1 where it is not used."""
+    sessions: dict[str, DealtSession]
 
 
-def dealt_stimuli(context: Context) -> dict[str, OfSet]:
-    """Describe how the stimuli of each set are dealt.
+def dealt_stimuli(context: Context) -> dict[str, DealtSet]:
+    """Describe how the stimuli of each set are dealt, by its name.
 
     Parameters
     ----------
     context
         The study. Sessions that are not read yet are not described.
-
-    Returns
-    -------
-    dict
-        By stimulus set: ``stimuli``, ids in the order in which they are tested; ``roles``, by split an integer for each
-        stimulus, 0 where it is tested, k in fold k (of the training stimuli, those that are held out together), -1
-        where it is not used. The split of a fixed test set is ``test``. ``sessions``: by session ``repeats``, those
-        that all its test stimuli have (in a study by splits all repeated stimuli); the stimuli that were
-        ``not_presented``, if any; and its own ``roles``, if stimuli were dealt anew for it.
     """
     return {name: _of_set(context, name, evaluation) for name, evaluation in context.evaluations.items()}
 
 
-def _of_set(context: Context, name: str, evaluation: Evaluation) -> OfSet:
-    sessions: dict[str, OfSession] = {}
+def _of_set(context: Context, name: str, evaluation: Evaluation) -> DealtSet:
+    sessions: dict[str, DealtSession] = {}
     for session in context.sessions_of(name):
         if read_receipt(context.store, READ, session_key(name, session)) is None:
             continue
@@ -81,5 +74,5 @@ def _of_set(context: Context, name: str, evaluation: Evaluation) -> OfSet:
     }
 
 
-def _by_split(evaluation: Evaluation, roles: np.ndarray) -> Roles:
+def _by_split(evaluation: Evaluation, roles: np.ndarray) -> dict[str, list[int]]:
     return dict(zip(evaluation.labels or (FIXED_SPLIT,), roles.T.tolist(), strict=True))
