@@ -67,11 +67,11 @@ def choice_note(plotted: PlottedUnits, by: str, tests: Tests, what: str = "best 
     if tests == "default" and plotted.chooser_note:
         return plotted.chooser_note
     symbol = SYMBOL[by]
-    return (
-        f"{what}: by {symbol}, in which test sounds have no part"
-        if by == CHOOSER
-        else f"{what}: by {symbol}, as published"
-    )
+    if by != CHOOSER:
+        return f"{what}: by {symbol}, as published"
+    if plotted.choice_is_independent:
+        return f"{what}: by {symbol}, in which test sounds have no part"
+    return f"{what}: by {symbol} of training folds, which hold sounds that other splits test"
 
 
 def can_be_significant(tests: xr.Dataset, alpha: float) -> bool:

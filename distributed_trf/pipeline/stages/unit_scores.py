@@ -15,11 +15,15 @@ from distributed_trf.arrays import Array, take_columns, take_rows, to_numpy_toge
 from distributed_trf.config.study import ChanceSettings, StudySettings
 from distributed_trf.pipeline.stages.design_data import LayerData, Recorded
 from distributed_trf.pipeline.work_kind import Inputs
+from distributed_trf.reliability.noise_corrected import cc_norm, r2_er
+from distributed_trf.reliability.noise_intervals import r2_er_interval
 from distributed_trf.trf.correlation import mean_of_repeats, pearson
 from distributed_trf.trf.shifted_predictions import Shifts, draw_shifts, shifted_p
 
 AVERAGED = ("r", "r_second_half")
 """Scores that are averaged over splits where these overlap; of others there is none then."""
+NOISE_CORRECTED = 1
+"""Raise this number when noise-corrected scores come out as other numbers than before, so that fits are made again."""
 
 
 @dataclass(frozen=True)
@@ -30,16 +34,19 @@ class Scoring:
     """Of ``r_p``."""
     halves_seed: int | None = None
     """Of ``r_second_half``: what deals repeats into halves."""
+    noise_corrected: int | None = None
+    """Of ``r2_er``, its interval and ``cc_norm``: the revision of their code."""
 
     @classmethod
     def of(cls, study: StudySettings) -> Scoring:
         """Return those that a study requests for its grid of fits."""
-        return cls(study.chance, study.halves_seed)
+        return cls(study.chance, study.halves_seed, NOISE_CORRECTED)
 
     def inputs(self) -> Inputs:
         """Return what scores depend on beyond fits and responses; nothing of what is not requested."""
-        chance: Inputs = {} if self.chance is None else {"chance": self.chance.model_dump()}
-        return chance | ({} if self.halves_seed is None else {"halves of repeats": self.halves_seed})
+        chance = None if self.chance is None else self.chance.model_dump()
+        on = {"chance": chance, "halves of repeats": self.halves_seed, "noise correction": self.noise_corrected}
+        return {name: value for name, value in on.items() if value is not None}
 
 
 R_ALONE = Scoring()
@@ -152,4 +159,9 @@ def _scores(
             drawn[stimuli] = draw_shifts(bins, scoring.chance.shifts, scoring.chance.seed, data.key)
         copies = drawn[stimuli]
         scores["r_p"] = shifted_p(recorded.responses, predicted, copies, rounding, out_of_fold=out_of_fold)
+    if scoring.noise_corrected is not None:
+        compared = recorded.responses, predicted
+        scores["r2_er"] = r2_er(*compared, rounding=rounding)
+        scores["r2_er_low"], scores["r2_er_high"] = r2_er_interval(*compared, rounding=rounding)
+        scores["cc_norm"] = cc_norm(*compared, rounding=rounding)
     return scores
