@@ -68,9 +68,9 @@ def figure_3(
     alpha
         Level of the stars.
     tests
-        ``default``: stars are tests over sessions, and bars are of the layers of highest median cross-validated score, in
-        which the tested sounds have no part (but in studies by folds or splits). ``published``: stars are tests over
-        units, and bars are of the layers that predict the test sounds best.
+        ``default``: stars are tests over sessions, and bars are of the layers of highest median cross-validated score,
+        in which the tested sounds have no part (but in studies by folds or splits). ``published``: stars are tests
+        over units, and bars are of the layers that predict the test sounds best.
 
     Returns
     -------
