@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from array_api_compat import device as device_of
 
 from distributed_trf.arrays import Array, block_rows, blocks, like, namespace, take_rows
 from distributed_trf.errors import DataError
@@ -164,9 +165,11 @@ def _within_stimuli(prediction: Array, response: Array, shifts: Shifts, widening
     table, reached = xp.concat(tables), xp.zeros_like(prediction[0, :])
     least = (xp.sum(take_rows(table, first), axis=0) - ROUNDING) / widening
     for copies in blocks(len(shifts.moves), block_rows(2 * table.shape[1], table)):
-        r = xp.zeros_like(least)
-        for rows in (first + shifts.moves[copies]).T:
-            r = r + take_rows(table, rows)
+        # To a device at once, and not stimulus by stimulus.
+        rows = xp.asarray(np.ascontiguousarray((first + shifts.moves[copies]).T), device=device_of(table))
+        r = xp.take(table, rows[0, :], axis=0)
+        for k in range(1, rows.shape[0]):
+            r += xp.take(table, rows[k, :], axis=0)
         reached += xp.sum(xp.astype(r >= least, table.dtype), axis=0)
     return reached, len(shifts.moves)
 
