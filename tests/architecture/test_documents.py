@@ -22,6 +22,7 @@ NAMES = (
     "docs/networks.md",
     "docs/reproduce.md",
     "docs/responses.md",
+    "docs/statistics.md",
     "docs/weights_files.md",
     *(f"docs/data_sets/{path.name}" for path in sorted((ROOT / "docs/data_sets").glob("*.md"))),
 )
