@@ -16,7 +16,7 @@ from distributed_trf.pipeline.stages.extract import Extracted
 from distributed_trf.pipeline.stages.fold_groups import FoldGroup
 from distributed_trf.pipeline.stages.read_recordings import SessionRead
 from distributed_trf.pipeline.stages.tested_fits import fit_and_test
-from distributed_trf.pipeline.stages.unit_scores import Scoring
+from distributed_trf.pipeline.stages.unit_scores import R_ALONE, Scoring
 from distributed_trf.pipeline.study_scope import ItemSource
 from distributed_trf.pipeline.work_kind import (
     Files,
@@ -117,7 +117,7 @@ def training_setting(study: StudySettings, read: Iterable[Receipt | None]) -> st
 
 
 def fit_units(
-    data: LayerData, study: StudySettings, device: str, scoring: Scoring
+    data: LayerData, study: StudySettings, device: str, scoring: Scoring = R_ALONE
 ) -> tuple[dict[str, np.ndarray], list[tuple[FoldGroup, RidgeFit]], Fitted]:
     """Fit and test all units.
 

@@ -14,7 +14,6 @@ from distributed_trf.pipeline.items import FitLowpass
 from distributed_trf.pipeline.stages.design_data import LayerData
 from distributed_trf.pipeline.stages.feature_spaces import texts
 from distributed_trf.pipeline.stages.fit import Fitted, fit_inputs, fit_units
-from distributed_trf.pipeline.stages.unit_scores import R_ALONE
 from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.study_scope import ItemSource
 from distributed_trf.pipeline.work_kind import Inputs, Job, Upstream, WorkKind, analysis_group
@@ -29,7 +28,7 @@ def fit_lowpass(item: FitLowpass, job: Job) -> Fitted:
     """Fit and test all units on one layer, its features low-passed, and store r, alpha and cross-validated R^2."""
     data = LayerData(item, [item.space], job.study, job.store, job.device, lowpass_bin=item.lowpass_bin)
     data.evaluation.check_unchanged(job.fingerprint)
-    results, _, fitted = fit_units(data, job.study, job.device, R_ALONE)
+    results, _, fitted = fit_units(data, job.study, job.device)
     ds = xr.Dataset({name: ((SPLIT, UNIT)[-column.ndim :], column) for name, column in results.items()})
     if SPLIT in ds.dims:
         ds = ds.assign_coords({SPLIT: texts(data.evaluation.labels)})
