@@ -21,7 +21,7 @@ def test_report__of_a_study_file_lies_in_its_folder(write_study, workplace):
     done = dtrf("report", "study.yaml")
     assert (done.exit_code, done.output) == (0, f"report: {workplace / 'study/report.html'}\n")
     page = Parsed(workplace / "study/report.html")
-    assert page.rows("best layer by median r")
+    assert page.rows("best layer by median cv_score")
     for drawing in FIGURES:  # drawn, or why not
         assert drawing.title.lower() in page.text.lower()
     assert study.run(None).folder is None  # a report in the folder is in nobody's way
