@@ -80,6 +80,8 @@ def sentences_on(tests: xr.Dataset, a: str = "a", b: str = "b") -> list[str]:
             f"tests: {lacking[0] if lacking else 'level'!r} is not in this dataset; take one that compare, "
             "layer_tests, compare_areas or cutoff_tests returns"
         )
+    if names.WEIGHTS in tests.coords and not tests[names.WEIGHTS].dims and "area_a" not in tests.attrs:
+        tests = tests.drop_vars(names.WEIGHTS)  # those of the first of two that are compared
     if LOWPASS_BIN in tests.dims and "as_good" in tests:
         sentences = [_of_cutoffs(cell) for cell in _cells(tests, keep=LOWPASS_BIN)]
     elif AGAINST in tests.coords and "p_adjusted" in tests:

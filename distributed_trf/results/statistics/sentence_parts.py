@@ -27,11 +27,12 @@ UNTELLING = 0.05
 
 
 def place(cell: xr.Dataset) -> tuple[str, str]:
-    """Write which network and layer, and which stimulus set and bin width, were tested; empty if that is not known."""
-    known = (names.STIMULI, names.BIN_WIDTH, names.NETWORK, names.LAYER)
+    """Write which network, weights and layer, and which stimulus set and bin width, were tested; empty if not known."""
+    known = (names.STIMULI, names.BIN_WIDTH, names.NETWORK, names.WEIGHTS, names.LAYER)
     at = {name: cell[name].item() for name in known if name in cell.coords and not cell[name].dims}
     layer = [f"layer {at[names.LAYER]}"] if names.LAYER in at else []
-    network = [str(at[names.NETWORK])] if names.NETWORK in at else []
+    weights = [f"{at[names.WEIGHTS]} weights"] if names.WEIGHTS in at else []
+    network = [" ".join([str(at[names.NETWORK]), *weights])] if names.NETWORK in at else weights
     setting = [str(at[names.STIMULI])] if names.STIMULI in at else []
     setting += [f"{float(at[names.BIN_WIDTH]):g} ms bins"] if names.BIN_WIDTH in at else []
     return " of ".join(layer + network), ", ".join(setting)
@@ -71,7 +72,8 @@ def found(cell: xr.Dataset) -> str:
     groups = [int(cell[name]) for name in _group_counts(cell)]
     low, high = float(cell["low"]), float(cell["high"])
     few = f" for {counted(min(groups), _group(cell))}" if min(groups) < LEAST and cell.attrs["level"] != "unit" else ""
-    parts = [decimals(float(cell["difference"]))]
+    difference = float(cell["difference"])
+    parts = ["not known" if np.isnan(difference) else decimals(difference)]
     parts.append(f"no confidence interval{few}" if np.isnan([low, high]).any() else interval_in_words(low, high))
     p = float(cell["p"])
     if np.isnan(p):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from distributed_trf import describe
+from distributed_trf import compare, compare_areas, describe, peak_layer, select_units, simulate_results
 from distributed_trf.errors import DataError
 from distributed_trf.results.statistics.apa import below_one, decimals, interval_in_words, p_in_words
 
@@ -253,3 +253,25 @@ def test_p_in_words__is_never_zero_or_one(p):
 def test_numbers__have_no_minus_before_zero():
     assert (below_one(-0.001), decimals(-0.0004)) == (".00", "0.000")
     assert interval_in_words(-np.inf, np.inf) == "95% CI [-∞, ∞]"
+
+
+def test_weights__are_named_where_each_kind_was_tested():
+    ds = simulate_results(["whisper_tiny"], stimuli=["timit"], sessions=8, channels=4)
+    of_areas = [line for line in describe(compare_areas(peak_layer(ds))).split("\n") if line.startswith("For")]
+    assert [line.split(" (")[0] for line in of_areas] == ["For trained weights", "For reset weights"]
+    pairs = describe(compare(ds.sel(layer=1, network="whisper_tiny"), ds.sel(layer=0, network="whisper_tiny")))
+    assert "For layer 1 of whisper_tiny trained weights (" in pairs
+    assert "For layer 1 of whisper_tiny reset weights (" in pairs
+    of_two = describe(
+        compare(*(ds.sel(weights=kind, layer=0, network="whisper_tiny") for kind in ("trained", "reset")))
+    )
+    assert "For layer 0 of whisper_tiny (timit" in of_two
+
+
+def test_areas_that_no_group_separates__have_no_difference_instead_of_nan():
+    ds = simulate_results(["whisper_tiny"], stimuli=["timit"], sessions=12, channels=4)
+    first = ds.session.values[ds.area.values == "core"][0]
+    few = select_units(ds, session=[first, *np.unique(ds.session.values[ds.area.values != "core"])])
+    text = describe(compare_areas(peak_layer(few), level="subject"))
+    assert "was not known, no confidence interval for 1 subject, not tested" in text
+    assert "nan" not in text
