@@ -21,6 +21,8 @@ AGAINST = "against"
 UNTRAINED, SPECTROGRAM = "untrained", "spectrogram"
 BASELINE = "cochleagram"
 """The spectrogram of Ahmed et al. (2025)."""
+SELECTED = (names.NETWORK, names.WEIGHTS, names.LAYER)
+"""Dimensions from which one label may have been selected before."""
 
 
 def layer_tests(
@@ -41,7 +43,7 @@ def layer_tests(
     Parameters
     ----------
     ds
-        Results of ``open_results``, of the units of ``select_units``.
+        Results of ``open_results``, of the units of ``select_units``; of one network or layer as of several.
     variable
         What to compare.
     untrained
@@ -72,6 +74,7 @@ def layer_tests(
     """
     adjust = correction_of(correction)
     ds = unit_values(ds, variable).to_dataset(name=variable)  # read once, not for each comparison
+    ds = ds.expand_dims([dim for dim in SELECTED if dim in ds.coords and dim not in ds.dims])
     trained = _trained(ds, variable)
     others, left_out = _others(ds, untrained, baseline)
     if not others:
@@ -106,7 +109,7 @@ def layer_tests(
 def _trained(ds: xr.Dataset, variable: str) -> xr.Dataset:
     """Return the trained networks of which any layer was fitted."""
     known = spectrograms(ds)
-    if names.WEIGHTS in ds.dims and TRAINED in ds[names.WEIGHTS].values:
+    if TRAINED in ds[names.WEIGHTS].values:
         trained = ds.sel(
             {names.WEIGHTS: TRAINED, names.NETWORK: [n for n in ds[names.NETWORK].values if n not in known]}
         )
@@ -115,6 +118,8 @@ def _trained(ds: xr.Dataset, variable: str) -> xr.Dataset:
         fitted = trained[variable].notnull().any([dim for dim in trained[variable].dims if dim != names.NETWORK])
         if fitted.any():
             return trained.isel({names.NETWORK: np.flatnonzero(fitted)})
+        if trained.sizes[names.NETWORK]:
+            raise DataError(f"no unit has a {variable} of trained weights in these results, so no layer can be tested")
     raise DataError("these results have no network with trained weights, so no layer can be tested")
 
 
@@ -127,7 +132,12 @@ def _others(ds: xr.Dataset, untrained: str, baseline: str | None) -> tuple[dict[
         left_out.append(f"no weights {untrained!r} in these results")
     known = spectrograms(ds)
     name = baseline or (BASELINE if BASELINE in known else next(iter(known), BASELINE))
-    if name in known:
+    if name in known and not (0 in ds[names.LAYER].values and FIXED in ds[names.WEIGHTS].values):
+        left_out.append(
+            f"layer 0, weights 'fixed' of spectrogram {name!r} are not in these results: keep them, and select from "
+            "the tests"
+        )
+    elif name in known:
         others[SPECTROGRAM] = ds.sel({names.NETWORK: name, names.WEIGHTS: FIXED, names.LAYER: 0})
     else:
         left_out.append(f"no spectrogram {name!r} in these results")

@@ -119,3 +119,41 @@ def test_planted_simulations__hold_the_false_discovery_rate_among_what_is_found(
     false = star[:, [0, 3, 4, 5]].sum(axis=(1, 2)) / np.maximum(star.sum(axis=(1, 2)), 1)
     assert false.mean() < LEVEL + 3 * false.std() / np.sqrt(100)
     assert star[:, [1, 2]].mean() > 0.99
+
+
+def test_one_network_or_layer__is_tested_as_among_others():
+    ds = simulate_results(["whisper_tiny", "wav2letter"], stimuli=["timit"], sessions=8, channels=4)
+    tests = layer_tests(ds, correction=None)
+    for selected in (
+        {"network": "whisper_tiny"},
+        {"layer": 1},
+        {"layer": [1, 2]},
+        {"network": "wav2letter", "layer": 1},
+    ):
+        of = layer_tests(ds.sel(selected), correction=None)
+        assert of.against.values.tolist() == ["untrained"]
+        assert "spectrogram 'cochleagram'" in of.attrs["left_out"]
+        for network in of.network.values:
+            for layer in of.layer.values:
+                at = {"network": network, "layer": layer, "against": "untrained"}
+                np.testing.assert_array_equal(of.p.sel(at), tests.p.sel(at))
+
+
+@pytest.mark.parametrize(
+    ("selected", "why"),
+    [
+        ({"weights": "trained"}, "nothing to test against: no weights 'reset' in these results"),
+        ({"weights": ["trained", "reset"], "network": "cochleagram"}, "no network with trained weights"),
+        ({"weights": "reset"}, "no network with trained weights"),
+    ],
+)
+def test_what_was_selected_away__is_named(selected, why):
+    ds = simulate_results(["whisper_tiny"], stimuli=["timit"], sessions=4, channels=2)
+    with pytest.raises(DataError, match=why):
+        layer_tests(ds.sel(selected))
+
+
+def test_trained_weights_without_a_number__are_not_said_to_be_missing():
+    ds = simulate_results(["whisper_tiny"], stimuli=["timit"], sessions=4, channels=2)
+    with pytest.raises(DataError, match="no unit has a rho of trained weights"):
+        layer_tests(ds.assign(rho=ds.rho * np.nan))
