@@ -23,7 +23,7 @@ from distributed_trf.figures.shown_tests import (
     level_of,
     notes_on_tests,
 )
-from distributed_trf.figures.style import MEDIUM, PAGE_WIDTH, area_colour, new_figure, note, stars, tidy
+from distributed_trf.figures.style import MEDIUM, PAGE_WIDTH, area_colour, in_lines, new_figure, note, stars, tidy
 from distributed_trf.results.layers import peak_layer
 from distributed_trf.results.plotted_units import PlottedUnits, has, networks_of, plotted_units
 from distributed_trf.results.statistics.apa import below_one, decimals, interval_in_words, p_in_words
@@ -93,7 +93,7 @@ def figure_5(
         sides = [Side(a, area_colour(a, list(two)), _numbers(position, a)) for a in two]
         histogram_panel(axis, sides, np.linspace(0, 1, N_BINS + 1))
         axis.set_xlabel("position of the preferred layer")
-        axis.set_title("\n".join([s.title, *_result(tested, tests)]))
+        axis.set_title(in_lines("\n".join([s.title, *_result(tested, tests)]), len(plotted)))
         notes += [*notes_on_tests("stars", s.stimuli, [tested], LEAST_STARRED), choice_note(s, by, tests, PREFERRED)]
         tidy(axis)
     axes[0].set_ylabel("units × networks", fontsize=MEDIUM)

@@ -31,6 +31,8 @@ LINE = 1.3 * SMALL / 72
 """Inches that a line of small text takes."""
 CHARACTERS = 19
 """Of small text on an inch."""
+OF_TITLES = 16
+"""Characters of titles on an inch."""
 # Okabe & Ito's and Tol's palettes; each network keeps its colour and marker in all figures.
 NETWORK_STYLE = {
     "wav2letter": ("#D55E00", "s"),
@@ -134,6 +136,12 @@ def notes_of(figure: Figure) -> list[str]:
 
 def _wrapped(figure: Figure, notes: list[str]) -> list[str]:
     return textwrap.wrap("; ".join(notes), int(figure.get_figwidth() * CHARACTERS))
+
+
+def in_lines(title: str, panels: int) -> str:
+    """Break the lines of a title so that it stays above its panel, one of several that share the width of a page."""
+    width = int((PAGE_WIDTH / panels - 0.2) * OF_TITLES)
+    return "\n".join(part for line in title.split("\n") for part in textwrap.wrap(line, width, break_on_hyphens=False))
 
 
 FORMATS = ("png", "pdf", "svg")

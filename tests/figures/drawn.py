@@ -12,8 +12,8 @@ from distributed_trf.figures.style import notes_of
 
 
 def titled(figure, title):
-    """The panels with this title, one for each stimulus set."""
-    return [axis for axis in figure.axes if axis.get_title() == title]
+    """The panels with this title, however it is broken into lines, one for each stimulus set."""
+    return [axis for axis in figure.axes if axis.get_title().split() == title.split()]
 
 
 def headings(figure):

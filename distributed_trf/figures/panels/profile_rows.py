@@ -30,6 +30,7 @@ from distributed_trf.figures.style import (
     PAGE_WIDTH,
     SYMBOL,
     UNTRAINED_COLOUR,
+    in_lines,
     network_style,
     new_figure,
     note,
@@ -112,7 +113,8 @@ def draw_rows(
         bars = best_bars(of.plotted, of.columns, baseline if reference is None else None, of.by)
         for text in interval_notes([(bar.low, bar.high) for bar in bars], [bar.n_sessions for bar in bars]):
             note(figure, text)
-        draw_bars(axis, bars, f"{of.plotted.stimuli}: best layer (number at its foot) by {SYMBOL[of.by]}")
+        title = f"{of.plotted.stimuli}: best layer (number at its foot) by {SYMBOL[of.by]}"
+        draw_bars(axis, bars, in_lines(title, shape[1]))
         if reference is not None:
             baseline_line(axis, reference, "reference")
         if many or axis is bar_axes[0]:
