@@ -214,8 +214,12 @@ def unit_values(ds: xr.Dataset, variable: str) -> xr.DataArray:
     Raises
     ------
     DataError
-        If the dataset has no such variable of units.
+        If the dataset has no such variable of units, or is none.
     """
+    if not isinstance(ds, xr.Dataset):
+        raise DataError(
+            f"expected a dataset, found {type(ds).__name__}; keep variables as one, such as ds[[{variable!r}]]"
+        )
     if variable not in ds or names.UNIT not in ds[variable].dims:
         there = ", ".join(str(name) for name, v in ds.data_vars.items() if names.UNIT in v.dims)
         raise DataError(f"{variable!r} is no variable of units in this dataset, which has {there or 'none'}")

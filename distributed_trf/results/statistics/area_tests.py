@@ -10,9 +10,11 @@ import scipy
 import xarray as xr
 
 from distributed_trf import names
-from distributed_trf.errors import DataError
+from distributed_trf.errors import DataError, shown
 from distributed_trf.results.layers import quantiles
+from distributed_trf.results.measured_units import listed
 from distributed_trf.results.statistics.area_groups import compare_group_means
+from distributed_trf.results.statistics.checks import check_draws
 from distributed_trf.results.statistics.groups import (
     EQUAL,
     WEIGHTS,
@@ -52,7 +54,7 @@ def compare_areas(
     variable: str = "position",
     *,
     areas: tuple[str, str] = AREAS,
-    pool: Sequence[str] = (names.NETWORK,),
+    pool: str | Sequence[str] = (names.NETWORK,),
     alternative: Alternative = "less",
     level: Level = "session",
     summary: Summary = "mean",
@@ -70,7 +72,8 @@ def compare_areas(
     areas
         The two areas.
     pool
-        Dimensions whose labels are taken together, such as all networks in Fig 5; none for a test each, as in Fig S6.
+        Dimension or several whose labels are taken together, such as all networks in Fig 5; none for a test each, as in
+        Fig S6.
     alternative
         ``less`` (the first area lower), ``greater`` or ``two-sided``.
     level
@@ -95,7 +98,8 @@ def compare_areas(
     Raises
     ------
     DataError
-        If there are units and none is of one of the areas, or the dataset has no such variable; if a word is not known.
+        If there are units and none is of one of the areas, or the dataset has no such variable or dimension; if a
+        setting cannot be used.
 
     Notes
     -----
@@ -110,6 +114,14 @@ def compare_areas(
     """
     if variable not in peaks or names.UNIT not in peaks[variable].dims:
         raise DataError(f"{variable!r} is no variable of units in this dataset; take the one that peak_layer returns")
+    check_draws(draws, seed)
+    if isinstance(areas, str) or len(set(areas)) != 2 or len(areas) != 2:
+        raise DataError(f"areas are {shown(areas)}; expected two that differ, such as {AREAS}")
+    pool = listed(pool)
+    unknown = [dim for dim in pool if dim not in (*peaks.dims, *names.GRID)]
+    if unknown:
+        there = [str(dim) for dim in peaks[variable].dims if dim != names.UNIT]
+        raise DataError(f"pool: {unknown[0]!r} is no dimension of {variable}, which has {', '.join(there) or 'none'}")
     area = peaks["area"].values
     for name in areas if area.size else ():
         if name not in area:

@@ -10,6 +10,7 @@ import xarray as xr
 
 from distributed_trf import names
 from distributed_trf.results.layers import quantiles, unit_values
+from distributed_trf.results.statistics.checks import check_draws
 from distributed_trf.results.statistics.groups import (
     EQUAL,
     WEIGHTS,
@@ -95,7 +96,7 @@ def compare(
     Raises
     ------
     DataError
-        If no unit is in both, or a unit is there twice; if a word is not known.
+        If no unit is in both, or a unit is there twice; if a word is not known, or draws or seed cannot be used.
 
     Notes
     -----
@@ -110,6 +111,7 @@ def compare(
     independent samples, so that this p is too small. The effect is ``(W+ - W-) / (W+ + W-)`` (Kerby 2014) at all
     levels: 1 where a is better for every unit, -1 where b is.
     """
+    check_draws(draws, seed)
     alone = [of.sizes[names.UNIT] for of in (a, b)]
     a, b = pair_units(a, b)
     x, y = unit_values(a, variable), unit_values(b, variable)

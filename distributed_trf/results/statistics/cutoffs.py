@@ -12,6 +12,7 @@ import xarray as xr
 from distributed_trf import names
 from distributed_trf.errors import DataError
 from distributed_trf.results.layers import layer_profile, unit_values
+from distributed_trf.results.statistics.checks import check_share
 from distributed_trf.results.statistics.compare import compare
 from distributed_trf.results.statistics.groups import Level, Summary
 from distributed_trf.results.statistics.permutations import DRAWS, out_of_reach
@@ -61,6 +62,7 @@ def cutoff_tests(
     DataError
         If these are no fits on low-passed features, or they have no number to choose by.
     """
+    check_share("alpha", alpha)
     if LOWPASS_BIN not in ds.dims:
         raise DataError(f"no dimension {LOWPASS_BIN!r}; take the dataset that open_lowpass returns")
     scores = _scores(ds, variable, by)

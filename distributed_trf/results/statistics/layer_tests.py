@@ -11,6 +11,7 @@ from distributed_trf import names
 from distributed_trf.config.extraction import FIXED, TRAINED
 from distributed_trf.errors import DataError
 from distributed_trf.results.layers import spectrograms, unit_values
+from distributed_trf.results.statistics.checks import check_share
 from distributed_trf.results.statistics.compare import compare
 from distributed_trf.results.statistics.groups import Level, Summary
 from distributed_trf.results.statistics.permutations import DRAWS, EXACT, out_of_reach
@@ -72,6 +73,7 @@ def layer_tests(
     DataError
         If nothing can be compared.
     """
+    check_share("alpha", alpha)
     adjust = correction_of(correction)
     ds = unit_values(ds, variable).to_dataset(name=variable)  # read once, not for each comparison
     ds = ds.expand_dims([dim for dim in SELECTED if dim in ds.coords and dim not in ds.dims])

@@ -133,7 +133,8 @@ def _values(
         tested = of.transpose(..., names.UNIT)
     else:
         raise DataError(f"dimensions are {', '.join(map(str, of.dims)) or 'none'}; expected {names.UNIT} among them")
-    values = tested.values.reshape(-1, tested.sizes[names.UNIT])
+    n_units = tested.sizes[names.UNIT]
+    values = tested.values.reshape(tested.size // n_units if n_units else 1, n_units)
     session = group_of_units(tested.to_dataset(name="tested"), "session")
     area = tested["area"].values if areas else np.full(session.size, "")
     places = [np.flatnonzero(area == name) for name in areas or ("",)]

@@ -10,8 +10,9 @@ import scipy
 import xarray as xr
 
 from distributed_trf import names
-from distributed_trf.errors import DataError
+from distributed_trf.errors import DataError, shown
 from distributed_trf.results.statistics.area_tests import AREAS, compare_areas
+from distributed_trf.results.statistics.checks import check_draws, check_share
 from distributed_trf.results.statistics.compare import compare
 from distributed_trf.results.statistics.permutations import Alternative
 from distributed_trf.results.statistics.planned_sessions import PlannedSessions, Sessions, plan_sessions
@@ -118,8 +119,12 @@ def power(
     Numbers of units are ``effect + spread * (sqrt(icc) z + sqrt(1 - icc) e)``, z of each session and e of each unit
     standard normal.
     """
-    effects = np.atleast_1d(np.asarray(effect, dtype=np.float64))
+    check_draws(draws, seed)
+    check_share("alpha", alpha)
+    check_share("target", target)
+    effects = np.atleast_1d(np.asarray(effect))
     _check(effects, between, family, true, simulations)
+    effects = effects.astype(np.float64)
     between_areas = areas if between == "areas" else None
     planned = plan_sessions(
         of,
@@ -131,6 +136,8 @@ def power(
         icc=icc,
     )
     counts = [planned.count] if sessions is None else np.atleast_1d(sessions).tolist()
+    if not counts or not all(isinstance(n, int) for n in counts):
+        raise DataError(f"sessions is {shown(sessions)}; expected whole numbers of sessions")
     adjust = correction_of(correction)
     alternative: Alternative = "two-sided" if two_sided else ("less" if between_areas else "greater")
     share = np.zeros((effects.size, len(counts)))
@@ -189,7 +196,7 @@ def power(
 def _check(effects: np.ndarray, between: str, family: int, true: int, simulations: int) -> None:
     if between not in ("fits", "areas"):
         raise DataError(f"between is {between!r}; take fits or areas")
-    if not effects.size or not (effects >= 0).all():
+    if not effects.size or effects.dtype.kind not in "iuf" or not (effects >= 0).all():
         raise DataError(f"effect is {effects.tolist()}; expected numbers of zero or more, in the direction of the test")
     if not 1 <= true <= family:
         raise DataError(f"true is {true} and family {family}; of the tests of a family one or more have the effect")
@@ -234,7 +241,7 @@ def _wilson(share: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
     z = scipy.stats.norm.ppf((1 + COVERAGE) / 2)
     middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    return middle - half, middle + half
+    return np.maximum(middle - half, 0), np.minimum(middle + half, 1)
 
 
 def _needed(reached: np.ndarray, counts: list[int], target: float) -> np.ndarray:

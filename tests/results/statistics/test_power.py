@@ -146,7 +146,7 @@ def test_study__has_the_sessions_of_its_recordings(tmp_path):
         ([3, 4], {"spread": 1, "icc": 2}, "icc 2; expected .* an icc from 0 to 1"),
         ([0, 0], {"spread": 1, "icc": 0}, "no session has a unit"),
         ([3, 4], {"spread": 1, "icc": 0, "kept": 0}, "kept is 0"),
-        ([3, 4], {"spread": 1, "icc": 0, "effect": [-1]}, r"effect is \[-1.0\]; expected numbers of zero or more"),
+        ([3, 4], {"spread": 1, "icc": 0, "effect": [-1]}, r"effect is \[-1\]; expected numbers of zero or more"),
         ([3, 4], {"spread": 1, "icc": 0, "family": 2, "true": 3}, "true is 3 and family 2"),
         ([3, 4], {"spread": 1, "icc": 0, "between": "areas"}, "expected a mapping of core and non-primary"),
         ({"core": [1]}, {"spread": 1, "icc": 0}, "expected units of each session"),
