@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import xarray as xr
@@ -86,10 +86,20 @@ def known_labels(ds: xr.Dataset, name: str, wanted: list[str] | list[float]) -> 
     there = list(dict.fromkeys(np.atleast_1d(ds[name].values).tolist()))
     unknown = [label for label in wanted if label not in there]
     if unknown:
-        raise DataError(f"{name}: {unknown[0]!r} is not in these results; there are {', '.join(map(str, there))}")
+        raise DataError(
+            f"{name}: {unknown[0]!r} is not in these results; there are {', '.join(map(str, there)) or 'none'}"
+        )
     return wanted
 
 
 def listed(labels: str | Sequence[str]) -> list[str]:
-    """Return one label or several as a list."""
+    """Return one label or several as a list.
+
+    Raises
+    ------
+    DataError
+        If it is neither.
+    """
+    if not isinstance(labels, str | Iterable):
+        raise DataError(f"{labels!r} is no label: labels are text, such as {str(labels)!r}")
     return [labels] if isinstance(labels, str) else list(labels)

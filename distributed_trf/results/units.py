@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from numbers import Real
 from typing import Literal
 
 import numpy as np
@@ -78,7 +79,8 @@ def select_units(
     Raises
     ------
     DataError
-        If a label is not in the dataset, or a condition is on what was never measured, or not of half the repeats.
+        If a label is not in the dataset, or a condition is no number, or on what was never measured, or not of half the
+        repeats; if ``stimuli`` or ``bin_width`` is given and no condition on responses.
 
     Notes
     -----
@@ -100,15 +102,18 @@ def select_units(
             raise DataError(
                 "ceilings and rates are of all repeats; with repeats='split' select by delta, tuned or normaliser"
             )
+    conditions = {"delta": delta, "tuned": tuned, "normaliser": normaliser, "ceiling": ceiling, "rate": rate}
+    _check_conditions(conditions, stimuli, bin_width)
+    adjust = correction_of(correction)
     criteria = []
-    if any(value is not None for value in (delta, tuned, normaliser, ceiling, rate)):
+    if any(value is not None for value in conditions.values()):
         of = MeasuredUnits(ds, stimuli, bin_width)
         if delta is not None:
             null = (of[f"null_mean{half}"], of[f"null_std{half}"])
             kept = highly_tuned(of.measured(f"normaliser{half}"), *null, delta)
             criteria.append(Criterion("delta", float(delta), f"not highly tuned (delta {delta:g}){of.of_sets}", kept))
         if tuned is not None:
-            adjust, p = correction_of(correction), of.measured(f"tuned_p{half}")
+            p = of.measured(f"tuned_p{half}")
             p = p if adjust is None else np.stack([adjust(row) for row in p])
             words = f"not tuned (test by shifts, {CORRECTED[correction]} {tuned:g}){of.of_sets}"
             criteria.append(Criterion("tuned", float(tuned), words, p < tuned))
@@ -129,6 +134,24 @@ def select_units(
             criteria.append(Criterion(name, labels, words, np.isin(ds[name].values, labels)))
     selected = keep_units(ds, criteria)
     return second_half(ds, selected) if half else selected
+
+
+def _check_conditions(
+    conditions: dict[str, float | None], stimuli: str | Sequence[str] | None, bin_width: float | None
+) -> None:
+    """Make sure that conditions on responses are numbers, and that there is one where they are to be met."""
+    given = {name: value for name, value in conditions.items() if value is not None}
+    for name, value in given.items():
+        if not isinstance(value, Real) or np.isnan(float(value)):
+            raise DataError(f"{name} is {value!r}; expected a number")
+    if not 0 < given.get("tuned", 0.5) <= 1:
+        raise DataError(f"tuned is {given['tuned']!r}; expected a level above 0 and up to 1")
+    for name, where in (("stimuli", stimuli), ("bin_width", bin_width)):
+        if where is not None and not given:
+            raise DataError(
+                f"{name}={where!r} says where units must meet {', '.join(conditions)}, and none of these is given; "
+                f"ds.sel({name}={where!r}) keeps the results of one alone"
+            )
 
 
 def unit_keys(ds: xr.Dataset | xr.DataArray) -> pd.MultiIndex:

@@ -226,3 +226,20 @@ def test_pairs__need_common_and_distinct_units(ds):
         pair_units(ds, other)
     with pytest.raises(DataError, match="unit 'Ch10' of session .* is there 2 times"):
         unit_keys(xr.concat([ds, ds.isel(unit=[0])], "unit", data_vars="minimal"))
+
+
+@pytest.mark.parametrize(
+    ("conditions", "why"),
+    [
+        ({"stimuli": "timit"}, r"stimuli='timit' says where .* none of these is given; ds.sel\(stimuli='timit'\)"),
+        ({"bin_width": 50.0, "area": "core"}, "bin_width=50.0 says where"),
+        ({"delta": "0.5"}, "delta is '0.5'; expected a number"),
+        ({"tuned": 5}, "tuned is 5; expected a level"),
+        ({"session": 180413}, "180413 is no label: labels are text, such as '180413'"),
+        ({"correction": "fdr"}, "correction 'fdr' is not known"),
+    ],
+)
+def test_select_units__refuses_what_would_be_ignored_or_fail_within_numpy(conditions, why):
+    ds = simulate_results(["whisper_tiny"], sessions=3, channels=2)
+    with pytest.raises(DataError, match=why):
+        select_units(ds, **conditions)
