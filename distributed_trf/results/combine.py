@@ -157,7 +157,14 @@ def average_seeds(ds: xr.Dataset) -> xr.Dataset:
         number for any unit, and NaN for a unit that lacks one in one of them, so that all units of a fit average the
         same seeds; ``n_seeds`` (over the dimensions of a fit) counts those. ``alpha``, ``fold_alpha``, ``r_p`` and
         the limits of ``r2_er``, of which a mean says nothing, are left out.
+
+    Raises
+    ------
+    DataError
+        If one kind of weights was selected before.
     """
+    if names.WEIGHTS not in ds.dims:
+        raise DataError("one kind of weights was selected from these results; average seeds before you select one")
     kinds = [kind_of(w) if kind_of(w) in SEEDED else w for w in ds[names.WEIGHTS].values]
     numbers = ds[[name for name in ds.data_vars if names.WEIGHTS in ds[name].dims and name not in NOT_AVERAGED]]
     fitted = ds["r"].notnull().any(names.UNIT)

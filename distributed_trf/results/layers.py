@@ -30,14 +30,14 @@ def layer_profile(ds: xr.Dataset, variable: str = "rho") -> xr.Dataset:
     -------
     xarray.Dataset
         ``median``, ``q25``, ``q75``, ``maximum`` and ``n`` (units that have a number) over the dimensions of a fit; NaN
-        where nothing was fitted.
+        where nothing was fitted; ``attrs["note"]`` says so where it is so of all.
     """
     of = unit_values(ds, variable)
     values = of.values
     q25, median, q75, maximum = quantiles(values, [0.25, 0.5, 0.75, 1.0])
     found = {"median": median, "q25": q25, "q75": q75, "maximum": maximum, "n": (~np.isnan(values)).sum(axis=-1)}
     dims = of.dims[:-1]
-    attrs = {"variable": variable, "units": of.attrs.get("units", "1")}
+    attrs = {"variable": variable, "units": of.attrs.get("units", "1"), "note": nothing_known(of)}
     profile = xr.Dataset({name: (dims, numbers) for name, numbers in found.items()}, _without_units(of), attrs)
     for name, words in (
         ("median", "median"),
@@ -86,7 +86,7 @@ def best_layer(ds: xr.Dataset, variable: str = "rho", by: str = CHOOSER) -> xr.D
     _, label, index = _highest(median, names.LAYER)
     found = {"best_layer": label, "median": _at(bare["median"], index)}
     found["maximum"], found["maximum_layer"], _ = _highest(bare["maximum"], names.LAYER)
-    best = xr.Dataset(found, attrs=profile.attrs | {"by": by, "note": _unknown(profile["median"], median, by)})
+    best = xr.Dataset(found, attrs=profile.attrs | {"by": by, "note": _unknown(unit_values(ds, variable), scores, by)})
     best["median"].attrs = profile["median"].attrs
     best["best_layer"].attrs = {"long_name": f"layer whose median {by} over units is highest", "units": "1"}
     return best.assign_coords({n: c for n, c in profile.coords.items() if names.LAYER not in c.dims})
@@ -172,8 +172,20 @@ def usual_chooser(ds: xr.Dataset, variable: str) -> tuple[str, str]:
     )
 
 
+def nothing_known(of: xr.DataArray) -> str:
+    """Say why there is no number at all; empty if there is any."""
+    if not of.sizes[names.UNIT]:
+        return "there are no units"
+    return "" if of.notnull().any() else f"no unit has a {of.name}"
+
+
 def _unknown(reported: xr.DataArray, scores: xr.DataArray, by: str) -> str:
-    """Name the networks of which some fit has the number to report and none the one that chooses."""
+    """Name the networks of which some fit has the number to report and none the one that chooses.
+
+    If there is nothing to report, say why.
+    """
+    if nothing := nothing_known(reported):
+        return nothing
     within = [dim for dim in reported.dims if dim != names.NETWORK]
     lacking = _networks(reported.notnull().any(within) & ~scores.notnull().any(within))
     return f"no {by}{lacking}" if lacking else ""

@@ -41,8 +41,10 @@ def to_dataframe(ds: xr.Dataset) -> pd.DataFrame:
     Raises
     ------
     DataError
-        If the dataset has no variable.
+        If the dataset has no variable, or is none.
     """
+    if not isinstance(ds, xr.Dataset):
+        raise DataError(f"expected a dataset, found {type(ds).__name__}; keep variables as one, such as ds[['rho']]")
     if not ds.data_vars:
         raise DataError("this dataset has no variable, so there is nothing to put into a table")
     dims = max((v.dims for v in ds.data_vars.values()), key=len)

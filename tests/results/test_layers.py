@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from distributed_trf import best_layer, layer_profile, peak_layer, simulate_results
+from distributed_trf import best_layer, layer_profile, median_intervals, peak_layer, select_units, simulate_results
 from distributed_trf.errors import DataError
 from distributed_trf.results.layers import quantiles, spectrograms, usual_chooser
 from tests.small_results import small_results
@@ -177,3 +177,11 @@ def test_wrong_variable_or_missing_dimension__is_named():
         layer_profile(small_results(), "rho2")
     with pytest.raises(DataError, match="have one layer only"):
         best_layer(small_results().sel(layer=0), "r", by="r")
+
+
+@pytest.mark.parametrize("summarise", [layer_profile, best_layer, peak_layer, median_intervals])
+def test_where_there_is_no_number_at_all__the_note_says_why(summarise):
+    ds = simulate_results(["whisper_tiny"], sessions=3, channels=2)
+    assert summarise(select_units(ds, normaliser=5.0)).attrs["note"] == "there are no units"
+    assert summarise(ds.assign(rho=ds.rho * np.nan)).attrs["note"] == "no unit has a rho"
+    assert "no unit" not in summarise(ds).attrs["note"]

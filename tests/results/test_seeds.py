@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from distributed_trf import open_results
+from distributed_trf import open_results, simulate_results
+from distributed_trf.errors import DataError
 from distributed_trf.results.best_layers import layer_table
 from distributed_trf.results.combine import average_seeds
 from tests.small_results import small_results, write_small_study
@@ -101,3 +102,9 @@ def test_results_of_a_study__are_averaged_lazily_and_summarised_by_tables(tmp_pa
     xr.testing.assert_equal(found.layer_name, ds.layer_name)
     table, expected = layer_table(found), layer_table(ds)
     assert table.astype(expected.dtypes).equals(expected)
+
+
+def test_average_seeds__of_one_kind_of_weights_is_an_error():
+    ds = simulate_results(["whisper_tiny"], sessions=3, channels=2).sel(weights="reset")
+    with pytest.raises(DataError, match="average seeds before you select one"):
+        average_seeds(ds)

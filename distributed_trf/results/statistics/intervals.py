@@ -13,7 +13,7 @@ import scipy
 import xarray as xr
 
 from distributed_trf import names
-from distributed_trf.results.layers import quantiles, unit_values
+from distributed_trf.results.layers import nothing_known, quantiles, unit_values
 from distributed_trf.results.statistics.groups import Groups, Level, count_groups, group_of_units, unknown_subjects
 
 COVERAGE = 0.95
@@ -149,7 +149,7 @@ def median_intervals(ds: xr.Dataset, variable: str = "rho", *, level: Level = "s
         name: (of.dims[:-1], numbers[name].reshape(shape), {"long_name": words}) for name, words in MEDIANS.items()
     }
     n_open = np.count_nonzero(np.isinf(low) | np.isinf(high))
-    notes = [*unknown_subjects(group, level), *few_groups(median, low, level)]
+    notes = [*unknown_subjects(group, level), *filter(None, [nothing_known(of)]), *few_groups(median, low, level)]
     if n_open:
         notes.append(f"{n_open} of {np.count_nonzero(~np.isnan(low))} intervals are open: too few {level}s to end them")
     attrs = {

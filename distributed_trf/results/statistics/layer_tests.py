@@ -85,7 +85,9 @@ def layer_tests(
         compare(trained, other, variable, level=level, summary=summary, draws=draws, seed=seed)
         for other in others.values()
     ]
-    tests = xr.concat(compared, xr.Variable(AGAINST, list(others)), coords="minimal", compat="override", join="exact")
+    # Text of fixed width has no stable type in zarr; written as objects, as in results.
+    against = xr.Variable(AGAINST, list(others), encoding={"dtype": object})
+    tests = xr.concat(compared, against, coords="minimal", compat="override", join="exact")
     tests = tests.transpose(*[dim for dim in names.GRID if dim in tests.dims], AGAINST)
     tests = tests.merge(_adjusted(tests["p"], adjust))
     tests["significant"] = tests["p_adjusted"] < alpha

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
+import xarray as xr
 from statsmodels.stats.multitest import multipletests
 
-from distributed_trf import compare, layer_tests, select_units, simulate_results
+from distributed_trf import compare, describe, layer_tests, select_units, simulate_results
 from distributed_trf.errors import DataError
 from distributed_trf.results.statistics.compare import STATISTICS
 from tests.small_results import small_results
@@ -157,3 +160,12 @@ def test_trained_weights_without_a_number__are_not_said_to_be_missing():
     ds = simulate_results(["whisper_tiny"], stimuli=["timit"], sessions=4, channels=2)
     with pytest.raises(DataError, match="no unit has a rho of trained weights"):
         layer_tests(ds.assign(rho=ds.rho * np.nan))
+
+
+def test_tests__are_written_to_zarr_without_a_warning_and_read_back(tmp_path):
+    tests = layer_tests(simulate_results(["whisper_tiny"], stimuli=["timit"], sessions=4, channels=2))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tests.to_zarr(tmp_path / "tests.zarr", consolidated=False)
+        read = xr.open_zarr(tmp_path / "tests.zarr", consolidated=False).load()
+    assert describe(read) == describe(tests)
