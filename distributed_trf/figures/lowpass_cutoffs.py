@@ -10,6 +10,7 @@ import xarray as xr
 
 from distributed_trf import names
 from distributed_trf.config.extraction import FIXED, TRAINED
+from distributed_trf.errors import NothingToDrawError
 from distributed_trf.figures.panels.panel_grid import at_left, key, legend, panels, stacked, wrapped
 from distributed_trf.figures.panels.profile_rows import LEGEND
 from distributed_trf.figures.shown_tests import (
@@ -88,8 +89,10 @@ def figure_4(
     Raises
     ------
     NothingToDrawError
-        If nothing was fitted.
+        If nothing was fitted, or these are no fits of low-passed features.
     """
+    if LOWPASS_BIN not in ds.dims:
+        raise NothingToDrawError(f"no dimension {LOWPASS_BIN!r}; take the dataset that open_lowpass returns")
     plotted = plotted_units(ds, delta=delta, stimuli=stimuli, bin_width=bin_width, usual=FINE)
     networks = networks_of(plotted)
     drawn = [[n for n in networks if has(s, n)] for s in plotted]

@@ -123,6 +123,8 @@ def plotted_units(
     if chosen is not None:
         here = fitted.sel({names.BIN_WIDTH: chosen})
         found = [_of(ds, name, chosen, delta) for name in sets if here.sel({names.STIMULI: name})]
+    if not ds.sizes[names.UNIT]:
+        raise NothingToDrawError(f"there are no units to show ({selection_in_words(ds) or 'none in these results'})")
     if not found:
         at = "" if bin_width is None else f" at {bin_width:g} ms"
         raise NothingToDrawError(

@@ -91,7 +91,7 @@ def simulate_results(
     Raises
     ------
     DataError
-        If ``within_session`` is not from 0 to 1.
+        If ``within_session`` is not from 0 to 1, there is no session, or what is to be better is not simulated.
 
     Notes
     -----
@@ -107,8 +107,18 @@ def simulate_results(
     """
     if not 0 <= within_session <= 1:
         raise DataError(f"within_session is {within_session!r}; it is a correlation, from 0 to 1")
+    if not isinstance(sessions, int) or sessions < 1:
+        raise DataError(f"sessions is {sessions!r}; expected a whole number of 1 or more")
     rng = np.random.default_rng(seed)
     grid = _grid(networks, spectrograms, weights, stimuli, sessions, channels)
+    for network, of in (better or {}).items():
+        there = [int(layer) for layer in grid.layers.get(network, ())] if network in networks else []
+        unknown = [layer for layer in of if layer not in there]
+        if unknown or not there:
+            raise DataError(
+                f"better: {f'layer {unknown[0]} of ' if there else ''}{network!r} is not simulated; expected "
+                + (f"layers {there[0]} to {there[-1]}" if there else f"one of {', '.join(networks) or 'no network'}")
+            )
     of_units = _Units(rng, np.array(grid.units["session"]), within_session)
     rho = RHO + OF_UNITS * of_units.draw()
     core = np.array(grid.units["area"]) == "core"

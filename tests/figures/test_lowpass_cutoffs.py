@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from distributed_trf import cutoff_tests, select_units
+from distributed_trf import cutoff_tests, select_units, simulate_results
 from distributed_trf.errors import NothingToDrawError
 from distributed_trf.figures.lowpass_cutoffs import figure_4
 from distributed_trf.figures.style import notes_of
@@ -89,3 +89,8 @@ def test_figure_4__of_other_weights_names_them(ds):
 def test_figure_4__before_anything_is_fitted_is_an_error(ds):
     with pytest.raises(NothingToDrawError, match="no fit of timit is in these results"):
         figure_4(ds.assign({name: ds[name] * np.nan for name in ("r", "rho")}))
+
+
+def test_figure_4__of_other_results_says_what_it_takes():
+    with pytest.raises(NothingToDrawError, match="take the dataset that open_lowpass returns"):
+        figure_4(simulate_results(["whisper_tiny"], sessions=4, channels=4))

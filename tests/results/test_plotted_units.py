@@ -63,3 +63,9 @@ def test_show__nothing_fitted_is_an_error():
     ds["r"][...] = NAN
     with pytest.raises(NothingToDrawError, match="no fit of timit is in these results"):
         plotted_units(ds, delta=0.5)
+
+
+def test_no_units__are_said_to_be_selected_away_and_not_to_lack_a_fit():
+    ds = select_units(simulate_results(["whisper_tiny"], sessions=3, channels=2), normaliser=5.0)
+    with pytest.raises(NothingToDrawError, match=r"no units to show \(6 units: 6 of normaliser below 5"):
+        plotted_units(ds, delta=0.5)

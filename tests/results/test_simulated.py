@@ -80,3 +80,16 @@ def test_within_session__is_the_correlation_of_levels_of_differences_and_of_erro
 def test_within_session__of_no_correlation_is_refused():
     with pytest.raises(DataError, match=r"within_session is 1\.5; it is a correlation, from 0 to 1"):
         simulate_results(["whisper_tiny"], sessions=2, channels=2, within_session=1.5)
+
+
+@pytest.mark.parametrize(
+    ("better", "why"),
+    [
+        ({"whisper": [1]}, "'whisper' is not simulated; expected one of whisper_tiny"),
+        ({"whisper_tiny": [1, 99]}, "layer 99 of 'whisper_tiny' is not simulated; expected layers 0 to 5"),
+        ({"cochleagram": [0]}, "'cochleagram' is not simulated"),
+    ],
+)
+def test_an_effect_of_what_is_not_simulated__is_an_error(better, why):
+    with pytest.raises(DataError, match=why):
+        simulate_results(["whisper_tiny"], sessions=3, better=better)
