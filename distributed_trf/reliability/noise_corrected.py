@@ -13,72 +13,123 @@ from typing import Literal, get_args
 
 from distributed_trf.arrays import Array, block_rows, blocks, like, namespace
 from distributed_trf.errors import ConfigError, DataError
-from distributed_trf.trf.correlation import centred, varies
+from distributed_trf.trf.correlation import centred, pearson, varies
 
 Noise = Literal["any", "white"]
 
 
-@dataclass(frozen=True)
-class Compared:
-    """Predictions and repeats of some units, both around their means over bins, in float64."""
+@dataclass(frozen=True, eq=False)
+class RepeatPowers:
+    """Sums of squares of repeats: what both correlations need of responses beside r with each repeat.
 
-    predicted: Array
-    """Of length 1, shape (T, U); the correlation with the mean response is that with it."""
-    repeats: Array
-    """In units of the root of the mean sum of squares of a repeat, shape (R, T, U): nothing here depends on scale."""
-    levels: Array
-    """Mean over bins of each repeat in that unit, shape (R, U)."""
-    defined: Array
-    """Units that vary in a repeat and whose prediction varies by more than rounding; others hold zeros. Shape (U,)."""
+    All are in units of the mean sum of squares of a repeat, so that nothing depends on scale. Units that vary in no
+    repeat hold zeros.
+    """
 
-    @property
-    def shared(self) -> Array:
-        """Square of the covariance of prediction and signal, times T^2: mean product over pairs of repeats, (U,).
+    bins: int
+    lengths: Array
+    """Root of each repeat's sum of squares around its mean over bins, shape (R, U)."""
+    of_sum: Array
+    """Sum of squares of the sum of all repeats, shape (U,)."""
+    own: Array
+    """Sums of squares of all repeats, shape (U,)."""
+    between: Array
+    """Sum of squares of the repeats' means over bins around their mean, times T, shape (U,)."""
 
-        ``q_r = sum_t p_t y_rt`` for each repeat; the mean of ``q_r q_s`` over pairs r != s has no noise in it as long
-        as noise is independent between repeats. It may be below zero.
-        """
-        q = self.covariances
-        return _over_pairs(namespace(q).sum(q, axis=0) ** 2, namespace(q).sum(q * q, axis=0), q.shape[0])
+    @classmethod
+    def of(cls, y_true: Array) -> RepeatPowers:
+        """Sum up responses of shape (R, T, U)."""
+        xp, n = namespace(y_true), y_true.shape[1]
+        parts = []
+        for levels, y in scaled_repeats(y_true):
+            squares = xp.sum(y * y, axis=1)
+            between = n * xp.sum((levels - xp.mean(levels, axis=0)) ** 2, axis=0)
+            of_sum = xp.sum(xp.sum(y, axis=0) ** 2, axis=0)
+            parts.append((xp.sqrt(squares), of_sum, xp.sum(squares, axis=0), between))
+        lengths, *sums = (xp.concat(part, axis=-1) for part in zip(*parts, strict=True))
+        return cls(n, lengths, *sums)
 
     @property
     def signal(self) -> Array:
         """Sum over bins of the squared signal, T times ``signal_power``: mean over pairs of ``sum_t y_rt y_st``."""
-        xp, y = namespace(self.repeats), self.repeats
-        return _over_pairs(xp.sum(xp.sum(y, axis=0) ** 2, axis=0), xp.sum(y * y, axis=(0, 1)), y.shape[0])
+        return _over_pairs(self.of_sum, self.own, self.lengths.shape[0])
 
-    @property
-    def covariances(self) -> Array:
-        """Of each repeat and the prediction, times T, shape (R, U)."""
-        return namespace(self.repeats).sum(self.repeats * self.predicted, axis=1)
+    def covariances(self, r: Array) -> Array:
+        """Return those of each repeat and the prediction at length 1, times T, from their r of ``pearson``, (R, U)."""
+        xp = namespace(r)
+        return xp.where(xp.isnan(r), xp.zeros_like(r), r) * self.lengths
+
+    def shared(self, r: Array) -> Array:
+        """Return the square of the covariance of prediction and signal, times T^2: mean over pairs of repeats, (U,).
+
+        ``q_r = sum_t p_t y_rt`` for each repeat; the mean of ``q_r q_s`` over pairs r != s has no noise in it as long
+        as noise is independent between repeats. It may be below zero.
+        """
+        xp, q = namespace(r), self.covariances(r)
+        return _over_pairs(xp.sum(q, axis=0) ** 2, xp.sum(q * q, axis=0), q.shape[0])
+
+    def r2_er(self, r: Array, noise: Noise = "any") -> Array:
+        """Return ``r2_er`` of predictions with these r of ``pearson``, shape (R, U)."""
+        shared, signal = self._white(r) if noise == "white" else (self.shared(r), self.signal)
+        return _ratio(shared, signal, defined(r) & (signal > 0))
+
+    def cc_norm(self, r: Array) -> Array:
+        """Return ``cc_norm`` of predictions with these r of ``pearson``, shape (R, U)."""
+        xp, signal = namespace(r), self.signal
+        there = defined(r) & (signal > 0)
+        root = xp.sqrt(xp.where(there, signal, xp.ones_like(signal)))
+        return _ratio(xp.mean(self.covariances(r), axis=0), root, there)
+
+    def _white(self, r: Array) -> tuple[Array, Array]:
+        """Return numerator and denominator as published, where the prediction has length 1."""
+        xp, repeats = namespace(r), self.lengths.shape[0]
+        if repeats < 2:
+            return (xp.nan * self.own,) * 2
+        # The published variance over repeats is not of centred ones: how their levels differ counts in every bin.
+        around_mean = self.own - self.of_sum / repeats + self.between
+        noise = around_mean / ((repeats - 1) * self.bins) / repeats
+        shared = xp.mean(self.covariances(r), axis=0) ** 2 - noise
+        return shared, self.of_sum / repeats**2 - (self.bins - 1) * noise
 
 
-def compared(y_true: Array, y_pred: Array, rounding: Array | float = 0.0) -> Iterator[Compared]:
-    """Centre and scale predictions and repeats, some units at a time.
+def scaled_repeats(y_true: Array) -> Iterator[tuple[Array, Array]]:
+    """Centre repeats, in units of the root of their mean sum of squares, some units at a time.
+
+    Yields
+    ------
+    levels, repeats
+        Mean over bins of each repeat, shape (R, units), and what is around it, (R, T, units), in float64; zeros for
+        units that vary in no repeat.
+    """
+    xp, (repeats, n, n_units) = namespace(y_true), y_true.shape
+    for units in blocks(n_units, block_rows(repeats * n, like([0.0], y_true))):
+        mean, y = centred(xp.astype(y_true[:, :, units], xp.float64, copy=False))
+        power = xp.sum(y * y, axis=1)
+        there, whole = xp.any(varies(power, mean, n), axis=0), xp.mean(power, axis=0)
+        scale = xp.where(there, 1 / xp.sqrt(xp.where(there, whole, xp.ones_like(whole))), xp.zeros_like(whole))
+        y *= scale
+        yield mean * scale, y
+
+
+def checked_r(y_true: Array, y_pred: Array, rounding: Array | float = 0.0) -> Array:
+    """Correlate predictions with each repeat as ``pearson`` does, shape (R, U).
 
     Raises
     ------
     DataError
-        If the shapes do not match.
+        If there are no repeats, or the shapes do not match.
     """
     if y_true.ndim != 3 or y_true.shape[1:] != y_pred.shape:
         raise DataError(
             f"recorded responses are {tuple(y_true.shape)} and predictions {tuple(y_pred.shape)}; expected (repeats, "
             "bins, units) and (bins, units) on the same bins"
         )
-    xp, (repeats, n, n_units) = namespace(y_true, y_pred), y_true.shape
-    bound = like(rounding, y_pred) if isinstance(rounding, float) else rounding
-    bound = xp.broadcast_to(bound, (n_units,))
-    for units in blocks(n_units, block_rows(repeats * n, y_pred)):
-        mean_pred, p = centred(xp.astype(y_pred[:, units], xp.float64, copy=False))
-        mean_true, y = centred(xp.astype(y_true[:, :, units], xp.float64, copy=False))
-        power_p, power_y = xp.sum(p * p, axis=0), xp.sum(y * y, axis=1)
-        defined = varies(power_p, mean_pred, n) & (power_p > bound[units])
-        defined = defined & xp.any(varies(power_y, mean_true, n), axis=0)
-        one, zero = xp.ones_like(power_p), xp.zeros_like(power_p)
-        scale_p = xp.where(defined, 1 / xp.sqrt(xp.where(defined, power_p, one)), zero)
-        scale_y = xp.where(defined, 1 / xp.sqrt(xp.where(defined, xp.mean(power_y, axis=0), one)), zero)
-        yield Compared(p * scale_p, y * scale_y, mean_true * scale_y, defined)
+    return pearson(y_true, y_pred, rounding)
+
+
+def defined(r: Array) -> Array:
+    """Return which units vary in a repeat and have a prediction that varies, from r of ``pearson``, (R, U)."""
+    return namespace(r).any(~namespace(r).isnan(r), axis=0)
 
 
 def r2_er(y_true: Array, y_pred: Array, *, noise: Noise = "any", rounding: Array | float = 0.0) -> Array:
@@ -116,11 +167,8 @@ def r2_er(y_true: Array, y_pred: Array, *, noise: Noise = "any", rounding: Array
     """
     if noise not in get_args(Noise):
         raise ConfigError(f"noise={noise!r} must be one of {', '.join(map(repr, get_args(Noise)))}")
-    xp, found = namespace(y_true, y_pred), []
-    for of_units in compared(y_true, y_pred, rounding):
-        shared, signal = _white(of_units) if noise == "white" else (of_units.shared, of_units.signal)
-        found.append(_ratio(shared, signal, of_units.defined & (signal > 0)))
-    return xp.concat(found)
+    r = checked_r(y_true, y_pred, rounding)
+    return RepeatPowers.of(y_true).r2_er(r, noise)
 
 
 def cc_norm(y_true: Array, y_pred: Array, *, rounding: Array | float = 0.0) -> Array:
@@ -140,25 +188,8 @@ def cc_norm(y_true: Array, y_pred: Array, *, rounding: Array | float = 0.0) -> A
         Signed, and above 1 where SP is underestimated. Its square is ``r2_er`` without the correction of the
         numerator, so that it is too high on the whole where signal power is low. NaN where ``r2_er`` is.
     """
-    xp, found = namespace(y_true, y_pred), []
-    for of_units in compared(y_true, y_pred, rounding):
-        signal, mean = of_units.signal, xp.mean(of_units.covariances, axis=0)
-        there = of_units.defined & (signal > 0)
-        found.append(_ratio(mean, xp.sqrt(xp.where(there, signal, xp.ones_like(signal))), there))
-    return xp.concat(found)
-
-
-def _white(of_units: Compared) -> tuple[Array, Array]:
-    """Return numerator and denominator as published, where the prediction has length 1."""
-    xp, y = namespace(of_units.repeats), of_units.repeats
-    repeats, n, _ = y.shape
-    if repeats < 2:
-        return (xp.nan * of_units.shared,) * 2
-    mean, levels = xp.mean(y, axis=0), of_units.levels
-    # The published variance over repeats is not of centred ones: how their levels differ counts in every bin.
-    of_levels = n * xp.sum((levels - xp.mean(levels, axis=0)) ** 2, axis=0)
-    noise = (xp.sum((y - mean) ** 2, axis=(0, 1)) + of_levels) / ((repeats - 1) * n) / repeats
-    return xp.mean(of_units.covariances, axis=0) ** 2 - noise, xp.sum(mean * mean, axis=0) - (n - 1) * noise
+    r = checked_r(y_true, y_pred, rounding)
+    return RepeatPowers.of(y_true).cc_norm(r)
 
 
 def _over_pairs(square_of_sum: Array, sum_of_squares: Array, repeats: int) -> Array:

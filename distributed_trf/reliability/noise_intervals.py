@@ -1,8 +1,8 @@
 """95 % intervals of r2_ER, the squared correlation of a prediction with what repeats have in common.
 
 Each candidate value q is tested. With A the estimate of the squared covariance of prediction and signal, and D that of
-the signal (``Compared.shared`` and ``signal``), the statistic ``G = A - q D`` has mean 0 at the true q, however strong
-the signal is, as in Fieller's theorem for ratios: nothing is divided by an estimate that may be near 0. It is a
+the signal (``RepeatPowers.shared`` and ``signal``), the statistic ``G = A - q D`` has mean 0 at the true q, however
+strong the signal is, as in Fieller's theorem for ratios: nothing is divided by an estimate that may be near 0. It is a
 quadratic form ``mean over pairs r != s of y_r' M y_s`` with ``M = p p' - q I``. For Gaussian noise of covariance C and
 expected responses m its cumulants are ::
 
@@ -20,15 +20,22 @@ eigenvalue, next to which one of T in the traces does not count. The measured co
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from functools import partial
+
+import numpy as np
 
 from distributed_trf.arrays import Array, like, namespace
-from distributed_trf.reliability.noise_corrected import Compared, compared
+from distributed_trf.reliability.noise_corrected import RepeatPowers, checked_r, defined, scaled_repeats
+from distributed_trf.trf.correlation import unit_length
 
 QUANTILE = 1.959964
 """Of the normal distribution at 97.5 %."""
-STEPS, LEVELS = 33, 4
-"""Candidates that are tested at a time, and how often the range between two of them is searched again."""
+STEPS = 32
+"""Steps from 0 to 1 in which candidates are tested first."""
+PARTS, LEVELS = 8, 5
+"""Parts into which the step that holds a limit is cut, and how often."""
 ROUNDING = 1e-12
 """Part of the signal that rounding may add to the statistic."""
 LEAST_SKEW = 1e-4
@@ -42,7 +49,8 @@ variable, but not its lower end."""
 class Statistic:
     """The statistic G of every candidate, from sums of shape (U,)."""
 
-    repeats: int
+    repeats: Array | int
+    """Of each unit, or of all."""
     shared: Array
     signal: Array
     along: Array
@@ -59,7 +67,7 @@ class Statistic:
         crossed = q * (1 - q) * self._signal_if(q)  # m'Mm where r^2 = q, and of higher powers of M
         k2 = 4 / n * crossed * self.along + 2 / (n * (n - 1)) * trace2 + (ROUNDING * (1 + abs(self.signal))) ** 2
         k3 = 24 / n**2 * crossed * (1 - 2 * q) * self.along**2 + 8 / n**3 * (1 - 1 / (n - 1) ** 2) * trace3
-        g, skew = (self.shared - q * self.signal) / xp.sqrt(k2), k3 / k2**1.5
+        g, skew = (self.shared - q * self.signal) / xp.sqrt(k2), k3 / (k2 * xp.sqrt(k2))
         one = xp.ones_like(skew)
         skew = xp.where((g < 0) & (skew > LARGEST_SKEW), LARGEST_SKEW * one, skew)
         skew = xp.where(abs(skew) < LEAST_SKEW, LEAST_SKEW * one, skew)
@@ -105,59 +113,125 @@ def r2_er_interval(y_true: Array, y_pred: Array, *, rounding: Array | float = 0.
     DataError
         If the shapes do not match.
     """
-    xp, repeats = namespace(y_true, y_pred), y_true.shape[0]
-    parts, defined = [], []
-    for of_units in compared(y_true, y_pred, rounding):
-        parts.append(_sums(of_units) if repeats > 1 else [xp.nan * of_units.shared] * 5)
-        defined.append(of_units.defined & (repeats > 1))
-    there = xp.concat(defined)
-    sums = [xp.concat(part) for part in zip(*parts, strict=True)]
-    if repeats < 2:
-        return sums[0], sums[0]
-    # What is not defined is replaced by numbers that raise no warning.
-    low, high = interval_of(Statistic(repeats, *(xp.where(there, part, xp.ones_like(part)) for part in sums)))
-    return xp.where(there, low, xp.nan * low), xp.where(there, high, xp.nan * high)
+    r = checked_r(y_true, y_pred, rounding)
+    predicted, powers = unit_length(y_pred, rounding), RepeatPowers.of(y_true)
+    return interval_of_all([RepeatNoise.of(y_true).statistic(r, predicted, powers)])
+
+
+@dataclass(frozen=True, eq=False)
+class RepeatNoise:
+    """How repeats differ from their mean, in the units of ``RepeatPowers``: what intervals need of responses."""
+
+    spectrum: Array
+    """Power of the noise at the frequencies above 0, shape (T // 2, U)."""
+    variance: Array
+    """Of the noise in each bin, by its mean over bins, shape (T, U)."""
+    square: Array
+    """Trace of the squared covariance of the noise, shape (U,)."""
+    cube: Array
+    """Trace of the third power, shape (U,)."""
+
+    @classmethod
+    def of(cls, y_true: Array) -> RepeatNoise:
+        """Compute it from responses of shape (R, T, U)."""
+        xp = namespace(y_true)
+        parts = [_noise(y) for _, y in scaled_repeats(y_true)]
+        return cls(*(xp.concat(part, axis=-1) for part in zip(*parts, strict=True)))
+
+    def statistic(self, r: Array, predicted: Array, powers: RepeatPowers) -> Statistic:
+        """Return the statistic of predictions; its covariance with the signal is NaN where there is no interval.
+
+        Parameters
+        ----------
+        r
+            Of the predictions with each repeat, from ``pearson``, shape (R, U).
+        predicted
+            Predictions of ``unit_length``, shape (T, U).
+        powers
+            Of the same responses.
+        """
+        xp, repeats = namespace(r), r.shape[0]
+        if repeats < 2:
+            return Statistic(repeats, *(xp.nan * powers.own,) * 5)
+        along = xp.sum(_sides(predicted) * _power(predicted) * self.spectrum, axis=0)
+        # By what noise along the prediction exceeds even noise of the same mean variance.
+        under = xp.sum(predicted**2 * self.variance, axis=0)
+        along = along * xp.maximum(under, xp.ones_like(under))
+        shared = xp.where(defined(r), powers.shared(r), xp.nan)
+        return Statistic(repeats, shared, powers.signal, along, self.square, self.cube)
+
+
+def interval_of_all(statistics: Sequence[Statistic]) -> tuple[Array, Array]:
+    """Return ``interval_of`` groups of units, one after another: a few large steps instead of many small ones.
+
+    Each group has one number of repeats. NaN where it is below two.
+    """
+    xp, repeats = namespace(statistics[0].shared), [of.repeats for of in statistics]
+    shared, *sums = (xp.concat([getattr(of, part.name) for of in statistics]) for part in fields(Statistic)[1:])
+    if max(repeats) < 2:
+        return shared, shared
+    each = like(np.repeat(np.maximum(repeats, 2), [of.shared.shape[0] for of in statistics]), shared)
+    return interval_of(Statistic(each, shared, *sums))
 
 
 def interval_of(statistic: Statistic) -> tuple[Array, Array]:
     """Return the least and the greatest candidate in [0, 1] that is not rejected, shape (U,) each.
 
-    Where the statistic is too low at every candidate both are 0, and where it is too high both are 1.
+    Where the statistic is too low at every candidate both are 0, and where it is too high both are 1; NaN where the
+    covariance with the signal is.
     """
-    xp = namespace(statistic.signal)
+    xp, like_signal = namespace(statistic.signal), partial(like, reference=statistic.signal)
+    grid = statistic.normal(like_signal([[k / STEPS] for k in range(STEPS + 1)]))
     # Both limits at once, the upper one from above: t is the candidate q, then 1 - q.
-    side, origin = like([[[1.0]], [[-1.0]]], statistic.signal), like([[[0.0]], [[1.0]]], statistic.signal)
-    steps = like([[k / (STEPS - 1)] for k in range(STEPS)], statistic.signal)
-    start, width = xp.zeros_like(side * statistic.signal), 1.0
-    for level in range(LEVELS):
-        within = side * statistic.normal(origin + side * (start + width * steps)) <= QUANTILE
-        first = xp.argmax(xp.astype(within, xp.int32), axis=1, keepdims=True)
-        if level == 0:
-            at_0, nowhere = within[:, :1, :], ~xp.any(within, axis=1, keepdims=True)
-        width = width / (STEPS - 1)
-        start = start + width * xp.astype(xp.maximum(first - 1, xp.zeros_like(first)), xp.float64)
-    found = xp.where(at_0, xp.zeros_like(start), start + width)
+    within = xp.stack([grid <= QUANTILE, xp.flip(grid, axis=0) >= -QUANTILE])
+    at_0, nowhere = within[:, 0, :], ~xp.any(within, axis=1)
+    # A limit lies in the step, and in the part of it, before the first candidate that is not rejected.
+    start, width = (_first(within) - 1) / STEPS, 1 / STEPS
+    start = xp.maximum(start, xp.zeros_like(start))
+    side, origin = like_signal([[[1.0]], [[-1.0]]]), like_signal([[[0.0]], [[1.0]]])
+    parts = like_signal([[k / PARTS] for k in range(1, PARTS + 1)])
+    for _ in range(LEVELS):
+        within = side * statistic.normal(origin + side * (start + width * parts)) <= QUANTILE
+        width = width / PARTS
+        start = start + width * _first(within)
+    found = xp.where(at_0, xp.zeros_like(start[:, 0, :]), start[:, 0, :] + width)
     found = xp.where(nowhere, xp.ones_like(found), found)
-    return found[0, 0, :], 1 - found[1, 0, :]
+    found = xp.where(xp.isnan(statistic.shared), xp.nan, found)
+    return found[0, :], 1 - found[1, :]
 
 
-def _sums(of_units: Compared) -> list[Array]:
-    """Compute what the statistic of some units follows from, in the order of ``Statistic``."""
-    xp, (repeats, n, _) = namespace(of_units.repeats), of_units.repeats.shape
+def _first(within: Array) -> Array:
+    """Return the index of the first true value along the second axis, which stays, as a float; 0 for none."""
+    xp = namespace(within)
+    return xp.astype(xp.argmax(xp.astype(within, xp.int32), axis=1, keepdims=True), xp.float64)
+
+
+def _noise(y: Array) -> tuple[Array, Array, Array, Array]:
+    """Compute the fields of ``RepeatNoise`` for some units from their scaled repeats."""
+    xp, (repeats, n, _) = namespace(y), y.shape
+    if repeats < 2:
+        nowhere = xp.nan * y[0, 0, :]
+        return xp.nan * y[0, : n // 2, :], xp.nan * y[0, :, :], nowhere, nowhere
     freedom = repeats - 1
-    noise = of_units.repeats - xp.mean(of_units.repeats, axis=0)
+    noise = y - xp.mean(y, axis=0)
     spectrum = xp.sum(_power(noise), axis=0) / freedom
     variance = xp.sum(noise * noise, axis=0) / freedom  # of each bin
     mean = xp.mean(variance, axis=0) * n / (n - 1)
     mean = xp.where(mean > 0, mean, xp.ones_like(mean))
     # Powers of an estimated spectrum are too high: of a chi-square variable, for each frequency.
     second, third = 1 + 1 / freedom, (1 + 1 / freedom) * (1 + 2 / freedom)
-    sides = like([[2.0 if 2 * k < n else 1.0] for k in range(1, n // 2 + 1)], mean)
-    along = xp.sum(sides * _power(of_units.predicted) * spectrum, axis=0)
-    square = xp.sum(sides * spectrum**2, axis=0) / second
-    cube = xp.sum(sides * spectrum**3, axis=0) / third
-    under, uneven = _unevenness(of_units.predicted, noise, variance, mean)
-    return [of_units.shared, of_units.signal, along * under, square * uneven, cube * uneven**2]
+    sides = _sides(noise)
+    squares = spectrum * spectrum
+    square = xp.sum(sides * squares, axis=0) / second
+    cube = xp.sum(sides * squares * spectrum, axis=0) / third
+    uneven = _unevenness(noise, variance, mean)
+    return spectrum, variance / mean, square * uneven, cube * uneven**2
+
+
+def _sides(x: Array) -> Array:
+    """Return how often each frequency above 0 counts in columns of (..., T, U), shape (T // 2, 1)."""
+    n = x.shape[-2]
+    return like([[2.0 if 2 * k < n else 1.0] for k in range(1, n // 2 + 1)], x)
 
 
 def _power(x: Array) -> Array:
@@ -167,18 +241,12 @@ def _power(x: Array) -> Array:
     return (xp.real(found) ** 2 + xp.imag(found) ** 2) / x.shape[bins]
 
 
-def _unevenness(predicted: Array, noise: Array, variance: Array, mean: Array) -> tuple[Array, Array]:
-    """Say by what noise that differs between bins exceeds even noise of the same mean variance.
+def _unevenness(noise: Array, variance: Array, mean: Array) -> Array:
+    """Say by what the mean squared variance of noise that differs between bins exceeds that of even noise, (U,).
 
-    Returns
-    -------
-    under, uneven
-        Mean variance of the noise, weighted by the squared prediction, and mean squared variance, both by their
-        values for even noise. At least 1: of few spikes both may come out too low by chance.
+    At least 1: of few spikes it may come out too low by chance.
     """
     xp, (repeats, n, _) = namespace(noise), noise.shape
-    one = xp.ones_like(mean)
-    under = xp.maximum(xp.sum(predicted**2 * variance, axis=0) / mean, one)
     if repeats > 3:  # the square of the second k-statistic, without its bias
         squares = noise * noise
         fourth = (repeats + 1) * xp.mean(squares * squares, axis=0) - 3 * (repeats - 1) * xp.mean(squares, axis=0) ** 2
@@ -187,4 +255,4 @@ def _unevenness(predicted: Array, noise: Array, variance: Array, mean: Array) ->
     else:  # of neighbouring bins, whose variance is alike; their covariance is taken out
         covariance = xp.sum(noise[:, 1:, :] * noise[:, :-1, :], axis=(0, 1)) / ((repeats - 1) * (n - 1))
         squared = xp.mean(variance[1:, :] * variance[:-1, :], axis=0) - 2 * covariance**2 / (repeats - 1)
-    return under, xp.maximum(squared / mean**2, one)
+    return xp.maximum(squared / mean**2, xp.ones_like(mean))

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distributed_trf.errors import DataError
-from distributed_trf.reliability.noise_corrected import compared, r2_er
+from distributed_trf.reliability.noise_corrected import RepeatPowers, r2_er
 from distributed_trf.reliability.noise_intervals import Statistic, interval_of, r2_er_interval
+from distributed_trf.trf.correlation import pearson
 from tests.reliability.test_noise_corrected import simulated, smooth
 from tests.slow_noise_corrected import slow_interval, slow_noise, slow_normal, slow_sums
 
@@ -48,8 +49,8 @@ def test_statistic__is_normal_at_the_true_value(repeats, signal, true):
     """
     n, units = 40, 20_000
     y, p = simulated(np.random.default_rng(0), (repeats, n, units), true=true, signal=signal)
-    found = [(of_units.shared, of_units.signal) for of_units in compared(y, p)]
-    shared, powers = (np.concatenate(part) for part in zip(*found, strict=True))
+    of_repeats = RepeatPowers.of(y)
+    shared, powers = of_repeats.shared(pearson(y, p)), of_repeats.signal
     per_repeat = ((y - y.mean(axis=1, keepdims=True)) ** 2).sum(axis=1).mean(axis=0)  # the unit of what is compared
     even = [np.full(units, value) for value in (1.0, n - 1.0, n - 1.0)]
     normal = Statistic(repeats, shared * per_repeat, powers * per_repeat, *even).normal(np.full(units, true))

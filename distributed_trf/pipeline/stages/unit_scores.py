@@ -15,13 +15,14 @@ from distributed_trf.arrays import Array, take_columns, take_rows, to_numpy_toge
 from distributed_trf.config.study import ChanceSettings, StudySettings
 from distributed_trf.pipeline.stages.design_data import LayerData, Recorded
 from distributed_trf.pipeline.work_kind import Inputs
-from distributed_trf.reliability.noise_corrected import cc_norm, r2_er
-from distributed_trf.reliability.noise_intervals import r2_er_interval
-from distributed_trf.trf.correlation import mean_of_repeats, pearson
+from distributed_trf.reliability.noise_corrected import RepeatPowers
+from distributed_trf.reliability.noise_intervals import RepeatNoise, Statistic, interval_of_all
+from distributed_trf.trf.correlation import mean_of_repeats, pearson, unit_length
 from distributed_trf.trf.shifted_predictions import Shifts, draw_shifts, shifted_p
 
 AVERAGED = ("r", "r_second_half")
 """Scores that are averaged over splits where these overlap; of others there is none then."""
+INTERVAL = ("r2_er_low", "r2_er_high")
 NOISE_CORRECTED = 1
 """Raise this number when noise-corrected scores come out as other numbers than before, so that fits are made again."""
 
@@ -90,16 +91,18 @@ def score_units(
     out_of_fold
         Whether each stimulus is predicted by a fit on the others, see ``shifted_p``.
     """
-    scored, indices, drawn = [], [], dict[tuple[str, ...], Shifts]()
+    scored, indices, drawn, statistics = [], [], dict[tuple[str, ...], Shifts](), list[Statistic]()
     for recorded in data.presented(columns, tested):
         of_sessions = predicted if recorded.rows is None else take_rows(predicted, recorded.rows)
         # The bound for all stimuli is one for some of them.
         of_units = (take_columns(of_sessions, recorded.columns), take_columns(rounding, recorded.columns))
-        scored.append(_scores(data, recorded, *of_units, scoring, drawn, out_of_fold=out_of_fold))
+        scored.append(_scores(data, recorded, *of_units, scoring, drawn, statistics, out_of_fold=out_of_fold))
         indices.append((recorded.columns, recorded.units))
     names, groups = list(scored[0]), len(scored)
-    found = to_numpy_together([scores[name] for name in names for scores in scored])
+    intervals = interval_of_all(statistics) if statistics else ()
+    found = to_numpy_together([*(scores[name] for name in names for scores in scored), *intervals])
     values = {name: np.concatenate(found[k * groups : (k + 1) * groups]) for k, name in enumerate(names)}
+    values |= dict(zip(INTERVAL, found[len(names) * groups :], strict=False))
     return UnitScores(values, *(np.concatenate(part) for part in zip(*indices, strict=True)))
 
 
@@ -142,12 +145,13 @@ def _scores(
     rounding: Array,
     scoring: Scoring,
     drawn: dict[tuple[str, ...], Shifts],
+    statistics: list[Statistic],
     *,
     out_of_fold: bool,
 ) -> dict[str, Array]:
     """Compute all scores of some sessions' units: predictions (bins, units) on the bins of the responses.
 
-    ``drawn`` keeps shifts by the stimuli that they are of.
+    ``drawn`` keeps shifts by the stimuli that they are of. To ``statistics`` is added from what intervals follow.
     """
     r, stimuli = pearson(recorded.responses, predicted, rounding), recorded.stimuli
     scores = {"r": mean_of_repeats(r)}
@@ -160,8 +164,7 @@ def _scores(
         copies = drawn[stimuli]
         scores["r_p"] = shifted_p(recorded.responses, predicted, copies, rounding, out_of_fold=out_of_fold)
     if scoring.noise_corrected is not None:
-        compared = recorded.responses, predicted
-        scores["r2_er"] = r2_er(*compared, rounding=rounding)
-        scores["r2_er_low"], scores["r2_er_high"] = r2_er_interval(*compared, rounding=rounding)
-        scores["cc_norm"] = cc_norm(*compared, rounding=rounding)
+        powers, noise = RepeatPowers.of(recorded.responses), RepeatNoise.of(recorded.responses)
+        scores["r2_er"], scores["cc_norm"] = powers.r2_er(r), powers.cc_norm(r)
+        statistics.append(noise.statistic(r, unit_length(predicted, rounding), powers))
     return scores
