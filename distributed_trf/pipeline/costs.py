@@ -16,6 +16,8 @@ from distributed_trf.pipeline.items import FeatureSpace, Source
 from distributed_trf.pipeline.study_context import Context
 from distributed_trf.recordings import recording_set
 from distributed_trf.recordings.recording_set import Session, stimulus_bins
+from distributed_trf.reliability.response_side import CACHE_BYTES as SIDE_BYTES
+from distributed_trf.reliability.response_side import side_values
 from distributed_trf.store.features import FeatureLayout, StoredLayer
 from distributed_trf.trf.lags import lag_samples
 from distributed_trf.trf.shifted_predictions import ARRAYS
@@ -186,6 +188,9 @@ def fit_cost(
     values += shapes.tested * width + shapes.predicted * (units + shapes.repeats * largest)
     compared, copied = _chance_cost(context, item, shapes, units, device) if in_grid else (Operations(), 0)
     values += copied
+    if in_grid:  # what scores need of the responses, of the last session beside what is kept
+        kept = side_values(shapes.repeats, shapes.tested, units), SIDE_BYTES // 8
+        values += min(kept) + side_values(shapes.repeats, shapes.tested, largest)
     n_variables = len(names.RESULTS) - (study.chance is None) if in_grid else 3
     written = (n_variables if n_splits == 1 else n_variables + 2 * n_splits) * units * fits
     if study.save_models and in_grid:

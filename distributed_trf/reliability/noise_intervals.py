@@ -123,9 +123,9 @@ class RepeatNoise:
     """How repeats differ from their mean, in the units of ``RepeatPowers``: what intervals need of responses."""
 
     spectrum: Array
-    """Power of the noise at the frequencies above 0, shape (T // 2, U)."""
+    """Power of the noise at the frequencies above 0, shape (T // 2, U); no rows with fewer than two repeats."""
     variance: Array
-    """Of the noise in each bin, by its mean over bins, shape (T, U)."""
+    """Of the noise in each bin, by its mean over bins, shape (T, U); no rows with fewer than two repeats."""
     square: Array
     """Trace of the squared covariance of the noise, shape (U,)."""
     cube: Array
@@ -210,8 +210,7 @@ def _noise(y: Array) -> tuple[Array, Array, Array, Array]:
     """Compute the fields of ``RepeatNoise`` for some units from their scaled repeats."""
     xp, (repeats, n, _) = namespace(y), y.shape
     if repeats < 2:
-        nowhere = xp.nan * y[0, 0, :]
-        return xp.nan * y[0, : n // 2, :], xp.nan * y[0, :, :], nowhere, nowhere
+        return (y[0, :0, :],) * 2 + (xp.nan * y[0, 0, :],) * 2
     freedom = repeats - 1
     noise = y - xp.mean(y, axis=0)
     spectrum = xp.sum(_power(noise), axis=0) / freedom

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from array_api_compat import device as device_of
@@ -42,6 +43,11 @@ class Shifts:
     def in_order(self) -> bool:
         """Whether stimuli have one bin each, so that whole stimuli are moved."""
         return bool((self.bins == 1).all())
+
+    @cached_property
+    def padded(self) -> list[_Padded]:
+        """Stimuli in groups that are transformed together."""
+        return _padded(self.bins)
 
 
 def draw_shifts(bins: Mapping[str, int], shifts: int, seed: int, key: Sequence[str | float] = ()) -> Shifts:
@@ -138,16 +144,36 @@ def shifted_p(
             f"{shifts.bins.size} stimuli with {int(shifts.bins.sum())} bins in all; expected (repeats, bins, units), "
             "(bins, units) and as many bins"
         )
-    xp, n_units = namespace(y_true, y_pred), y_pred.shape[1]
+    return shifted_p_of_mean(*mean_of_unit_length(y_true), y_pred, shifts, rounding, out_of_fold=out_of_fold)
+
+
+def shifted_p_of_mean(
+    response: Array,
+    varying: Array,
+    y_pred: Array,
+    shifts: Shifts,
+    rounding: Array | float = 0.0,
+    *,
+    out_of_fold: bool = False,
+) -> Array:
+    """Return ``shifted_p`` with repeats whose mean at unit length is known, which one prediction leaves to the next.
+
+    Parameters
+    ----------
+    response, varying
+        Of ``mean_of_unit_length``, shapes (T, U) and (U,).
+    y_pred, shifts, rounding, out_of_fold
+        As in ``shifted_p``.
+    """
+    xp, n_units = namespace(response, y_pred), y_pred.shape[1]
     rounding = rounding + like(np.zeros(n_units), y_pred)
     copies_of = _orders if shifts.in_order else _within_stimuli
-    rows = shifts.moves.size if shifts.in_order else sum(len(part.ids) * part.length for part in _padded(shifts.bins))
+    rows = shifts.moves.size if shifts.in_order else sum(len(part.ids) * part.length for part in shifts.padded)
     widening, found = OUT_OF_FOLD if out_of_fold else 1.0, []
     for units in blocks(n_units, block_rows(ARRAYS * rows, rounding)):
         prediction = unit_length(y_pred[:, units], rounding[units])
-        response, varying = mean_of_unit_length(y_true[:, :, units])
-        reached, n_copies = copies_of(prediction, response, shifts, widening)
-        defined = xp.any(prediction != 0, axis=0) & varying
+        reached, n_copies = copies_of(prediction, response[:, units], shifts, widening)
+        defined = xp.any(prediction != 0, axis=0) & varying[units]
         found.append(xp.where(defined, (reached + 1) / (n_copies + 1), xp.nan))
     return xp.concat(found)
 
@@ -157,7 +183,7 @@ def _within_stimuli(prediction: Array, response: Array, shifts: Shifts, widening
     xp = namespace(prediction)
     tables, first = [], np.zeros(shifts.bins.size, dtype=np.int64)
     above = 0
-    for part in _padded(shifts.bins):
+    for part in shifts.padded:
         tables.append(part.cross_correlations(prediction, response))
         bins = shifts.bins[part.ids]
         first[part.ids] = above + np.cumsum(bins) - bins

@@ -17,6 +17,7 @@ from distributed_trf.pipeline.stages.fit import fit_units
 from distributed_trf.pipeline.stages.unit_scores import Scoring
 from distributed_trf.recordings.recording_set import lead_in_bins, rows
 from distributed_trf.store.features import FeatureLayout, StoredLayer
+from distributed_trf.store.receipts import Receipt
 from distributed_trf.store.stored_recordings import BinnedResponses
 from tests.fake_gpu.processes import tell
 
@@ -65,9 +66,12 @@ def fitted(study, seconds, sessions, device):
     read = {
         "NetworkFeatures": lambda *_: InMemory(seconds),
         "session_units": lambda _: {name: slice(k * UNITS, (k + 1) * UNITS) for k, name in enumerate(sessions)},
+        "read_intact_receipt": lambda store, stage, key: Receipt(
+            {}, {"digests": {f"{BIN_WIDTH:g}": f"{key} of {len(sessions)}, {len(seconds)} sounds"}}
+        ),
         "load_responses": lambda store, stimuli, width, session: sessions[session],
     }
-    with mock.patch.multiple(design_data, feature_files=mock.Mock(), read_intact_receipt=mock.Mock(), **read):
+    with mock.patch.multiple(design_data, feature_files=mock.Mock(), **read):
         fit = Fit("timit", "net", "reset", 0, BIN_WIDTH)
         data = design_data.LayerData(fit, [fit.space], study, mock.Mock(), device)
     return fit_units(data, study, device, Scoring.of(study))[0]

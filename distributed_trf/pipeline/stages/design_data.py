@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -43,6 +43,8 @@ class Recorded:
     """Which bins of all tested stimuli one after another they are; None for all."""
     responses: Array
     """To the earliest presentations, float64 of shape (repeats, bins, units)."""
+    content: Hashable
+    """What the responses follow from: digests of the sessions' responses, stimuli and number of repeats."""
     columns: np.ndarray
     """Indices of the units in the fit."""
     units: np.ndarray
@@ -86,12 +88,12 @@ class LayerData:
             named.append(f"{network}, layer {', '.join(map(str, layers))}")
         self.units = session_units(store.results)
         """Indices of each session's units on the results' unit axis."""
-        self.counts: dict[str, BinnedResponses] = {
-            session: load_responses(store, source.stimuli, source.bin_width, session)
-            for session in self.units
-            if (sessions is None or session in sessions)
-            and read_intact_receipt(store, READ, session_key(source.stimuli, session))
-        }
+        self.counts: dict[str, BinnedResponses] = {}
+        self._digests: dict[str, str] = {}
+        for session in self.units if sessions is None else [s for s in self.units if s in sessions]:
+            if receipt := read_intact_receipt(store, READ, session_key(source.stimuli, session)):
+                self.counts[session] = load_responses(store, source.stimuli, source.bin_width, session)
+                self._digests[session] = receipt.digests[f"{source.bin_width:g}"]
         self.lags = lag_samples(study.lags.tmin, study.lags.tmax, 1000 / source.bin_width)
         self._study, self._stimuli, self._with_final = study, source.stimuli, with_final
         self._bin_width, self._n_folds = source.bin_width, study.ridge.n_folds
@@ -221,7 +223,8 @@ class LayerData:
                 counts = to_device(np.concatenate(responses, axis=2), self._device)
                 indices = (np.r_[tuple(axis[s] for s in joined)] for axis in (columns, self.units))
                 counts = namespace(counts).astype(counts, namespace(counts).float64)
-                yield Recorded(tuple(joined), tuple(tested), None, counts, *indices)
+                content = (*(self._digests[s] for s in joined), tuple(tested), repeats)
+                yield Recorded(tuple(joined), tuple(tested), None, counts, content, *indices)
 
     def presented(self, columns: Mapping[str, slice], tested: Sequence[str]) -> Iterator[Recorded]:
         """Read responses to those of the tested stimuli that were presented to each session; see ``recorded``."""

@@ -15,10 +15,10 @@ from distributed_trf.arrays import Array, take_columns, take_rows, to_numpy_toge
 from distributed_trf.config.study import ChanceSettings, StudySettings
 from distributed_trf.pipeline.stages.design_data import LayerData, Recorded
 from distributed_trf.pipeline.work_kind import Inputs
-from distributed_trf.reliability.noise_corrected import RepeatPowers
-from distributed_trf.reliability.noise_intervals import RepeatNoise, Statistic, interval_of_all
+from distributed_trf.reliability.noise_intervals import Statistic, interval_of_all
+from distributed_trf.reliability.response_side import response_side
 from distributed_trf.trf.correlation import mean_of_repeats, pearson, unit_length
-from distributed_trf.trf.shifted_predictions import Shifts, draw_shifts, shifted_p
+from distributed_trf.trf.shifted_predictions import Shifts, draw_shifts, shifted_p_of_mean
 
 AVERAGED = ("r", "r_second_half")
 """Scores that are averaged over splits where these overlap; of others there is none then."""
@@ -157,14 +157,16 @@ def _scores(
     scores = {"r": mean_of_repeats(r)}
     if scoring.halves_seed is not None:
         scores["r_second_half"] = mean_of_repeats(r, data.second_halves(recorded, scoring.halves_seed))
+    if scoring.chance is None and scoring.noise_corrected is None:
+        return scores
+    side = response_side(recorded.responses, recorded.content)
     if scoring.chance is not None:
         if stimuli not in drawn:
             bins = {i: data.bins[i] for i in stimuli}
             drawn[stimuli] = draw_shifts(bins, scoring.chance.shifts, scoring.chance.seed, data.key)
         copies = drawn[stimuli]
-        scores["r_p"] = shifted_p(recorded.responses, predicted, copies, rounding, out_of_fold=out_of_fold)
+        scores["r_p"] = shifted_p_of_mean(side.mean, side.varying, predicted, copies, rounding, out_of_fold=out_of_fold)
     if scoring.noise_corrected is not None:
-        powers, noise = RepeatPowers.of(recorded.responses), RepeatNoise.of(recorded.responses)
-        scores["r2_er"], scores["cc_norm"] = powers.r2_er(r), powers.cc_norm(r)
-        statistics.append(noise.statistic(r, unit_length(predicted, rounding), powers))
+        scores["r2_er"], scores["cc_norm"] = side.powers.r2_er(r), side.powers.cc_norm(r)
+        statistics.append(side.noise.statistic(r, unit_length(predicted, rounding), side.powers))
     return scores

@@ -11,6 +11,7 @@ from scipy.signal import resample
 from distributed_trf import Study, open_features, open_results
 from distributed_trf.pipeline.stages.unit_scores import UnitScores, over_splits
 from distributed_trf.pipeline.status import State
+from distributed_trf.reliability import response_side
 from distributed_trf.reliability.halves import deal_repeats
 from distributed_trf.store.stored_recordings import load_responses
 from distributed_trf.store.study_store import StudyStore
@@ -98,6 +99,24 @@ def test_scores__are_those_of_loops_over_copies_and_repeats(run_repeated):
     assert len(np.unique(ds.r_p)) > 3
     assert bool(np.isfinite(ds.r2_er).any())
     assert bool((ds.r2_er_low < ds.r2_er_high).any())
+
+
+def test_responses_read_again__are_not_scored_by_what_was_kept_of_earlier_ones(run_repeated):
+    run_repeated()
+    before = open_results("study").r2_er.load()
+    run_repeated(delay=0.02)
+    ds = open_results("study").sel(LABELS)
+    assert not np.allclose(ds.r2_er, before.sel(LABELS), equal_nan=True)
+    for session in ORDERS:
+        expected, of_session = explicit(session), ds.isel(unit=ds.session.values == session)
+        for name in ("r_p", "r2_er", "cc_norm"):
+            np.testing.assert_allclose(of_session[name], expected[name], rtol=1e-9, atol=1e-9)
+
+
+def test_responses__are_kept_once_for_all_layers(run_repeated, monkeypatch):
+    monkeypatch.setattr(response_side, "_KEPT", type(response_side._KEPT)())
+    run_repeated(networks=[{"name": "mel_librosa"}, {"name": "mel_whisper"}])
+    assert len(response_side._KEPT) == len(ORDERS)
 
 
 def test_chance__is_left_out_by_null_and_then_leaves_no_trace_in_what_fits_depend_on(run_repeated, run_generic):
