@@ -165,10 +165,12 @@ def chance() -> str:
         "Better than chance",
         "scripts/bench_trf --only chance",
         f"{SHIFTS} shifted copies of the predictions of {len(BINS)} test sentences of {sum(BINS.values())} bins, with "
-        f"{REPEATS} repeats in {SESSIONS} sessions, one after another. Seconds of all cores, medians of r and r_p, the "
-        "fit once. The last column is of units whose responses have nothing to do with the prediction. A loop over "
-        "copies agrees before time counts.",
-        "| features x lags | fit s | r s | r_p s | r_p of the fit | p < 0.05 by chance |",
+        f"{REPEATS} repeats in {SESSIONS} sessions, one after another; all scores are r_p, r2_er, its interval and "
+        "cc_norm, beside r. The first fit of a worker also computes what they need of the responses, which later ones "
+        "find. Seconds of all cores, medians of scores, the fit once. The last column is of units whose responses have "
+        "nothing to do with the prediction. A loop over copies agrees before time counts.",
+        "| features x lags | fit s | r s | r_p s, later fits | all scores s, first fit | all scores s, later fits | "
+        "later, of the fit | p < 0.05 by chance |",
         bench_chance(),
     )
 
