@@ -108,7 +108,7 @@ def show_results(
             f"{row['normaliser']:.3f}; tuned by the shift test {row['tuned']} at p < 0.05, {row['tuned_bh']} at a "
             f"false discovery rate of 0.05; {row['highly_tuned']} highly tuned (delta 0.5)"
         )
-        out.print(f"figures and reports show {_shown(ds, row['stimuli'], row['bin_width'])}", soft_wrap=True)
+        out.print(f"figures and reports show {_shown(ds, row['stimuli'], row['bin_width'])}")
     for _, row in penalty_edges(ds).iterrows():
         out.print(f"{row['stimuli']}, {row['bin_width']:g} ms bins: {in_words(row)}")
     chance = chance_table(ds)
@@ -124,7 +124,7 @@ def show_results(
             view.add_row(*labels, module, f"{row['median']:.3f}", f"{row['q25']:.3f} {row['q75']:.3f}")
         out.print(view)
         for line in chance.loc[(chance["stimuli"] == stimuli) & (chance["bin_width"] == bin_width), "words"]:
-            out.print(line, soft_wrap=True)
+            out.print(line)
     state = say_what_they_are_of(folder, settings)
     if table.empty:
         out.print("no fit is done yet" if state is not None and not state.was_done else "no fit has a number")
