@@ -43,7 +43,9 @@ def test_results__say_how_r_was_tested_what_removed_units_and_how_many_beat_chan
     assert "better than chance" not in shown.stdout  # which was not tested
     ds["r_p"] = ds.r * 0 + 0.001
     shown = dtrf("results", str(store_results(ds, tmp_path / "tested", {})))
-    assert "cochleagram fixed, layer 0 (best by median cv_score): 60 of 60 units predicted better than" in in_one_line(shown)
+    assert "cochleagram fixed, layer 0 (best by median cv_score): 60 of 60 units predicted better than" in in_one_line(
+        shown
+    )
     assert "r is of" not in shown.stdout  # which is not known
 
 

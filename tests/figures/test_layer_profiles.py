@@ -169,7 +169,13 @@ def test_figure_3__says_how_stars_were_tested_and_of_how_many(drawn):
 
 @pytest.mark.parametrize(("sessions", "least"), [(3, ".125"), (6, ".016")])
 def test_figure_3__of_few_sessions_has_no_legend_of_stars_and_says_why(sessions, least):
-    ds = simulate_results(["whisper_tiny"], stimuli=["timit"], sessions=sessions, channels=40, better=BETTER)
+    ds = simulate_results(
+        ["whisper_tiny"],
+        stimuli=["timit"],
+        sessions=sessions,
+        channels=40,
+        better={"whisper_tiny": BETTER["whisper_tiny"]},
+    )
     figure = figure_3(ds)
     n = tuned(ds, "timit").sizes["unit"]
     assert exceptions(figure)[0] == (
