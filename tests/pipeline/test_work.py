@@ -49,7 +49,7 @@ INPUTS = {
     ),
     "Assess": ("responses", "reliability", "versions"),
     "Extract": ("sounds", "weights", "network", "layer: 0", "versions", "lead-in", "batch", "dtype", "keep"),
-    "Fit": FIT,
+    "Fit": (*FIT, "chance", "halves of repeats", "noise correction"),
     "FitTogether": (*FIT, "together"),
     "FitJoint": (*FIT, "joint"),
     "FitPartition": (*FIT, "partition"),

@@ -25,6 +25,8 @@ def test_reliability__does_not_depend_on_offset_and_unit(bins):
     """A millionth of a volt beside an offset of a volt, or voxels around 10 000."""
     trials = planted(bins, 4, np.random.default_rng(0))
     plain, moved = assess(trials, **HOW), assess([1e-6 * trial + 1 for trial in trials], **HOW)
+    mean = plain.pop("mean_response")
+    np.testing.assert_allclose(moved["mean_response"] - 1, 1e-6 * mean, rtol=1e-6)
     for name, values in plain.items():
         unit = 1e-12 if name == "signal_power" else 1
         np.testing.assert_allclose(moved[name] / unit, values, rtol=1e-6, atol=1e-7, err_msg=name)
