@@ -47,8 +47,9 @@ def test_session_table__of_a_selection_and_of_nothing():
     session = str(ds.session.values[0])
     table = session_table(ds.sel(stimuli="mvocs", bin_width=50.0), session)
     assert table["stimuli"].tolist() == ["mvocs"] * 3
-    best = ds.r.sel(stimuli="mvocs", bin_width=50.0).max(["network", "weights", "layer"])[:3]
-    np.testing.assert_array_equal(table["r"], best)
+    fits = ds[["r", "cv_score"]].sel(stimuli="mvocs", bin_width=50.0).isel(unit=slice(3))
+    fits = fits.stack(fit=["network", "weights", "layer"], create_index=False).fillna(-np.inf)
+    np.testing.assert_array_equal(table["r"], fits.r.isel(fit=fits.cv_score.argmax("fit")))
     assert "ceiling_ccmax" not in table  # which simulated results do not have
     nothing = session_table(ds.assign({name: ds[name] * np.nan for name in ds.data_vars}), session)
     assert nothing.empty
