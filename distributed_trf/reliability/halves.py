@@ -51,7 +51,7 @@ def deal_repeats(n_repeats: int, seed: int, key: Sequence[str | float] = ()) -> 
     Examples
     --------
     >>> [half.tolist() for half in deal_repeats(5, 0, ("timit", "200205"))]
-    [[1, 2, 3], [0, 4]]
+    [[2, 3, 4], [0, 1]]
     """
     if n_repeats < FEWEST:
         return None
