@@ -32,6 +32,17 @@ def shown(value: object, length: int = 80, *, quoted: bool = True) -> str:
     return text if len(text) <= length else f"{text[: length - 3]}..."
 
 
+def counted(n: int, one: str) -> str:
+    """Write how many there are of something, thousands apart.
+
+    Examples
+    --------
+    >>> counted(1, "session"), counted(1718, "unit")
+    ('1 session', '1,718 units')
+    """
+    return f"{n:,} {one if n == 1 else one + 's'}"
+
+
 class DistributedTRFError(Exception):
     """Base of every error that this package raises on purpose.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -62,7 +63,7 @@ Spaces = Annotated[dict[Label, SpaceSettings], BeforeValidator(_labelled), After
 """Feature spaces by label; those of a list are labelled by their networks."""
 
 
-class AnalysisSettings(Settings):
+class AnalysisSettings(Settings, ABC):
     """One analysis; a study holds a list of each kind."""
 
     branches: ClassVar[Mapping[str, str]]
@@ -79,9 +80,9 @@ class AnalysisSettings(Settings):
         return ()
 
     @property
+    @abstractmethod
     def subject(self) -> tuple[str, ...]:
         """What is analysed; a study may list each subject once."""
-        raise NotImplementedError
 
     def summary(self) -> tuple[str, str]:
         """Say in a report what is analysed, and how."""

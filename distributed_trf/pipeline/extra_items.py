@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from distributed_trf.errors import StoreError
+from distributed_trf.errors import StoreError, counted
 from distributed_trf.pipeline.allocate import follow, gather_reliability, is_intact, result_grid
 from distributed_trf.pipeline.items import ASSESS, EXTRACT, FIT, READ, STAGES, Extract, Fit
 from distributed_trf.pipeline.status import State, survey
@@ -65,10 +65,10 @@ class Beside:
         """Summarise it in half a line."""
         fits = self.counted.get(FIT, 0)
         others = len(self.items) - fits
-        counts = [f"{_counted(fits, 'fit')} of {_counted(len(self.networks), 'network')}"] if fits else []
-        counts += [f"{_counted(others, 'other item' if fits else 'item')}"] if others else []
+        counts = [f"{counted(fits, 'fit')} of {counted(len(self.networks), 'network')}"] if fits else []
+        counts += [f"{counted(others, 'other item' if fits else 'item')}"] if others else []
         parts = len(self.outputs) + len(self.layers)
-        return " and ".join(counts) or f"{_counted(parts, 'part')} of items"
+        return " and ".join(counts) or f"{counted(parts, 'part')} of items"
 
 
 def find_extra_items(context: Context) -> Beside:
@@ -185,7 +185,3 @@ def _remove_empty(folder: Path, root: Path) -> None:
         with suppress(OSError):  # the folder is not empty
             folder.rmdir()
         folder = folder.parent
-
-
-def _counted(n: int, what: str) -> str:
-    return f"{n} {what}{'' if n == 1 else 's'}"

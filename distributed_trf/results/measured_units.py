@@ -16,7 +16,7 @@ KNOWN_BY = {"ceiling_signal_power": "signal_power"}
 
 
 class MeasuredUnits:
-    """Measures of reliability, one row for each stimulus set and bin width that was asked for."""
+    """Measures of reliability, one row for each stimulus set and bin width that decides."""
 
     def __init__(self, ds: xr.Dataset, stimuli: str | Sequence[str] | None, bin_width: float | None) -> None:
         """Take the wanted part of results; by default all.

@@ -104,14 +104,3 @@ def p_value(p: float) -> str:
     ('0.023', '< 0.001', '-')
     """
     return "< 0.001" if p < 0.001 else decimal(p)
-
-
-def counted(n: int, one: str, many: str | None = None) -> str:
-    """Write a number of things.
-
-    Examples
-    --------
-    >>> counted(1, "unit"), counted(3, "unit"), counted(2, "analysis", "analyses")
-    ('1 unit', '3 units', '2 analyses')
-    """
-    return f"{n} {one if n == 1 else many or one + 's'}"

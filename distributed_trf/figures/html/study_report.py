@@ -9,8 +9,9 @@ from pathlib import Path
 import xarray as xr
 
 from distributed_trf.config.study import StudySettings
+from distributed_trf.errors import counted
 from distributed_trf.figures.html.figure_section import gallery_figures
-from distributed_trf.figures.html.page import NONE, Table, counted, numbers, words, write_page
+from distributed_trf.figures.html.page import NONE, Table, numbers, words, write_page
 from distributed_trf.figures.html.provenance import in_utc, provenance_of, settings_lines
 from distributed_trf.figures.html.tables import area_table, found, reliability_counts, session_table
 from distributed_trf.figures.inputs import Inputs

@@ -10,9 +10,9 @@ import pandas as pd
 import xarray as xr
 
 from distributed_trf import names
-from distributed_trf.errors import DataError, NothingToDrawError
+from distributed_trf.errors import DataError, NothingToDrawError, counted
 from distributed_trf.figures.html.findings import on_areas, on_layers
-from distributed_trf.figures.html.page import NONE, Table, counted, decimal, numbers, p_value, percent, words
+from distributed_trf.figures.html.page import NONE, Table, decimal, numbers, p_value, percent, words
 from distributed_trf.results.best_layers import (
     LayerTestTable,
     best_layer_table,

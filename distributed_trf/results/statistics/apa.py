@@ -85,17 +85,6 @@ def _end(number: float, digits: int) -> str:
     return decimals(number, digits) if math.isfinite(number) else "∞" if number > 0 else "-∞"
 
 
-def counted(n: int, one: str) -> str:
-    """Write how many there are of something, thousands apart.
-
-    Examples
-    --------
-    >>> counted(1, "session"), counted(1718, "unit")
-    ('1 session', '1,718 units')
-    """
-    return f"{n:,} {one if n == 1 else one + 's'}"
-
-
 def listed(items: list[str]) -> str:
     """Write items in a sentence.
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from distributed_trf.results.statistics.groups import Groups, Level, Summary, counted
+from distributed_trf.errors import counted
+from distributed_trf.results.statistics.groups import Groups, Level, Summary
 from distributed_trf.results.statistics.intervals import LEAST, t_interval, weighted_mean
 from distributed_trf.results.statistics.permutations import (
     EXACT,

@@ -16,15 +16,13 @@ from distributed_trf.results.measured_units import listed
 from distributed_trf.results.statistics.area_groups import compare_group_means
 from distributed_trf.results.statistics.checks import check_draws
 from distributed_trf.results.statistics.groups import (
-    EQUAL,
-    WEIGHTS,
     Level,
     Summary,
     count_groups,
     group_of_units,
     unknown_subjects,
 )
-from distributed_trf.results.statistics.intervals import LEFT_OUT_ONE, few_groups
+from distributed_trf.results.statistics.intervals import few_groups, told_of_test
 from distributed_trf.results.statistics.permutations import DRAWS, Alternative, known_side
 
 AREAS = ("core", "non-primary")
@@ -156,22 +154,11 @@ def compare_areas(
         for letter, which in zip("ab", ("first", "second"), strict=True)
     }
     coords = {n: c for n, c in of.coords.items() if not {names.UNIT, *pooled} & set(c.dims)}
-    attrs = {
-        "test": "Mann-Whitney U" if level == "unit" else test,
-        "level": level,
-        "alternative": alternative,
-        "variable": variable,
-        "summary": summary,
-        "weights": EQUAL if level == "unit" else WEIGHTS.format(level=level),
-        "interval": LEFT_OUT_ONE.format(level=level),
-        "correction": "none",
-        "area_a": areas[0],
-        "area_b": areas[1],
-        "pooled": ", ".join(pooled),
-        "seed": seed,
-        "draws": "none" if level == "unit" else drawn,
-        "note": "; ".join([*unknown_subjects(group, level), *left_out, *_notes(numbers, level)]),
-    }
+    draws_of = "none" if level == "unit" else drawn
+    attrs = {"variable": variable, "alternative": alternative, "summary": summary, "seed": seed, "draws": draws_of}
+    attrs |= {"area_a": areas[0], "area_b": areas[1], "pooled": ", ".join(pooled)}
+    notes = [*unknown_subjects(group, level), *left_out, *_notes(numbers, level)]
+    attrs |= told_of_test(level, "Mann-Whitney U" if level == "unit" else test, notes)
     return xr.Dataset(
         {name: (dims, numbers[name].reshape(shape), {"long_name": text}) for name, text in words.items()}, coords, attrs
     )

@@ -9,21 +9,19 @@ import scipy
 import xarray as xr
 
 from distributed_trf import names
+from distributed_trf.errors import counted
 from distributed_trf.results.layers import quantiles, unit_values
 from distributed_trf.results.statistics.checks import check_draws
 from distributed_trf.results.statistics.groups import (
-    EQUAL,
-    WEIGHTS,
     Groups,
     Level,
     Summary,
     count_groups,
-    counted,
     group_of_units,
     or_nan,
     unknown_subjects,
 )
-from distributed_trf.results.statistics.intervals import LEAST, LEFT_OUT_ONE, few_groups, t_interval, weighted_mean
+from distributed_trf.results.statistics.intervals import LEAST, few_groups, t_interval, told_of_test, weighted_mean
 from distributed_trf.results.statistics.permutations import (
     DRAWS,
     EXACT,
@@ -142,19 +140,8 @@ def compare(
         *unknown_subjects(group, level),
         *few_groups(numbers["p"], numbers["low"], level),
     ]
-    attrs = {
-        "test": RANKED if level == "unit" else FLIPPED.format(level=level, summary=summary),
-        "level": level,
-        "alternative": alternative,
-        "variable": variable,
-        "summary": summary,
-        "weights": EQUAL if level == "unit" else WEIGHTS.format(level=level),
-        "interval": LEFT_OUT_ONE.format(level=level),
-        "correction": "none",
-        "seed": seed,
-        "draws": draws_of,
-        "note": "; ".join(notes),
-    }
+    attrs = {"variable": variable, "alternative": alternative, "summary": summary, "seed": seed, "draws": draws_of}
+    attrs |= told_of_test(level, RANKED if level == "unit" else FLIPPED.format(level=level, summary=summary), notes)
     return xr.Dataset(variables, coords, attrs)
 
 

@@ -8,11 +8,10 @@ import numpy as np
 import xarray as xr
 
 from distributed_trf import names
-from distributed_trf.errors import DataError
+from distributed_trf.errors import DataError, counted
 from distributed_trf.results.statistics.apa import (
     SMALL_P,
     below_one,
-    counted,
     decimals,
     least_in_words,
     level_in_words,

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 import xarray as xr
 
-from distributed_trf.errors import DataError
+from distributed_trf.errors import DataError, counted
 from distributed_trf.recordings.recording_set import UNKNOWN
 from distributed_trf.results.layers import quantiles
 
@@ -86,17 +86,6 @@ def unknown_subjects(group: np.ndarray, level: Level) -> list[str]:
     """Say how many units are of no known subject, and left out for it."""
     n = int(np.count_nonzero(group < 0))
     return [f"left out: {counted(n, 'unit')} of unknown {level}"] if n else []
-
-
-def counted(n: int, one: str) -> str:
-    """Write a number of things.
-
-    Examples
-    --------
-    >>> counted(1, "unit"), counted(3, "session")
-    ('1 unit', '3 sessions')
-    """
-    return f"{n} {one}" if n == 1 else f"{n} {one}s"
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ They say how far numbers would move if other sessions had been recorded.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,15 @@ import xarray as xr
 
 from distributed_trf import names
 from distributed_trf.results.layers import nothing_known, quantiles, unit_values
-from distributed_trf.results.statistics.groups import Groups, Level, count_groups, group_of_units, unknown_subjects
+from distributed_trf.results.statistics.groups import (
+    EQUAL,
+    WEIGHTS,
+    Groups,
+    Level,
+    count_groups,
+    group_of_units,
+    unknown_subjects,
+)
 
 COVERAGE = 0.95
 """Of intervals."""
@@ -191,3 +200,15 @@ def few_groups(p: np.ndarray, low: np.ndarray, level: Level) -> list[str]:
         return []
     of = "" if without == np.count_nonzero(known) else f" in {without} of {np.count_nonzero(known)}"
     return [f"no interval{of}: it takes {LEAST} {level}s"]
+
+
+def told_of_test(level: Level, test: str, notes: Sequence[str]) -> dict[str, str]:
+    """Return what the attributes of all tests say in words: test, level, weights, interval and notes."""
+    return {
+        "test": test,
+        "level": level,
+        "weights": EQUAL if level == "unit" else WEIGHTS.format(level=level),
+        "interval": LEFT_OUT_ONE.format(level=level),
+        "correction": "none",
+        "note": "; ".join(notes),
+    }

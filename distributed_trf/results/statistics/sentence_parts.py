@@ -6,10 +6,10 @@ import numpy as np
 import xarray as xr
 
 from distributed_trf import names
+from distributed_trf.errors import counted
 from distributed_trf.results.statistics.apa import (
     SMALL_P,
     below_one,
-    counted,
     decimals,
     interval_in_words,
     least_in_words,
