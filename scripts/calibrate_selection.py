@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import numpy as np
+import xarray as xr
 
+from distributed_trf import select_units
+from distributed_trf.names import RELIABILITY_DIMS, RESULT_DIMS
 from distributed_trf.reliability.assess import assess
-from distributed_trf.reliability.selection import highly_tuned
+from distributed_trf.reliability.halves import deal_repeats
+from distributed_trf.results.open_results import with_rho
+from distributed_trf.trf.correlation import mean_of_repeats, pearson
 
 REPEATS, BINS, SENTENCES = 11, 330, 10
-TRUE_RHO, DELTA, DRAWS = 0.5, 0.5, 300
+TRUE_RHO, DELTA, DRAWS = 0.5, 0.5, 3000
+"""Of draws halves take a tenth, as studies do."""
 TRUE = (0.01, 0.03, 0.1, 0.3)
 """Normalisers."""
 AS_PUBLISHED = "as published"
-HALF = slice(0, 6), slice(6, 11)
-"""Repeats that select units, and those that they are tested on: all repeats are alike here, so that none are dealt."""
 
 
 SELECTION_HEAD = (
-    "| true normaliser | selected by all | r | rho | selected by half | r of the other half | rho |",
-    "|---|---|---|---|---|---|---|",
+    "| true normaliser | selected by all | r | rho | selected by half | r of the other half | rho | without rho |",
+    "|---|---|---|---|---|---|---|---|",
 )
 
 
@@ -32,31 +36,25 @@ def biases_of_selection(units: int, seed: int = 0) -> list[str]:
     seed
         Of their responses.
     """
-    lines = []
-    rng = np.random.default_rng(seed)
+    lines, rng = [], np.random.default_rng(seed)
     for kind in (*TRUE, AS_PUBLISHED):
         normaliser = (
             np.full(units, kind)
             if isinstance(kind, float)
             else np.minimum(np.exp(rng.normal(-5.6, 2.85, units)), 0.9)  # as in simulate_results
         )
-        responses, predicted = _responses(normaliser, rng)
-        cells = []
-        for chosen, tested in ((slice(None), slice(None)), HALF):
-            by = _assessed(responses[chosen])
-            kept = highly_tuned(by["normaliser"], by["null_mean"], by["null_std"], DELTA)
-            other = by["normaliser"] if tested == chosen else _assessed(responses[tested])["normaliser"]
-            r = _mean_r(predicted, responses[tested])
-            rho = np.where(other > 0, r / np.sqrt(np.where(other > 0, other, 1)), np.nan)
-            of_r = np.median(r[kept] - TRUE_RHO * np.sqrt(normaliser[kept]))
-            of_rho = np.nanmedian(rho[kept]) - TRUE_RHO
-            cells += [f"{kept.mean():.1%}", f"{of_r:+.4f}", f"{of_rho:+.3f}"]
-        lines.append(f"| {kind} | {' | '.join(cells)} |")
+        ds, cells = measured(normaliser, rng), []
+        for repeats in ("all", "split"):
+            kept = select_units(ds, delta=DELTA, repeats=repeats)
+            of_r = float((kept["r"] - TRUE_RHO * np.sqrt(kept["truth"])).median())
+            of_rho = float(kept["rho"].median()) - TRUE_RHO
+            cells += [f"{kept.sizes['unit'] / units:.1%}", f"{of_r:+.4f}", f"{of_rho:+.3f}"]
+        lines.append(f"| {kind} | {' | '.join(cells)} | {float(kept['rho'].isnull().mean()):.0%} |")
     return lines
 
 
-def _responses(normaliser: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Draw responses, shape (repeats, bins, units), and predictions of true rho, shape (bins, units).
+def measured(normaliser: np.ndarray, rng: np.random.Generator) -> xr.Dataset:
+    """Draw responses and predictions, and measure them as a study does: results with ``truth``, the normaliser.
 
     The inter-trial correlation of long responses is the normaliser, the correlation of a prediction with the part that
     repeats ``TRUE_RHO``.
@@ -64,16 +62,19 @@ def _responses(normaliser: np.ndarray, rng: np.random.Generator) -> tuple[np.nda
     predicted, rest = rng.normal(size=(2, BINS, normaliser.size))
     repeating = TRUE_RHO * predicted + np.sqrt(1 - TRUE_RHO**2) * rest
     noise = rng.normal(size=(REPEATS, BINS, normaliser.size))
-    return np.sqrt(normaliser) * repeating + np.sqrt(1 - normaliser) * noise, predicted
-
-
-def _assessed(responses: np.ndarray) -> dict[str, np.ndarray]:
+    responses = np.sqrt(normaliser) * repeating + np.sqrt(1 - normaliser) * noise
+    halves = deal_repeats(REPEATS, 0, ("selection",))
+    assert halves is not None
     sentences = np.split(responses, SENTENCES, axis=1)
-    return assess(sentences, draws=DRAWS, null_shift="half", shifts=1, splits=1, seed=0)
-
-
-def _mean_r(predicted: np.ndarray, responses: np.ndarray) -> np.ndarray:
-    """Correlation with each repeat, the mean over repeats."""
-    x = predicted - predicted.mean(axis=0)
-    y = responses - responses.mean(axis=1, keepdims=True)
-    return ((x * y).sum(axis=1) / np.sqrt((x**2).sum(axis=0) * (y**2).sum(axis=1))).mean(axis=0)
+    of_units = assess(sentences, draws=DRAWS, null_shift="half", shifts=1, splits=1, seed=0, halves=halves)
+    r = pearson(responses, predicted)
+    second = np.zeros(r.shape, dtype=bool)
+    second[halves[1]] = True
+    of_fit = {"r": mean_of_repeats(r), "r_second_half": mean_of_repeats(r, second)}
+    of_fit |= dict.fromkeys(("alpha", "cv_score"), np.zeros(normaliser.size))
+    ds = xr.Dataset(
+        {name: (RESULT_DIMS, values.reshape(1, 1, 1, 1, 1, -1)) for name, values in of_fit.items()}
+        | {name: (RELIABILITY_DIMS, values.reshape(1, 1, -1)) for name, values in of_units.items()},
+        {"stimuli": ["simulated"], "bin_width": [50.0], "truth": ("unit", normaliser)},
+    )
+    return with_rho(ds)

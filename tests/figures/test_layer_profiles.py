@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
-import xarray as xr
 
 from distributed_trf import layer_profile, layer_tests, select_units, simulate_results
 from distributed_trf.errors import DataError, NothingToDrawError
@@ -30,9 +28,6 @@ from tests.figures.drawn import (
 
 SETS = ("timit", "mvocs")
 BETTER = {"whisper_tiny": [1, 2], "deepspeech2": [0, 3]}
-PUBLISHED = json.loads((Path(__file__).parent / "digitised_values.json").read_text())
-READ = 0.004
-"""How exactly medians could be read off the published figures."""
 
 
 @cache
@@ -199,6 +194,16 @@ def test_figure_3__without_cross_validated_scores_chooses_by_what_is_shown_and_s
     assert exceptions(figure) == [said]
 
 
+def test_figure_3__of_a_study_by_folds_says_that_they_hold_sounds_that_other_splits_test():
+    ds = results().sel(stimuli=["timit"])
+    chosen = [text for text in notes_of(figure_3(ds)) if text.startswith("best layers")]
+    assert chosen == ["best layers: by cross-validated R², in which test sounds have no part"]
+    by_folds = ds.assign_attrs(study=json.dumps({"test": {"folds": 5}}))
+    chosen = [text for text in notes_of(figure_3(by_folds)) if text.startswith("best layers")]
+    said = "best layers: by cross-validated R² of training folds, which hold sounds that other splits test"
+    assert chosen == [said]
+
+
 def test_figure_3__says_how_many_units_and_is_as_wide_as_a_page(drawn):
     counts = [tuned(results(), stimuli).sizes["unit"] for stimuli in SETS]
     assert headings(drawn) == [
@@ -327,62 +332,3 @@ def test_figure_s7__tests_against_reset_and_permuted_without_correction():
     assert exceptions(one) == ["no permuted weights of cochresnet50 or cochcnn9 in these results"]
     with pytest.raises(NothingToDrawError, match="none of cochresnet50, cochcnn9 is in these results with trained"):
         figure_s7(ds.sel(weights=["trained", "fixed"]))
-
-
-def published(stimuli):
-    """Results of three units whose medians are those read off the published figure."""
-    networks = ("wav2letter", "wav2vec2", "speech2text", "whisper_tiny", "whisper_base", "deepspeech2")
-    ds = simulate_results(networks, stimuli=("timit", "mvocs"), sessions=3, channels=1)
-    rho = xr.full_like(ds.rho, np.nan)
-    for network in networks:
-        name = "wav2letter_modified" if network == "wav2letter" else network
-        for stimulus_set, word in (("timit", "timit"), ("mvocs", "mVocs")):
-            of = PUBLISHED["layer_medians"][f"{name}|{word}"]
-            for weights, key in (("trained", "trained"), ("reset", "untrained")):
-                for layer, median in enumerate(of[key]):
-                    if median is not None:
-                        place = {"stimuli": stimulus_set, "network": network, "weights": weights, "layer": layer}
-                        rho.loc[place] = np.array([median - 0.1, median, median + 0.1])
-    for stimulus_set, median in (("timit", 0.5350), ("mvocs", 0.6333)):
-        place = {"stimuli": stimulus_set, "network": "cochleagram", "weights": "fixed", "layer": 0}
-        rho.loc[place] = np.array([median - 0.1, median, median + 0.1])
-    one = xr.ones_like(ds.normaliser)
-    return ds.assign(rho=rho, r=rho, normaliser=one, null_mean=0 * one, null_std=0 * one + 0.1).sel(stimuli=[stimuli])
-
-
-PRINTED = {
-    "timit": {
-        "deepspeech2": (0.6126, 2),
-        "wav2letter": (0.5932, 3),
-        "whisper_tiny": (0.5925, 2),
-        "whisper_base": (0.5865, 2),
-        "wav2vec2": (0.5842, 4),
-        "speech2text": (0.5691, 6),
-    },
-    "mvocs": {
-        "deepspeech2": (0.7073, 2),
-        "wav2letter": (0.6934, 4),
-        "whisper_base": (0.6899, 2),
-        "whisper_tiny": (0.6862, 1),
-        "wav2vec2": (0.6418, 10),
-        "speech2text": (0.6310, 7),
-    },
-}
-"""Best median and its layer as printed beside the published figure, the best network first."""
-
-
-@pytest.mark.parametrize("stimuli", SETS)
-def test_figure_3__of_published_medians_has_the_published_order_and_best_layers(stimuli):
-    figure = figure_3(published(stimuli), tests="published")
-    best = {}
-    for network, (median, layer) in PRINTED[stimuli].items():
-        (axis,) = titled(figure, network)
-        drawn = dict(line(axis, "trained").get_xydata())
-        best[network] = max(drawn.values())
-        assert best[network] == pytest.approx(median, abs=READ)
-        # Layers that cannot be told apart by reading tie with the best.
-        assert layer in [k for k, value in drawn.items() if value >= best[network] - READ]
-    names = list(best)
-    for better, worse in zip(names, names[1:], strict=False):
-        assert best[better] >= best[worse] - READ
-    assert (best[names[0]] - best[names[-1]]) > 5 * READ

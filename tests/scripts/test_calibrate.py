@@ -27,7 +27,7 @@ def studies():
 @pytest.mark.slow
 def test_calibration__runs_whole(tables):
     text = tables("calibrate_statistics", "--quick")
-    assert text.count("\n|---|") == 6
+    assert text.count("\n|---|") == 7
     rows = [line.split("|")[1:-1] for line in text.split("## Coverage")[0].splitlines() if line.startswith("| `")]
     assert len(rows) == 6 * 2 * 3  # tests, numbers of sessions, correlations
     for row in rows:
@@ -113,3 +113,12 @@ def test_selection__by_the_tested_repeats_makes_the_rho_of_weak_units_too_low_an
     assert rho["0.01"][0] < -0.1
     assert rho["0.01"][0] < rho["0.01"][1] - 0.05
     assert max(map(abs, rho["0.3"])) < 0.02
+
+
+def test_mixed_models__without_gains_of_sessions_find_what_is_not_there():
+    row = importlib.import_module("calibrate_mixed").mixed(12, 0.05, 150)[0]
+    intercepts, gains, flips = map(float, row.split("|")[3:6])
+    high = scipy.stats.binom.ppf(1 - 1e-5, 150, 0.05) / 150
+    assert intercepts > high
+    assert gains < intercepts
+    assert flips <= high
