@@ -6,11 +6,10 @@ from typing import TypedDict
 
 import numpy as np
 
-from distributed_trf.errors import DamagedError
+from distributed_trf.errors import StoreError
 from distributed_trf.pipeline.evaluation import Evaluation
 from distributed_trf.pipeline.study_context import Context
-from distributed_trf.store.receipts import READ, read_receipt
-from distributed_trf.store.stored_recordings import load_presented, session_key
+from distributed_trf.store.stored_recordings import load_presented
 
 DEALT_ATTR = "dealt_stimuli"
 """Attribute of results that holds it."""
@@ -46,7 +45,7 @@ def dealt_stimuli(context: Context) -> dict[str, DealtSet]:
     Parameters
     ----------
     context
-        The study. Sessions that are not read yet are not described.
+        The study. Sessions that are not read yet, or not in its bins, are not described.
     """
     return {name: _of_set(context, name, evaluation) for name, evaluation in context.evaluations.items()}
 
@@ -54,11 +53,9 @@ def dealt_stimuli(context: Context) -> dict[str, DealtSet]:
 def _of_set(context: Context, name: str, evaluation: Evaluation) -> DealtSet:
     sessions: dict[str, DealtSession] = {}
     for session in context.sessions_of(name):
-        if read_receipt(context.store, READ, session_key(name, session)) is None:
-            continue
         try:
             presented = load_presented(context.store, name, context.study.bin_widths[0], session)
-        except DamagedError:  # fits meet it too, and say so
+        except StoreError:  # not read in these bins, or damaged: fits meet it too, and say so
             continue
         sessions[session] = {"repeats": presented.shared_repeats}
         if absent := [i for i in evaluation.stimuli if i not in presented.times]:
