@@ -193,12 +193,15 @@ class ExtractionSettings(Settings):
     """Number type of networks. The two 16-bit types are faster on a GPU and change features in the third digit."""
     keep: Literal["100Hz", "native"] = "100Hz"
     """Stored frame rate: at most 100 Hz, which loses nothing at bins of 10 ms or more, or each layer's native rate."""
+    store: Literal["float32", "float16"] = "float32"
+    """Number type of stored features. float16 takes half the disk and half the time of reading, holds numbers of up to
+    65504 and three digits of each; what it takes of features that vary little is reported."""
 
     @property
-    def stored(self) -> int:
+    def sounds_per_item(self) -> int:
         """Stimuli of a work item, the same on every machine."""
         return AUTO_ITEM if self.batch == "auto" else self.batch
 
     def largest_pass(self, device: str) -> int:
         """Return the largest number of stimuli in one forward pass on a device."""
-        return AUTO_PASS if self.batch == "auto" and device == "cpu" else self.stored
+        return AUTO_PASS if self.batch == "auto" and device == "cpu" else self.sounds_per_item

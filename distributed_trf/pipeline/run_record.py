@@ -71,7 +71,8 @@ class Report:
     upsampled: dict[str, str] = field(default_factory=dict)
     """Networks whose rate is above that of the sounds, with both rates."""
     features: dict[str, list[str]] = field(default_factory=dict)
-    """What was done to features of one's own so that they fit their sounds, by network."""
+    """What was done to features of one's own so that they fit their sounds, and what storing takes of features, by
+    network."""
     beside: str = ""
     """How much is kept in the study's folder outside the study; empty if nothing is."""
     removed: list[str] = field(default_factory=list)

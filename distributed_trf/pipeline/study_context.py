@@ -132,7 +132,8 @@ class Context(ItemSource):
                 frames = tuple(kept_frames(rate, n, m / table.sfreq) for n, m in zip(native, lengths, strict=True))
             stored.append(StoredLayer(layer.id, layer.name, layer.type, rate, layer.width, native, frames))
         ids, durations = tuple(s.id for s in sounds), tuple(s.duration for s in sounds)
-        return FeatureLayout(ids, durations, self.batches(stimuli), tuple(stored), study.lags.lead_in)
+        number = study.extraction.store
+        return FeatureLayout(ids, durations, self.batches(stimuli), tuple(stored), study.lags.lead_in, number)
 
     def _lengths_with_lead_in(self, table: NetworkTable, n_samples: Sequence[int], sfreq: float) -> list[int]:
         """Return the samples of each sound at a network's rate, leading silence included."""

@@ -39,7 +39,7 @@ class ItemSource(ABC):
 
     def batches(self, stimuli: str) -> tuple[int, ...]:
         """Number of stimuli in each batch of an extraction."""
-        return batch_sizes(self.count_sounds(stimuli), self.study.extraction.stored)
+        return batch_sizes(self.count_sounds(stimuli), self.study.extraction.sounds_per_item)
 
     def layers(self, network: NetworkSettings) -> tuple[Layer, ...]:
         """Layers of a network that the study includes."""

@@ -54,7 +54,7 @@ class Remarks:
     upsampled: str | None = None
     """Rates from and to which sounds were resampled, if the network's is the higher."""
     features: Sequence[str] = ()
-    """What was done to features of one's own so that they fit their sounds."""
+    """What was done to features of one's own so that they fit their sounds, and what storing takes of features."""
 
 
 def left_out_if_none() -> Any:

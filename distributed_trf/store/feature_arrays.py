@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import zarr
 
+from distributed_trf.arrays import blocks
+from distributed_trf.errors import FeatureError
 from distributed_trf.store.allocation import (
     Allocation,
     allocate_in_place,
@@ -26,6 +28,11 @@ from distributed_trf.store.fingerprint import digest_file
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.store.zarr_store import codecs, digest_files, member, open_group
 from distributed_trf.timing import timed
+
+LOSS = 0.05
+"""Part of a feature's deviation from which on rounding is told of: it lowers what the feature correlates by 0.1 %."""
+COLUMNS = 64
+"""Features that are compared with their rounded numbers at a time, in double precision."""
 
 
 def allocate_feature_arrays(store: StudyStore, path: Path, layout: FeatureLayout, lose: Callable[[], None]) -> bool:
@@ -100,11 +107,56 @@ def _layout_of_group(path: Path) -> Any:
         return None
 
 
+def to_float16(stimuli: Sequence[np.ndarray], layer: str) -> tuple[list[np.ndarray], list[str]]:
+    """Round the frames of a batch to float16: features that vary little around a large mean lose by its 11 bits.
+
+    Parameters
+    ----------
+    stimuli
+        float32, of shape (frames, width) each.
+    layer
+        Whose frames they are, for messages.
+
+    Returns
+    -------
+    rounded, notes
+        How many features lose more than ``LOSS`` of their deviation, if any.
+
+    Raises
+    ------
+    FeatureError
+        If a number is too large for float16.
+    """
+    with np.errstate(over="ignore"):  # becomes infinite, which is looked for
+        rounded = [frames.astype(np.float16) for frames in stimuli]
+    if not all(np.isfinite(frames).all() for frames in rounded):
+        largest = max(np.abs(frames).max(initial=0) for frames in stimuli)
+        raise FeatureError(
+            f"{layer} has a feature of {largest:.3g}, and extraction.store is float16, which holds numbers of up to "
+            f"{np.finfo(np.float16).max:g}; take extraction.store: float32"
+        )
+    rows, after = np.concatenate(stimuli), np.concatenate(rounded)
+    parts = []
+    for columns in blocks(rows.shape[1], COLUMNS) if rows.shape[0] else ():
+        exact = rows[:, columns].astype(np.float64)
+        deviation = exact.std(axis=0)
+        lost = (after[:, columns] - exact).std(axis=0)
+        parts.append(np.divide(lost, deviation, out=np.zeros_like(lost), where=deviation > 0))
+    part = np.concatenate(parts) if parts else np.zeros(0)
+    losing = int(np.count_nonzero(part > LOSS))
+    if not losing:
+        return rounded, []
+    return rounded, [
+        f"float16 takes more than {LOSS:.0%} of the deviation of {losing} of the {part.size} features of {layer}, up "
+        f"to {part.max():.0%}; extraction.store: float32 keeps all"
+    ]
+
+
 @timed("write")
 def write_batch(
     path: Path, batch: int, features: Mapping[int, Sequence[np.ndarray]], files: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """Write one batch: for each layer id the frames of the batch's stimuli, each of shape (frames, width).
+    """Write one batch: for each layer id the frames of the batch's stimuli, each of shape (frames, width), as stored.
 
     Each layer is one whole chunk, written in one step, and is on disk when this returns. ``files`` holds the digests
     of the metadata, which is checked against them.
@@ -123,7 +175,7 @@ def write_batch(
     for layer, stimuli in features.items():
         array = member(group, str(layer))
         slot = array.chunks[0]
-        block = np.full((slot, array.shape[1]), np.nan, dtype=np.float32)
+        block = np.full((slot, array.shape[1]), np.nan, dtype=array.dtype)
         rows = np.concatenate(stimuli)
         block[: rows.shape[0]] = rows
         chunk = f"{layer}/c/{batch}/0"
@@ -141,7 +193,7 @@ def _create(group: zarr.Group, layout: FeatureLayout, layer: StoredLayer) -> Non
         str(layer.id),
         shape=(len(layout.batches) * slot, layer.width),
         chunks=(slot, layer.width),
-        dtype="float32",
+        dtype=layout.number,
         fill_value=np.nan,
         compressors=codecs(),
         dimension_names=("frame", "feature"),

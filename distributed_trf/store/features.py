@@ -57,6 +57,8 @@ class FeatureLayout:
     layers: tuple[StoredLayer, ...]
     lead_in: float
     """Seconds of silence before each sound."""
+    number: str = "float32"
+    """Type of the numbers in store; they are read as float32."""
 
     def with_layers(self, stored: FeatureLayout) -> FeatureLayout | None:
         """Return the layout with the layers of a stored one added; None if the two layouts differ in anything else."""
@@ -90,7 +92,11 @@ class FeatureLayout:
     @cached_property
     def bytes(self) -> int:
         """Size on disk before compression."""
-        return sum(4 * len(self.batches) * self.slot(layer) * layer.width for layer in self.layers)
+        return sum(len(self.batches) * self.chunk_bytes(layer) for layer in self.layers)
+
+    def chunk_bytes(self, layer: StoredLayer) -> int:
+        """Size of one chunk of a layer before compression."""
+        return np.dtype(self.number).itemsize * self.slot(layer) * layer.width
 
 
 def as_layout(stored: Any) -> FeatureLayout | None:
@@ -157,7 +163,7 @@ class NetworkFeatures:
         index = self.layout.stimuli.index(stimulus)
         start = self.layout.first_rows(spec)[index]
         frames = read(member(self._group, str(layer)), slice(start, start + spec.frames[index]))
-        return self._checked(frames, layer, stimulus)
+        return self._checked(frames, layer, stimulus).astype(np.float32, copy=False)
 
     def iterate(self, layer: int) -> Iterator[tuple[str, np.ndarray]]:
         """Read all stimuli of a layer in order, one batch in memory at a time.
@@ -185,7 +191,7 @@ class NetworkFeatures:
         rows = read(array, slice(start, start + borders[-1]))
         for stimulus, a, b in zip(self.layout.stimuli[first:last], borders, borders[1:], strict=False):
             self._checked(rows[a:b], layer, stimulus)
-        return rows
+        return rows.astype(np.float32, copy=False)
 
     def _checked(self, frames: np.ndarray, layer: int, stimulus: str) -> np.ndarray:
         # Extraction never writes NaN, so NaN means that nothing was written here.

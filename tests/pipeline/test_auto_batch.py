@@ -20,8 +20,8 @@ KEY = ("timit", "conv_network", "reset")
 
 def test_auto__is_64_stimuli_on_every_device_and_16_at_once_on_the_cpu():
     auto, number = ExtractionSettings(batch="auto"), ExtractionSettings()
-    assert (auto.stored, auto.largest_pass("cuda"), auto.largest_pass("cpu")) == (64, 64, 16)
-    assert (number.stored, number.largest_pass("cuda"), number.largest_pass("cpu")) == (16, 16, 16)
+    assert (auto.sounds_per_item, auto.largest_pass("cuda"), auto.largest_pass("cpu")) == (64, 64, 16)
+    assert (number.sounds_per_item, number.largest_pass("cuda"), number.largest_pass("cpu")) == (16, 16, 16)
 
 
 def test_auto__stores_what_a_number_does_and_is_planned_by_the_sounds_of_a_pass(workplace, write_study, monkeypatch):

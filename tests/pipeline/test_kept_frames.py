@@ -1,4 +1,4 @@
-"""What a study keeps of fast layers: fewer frames, the same numbers at every bin width that it allows."""
+"""What a study keeps of features: of fast layers fewer frames that give the same bins, of numbers 32 or 16 bits."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import yaml
 
 from distributed_trf import Study, open_features, open_results
 from distributed_trf.errors import ConfigError
+from distributed_trf.features import network
 from distributed_trf.features.families import registry
 from tests.conv_network import CONV_NETWORK, ConvFamily
 
@@ -61,6 +62,58 @@ def test_changed_keep__extracts_again_and_fits_only_what_came_out_otherwise(writ
     reasons = {p.reason for p in Study.load("study.yaml").status() if p.item.stage == "extract"}
     assert reasons == {"changed: keep"}
     assert Study.load("study.yaml").run(recipe=None).done == {"read": 0, "assess": 0, "extract": 3, "fit": 1}
+
+
+@pytest.mark.usefixtures("conv_network")
+def test_float16__halves_the_store_and_changes_correlations_in_the_fourth_digit(write_study):
+    found = {}
+    for number in ("float32", "float16"):
+        write_study(networks=NETWORKS, extraction={"batch": 8, "store": number})
+        study = Study.load("study.yaml")
+        planned = sum(cost.written for p, cost in study.plan() if p.item.stage == "extract")
+        report = study.run(recipe=None)
+        assert (report.done["extract"], report.done["fit"]) == (3, 2)
+        assert not report.features
+        layout = open_features("study")[KEY].layout
+        assert planned == pytest.approx(layout.bytes, rel=0.02)
+        found[number] = open_results("study").load(), layout.bytes
+    (exact, whole), (rounded, half) = found.values()
+    assert half == whole / 2
+    assert 0 < np.abs(exact.r - rounded.r).max() < 1e-3
+    assert Study.load("study.yaml").run(recipe=None).folder is None
+
+
+class Louder(ConvFamily):
+    """Adds a number to every output of the slow layer."""
+
+    def __init__(self, more):
+        super().__init__()
+        self.more = more
+
+    def new(self, table):
+        made = super().new(table)
+        made.slow.register_forward_hook(lambda module, given, found: found + self.more)
+        return made
+
+
+def build_by(monkeypatch, family):
+    """Have the network built anew, by another family."""
+    monkeypatch.setitem(registry.FAMILIES, "conv_network", family)
+    monkeypatch.setattr(network, "_BUILT", network.NetworkCache())
+
+
+@pytest.mark.usefixtures("conv_network")
+def test_feature_beyond_float16__fails_by_name_and_what_it_takes_of_others_is_reported(write_study, monkeypatch):
+    write_study(networks=NETWORKS, extraction={"batch": 8, "store": "float16"})
+    build_by(monkeypatch, Louder(1e6))
+    report = Study.load("study.yaml").run(recipe=None)
+    assert "layer 1 of conv_network has a feature of 1e+06" in report.failed["extract timit-conv_network-reset-0000"]
+    build_by(monkeypatch, Louder(100))
+    report = Study.load("study.yaml").run(recipe=None)
+    assert report.ok
+    (notes,) = report.features.values()
+    assert len(notes) == 3
+    assert all("features of layer 1 of conv_network" in note for note in notes)
 
 
 @pytest.mark.usefixtures("conv_network")

@@ -65,7 +65,13 @@ def test_changed_setting__redoes_exactly_what_depends_on_it(studied, write_study
 
 
 @pytest.mark.parametrize(
-    ("extraction", "changed"), [({"dtype": "float16"}, "dtype"), ({"keep": "native"}, "keep"), ({"batch": 9}, "batch")]
+    ("extraction", "changed"),
+    [
+        ({"dtype": "float16"}, "dtype"),
+        ({"keep": "native"}, "keep"),
+        ({"batch": 9}, "batch"),
+        ({"store": "float16"}, "store"),
+    ],
 )
 def test_changed_extraction__is_seen_by_what_it_changes(studied, write_study, extraction, changed):
     networks = [{"name": "small_whisper", "weights": ["reset"], "layers": [0]}]

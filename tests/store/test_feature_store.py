@@ -13,12 +13,13 @@ import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distributed_trf.errors import DamagedError, StoreError
+from distributed_trf.errors import DamagedError, FeatureError, StoreError
 from distributed_trf.store.feature_arrays import (
     allocate_feature_arrays,
     create_features,
     drop_layers,
     stored_layers,
+    to_float16,
     write_batch,
 )
 from distributed_trf.store.features import FeatureLayout, NetworkFeatures, StoredLayer, open_features
@@ -134,6 +135,47 @@ def test_layout__first_rows_and_slot_leave_every_batch_a_chunk_of_its_own():
     assert LAYOUT.bytes == 4 * 2 * (14 * 3 + 7 * 2)
 
 
+def test_float16__halves_what_is_stored_and_is_read_as_float32(tmp_path):
+    path, layout = tmp_path / "x.zarr", replace(LAYOUT, number="float16")
+    features = {k: to_float16(stimuli, str(k))[0] for k, stimuli in random_features(layout).items()}
+    create_features(path, layout)
+    for batch in range(2):
+        write_batch(path, batch, batch_of(layout, features, batch))
+    assert layout.bytes == LAYOUT.bytes / 2 == sum(a.nbytes for _, a in zarr.open_group(path, mode="r").arrays())
+    stored = NetworkFeatures(path)
+    for layer, stimuli in features.items():
+        expected = [f.astype(np.float32) for f in stimuli]
+        for stimulus, frames in zip(layout.stimuli, expected, strict=True):
+            np.testing.assert_array_equal(stored.frames(layer, stimulus), frames, strict=True)
+        np.testing.assert_array_equal(stored.rows(layer, 0), np.concatenate(expected[:2]), strict=True)
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(-4, 4), st.floats(0, 2000))
+def test_float16__says_of_how_many_features_it_takes_more_than_a_twentieth(seed, magnitude, offset):
+    rng = np.random.default_rng(seed)
+    frames = rng.normal(size=(400, 3)) * 10.0**magnitude * [1, 1, 0] + [0, offset * 10.0**magnitude, 7]
+    stimuli = np.split(frames.astype(np.float32), [100])
+    if np.abs(frames).max() > np.finfo(np.float16).max:
+        with pytest.raises(FeatureError, match=r"layer 0 has a feature of .*, and extraction.store is float16.*65504"):
+            to_float16(stimuli, "layer 0")
+        return
+    rounded, notes = to_float16(stimuli, "layer 0")
+    exact = np.concatenate(stimuli).astype(float)
+    lost = np.std(np.concatenate(rounded) - exact, axis=0)[:2] / exact.std(axis=0)[:2]
+    assert not (losing := np.count_nonzero(lost > 0.05)) or notes == [
+        f"float16 takes more than 5% of the deviation of {losing} of the 3 features of layer 0, up to {lost.max():.0%}; "
+        "extraction.store: float32 keeps all"
+    ]
+    assert bool(notes) == (losing > 0)
+    if offset < 1 and magnitude > -1:
+        assert not notes
+
+
+def test_float16__of_no_frames_has_nothing_to_say():
+    (rounded,), notes = to_float16([np.zeros((0, 3), np.float32)], "layer 0")
+    assert (rounded.shape, rounded.dtype, notes) == ((0, 3), np.float16, [])
+
+
 def test_stimuli__are_found_by_any_reader_of_zarr(written):
     path, features = written
     group = zarr.open_group(path, mode="r")
@@ -152,6 +194,7 @@ def test_stimuli__are_found_by_any_reader_of_zarr(written):
         replace(LAYOUT, durations=(0.06, 0.04, 0.03)),
         replace(LAYOUT, batches=(1, 2)),
         replace(LAYOUT, lead_in=0.021),
+        replace(LAYOUT, number="float16"),
         *(
             replace(LAYOUT, layers=(replace(LAYOUT.layers[0], **change), LAYOUT.layers[1]))
             for change in (

@@ -38,7 +38,7 @@ from distributed_trf.pipeline.work_kind import (
     network_and_stage,
 )
 from distributed_trf.store.allocation import read_allocation
-from distributed_trf.store.feature_arrays import write_batch
+from distributed_trf.store.feature_arrays import to_float16, write_batch
 from distributed_trf.store.features import NetworkFeatures
 from distributed_trf.store.fingerprint import digest
 from distributed_trf.store.fingerprint import digest_array as digest_of
@@ -67,7 +67,7 @@ class Extracted(Finding):
     upsampled: str | None = left_out_if_none()
     """What sounds lack for the network, if their rate is below its own."""
     notes: list[str] | None = left_out_if_none()
-    """What was done to features of one's own so that they fit their sounds."""
+    """What was done to features of one's own so that they fit their sounds, and what storing takes of features."""
 
     def remarks(self) -> Remarks:
         """Return what is reported about the item."""
@@ -83,9 +83,10 @@ def extraction_settings(study: StudySettings, batch: int) -> Inputs:
     """Return the settings that a batch of features depends on, of any network."""
     return {
         "lead-in": study.lags.lead_in,
-        "batch": [batch, study.extraction.stored],
+        "batch": [batch, study.extraction.sounds_per_item],
         "dtype": study.extraction.dtype,
         "keep": study.extraction.keep,
+        **({} if study.extraction.store == "float32" else {"store": study.extraction.store}),
     }
 
 
@@ -139,6 +140,10 @@ def extract_features(item: Extract, job: Job) -> Extracted:
                 notes += network.notes
                 for layer_id, stimuli in extracted.items():
                     features[layer_id] += stimuli
+        if layout.number == "float16":
+            for layer in layers:
+                features[layer.id], lost = to_float16(features[layer.id], f"layer {layer.id} of {item.network}")
+                notes += lost
     with overlap_write(job.release_slot):
         files = {store.name(path): write_batch(path, item.batch, features, allocated)}
         digests = {str(layer): digest([digest_of(f) for f in stimuli]) for layer, stimuli in features.items()}
@@ -164,8 +169,8 @@ def _items(scope: ItemSource) -> Iterator[Extract]:
 def _inputs(item: Extract, upstream: Upstream) -> Inputs:
     study = upstream.context.study
     sounds = SoundsRead.of(upstream.require(ReadSounds(item.stimuli)))
-    first = item.batch * study.extraction.stored
-    last = min(first + study.extraction.stored, len(upstream.context.stimuli[item.stimuli]))
+    first = item.batch * study.extraction.sounds_per_item
+    last = min(first + study.extraction.sounds_per_item, len(upstream.context.stimuli[item.stimuli]))
     settings, table = network_settings(study, item.network), upstream.context.tables[item.network]
     return {
         "sounds": [[sounds.ids[k], sounds.digests[k]] for k in range(first, last)] + [sounds.sfreq],
@@ -211,8 +216,8 @@ def _cost(context: Context, item: Extract, device: str) -> Cost:
     )
     # Features of this batch; features of the batch before, which is being written; and for one layer the chunk and
     # its content.
-    written = layout.bytes // len(layout.batches)
-    kept = work.gathered + 2 * written + 3 * max(4 * layout.slot(x) * x.width for x in layout.layers)
+    written, in_memory = layout.bytes // len(layout.batches), [4 * layout.slot(x) * x.width for x in layout.layers]
+    kept = work.gathered + sum(in_memory) + written + 3 * max(in_memory)
     loading = work.weights if loads_file(item.weights) else 0  # the tensors of the file, in addition to the network's
     forward = one_pass + resampled
     samples = sum(lengths[first:last])
