@@ -7,49 +7,97 @@ import logging
 import sys
 from importlib import import_module
 from io import TextIOWrapper
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from distributed_trf.cli.console import LOGS, err, interruptible, out
 from distributed_trf.errors import DistributedTRFError
 
+
+class Entry(NamedTuple):
+    """What is known of a command before it is loaded."""
+
+    home: str
+    """Where it is, beside this module."""
+    line: str
+    """What ``dtrf --help`` says of it: the first words of its own help."""
+    begins: str = ""
+    """What it says at once to who watches it, as loading what it needs takes a second, or several on a busy machine."""
+
+
 COMMANDS = {
-    "plan": "study.plan",
-    "run": "study.run",
-    "status": "study.status",
-    "repair": "study.repair",
-    "prune": "study.prune",
-    "results": "results.show_results",
-    "figures": "results.draw_figures",
-    "report": "results.report",
-    "import-results": "published.import_results",
-    "export-csv": "published.export_csv",
-    "networks": "networks.app",
-    "recipes": "clusters.app",
-    "recordings": "recordings.list_recordings",
-    "simulate": "recordings.write_recordings",
-    "wer": "networks.show_word_errors",
-    "doctor": "clusters.doctor",
+    "plan": Entry(
+        "study.plan", "Say what a run would do and need, without doing it.", "looking at the study and its recordings"
+    ),
+    "run": Entry(
+        "study.run", "Do everything of a study that is not done yet.", "looking at the study and its recordings"
+    ),
+    "status": Entry(
+        "study.status",
+        "Say what is done, running, missing, stale or failed, and why.",
+        "looking at the study and its recordings",
+    ),
+    "repair": Entry(
+        "study.repair",
+        "Check all that is done against its checksums; what is damaged is made anew by the next run.",
+        "reading all that is done",
+    ),
+    "prune": Entry("study.prune", "Remove items in the folder of a study that are not part of the study."),
+    "results": Entry(
+        "results.show_results",
+        "Print the median test correlation of every network and layer.",
+        "reading results",
+    ),
+    "figures": Entry(
+        "results.draw_figures",
+        "Draw all figures that the results allow into the study's figures/ folder; S5 needs --word-errors.",
+        "reading results",
+    ),
+    "report": Entry(
+        "results.report",
+        "Write what a study is and found, with every figure, as one HTML file.",
+        "reading results",
+    ),
+    "import-results": Entry(
+        "published.import_results",
+        "Read correlations that Ahmed et al. (2025) published as CSV files, into a folder that open_results opens.",
+        "reading published results",
+    ),
+    "export-csv": Entry(
+        "published.export_csv",
+        "Write correlations as CSV files in the layout of Ahmed et al. (2025).",
+        "reading results",
+    ),
+    "networks": Entry(
+        "networks.app",
+        "Say which networks there are, those that are named layer by layer, and with --study those of a study. "
+        "`dtrf networks add` makes the table of a network from a hub id or a folder.",
+    ),
+    "recipes": Entry("clusters.app", "List recipes, which say where workers come from, or show one."),
+    "recordings": Entry(
+        "recordings.list_recordings",
+        "Say what a recording set holds: sessions, units, trials and repeats of each stimulus set.",
+        "reading recordings",
+    ),
+    "simulate": Entry(
+        "recordings.write_recordings",
+        "Write simulated recordings in a published format, with the truth beside them.",
+        "preparing recordings",
+    ),
+    "wer": Entry(
+        "networks.show_word_errors",
+        "Let networks recognise speech benchmarks and print their word error rates.",
+        "preparing networks",
+    ),
+    "doctor": Entry(
+        "clusters.doctor",
+        "Say what would keep a study from running here, and what to do about it.",
+        "looking at this machine",
+    ),
 }
-"""Where each command is, beside this module; it is loaded when it is used, as loading all takes seconds."""
-BEGINS = {
-    "plan": "looking at the study and its recordings",
-    "run": "looking at the study and its recordings",
-    "results": "reading results",
-    "status": "looking at the study and its recordings",
-    "repair": "reading all that is done",
-    "figures": "reading results",
-    "report": "reading results",
-    "import-results": "reading published results",
-    "export-csv": "reading results",
-    "recordings": "reading recordings",
-    "simulate": "preparing recordings",
-    "wer": "preparing networks",
-    "doctor": "looking at this machine",
-}
-"""What commands say at once to who watches them, as loading what they need takes seconds."""
+"""Every command; it is loaded when it is used, and ``dtrf --help`` loads none."""
 SAID_IN_OUTPUT = ("plan", "run")
 """Commands that say it in their output too; the output of the others is their result alone."""
 REFUSALS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG)
@@ -58,26 +106,29 @@ CANNOT_BEGIN = 2
 """Exit code of a command that could not begin; a run of which some items failed ends with 1."""
 
 
+class Deferred(TyperCommand):
+    """A command that is loaded when its arguments are read."""
+
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        """Load the command and have it read its arguments."""
+        return load(str(self.name)).make_context(info_name, args, parent, **extra)
+
+
 class Commands(TyperGroup):
     """Commands whose expected errors are one clear message, not a stack trace."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        self.commands: dict[str, Any] = dict.fromkeys(COMMANDS)
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Load a command; None if there is none of that name."""
-        if cmd_name in COMMANDS and self.commands[cmd_name] is None:
-            self.commands[cmd_name] = _load(cmd_name)
-        return self.commands.get(cmd_name)
+        self.commands: dict[str, Any] = {name: Deferred(name, help=entry.line) for name, entry in COMMANDS.items()}
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find a command, and say what it begins with: to load what it needs takes seconds on a busy machine."""
-        if args and args[0] in BEGINS and "--help" not in args:
+        if args and args[0] in COMMANDS and COMMANDS[args[0]].begins and "--help" not in args:
+            begins = f"{COMMANDS[args[0]].begins} ..."
             if args[0] in SAID_IN_OUTPUT:
-                out.print(f"{BEGINS[args[0]]} ...")
+                out.print(begins)
             elif err.is_terminal:
-                err.print(f"{BEGINS[args[0]]} ...")
+                err.print(begins)
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
@@ -99,8 +150,9 @@ def _say(problem: str) -> None:
     err.print(problem, soft_wrap=True)
 
 
-def _load(name: str) -> Any:
-    module, member = COMMANDS[name].split(".")
+def load(name: str) -> Any:
+    """Load a command."""
+    module, member = COMMANDS[name].home.split(".")
     found = getattr(import_module(f"distributed_trf.cli.{module}"), member)
     if not isinstance(found, typer.Typer):
         function, found = found, typer.Typer(add_completion=False)

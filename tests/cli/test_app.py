@@ -11,7 +11,7 @@ import sys
 import pytest
 from rich.table import Table
 
-from distributed_trf.cli.app import BEGINS, COMMANDS
+from distributed_trf.cli.app import COMMANDS, load
 from distributed_trf.cli.console import LOGS, err, out, quieten_dask
 from distributed_trf.clusters.dask_settings import dask_settings
 from distributed_trf.clusters.recipe import load_recipe
@@ -20,13 +20,30 @@ SLOW = {"scipy", "pandas", "xarray", "zarr", "dask", "distributed", "matplotlib"
 """To import; ``recipes`` needs none of them."""
 
 
-def test_command__loads_what_it_needs_alone():
+def loaded(arguments: list[str], among: set[str]) -> str:
+    """Run a command in a new process; return its exit code and which of some modules it loads."""
     code = (
         "import sys; from typer.testing import CliRunner; from distributed_trf.cli.app import app;"
-        f"print(CliRunner().invoke(app, ['recipes']).exit_code, sorted({SLOW} & set(sys.modules)))"
+        f"print(CliRunner().invoke(app, {arguments!r}).exit_code, sorted({among} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert (done.stdout, done.stderr) == ("0 []\n", "")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    return done.stdout.strip()
+
+
+def test_command__loads_what_it_needs_alone():
+    assert loaded(["recipes"], SLOW) == "0 []"
+
+
+def test_help__loads_no_command():
+    homes = {f"distributed_trf.cli.{entry.home.partition('.')[0]}" for entry in COMMANDS.values()}
+    assert loaded(["--help"], homes | SLOW | {"numpy", "pydantic"}) == "0 []"
+    assert loaded(["recipes", "--help"], homes) == "0 ['distributed_trf.cli.clusters']"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help__says_of_a_command_what_the_command_says(name):
+    assert " ".join(load(name).help.partition("\n\n")[0].split()) == COMMANDS[name].line
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -36,28 +53,28 @@ def test_command__is_where_it_is_looked_for(dtrf, name):
     assert f" {name} [OPTIONS]" in done.stdout
 
 
-@pytest.mark.parametrize("name", BEGINS)
+@pytest.mark.parametrize("name", [name for name, entry in COMMANDS.items() if entry.begins])
 @pytest.mark.parametrize("watched", [False, True])
 def test_command__says_something_before_it_is_loaded(dtrf, monkeypatch, name, watched):
     """What it needs takes seconds to load on a busy machine."""
     monkeypatch.setattr(err, "_force_terminal", watched)
 
-    def load(_):
+    def end(_):
         raise SystemExit(9)
 
-    monkeypatch.setattr("distributed_trf.cli.app._load", load)
+    monkeypatch.setattr("distributed_trf.cli.app.load", end)
     done = dtrf(name, "something")
     assert done.exit_code == 9
-    said = f"{BEGINS[name]} ...\n"
+    said = f"{COMMANDS[name].begins} ...\n"
     is_told = name in ("plan", "run")
     assert (done.stdout, done.stderr) == (said if is_told else "", said if watched and not is_told else "")
 
 
 def test_refused_file__is_one_message_and_any_other_error_is_not_hidden(dtrf, monkeypatch):
-    def load(_):
+    def fail(_):
         raise error
 
-    monkeypatch.setattr("distributed_trf.cli.app._load", load)
+    monkeypatch.setattr("distributed_trf.cli.app.load", fail)
     error = PermissionError(errno.EACCES, "Permission denied", "x[/y]")
     done = dtrf("results", "something")
     assert done.exit_code == 2

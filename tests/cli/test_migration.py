@@ -10,13 +10,12 @@ import shlex
 from pathlib import Path
 
 import pytest
-import typer
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
 import distributed_trf
 from distributed_trf import import_published_csv, names, open_bootstraps, open_lowpass
-from distributed_trf.cli.app import app
+from distributed_trf.cli.app import COMMANDS, load
 from distributed_trf.config.extraction import Weights
 from distributed_trf.config.load import listed
 from distributed_trf.config.study import StudySettings
@@ -34,7 +33,6 @@ STUDY = {
     "output": "out",
     "networks": [{"name": "whisper_base"}],
 }
-COMMANDS = typer.main.get_command(app)
 
 
 @pytest.fixture(scope="module")
@@ -51,11 +49,14 @@ def dimensions(tmp_path_factory):
 
 def is_command(line):
     """Whether a line of a terminal has a command and options that exist."""
-    words, command = shlex.split(line, comments=True)[1:], COMMANDS
+    words = shlex.split(line, comments=True)[1:]
+    if not words or words[0] not in COMMANDS:
+        return False
+    command, words = load(words[0]), words[1:]
     while hasattr(command, "commands") and words and words[0] in command.commands:
-        command, words = command.get_command(None, words[0]), words[1:]
+        command, words = command.commands[words[0]], words[1:]
     options = {name for parameter in command.params for name in parameter.opts}
-    return command is not COMMANDS and {word for word in words if word.startswith("-")} <= options
+    return {word for word in words if word.startswith("-")} <= options
 
 
 def is_python(text):
@@ -116,7 +117,7 @@ def is_named(text):
 
 def options():
     """Options of any command."""
-    commands = [COMMANDS.get_command(None, name) for name in COMMANDS.commands]
+    commands = [load(name) for name in COMMANDS]
     return {name for command in commands for parameter in command.params for name in parameter.opts}
 
 
