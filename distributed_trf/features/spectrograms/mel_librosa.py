@@ -44,7 +44,7 @@ def mel_librosa(sound: np.ndarray) -> np.ndarray:
     mel_librosa_frames(sound.shape[0])
     frames = sliding_window_view(np.pad(sound, WINDOW // 2), WINDOW)[::HOP]
     power = np.abs(np.fft.rfft(frames * scipy.signal.windows.hann(WINDOW, sym=False), n=N_FFT)) ** 2
-    return np.log10(power @ slaney_filters().T + FLOOR)
+    return np.log10(power @ slaney_filters(N_MELS, N_FFT).T + FLOOR)
 
 
 def mel_librosa_frames(n_samples: int) -> int:
@@ -55,10 +55,10 @@ def mel_librosa_frames(n_samples: int) -> int:
 
 
 @cache
-def slaney_filters() -> np.ndarray:
-    """Return triangular mel filters of area one in hertz (Slaney 1998), shape (128, 1025)."""
-    edges = _hertz(np.linspace(0, _mel(SFREQ / 2), N_MELS + 2))[:, None]
-    frequencies = np.fft.rfftfreq(N_FFT, 1 / SFREQ)
+def slaney_filters(bands: int, n_fft: int) -> np.ndarray:
+    """Return triangular mel filters of area one in hertz (Slaney 1998), shape (bands, n_fft // 2 + 1)."""
+    edges = _hertz(np.linspace(0, _mel(SFREQ / 2), bands + 2))[:, None]
+    frequencies = np.fft.rfftfreq(n_fft, 1 / SFREQ)
     low, centre, high = edges[:-2], edges[1:-1], edges[2:]
     rising, falling = (frequencies - low) / (centre - low), (high - frequencies) / (high - centre)
     return np.maximum(np.minimum(rising, falling), 0) * 2 / (high - low)

@@ -15,6 +15,7 @@ from scipy.fft import rfft
 
 from distributed_trf.errors import FeatureError, MissingExtraError
 from distributed_trf.features.spectrograms.family import Transform
+from distributed_trf.features.spectrograms.mel_librosa import slaney_filters
 
 WINDOW = 320
 """Samples at 16 kHz, 20 ms."""
@@ -163,6 +164,8 @@ MEL_SPEECH2TEXT = Transform(mel_speech2text, mel_speech2text_frames, 80, SFREQ /
 WHISPER_SFREQ = 16_000
 WHISPER_MAX_SECONDS = 30.0
 MEL_RATE = 100.0
+WHISPER_FLOOR = 1e-10
+"""Of the mel power, before its logarithm."""
 N_MELS = 80
 """Bands of Whisper's spectrogram up to large-v2; from large-v3 on it has 128."""
 
@@ -180,6 +183,9 @@ def whisper_feature_extractor(bands: int) -> Any:
 def mel_whisper(sound: np.ndarray, bands: int = N_MELS) -> np.ndarray:
     """Compute Whisper's log-mel spectrogram of a sound at the sound's own length.
 
+    It is that of transformers' ``WhisperFeatureExtractor``, which computes in float32 where torch is installed; here it
+    is computed in float64, does not depend on what is installed, and needs neither library, which take seconds to load.
+
     Parameters
     ----------
     sound
@@ -191,17 +197,25 @@ def mel_whisper(sound: np.ndarray, bands: int = N_MELS) -> np.ndarray:
     -------
     np.ndarray
         float32 of shape (n_samples // 160, bands) at 100 frames per second: log10 mel power (Slaney bands, 0-8000 Hz,
-        25-ms window), floored 8 below the sound's maximum, then ``(x + 4) / 4``.
+        periodic Hann window of 25 ms), frame k centred on 10 k ms with the sound reflected at its ends, floored 8 below
+        the sound's maximum, then ``(x + 4) / 4``.
 
     Raises
     ------
     FeatureError
-        If the sound is longer than the 30 s that Whisper takes.
+        If the sound is longer than the 30 s that Whisper takes, or too short to be reflected.
     """
-    check_whisper_length(sound.shape[0])
-    extractor = whisper_feature_extractor(bands)
-    out = extractor(sound, sampling_rate=WHISPER_SFREQ, padding="longest", return_tensors="np")
-    return np.ascontiguousarray(out.input_features[0].T, dtype=np.float32)
+    n_frames = mel_whisper_frames(sound.shape[0])
+    if sound.shape[0] <= FRAME // 2:
+        raise FeatureError(
+            f"a sound of {sound.shape[0]} samples (with its leading silence) is too short for Whisper's spectrogram, "
+            f"whose first window reflects {FRAME // 2}; give a stimulus of at least {FRAME // 2 + 1} samples at 16 kHz"
+        )
+    padded = np.pad(sound, FRAME // 2, mode="reflect")
+    frames = np.lib.stride_tricks.sliding_window_view(padded, FRAME)[::HOP][:n_frames]
+    power = np.abs(rfft(frames * np.hanning(FRAME + 1)[:-1], axis=1)) ** 2
+    log = np.log10(np.maximum(power @ slaney_filters(bands, FRAME).T, WHISPER_FLOOR))
+    return ((np.maximum(log, log.max() - 8) + 4) / 4).astype(np.float32)
 
 
 def mel_whisper_frames(n_samples: int) -> int:
@@ -224,7 +238,7 @@ def check_whisper_length(n_samples: int) -> None:
 def whisper_spectrogram(bands: int) -> Transform:
     """Return Whisper's spectrogram of so many bands."""
     compute = partial(mel_whisper, bands=bands)
-    return Transform(compute, mel_whisper_frames, bands, MEL_RATE, ("scipy", "transformers"))
+    return Transform(compute, mel_whisper_frames, bands, MEL_RATE)
 
 
 MEL_WHISPER = whisper_spectrogram(N_MELS)
