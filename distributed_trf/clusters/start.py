@@ -17,7 +17,6 @@ from distributed_trf.clusters.start_local import start_local
 from distributed_trf.clusters.start_machines import connect, start_ssh
 from distributed_trf.clusters.this_machine import check_command, check_interface, free_address
 from distributed_trf.clusters.tls import run_keys
-from distributed_trf.clusters.worker_setup import on_all_workers
 from distributed_trf.errors import ConfigError
 
 
@@ -110,7 +109,7 @@ def start_cluster(recipe: str | Path | Recipe = "local", **overrides: Any) -> It
     import dask
 
     from distributed_trf.clusters.worker_proof import proven
-    from distributed_trf.clusters.worker_setup import WorkerSetup
+    from distributed_trf.clusters.worker_setup import WorkerSetup, on_all_workers
 
     with dask.config.set(dask_settings(settings)), _workers(settings) as client:
         on_all_workers(client, client.register_plugin, WorkerSetup(settings.threads))

@@ -17,7 +17,7 @@ from typing import Self
 
 from distributed_trf.clusters.recipe import Recipe, load_recipe
 from distributed_trf.clusters.recipe_machines import LocalCudaRecipe, LocalRecipe
-from distributed_trf.clusters.worker_setup import limited_threads
+from distributed_trf.clusters.thread_limits import limited_threads
 from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import ConfigError, StoreBusyError
 from distributed_trf.features.network import networks_let_go

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from scipy.fft import ifft
+import scipy
 from threadpoolctl import threadpool_limits
 
 from distributed_trf.clusters.device_proof import CONTEXT_BYTES
@@ -182,7 +182,7 @@ def _transform(rng: np.random.Generator) -> float:
     """A filter of a cochleagram: back to time, envelope, compression."""
     n = 1 << 16
     x = rng.standard_normal(n) + 1j
-    return 5 * n * np.log2(n) / _time(lambda: np.abs(ifft(x)) ** 0.3)
+    return 5 * n * np.log2(n) / _time(lambda: np.abs(scipy.fft.ifft(x)) ** 0.3)
 
 
 def _time(function: Callable[[], object]) -> float:

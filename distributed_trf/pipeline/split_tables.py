@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from distributed_trf.csv_table import read_table, text
 from distributed_trf.errors import ConfigError
 from distributed_trf.recordings.open_recordings import some_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SET, STIMULUS, SPLIT, PART = "stimulus_set", "stimulus", "split", "part"
 TRAIN, TEST, UNUSED = "train", "test", "unused"

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.io import loadmat
+import scipy
 
 from distributed_trf.errors import RecordingError
 
@@ -36,7 +36,7 @@ def read_mat(path: Path, variables: tuple[str, ...]) -> dict[str, Any]:
     if not path.is_file():
         raise RecordingError(f"{path}: there is no such file. Copy it again from the published recordings")
     try:
-        found = loadmat(path, squeeze_me=True, struct_as_record=False, variable_names=list(variables))
+        found = scipy.io.loadmat(path, squeeze_me=True, struct_as_record=False, variable_names=list(variables))
     except NotImplementedError as error:  # what scipy raises for version 7.3
         raise RecordingError(
             f"{path}: cannot be read ({error}). Expected a MATLAB 5 file, but those of MATLAB 7.3 are HDF5: "

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-import xarray as xr
+from typing import TYPE_CHECKING, Any
 
 from distributed_trf import names
 from distributed_trf.store.allocation import Allocation, read_allocation, write_allocation
@@ -15,6 +13,9 @@ from distributed_trf.store.results import requested_grid
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.store.zarr_store import codecs, digest_files, open_verified
 from distributed_trf.timing import timed
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 CELL_ATTR = "place"
 """Attribute that holds the coordinates of the analysis: one label for each dimension."""

@@ -12,16 +12,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from distributed_trf.errors import DamagedError, StoreError
 from distributed_trf.store.allocation import read_allocation
 from distributed_trf.store.receipts import EXTRACT, receipts
 from distributed_trf.store.study_store import StudyStore
 from distributed_trf.store.zarr_store import REMEDY, attributes, member, open_group, read
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 @dataclass(frozen=True)
@@ -212,6 +214,8 @@ class NetworkFeatures:
             Dims (frame, feature); ``time`` in seconds from sound onset is negative in the leading silence. ``attrs``
             holds the ``rate`` in hertz of these frames, and the ``native_rate`` of the network's own output.
         """
+        import xarray as xr
+
         spec = self.layer(layer)
         frames = self.frames(layer, stimulus)
         rate = spec.stored_rate(self.layout.stimuli.index(stimulus))

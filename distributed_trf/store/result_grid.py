@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from distributed_trf import names
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 Cell = tuple[str, str, str, int, float]
 """The coordinates of a fit: stimulus set, network, weights, layer, bin width in ms."""
@@ -74,6 +76,8 @@ class Grid:
 
     def coords(self) -> xr.Dataset:
         """Return the labels as coordinates, described by ``names``; text has a fixed width."""
+        import xarray as xr  # takes half a second to load, and items are named and listed without it
+
         columns: dict[str, tuple[Any, np.ndarray]] = {
             name: (names.UNIT, _labels(values)) for name, values in self.units.items()
         }

@@ -11,10 +11,9 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from distributed_trf import names
 from distributed_trf.errors import DamagedError
@@ -24,8 +23,11 @@ from distributed_trf.store.fingerprint import digest_file
 from distributed_trf.store.receipts import FIT, receipts
 from distributed_trf.store.result_grid import Cell, Grid, index_of, label_text, result_names, spread_splits, with_absent
 from distributed_trf.store.study_store import StudyStore
-from distributed_trf.store.zarr_store import VerifiedStore, check_files, open_array, read, read_verified
+from distributed_trf.store.zarr_store import open_array, open_verified, read, read_verified
 from distributed_trf.timing import timed
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 GRID_ATTR = "grid"
 """Attribute of the store that holds its axes, as ``Grid`` does."""
@@ -89,21 +91,13 @@ def open_grid(path: Path, *, chunks: dict[Any, Any] | None = None) -> xr.Dataset
         read later.
     """
     files = result_files(StudyStore(path.parent))
-    check_files(path, files)
     stored, requested, withheld = stored_grid(path), requested_grid(path), withheld_cells(path)
     if withheld and chunks is None:
         chunks = {}
     labels = [*names.COORDS, *(name for name in names.UNIT_COORDS if name in stored.units), names.SPLIT]
     if not requested.splits:  # of fits that are kept and not requested
         labels += names.SPLIT_RESULTS
-    ds = xr.open_zarr(
-        VerifiedStore(path, files),
-        consolidated=False,
-        chunks=chunks,
-        zarr_format=3,
-        decode_cf=False,
-        drop_variables=labels,
-    ).drop_encoding()
+    ds = open_verified(path, files, chunks=chunks, decode_cf=False, drop_variables=labels).drop_encoding()
     for attr in (GRID_ATTR, REQUESTED_ATTR, ANALYSES_ATTR, "coordinates"):
         ds.attrs.pop(attr, None)
     fitted = result_names(requested)
@@ -123,6 +117,8 @@ def open_grid(path: Path, *, chunks: dict[Any, Any] | None = None) -> xr.Dataset
         positions[names.UNIT] = slice(requested.n_units)
     ds = ds.isel(positions).assign_coords(requested.coords().coords)
     if withheld:
+        import xarray as xr
+
         shown = xr.DataArray(np.ones([len(requested.axes[dim]) for dim in names.GRID], dtype=bool), dims=names.GRID)
         for cell in withheld:
             shown[index_of(requested, cell)] = False

@@ -13,10 +13,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
-import xarray as xr
 import zarr
 from zarr.abc.buffer import Buffer
 from zarr.buffer import default_buffer_prototype
@@ -27,6 +26,9 @@ from distributed_trf.errors import DamagedError
 from distributed_trf.store.atomic import new_folder
 from distributed_trf.store.fingerprint import digest_bytes, digest_file
 from distributed_trf.timing import timed
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 REMEDY = "`dtrf repair STUDY` finds all damaged files, and `dtrf run STUDY` then writes them again"
 
@@ -145,6 +147,8 @@ def open_verified(path: Path, files: Mapping[str, str], **how: Any) -> xr.Datase
         If the content of a file is not what was written.
     """
     check_files(path, files)
+    import xarray as xr
+
     return xr.open_zarr(VerifiedStore(path, files), consolidated=False, zarr_format=3, **{"chunks": None, **how})
 
 

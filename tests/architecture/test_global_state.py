@@ -26,7 +26,8 @@ from distributed_trf.clusters import start, start_local
 from distributed_trf.clusters.dask_internals import quiet_heartbeats
 from distributed_trf.clusters.recipe import load_recipe
 from distributed_trf.clusters.this_machine import with_variables
-from distributed_trf.clusters.worker_setup import WorkerSetup, limited_threads
+from distributed_trf.clusters.thread_limits import limited_threads
+from distributed_trf.clusters.worker_setup import WorkerSetup
 from distributed_trf.config.load import shipped
 from distributed_trf.errors import FeatureError
 from distributed_trf.features.torch_internals import SettingForBlocks, plain_float32, without_onednn
@@ -224,7 +225,7 @@ KNOWN = {
     ("clusters/start_local.py", "_loop_without_signals"): "put back with the block",
     ("clusters/this_machine.py", "with_variables"): "put back with the block",
     ("clusters/this_machine.py", "put_back_variables"): "puts back",
-    ("clusters/worker_setup.py", "_hold_torch"): "put back with the block of limited_threads",
+    ("clusters/thread_limits.py", "_hold_torch"): "put back with the block of limited_threads",
     ("clusters/jobqueue_internals.py", "import_jobqueue"): "put back with the import",
     ("features/torch_internals.py", "_make_plain"): "put back with the block of plain_float32",
     ("features/torch_internals.py", "restore_old"): "puts back",

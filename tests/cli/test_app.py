@@ -11,6 +11,7 @@ import sys
 import pytest
 from rich.table import Table
 
+from distributed_trf import Study
 from distributed_trf.cli.app import COMMANDS, load
 from distributed_trf.cli.console import LOGS, err, out, quieten_dask
 from distributed_trf.clusters.dask_settings import dask_settings
@@ -39,6 +40,14 @@ def test_help__loads_no_command():
     homes = {f"distributed_trf.cli.{entry.home.partition('.')[0]}" for entry in COMMANDS.values()}
     assert loaded(["--help"], homes | SLOW | {"numpy", "pydantic"}) == "0 []"
     assert loaded(["recipes", "--help"], homes) == "0 ['distributed_trf.cli.clusters']"
+
+
+def test_status__loads_neither_dask_nor_what_tables_and_networks_need(write_study):
+    """It reads receipts; whoever watches a run asks for it again and again."""
+    write_study(networks=[{"name": "mel_librosa"}])
+    assert Study.load("study.yaml").run(None).ok
+    unneeded = {"xarray", "pandas", "dask", "distributed", "matplotlib", "torch", "transformers", "scipy.signal"}
+    assert loaded(["status", "study.yaml"], unneeded) == "0 []"
 
 
 @pytest.mark.parametrize("name", COMMANDS)

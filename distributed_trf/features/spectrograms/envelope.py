@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.fft import fft, ifft
+import scipy
 
 from distributed_trf.errors import FeatureError
 from distributed_trf.features.spectrograms.family import Transform
@@ -38,10 +38,10 @@ def envelope(sound: np.ndarray) -> np.ndarray:
     """
     envelope_frames(sound.shape[0])
     n = sound.shape[0]
-    spectrum = fft(sound)
+    spectrum = scipy.fft.fft(sound)
     spectrum[1 : (n + 1) // 2] *= 2
     spectrum[n // 2 + 1 :] = 0
-    magnitude = np.abs(ifft(spectrum, overwrite_x=True))
+    magnitude = np.abs(scipy.fft.ifft(spectrum, overwrite_x=True))
     starts = np.arange(0, n, HOP)
     return (np.add.reduceat(magnitude, starts) / np.diff(starts, append=n))[:, None]
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import scipy
-from scipy.fft import rfft
 
 from distributed_trf.errors import FeatureError, MissingExtraError
 from distributed_trf.features.spectrograms.family import Transform
@@ -46,7 +45,7 @@ def mel_deepspeech2(sound: np.ndarray) -> np.ndarray:
     n_frames = mel_deepspeech2_frames(sound.shape[0])
     padded = np.pad(sound, WINDOW // 2)
     frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::HOP][:n_frames]
-    log = np.log1p(np.abs(rfft(frames * scipy.signal.get_window("hamming", WINDOW), axis=1)))
+    log = np.log1p(np.abs(scipy.fft.rfft(frames * scipy.signal.get_window("hamming", WINDOW), axis=1)))
     spread = log.std(ddof=1)
     if spread == 0:
         raise FeatureError(
@@ -213,7 +212,7 @@ def mel_whisper(sound: np.ndarray, bands: int = N_MELS) -> np.ndarray:
         )
     padded = np.pad(sound, FRAME // 2, mode="reflect")
     frames = np.lib.stride_tricks.sliding_window_view(padded, FRAME)[::HOP][:n_frames]
-    power = np.abs(rfft(frames * np.hanning(FRAME + 1)[:-1], axis=1)) ** 2
+    power = np.abs(scipy.fft.rfft(frames * np.hanning(FRAME + 1)[:-1], axis=1)) ** 2
     log = np.log10(np.maximum(power @ slaney_filters(bands, FRAME).T, WHISPER_FLOOR))
     return ((np.maximum(log, log.max() - 8) + 4) / 4).astype(np.float32)
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import scipy
-from scipy.io import loadmat
 
 from distributed_trf.errors import FeatureError, MissingExtraError
 from distributed_trf.features.spectrograms.family import Transform
@@ -70,7 +69,7 @@ def _filters() -> list[tuple[np.ndarray, np.ndarray]]:
     file = Path(found.origin).parent / "features" / "cochba.mat"
     if not file.is_file():
         raise FeatureError(f"{file}: naplib's filters are not here; install it anew: pip install 'naplib==1.4.0'")
-    columns = loadmat(file)["COCHBA"].T  # of a filter: its order, then numerator + i denominator
+    columns = scipy.io.loadmat(file)["COCHBA"].T  # of a filter: its order, then numerator + i denominator
     return [(c[1 : round(c[0].real) + 2].real, c[1 : round(c[0].real) + 2].imag) for c in columns]
 
 

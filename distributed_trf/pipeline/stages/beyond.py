@@ -7,7 +7,6 @@ from dataclasses import replace
 from itertools import product
 
 import numpy as np
-import xarray as xr
 
 from distributed_trf.config.joint import BeyondSettings
 from distributed_trf.config.study import StudySettings
@@ -41,6 +40,8 @@ def spaces_of(study: StudySettings, tables: Mapping[str, NetworkTable], item: Fi
 
 def fit_beyond(item: FitBeyond, job: Job) -> SubsetsFitted:
     """Fit and test all units with and without a layer, and store what the layer adds."""
+    import xarray as xr
+
     settings, spaces = settings_of(job.study, item), spaces_of(job.study, job.tables, item)
     every = tuple(range(len(spaces)))
     tested, finding = fit_and_test(item, job, spaces, [every[:-1], every], settings)

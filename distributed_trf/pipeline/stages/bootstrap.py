@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from itertools import product
 
 import numpy as np
-import xarray as xr
 
 from distributed_trf.arrays import Array, all_to_device, take_columns, to_numpy
 from distributed_trf.config.analyses import BootstrapSettings
@@ -73,6 +72,8 @@ def bootstrap_training(item: BootstrapTraining, job: Job) -> BootstrappedTrainin
     Drawn stimuli are divided into folds, so that a stimulus drawn twice is never both fitted and held out. A draw of
     fewer stimuli than folds gives NaN, and is counted.
     """
+    import xarray as xr
+
     study, device = job.study, job.device
     settings = settings_of(study, item)
     data = LayerData(item, [item.space], study, job.store, device, sessions=settings.sessions)
@@ -120,6 +121,8 @@ def bootstrap_test(item: BootstrapTest, job: Job) -> BootstrappedTest:
     DataError
         If none of the sessions in the settings was read.
     """
+    import xarray as xr
+
     study, device = job.study, job.device
     settings, ridge = settings_of(study, item), study.ridge
     data = LayerData(item, [item.space], study, job.store, device, sessions=settings.sessions)

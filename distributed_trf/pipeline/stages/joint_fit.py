@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from itertools import product
 
 import numpy as np
-import xarray as xr
 
 from distributed_trf.arrays import take_columns, to_numpy
 from distributed_trf.config.joint import JointSettings, TogetherSettings
@@ -124,6 +123,8 @@ def fit_jointly(item: FitTogether | FitJoint, job: Job) -> JointlyFitted:
                         )
                         found["share"][k][:, units] = to_numpy(variance_shares(responses, drives, error)[1])
                         found["band_weight"][k][:, units] = weights[:, columns]
+    import xarray as xr
+
     unit_values = {
         "r": mean_of_defined(found["r"]),
         "alpha": geometric_mean(found["alpha"]),

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-import xarray as xr
-
 from distributed_trf.errors import ConfigError
 from distributed_trf.names import SPLIT, UNIT
 from distributed_trf.pipeline.costs import fit_cost
@@ -26,6 +24,8 @@ REVISION = 2
 
 def fit_lowpass(item: FitLowpass, job: Job) -> Fitted:
     """Fit and test all units on one layer, its features low-passed, and store r, alpha and cross-validated R^2."""
+    import xarray as xr
+
     data = LayerData(item, [item.space], job.study, job.store, job.device, lowpass_bin=item.lowpass_bin)
     data.evaluation.check_unchanged(job.fingerprint)
     results, _, fitted = fit_units(data, job.study, job.device)

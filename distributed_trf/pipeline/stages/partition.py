@@ -7,7 +7,6 @@ from dataclasses import replace
 from itertools import product
 
 import numpy as np
-import xarray as xr
 
 from distributed_trf.config.joint import PartitionSettings
 from distributed_trf.config.spaces import BETWEEN
@@ -44,6 +43,8 @@ def fit_partition(item: FitPartition, job: Job) -> SubsetsFitted:
 
     All are along one dimension, the sets of spaces: of a set its own fit, and what is unique to it or shared by it.
     """
+    import xarray as xr
+
     settings = settings_of(job.study, item)
     labels, fitted = list(settings.spaces), chosen_subsets(settings)
     spaces = feature_spaces(job.study, job.tables, settings.spaces)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import log2
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from distributed_trf import names
 from distributed_trf.arrays import all_to_device, to_numpy
@@ -38,6 +37,9 @@ from distributed_trf.reliability.resampling import bootstrap_normaliser
 from distributed_trf.store.analyses import write_analysis
 from distributed_trf.store.fingerprint import library_versions
 from distributed_trf.store.stored_recordings import BinnedResponses, load_responses
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 REVISION = 4
 """Raise this number when the code gives other numbers than before, so that earlier results become stale."""
@@ -69,6 +71,8 @@ def reliability_settings(settings: ReliabilitySettings) -> Inputs:
 
 def assess_session(item: Assess, job: Job) -> Assessed:
     """Measure the reliability of all units of a session, and store it; NaN where stimuli were not repeated."""
+    import xarray as xr
+
     settings, store = job.study.reliability, job.store
     assert settings is not None
     found = load_responses(store, item.stimuli, item.bin_width, item.session)
@@ -115,6 +119,8 @@ def _bootstrap(
     key: tuple[str, str, float],
 ) -> xr.Dataset:
     """Return normalisers of drawn stimuli and repeats; NaN for more repeats than the session has."""
+    import xarray as xr
+
     shape = (len(drawing.percent_duration), len(drawing.n_repeats), drawing.draws, n_units)
     drawn = np.full(shape, np.nan)
     tables, fewest = PairTables.of(trials) if trials else None, min((trial.shape[0] for trial in trials), default=0)
