@@ -3,7 +3,8 @@
 Checked against distributed 2026.7.1; ``tests/architecture/test_internals.py`` names what a later version has moved.
 Each function says what it rests on. Where that moves, what breaks is:
 
-- workers of this machine: ``new_loop_runner``, ``kill_workers``, ``variables_of_nannies``, ``is_being_started``;
+- workers of this machine: ``new_loop_runner``, ``kill_workers``, ``variables_of_nannies``, ``is_being_started``,
+  ``own_preload``;
 - workers by ssh: ``ssh_worker_class``; jobs of a queue: ``correct_state``, ``fail_without_workers_after``;
 - the study's page on the dashboard: ``plugin_of``, ``serve_pages``, ``take_messages``, ``send_message``;
 - what is done when workers or the scheduler are lost: ``gather_within``, ``scheduler_address``,
@@ -57,6 +58,22 @@ def variables_of_nannies() -> set[str]:
     import dask
 
     return {*dask.config.get("distributed.nanny.pre-spawn-environ"), "PYTHONHASHSEED"}
+
+
+@contextmanager
+def own_preload() -> Iterator[None]:
+    """Have nannies leave to this package what a fork server loads, while the block runs.
+
+    Before the first one starts a worker, distributed would load pandas here, to name it to the server.
+    """
+    import distributed.utils
+
+    before = distributed.utils._forkserver_preload_set
+    distributed.utils._forkserver_preload_set = True
+    try:
+        yield
+    finally:
+        distributed.utils._forkserver_preload_set = before
 
 
 def kill_workers(cluster: Any, patience: float) -> None:

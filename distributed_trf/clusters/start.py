@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -72,7 +72,9 @@ def _scheduler(recipe: JobRecipe, security: Any) -> Any:
 
 
 @contextmanager
-def start_cluster(recipe: str | Path | Recipe = "local", **overrides: Any) -> Iterator[Any]:
+def start_cluster(
+    recipe: str | Path | Recipe = "local", *, preload: Sequence[str] = (), **overrides: Any
+) -> Iterator[Any]:
     """Start the workers of a recipe and yield a ``distributed.Client``; everything ends with the block.
 
     Each worker first proves that it can compute on the recipe's device. Workers of a batch system may start later:
@@ -82,6 +84,9 @@ def start_cluster(recipe: str | Path | Recipe = "local", **overrides: Any) -> It
     ----------
     recipe
         Name of a file in ``cluster/``, a path, or a recipe already read.
+    preload
+        Modules that workers on the cores of this machine have loaded as they start, and again when one takes the place
+        of a lost one; elsewhere tasks load what they need. Modules that start threads when imported are not for this.
     **overrides
         Fields that replace those of the recipe, such as ``workers=4``.
 
@@ -111,17 +116,17 @@ def start_cluster(recipe: str | Path | Recipe = "local", **overrides: Any) -> It
     from distributed_trf.clusters.worker_proof import proven
     from distributed_trf.clusters.worker_setup import WorkerSetup, on_all_workers
 
-    with dask.config.set(dask_settings(settings)), _workers(settings) as client:
+    with dask.config.set(dask_settings(settings)), _workers(settings, preload) as client:
         on_all_workers(client, client.register_plugin, WorkerSetup(settings.threads))
         with proven(client, settings.device):
             yield client
 
 
-def _workers(recipe: Recipe) -> AbstractContextManager[Any]:
+def _workers(recipe: Recipe, preload: Sequence[str]) -> AbstractContextManager[Any]:
     if isinstance(recipe, JobRecipe):
         return start_jobs(recipe)
     if isinstance(recipe, SshRecipe):
         return start_ssh(recipe)
     if isinstance(recipe, ExistingRecipe):
         return connect(recipe)
-    return start_local(recipe)
+    return start_local(recipe, preload)

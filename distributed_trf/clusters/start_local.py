@@ -5,12 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import re
-import signal
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from multiprocessing import resource_tracker
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ from distributed_trf.clusters.dask_internals import (
     new_loop_runner,
     variables_of_nannies,
 )
+from distributed_trf.clusters.fork_server import deaf_to_the_terminal, forked_workers
 from distributed_trf.clusters.recipe_machines import LocalCudaRecipe, LocalRecipe
 from distributed_trf.clusters.this_machine import free_address, put_back_variables
 from distributed_trf.errors import ConfigError, DeviceError, MissingExtraError, WorkersLostError
@@ -27,14 +26,16 @@ from distributed_trf.errors import ConfigError, DeviceError, MissingExtraError, 
 logger = logging.getLogger(__name__)
 
 GUARD = 'start them below `if __name__ == "__main__":`'
-TERMINAL_SIGNALS = (signal.SIGINT, signal.SIGHUP)
 PATIENCE = 20.0
 """Seconds for workers to end by themselves."""
 
 
 @contextmanager
-def start_local(recipe: LocalRecipe | LocalCudaRecipe) -> Iterator[Any]:
+def start_local(recipe: LocalRecipe | LocalCudaRecipe, preload: Sequence[str] = ()) -> Iterator[Any]:
     """Start the workers of a recipe on this machine and yield a client; they end with the block.
+
+    Workers on cores are forks of a process that has loaded what they need, and the modules of ``preload``. Those on
+    GPUs start anew: CUDA works in no fork of a process that used it.
 
     Every user of the machine can reach a port on its loopback interface, and whoever can talk to a scheduler can run
     code on its workers. So all of them use TLS keys of the run, kept only in memory, unless the recipe says ``tls:
@@ -57,18 +58,19 @@ def start_local(recipe: LocalRecipe | LocalCudaRecipe) -> Iterator[Any]:
 
     if is_being_started():  # this process is a worker, and would start workers again
         raise ConfigError(f"workers import the script that starts them; {GUARD}")
-    security = Security.temporary() if recipe.tls else None
-    environment, set_by_nannies = dict(os.environ), variables_of_nannies()
-    try:
-        with (
-            _loop_without_signals() as loop,
-            _ended(_cluster(recipe, security, loop)) as cluster,
-            Client(cluster) as client,
-        ):
-            put_back_variables(environment, set_by_nannies)  # which a second cluster would inherit
-            yield client
-    finally:
-        put_back_variables(environment, set_by_nannies)
+    with forked_workers(preload) if isinstance(recipe, LocalRecipe) else nullcontext():
+        security = Security.temporary() if recipe.tls else None
+        environment, set_by_nannies = dict(os.environ), variables_of_nannies()
+        try:
+            with (
+                _loop_without_signals() as loop,
+                _ended(_cluster(recipe, security, loop)) as cluster,
+                Client(cluster) as client,
+            ):
+                put_back_variables(environment, set_by_nannies)  # which a second cluster would inherit
+                yield client
+        finally:
+            put_back_variables(environment, set_by_nannies)
 
 
 @contextmanager
@@ -90,18 +92,10 @@ def _ended(cluster: Any) -> Iterator[Any]:
 
 @contextmanager
 def _loop_without_signals() -> Iterator[Any]:
-    """Yield a running event loop whose child processes ignore signals from the terminal, from their first instruction.
-
-    A terminal sends SIGINT (Ctrl-C) and SIGHUP (it closes) to workers as well. They would die with tracebacks while
-    this process shuts down and ends them in order. Signals that a thread blocks are blocked in its child processes.
-    """
-    resource_tracker.ensure_running()  # otherwise it starts with the first process, and unblocks signals in that thread
+    """Yield a running event loop, in a thread whose child processes ignore signals from the terminal."""
     runner = new_loop_runner()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, TERMINAL_SIGNALS)
-    try:
+    with deaf_to_the_terminal():
         runner.start()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     try:
         yield runner.loop
     finally:

@@ -50,6 +50,10 @@ if TYPE_CHECKING:
     from distributed_trf.clusters.worker_proof import Proof
 
 
+PRELOAD = ("distributed_trf.pipeline.dask_run",)
+"""What workers need for items."""
+
+
 def run_study(
     study: StudySettings, recipe: str | Path | Recipe | None = "local", *, watcher: Watcher | None = None
 ) -> Report:
@@ -137,7 +141,7 @@ class Run:
                 self._started("this process", "cpu", {}, None)
                 yield
             return
-        with ended_by_scheduler(), start_cluster(self.recipe) as self.client:
+        with ended_by_scheduler(), start_cluster(self.recipe, preload=PRELOAD) as self.client:
             from distributed import performance_report
 
             if self.recipe.device != "cpu":

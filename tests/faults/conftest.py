@@ -151,8 +151,10 @@ def ends(process, *, seconds=400):
 
 
 def workers_of(process):
-    """Processes of the workers below a driver or a nanny."""
-    return [p for p in psutil.Process(process.pid).children(recursive=True) if "spawn_main" in " ".join(p.cmdline())]
+    """Processes of the workers below a driver, which are forks of its server, or a nanny, which starts each anew."""
+    below = [(p, " ".join(p.cmdline())) for p in psutil.Process(process.pid).children(recursive=True)]
+    servers = {p.pid for p, command in below if "multiprocessing.forkserver" in command and p.ppid() == process.pid}
+    return [p for p, command in below if p.ppid() in servers or "spawn_main" in command]
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from distributed_trf.pipeline.prepare import tasks
 from distributed_trf.pipeline.run_record import new_run
 from distributed_trf.pipeline.status import survey
 from distributed_trf.store.study_store import StudyStore
+from tests.faults.conftest import workers_of
 
 
 def tasks_of(path, stage="read"):
@@ -66,15 +67,10 @@ def test_item_that_loses_its_worker_every_time__fails_alone_and_names_the_remedy
     assert [p.state for p in Study.load("study.yaml").status()].count("failed") == 1
 
 
-def workers():
-    """Processes of the workers of this process' cluster."""
-    return [p for p in psutil.Process().children(recursive=True) if "spawn_main" in " ".join(p.cmdline())]
-
-
 def kill_whoever_has_a_task(client, over):
     while not over.wait(0.05):
         if any(client.processing().values()):
-            for worker in workers():
+            for worker in workers_of(psutil.Process()):
                 worker.kill()
 
 
