@@ -3,9 +3,9 @@
 A Python that starts anew loads Dask and this package for more than a second of a core before it can work, and so does
 each that takes the place of a worker that was killed. A fork has all that at once, and shares its memory.
 
-The process is multiprocessing's fork server, one for all of this process, and what is used of it here has no
-documentation (Python 3.11 to 3.14; ``tests/architecture/test_internals.py``): ``_forkserver``, its ``_forkserver_pid``,
-``_preload_modules`` and ``_stop``.
+The process is multiprocessing's fork server, one for all of this process. What is used of it beyond its documentation
+(``_forkserver``, with ``_forkserver_pid``, ``_preload_modules`` and ``_stop``) was checked against Python 3.11;
+``tests/architecture/test_internals.py`` names what a later version has moved.
 """
 
 from __future__ import annotations

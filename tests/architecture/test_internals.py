@@ -22,6 +22,7 @@ from types import SimpleNamespace
 from typing import NamedTuple
 from urllib.request import urlopen
 
+import psutil
 import pytest
 
 from distributed_trf.clusters import dask_internals, jobqueue_internals
@@ -33,6 +34,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "distributed_trf"
 DOORS = {
     "distributed": "distributed_trf/clusters/dask_internals.py",
+    "Python": "distributed_trf/clusters/fork_server.py",
     "dask-jobqueue": "distributed_trf/clusters/jobqueue_internals.py",
     "torch": "distributed_trf/features/torch_internals.py",
     "transformers": "distributed_trf/features/weights/transformers_internals.py",
@@ -101,6 +103,33 @@ def _(live):
     found = live.cluster.sync(variables)
     assert "OMP_NUM_THREADS" in found
     assert found <= dask_internals.variables_of_nannies()
+
+
+@hidden("distributed", "distributed.utils._forkserver_preload_set, by which nannies leave the list of modules as it is")
+def _(live):
+    import distributed.utils
+
+    assert "_forkserver_preload_set" in inspect.getsource(distributed.utils.get_mp_context)
+    with dask_internals.own_preload():
+        assert distributed.utils._forkserver_preload_set is True
+
+
+@hidden("Python", "multiprocessing.forkserver._forkserver with _forkserver_pid, _preload_modules and _stop")
+def _(live):
+    from multiprocessing import forkserver
+
+    server = forkserver._forkserver
+    assert server._forkserver_pid is None
+    before = server._preload_modules
+    forkserver.set_forkserver_preload(["json"])
+    assert server._preload_modules == ["json"]
+    forkserver.set_forkserver_preload(before)
+    forkserver.ensure_running()
+    pid = server._forkserver_pid
+    assert psutil.pid_exists(pid)
+    server._stop()
+    assert server._forkserver_pid is None
+    assert not psutil.pid_exists(pid)
 
 
 @hidden("distributed", "nannies that call their processes 'Dask Worker process'")

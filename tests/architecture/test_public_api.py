@@ -17,7 +17,7 @@ from typer.main import get_command
 
 import distributed_trf
 import distributed_trf.figures
-from distributed_trf.cli.app import app
+from distributed_trf.cli.app import COMMANDS, app, load
 from distributed_trf.clusters.recipe import KINDS
 from distributed_trf.config.analyses import WordErrorSettings
 from distributed_trf.config.study import StudySettings
@@ -106,7 +106,7 @@ def command_lines(name: str, command: Any) -> Iterator[str]:
         needed = ", required" if parameter.required else default
         yield f"{name} {words}: {kind}{needed}"
     for below in subcommands:
-        yield from command_lines(f"{name} {below}", command.get_command(None, below))
+        yield from command_lines(f"{name} {below}", load(below) if below in COMMANDS else subcommands[below])
 
 
 def settings_lines(model: Any) -> list[str]:
