@@ -19,6 +19,7 @@ from typing import Any
 
 import psutil
 
+from distributed_trf.clusters import preloading
 from distributed_trf.clusters.dask_internals import own_preload
 from distributed_trf.clusters.this_machine import with_variables
 
@@ -49,7 +50,8 @@ def forked_workers(preload: Sequence[str]) -> Iterator[None]:
     Parameters
     ----------
     preload
-        Modules that workers shall have loaded beside those that every one needs. They must start no threads.
+        Modules that workers shall have loaded beside those that every one needs. They must start no threads. What
+        cannot be loaded is left out.
     """
     import dask
 
@@ -61,8 +63,11 @@ def forked_workers(preload: Sequence[str]) -> Iterator[None]:
     own = dask.config.get("distributed.nanny.pre-spawn-environ")
     environment = {name: os.environ.get(name, str(value)) for name, value in own.items() if value is not None}
     try:
-        forkserver.set_forkserver_preload([*OF_EVERY_WORKER, *preload])
-        with with_variables(environment | ONE_THREAD), deaf_to_the_terminal():
+        forkserver.set_forkserver_preload([*OF_EVERY_WORKER, preloading.__name__])
+        with (
+            with_variables(environment | ONE_THREAD | {preloading.VARIABLE: " ".join(preload)}),
+            deaf_to_the_terminal(),
+        ):
             forkserver.ensure_running()
         with dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}), own_preload():
             yield

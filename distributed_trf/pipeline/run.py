@@ -40,6 +40,7 @@ from distributed_trf.pipeline.source_check import check_sources
 from distributed_trf.pipeline.stages.read_recordings import SessionRead
 from distributed_trf.pipeline.status import Planned, State, survey_all
 from distributed_trf.pipeline.study_context import Context
+from distributed_trf.pipeline.work import kind_of
 from distributed_trf.recordings.recording_set import unusable_sessions
 from distributed_trf.store.atomic import sweep
 from distributed_trf.store.receipts import read_receipt
@@ -50,8 +51,8 @@ if TYPE_CHECKING:
     from distributed_trf.clusters.worker_proof import Proof
 
 
-PRELOAD = ("distributed_trf.pipeline.dask_run",)
-"""What workers need for items."""
+OF_EVERY_ITEM = "distributed_trf.pipeline.dask_run"
+"""Module that a worker loads to do items."""
 
 
 def run_study(
@@ -91,6 +92,12 @@ def _report_on_recordings(context: Context, done: Sequence[Item]) -> Report:
         if receipt is not None and (of_session := SessionRead.of(receipt).doubts):
             doubts[item.key] = of_session
     return Report(doubts=doubts, unusable=unusable_sessions(context.recordings))
+
+
+def modules_for(context: Context, planned: Sequence[Planned]) -> list[str]:
+    """Name the modules that workers need for what is to be done."""
+    todo = [p.item for p in planned if p.state is not State.DONE]
+    return [OF_EVERY_ITEM, *dict.fromkeys(name for item in todo for name in kind_of(item).loads(item, context))]
 
 
 class Run:
@@ -141,7 +148,8 @@ class Run:
                 self._started("this process", "cpu", {}, None)
                 yield
             return
-        with ended_by_scheduler(), start_cluster(self.recipe, preload=PRELOAD) as self.client:
+        preload = modules_for(self.context, self._initially_planned)
+        with ended_by_scheduler(), start_cluster(self.recipe, preload=preload) as self.client:
             from distributed import performance_report
 
             if self.recipe.device != "cpu":

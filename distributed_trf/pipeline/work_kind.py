@@ -240,6 +240,8 @@ class WorkKind(Generic[I, F]):
     smaller_on_gpu: str = "a smaller `ridge.unit_block`, fewer lags or longer bins, or a GPU with more memory"
     uses_networks: bool = False
     """Whether it runs a network, which then stays on the GPU; other kinds may release networks first."""
+    loads: Callable[[I, Context], Iterable[str]] = lambda item, context: ()
+    """Modules that an item loads, beside those of every item, and that take half a second or more."""
     check: Callable[[Context], None] = _no_check
     """Checks the settings of this kind in a study; raises ConfigError."""
 

@@ -16,9 +16,9 @@ import psutil
 import pytest
 
 from distributed_trf import start_cluster
-from distributed_trf.pipeline.run import PRELOAD
+from distributed_trf.pipeline.run import OF_EVERY_ITEM
 
-HERE = {"dashboard": "127.0.0.1:0", "preload": PRELOAD}
+HERE = {"dashboard": "127.0.0.1:0", "preload": [OF_EVERY_ITEM]}
 METHOD = "distributed.worker.multiprocessing-method"
 
 
@@ -63,14 +63,23 @@ def test_worker__has_loaded_what_items_need_also_the_one_after_a_killed_one():
         (first,) = client.run(os.getpid).values()
         server = server_of([first])
         (at_once,) = client.run(loaded).values()
-        assert set(PRELOAD) <= at_once
+        assert OF_EVERY_ITEM in at_once
         psutil.Process(first).kill()
         second = client.submit(os.getpid, pure=False).result()
         assert second != first
         assert server_of([second]) == server
         again = client.submit(loaded, pure=False).result()
-        assert set(PRELOAD) <= again
+        assert OF_EVERY_ITEM in again
         assert not {"torch", "matplotlib"} & again
+
+
+def test_module_that_cannot_be_loaded__is_left_to_whoever_needs_it(tmp_path, monkeypatch):
+    (tmp_path / "broken_module.py").write_text("raise RuntimeError('a library is missing')")
+    (tmp_path / "sound_module.py").write_text("")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    given = {**HERE, "preload": ["broken_module", "no_module_of_that_name", "sound_module"]}
+    with start_cluster("local", workers=1, **given) as client:
+        assert "sound_module" in client.submit(loaded).result()
 
 
 def test_killed_server__is_replaced_and_its_workers_too():

@@ -14,7 +14,7 @@ from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.config.own_features import as_own_features
 from distributed_trf.config.study import StudySettings
 from distributed_trf.features.device import torch_on
-from distributed_trf.features.families.registry import expected_work, loads_file, versions
+from distributed_trf.features.families.registry import expected_work, family, is_supported, loads_file, versions
 from distributed_trf.features.family import Origin
 from distributed_trf.features.network import build_network, extract, prepare_sounds
 from distributed_trf.features.own.files import digests
@@ -51,6 +51,8 @@ CONTEXT_REVISION = 1
 """The same for the features of networks with a context alone."""
 SMALLER = "a smaller `extraction.batch`"
 _WRITING = Lock()
+LOADED = {"torch": "torch", "transformers": "transformers.modeling_utils"}
+"""What a network loads of the libraries that take seconds to load."""
 
 
 @dataclass(frozen=True)
@@ -232,6 +234,12 @@ def _cost(context: Context, item: Extract, device: str) -> Cost:
     )
 
 
+def _loads(item: Extract, context: Context) -> list[str]:
+    table = context.tables[item.network]
+    libraries = family(table, item.weights).libraries if is_supported(table) else ()
+    return [LOADED[library] for library in libraries if library in LOADED]
+
+
 EXTRACTIONS = WorkKind(
     item=Extract,
     finding=Extracted,
@@ -245,4 +253,5 @@ EXTRACTIONS = WorkKind(
     smaller=SMALLER,
     smaller_on_gpu=SMALLER,
     uses_networks=True,
+    loads=_loads,
 )

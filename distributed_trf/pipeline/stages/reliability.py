@@ -194,6 +194,7 @@ ASSESSMENTS = WorkKind(
     cost=_cost,
     run=assess_session,
     settings=_settings,
+    loads=lambda item, context: ("xarray", "scipy.stats"),
     smaller=SMALLER,
     smaller_on_gpu=SMALLER,
 )
