@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -79,6 +79,8 @@ class Sound:
     """float64 of shape (n_samples,) at the network's rate, leading silence included (see ``prepare_sound``)."""
     origin: Origin | None = None
     """None for a sound that is no stimulus, such as noise, or a piece of one."""
+    kept: Mapping[int, int] = field(default_factory=dict)
+    """Frames that are kept of a layer, by its id, where that is known; a spectrogram may give these instead of all."""
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from distributed_trf.features.families.registry import family
 from distributed_trf.features.families.user_network import UserNetwork
 from distributed_trf.features.family import Network, Origin, Sound
 from distributed_trf.features.resample import check_sound, resample_sound, to_bins
+from distributed_trf.features.spectrograms.family import Spectrogram
 from distributed_trf.features.table import Layer, NetworkTable
 from distributed_trf.features.weights.source import weights_stamps
 
@@ -220,18 +221,22 @@ def extract(
         kept = []
         for k, frames in zip(positions, given, strict=True):
             n = expected(layer, k, frames.shape[0])
+            fewer = n if stored is None else min(stored(layer, k), n)
+            if tuple(frames.shape) == (fewer, layer.width) and isinstance(rule, Spectrogram):
+                kept.append(frames)  # it knew how many, see ``Sound``
+                continue
             if tuple(frames.shape) != (n, layer.width):
                 raise FeatureError(
                     f"{table.name} layer {layer.id} ({layer.name}) gave shape {tuple(frames.shape)} for {called(k)}; "
                     f"its table says ({n}, {layer.width})"
                 )
-            fewer = n if stored is None else min(stored(layer, k), n)
             kept.append(to_bins(frames, fewer) if fewer < n else frames)
         for k, frames in zip(positions, gathered.take(kept), strict=True):
             found[layer.id][k] = frames
 
     given = [None] * len(sounds) if origins is None else origins
-    network([Sound(x, origin) for x, origin in zip(sounds, given, strict=True)], layers, keep)
+    numbers = [{} if stored is None else {x.id: stored(x, k) for x in layers} for k in range(len(sounds))]
+    network([Sound(*of_one) for of_one in zip(sounds, given, numbers, strict=True)], layers, keep)
     if not gathered.seem_finite():
         _check_finite(table, layers, found, called)
     return found

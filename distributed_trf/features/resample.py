@@ -180,14 +180,25 @@ def _padded(frames: Array, sizes: Sequence[int]) -> Array:
 
 def _transformed(frames: Array, n: int) -> Array:
     """Resample by a forward and an inverse transform."""
-    xp, old = namespace(frames), frames.shape[0]
-    spectrum = xp.fft.rfft(frames, axis=0)
-    shared = min(n, old)
-    found = xp.zeros((n // 2 + 1, frames.shape[1]), dtype=spectrum.dtype, device=device_of(frames))
+    return frames_of_spectrum(namespace(frames).fft.rfft(frames, axis=0), frames.shape[0], n)
+
+
+def frames_of_spectrum(spectrum: Array, n_frames: int, n: int) -> Array:
+    """Resample frames that are given by their Fourier coefficients (see ``resample_frames``).
+
+    Parameters
+    ----------
+    spectrum
+        Of ``rfft`` along the first axis, shape (frequencies, n_features): all, or the first ``n // 2 + 1``.
+    n_frames, n
+        Number of frames before and after.
+    """
+    xp, shared = namespace(spectrum), min(n, n_frames)
+    found = xp.zeros((n // 2 + 1, spectrum.shape[1]), dtype=spectrum.dtype, device=device_of(spectrum))
     found[: shared // 2 + 1] = spectrum[: shared // 2 + 1]
     if shared % 2 == 0:  # the highest frequency folds onto itself on the shorter side only
-        found[shared // 2] *= 2.0 if n < old else 0.5
-    return xp.fft.irfft(found, n=n, axis=0) * (n / old)
+        found[shared // 2] *= 2.0 if n < n_frames else 0.5
+    return xp.fft.irfft(found, n=n, axis=0) * (n / n_frames)
 
 
 def kept_frames(rate: float, n_frames: int, seconds: float) -> int:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from scipy.fft import ifft, rfft
+from scipy.fft import rfft
 
+from distributed_trf.arrays import blocks
 from distributed_trf.errors import FeatureError
+from distributed_trf.features.resample import frames_of_spectrum
 from distributed_trf.features.spectrograms.family import Transform
+from distributed_trf.features.spectrograms.few_waves import lowest_frequencies, magnitudes
 
 OVERLAP = 4
 """Filters that share a frequency, edge filters included."""
@@ -66,6 +69,8 @@ def cochlear_filters(n_samples: int, sfreq: float, low: float, high: float) -> I
 
 SFREQ = 16_000
 COMPRESSION = 0.3
+AT_ONCE = 32
+"""Filters that are applied at once. They are neighbours, so that they pass about as many frequencies."""
 
 
 def cochleagram(sound: np.ndarray) -> np.ndarray:
@@ -88,16 +93,49 @@ def cochleagram(sound: np.ndarray) -> np.ndarray:
     FeatureError
         If the sound is empty.
     """
-    n = cochleagram_frames(sound.shape[0])
+    frames = np.empty((cochleagram_frames(sound.shape[0]), N_FILTERS))
+    for filters, envelopes in _compressed_envelopes(sound):
+        frames[:, filters] = envelopes
+    return frames
+
+
+def resampled_cochleagram(sound: np.ndarray, n_frames: int) -> np.ndarray:
+    """Compute the human cochleagram of a sound at fewer frames, as ``resample_frames`` makes them of all.
+
+    Every sample is compressed, and of all bands only the frequencies that the frames hold are kept. So its memory is
+    that of a few bands.
+
+    Parameters
+    ----------
+    sound
+        A sound at 16 kHz, shape (n_samples,).
+    n_frames
+        At least 1, and fewer than samples.
+
+    Returns
+    -------
+    np.ndarray
+        float64 of shape (n_frames, 211).
+    """
+    spectrum = np.empty((n_frames // 2 + 1, N_FILTERS), dtype=complex)
+    for filters, envelopes in _compressed_envelopes(sound):
+        spectrum[:, filters] = lowest_frequencies(envelopes, n_frames // 2)
+    return frames_of_spectrum(spectrum, sound.shape[0], n_frames)
+
+
+def _compressed_envelopes(sound: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yield which filters come next, and their compressed envelopes, shape (n_samples, filters)."""
+    n = sound.shape[0]
     spectrum = rfft(sound)
     spectrum[1 : (n + 1) // 2] *= 2  # of the analytic signal: positive frequencies hold the negative ones as well
-    bands = np.empty((N_FILTERS, n))
-    for band, (first, gains) in zip(bands, cochlear_filters(n, SFREQ, 50, 8000), strict=True):
-        passed = np.zeros(n, dtype=complex)
-        passed[first : first + gains.shape[0]] = spectrum[first : first + gains.shape[0]] * gains
-        np.abs(ifft(passed, overwrite_x=True), out=band)
-        np.power(band, COMPRESSION, out=band)
-    return bands.T
+    spectrum /= n
+    filters = list(cochlear_filters(n, SFREQ, 50, 8000))
+    for some in blocks(N_FILTERS, AT_ONCE):
+        passed = np.zeros((max(gains.shape[0] for _, gains in filters[some]), some.stop - some.start), dtype=complex)
+        for band, (first, gains) in zip(passed.T, filters[some], strict=True):
+            np.multiply(spectrum[first : first + gains.shape[0]], gains, out=band[: gains.shape[0]])
+        envelopes = magnitudes(passed, n)
+        yield some, np.power(envelopes, COMPRESSION, out=envelopes)
 
 
 def cochleagram_frames(n_samples: int) -> int:
@@ -107,4 +145,6 @@ def cochleagram_frames(n_samples: int) -> int:
     return n_samples
 
 
-COCHLEAGRAM = Transform(cochleagram, cochleagram_frames, N_FILTERS, SFREQ, bytes_per_sample=4700)
+COCHLEAGRAM = Transform(
+    cochleagram, cochleagram_frames, N_FILTERS, SFREQ, resampled=resampled_cochleagram, bytes_per_sample=2600
+)

@@ -28,6 +28,8 @@ class Transform:
     """Libraries that its numbers depend on, besides this package."""
     extra: str = "models"
     """The extra of this package that brings the libraries."""
+    resampled: Callable[[np.ndarray, int], np.ndarray] | None = None
+    """A sound and a smaller number of frames to the spectrogram at these, where not all frames have to be made."""
     bytes_per_sample: int = 64
     """Peak memory while it is computed and its bands are resampled."""
 
@@ -75,6 +77,13 @@ class Spectrogram:
     def __call__(self, sounds: Sequence[Sound], layers: Sequence[Layer], keep: Keep) -> None:
         """Compute the spectrogram of each sound, its bands resampled to the table's number by the Fourier method."""
         for k, sound in enumerate(sounds):
-            bands = self.transform.compute(sound.samples)
             for layer in layers:
-                keep(layer, [k], [resample_frames(bands.T, layer.width).T])
+                keep(layer, [k], [resample_frames(self._bands(sound, layer).T, layer.width).T])
+
+    def _bands(self, sound: Sound, layer: Layer) -> np.ndarray:
+        """Compute all bands, at the frames that are kept of the sound where that is less work."""
+        all_frames = self.transform.count(sound.samples.shape[0])
+        kept = sound.kept.get(layer.id, all_frames)
+        if self.transform.resampled is None or kept >= all_frames:
+            return self.transform.compute(sound.samples)
+        return self.transform.resampled(sound.samples, kept)

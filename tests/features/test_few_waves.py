@@ -1,0 +1,86 @@
+"""Magnitudes and lowest frequencies against sums over every frequency and sample."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from distributed_trf.features.spectrograms import few_waves
+from distributed_trf.features.spectrograms.cochleagram import resampled_cochleagram
+from distributed_trf.features.spectrograms.few_waves import lowest_frequencies, magnitudes
+
+NUMBERS = st.one_of(st.integers(1, 400), st.sampled_from([997, 1009, 1024, 1155, 1999]))
+"""Few and many, with small and with large prime factors."""
+
+
+def waves(n, frequencies, sign):
+    """exp(2 pi i j m / n), whole numbers reduced first."""
+    return np.exp(sign * 2j * np.pi / n * (np.outer(np.arange(n), frequencies) % n))
+
+
+@given(n=NUMBERS, share=st.floats(0, 1), signals=st.integers(1, 5), first=st.integers(0, 9), seed=st.integers(0, 9))
+def test_magnitudes__are_those_of_the_sum_of_all_waves(n, share, signals, first, seed):
+    rng = np.random.default_rng(seed)
+    m = round(share**3 * n)
+    coefficients = rng.normal(size=(m, signals)) + 1j * rng.normal(size=(m, signals))
+    expected = np.abs(waves(n, first + np.arange(m), 1) @ coefficients)
+    found = magnitudes(coefficients, n)
+    assert found.shape == (n, signals)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-13 * expected.max(initial=0))
+
+
+@given(n=NUMBERS, share=st.floats(0, 1), signals=st.integers(1, 5), seed=st.integers(0, 9))
+def test_lowest_frequencies__are_sums_over_all_samples(n, share, signals, seed):
+    samples = np.random.default_rng(seed).normal(size=(n, signals))
+    highest = round(share**3 * (n // 2))
+    expected = waves(n, np.arange(highest + 1), -1).T @ samples
+    found = lowest_frequencies(samples, highest)
+    assert found.shape == (highest + 1, signals)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-13 * n)
+
+
+def test_magnitudes__of_nothing_are_exactly_zero():
+    assert not magnitudes(np.zeros((20, 2), dtype=complex), 1000).any()
+    assert not magnitudes(np.zeros((0, 2), dtype=complex), 5).any()
+
+
+def transformed(n, monkeypatch):
+    """Numbers that Fourier transforms take for the cochleagram of a sound, and how many there are in all."""
+    lengths, points = [], 0
+
+    def counted(transform):
+        def call(x, length=None, axis=-1, **options):
+            nonlocal points
+            lengths.append(length or x.shape[axis])
+            points += lengths[-1] * x.size // x.shape[axis]
+            return transform(x, length, axis=axis, **options)
+
+        return call
+
+    with monkeypatch.context() as patch:
+        for name in ("fft", "ifft", "rfft"):
+            patch.setattr(few_waves, name, counted(getattr(few_waves, name)))
+        resampled_cochleagram(np.random.default_rng(n).normal(size=n), n // 160)
+    return lengths, points
+
+
+def test_cochleagram__of_a_prime_length_takes_the_transforms_of_any_other(monkeypatch):
+    """None is as long as the sound, and none has a large prime factor."""
+    prime, fast = 16_001, 16_000
+    lengths, points = transformed(prime, monkeypatch)
+    assert max(lengths) < prime / 2
+    assert all(largest_factor(length) <= 11 for length in lengths)
+    assert points == pytest.approx(transformed(fast, monkeypatch)[1], rel=0.02)
+    assert points < 0.5 * 211 * fast  # before, one transform of the whole sound for each filter
+
+
+def largest_factor(n):
+    factor = 2
+    while factor * factor <= n:
+        if n % factor:
+            factor += 1
+        else:
+            n //= factor
+    return n
