@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+import scipy
 from scipy.io import savemat
 from scipy.signal import butter
 
@@ -128,3 +129,13 @@ def test_wavelet__is_naplibs(n):
     sound = 0.1 * np.random.default_rng(n).normal(size=n)
     expected = auditory_spectrogram(sound, 16_000, frame_len=10)
     np.testing.assert_array_equal(wavelet(sound).astype(np.float32), expected)
+
+
+def test_wavelet__passes_the_sound_once_through_each_filter(columns, monkeypatch):
+    """The leaky integration, in turn, takes one step for each frame."""
+    steps, lfilter = [], scipy.signal.lfilter
+    monkeypatch.setattr(
+        scipy.signal, "lfilter", lambda b, a, x, axis=-1: steps.append(x.shape[axis]) or lfilter(b, a, x, axis)
+    )
+    wavelet(np.random.default_rng(0).normal(size=4000))
+    assert sorted(steps) == [25] + 129 * [4000]
