@@ -12,6 +12,7 @@ from array_api_compat import device as device_of
 
 from distributed_trf.arrays import Array, namespace, take_rows
 from distributed_trf.errors import DataError
+from distributed_trf.features.few_waves import lowest_frequencies
 from distributed_trf.features.fourier_matrices import matrices, matrix_bytes
 
 KEPT_RATE = 100.0
@@ -81,17 +82,27 @@ def resample_frames(frames: Array, n: int) -> Array:
     DataError
         If ``n`` is below 1, or there is no frame.
     """
-    _check_numbers(frames.shape[0], n)
-    if n == frames.shape[0]:
-        return frames
-    if _is_product(frames, n):
-        return matrices([frames.shape[0]], [n], frames)[0, :, :] @ frames
-    return _transformed(frames, n)
+    xp, old = namespace(frames), frames.shape[0]
+    if frames.dtype == xp.float64:
+        return to_bins(frames, n)
+    _check_numbers(old, n)
+    return frames if n == old else frames_of_spectrum(xp.fft.rfft(frames, axis=0), old, n)
 
 
 def to_bins(frames: Array, n_bins: int) -> Array:
     """Resample frames onto bins in float64 (see ``resample_frames``)."""
-    return resample_frames(namespace(frames).astype(frames, namespace(frames).float64), n_bins)
+    xp, old = namespace(frames), frames.shape[0]
+    _check_numbers(old, n_bins)
+    if frames.dtype != xp.float32 or n_bins == old or _is_product(frames, n_bins) or not _on_host(frames):
+        frames = xp.astype(frames, xp.float64, copy=False)  # others in blocks, as they are transformed
+    if n_bins == old:
+        return frames
+    if _is_product(frames, n_bins):
+        return matrices([old], [n_bins], frames)[0, :, :] @ frames
+    if not _on_host(frames):
+        return frames_of_spectrum(xp.fft.rfft(frames, axis=0), old, n_bins)
+    lowest = lowest_frequencies(np.asarray(frames), min(n_bins, old) // 2)
+    return xp.asarray(frames_of_spectrum(lowest, old, n_bins))
 
 
 def each_to_bins(frames: Array, sizes: Sequence[int], *n_bins: Sequence[int]) -> list[Array]:
@@ -151,13 +162,14 @@ def _is_product(frames: Array, n: int) -> bool:
     Notes
     -----
     On a CPU with ``F`` features, nanoseconds by measurement: ``N M (27 / 3 + 0.036 F)`` for the product, its matrix
-    used three times, and ``9 F max(N, M)`` for transforms; the product thus where ``min(N, M) (1 + 250 / F) < 250``.
+    used three times, and ``5.5 F max(N, M)`` for transforms (see ``few_waves``); the product thus where
+    ``min(N, M) (1 + 250 / F) < 150``.
     On a device transforms make a plan for each number of frames and several launches for each sound.
     """
     old, width = frames.shape
-    if frames.dtype != namespace(frames).float64 or matrix_bytes([old], [n]) > MATRIX_BYTES:
+    if matrix_bytes([old], [n]) > MATRIX_BYTES:
         return False
-    return not _on_host(frames) or min(old, n) * (1 + 250 / width) < 250
+    return not _on_host(frames) or min(old, n) * (1 + 250 / width) < 150
 
 
 def _groups(sizes: Sequence[int], n_bins: Sequence[Sequence[int]], frames: Array) -> Iterator[slice]:
@@ -176,11 +188,6 @@ def _padded(frames: Array, sizes: Sequence[int]) -> Array:
     last = np.cumsum(sizes)
     position = np.minimum((last - sizes)[:, None] + np.arange(max(sizes)), last[:, None] - 1)
     return namespace(frames).reshape(take_rows(frames, position.ravel()), (*position.shape, frames.shape[1]))
-
-
-def _transformed(frames: Array, n: int) -> Array:
-    """Resample by a forward and an inverse transform."""
-    return frames_of_spectrum(namespace(frames).fft.rfft(frames, axis=0), frames.shape[0], n)
 
 
 def frames_of_spectrum(spectrum: Array, n_frames: int, n: int) -> Array:

@@ -90,6 +90,13 @@ def test_to_bins__keeps_library_and_device():
     assert found.dtype == torch.float64
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_to_bins__takes_any_precision(dtype):
+    frames = torch.from_numpy(frames_of(1301, 64)).to(dtype)
+    expected = resample(frames.double().numpy(), 101, axis=0)
+    np.testing.assert_allclose(to_bins(frames, 101), expected, rtol=0, atol=1e-12)
+
+
 def test_extract__keeps_as_many_frames_of_each_sound_as_are_asked_for(monkeypatch):
     rule = ConvFamily()
     monkeypatch.setitem(registry.FAMILIES, "conv_network", rule)

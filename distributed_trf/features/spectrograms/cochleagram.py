@@ -9,9 +9,9 @@ from scipy.fft import rfft
 
 from distributed_trf.arrays import blocks
 from distributed_trf.errors import FeatureError
+from distributed_trf.features.few_waves import lowest_frequencies, magnitudes
 from distributed_trf.features.resample import frames_of_spectrum
 from distributed_trf.features.spectrograms.family import Transform
-from distributed_trf.features.spectrograms.few_waves import lowest_frequencies, magnitudes
 
 OVERLAP = 4
 """Filters that share a frequency, edge filters included."""
