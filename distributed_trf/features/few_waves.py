@@ -94,17 +94,20 @@ def lowest_frequencies(samples: np.ndarray, highest: int) -> np.ndarray:
     if samples.size < LEAST_SIZE:
         return rfft(samples.astype(np.float64, copy=False), axis=0)[: highest + 1]
     step = n // (OVERSAMPLING * (2 * highest + 1))
-    by_steps = step >= LEAST_STEP
-    weights = np.ascontiguousarray(_weights(step).T) if by_steps else None
-    first, n_steps = (-BEFORE, -(-n // step) + WIDTH - 1) if by_steps else (0, n)
-    step = step if by_steps else 1
-    waves = _Waves(first, n_steps, -highest, 2 * highest + 1, -step, n)
+    if step < LEAST_STEP:
+        return _sums(samples, _Waves(0, n, -highest, 2 * highest + 1, -1, n))
+    waves = _Waves(-BEFORE, -(-n // step) + WIDTH - 1, -highest, 2 * highest + 1, -step, n)
+    found = _sums(samples, waves, np.ascontiguousarray(_weights(step).T))
+    return found / _response(np.arange(highest + 1) * (step / n))[:, None]
+
+
+def _sums(samples: np.ndarray, waves: _Waves, weights: np.ndarray | None = None) -> np.ndarray:
+    """Sum waves of samples, or of their sums on steps; some signals at a time."""
     found: list[np.ndarray] = []
-    for some in blocks(signals, AT_ONCE):
+    for some in blocks(samples.shape[1], AT_ONCE):
         block = samples[:, some].astype(np.float64, copy=False)
         found += _of_pairs(waves, block if weights is None else _on_steps(block, weights))
-    together = np.concatenate(found, axis=1)
-    return together / _response(np.arange(highest + 1) * (step / n))[:, None] if by_steps else together
+    return np.concatenate(found, axis=1)
 
 
 def _of_pairs(waves: _Waves, x: np.ndarray) -> Iterator[np.ndarray]:
