@@ -64,6 +64,30 @@ def timed(name: str) -> Iterator[None]:
             within[-1] += spent
 
 
+@contextmanager
+def side_by_side_timings() -> Iterator[list[Timings]]:
+    """Yield a list for what pieces of work recorded that ran side by side while this block ran.
+
+    Each piece is timed as a whole under the name "". The elapsed seconds are shared out as the pieces spent theirs, so
+    that all names still add up to at most the elapsed time.
+    """
+    parts: list[Timings] = []
+    start = time.perf_counter()
+    try:
+        yield parts
+    finally:
+        elapsed, record = time.perf_counter() - start, _RECORDS.get()
+        spent = sum(sum(part.values()) for part in parts)
+        if record is not None and spent:
+            seconds, within = record
+            for part in parts:
+                for name in part.keys() - {""}:
+                    share = part[name] * elapsed / spent
+                    seconds[name] = seconds.get(name, 0.0) + share
+                    if within:
+                        within[-1] += share
+
+
 def timed_each(name: str, values: Iterable[T]) -> Iterator[T]:
     """Yield values, and add the seconds of computing them under a name."""
     iterator = iter(values)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import reduce
+from functools import partial, reduce
+from itertools import islice
 from operator import add
 from typing import Literal
 
 import numpy as np
 
 from distributed_trf.arrays import Array, namespace, take_columns
+from distributed_trf.cores import cores_for, side_by_side
 from distributed_trf.errors import ConfigError
 from distributed_trf.trf.crossval import UNIT_BLOCK, RidgeFit, check_fold_trials, fit_folds, solve_each
 from distributed_trf.trf.fold_scores import Validation, pooled_power
@@ -28,6 +30,9 @@ from distributed_trf.trf.solver_choice import (
     device_kind,
 )
 from distributed_trf.trf.solvers import Solver
+
+SIDE_BY_SIDE = 2048
+"""Lagged features up to which folds are decomposed side by side."""
 
 
 def fit_moments(
@@ -94,9 +99,10 @@ class MomentFolds:
     """What the trials are padded about, shape (F,), if they are padded with the mean of the training rows."""
     means: Sequence[FeatureMeans] = ()
     """With a centre: of each fold, about it."""
-    record: list[str] = field(default_factory=list)
     trained: TrainingOf | None = None
     """Where training sets are that other splits have in common with these folds."""
+    _records: list[list[str]] = field(init=False)
+    """Of each fold, and of all trials, what ``record`` tells; those of several folds grow at a time."""
 
     def __post_init__(self) -> None:
         check_choice(self.solver, self.precision, self.scaling)
@@ -104,6 +110,12 @@ class MomentFolds:
             raise ConfigError("solver='dual' works on trials, not on their moments; use collect_trials")
         check_fold_trials([[cross.n for cross in fold.cross] for fold in self.folds])
         self._everything = merge(self.folds)
+        self._records = [[] for _ in range(len(self.folds) + 1)]
+
+    @property
+    def record(self) -> list[str]:
+        """Factorisations that failed their check and what was done instead."""
+        return [line for lines in self._records for line in lines]
 
     def choose(self, n_alphas: int) -> Literal["eigh", "cholesky"]:
         """Return the forced way to solve for some penalties, or that of ``choose_solver``."""
@@ -140,7 +152,6 @@ class MomentFolds:
             folds=[fold.of_columns(columns) for fold in self.folds],
             centre=None if self.centre is None else take_columns(self.centre, features),
             means=[fold.of_features(features) for fold in self.means],
-            record=[],
             trained=None,  # those are of all features
         )
 
@@ -155,25 +166,43 @@ class MomentFolds:
         #   |y - X w|^2 = y'y - 2 z'target + z'quadratic z
         # for every penalty: exactly what predicting each bin would give.
         pooled = [pooled_power(group) for group in zip(*(fold.cross for fold in self.folds), strict=True)]
-        for k, (train, held_out) in enumerate(zip(leave_one_out(self.folds), self.folds, strict=True)):
-            if self.centre is not None:
-                means = reduce(add, [m for j, m in enumerate(self.means) if j != k])
-                train = padded(train, means.mean, means.constant)
-                held_out = padded(held_out, means.mean, namespace(means.mean).full_like(means.mean, np.nan))
-            group_validations: list[Validation] = []
-            quadratic: tuple[Primal, Array] | None = None
-            coordinates = self._trained(k, train, self.choose(n_alphas), factor)
-            for (cross, primal, solver), held, power in zip(coordinates, held_out.cross, pooled, strict=True):
-                mean = primal.scaling.mean
-                # The same for all groups of units that share coordinates; a congruence is 2 k^3 operations, done once.
-                if quadratic is None or quadratic[0] is not primal:
-                    quadratic = primal, primal.quadratic(held_out.gram.around(mean))
-                # sum (x - m)(y - u)' = centred sum + n (m_held - m)(u_held - u)': moving a sum to other means is a
-                # product of two vectors.
-                projected = primal.project(cross.xy), primal.project(held.around(mean, cross.y_mean))
-                removed = None if held.missing is None else primal.project_rows(held.missing)
-                group_validations.append(Validation.of(solver, cross, held, projected, quadratic[1], removed, power))
-            yield group_validations
+        validate = partial(self._validations, self.choose(n_alphas), factor, pooled)
+        folds = enumerate(zip(leave_one_out(self.folds), self.folds, strict=True))
+        cores = self._cores()
+        while some := list(islice(folds, cores)):
+            yield from side_by_side(validate, some, cores)
+
+    def _cores(self) -> int:
+        """How many folds are decomposed side by side: large matrices wait for memory, and need it."""
+        gram = self._everything.gram.xx
+        return cores_for(gram) if self.trained is None and gram.shape[0] <= SIDE_BY_SIDE else 1
+
+    def _validations(
+        self,
+        method: Literal["eigh", "cholesky"],
+        factor: Array | None,
+        pooled: Sequence[Array],
+        fold: tuple[int, tuple[Moments, Moments]],
+    ) -> list[Validation]:
+        k, (train, held_out) = fold
+        if self.centre is not None:
+            means = reduce(add, [m for j, m in enumerate(self.means) if j != k])
+            train = padded(train, means.mean, means.constant)
+            held_out = padded(held_out, means.mean, namespace(means.mean).full_like(means.mean, np.nan))
+        validations: list[Validation] = []
+        quadratic: tuple[Primal, Array] | None = None
+        coordinates = self._trained(k, train, method, factor)
+        for (cross, primal, solver), held, power in zip(coordinates, held_out.cross, pooled, strict=True):
+            mean = primal.scaling.mean
+            # The same for all groups of units that share coordinates; a congruence is 2 k^3 operations, done once.
+            if quadratic is None or quadratic[0] is not primal:
+                quadratic = primal, primal.quadratic(held_out.gram.around(mean))
+            # sum (x - m)(y - u)' = centred sum + n (m_held - m)(u_held - u)': moving a sum to other means is a
+            # product of two vectors.
+            projected = primal.project(cross.xy), primal.project(held.around(mean, cross.y_mean))
+            removed = None if held.missing is None else primal.project_rows(held.missing)
+            validations.append(Validation.of(solver, cross, held, projected, quadratic[1], removed, power))
+        return validations
 
     def solve(
         self, best: Sequence[np.ndarray], penalties: Sequence[float], factor: Array | None = None
@@ -187,7 +216,7 @@ class MomentFolds:
         if self.centre is not None:
             means = reduce(add, self.means)
             everything = padded(everything, means.mean, means.constant)
-        for (cross, primal, solver), index in zip(self._coordinates(everything, method, factor), best, strict=True):
+        for (cross, primal, solver), index in zip(self._coordinates(-1, everything, method, factor), best, strict=True):
             z = solve_each(solver, primal.project(cross.xy), cross.n, index, penalties)
             scaling = primal.scaling
             if self.centre is not None:
@@ -219,11 +248,11 @@ class MomentFolds:
     ) -> Iterable[tuple[Cross, Primal, Solver]]:
         """Coordinates of the training set of fold k, which other splits may have made."""
         if self.trained is None or factor is not None or any(c.missing is not None for c in train.cross):
-            return self._coordinates(train, method, factor)  # one after another, where groups have coordinates each
-        return self.trained.get(k, method, lambda: list(self._coordinates(train, method, None)))
+            return self._coordinates(k, train, method, factor)  # one after another, where groups have coordinates each
+        return self.trained.get(k, method, lambda: list(self._coordinates(k, train, method, None)))
 
     def _coordinates(
-        self, train: Moments, method: Literal["eigh", "cholesky"], factor: Array | None
+        self, k: int, train: Moments, method: Literal["eigh", "cholesky"], factor: Array | None
     ) -> Iterator[tuple[Cross, Primal, Solver]]:
         """For each group its coordinates and its solver in them; those who can share them do."""
         shared: Primal | None = None
@@ -232,14 +261,14 @@ class MomentFolds:
             # alpha I is inverted already, they come off by the Woodbury identity (``without``), in the same
             # coordinates.
             if cross.missing is None or self.scaling == "shared":
-                shared = shared or self._primal(train.gram, method, factor)
+                shared = shared or self._primal(k, train.gram, method, factor)
                 rows = None if cross.missing is None else shared.project_rows(cross.missing)
-                yield cross, shared, shared.solver if rows is None else without(shared.solver, rows, self.record)
+                yield cross, shared, shared.solver if rows is None else without(shared.solver, rows, self._records[k])
             else:
-                primal = self._primal(train.gram.without(cross.missing, cross.constant), method, factor)
+                primal = self._primal(k, train.gram.without(cross.missing, cross.constant), method, factor)
                 yield cross, primal, primal.solver
 
-    def _primal(self, gram: Gram, method: Literal["eigh", "cholesky"], factor: Array | None) -> Primal:
+    def _primal(self, k: int, gram: Gram, method: Literal["eigh", "cholesky"], factor: Array | None) -> Primal:
         scaling = Scaling.of(gram, standardize=self.standardize)
         scaling = scaling if factor is None else scaling.times(factor)
-        return Primal.of(gram.xx, scaling, method, self.precision, self.record)
+        return Primal.of(gram.xx, scaling, method, self.precision, self._records[k])
