@@ -215,6 +215,13 @@ def take_columns(table: Array, columns: np.ndarray) -> Array:
     return xp.take(table, xp.asarray(columns, device=device_of(table)), axis=table.ndim - 1)
 
 
+def take_each(table: Array, rows: np.ndarray) -> Array:
+    """Look up one row in each column, given by host indices: shape (n, m) and (m,) to (m,)."""
+    xp = namespace(table)
+    index = rows * table.shape[1] + np.arange(table.shape[1])
+    return xp.take(xp.reshape(table, (-1,)), xp.asarray(index, device=device_of(table)))
+
+
 def scatter(values: Array, mask: np.ndarray) -> Array:
     """Put rows where a host mask is true, zeros elsewhere: shape (sum of mask, ...) to (n, ...) for a mask of (n,)."""
     xp, mask = namespace(values), to_numpy(mask)

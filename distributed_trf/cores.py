@@ -19,7 +19,8 @@ from array_api_compat import is_numpy_array
 from distributed_trf.arrays import Array
 from distributed_trf.timing import recording, side_by_side_timings, timed
 
-T, R = TypeVar("T"), TypeVar("R")
+T = TypeVar("T")
+R = TypeVar("R")
 
 _WITHIN: ContextVar[bool] = ContextVar("distributed_trf_within_piece", default=False)
 
@@ -29,7 +30,8 @@ class BlasThreads:
 
     def __init__(self) -> None:
         self._lock, self._users = Lock(), 0
-        self._before, self._limiter = 1, None
+        self._before = 1
+        self._limiter: Any = None
 
     @cached_property
     def _controller(self) -> Any:

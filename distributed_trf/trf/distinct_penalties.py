@@ -77,6 +77,19 @@ class Scores:
         terms = None if copies == len(alphas) else v.terms(alphas[copies], unit_block)
         return cls(alphas, distinct, rows, terms, v.base)
 
+    @classmethod
+    def joined(cls, parts: Sequence[Scores]) -> Scores:
+        """Put units side by side, of which the same penalties are told apart."""
+        first, xp = parts[0], namespace(parts[0].base)
+        terms = [part.terms for part in parts if part.terms is not None]
+        return cls(
+            first.alphas,
+            first.distinct,
+            xp.concat([part.rows for part in parts], axis=1),
+            (xp.concat([linear for linear, _ in terms]), xp.concat([form for _, form in terms])) if terms else None,
+            xp.concat([part.base for part in parts]),
+        )
+
     def __add__(self, other: Scores) -> Scores:
         """Add a fold in which the same penalties are told apart."""
         terms = None

@@ -56,6 +56,11 @@ class Validation:
         scaled, target, base = held_out_scale(train, held_out, projected, pooled)
         return cls(solver, train.n, scaled, target, quadratic, removed, base)
 
+    def of_units(self, units: slice) -> Validation:
+        """Return the same of some units."""
+        columns = (slice(None), units)
+        return replace(self, projected=self.projected[columns], target=self.target[columns], base=self.base[units])
+
     def gains(self, alphas: Sequence[float], unit_block: int) -> Array:
         """Score every penalty for every unit, shape (A, U)."""
         return gains(self, alphas, unit_block)
@@ -256,6 +261,14 @@ def form_of(quadratic: Array, w: Array, removed: Array | None) -> Array:
     return form - inner(moved, moved)
 
 
+def product_of(quadratic: Array, b: Array, removed: Array | None) -> Array:
+    """``H b`` of each column, without the rows ``removed`` (k, r) that were not presented to the units."""
+    product = quadratic @ b
+    if removed is not None:
+        product -= removed @ (removed.T @ b)
+    return product
+
+
 class SharedForms:
     """Forms for all shifts beside which M is negligible: there ``w = b / shift`` nearly, and one product H b serves.
 
@@ -275,8 +288,5 @@ class SharedForms:
         """Return ``H b`` for the units of a block, shape (k, U)."""
         if block.start not in self._products:
             b = self._v.projected[:, block]
-            product = self._v.quadratic @ b
-            if self._v.removed is not None:
-                product -= self._v.removed @ (self._v.removed.T @ b)
-            self._products[block.start] = product
+            self._products[block.start] = product_of(self._v.quadratic, b, self._v.removed)
         return self._products[block.start]

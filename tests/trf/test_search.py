@@ -14,7 +14,8 @@ from distributed_trf import arrays
 from distributed_trf.arrays import cholesky_solver
 from distributed_trf.trf.fold_scores import gains
 from distributed_trf.trf.moment_folds import MomentFolds, fit_moments
-from distributed_trf.trf.search import screen_of, search
+from distributed_trf.trf.screens import SinglePrecision, UnitDiagonal
+from distributed_trf.trf.search import search
 from distributed_trf.trf.solvers import Diagonal
 from tests.hard_units import (
     ALPHAS,
@@ -29,8 +30,11 @@ from tests.hard_units import (
 
 def check_screen(v, full):
     """No gain is above its upper bound, and none further off than its error; of some it is the same as of all."""
-    screen = screen_of(v, ALPHAS, unit_block=16)
-    assert (full <= screen.upper).all()
+    screen = SinglePrecision(v, ALPHAS, 16, UnitDiagonal.of(v.quadratic))
+    for at in (0, 7, 20):
+        gain, error, upper = screen.look(np.full(full.shape[1], at))
+        assert (full <= upper).all()
+        assert (np.abs(gain - full[at]) <= error).all()
     every = np.ones(full.shape, bool)
     some = np.random.default_rng(0).random(full.shape) < 0.3
     for wanted in (every, some):
