@@ -53,8 +53,8 @@ class Validation:
 
         ``pooled`` (U,) are the units' ``pooled_power``.
         """
-        scaled, target, base = held_out_scale(train, held_out, projected, pooled)
-        return cls(solver, train.n, scaled, target, quadratic, removed, base)
+        root, base = held_out_scale(train, held_out, pooled)
+        return cls(solver, train.n, *scaled(projected, root), quadratic, removed, base)
 
     def of_units(self, units: slice) -> Validation:
         """Return the same of some units."""
@@ -108,15 +108,10 @@ class Scored(Protocol):
         """
 
 
-def held_out_scale(
-    train: Responses, held_out: Responses, projected: tuple[Array, Array], pooled: Array
-) -> tuple[Array, Array, Array]:
-    """Divide X'Y of the training and of the held-out rows by the root of the units' held-out power.
+def held_out_scale(train: Responses, held_out: Responses, pooled: Array) -> tuple[Array, Array]:
+    """Return what units are multiplied by to have a held-out power of 1, and their R^2 of predicting the training mean.
 
-    Returns
-    -------
-    projected, target, base
-        As in ``Validation``.
+    Both have shape (U,); ``pooled`` (U,) are the units' ``pooled_power``.
     """
     xp = namespace(held_out.yy)
     alone = xp.isnan(pooled)
@@ -125,8 +120,14 @@ def held_out_scale(
     base = 1 - held_out.power_around(train.y_mean) / power
     # With y over the root of its power, R^2 = base + 2 w'X'y - w'X'X w, where base = 1 - |y - training mean|^2.
     root = xp.where(alive, 1 / xp.sqrt(power), xp.zeros_like(power))
-    scaled, target = (a * xp.astype(root, a.dtype, copy=False) for a in projected)
-    return scaled, target, xp.where(alive, base, xp.zeros_like(base))
+    return root, xp.where(alive, base, xp.zeros_like(base))
+
+
+def scaled(projected: tuple[Array, Array], root: Array) -> tuple[Array, Array]:
+    """Divide X'Y of the training and of the held-out rows by the root of the units' held-out power."""
+    xp = namespace(root)
+    of_training, of_held_out = (a * xp.astype(root, a.dtype, copy=False) for a in projected)
+    return of_training, of_held_out
 
 
 def pooled_power(folds: Sequence[Responses]) -> Array:

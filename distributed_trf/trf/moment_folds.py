@@ -10,12 +10,13 @@ from operator import add
 from typing import Literal
 
 import numpy as np
+from array_api_compat import device as device_of
 
-from distributed_trf.arrays import Array, namespace, take_columns
+from distributed_trf.arrays import Array, block_rows, blocks, namespace, take_columns
 from distributed_trf.cores import cores_for, side_by_side
 from distributed_trf.errors import ConfigError
 from distributed_trf.trf.crossval import UNIT_BLOCK, RidgeFit, check_fold_trials, fit_folds, solve_each
-from distributed_trf.trf.fold_scores import Validation, pooled_power
+from distributed_trf.trf.fold_scores import Validation, held_out_scale, pooled_power
 from distributed_trf.trf.lags import FeatureMeans, drive, drive_rounding, padded
 from distributed_trf.trf.moments import Cross, Gram, Moments, leave_one_out, merge
 from distributed_trf.trf.scaled_gram import Primal, Scaling, without
@@ -29,10 +30,13 @@ from distributed_trf.trf.solver_choice import (
     choose_solver,
     device_kind,
 )
-from distributed_trf.trf.solvers import Solver
+from distributed_trf.trf.solvers import Diagonal, Solver
 
 SIDE_BY_SIDE = 2048
 """Lagged features up to which folds are decomposed side by side."""
+
+WIDE = 8
+"""Beside the cache of a core, blocks of units that are projected at once: products with wider blocks are quicker."""
 
 
 def fit_moments(
@@ -197,11 +201,10 @@ class MomentFolds:
             # The same for all groups of units that share coordinates; a congruence is 2 k^3 operations, done once.
             if quadratic is None or quadratic[0] is not primal:
                 quadratic = primal, primal.quadratic(held_out.gram.around(mean))
-            # sum (x - m)(y - u)' = centred sum + n (m_held - m)(u_held - u)': moving a sum to other means is a
-            # product of two vectors.
-            projected = primal.project(cross.xy), primal.project(held.around(mean, cross.y_mean))
+            root, base = held_out_scale(cross, held, power)
+            projected, target = _projected(primal, cross, held, root)
             removed = None if held.missing is None else primal.project_rows(held.missing)
-            validations.append(Validation.of(solver, cross, held, projected, quadratic[1], removed, power))
+            validations.append(Validation(solver, cross.n, projected, target, quadratic[1], removed, base))
         return validations
 
     def solve(
@@ -217,15 +220,14 @@ class MomentFolds:
             means = reduce(add, self.means)
             everything = padded(everything, means.mean, means.constant)
         for (cross, primal, solver), index in zip(self._coordinates(-1, everything, method, factor), best, strict=True):
-            z = solve_each(solver, primal.project(cross.xy), cross.n, index, penalties)
-            scaling = primal.scaling
+            weights, scaling = _weights(primal, solver, cross, index, penalties), primal.scaling
             if self.centre is not None:
                 xp, mean = namespace(self.centre), scaling.mean
                 # Sums were taken about ``centre``: weights do not depend on it, and column means are given back on the
                 # features' scale.
                 raw = xp.reshape(xp.reshape(mean, (-1, self.centre.shape[0])) + self.centre, (-1,))
                 scaling = replace(scaling, mean=raw, outside=self.centre + means.mean)
-            solved.append((primal.weights(z), scaling))
+            solved.append((weights, scaling))
         return solved
 
     def predict(
@@ -272,3 +274,39 @@ class MomentFolds:
         scaling = Scaling.of(gram, standardize=self.standardize)
         scaling = scaling if factor is None else scaling.times(factor)
         return Primal.of(gram.xx, scaling, method, self.precision, self._records[k])
+
+
+def _projected(primal: Primal, train: Cross, held_out: Cross, root: Array) -> tuple[Array, Array]:
+    """Bring X'Y of the training and of the held-out rows to the coordinates, scaled by ``root`` (U,)."""
+    xp, shape = namespace(root), train.xy.shape
+    of_training, of_held_out = (
+        xp.empty(shape, dtype=getattr(xp, primal.dtype), device=device_of(root)) for _ in range(2)
+    )
+    for units in blocks(shape[1], unit_block(shape[0], root)):
+        # sum (x - m)(y - u)' = centred sum + n (m_held - m)(u_held - u)': moving a sum to other means is a product of
+        # two vectors.
+        moved = held_out.around(primal.scaling.mean, train.y_mean, units)
+        narrow = xp.astype(root[units], of_training.dtype, copy=False)
+        of_training[:, units] = primal.project(train.xy[:, units]) * narrow
+        of_held_out[:, units] = primal.project(moved) * narrow
+    return of_training, of_held_out
+
+
+def unit_block(k: int, reference: Array) -> int:
+    """Return how many units of k numbers are best brought to other coordinates at once."""
+    return WIDE * block_rows(k, reference)
+
+
+def _weights(primal: Primal, solver: Solver, cross: Cross, best: np.ndarray, penalties: Sequence[float]) -> Array:
+    """Fit every unit with its own penalty, given by host index: weights of the raw columns, shape (d, U)."""
+    width = unit_block(cross.xy.shape[0], cross.xy)
+    if not isinstance(solver, Diagonal) or width >= cross.xy.shape[1]:
+        return primal.weights(solve_each(solver, primal.project(cross.xy), cross.n, best, penalties))
+
+    def of_units(units: slice) -> None:
+        z = solve_each(solver, primal.project(cross.xy[:, units]), cross.n, best[units], penalties)
+        weights[:, units] = primal.weights(z)
+
+    weights = namespace(cross.xy).empty_like(cross.xy)
+    side_by_side(of_units, blocks(cross.xy.shape[1], width), cores_for(weights))
+    return weights

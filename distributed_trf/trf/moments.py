@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from distributed_trf.arrays import Array, namespace, take_columns, take_rows
+from distributed_trf.arrays import Array, block_rows, blocks, namespace, take_columns, take_rows
 from distributed_trf.errors import DataError
 from distributed_trf.trf.correlation import centred
 
@@ -72,7 +72,7 @@ class Gram:
         # Sums about the means of A and B, merged (Chan, Golub & LeVeque 1983): with d = mean_B - mean_A, shape (d,),
         #   X'X = X'X_A + X'X_B + n_A n_B / n d d'.
         n, dx = self.n + other.n, other.x_mean - self.x_mean
-        xx = self.xx + other.xx + _square(self.n * other.n / n, dx)
+        xx = _with_square(self.xx + other.xx, self.n * other.n / n, dx)
         return Gram(n, self.x_mean + dx * (other.n / n), xx, in_both(self.constant, other.constant))
 
     def __sub__(self, part: Gram) -> Gram:
@@ -82,7 +82,7 @@ class Gram:
         # Digits can be lost in this difference, so ``_remains`` looks at what is left of each column.
         mean = self.x_mean + (self.x_mean - part.x_mean) * (part.n / n)
         dx = part.x_mean - mean
-        xx = self.xx - part.xx - _square(n * part.n / self.n, dx)
+        xx = _with_square(self.xx - part.xx, -n * part.n / self.n, dx)
         xp = namespace(xx)
         kept = _remains(xp.linalg.diagonal(xx), xp.linalg.diagonal(self.xx))
         return Gram(n, mean, xx, xp.where(kept, xp.nan, mean)).without_rounding()
@@ -117,7 +117,7 @@ class Gram:
         """Return X'X taken around other means than these trials' own, shape (d, d)."""
         # sum (x - c)(x - c)' = sum (x - m)(x - m)' + n (m - c)(m - c)', shape (d, d).
         dx = self.x_mean - x_mean
-        return self.xx + _square(self.n, dx)
+        return _with_square(namespace(dx).asarray(self.xx, copy=True), self.n, dx)
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ class Cross(Responses):
             n=n,
             x_mean=self.x_mean + dx * (other.n / n),
             y_mean=self.y_mean + dy * (other.n / n),
-            xy=self.xy + other.xy + _outer(weight, dx, dy),
+            xy=_with_outer(self.xy + other.xy, weight * dx, dy),
             yy=self.yy + other.yy + weight * dy * dy,
             constant=in_both(self.constant, other.constant),
             missing=missing,
@@ -174,7 +174,7 @@ class Cross(Responses):
         y_mean = self.y_mean + (self.y_mean - part.y_mean) * (part.n / n)
         dx, dy, weight = part.x_mean - x_mean, part.y_mean - y_mean, n * part.n / self.n
         xp = namespace(self.yy)
-        yy, xy = self.yy - part.yy - weight * dy * dy, self.xy - part.xy - _outer(weight, dx, dy)
+        yy, xy = self.yy - part.yy - weight * dy * dy, _with_outer(self.xy - part.xy, -weight * dx, dy)
         kept = _remains(yy, self.yy)
         yy, xy = (xp.where(kept, a, xp.zeros_like(a)) for a in (yy, xy))
         return Cross(n, y_mean, yy, x_mean, xy, xp.full_like(x_mean, xp.nan))
@@ -194,9 +194,10 @@ class Cross(Responses):
             missing=None if self.missing is None else take_columns(self.missing, columns),
         )
 
-    def around(self, x_mean: Array, y_mean: Array) -> Array:
-        """Return X'Y taken around other means than these rows' own, shape (d, U)."""
-        return self.xy + _outer(self.n, self.x_mean - x_mean, self.y_mean - y_mean)
+    def around(self, x_mean: Array, y_mean: Array, units: slice = slice(None)) -> Array:
+        """Return X'Y of some units taken around other means than these rows' own, shape (d, U)."""
+        dx, dy = self.n * (self.x_mean - x_mean), self.y_mean - y_mean
+        return self.xy[:, units] + dx[:, None] * dy[None, units]
 
 
 @dataclass(frozen=True)
@@ -260,15 +261,19 @@ def leave_one_out(moments: Sequence[Moments]) -> Iterator[Moments]:
         before = part if before is None else before + part
 
 
-def _outer(weight: float, a: Array, b: Array) -> Array:
-    return (weight * a)[:, None] * b[None, :]
+def _with_outer(matrix: Array, a: Array, b: Array) -> Array:
+    """Add the product of two vectors to a matrix in place, and return it."""
+    # Block by block: what is added is nowhere in memory as a whole.
+    for rows in blocks(matrix.shape[0], block_rows(matrix.shape[1], matrix)):
+        matrix[rows, :] += a[rows, None] * b[None, :]
+    return matrix
 
 
-def _square(weight: float, a: Array) -> Array:
-    """Return the same as ``_outer`` of twice the same, but symmetric to the last bit."""
+def _with_square(matrix: Array, weight: float, a: Array) -> Array:
+    """Add ``weight`` times the product of a vector with itself in place, symmetric to the last bit."""
     # (sqrt(w) a_i)(sqrt(w) a_j) is the same number for (i, j) and (j, i); (w a_i) a_j is not always.
-    rooted = weight**0.5 * a
-    return rooted[:, None] * rooted[None, :]
+    rooted = abs(weight) ** 0.5 * a
+    return _with_outer(matrix, rooted if weight > 0 else -rooted, rooted)
 
 
 def _remains(rest: Array, whole: Array) -> Array:

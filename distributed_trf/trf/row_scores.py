@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from distributed_trf.arrays import Array, block_rows, blocks, like, namespace
-from distributed_trf.trf.fold_scores import held_out_scale, n_unshared
+from distributed_trf.trf.fold_scores import held_out_scale, n_unshared, scaled
 from distributed_trf.trf.moments import Responses
 from distributed_trf.trf.scaled_gram import inner
 from distributed_trf.trf.solvers import Diagonal
@@ -47,8 +47,8 @@ class RowValidation:
         pooled: Array,
     ) -> RowValidation:
         """Derive the scores' scale, as ``Validation.of`` does."""
-        scaled, target, base = held_out_scale(train, held_out, projected, pooled)
-        return cls(solver, train.n, scaled, target, rows, base)
+        root, base = held_out_scale(train, held_out, pooled)
+        return cls(solver, train.n, *scaled(projected, root), rows, base)
 
     def gains(self, alphas: Sequence[float], unit_block: int) -> Array:
         """Score every penalty for every unit, shape (A, U)."""
