@@ -1,13 +1,16 @@
-"""What the benchmarks share: simulated sentences, and a line on the machine."""
+"""What the benchmarks share: simulated sentences, memory that is added, and a line on the machine."""
 
 from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 BINS, LEAD_IN, SFREQ = 50, 7, 20.0
 """Bins of a sentence and before it, and their rate in Hz: those of the published analysis at 50 ms."""
@@ -35,6 +38,24 @@ def sentences(xp: Any, rows: int, n_features: int, n_units: int, n_lags: int) ->
         X.append(x)
         Y.append(xp.random.poisson(xp.exp(xp.clip(drive, -3, 2))).astype(xp.float64))
     return X, Y
+
+
+def added_mib(run: Callable[[], object]) -> float:
+    """Measure the peak of this process's resident memory while something runs, less what it has now."""
+    process, done = psutil.Process(), threading.Event()
+    before = peak = process.memory_info().rss
+
+    def watch() -> None:
+        nonlocal peak
+        while not done.wait(0.002):
+            peak = max(peak, process.memory_info().rss)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    run()
+    done.set()
+    watcher.join()
+    return (peak - before) / 2**20
 
 
 def machine(libraries: Sequence[str]) -> str:

@@ -10,18 +10,19 @@ import re
 import statistics
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-import psutil
 from bench_chance import BINS, REPEATS, SESSIONS, SHIFTS, bench_chance
 from bench_peers import METHODS, Case, Method
 from bench_published import ALPHAS, N_FOLDS
-from bench_sentences import machine
+from bench_sentences import added_mib, machine
+from bench_shapes import METHODS as SHAPE_METHODS
+from bench_shapes import PEERS, PRECISIONS, bench_case, case_of
 from bench_spaces import CANDIDATES, FOLDS, UNITS, bench_spaces
 from bench_splits import SHAPES, bench_shape
 
@@ -65,28 +66,22 @@ def turns(case: Case, methods: dict[str, Method], rounds: int) -> dict[str, list
     return times
 
 
-def added_mib(name: str, case: Case) -> float:
-    """Measure the peak of this process's resident memory while a method runs, less what it has now."""
-    process, done = psutil.Process(), threading.Event()
-    before = peak = process.memory_info().rss
+def peak_mib(name: str, shape: Sequence[int | str]) -> float:
+    """Measure the memory that a method adds to a process that holds the data, in a process of its own.
 
-    def watch() -> None:
-        nonlocal peak
-        while not done.wait(0.002):
-            peak = max(peak, process.memory_info().rss)
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    METHODS[name].run(case)
-    done.set()
-    watcher.join()
-    return (peak - before) / 2**20
-
-
-def peak_mib(name: str, shape: Sequence[int]) -> float:
-    """Measure the memory that a method adds to a process that holds the data, in a process of its own."""
+    ``shape`` are sizes of a ``Case``, or name and precision of a ``ShapeCase``.
+    """
     command = [sys.executable, __file__, "--memory", name, "--shape", *map(str, shape)]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def run_of(name: str, shape: Sequence[str]) -> Callable[[], object]:
+    """Return a method on the data of a shape as ``peak_mib`` gives it."""
+    if shape[0] in PEERS:
+        of_shape = case_of(*shape)
+        return lambda: SHAPE_METHODS[name].run(of_shape)
+    case = Case(*map(int, shape))
+    return lambda: METHODS[name].run(case)
 
 
 def bench(shape: Sequence[int], peers: Sequence[str], *, rounds: int = 2, memory: Sequence[str] = ()) -> list[str]:
@@ -159,6 +154,24 @@ def cross_validation(shape: str) -> str:
     )
 
 
+def shapes(*, only_quick: bool) -> str:
+    """Return the section on shapes of peers' own."""
+    lines = []
+    for name in ("static",) if only_quick else PEERS:
+        for precision in PRECISIONS:
+            memory = partial(peak_mib, shape=[name, precision])
+            lines += bench_case(case_of(name, precision), PEERS[name], memory=memory)
+    return section(
+        "Shapes that peers are made for",
+        f"scripts/bench_trf --only shapes{' --quick' if only_quick else ''}",
+        "Unstandardised columns, so that all solve one problem, in the same precision; shortest times, in turns. From "
+        "trials to weights; the lagged matrix, where there are lags, is work of the peer. Peers' numbers agree with "
+        "ours before time counts. Memory is what a fit adds to the data.",
+        "| shape | method | seconds | x ours | turns | MiB added | measured |",
+        lines,
+    )
+
+
 def chance() -> str:
     """Return the section on comparing predictions with chance."""
     return section(
@@ -202,22 +215,23 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one size only, in under five minutes")
     parser.add_argument(
         "--only",
-        choices=[*SHAPES, "spaces", "chance"],
-        help="cross-validation of one shape, subsets of feature spaces, or p-values of fits",
+        choices=[*SHAPES, "shapes", "spaces", "chance"],
+        help="cross-validation of one shape, shapes of peers' own, subsets of feature spaces, or p-values of fits",
     )
     parser.add_argument("--output", type=Path, help="put what was measured in its place in this file as well")
-    parser.add_argument("--memory", choices=METHODS, help=argparse.SUPPRESS)
-    parser.add_argument("--shape", type=int, nargs="+", help=argparse.SUPPRESS)
+    parser.add_argument("--memory", help=argparse.SUPPRESS)
+    parser.add_argument("--shape", nargs="+", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.memory:
-        print(added_mib(arguments.memory, Case(*arguments.shape)))
+        print(added_mib(run_of(arguments.memory, arguments.shape)))
         return
     if arguments.only:
-        others = {"spaces": subsets, "chance": chance}
+        others = {"shapes": partial(shapes, only_quick=arguments.quick), "spaces": subsets, "chance": chance}
         sections = [others[arguments.only]() if arguments.only in others else cross_validation(arguments.only)]
     else:
         sections = [whole_fit(only_quick=arguments.quick)]
-        sections += [] if arguments.quick else [*(cross_validation(shape) for shape in SHAPES), subsets(), chance()]
+        if not arguments.quick:
+            sections += [shapes(only_quick=False), *(cross_validation(shape) for shape in SHAPES), subsets(), chance()]
     text = "# The fit against its peers\n\n"
     if arguments.output and arguments.output.exists():
         text = arguments.output.read_text()

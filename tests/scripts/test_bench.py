@@ -86,6 +86,34 @@ def test_bench_results__runs_whole_and_agrees_with_scipy_on_csv_files(tables):
     assert "52 paired tests" in text
 
 
+SMALL_SHAPES = {  # trials, bins, features, lags, units, folds
+    "static": (20, 1, 60, 1, 12, 4),
+    "wide": (4, 12, 8, 9, 5, 2),
+    "3000 targets": (60, 1, 10, 1, 12, 3),
+}
+
+
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+@pytest.mark.parametrize("name", SMALL_SHAPES)
+def test_bench_shapes__peers_agree_and_are_refused_where_they_do_not(monkeypatch, name, precision):
+    shapes = importlib.import_module("bench_shapes")
+    case = shapes.ShapeCase(name, shapes.Shape(*SMALL_SHAPES[name], np.logspace(-2, 3, 6)), precision)
+    peers = shapes.PEERS[name]
+    lines = shapes.bench_case(case, peers, rounds=1, memory=lambda name: 0.0)
+    assert [line.split("|")[2].strip() for line in lines] == ["ours", *peers]
+    found = shapes.METHODS[peers[0]].run(case)[1]
+    right = shapes.ShapeCase.trf
+    monkeypatch.setattr(
+        shapes.ShapeCase, "trf", lambda case, alphas, **options: right(case, 1.5 * np.asarray(alphas), **options)
+    )
+    with pytest.raises(AssertionError):
+        shapes.METHODS[peers[0]].check(case, found)
+
+
+def test_bench_trf__measures_the_memory_of_a_shape(bench_trf):
+    assert bench_trf.peak_mib("himalaya KernelRidgeCV", ["static", "float64"]) > 1
+
+
 @pytest.fixture
 def splits(monkeypatch):
     monkeypatch.setenv("MNE_USE_NUMBA", "false")  # compiling takes longer than all else
