@@ -14,10 +14,12 @@ from distributed_trf.timing import timed
 from distributed_trf.trf.correlation import centred
 from distributed_trf.trf.crossval import check_fold_trials, solve_each
 from distributed_trf.trf.fold_scores import Scored, Validation, pooled_power
-from distributed_trf.trf.lags import FeatureMeans, LaggedRows, row_rounding
+from distributed_trf.trf.lags import row_rounding
 from distributed_trf.trf.moments import Responses
+from distributed_trf.trf.row_products import RowProducts
 from distributed_trf.trf.row_scores import RowValidation
-from distributed_trf.trf.scaled_gram import STD_FLOOR, Scaling
+from distributed_trf.trf.scaled_gram import Scaling
+from distributed_trf.trf.scaled_rows import ScaledRows
 from distributed_trf.trf.shared_training import TrainingOf
 from distributed_trf.trf.solver_choice import Precision, ScalingRule
 from distributed_trf.trf.solvers import Diagonal, eigh_clipped
@@ -37,10 +39,12 @@ class FoldTrials:
     """Responses of all units, one array of shape (T_i, U) per trial."""
     presented: Sequence[Sequence[bool]] | None = None
     """For each trial, which groups of units it was presented to; None if all."""
+    places: Sequence[int] = ()
+    """Of each trial among all that are collected, as ``numbered`` gives them."""
 
     def __add__(self, other: FoldTrials) -> FoldTrials:
         presented = None if self.presented is None or other.presented is None else [*self.presented, *other.presented]
-        return FoldTrials([*self.X, *other.X], [*self.Y, *other.Y], presented)
+        return FoldTrials([*self.X, *other.X], [*self.Y, *other.Y], presented, [*self.places, *other.places])
 
     def of_features(self, features: np.ndarray) -> FoldTrials:
         """Return the trials with some of the features, given by host indices."""
@@ -52,12 +56,21 @@ class FoldTrials:
         return sum(y.shape[0] for y in self.Y)
 
 
+def numbered(folds: Sequence[FoldTrials]) -> list[FoldTrials]:
+    """Give the trials of all folds their places."""
+    first = np.cumsum([0, *(len(fold.X) for fold in folds)]).tolist()
+    return [replace(fold, places=range(a, b)) for fold, a, b in zip(folds, first, first[1:], strict=False)]
+
+
 @dataclass(frozen=True)
 class Trained:
     """A training set of one group of units, decomposed."""
 
     trials: FoldTrials
-    scaling: Scaling
+    scaling: Scaling | None
+    """None where the kernel is of rows without scales and no weights were asked for."""
+    by: np.ndarray | None
+    """The rows by whose mean a kernel of ``RowProducts`` is centred; None where rows are scaled."""
     solver: Diagonal
     """Eigenvalues of the kernel, k of them."""
     vectors: Array
@@ -87,8 +100,13 @@ class KernelFolds:
     record: list[str] = field(default_factory=list)
     trained: TrainingOf | None = None
     """Where training sets are that other splits have in common with these folds."""
+    products: RowProducts | None = None
+    """Of the trials among which these have their places; by default of these alone."""
 
     def __post_init__(self) -> None:
+        if self.products is None:
+            self.folds = numbered(self.folds)
+            self.products = RowProducts(_join(self.folds).X, self.lags, self.lead_in, self.precision)
         check_fold_trials(
             [[len(self._presented_to(fold, g).X) for g in range(len(self.groups))] for fold in self.folds]
         )
@@ -116,7 +134,9 @@ class KernelFolds:
 
     def of_features(self, features: np.ndarray, n_features: int) -> KernelFolds:
         """Return the folds of some of the features."""
-        return replace(self, folds=[fold.of_features(features) for fold in self.folds], record=[], trained=None)
+        return replace(
+            self, folds=[fold.of_features(features) for fold in self.folds], record=[], trained=None, products=None
+        )
 
     def validations(self, n_alphas: int, factor: Array | None = None) -> Iterator[list[Scored]]:
         """For each fold what scoring it takes."""
@@ -128,7 +148,7 @@ class KernelFolds:
             for g, train in enumerate(self._trained(k, factor)):
                 # Predictions of held-out rows are K_held Q z, (rows, k) @ (k, U); so their X'Y and X'X in these
                 # coordinates are (K_held Q)'y and (K_held Q)'(K_held Q), and all else goes as with moments.
-                kernel = self._kernel(self._presented_to(held_out, g), train.trials, train.scaling)
+                kernel = self._between(self._presented_to(held_out, g), train)
                 moved, (other, held_y) = kernel @ train.vectors, sums_of[g][k]  # moved: (held-out rows, k)
                 # sum_t m_t (y_t - u)' = sum_t m_t (y_t - v)' + (sum_t m_t)(v - u)', about the training mean u.
                 apart = namespace(moved).astype(other.y_mean - train.responses.y_mean, moved.dtype, copy=False)
@@ -148,14 +168,44 @@ class KernelFolds:
             k, "dual", lambda: list(self._decomposed([*self.folds[:k], *self.folds[k + 1 :]], None))
         )
 
-    def _decomposed(self, folds: Sequence[FoldTrials], factor: Array | None) -> Iterator[Trained]:
+    def _decomposed(
+        self, folds: Sequence[FoldTrials], factor: Array | None, *, weights: bool = False
+    ) -> Iterator[Trained]:
+        """For each group; ``weights`` asks for the scaling in any case."""
         everything = _join(folds)
         for g in range(len(self.groups)):
             trials = self._presented_to(everything, g)
-            scaling = self._scaling(trials if self.scaling == "per_session" else everything, factor)
-            values, vectors, largest = self._eigen(trials, scaling)
+            centring = trials if self.scaling == "per_session" else everything
+            kernel, by = self._unscaled(trials, centring) if factor is None else (None, None)
+            scaling = self._rows.scaling(centring.X, factor) if kernel is None or weights else None
+            if kernel is None:
+                assert scaling is not None  # for the type checker: without a kernel it is taken
+                with timed("moments"):
+                    kernel = self._rows.products(trials.X, trials.X, scaling)
+            n_varying = self._rows.n_varying(centring.X, trials.n_rows) if scaling is None else scaling.n_varying
+            values, vectors, largest = self._eigen(kernel, n_varying)
             responses, projected = self._responses(everything, g, vectors.T)
-            yield Trained(trials, scaling, Diagonal(values, largest), vectors, responses, projected)
+            yield Trained(trials, scaling, by, Diagonal(values, largest), vectors, responses, projected)
+
+    @timed("moments")
+    def _unscaled(self, trials: FoldTrials, centring: FoldTrials) -> tuple[Array, np.ndarray] | tuple[None, None]:
+        """The kernel of rows without scales, and the rows that it is centred by; None where there are scales."""
+        if self.standardize or self.pad_with_mean or self.products is None or not self.products.fits:
+            return None, None
+        by = self.products.rows_of(centring.places)
+        kernel = self.products.kernel(self.products.rows_of(trials.places), by)
+        return (None, None) if kernel is None else (self._rows.cast(kernel), by)
+
+    @timed("moments")
+    def _between(self, trials: FoldTrials, train: Trained) -> Array:
+        """Products of trials' rows with those of a training set, shape (rows, training rows)."""
+        if train.by is None or self.products is None:
+            assert train.scaling is not None  # for the type checker: rows without scales are centred by some
+            return self._rows.products(trials.X, train.trials.X, train.scaling)
+        columns = self.products.rows_of(train.trials.places)
+        if not trials.places:
+            return self._rows.cast(self.products.of_others(trials.X, columns, train.by))
+        return self._rows.cast(self.products.centred(self.products.rows_of(trials.places), columns, train.by))
 
     def solve(
         self, best: Sequence[np.ndarray], penalties: Sequence[float], factor: Array | None = None
@@ -163,10 +213,8 @@ class KernelFolds:
         """Fit all trials."""
         solved = []
         for train, z in self._solved(best, penalties, factor):
-            dual, xp, scaling = train.vectors @ z, namespace(z), train.scaling
-            # w = Z' dual, lag by lag: weights of the F scaled columns of each lag, (F, U).
-            parts = [xp.astype(rows.T @ dual, xp.float64, copy=False) for rows in self._lagged(train.trials, scaling)]
-            solved.append((scaling.inverse[:, None] * xp.concat(parts), scaling))
+            scaling = _known(train.scaling)
+            solved.append((self._rows.weights(train.trials.X, scaling, train.vectors @ z), scaling))
         return solved
 
     def predict(
@@ -180,11 +228,11 @@ class KernelFolds:
         """Predict other trials by their products with the training rows."""
         predicted = []
         for train, z in self._solved(best, penalties, None):
-            moved = self._kernel(FoldTrials(X, []), train.trials, train.scaling) @ train.vectors
+            moved, inverse = self._between(FoldTrials(X, []), train) @ train.vectors, _known(train.scaling).inverse
             xp = namespace(z)
             # Weights of the scaled columns are Z'Q z, and |Z'Q z|^2 = z'Q'K Q z = sum_i values_i z_i^2.
             norms = xp.astype(train.solver.values @ (z * z), xp.float64, copy=False)
-            rounding = row_rounding(X, len(lags), train.scaling.inverse)[:, None] * norms[None, :]
+            rounding = row_rounding(X, len(lags), inverse)[:, None] * norms[None, :]
             predicted.append((xp.astype(moved @ z, xp.float64, copy=False), rounding))
         return predicted
 
@@ -192,14 +240,15 @@ class KernelFolds:
         self, best: Sequence[np.ndarray], penalties: Sequence[float], factor: Array | None
     ) -> Iterator[tuple[Trained, Array]]:
         """For each group all trials and, along their eigenvectors, the solutions, shape (k, U)."""
-        for train, index in zip(self._decomposed(self.folds, factor), best, strict=True):
+        for train, index in zip(self._decomposed(self.folds, factor, weights=True), best, strict=True):
             yield train, solve_each(train.solver, train.projected, train.responses.n, index, penalties)
 
     def _presented_to(self, trials: FoldTrials, group: int) -> FoldTrials:
         if trials.presented is None:
             return trials
         kept = [i for i, presented in enumerate(trials.presented) if presented[group]]
-        return FoldTrials([trials.X[i] for i in kept], [trials.Y[i] for i in kept])
+        places = [trials.places[i] for i in kept]
+        return FoldTrials([trials.X[i] for i in kept], [trials.Y[i] for i in kept], None, places)
 
     def _responses(self, trials: FoldTrials, group: int, left: Array | None = None) -> tuple[Responses, Array]:
         """Sums of a group's responses to some trials, and the responses about their means, shape (rows, U).
@@ -219,59 +268,25 @@ class KernelFolds:
         return Responses(float(trials.n_rows), mean, power), moved
 
     @cached_property
+    def _rows(self) -> ScaledRows:
+        return ScaledRows(self.lags, self.lead_in, self.standardize, self.precision, self.pad_with_mean)
+
+    @cached_property
     def _example(self) -> Array:
         """An array of the type that sums have."""
         y = self.folds[0].Y[0]
         return namespace(y).zeros((0,), dtype=namespace(y).float64, device=device_of(y))
 
-    def _scaling(self, trials: FoldTrials, factor: Array | None) -> Scaling:
-        """Mean and inverse scale of each lagged column over the rows of some trials."""
-        xp = namespace(*trials.X)
-        outside = FeatureMeans.of(trials.X).mean if self.pad_with_mean else None
-        means, inverses = [], []
-        for columns in self._shifted(trials, outside):
-            mean, moved = centred(columns)
-            power = xp.sum(moved * moved, axis=0)
-            alive = xp.any(moved != 0, axis=0)
-            std = xp.sqrt(power / trials.n_rows)
-            inverse = 1 / (std + STD_FLOOR) if self.standardize else xp.ones_like(std)
-            means.append(mean)
-            inverses.append(xp.where(alive, inverse, xp.zeros_like(inverse)))
-        scaling = Scaling(xp.concat(means), xp.concat(inverses), outside)
-        return scaling if factor is None else scaling.times(factor)
-
-    def _eigen(self, trials: FoldTrials, scaling: Scaling) -> tuple[Array, Array, float]:
-        """Eigenvalues and eigenvectors of the kernel, ascending, without those that are zero because columns are few.
+    def _eigen(self, kernel: Array, n_varying: int) -> tuple[Array, Array, float]:
+        """Eigenvalues and eigenvectors, ascending, without those that are zero because columns that vary are few.
 
         Responses have parts along them that a small penalty makes large, and only rounding keeps from the weights.
         """
-        values, vectors, largest = eigh_clipped(self._kernel(trials, trials, scaling), self.record)
+        values, vectors, largest = eigh_clipped(kernel, self.record)
         # A kernel of n rows over d < n columns has rank d at most: its n - d smallest eigenvalues are zero but for
         # rounding.
-        zero = max(values.shape[0] - max(scaling.n_varying, 1), 0)
+        zero = max(values.shape[0] - max(n_varying, 1), 0)
         return values[zero:], vectors[:, zero:], largest
-
-    @timed("moments")
-    def _kernel(self, a: FoldTrials, b: FoldTrials, scaling: Scaling) -> Array:
-        """Inner products of scaled rows, summed over lags, shape (rows of a, rows of b)."""
-        total: Array = 0.0
-        for left, right in zip(self._lagged(a, scaling), self._lagged(b, scaling), strict=True):
-            # K = sum_l Z_l Z_l' over lags l, with Z_l (rows, F): the lagged matrix (rows, F L) is never there as a
-            # whole.
-            total = left @ right.T + total
-        return total
-
-    def _lagged(self, trials: FoldTrials, scaling: Scaling) -> Iterator[Array]:
-        """Scaled columns of each lag, shape (rows, F)."""
-        xp = namespace(*trials.X)
-        for a, columns in enumerate(self._shifted(trials, scaling.outside)):
-            block = slice(a * columns.shape[1], (a + 1) * columns.shape[1])
-            z = (columns - scaling.mean[block]) * scaling.inverse[block]
-            yield xp.astype(z, getattr(xp, self.precision), copy=False)
-
-    def _shifted(self, trials: FoldTrials, outside: Array | None) -> Iterator[Array]:
-        rows = LaggedRows(trials.X, self.lead_in, outside)
-        return (rows.at(lag) for lag in self.lags)
 
 
 def _join(folds: Sequence[FoldTrials]) -> FoldTrials:
@@ -279,3 +294,8 @@ def _join(folds: Sequence[FoldTrials]) -> FoldTrials:
     for fold in folds[1:]:
         total = total + fold
     return total
+
+
+def _known(scaling: Scaling | None) -> Scaling:
+    assert scaling is not None  # for the type checker: weights were asked for
+    return scaling

@@ -92,6 +92,22 @@ class LaggedRows:
         """Number of rows at any lag."""
         return len(self._response)
 
+    @property
+    def starts(self) -> np.ndarray:
+        """Each trial's first response among all, host indices."""
+        return np.flatnonzero(np.diff(self._trial, prepend=-1))
+
+    def index(self, lag: int) -> np.ndarray:
+        """Which row each response sees at one lag: host indices, for all rows outside of trials the same."""
+        return self._index(self._response - lag, self._trial)
+
+    def products(self, other: LaggedRows, dtype: str) -> Array:
+        """Return the products of rows as ``index`` counts them, made in some precision, float64."""
+        xp = namespace(self._table)
+        left, right = (xp.astype(rows._table, getattr(xp, dtype), copy=False) for rows in (self, other))
+        # The same array twice: numpy then makes one triangle only.
+        return xp.astype(left @ (left if other is self else right).T, xp.float64, copy=False)
+
     def subtract(self, centre: Array) -> None:
         """Move all rows, and the values outside the trials, by ``centre`` of shape (F,)."""
         self._table -= centre
@@ -133,12 +149,14 @@ class LaggedRows:
         return namespace(rows).reshape(rows, (len(position), -1))
 
     def _take(self, position: np.ndarray, trial: np.ndarray) -> Array:
+        return take_rows(self._table, self._index(position, trial))
+
+    def _index(self, position: np.ndarray, trial: np.ndarray) -> np.ndarray:
         """Rows of the table; the last one where a position lies outside its trial."""
         # All trials lie one after another in one table, whose last row is what stands outside of them: a row that would
         # be in a neighbour's trial is taken from there, so no trial sees another.
         inside = (position >= self._start[trial]) & (position < self._stop[trial])
-        index = np.where(inside, position, self._table.shape[0] - 1)
-        return take_rows(self._table, index)
+        return np.where(inside, position, self._table.shape[0] - 1)
 
 
 ROUNDING = 8.0

@@ -10,10 +10,11 @@ from typing import Protocol
 
 from distributed_trf.arrays import Array
 from distributed_trf.trf.crossval import Folds, check_fold_trials
-from distributed_trf.trf.kernel_folds import FoldTrials, KernelFolds
+from distributed_trf.trf.kernel_folds import FoldTrials, KernelFolds, numbered
 from distributed_trf.trf.lags import FeatureMeans
 from distributed_trf.trf.moment_folds import MomentFolds
 from distributed_trf.trf.moments import Moments, merge
+from distributed_trf.trf.row_products import RowProducts
 from distributed_trf.trf.shared_training import TrainingOf
 from distributed_trf.trf.solver_choice import Precision, ScalingRule, SolverName
 from distributed_trf.trf.splits import Split
@@ -74,6 +75,12 @@ class KernelBlocks:
     precision: Precision
     pad_with_mean: bool
 
+    def __post_init__(self) -> None:
+        self.trials = numbered(self.trials)
+        self.products = RowProducts(
+            [x for block in self.trials for x in block.X], self.lags, self.lead_in, self.precision
+        )
+
     def folds(self, split: Split, trained: TrainingOf | None = None) -> KernelFolds:
         """Return a split's training trials in its inner folds."""
         return KernelFolds(
@@ -86,4 +93,5 @@ class KernelBlocks:
             self.precision,
             self.pad_with_mean,
             trained=trained,
+            products=self.products,
         )
