@@ -221,7 +221,7 @@ def gather(
     alpha, cv_scores, weights, intercept = [], [], [], []
     for c, s, (w, scaling) in zip(folds.responses, scores, solved, strict=True):
         alive = varies(c.yy, c.y_mean, c.n)
-        w = xp.where(alive, w, xp.zeros_like(w))
+        w *= xp.astype(alive, w.dtype)  # in place: of thousands of units weights take more room than all else
         alpha.append(xp.where(alive, xp.take(like(penalties, c.yy), s.best), xp.nan))
         cv_scores.append(xp.where(alive, s.base + s.gain, xp.nan))
         weights.append(w)
@@ -229,7 +229,7 @@ def gather(
     return RidgeFit(
         alpha=xp.concat(alpha),
         cv_scores=xp.concat(cv_scores, axis=1),
-        weights=xp.concat(weights, axis=1),
+        weights=weights[0] if len(weights) == 1 else xp.concat(weights, axis=1),
         intercept=xp.concat(intercept),
         scalings=tuple(scaling for _, scaling in solved),
         solver=folds.choose(len(penalties)),

@@ -77,6 +77,7 @@ class RowProducts:
     def of_others(self, X: Sequence[Array], columns: np.ndarray, by: np.ndarray) -> Array:
         """Return products of other trials' rows with some of these, about the mean of the rows ``by``."""
         others = LaggedRows(X, self.lead_in)
+        # About the same mean, so that both have the same value outside of trials.
         others.subtract(self._centre)
         products, (_, means, mean) = self._sums(others), self._about(by)
         own = products @ self._weights(by)
@@ -108,6 +109,7 @@ class RowProducts:
     def _sums(self, rows: LaggedRows) -> Array:
         """Products of lagged rows with those of these trials, shape (rows, all rows)."""
         columns, first, last = self._rows, self.lags[0], self.lags[-1]
+        # G of all rows of features, those of lead-ins and one that stands for all outside of trials too.
         products = rows.products(columns, self.precision)
         xp = namespace(products)
         index = columns.index(first)
@@ -133,6 +135,7 @@ class RowProducts:
         for step in range(1, int(lengths.max())):
             n = int((lengths > step).sum())
             place = rows.starts[order[:n]] + step
+            # K(t, s) = K(t - 1, s - 1) + G at the first lag - G at the last lag of the rows before.
             before = xp.concat([xp.zeros_like(block[:n, :1]), block[:n, :-1]], axis=1)
             enter = take_columns(take_rows(products, rows.index(first)[place]), index)
             leave = take_columns(take_rows(products, rows.index(last)[place - 1]), leaving)

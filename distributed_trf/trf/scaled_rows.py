@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from array_api_compat import device as device_of
-
 from distributed_trf.arrays import Array, blocks, namespace
 from distributed_trf.trf.correlation import centred
 from distributed_trf.trf.lags import FeatureMeans, LaggedRows
@@ -67,12 +65,13 @@ class ScaledRows:
 
     def weights(self, X: Sequence[Array], scaling: Scaling, dual: Array) -> Array:
         """Return the weights of the raw lagged columns, float64 of shape (d, U), for those of rows, (rows, U)."""
-        xp = namespace(dual)
-        found = xp.empty((scaling.inverse.shape[0], dual.shape[1]), dtype=xp.float64, device=device_of(dual))
+        xp, parts = namespace(dual), []
         for block, columns in self._columns(X, scaling, self._few(X)):
-            found[block, :] = xp.astype(columns.T @ dual, xp.float64, copy=False)  # w = Z' dual of scaled columns
-            found[block, :] *= scaling.inverse[block, None]
-        return found
+            # w = S Z'dual with Z = X S the columns that S scales: in place, since thousands of units make it large.
+            part = xp.astype(columns.T @ dual, xp.float64, copy=False)
+            part *= scaling.inverse[block, None]
+            parts.append(part)
+        return parts[0] if len(parts) == 1 else xp.concat(parts)
 
     def _few(self, X: Sequence[Array]) -> int:
         """Lags at once, so that scaled columns take about as much room as the products of rows."""

@@ -9,8 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distributed_trf.trf.estimator import TRF
+from distributed_trf.trf.fold_scores import Validation
+from distributed_trf.trf.kernel_folds import FoldTrials, KernelFolds
 from distributed_trf.trf.lags import LaggedRows
 from distributed_trf.trf.row_products import RowProducts
+from distributed_trf.trf.row_scores import RowValidation
 from tests.oracle import lag_rows
 
 
@@ -125,6 +128,23 @@ def test_scaled__operands_of_training_rows_are_made_once_for_their_own_products(
     TRF(0, 1, 10, n_folds=3, solver="dual").fit(X, Y)
     d, rows, train, held = 5 * 11, 12 * 8, 8 * 8, 4 * 8
     assert counted["lagged"] == d * (3 * (train + train + held) + rows + rows)  # the last for the weights
+
+
+@pytest.mark.parametrize(
+    ("n_folds", "held", "precision", "kind"),
+    [
+        (3, 128, "float64", RowValidation),
+        (3, 135, "float64", Validation),
+        (3, 135, "float32", RowValidation),
+        (2, 135, "float32", Validation),
+        (5, 135, "float64", RowValidation),
+    ],
+)
+def test_held_out_rows__are_predicted_where_they_are_few(n_folds, held, precision, kind):
+    rng = np.random.default_rng(3)
+    folds = [FoldTrials([rng.normal(size=(held, 4))], [rng.normal(size=(held, 2))]) for _ in range(n_folds)]
+    dual = KernelFolds(folds, [0], 0, [2], precision=precision)
+    assert type(next(dual.validations(3))[0]) is kind
 
 
 def test_backend__products_never_leave_their_device():
