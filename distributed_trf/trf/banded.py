@@ -17,6 +17,7 @@ from distributed_trf.timing import timed
 from distributed_trf.trf.correlation import centred, varies
 from distributed_trf.trf.crossval import UNIT_BLOCK, Folds
 from distributed_trf.trf.lags import drive
+from distributed_trf.trf.scaled_gram import BandFactor
 from distributed_trf.trf.search import search
 from distributed_trf.trf.solver_choice import check_alphas, whole
 
@@ -133,7 +134,7 @@ def fit_banded(
     alpha, candidate = (xp.astype(everyone, xp.int64) for _ in range(2))
     for k, g in enumerate(weights):
         scores = search(
-            folds.validations(len(penalties), _factor(g, bands, everyone)),
+            folds.validations(len(penalties), BandFactor(bands, g)),
             penalties,
             screen=False,
             unit_block=unit_block,
@@ -145,7 +146,7 @@ def fit_banded(
         alpha = xp.where(better, xp.concat([s.best for s in scores]), alpha)
         candidate = xp.where(better, xp.full_like(candidate, k), candidate)
 
-    solved = _solve(folds, penalties, alpha, candidate, [_factor(g, bands, everyone) for g in weights])
+    solved = _solve(folds, penalties, alpha, candidate, [BandFactor(bands, g) for g in weights])
     alive = xp.concat([varies(c.yy, c.y_mean, c.n) for c in groups])
     w = xp.where(alive, solved[0], xp.zeros_like(solved[0]))
     chosen = xp.take(like(weights, everyone), candidate, axis=0).T
@@ -163,7 +164,7 @@ def fit_banded(
 
 @timed("solve")
 def _solve(
-    folds: Folds, penalties: list[float], alpha: Array, candidate: Array, factors: list[Array]
+    folds: Folds, penalties: list[float], alpha: Array, candidate: Array, factors: list[BandFactor]
 ) -> tuple[Array, Array, Array]:
     """Weights of the raw columns and the columns' means, chosen for each unit, both (d, U); inverse scales (d,)."""
     xp = namespace(alpha)
@@ -185,21 +186,15 @@ def _solve(
             axis=1,
         )
         if inverse is None:
-            kept = factors[k] > 0
-            inverse = xp.where(
-                kept, solutions[0][1].inverse / xp.where(kept, factors[k], xp.ones_like(factors[k])), 0.0
-            )
+            factor = factors[k].of_columns(alpha)
+            kept = factor > 0
+            inverse = xp.where(kept, solutions[0][1].inverse / xp.where(kept, factor, xp.ones_like(factor)), 0.0)
         weights = w if weights is None else xp.where(candidate == k, w, weights)
         means = mean if means is None else xp.where(candidate == k, mean, means)
     assert weights is not None  # for the type checker: there is a unit, and it has chosen
     assert means is not None
     assert inverse is not None
     return weights, means, inverse
-
-
-def _factor(weights: np.ndarray, bands: np.ndarray, reference: Array) -> Array:
-    """What each lagged column is multiplied with, shape (d,)."""
-    return like(np.sqrt(weights)[bands], reference)
 
 
 def band_drives(

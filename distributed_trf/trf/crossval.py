@@ -15,7 +15,7 @@ from distributed_trf.trf.correlation import varies
 from distributed_trf.trf.distinct_penalties import Scores
 from distributed_trf.trf.fold_scores import Scored
 from distributed_trf.trf.moments import Responses
-from distributed_trf.trf.scaled_gram import Scaling
+from distributed_trf.trf.scaled_gram import BandFactor, Scaling
 from distributed_trf.trf.search import search
 from distributed_trf.trf.solver_choice import check_alphas, whole
 from distributed_trf.trf.solvers import Diagonal, Solver
@@ -45,11 +45,11 @@ class Folds(Protocol):
     def of_features(self, features: np.ndarray, n_features: int) -> Folds:
         """Return the folds of some of the features, given by host indices among all ``n_features``, ascending."""
 
-    def validations(self, n_alphas: int, factor: Array | None = None) -> Iterator[Sequence[Scored]]:
-        """For each fold what scoring it takes, one for each group; columns scaled by ``factor`` (d,)."""
+    def validations(self, n_alphas: int, factor: BandFactor | None = None) -> Iterator[Sequence[Scored]]:
+        """For each fold what scoring it takes, one for each group; columns of bands scaled by ``factor``."""
 
     def solve(
-        self, best: Sequence[np.ndarray], penalties: Sequence[float], factor: Array | None = None
+        self, best: Sequence[np.ndarray], penalties: Sequence[float], factor: BandFactor | None = None
     ) -> list[tuple[Array, Scaling]]:
         """Fit all trials with each unit's penalty, given by host index: weights of the raw columns, and the scaling."""
 

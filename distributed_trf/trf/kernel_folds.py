@@ -18,7 +18,7 @@ from distributed_trf.trf.lags import row_rounding
 from distributed_trf.trf.moments import Responses
 from distributed_trf.trf.row_products import RowProducts
 from distributed_trf.trf.row_scores import RowValidation
-from distributed_trf.trf.scaled_gram import Scaling
+from distributed_trf.trf.scaled_gram import BandFactor, Scaling
 from distributed_trf.trf.scaled_rows import ScaledRows
 from distributed_trf.trf.shared_training import TrainingOf
 from distributed_trf.trf.solver_choice import Precision, ScalingRule
@@ -140,7 +140,7 @@ class KernelFolds:
             self, folds=[fold.of_features(features) for fold in self.folds], record=[], trained=None, products=None
         )
 
-    def validations(self, n_alphas: int, factor: Array | None = None) -> Iterator[list[Scored]]:
+    def validations(self, n_alphas: int, factor: BandFactor | None = None) -> Iterator[list[Scored]]:
         """For each fold what scoring it takes."""
         groups = range(len(self.groups))
         sums_of = [[self._responses(fold, g) for fold in self.folds] for g in groups]
@@ -162,7 +162,7 @@ class KernelFolds:
                     group_validations.append(Validation.of(*known, moved.T @ moved, None, pooled[g]))
             yield group_validations
 
-    def _trained(self, k: int, factor: Array | None) -> Iterable[Trained]:
+    def _trained(self, k: int, factor: BandFactor | None) -> Iterable[Trained]:
         """For each group the training set of fold k, which other splits may have decomposed."""
         if self.trained is None or factor is not None:
             return self._decomposed([*self.folds[:k], *self.folds[k + 1 :]], factor)
@@ -171,7 +171,7 @@ class KernelFolds:
         )
 
     def _decomposed(
-        self, folds: Sequence[FoldTrials], factor: Array | None, *, weights: bool = False
+        self, folds: Sequence[FoldTrials], factor: BandFactor | None, *, weights: bool = False
     ) -> Iterator[Trained]:
         """For each group; ``weights`` asks for the scaling in any case."""
         everything = _join(folds)
@@ -210,7 +210,7 @@ class KernelFolds:
         return self._rows.cast(self.products.centred(self.products.rows_of(trials.places), columns, train.by))
 
     def solve(
-        self, best: Sequence[np.ndarray], penalties: Sequence[float], factor: Array | None = None
+        self, best: Sequence[np.ndarray], penalties: Sequence[float], factor: BandFactor | None = None
     ) -> list[tuple[Array, Scaling]]:
         """Fit all trials."""
         solved = []
@@ -239,7 +239,7 @@ class KernelFolds:
         return predicted
 
     def _solved(
-        self, best: Sequence[np.ndarray], penalties: Sequence[float], factor: Array | None
+        self, best: Sequence[np.ndarray], penalties: Sequence[float], factor: BandFactor | None
     ) -> Iterator[tuple[Trained, Array]]:
         """For each group all trials and, along their eigenvectors, the solutions, shape (k, U)."""
         for train, index in zip(self._decomposed(self.folds, factor, weights=True), best, strict=True):

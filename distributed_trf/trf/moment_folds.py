@@ -19,7 +19,7 @@ from distributed_trf.trf.crossval import UNIT_BLOCK, RidgeFit, check_fold_trials
 from distributed_trf.trf.fold_scores import Validation, held_out_scale, pooled_power
 from distributed_trf.trf.lags import FeatureMeans, drive, drive_rounding, padded
 from distributed_trf.trf.moments import Cross, Gram, Moments, leave_one_out, merge
-from distributed_trf.trf.scaled_gram import Primal, Scaling, without
+from distributed_trf.trf.scaled_gram import BandFactor, Primal, Scaling, without
 from distributed_trf.trf.shared_training import TrainingOf
 from distributed_trf.trf.solver_choice import (
     Precision,
@@ -159,7 +159,7 @@ class MomentFolds:
             trained=None,  # those are of all features
         )
 
-    def validations(self, n_alphas: int, factor: Array | None = None) -> Iterator[list[Validation]]:
+    def validations(self, n_alphas: int, factor: BandFactor | None = None) -> Iterator[list[Validation]]:
         """For each fold what scoring it takes."""
         # The training moments of fold k are the merge of those of the other folds,
         #   X'X_train = sum_{j != k} (X'X_j + n_j d_j d_j'),   d_j = mean_j - mean_train of shape (d,),
@@ -184,7 +184,7 @@ class MomentFolds:
     def _validations(
         self,
         method: Literal["eigh", "cholesky"],
-        factor: Array | None,
+        factor: BandFactor | None,
         pooled: Sequence[Array],
         fold: tuple[int, tuple[Moments, Moments]],
     ) -> list[Validation]:
@@ -208,7 +208,7 @@ class MomentFolds:
         return validations
 
     def solve(
-        self, best: Sequence[np.ndarray], penalties: Sequence[float], factor: Array | None = None
+        self, best: Sequence[np.ndarray], penalties: Sequence[float], factor: BandFactor | None = None
     ) -> list[tuple[Array, Scaling]]:
         """Fit all trials."""
         n_chosen = len(np.unique(np.concatenate(best)))
@@ -246,7 +246,7 @@ class MomentFolds:
         return predicted
 
     def _trained(
-        self, k: int, train: Moments, method: Literal["eigh", "cholesky"], factor: Array | None
+        self, k: int, train: Moments, method: Literal["eigh", "cholesky"], factor: BandFactor | None
     ) -> Iterable[tuple[Cross, Primal, Solver]]:
         """Coordinates of the training set of fold k, which other splits may have made."""
         if self.trained is None or factor is not None or any(c.missing is not None for c in train.cross):
@@ -254,7 +254,7 @@ class MomentFolds:
         return self.trained.get(k, method, lambda: list(self._coordinates(k, train, method, None)))
 
     def _coordinates(
-        self, k: int, train: Moments, method: Literal["eigh", "cholesky"], factor: Array | None
+        self, k: int, train: Moments, method: Literal["eigh", "cholesky"], factor: BandFactor | None
     ) -> Iterator[tuple[Cross, Primal, Solver]]:
         """For each group its coordinates and its solver in them; those who can share them do."""
         shared: Primal | None = None
@@ -270,7 +270,7 @@ class MomentFolds:
                 primal = self._primal(k, train.gram.without(cross.missing, cross.constant), method, factor)
                 yield cross, primal, primal.solver
 
-    def _primal(self, k: int, gram: Gram, method: Literal["eigh", "cholesky"], factor: Array | None) -> Primal:
+    def _primal(self, k: int, gram: Gram, method: Literal["eigh", "cholesky"], factor: BandFactor | None) -> Primal:
         scaling = Scaling.of(gram, standardize=self.standardize)
         scaling = scaling if factor is None else scaling.times(factor)
         return Primal.of(gram.xx, scaling, method, self.precision, self._records[k])

@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from distributed_trf.arrays import Array, at_once, blocks, cholesky_solver, namespace
+from distributed_trf.arrays import Array, at_once, blocks, cholesky_solver, like, namespace
 from distributed_trf.trf.moments import Gram
 from distributed_trf.trf.solvers import (
     Apply,
@@ -70,6 +70,20 @@ STD_FLOOR = 1e-6
 
 
 @dataclass(frozen=True)
+class BandFactor:
+    """What lagged columns are multiplied with for their penalties to be ``alpha / weight`` of their band."""
+
+    bands: np.ndarray
+    """Band of each lagged column, host integers of shape (d,)."""
+    weights: np.ndarray
+    """Of each band, shape (B,)."""
+
+    def of_columns(self, reference: Array) -> Array:
+        """Return the factor of each column where an array lives, shape (d,)."""
+        return like(np.sqrt(self.weights)[self.bands], reference)
+
+
+@dataclass(frozen=True)
 class Scaling:
     """How lagged columns become regressors: ``z = (x - mean) * inverse``."""
 
@@ -90,9 +104,9 @@ class Scaling:
         inverse = 1 / (std + STD_FLOOR) if standardize else xp.ones_like(std)
         return cls(gram.x_mean, xp.where(alive, inverse, xp.zeros_like(inverse)))
 
-    def times(self, factor: Array) -> Scaling:
-        """Scale each column further, by ``factor`` of shape (d,): its penalty is divided by the factor's square."""
-        return replace(self, inverse=self.inverse * factor)
+    def times(self, factor: BandFactor) -> Scaling:
+        """Scale each column further: its penalty is divided by the factor's square."""
+        return replace(self, inverse=self.inverse * factor.of_columns(self.inverse))
 
     @cached_property
     def n_varying(self) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from distributed_trf.arrays import Array, blocks, namespace
 from distributed_trf.trf.correlation import centred
 from distributed_trf.trf.lags import FeatureMeans, LaggedRows
-from distributed_trf.trf.scaled_gram import STD_FLOOR, Scaling
+from distributed_trf.trf.scaled_gram import STD_FLOOR, BandFactor, Scaling
 from distributed_trf.trf.solver_choice import Precision
 
 
@@ -24,7 +24,7 @@ class ScaledRows:
     pad_with_mean: bool
     """Pad trials with the mean of the training rows instead of zeros."""
 
-    def scaling(self, X: Sequence[Array], factor: Array | None) -> Scaling:
+    def scaling(self, X: Sequence[Array], factor: BandFactor | None) -> Scaling:
         """Return mean and inverse scale of each lagged column over the rows of some trials."""
         outside = FeatureMeans.of(X).mean if self.pad_with_mean else None
         rows = LaggedRows(X, self.lead_in, outside)
