@@ -55,7 +55,7 @@ def forked_workers(preload: Sequence[str]) -> Iterator[None]:
     """
     import dask
 
-    server: Any = forkserver._forkserver  # type: ignore[attr-defined]
+    server: Any = forkserver._forkserver
     if server._forkserver_pid is not None:
         yield
         return
