@@ -207,7 +207,7 @@ def open_truth(path: str | Path) -> xr.Dataset | None:
     store = Path(path) / TRUTH_STORE
     if not store.is_dir():
         return None
-    with xr.open_zarr(store, consolidated=False) as truth:
+    with xr.open_zarr(store, consolidated=False, chunks=None) as truth:  # without Dask, which takes a second to load
         return truth.load()
 
 
