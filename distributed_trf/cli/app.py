@@ -51,12 +51,12 @@ COMMANDS = {
         "reading results",
     ),
     "figures": Entry(
-        "results.draw_figures",
+        "figures.draw_figures",
         "Draw all figures that the results allow into the study's figures/ folder; S5 needs --word-errors.",
         "reading results",
     ),
     "report": Entry(
-        "results.report",
+        "figures.report",
         "Write what a study is and found, with every figure, as one HTML file.",
         "reading results",
     ),
