@@ -1,7 +1,7 @@
 """Independent pieces of work side by side, each on a core of its own.
 
-Large products use all cores by themselves. Decompositions, and whatever passes over arrays once, hardly do: of those
-two at a time take little longer than one.
+Large products use all cores by themselves, but whatever passes over arrays element by element takes one: where products
+and passes alternate, pieces of both go on at a time.
 """
 
 from __future__ import annotations

@@ -27,9 +27,8 @@ UNIT_BLOCK = 512
 class Folds(Protocol):
     """Training trials in folds, whatever form their sums have; one group of units after another."""
 
-    @property
-    def record(self) -> list[str]:
-        """Factorisations that failed their check and what was done instead."""
+    record: list[str]
+    """Factorisations that failed their check and what was done instead."""
 
     @property
     def responses(self) -> Sequence[Responses]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial, reduce
-from itertools import islice
+from functools import cached_property, reduce
 from operator import add
 from typing import Literal
 
@@ -31,9 +30,6 @@ from distributed_trf.trf.solver_choice import (
     device_kind,
 )
 from distributed_trf.trf.solvers import Diagonal, Solver
-
-SIDE_BY_SIDE = 2048
-"""Lagged features up to which folds are decomposed side by side."""
 
 WIDE = 8
 """Beside the cache of a core, blocks of units that are projected at once: products with wider blocks are quicker."""
@@ -103,30 +99,26 @@ class MomentFolds:
     """What the trials are padded about, shape (F,), if they are padded with the mean of the training rows."""
     means: Sequence[FeatureMeans] = ()
     """With a centre: of each fold, about it."""
+    record: list[str] = field(default_factory=list)
     trained: TrainingOf | None = None
     """Where training sets are that other splits have in common with these folds."""
-    _records: list[list[str]] = field(init=False)
-    """Of each fold, and of all trials, what ``record`` tells; those of several folds grow at a time."""
 
     def __post_init__(self) -> None:
         check_choice(self.solver, self.precision, self.scaling)
         if self.solver == "dual":
             raise ConfigError("solver='dual' works on trials, not on their moments; use collect_trials")
         check_fold_trials([[cross.n for cross in fold.cross] for fold in self.folds])
-        self._everything = merge(self.folds)
-        self._records = [[] for _ in range(len(self.folds) + 1)]
 
-    @property
-    def record(self) -> list[str]:
-        """Factorisations that failed their check and what was done instead."""
-        return [line for lines in self._records for line in lines]
+    @cached_property
+    def _everything(self) -> Moments:
+        return merge(self.folds)  # not before it is asked for: the search has no need of it
 
     def choose(self, n_alphas: int) -> Literal["eigh", "cholesky"]:
         """Return the forced way to solve for some penalties, or that of ``choose_solver``."""
         if self.solver == "eigh" or self.solver == "cholesky":
             return self.solver
-        gram = self._everything.gram.xx
-        n_units = sum(cross.yy.shape[0] for cross in self._everything.cross)
+        gram = self.folds[0].gram.xx
+        n_units = sum(cross.yy.shape[0] for cross in self.folds[0].cross)
         # The sums are there, so the dual form is no longer a choice: more rows than can be.
         rule = choose_solver(
             2**40, gram.shape[0], n_alphas=n_alphas, n_units=n_units, n_folds=len(self.folds), device=device_kind(gram)
@@ -149,13 +141,14 @@ class MomentFolds:
         if self.centre is not None:  # each lag ends with the feature that is 1 outside the trials: see ``with_outside``
             width, kept = n_features + 1, np.append(features, n_features)
         # Column lag_index * width + feature, for each lag in turn.
-        n_lags = self._everything.gram.x_mean.shape[0] // width
+        n_lags = self.folds[0].gram.x_mean.shape[0] // width
         columns = (np.arange(n_lags)[:, None] * width + kept).reshape(-1)
         return replace(
             self,
             folds=[fold.of_columns(columns) for fold in self.folds],
             centre=None if self.centre is None else take_columns(self.centre, features),
             means=[fold.of_features(features) for fold in self.means],
+            record=[],
             trained=None,  # those are of all features
         )
 
@@ -170,42 +163,24 @@ class MomentFolds:
         #   |y - X w|^2 = y'y - 2 z'target + z'quadratic z
         # for every penalty: exactly what predicting each bin would give.
         pooled = [pooled_power(group) for group in zip(*(fold.cross for fold in self.folds), strict=True)]
-        validate = partial(self._validations, self.choose(n_alphas), factor, pooled)
-        folds = enumerate(zip(leave_one_out(self.folds), self.folds, strict=True))
-        cores = self._cores()
-        while some := list(islice(folds, cores)):
-            yield from side_by_side(validate, some, cores)
-
-    def _cores(self) -> int:
-        """How many folds are decomposed side by side: large matrices wait for memory, and need it."""
-        gram = self._everything.gram.xx
-        return cores_for(gram) if self.trained is None and gram.shape[0] <= SIDE_BY_SIDE else 1
-
-    def _validations(
-        self,
-        method: Literal["eigh", "cholesky"],
-        factor: BandFactor | None,
-        pooled: Sequence[Array],
-        fold: tuple[int, tuple[Moments, Moments]],
-    ) -> list[Validation]:
-        k, (train, held_out) = fold
-        if self.centre is not None:
-            means = reduce(add, [m for j, m in enumerate(self.means) if j != k])
-            train = padded(train, means.mean, means.constant)
-            held_out = padded(held_out, means.mean, namespace(means.mean).full_like(means.mean, np.nan))
-        validations: list[Validation] = []
-        quadratic: tuple[Primal, Array] | None = None
-        coordinates = self._trained(k, train, method, factor)
-        for (cross, primal, solver), held, power in zip(coordinates, held_out.cross, pooled, strict=True):
-            mean = primal.scaling.mean
-            # The same for all groups of units that share coordinates; a congruence is 2 k^3 operations, done once.
-            if quadratic is None or quadratic[0] is not primal:
-                quadratic = primal, primal.quadratic(held_out.gram.around(mean))
-            root, base = held_out_scale(cross, held, power)
-            projected, target = _projected(primal, cross, held, root)
-            removed = None if held.missing is None else primal.project_rows(held.missing)
-            validations.append(Validation(solver, cross.n, projected, target, quadratic[1], removed, base))
-        return validations
+        for k, (train, held_out) in enumerate(zip(leave_one_out(self.folds), self.folds, strict=True)):
+            if self.centre is not None:
+                means = reduce(add, [m for j, m in enumerate(self.means) if j != k])
+                train = padded(train, means.mean, means.constant)
+                held_out = padded(held_out, means.mean, namespace(means.mean).full_like(means.mean, np.nan))
+            validations: list[Validation] = []
+            quadratic: tuple[Primal, Array] | None = None
+            coordinates = self._trained(k, train, self.choose(n_alphas), factor)
+            for (cross, primal, solver), held, power in zip(coordinates, held_out.cross, pooled, strict=True):
+                mean = primal.scaling.mean
+                # The same for all groups of units that share coordinates; a congruence is 2 k^3 operations, done once.
+                if quadratic is None or quadratic[0] is not primal:
+                    quadratic = primal, primal.quadratic(held_out.gram.around(mean))
+                root, base = held_out_scale(cross, held, power)
+                projected, target = _projected(primal, cross, held, root)
+                removed = None if held.missing is None else primal.project_rows(held.missing)
+                validations.append(Validation(solver, cross.n, projected, target, quadratic[1], removed, base))
+            yield validations
 
     def solve(
         self, best: Sequence[np.ndarray], penalties: Sequence[float], factor: BandFactor | None = None
@@ -214,12 +189,12 @@ class MomentFolds:
         n_chosen = len(np.unique(np.concatenate(best)))
         method = self.choose(n_chosen)
         if self.solver == "auto":
-            method = choose_factorisation(n_chosen, device_kind(self._everything.gram.xx))
+            method = choose_factorisation(n_chosen, device_kind(self.folds[0].gram.xx))
         solved, everything = [], self._everything
         if self.centre is not None:
             means = reduce(add, self.means)
             everything = padded(everything, means.mean, means.constant)
-        for (cross, primal, solver), index in zip(self._coordinates(-1, everything, method, factor), best, strict=True):
+        for (cross, primal, solver), index in zip(self._coordinates(everything, method, factor), best, strict=True):
             weights, scaling = _weights(primal, solver, cross, index, penalties), primal.scaling
             if self.centre is not None:
                 xp, mean = namespace(self.centre), scaling.mean
@@ -250,11 +225,11 @@ class MomentFolds:
     ) -> Iterable[tuple[Cross, Primal, Solver]]:
         """Coordinates of the training set of fold k, which other splits may have made."""
         if self.trained is None or factor is not None or any(c.missing is not None for c in train.cross):
-            return self._coordinates(k, train, method, factor)  # one after another, where groups have coordinates each
-        return self.trained.get(k, method, lambda: list(self._coordinates(k, train, method, None)))
+            return self._coordinates(train, method, factor)  # one after another, where groups have coordinates each
+        return self.trained.get(k, method, lambda: list(self._coordinates(train, method, None)))
 
     def _coordinates(
-        self, k: int, train: Moments, method: Literal["eigh", "cholesky"], factor: BandFactor | None
+        self, train: Moments, method: Literal["eigh", "cholesky"], factor: BandFactor | None
     ) -> Iterator[tuple[Cross, Primal, Solver]]:
         """For each group its coordinates and its solver in them; those who can share them do."""
         shared: Primal | None = None
@@ -263,17 +238,17 @@ class MomentFolds:
             # alpha I is inverted already, they come off by the Woodbury identity (``without``), in the same
             # coordinates.
             if cross.missing is None or self.scaling == "shared":
-                shared = shared or self._primal(k, train.gram, method, factor)
+                shared = shared or self._primal(train.gram, method, factor)
                 rows = None if cross.missing is None else shared.project_rows(cross.missing)
-                yield cross, shared, shared.solver if rows is None else without(shared.solver, rows, self._records[k])
+                yield cross, shared, shared.solver if rows is None else without(shared.solver, rows, self.record)
             else:
-                primal = self._primal(k, train.gram.without(cross.missing, cross.constant), method, factor)
+                primal = self._primal(train.gram.without(cross.missing, cross.constant), method, factor)
                 yield cross, primal, primal.solver
 
-    def _primal(self, k: int, gram: Gram, method: Literal["eigh", "cholesky"], factor: BandFactor | None) -> Primal:
+    def _primal(self, gram: Gram, method: Literal["eigh", "cholesky"], factor: BandFactor | None) -> Primal:
         scaling = Scaling.of(gram, standardize=self.standardize)
         scaling = scaling if factor is None else scaling.times(factor)
-        return Primal.of(gram.xx, scaling, method, self.precision, self._records[k])
+        return Primal.of(gram.xx, scaling, method, self.precision, self.record)
 
 
 def _projected(primal: Primal, train: Cross, held_out: Cross, root: Array) -> tuple[Array, Array]:
@@ -282,13 +257,16 @@ def _projected(primal: Primal, train: Cross, held_out: Cross, root: Array) -> tu
     of_training, of_held_out = (
         xp.empty(shape, dtype=getattr(xp, primal.dtype), device=device_of(root)) for _ in range(2)
     )
-    for units in blocks(shape[1], unit_block(shape[0], root)):
+
+    def of_units(units: slice) -> None:
         # sum (x - m)(y - u)' = centred sum + n (m_held - m)(u_held - u)': moving a sum to other means is a product of
         # two vectors.
         moved = held_out.around(primal.scaling.mean, train.y_mean, units)
         narrow = xp.astype(root[units], of_training.dtype, copy=False)
         of_training[:, units] = primal.project(train.xy[:, units]) * narrow
         of_held_out[:, units] = primal.project(moved) * narrow
+
+    side_by_side(of_units, blocks(shape[1], unit_block(shape[0], root)), cores_for(root))
     return of_training, of_held_out
 
 

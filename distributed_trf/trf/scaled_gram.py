@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from distributed_trf.arrays import Array, at_once, blocks, cholesky_solver, like, namespace
+from distributed_trf.arrays import Array, at_once, block_rows, blocks, cholesky_solver, like, namespace
 from distributed_trf.trf.moments import Gram
 from distributed_trf.trf.solvers import (
     Apply,
@@ -39,6 +39,15 @@ def congruence(matrix: Array, vectors: Array) -> Array:
         product[rows, rows.start :] = vectors[:, rows].T @ moved[:, rows.start :]
         product[rows.stop :, rows] = product[rows, rows.stop :].T
     return product
+
+
+def _scaled(matrix: Array, by: Array) -> Array:
+    """Scale rows and columns, symmetric to the last bit: ``s_i s_j X'X_ij``, shape (d, d)."""
+    # Z'Z of scaled columns z = (x - m) s follows from X'X: no scaled column is ever made, nor all s_i s_j at once.
+    found = namespace(matrix).empty_like(matrix)
+    for rows in blocks(matrix.shape[0], block_rows(matrix.shape[0], matrix)):
+        found[rows, :] = matrix[rows, :] * (by[rows, None] * by[None, :])
+    return found
 
 
 def quadratic_forms(matrix: Array, vectors: Array) -> Array:
@@ -137,15 +146,14 @@ class Primal:
     ) -> Primal:
         """Factorise products around the scaling's means, shape (d, d)."""
         xp = namespace(xx)
-        # Z'Z of scaled columns z = (x - m) s follows from X'X: s_i s_j X'X_ij, shape (d, d). No scaled column is ever
-        # made.
-        matrix = xp.astype(xx * (scaling.inverse[:, None] * scaling.inverse[None, :]), getattr(xp, dtype), copy=False)
+        matrix = xp.astype(_scaled(xx, scaling.inverse), getattr(xp, dtype), copy=False)
         if method == "cholesky":
             return cls(scaling, Factored(matrix, record), None, dtype)
         values, vectors, largest = eigh_clipped(matrix, record)
         inverse = xp.astype(scaling.inverse, vectors.dtype, copy=False)
         # Z'Z = Q diag(v) Q': with basis = diag(s) Q the weights at shift c are w = basis ((basis' X'Y) / (v + c)).
-        return cls(scaling, Diagonal(values, largest), vectors * inverse[:, None], dtype)
+        vectors *= inverse[:, None]
+        return cls(scaling, Diagonal(values, largest), vectors, dtype)
 
     def project(self, xy: Array) -> Array:
         """Bring X'Y to the coordinates, shape (k, U)."""
@@ -160,7 +168,7 @@ class Primal:
     def quadratic(self, xx: Array) -> Array:
         """Bring X'X to the coordinates, shape (k, k)."""
         if self.basis is None:
-            return self._cast(xx * (self.scaling.inverse[:, None] * self.scaling.inverse[None, :]))
+            return self._cast(_scaled(xx, self.scaling.inverse))
         return congruence(self._cast(xx), self.basis)
 
     def weights(self, z: Array) -> Array:
