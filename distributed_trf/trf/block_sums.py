@@ -83,6 +83,8 @@ class BlockSums:
         # X'Y[a] = sum_t x(t - l_a) w_t y(t)' (F, U) has no such structure and is summed for each lag a.
         left = (first if by_row is None else first * by_row[:, :1]).T
 
+        # Each piece has its own place in X'X or X'Y, (F, F) or (F, units), so that pieces can go side by side in any
+        # order; alone, a lag's rows serve both.
         def add_products(piece: tuple[int, slice | None]) -> None:
             a, units = piece
             block = slice(a * F, (a + 1) * F)

@@ -285,6 +285,8 @@ def _weights(primal: Primal, solver: Solver, cross: Cross, best: np.ndarray, pen
         z = solve_each(solver, primal.project(cross.xy[:, units]), cross.n, best[units], penalties)
         weights[:, units] = primal.weights(z)
 
+    # Of d x U numbers there are the sums and the weights; w = basis z with z_i = (basis' X'Y)_i / (values_i + n alpha)
+    # is taken from block to block.
     weights = namespace(cross.xy).empty_like(cross.xy)
     side_by_side(of_units, blocks(cross.xy.shape[1], width), cores_for(weights))
     return weights

@@ -263,7 +263,7 @@ def leave_one_out(moments: Sequence[Moments]) -> Iterator[Moments]:
 
 def _with_outer(matrix: Array, a: Array, b: Array) -> Array:
     """Add the product of two vectors to a matrix in place, and return it."""
-    # Block by block: what is added is nowhere in memory as a whole.
+    # matrix + a b', shape (n, m), block by block: what is added is nowhere in memory as a whole.
     for rows in blocks(matrix.shape[0], block_rows(matrix.shape[1], matrix)):
         matrix[rows, :] += a[rows, None] * b[None, :]
     return matrix

@@ -159,11 +159,15 @@ class SinglePrecision:
         shrink = take_each(self._shrink, at)
         for units in blocks(self.base.shape[0], self._unit_block):
             b = self._projected[:, units]
+            # v = S w / |S w|, shape (k, U), at each unit's own penalty, and H v: for all penalties a at once the forms
+            # (S w_a)'H v are then one small product, (A, k) @ (k, U), since w_a = inverse_a b.
             v = b * take_columns(self._inverse, at[units]) * shrink[units]
             moved = product_of(self._h.quadratic, v, self._removed)
             forms.append(inner(v, moved))
             crossed.append(xp.astype(self._inverse.T @ (b * moved), xp.float64, copy=False))
-        # Of weights w and v brought to |S w| = |S v| = 1, so that each of v'Hv and w'Hv may be off by as much.
+        # Both weights are brought to |S w| = |S v| = 1, so that v'Hv and w'Hv may be off by as much. Without negative
+        # eigenvalues (w'Hv)^2 <= (w'Hw)(v'Hv): the least w'Hw is what is known of w'Hv, squared, over the most
+        # that v'Hv can be. What w'Hv is off by is taken off it, and added to v'Hv.
         error, form = self._unit_error, xp.concat(forms)
         crossed = xp.abs(xp.concat(crossed, axis=1) * self._shrink) - error
         crossed = xp.maximum(crossed, xp.zeros_like(crossed))

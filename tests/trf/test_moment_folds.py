@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -82,3 +85,19 @@ def test_folds__are_dealt_as_ever():
     assert [fold.tolist() for fold in assign_folds(11, 3, 0)] == dealt
     assert [fold.tolist() for fold in assign_folds(11, 3, 1)] == [[5, 7, 10], [0, 1, 4], [2, 3, 6, 8, 9]]
     assert (TRF().n_folds, TRF().seed) == (RidgeSettings().n_folds, RidgeSettings().seed) == (3, 0)
+
+
+@pytest.mark.parametrize("all_scores", [True, False])
+def test_fit__of_many_units_holds_few_arrays_of_the_size_of_its_weights(all_scores):
+    """Sums of three folds, of the others, and X'Y in three folds' coordinates; whatever else there is, is a block."""
+    rng = np.random.default_rng(0)
+    d, units = 64, 6000
+    X = [rng.normal(size=(90, d)) for _ in range(3)]
+    Y = [x @ rng.normal(size=(d, units)) + 5 * rng.normal(size=(90, units)) for x in X]
+    trf = TRF(0, 0, 1, np.logspace(-5, 5, 20), standardize=False, all_scores=all_scores, solver="eigh")
+    tracemalloc.start()
+    try:
+        trf.fit(X, Y, folds=[[0], [1], [2]])
+        assert tracemalloc.get_traced_memory()[1] < 14 * 8 * d * units
+    finally:
+        tracemalloc.stop()

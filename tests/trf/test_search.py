@@ -12,14 +12,17 @@ from hypothesis import strategies as st
 
 from distributed_trf import arrays
 from distributed_trf.arrays import cholesky_solver
+from distributed_trf.trf import fold_scores, screens
 from distributed_trf.trf.fold_scores import gains
 from distributed_trf.trf.moment_folds import MomentFolds, fit_moments
 from distributed_trf.trf.screens import SinglePrecision, UnitDiagonal
 from distributed_trf.trf.search import search
 from distributed_trf.trf.solvers import Diagonal
+from distributed_trf.trf.stream import moments_of
 from tests.hard_units import (
     ALPHAS,
     GRIDS,
+    LAGS,
     features,
     folds_of,
     folds_that_lack_trials,
@@ -142,6 +145,59 @@ def test_screening__of_units_that_are_one_another_or_nothing_takes_the_smallest_
     agree(full, screened)
     np.testing.assert_array_equal(full.best[:5], full.best[5:10])
     np.testing.assert_array_equal(full.best[10:], 0)
+
+
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+def test_screening__multiplies_few_columns_of_twenty_penalties(monkeypatch, precision):
+    """As in himalaya's benchmark: white features and a fine grid, of which bounds alone would leave a half."""
+    rng = np.random.default_rng(9)
+    X = [rng.normal(size=(80, 60)) for _ in range(3)]
+    readout, noise = rng.normal(size=(60, 300)), np.linspace(1, 30, 300)
+    Y = [x @ readout + noise * rng.normal(size=(80, 300)) for x in X]
+    folds = [moments_of([x], [y], [0], 0) for x, y in zip(X, Y, strict=True)]
+    columns = {"form_of": 0, "product_of": 0}
+
+    def counted(name):
+        original = getattr(fold_scores, name)
+
+        def count(quadratic, b, removed):
+            columns[name] += b.shape[1]
+            return original(quadratic, b, removed)
+
+        return count
+
+    for name in columns:
+        replacement = counted(name)
+        monkeypatch.setattr(fold_scores, name, replacement)
+        monkeypatch.setattr(screens, name, replacement)
+    fit = fit_moments(folds, np.logspace(-5, 5, 20), solver="eigh", precision=precision, all_scores=False)
+    assert len(set(fit.alpha)) > 5
+    per_fold = {name: n / (3 * 300) for name, n in columns.items()}
+    assert per_fold["product_of"] == 1
+    assert 1 < per_fold["form_of"] < 5  # those that are scored in full, and a few in single precision
+
+
+@given(seed=st.integers(0, 2**32 - 1), grid=st.sampled_from(["as in the studies", "fine"]))
+@settings(max_examples=20)
+def test_float32__chooses_as_float64_where_scores_differ_by_more_than_its_rounding(seed, grid):
+    """And screened as unscreened, but for such ties; correlations of predictions agree to 1e-5."""
+    rng = np.random.default_rng(seed)
+    X = features(rng, 6, 6, 40)
+    folds = folds_of(X, hard_units(rng, X, 60))
+    alphas = {"fine": np.logspace(-4, 4, 17), **GRIDS}[grid]
+    full = fit_moments(folds, alphas, solver="eigh")
+    for all_scores in (True, False):
+        single = fit_moments(folds, alphas, solver="eigh", precision="float32", all_scores=all_scores)
+        index = np.searchsorted(alphas, single.alpha * (1 - 1e-9))
+        of_choice = full.cv_scores[index, np.arange(60)]
+        np.testing.assert_allclose(of_choice, full.cv_scores.max(axis=0), rtol=1e-5, atol=1e-6)
+        assert (single.alpha == full.alpha).mean() > 0.8
+        same = single.alpha == full.alpha
+        rows = np.concatenate(X)
+        lagged = np.concatenate([np.roll(rows, lag, axis=0) for lag in LAGS], axis=1)
+        for u in np.flatnonzero(same & (np.abs(full.weights).max(axis=0) > 0)):
+            r = np.corrcoef(lagged @ full.weights[:, u], lagged @ single.weights[:, u])[0, 1]
+            assert r > 1 - 1e-5
 
 
 def test_screened_fit__has_the_float64_penalties_and_counts_what_it_left_out():
