@@ -10,19 +10,18 @@ import numpy as np
 from array_api_compat import device as device_of
 
 from distributed_trf.arrays import Array, block_rows, blocks, joined, namespace, take_columns
-from distributed_trf.timing import timed
 from distributed_trf.trf.correlation import centred
 from distributed_trf.trf.crossval import check_fold_trials, solve_each
 from distributed_trf.trf.fold_scores import Scored, Validation, pooled_power
 from distributed_trf.trf.lags import row_rounding
 from distributed_trf.trf.moments import Responses
-from distributed_trf.trf.row_products import RowProducts
 from distributed_trf.trf.row_scores import RowValidation
 from distributed_trf.trf.scaled_gram import BandFactor, Scaling
 from distributed_trf.trf.scaled_rows import ScaledRows
 from distributed_trf.trf.shared_training import TrainingOf
 from distributed_trf.trf.solver_choice import Precision, ScalingRule
 from distributed_trf.trf.solvers import Diagonal, eigh_clipped
+from distributed_trf.trf.training_kernels import Places, TrainingKernels, TrainingRows
 
 FEW_ROWS = 128
 """Held-out rows up to which predicting them all at every penalty is quicker than taking their moments."""
@@ -41,12 +40,12 @@ class FoldTrials:
     """Responses of all units, one array of shape (T_i, U) per trial."""
     presented: Sequence[Sequence[bool]] | None = None
     """For each trial, which groups of units it was presented to; None if all."""
-    places: Sequence[int] = ()
+    places: Places = ()
     """Of each trial among all that are collected, as ``numbered`` gives them."""
 
     def __add__(self, other: FoldTrials) -> FoldTrials:
         presented = None if self.presented is None or other.presented is None else [*self.presented, *other.presented]
-        return FoldTrials([*self.X, *other.X], [*self.Y, *other.Y], presented, [*self.places, *other.places])
+        return FoldTrials([*self.X, *other.X], [*self.Y, *other.Y], presented, (*self.places, *other.places))
 
     def of_features(self, features: np.ndarray) -> FoldTrials:
         """Return the trials with some of the features, given by host indices."""
@@ -61,7 +60,7 @@ class FoldTrials:
 def numbered(folds: Sequence[FoldTrials]) -> list[FoldTrials]:
     """Give the trials of all folds their places."""
     first = np.cumsum([0, *(len(fold.X) for fold in folds)]).tolist()
-    return [replace(fold, places=range(a, b)) for fold, a, b in zip(folds, first, first[1:], strict=False)]
+    return [replace(fold, places=tuple(range(a, b))) for fold, a, b in zip(folds, first, first[1:], strict=False)]
 
 
 @dataclass(frozen=True)
@@ -69,10 +68,7 @@ class Trained:
     """A training set of one group of units, decomposed."""
 
     trials: FoldTrials
-    scaling: Scaling | None
-    """None where the kernel is of rows without scales and no weights were asked for."""
-    by: np.ndarray | None
-    """The rows by whose mean a kernel of ``RowProducts`` is centred; None where rows are scaled."""
+    rows: TrainingRows
     solver: Diagonal
     """Eigenvalues of the kernel, k of them."""
     vectors: Array
@@ -102,13 +98,12 @@ class KernelFolds:
     record: list[str] = field(default_factory=list)
     trained: TrainingOf | None = None
     """Where training sets are that other splits have in common with these folds."""
-    products: RowProducts | None = None
+    shared: TrainingKernels | None = None
     """Of the trials among which these have their places; by default of these alone."""
 
     def __post_init__(self) -> None:
-        if self.products is None:
+        if self.shared is None:
             self.folds = numbered(self.folds)
-            self.products = RowProducts(_join(self.folds).X, self.lags, self.lead_in, self.precision)
         check_fold_trials(
             [[len(self._presented_to(fold, g).X) for g in range(len(self.groups))] for fold in self.folds]
         )
@@ -137,7 +132,7 @@ class KernelFolds:
     def of_features(self, features: np.ndarray, n_features: int) -> KernelFolds:
         """Return the folds of some of the features."""
         return replace(
-            self, folds=[fold.of_features(features) for fold in self.folds], record=[], trained=None, products=None
+            self, folds=[fold.of_features(features) for fold in self.folds], record=[], trained=None, shared=None
         )
 
     def validations(self, n_alphas: int, factor: BandFactor | None = None) -> Iterator[list[Scored]]:
@@ -150,7 +145,7 @@ class KernelFolds:
             for g, train in enumerate(self._trained(k, factor)):
                 # Predictions of held-out rows are K_held Q z, (rows, k) @ (k, U); so their X'Y and X'X in these
                 # coordinates are (K_held Q)'y and (K_held Q)'(K_held Q), and all else goes as with moments.
-                kernel = self._between(self._presented_to(held_out, g), train)
+                kernel = self._kernels.between(self._presented_to(held_out, g).places, train.rows)
                 moved, (other, held_y) = kernel @ train.vectors, sums_of[g][k]  # moved: (held-out rows, k)
                 # sum_t m_t (y_t - u)' = sum_t m_t (y_t - v)' + (sum_t m_t)(v - u)', about the training mean u.
                 apart = namespace(moved).astype(other.y_mean - train.responses.y_mean, moved.dtype, copy=False)
@@ -170,44 +165,19 @@ class KernelFolds:
             k, "dual", lambda: list(self._decomposed([*self.folds[:k], *self.folds[k + 1 :]], None))
         )
 
-    def _decomposed(
-        self, folds: Sequence[FoldTrials], factor: BandFactor | None, *, weights: bool = False
-    ) -> Iterator[Trained]:
-        """For each group; ``weights`` asks for the scaling in any case."""
+    def _decomposed(self, folds: Sequence[FoldTrials], factor: BandFactor | None) -> Iterator[Trained]:
         everything = _join(folds)
         for g in range(len(self.groups)):
             trials = self._presented_to(everything, g)
             centring = trials if self.scaling == "per_session" else everything
-            kernel, by = self._unscaled(trials, centring) if factor is None else (None, None)
-            scaling = self._rows.scaling(centring.X, factor) if kernel is None or weights else None
-            if kernel is None:
-                assert scaling is not None  # for the type checker: without a kernel it is taken
-                with timed("moments"):
-                    kernel = self._rows.products(trials.X, trials.X, scaling)
-            n_varying = self._rows.n_varying(centring.X, trials.n_rows) if scaling is None else scaling.n_varying
-            values, vectors, largest = self._eigen(kernel, n_varying)
+            rows, kernel = self._kernels.of(trials.places, centring.places, factor)
+            values, vectors, largest = self._eigen(kernel, rows.n_varying)
             responses, projected = self._responses(everything, g, vectors.T)
-            yield Trained(trials, scaling, by, Diagonal(values, largest), vectors, responses, projected)
+            yield Trained(trials, rows, Diagonal(values, largest), vectors, responses, projected)
 
-    @timed("moments")
-    def _unscaled(self, trials: FoldTrials, centring: FoldTrials) -> tuple[Array, np.ndarray] | tuple[None, None]:
-        """The kernel of rows without scales, and the rows that it is centred by; None where there are scales."""
-        if self.standardize or self.pad_with_mean or self.products is None or not self.products.fits:
-            return None, None
-        by = self.products.rows_of(centring.places)
-        kernel = self.products.kernel(self.products.rows_of(trials.places), by)
-        return (None, None) if kernel is None else (self._rows.cast(kernel), by)
-
-    @timed("moments")
-    def _between(self, trials: FoldTrials, train: Trained) -> Array:
-        """Products of trials' rows with those of a training set, shape (rows, training rows)."""
-        if train.by is None or self.products is None:
-            assert train.scaling is not None  # for the type checker: rows without scales are centred by some
-            return self._rows.products(trials.X, train.trials.X, train.scaling)
-        columns = self.products.rows_of(train.trials.places)
-        if not trials.places:
-            return self._rows.cast(self.products.of_others(trials.X, columns, train.by))
-        return self._rows.cast(self.products.centred(self.products.rows_of(trials.places), columns, train.by))
+    def _scaling(self, train: Trained, factor: BandFactor | None) -> Scaling:
+        """Mean and inverse scale of the columns, where kernels did without."""
+        return train.rows.scaling or self._kernels.scaling(train.rows.centring, factor)
 
     def solve(
         self, best: Sequence[np.ndarray], penalties: Sequence[float], factor: BandFactor | None = None
@@ -215,8 +185,8 @@ class KernelFolds:
         """Fit all trials."""
         solved = []
         for train, z in self._solved(best, penalties, factor):
-            scaling = _known(train.scaling)
-            solved.append((self._rows.weights(train.trials.X, scaling, train.vectors @ z), scaling))
+            scaling = self._scaling(train, factor)
+            solved.append((self._kernels.rows.weights(train.trials.X, scaling, train.vectors @ z), scaling))
         return solved
 
     def predict(
@@ -230,11 +200,11 @@ class KernelFolds:
         """Predict other trials by their products with the training rows."""
         predicted = []
         for train, z in self._solved(best, penalties, None):
-            moved, inverse = self._between(FoldTrials(X, []), train) @ train.vectors, _known(train.scaling).inverse
+            moved = self._kernels.of_others(X, train.rows) @ train.vectors
             xp = namespace(z)
             # Weights of the scaled columns are Z'Q z, and |Z'Q z|^2 = z'Q'K Q z = sum_i values_i z_i^2.
             norms = xp.astype(train.solver.values @ (z * z), xp.float64, copy=False)
-            rounding = row_rounding(X, len(lags), inverse)[:, None] * norms[None, :]
+            rounding = row_rounding(X, len(lags), self._scaling(train, None).inverse)[:, None] * norms[None, :]
             predicted.append((xp.astype(moved @ z, xp.float64, copy=False), rounding))
         return predicted
 
@@ -242,14 +212,14 @@ class KernelFolds:
         self, best: Sequence[np.ndarray], penalties: Sequence[float], factor: BandFactor | None
     ) -> Iterator[tuple[Trained, Array]]:
         """For each group all trials and, along their eigenvectors, the solutions, shape (k, U)."""
-        for train, index in zip(self._decomposed(self.folds, factor, weights=True), best, strict=True):
+        for train, index in zip(self._decomposed(self.folds, factor), best, strict=True):
             yield train, solve_each(train.solver, train.projected, train.responses.n, index, penalties)
 
     def _presented_to(self, trials: FoldTrials, group: int) -> FoldTrials:
         if trials.presented is None:
             return trials
         kept = [i for i, presented in enumerate(trials.presented) if presented[group]]
-        places = [trials.places[i] for i in kept]
+        places = tuple(trials.places[i] for i in kept)
         return FoldTrials([trials.X[i] for i in kept], [trials.Y[i] for i in kept], None, places)
 
     def _responses(self, trials: FoldTrials, group: int, left: Array | None = None) -> tuple[Responses, Array]:
@@ -270,8 +240,11 @@ class KernelFolds:
         return Responses(float(trials.n_rows), mean, power), moved
 
     @cached_property
-    def _rows(self) -> ScaledRows:
-        return ScaledRows(self.lags, self.lead_in, self.standardize, self.precision, self.pad_with_mean)
+    def _kernels(self) -> TrainingKernels:
+        if self.shared is not None:
+            return self.shared
+        rows = ScaledRows(self.lags, self.lead_in, self.standardize, self.precision, self.pad_with_mean)
+        return TrainingKernels(_join(self.folds).X, rows)
 
     @cached_property
     def _example(self) -> Array:
@@ -296,8 +269,3 @@ def _join(folds: Sequence[FoldTrials]) -> FoldTrials:
     for fold in folds[1:]:
         total = total + fold
     return total
-
-
-def _known(scaling: Scaling | None) -> Scaling:
-    assert scaling is not None  # for the type checker: weights were asked for
-    return scaling

@@ -14,10 +14,11 @@ from distributed_trf.trf.kernel_folds import FoldTrials, KernelFolds, numbered
 from distributed_trf.trf.lags import FeatureMeans
 from distributed_trf.trf.moment_folds import MomentFolds
 from distributed_trf.trf.moments import Moments, merge
-from distributed_trf.trf.row_products import RowProducts
+from distributed_trf.trf.scaled_rows import ScaledRows
 from distributed_trf.trf.shared_training import TrainingOf
 from distributed_trf.trf.solver_choice import Precision, ScalingRule, SolverName
 from distributed_trf.trf.splits import Split
+from distributed_trf.trf.training_kernels import TrainingKernels
 
 
 class Blocks(Protocol):
@@ -77,9 +78,8 @@ class KernelBlocks:
 
     def __post_init__(self) -> None:
         self.trials = numbered(self.trials)
-        self.products = RowProducts(
-            [x for block in self.trials for x in block.X], self.lags, self.lead_in, self.precision
-        )
+        rows = ScaledRows(self.lags, self.lead_in, self.standardize, self.precision, self.pad_with_mean)
+        self.kernels = TrainingKernels([x for block in self.trials for x in block.X], rows)
 
     def folds(self, split: Split, trained: TrainingOf | None = None) -> KernelFolds:
         """Return a split's training trials in its inner folds."""
@@ -93,5 +93,5 @@ class KernelBlocks:
             self.precision,
             self.pad_with_mean,
             trained=trained,
-            products=self.products,
+            shared=self.kernels,
         )
