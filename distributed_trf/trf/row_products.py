@@ -69,6 +69,7 @@ class RowProducts:
         None where centring leaves little of them: where rows are close to one another beside their distance from the
         mean of all trials.
         """
+        # The trace is the rows' power: rounding of K is relative to that before centring.
         kernel = self.centred(rows, rows, by)
         xp = namespace(kernel)
         before = xp.sum(take_rows(xp.linalg.diagonal(self._products), rows))
@@ -124,6 +125,7 @@ class RowProducts:
                 left = take_columns(take_rows(products, rows.index(lag)), columns.index(lag)[columns.starts]) + left
         left = top.T if rows is columns else left
         leaving = np.concatenate([index[:1], columns.index(last)[:-1]])
+        # Of a first column the entry before is another trial's, and ``left`` takes its place.
         starts = np.zeros(len(index), dtype=bool)
         starts[columns.starts] = True
         trial, is_start = np.cumsum(starts) - 1, xp.asarray(starts, device=device_of(products))[None, :]

@@ -33,6 +33,7 @@ class ScaledRows:
             mean, moved = centred(rows.at(lag))
             xp = namespace(moved)
             power = xp.sum(moved * moved, axis=0)
+            # Deviations are from the first row: of a column that never varies they are zero to the last bit.
             alive = xp.any(moved != 0, axis=0)
             std = xp.sqrt(power / rows.n_responses)
             inverse = 1 / (std + STD_FLOOR) if self.standardize else xp.ones_like(std)
@@ -82,6 +83,7 @@ class ScaledRows:
         F, rows = X[0].shape[1], LaggedRows(X, self.lead_in, scaling.outside)
         for lags in blocks(len(self.lags), few):
             columns, block = rows.matrix(self.lags[lags]), slice(lags.start * F, lags.stop * F)
+            # In place, as the rows were gathered for this alone.
             columns -= scaling.mean[block]
             columns *= scaling.inverse[block]
             yield block, self.cast(columns)

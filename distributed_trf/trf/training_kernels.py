@@ -61,6 +61,8 @@ class TrainingKernels:
         """Return rows of training trials and their kernel, shape (rows, rows)."""
         bands = [] if factor is None else self._weighted(factor)
         if bands:
+            # sum_b g_b K_b: columns of a band are centred and scaled by themselves, so that their kernel is the same in
+            # whatever company.
             found = [(weight, band, *band.of(trials, centring)) for weight, band in bands]
             parts = tuple((weight, band, rows) for weight, band, rows, _ in found)
             n_varying = sum(rows.n_varying for *_, rows in parts)
@@ -72,6 +74,7 @@ class TrainingKernels:
         if factor is None and self._without_scales:
             unscaled = self._products.kernel(self._products.rows_of(trials), self._products.rows_of(centring))
         if unscaled is not None:
+            # Means are needed for weights alone, and scales for none: see ``scaling``.
             n_varying = self.rows.n_varying(self._of(centring), unscaled.shape[0])
             return TrainingRows(trials, centring, n_varying, None), self.rows.cast(unscaled)
         scaling, X = self.scaling(centring, factor), self._of(trials)
@@ -129,6 +132,7 @@ class TrainingKernels:
         if self._bands is None or not np.array_equal(self._bands[0], of_features):
             # No more than the lagged matrix would take that they stand for, and than there is to spare.
             numbers = sum(x.shape[0] - self.rows.lead_in for x in self.X) * len(factor.bands)
+            # Each band's kernels are as large as the others', of however many features.
             room = min(numbers, SPARE * usable_memory(self.X[0]) / 8) / len(factor.weights)
             members = [np.flatnonzero(of_features == b) for b in range(len(factor.weights))]
             self._bands = of_features, [self.of_features(some, room) if len(some) else None for some in members]
