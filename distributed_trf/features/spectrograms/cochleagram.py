@@ -157,5 +157,5 @@ def cochleagram_frames(n_samples: int) -> int:
 
 
 COCHLEAGRAM = Transform(
-    cochleagram, cochleagram_frames, N_FILTERS, SFREQ, resampled=resampled_cochleagram, bytes_per_sample=2600
+    cochleagram, cochleagram_frames, N_FILTERS, SFREQ, resampled=resampled_cochleagram, bytes_per_sample=900
 )

@@ -31,7 +31,7 @@ class Transform:
     resampled: Callable[[np.ndarray, int], np.ndarray] | None = None
     """A sound and a smaller number of frames to the spectrogram at these, where not all frames have to be made."""
     bytes_per_sample: int = 64
-    """Peak memory while it is computed and its bands are resampled."""
+    """Peak memory while it is computed and its bands are resampled; with ``resampled``, at fewer frames."""
 
 
 @dataclass(frozen=True)

@@ -206,22 +206,15 @@ def _cost(context: Context, item: Extract, device: str) -> Cost:
     at_once = 1 if on_gpu else context.study.extraction.largest_pass(device)
     passes = [lengths[k : min(k + at_once, last)] for k in range(first, last, at_once)]
     one_pass = max(expected_work(table, item.weights, one, settings, device).activations for one in passes)
-    # Frames that are resampled for the store, and their spectrum, in double precision: the largest sound counts.
-    resampled = max(
-        (
-            16 * n * x.width
-            for x in layout.layers
-            for n, m in zip(x.native[first:last], x.frames[first:last], strict=True)
-            if m < n
-        ),
-        default=0,
-    )
+    # Frames in double precision, and as much again: their spectrum where they are resampled, or all bands of a
+    # spectrogram where they are not. The largest sound counts.
+    precise = max(16 * n * x.width for x in layout.layers for n in x.native[first:last])
     # Features of this batch; features of the batch before, which is being written; and for one layer the chunk and
     # its content.
     written, in_memory = layout.bytes // len(layout.batches), [4 * layout.slot(x) * x.width for x in layout.layers]
     kept = work.gathered + sum(in_memory) + written + 3 * max(in_memory)
     loading = work.weights if loads_file(item.weights) else 0  # the tensors of the file, in addition to the network's
-    forward = one_pass + resampled
+    forward = one_pass + precise
     samples = sum(lengths[first:last])
     operations = Operations(transform=work.flops) if table.is_fixed else Operations(single=work.flops)
     return Cost(
