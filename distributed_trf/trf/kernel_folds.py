@@ -171,6 +171,8 @@ class KernelFolds:
             trials = self._presented_to(everything, g)
             centring = trials if self.scaling == "per_session" else everything
             rows, kernel = self._kernels.of(trials.places, centring.places, factor)
+            if self.shared is None and len(folds) == len(self.folds) and g == len(self.groups) - 1:
+                self._kernels.forget()
             values, vectors, largest = self._eigen(kernel, rows.n_varying)
             responses, projected = self._responses(everything, g, vectors.T)
             yield Trained(trials, rows, Diagonal(values, largest), vectors, responses, projected)

@@ -16,7 +16,7 @@ within trials, so that one product of rows serves all lags, and each entry costs
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -44,6 +44,7 @@ class RowProducts:
     lead_in: int
     precision: Precision
     """Of products of features; what is summed of them is in double precision."""
+    _means: dict[bytes, tuple[Array, Array]] = field(default_factory=dict, repr=False)
 
     @property
     def fits(self) -> bool:
@@ -59,9 +60,12 @@ class RowProducts:
 
     def centred(self, rows: np.ndarray, columns: np.ndarray, by: np.ndarray) -> Array:
         """Return products of rows with others, about the mean of the rows ``by``."""
-        products, means, mean = self._about(by)
+        means, mean = self._about(by)
         left, right = (take_rows(means, some) for some in (rows, columns))
-        return take_columns(take_rows(products, rows), columns) - left[:, None] - (right - mean)[None, :]
+        centred = take_columns(take_rows(self._products, rows), columns)
+        centred -= left[:, None]
+        centred -= (right - mean)[None, :]
+        return centred
 
     def kernel(self, rows: np.ndarray, by: np.ndarray) -> Array | None:
         """Return products of rows with themselves, about the mean of the rows ``by``.
@@ -80,15 +84,22 @@ class RowProducts:
         others = LaggedRows(X, self.lead_in)
         # About the same mean, so that both have the same value outside of trials.
         others.subtract(self._centre)
-        products, (_, means, mean) = self._sums(others), self._about(by)
+        products, (means, mean) = self._sums(others), self._about(by)
         own = products @ self._weights(by)
         return take_columns(products, columns) - own[:, None] - (take_rows(means, columns) - mean)[None, :]
 
-    def _about(self, by: np.ndarray) -> tuple[Array, Array, Array]:
-        """All products, their means over the rows ``by``, and the mean of these."""
-        weights = self._weights(by)
-        means = self._products @ weights
-        return self._products, means, weights @ means
+    def forget(self) -> None:
+        """Give the room of all products back; they are taken anew if they are asked for again."""
+        self.__dict__.pop("_products", None)
+
+    def _about(self, by: np.ndarray) -> tuple[Array, Array]:
+        """Means of all products over the rows ``by``, and the mean of these over the same rows."""
+        key = by.tobytes()
+        if key not in self._means:
+            weights = self._weights(by)
+            means = self._products @ weights
+            self._means[key] = means, weights @ means
+        return self._means[key]
 
     def _weights(self, by: np.ndarray) -> Array:
         return like(np.bincount(by, minlength=self._rows.n_responses) / len(by), self._products)

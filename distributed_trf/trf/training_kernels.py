@@ -103,6 +103,10 @@ class TrainingKernels:
         columns, by = (self._products.rows_of(t) for t in (training.trials, training.centring))
         return self.rows.cast(self._products.of_others(X, columns, by))
 
+    def forget(self) -> None:
+        """Give room back before the last decomposition, the largest; ``of_others`` does without what is forgotten."""
+        self._products.forget()
+
     def scaling(self, centring: Places, factor: BandFactor | None) -> Scaling:
         """Return mean and inverse scale of each lagged column over the rows of some trials."""
         return self.rows.scaling(self._of(centring), factor)
