@@ -67,7 +67,7 @@ class ScaledRows:
     def weights(self, X: Sequence[Array], scaling: Scaling, dual: Array) -> Array:
         """Return the weights of the raw lagged columns, float64 of shape (d, U), for those of rows, (rows, U)."""
         xp, parts = namespace(dual), []
-        for block, columns in self._columns(X, scaling, self._few(X)):
+        for block, columns in self._columns(X, scaling, few=1):
             # w = S Z'dual with Z = X S the columns that S scales: in place, since thousands of units make it large.
             part = xp.astype(columns.T @ dual, xp.float64, copy=False)
             part *= scaling.inverse[block, None]
