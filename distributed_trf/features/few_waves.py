@@ -17,8 +17,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+import scipy
 from numpy.lib.stride_tricks import sliding_window_view
-from scipy.fft import fft, ifft, next_fast_len, rfft
 
 from distributed_trf.arrays import blocks
 
@@ -92,7 +92,7 @@ def lowest_frequencies(samples: np.ndarray, highest: int) -> np.ndarray:
     """
     n, signals = samples.shape
     if samples.size < LEAST_SIZE:
-        return rfft(samples.astype(np.float64, copy=False), axis=0)[: highest + 1]
+        return scipy.fft.rfft(samples.astype(np.float64, copy=False), axis=0)[: highest + 1]
     step = n // (OVERSAMPLING * (2 * highest + 1))
     if step < LEAST_STEP:
         return _sums(samples, _Waves(0, n, -highest, 2 * highest + 1, -1, n))
@@ -171,18 +171,18 @@ class _Waves:
         def chirp(k: np.ndarray) -> np.ndarray:
             return np.exp((1j * np.pi / n) * (k * k * step % (2 * n)))
 
-        self._length = next_fast_len(rows + count - 1)  # what wraps around falls on rows that are dropped
+        self._length = scipy.fft.next_fast_len(rows + count - 1)  # what wraps around falls on rows that are dropped
         self._before, self._after = chirp(first + np.arange(rows)), chirp(start + np.arange(count))
         between = chirp(np.arange(start - first - rows + 1, start + count - first))
-        self._kernel = fft(between.conj(), self._length)
+        self._kernel = scipy.fft.fft(between.conj(), self._length)
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """Take shape (rows, signals) and give (count, signals)."""
         rows, count = self._before.shape[0], self._after.shape[0]
         padded = np.zeros((x.shape[1], self._length), dtype=np.complex128)
         np.multiply(x.T, self._before, out=padded[:, :rows])
-        spectrum = fft(padded, overwrite_x=True)
+        spectrum = scipy.fft.fft(padded, overwrite_x=True)
         spectrum *= self._kernel
-        summed = ifft(spectrum, overwrite_x=True)[:, rows - 1 : rows - 1 + count]
+        summed = scipy.fft.ifft(spectrum, overwrite_x=True)[:, rows - 1 : rows - 1 + count]
         summed *= self._after
         return summed.T

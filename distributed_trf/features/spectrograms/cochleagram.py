@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from scipy.fft import rfft
+import scipy
 
 from distributed_trf.arrays import block_rows, blocks
 from distributed_trf.errors import FeatureError
@@ -126,7 +126,7 @@ def resampled_cochleagram(sound: np.ndarray, n_frames: int) -> np.ndarray:
 def _compressed_envelopes(sound: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
     """Yield which filters come next, and their compressed envelopes, shape (n_samples, filters)."""
     n = sound.shape[0]
-    spectrum = rfft(sound)
+    spectrum = scipy.fft.rfft(sound)
     spectrum[1 : (n + 1) // 2] *= 2  # of the analytic signal: positive frequencies hold the negative ones as well
     spectrum /= n
     filters = list(cochlear_filters(n, SFREQ, 50, 8000))
