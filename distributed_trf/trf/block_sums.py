@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from array_api_compat import device as device_of
 
-from distributed_trf.arrays import Array, blocks, like, namespace, to_numpy
-from distributed_trf.cores import cores_for, side_by_side
+from distributed_trf.arrays import Array, like, namespace, to_numpy
 from distributed_trf.trf.correlation import varies
 from distributed_trf.trf.lags import LaggedRows
 from distributed_trf.trf.moments import Gram, in_both
@@ -13,8 +12,6 @@ from distributed_trf.trf.separate_columns import SeparateColumns
 
 EDGE_ROWS = 1024
 """Rows at trials' edges that are summed at once: they are few, and each sum of them touches all of X'X."""
-UNITS = 512
-"""Units whose products are one piece of work, where pieces go side by side."""
 CLEAR = 1e-3
 """Of the squares that the lag structure carries from one lag to the next, what a column must have at every lag: three
 of 16 digits are then lost at most. Features with less are summed separately, see ``SeparateColumns``."""
@@ -82,23 +79,11 @@ class BlockSums:
         #   X'X[0, b] = sum_t w_t x(t - l_0) x(t - l_b)'         (F, F), L products instead of L (L + 1) / 2;
         # X'Y[a] = sum_t x(t - l_a) w_t y(t)' (F, U) has no such structure and is summed for each lag a.
         left = (first if by_row is None else first * by_row[:, :1]).T
-
-        # Each piece has its own place in X'X or X'Y, (F, F) or (F, units), so that pieces can go side by side in any
-        # order; alone, a lag's rows serve both.
-        def add_products(piece: tuple[int, slice | None]) -> None:
-            a, units = piece
+        for a, lag in enumerate(self.lags):
             block = slice(a * F, (a + 1) * F)
-            columns = rows.at(self.lags[a]) if a else first
-            if units is not None:
-                self.xy[block, units] += _double(columns.T @ weighted[:, units])
-            if units is None or cores == 1:
-                self.xx[:F, block] += _double(left @ columns)
-
-        cores, lags = cores_for(y), range(len(self.lags))
-        of_units = list(blocks(y.shape[1], UNITS if cores > 1 else y.shape[1]))
-        pieces: list[tuple[int, slice | None]] = [(a, units) for units in of_units for a in lags]
-        pieces += [(a, None) for a in lags if cores > 1]
-        side_by_side(add_products, pieces, cores)
+            columns = rows.at(lag) if a else first
+            self.xy[block, :] += _double(columns.T @ weighted)
+            self.xx[:F, block] += _double(left @ columns)
         # The rest follows from the first block row. In a trial with responses at t = 0 ... T - 1,
         #   X'X[a + 1, b + 1] = sum_t x(t - 1 - l_a) x(t - 1 - l_b)' = X'X[a, b] + e_a e_b' - o_a o_b',
         # the same sum moved by one row: it gains e, the lagged row at t = -1 (``before_first``), and loses o, the
