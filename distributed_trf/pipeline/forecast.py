@@ -22,6 +22,7 @@ from distributed_trf.pipeline.items import STAGES, Extract, Item
 from distributed_trf.pipeline.memory_check import process_bytes
 from distributed_trf.pipeline.status import Planned, State
 from distributed_trf.pipeline.study_context import Context
+from distributed_trf.pipeline.work import modules_of
 from distributed_trf.pipeline.work_kind import Execution
 from distributed_trf.store.receipts import read_receipt
 
@@ -92,6 +93,11 @@ class Forecast:
         stages = [(stage, [(p, c) for p, c in self.planned if p.item.stage == stage]) for stage in STAGES]
         return [self._stage(stage, planned) for stage, planned in stages if planned]
 
+    @cached_property
+    def _modules(self) -> list[str]:
+        """What workers have loaded by the end of the run."""
+        return modules_of((p.item for p, _ in self.planned if p.state is not State.DONE), self.context)
+
     def seconds(self, item: Item, cost: Cost) -> float:
         """Return how long an item takes on a worker that is as fast as this machine."""
         return self.rates.seconds(cost) * self.learnt.get(_kind(item), (0, 1.0))[1]
@@ -99,7 +105,7 @@ class Forecast:
     def _stage(self, stage: str, planned: Sequence[tuple[Planned, Cost]]) -> StageForecast:
         todo = [(p.item, c) for p, c in planned if p.state is not State.DONE]
         times = [self.seconds(item, c) for item, c in todo]
-        process = process_bytes(self.context, self._recipe.device)
+        process = process_bytes(self._modules, self._recipe.device)
         device = max((c.device for _, c in todo), default=0)
         return StageForecast(
             stage=stage,

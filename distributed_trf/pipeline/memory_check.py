@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING, Any
@@ -10,31 +10,28 @@ from typing import TYPE_CHECKING, Any
 from distributed_trf.clusters.device_proof import CONTEXT_BYTES
 from distributed_trf.clusters.recipe import Recipe
 from distributed_trf.errors import ConfigError
-from distributed_trf.features.families.registry import needs_transformers
 from distributed_trf.pipeline.items import Item
 from distributed_trf.pipeline.status import Planned, State
 from distributed_trf.pipeline.study_context import Context
-from distributed_trf.pipeline.work import cost, kind_of
+from distributed_trf.pipeline.work import cost, kind_of, modules_of
 
 if TYPE_CHECKING:
     from distributed_trf.clusters.worker_proof import Proof
 
-PROCESS_BYTES = 420 << 20
-"""Resident memory of an idle worker with its libraries; a third less for some spectrograms, which need no torch."""
-TRANSFORMERS_BYTES = 110 << 20
-"""Further memory of the transformers library."""
+PROCESS_BYTES = 110 << 20
+"""Resident memory of an idle worker."""
+MODULE_BYTES = {"xarray": 110 << 20, "torch": 180 << 20, "transformers.modeling_utils": 120 << 20}
+"""What modules that items load take beside it, with those that always come with them."""
 CUDA_PROCESS_BYTES = 1536 << 20
 """Host memory of CUDA's libraries (published figures; not measured here)."""
 NAMED = 3
 """Number of items that a message names."""
 
 
-def process_bytes(context: Context, device: str) -> int:
-    """Return the memory of an idle worker with the libraries that a study needs."""
-    study = context.study
-    networks = [(context.tables[network.name], w) for network in study.networks for w in context.weights(network)]
-    transformers = TRANSFORMERS_BYTES if any(needs_transformers(*network) for network in networks) else 0
-    return PROCESS_BYTES + transformers + (CUDA_PROCESS_BYTES if device != "cpu" else 0)
+def process_bytes(modules: Iterable[str], device: str) -> int:
+    """Return the memory of an idle worker that has loaded modules (see ``modules_of``)."""
+    loaded = sum(MODULE_BYTES.get(name, 0) for name in modules)
+    return PROCESS_BYTES + loaded + (CUDA_PROCESS_BYTES if device != "cpu" else 0)
 
 
 def check_memory(context: Context, planned: Sequence[Planned], recipe: Recipe) -> None:
@@ -45,13 +42,15 @@ def check_memory(context: Context, planned: Sequence[Planned], recipe: Recipe) -
     ConfigError
         Naming the largest items, what they need, what a worker has, and the remedy.
     """
-    limit, process = recipe.worker_bytes, process_bytes(context, recipe.device)
+    limit = recipe.worker_bytes
     if recipe.device_memory is not None:
         target = f"a GPU, which has {_gib(recipe.device_memory)} (`device_memory` in the recipe)"
         _check_device(context, planned, recipe.device_memory - CONTEXT_BYTES, target)
     if limit is None:
         return
-    costs = [(cost(context, item, recipe.device), item) for item in _todo(planned)]
+    todo = _todo(planned)
+    process = process_bytes(modules_of(todo, context), recipe.device)
+    costs = [(cost(context, item, recipe.device), item) for item in todo]
     if large := _too_large([(process + c.host, item) for c, item in costs], limit):
         raise ConfigError(
             f"{_named(large, len(costs), f'a worker, which has {_gib(limit)}')}; give workers more memory (fewer "

@@ -40,7 +40,7 @@ from distributed_trf.pipeline.source_check import check_sources
 from distributed_trf.pipeline.stages.read_recordings import SessionRead
 from distributed_trf.pipeline.status import Planned, State, survey_all
 from distributed_trf.pipeline.study_context import Context
-from distributed_trf.pipeline.work import kind_of
+from distributed_trf.pipeline.work import modules_of
 from distributed_trf.recordings.recording_set import unusable_sessions
 from distributed_trf.store.atomic import sweep
 from distributed_trf.store.receipts import read_receipt
@@ -96,8 +96,7 @@ def _report_on_recordings(context: Context, done: Sequence[Item]) -> Report:
 
 def modules_for(context: Context, planned: Sequence[Planned]) -> list[str]:
     """Name the modules that workers need for what is to be done."""
-    todo = [p.item for p in planned if p.state is not State.DONE]
-    return [OF_EVERY_ITEM, *dict.fromkeys(name for item in todo for name in kind_of(item).loads(item, context))]
+    return [OF_EVERY_ITEM, *modules_of((p.item for p in planned if p.state is not State.DONE), context)]
 
 
 class Run:

@@ -6,6 +6,7 @@ in this table.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from distributed_trf.pipeline.costs import Cost
@@ -47,6 +48,11 @@ KINDS: dict[type[Item], WorkKind[Any, Any]] = {
 def kind_of(item: Item) -> WorkKind[Any, Any]:
     """Return the record of an item's kind."""
     return KINDS[type(item)]
+
+
+def modules_of(todo: Iterable[Item], context: Context) -> list[str]:
+    """Name the modules that items load, beside those of every item, and that take a second or more."""
+    return list(dict.fromkeys(name for item in todo for name in kind_of(item).loads(item, context)))
 
 
 def items(scope: ItemSource, stage: str) -> list[Item]:

@@ -18,7 +18,7 @@ from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import StoreError
 from distributed_trf.features.table import NetworkTable
 from distributed_trf.pipeline.costs import Cost
-from distributed_trf.pipeline.items import Analysis, Item, ReadSession
+from distributed_trf.pipeline.items import ANALYSE, Analysis, Item, ReadSession
 from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.study_scope import ItemSource
 from distributed_trf.recordings.recording_set import RecordingSet
@@ -210,6 +210,11 @@ def lags_and_ridge(item: Any, study: StudySettings) -> Inputs:
     return {"lags": study.lags.model_dump(), "ridge": ridge, **study.test.inputs()}
 
 
+def _tables(item: Item, context: Context) -> Iterable[str]:
+    """Name what stores analyses."""
+    return ("xarray",) if item.stage == ANALYSE else ()
+
+
 def _no_check(context: Context) -> None:
     """Check nothing beyond ``check_study``."""
 
@@ -240,7 +245,7 @@ class WorkKind(Generic[I, F]):
     smaller_on_gpu: str = "a smaller `ridge.unit_block`, fewer lags or longer bins, or a GPU with more memory"
     uses_networks: bool = False
     """Whether it runs a network, which then stays on the GPU; other kinds may release networks first."""
-    loads: Callable[[I, Context], Iterable[str]] = lambda item, context: ()
+    loads: Callable[[I, Context], Iterable[str]] = _tables
     """Modules that an item loads, beside those of every item, and that take half a second or more."""
     check: Callable[[Context], None] = _no_check
     """Checks the settings of this kind in a study; raises ConfigError."""

@@ -24,11 +24,13 @@ from threadpoolctl import threadpool_info
 from distributed_trf.cli.console import interruptible
 from distributed_trf.clusters import start, start_local
 from distributed_trf.clusters.dask_internals import quiet_heartbeats
+from distributed_trf.clusters.fork_server import forked_workers
 from distributed_trf.clusters.recipe import load_recipe
 from distributed_trf.clusters.this_machine import with_variables
 from distributed_trf.clusters.thread_limits import limited_threads
 from distributed_trf.clusters.worker_setup import WorkerSetup
 from distributed_trf.config.load import shipped
+from distributed_trf.cores import BLAS
 from distributed_trf.errors import FeatureError
 from distributed_trf.features.torch_internals import SettingForBlocks, plain_float32, without_onednn
 from distributed_trf.features.weights.controls import apply_control
@@ -69,7 +71,7 @@ def weights_changed():
 def cluster_asked_for():
     """``start_cluster`` up to its workers, which are none."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(start, "_workers", lambda recipe: contextmanager(_no_client)())
+        patch.setattr(start, "_workers", lambda *_: contextmanager(_no_client)())
         with start.start_cluster(load_recipe(shipped("cluster") / "local.yaml", workers=1)):
             yield
 
@@ -109,6 +111,8 @@ STATE = {
 }
 BLOCKS = {
     "threads": lambda: limited_threads(1),
+    "a thread for each product": BLAS.one_each,
+    "a fork server": lambda: forked_workers([]),
     "variables": lambda: with_variables({"OMP_NUM_THREADS": "77", "DISTRIBUTED_TRF_TEST": "1"}),
     "quiet heartbeats": quiet_heartbeats,
     "setting up a worker": worker_set_up,
@@ -121,6 +125,7 @@ BLOCKS = {
 }
 CHANGES = {
     "threads": ("environment", "threads of BLAS"),
+    "a thread for each product": ("threads of BLAS",),
     "variables": ("environment",),
     "quiet heartbeats": ("logs",),
     "setting up a worker": ("environment", "threads of BLAS", "logs"),
@@ -222,7 +227,7 @@ KNOWN = {
     ("cli/console.py", "interruptible"): "put back with the block",
     ("cli/console.py", "_end"): "put back with the block of interruptible",
     ("clusters/dask_internals.py", "quiet_heartbeats"): "put back with the block",
-    ("clusters/start_local.py", "_loop_without_signals"): "put back with the block",
+    ("clusters/fork_server.py", "deaf_to_the_terminal"): "put back with the block",
     ("clusters/this_machine.py", "with_variables"): "put back with the block",
     ("clusters/this_machine.py", "put_back_variables"): "puts back",
     ("clusters/thread_limits.py", "_hold_torch"): "put back with the block of limited_threads",

@@ -88,7 +88,7 @@ def test_forecast__learns_from_items_that_are_done(write_study):
     path = write_study()
     study, recipe = Study.load(path), load_recipe("local", workers=2)
     before = {s.stage: s for s in study.forecast(recipe).stages()}
-    assert all(s.todo == s.items and s.seconds > 0 and s.host > 2**28 for s in before.values())
+    assert all(s.todo == s.items and s.seconds > 0 and s.host > 2**27 for s in before.values())
     assert study.run(recipe=None).ok
     receipt = next((study.output / "receipts/extract").glob("*librosa*0002.json"))
     receipt.unlink()
@@ -107,8 +107,7 @@ def test_a_gpu__takes_from_the_host_what_it_calculates(write_study):
         assert (here.device, there.device > 0) == (0, on_gpu or p.item.stage == "fit")
         assert there.host <= here.host
         assert there.flops > 0 or here.flops == 0
-    context = open_context(study.settings)
-    assert process_bytes(context, "cuda") > process_bytes(context, "cpu")
+    assert process_bytes([], "cuda") > process_bytes([], "cpu") > 2**26
 
 
 def test_what_does_not_fit__is_named_with_the_remedy(write_study):
@@ -163,11 +162,11 @@ def test_dtrf_plan_on_this_machines_gpu__refuses_by_what_is_free_of_it(write_stu
 
 def test_dtrf_plan__refuses_with_2_after_the_table(write_study, workplace):
     write_study()
-    Path("tight.yaml").write_text("kind: local\nworkers: 1\nmemory: 300MiB\n")
+    Path("tight.yaml").write_text("kind: local\nworkers: 1\nmemory: 100MiB\n")
     command = [sys.executable, "-m", "distributed_trf", "plan", "study.yaml", "--cluster", "tight.yaml"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "do not fit a worker, which has 0.3 GiB" in done.stderr
+    assert "do not fit a worker, which has 0.1 GiB" in done.stderr
     assert "times are from rates of this machine, measured now" in " ".join(done.stdout.split())
     assert max(len(line) for line in done.stdout.splitlines()[:6]) <= 80
 

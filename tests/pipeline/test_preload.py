@@ -43,12 +43,13 @@ def loaded():
 
 
 def test_items__load_nothing_that_takes_long(write_study):
-    context = context_of(write_study, networks=[MEL])
+    low = [{"network": "mel_librosa", "layer": 0, "weights": "fixed", "lowpass_bins": [100.0]}]
+    context = context_of(write_study, networks=[MEL], lowpass=low)
     StudyStore.create(context.study.output)
     modules, folder = modules_for(context, survey_all(context)), new_run(context.store.runs)
     with start_cluster("local", workers=1, dashboard="127.0.0.1:0", preload=modules) as client:
         (before,) = client.run(loaded).values()
-        for stage in ("read", "assess", "extract", "fit"):
+        for stage in ("read", "assess", "extract", "fit", "analyse"):
             to_do = tasks(context, prepare(context, stage, []), device="cpu", run=folder, limit=None)
             outcomes = list(run_on(client, to_do, attempts=1))
             assert outcomes

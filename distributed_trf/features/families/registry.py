@@ -182,8 +182,3 @@ def loads_file(weights: Weights) -> bool:
     """Tell whether a network with some weights loads a file of trained weights first."""
     kind = kind_of(weights)
     return kind == TRAINED or (kind in CONTROLS and CONTROLS[kind].starts_trained)
-
-
-def needs_transformers(table: NetworkTable, weights: Weights) -> bool:
-    """Tell whether a network needs the transformers library, if this version supports the network."""
-    return is_supported(table) and "transformers" in family(table, weights).libraries

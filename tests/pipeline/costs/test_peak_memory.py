@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from distributed_trf.clusters.dask_settings import ENVIRONMENT
+from distributed_trf.clusters.fork_server import OF_EVERY_WORKER
 from distributed_trf.config.study import StudySettings
-from distributed_trf.features.families.registry import needs_transformers
 from distributed_trf.features.table import load_table
 from distributed_trf.pipeline.allocate import allocate_features, allocate_results
 from distributed_trf.pipeline.check_study import open_context
@@ -31,8 +31,9 @@ from distributed_trf.pipeline.items import (
     layer_part,
 )
 from distributed_trf.pipeline.memory_check import process_bytes
+from distributed_trf.pipeline.run import OF_EVERY_ITEM
 from distributed_trf.pipeline.run_record import RunSettings, new_run, write_run_settings
-from distributed_trf.pipeline.work import cost
+from distributed_trf.pipeline.work import cost, modules_of
 from distributed_trf.recordings.simulation.simulate import simulate
 from distributed_trf.store.feature_arrays import write_batch
 from distributed_trf.store.features import NetworkFeatures
@@ -43,13 +44,14 @@ pytestmark = pytest.mark.slow
 
 WORKER = """
 import pickle, sys
-import distributed.worker, torch  # what a worker has loaded by the time it extracts and fits
-if "transformers" in sys.argv:
-    from transformers import Speech2TextModel, Wav2Vec2Model, WhisperModel
+from importlib import import_module
+for name in sys.argv[1:]:
+    import_module(name)
 from threadpoolctl import threadpool_limits
 from distributed_trf.pipeline.execute import execute
 with threadpool_limits(1):
-    torch.set_num_threads(1)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
     outcomes = [execute(task) for task in pickle.load(sys.stdin.buffer)]
 assert all(o.ok for o in outcomes), outcomes
 print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
@@ -57,10 +59,10 @@ print(next(line.split()[1] for line in open("/proc/self/status") if line.startsw
 """Its own peak: ru_maxrss would count what the parent had before it became another program."""
 
 
-def peak_of(tasks, *libraries):
-    """Bytes that a fresh process takes at most to do tasks one after another, allocating as a worker does."""
+def peak_of(tasks, *modules):
+    """Bytes that a fresh process with some modules takes at most to do tasks, allocating as a worker does."""
     done = subprocess.run(
-        [sys.executable, "-c", WORKER, *libraries],
+        [sys.executable, "-c", WORKER, *OF_EVERY_WORKER, OF_EVERY_ITEM, *modules],
         input=pickle.dumps(tasks),
         capture_output=True,
         env={**os.environ, **ENVIRONMENT, "OMP_NUM_THREADS": "1"},
@@ -132,17 +134,10 @@ class Bench:
                 write_receipt(self.store, "extract", key, Receipt({}, {"files": files}))
         allocate_results(self.context, [])
 
-    def libraries(self):
-        """What the plan supposes that a worker loads beside torch."""
-        networks = [(self.context.tables[n.name], w) for n in self.study.networks for w in self.context.weights(n)]
-        return ["transformers"] if any(needs_transformers(*network) for network in networks) else []
-
-    def planned(self, item):
-        return process_bytes(self.context, "cpu") + cost(self.context, item).host
-
     def check(self, *items):
-        found = peak_of([self.task(item) for item in items], *self.libraries())
-        planned = max(self.planned(item) for item in items)
+        modules = modules_of(items, self.context)
+        found = peak_of([self.task(item) for item in items], *modules)
+        planned = process_bytes(modules, "cpu") + max(cost(self.context, item).host for item in items)
         print(
             f"{items[0].stage} {items[0].key}: found {found >> 20} MiB, planned {planned >> 20}: {found / planned:.2f}"
         )
@@ -187,7 +182,7 @@ def test_fits__take_what_is_planned(bench, solver, width, units, sentences, test
     fit = Fit("timit", f"wide{width}", "fixed", 0, 50.0)
     found = b.check(fit)
     # Beside the process, which is larger, half or twice as much for the fit alone would go unseen.
-    beside = (found - peak_of([], *b.libraries())) / cost(b.context, fit).host
+    beside = (found - peak_of([])) / cost(b.context, fit).host
     print(f"beside the process: {beside:.2f}")
     assert 0.7 < beside < 1.4
 
