@@ -30,7 +30,7 @@ from distributed_trf.store.zarr_store import codecs, digest_files, member, open_
 from distributed_trf.timing import timed
 
 LOSS = 0.05
-"""Part of a feature's deviation from which on rounding is told of: it lowers what the feature correlates by 0.1 %."""
+"""Part of a feature's deviation from which on rounding is reported: it lowers what the feature correlates by 0.1 %."""
 COLUMNS = 64
 """Features that are compared with their rounded numbers at a time, in double precision."""
 

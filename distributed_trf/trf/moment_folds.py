@@ -111,7 +111,7 @@ class MomentFolds:
 
     @cached_property
     def _everything(self) -> Moments:
-        return merge(self.folds)  # not before it is asked for: the search has no need of it
+        return merge(self.folds)  # not before it is needed: the search has no need of it
 
     def choose(self, n_alphas: int) -> Literal["eigh", "cholesky"]:
         """Return the forced way to solve for some penalties, or that of ``choose_solver``."""

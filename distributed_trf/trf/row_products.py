@@ -89,7 +89,7 @@ class RowProducts:
         return take_columns(products, columns) - own[:, None] - (take_rows(means, columns) - mean)[None, :]
 
     def forget(self) -> None:
-        """Give the room of all products back; they are taken anew if they are asked for again."""
+        """Give the room of all products back; they are taken anew if they are needed again."""
         self.__dict__.pop("_products", None)
 
     def _about(self, by: np.ndarray) -> tuple[Array, Array]:

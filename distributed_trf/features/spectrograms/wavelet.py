@@ -49,7 +49,7 @@ def wavelet(sound: np.ndarray) -> np.ndarray:
         passed = scipy.signal.lfilter(*filters[band], padded)
         spectrogram[:, band] = np.maximum(passed - higher, 0).reshape(n_frames, FRAME) @ left
         higher = passed
-    # The integral e[n] = x[n] + LEAK e[n - 1] is asked for once in a frame: of the frame before, LEAK^160 is left.
+    # The integral e[n] = x[n] + LEAK e[n - 1] is needed once in a frame: of the frame before, LEAK^160 is left.
     return scipy.signal.lfilter([1.0], [1.0, -(LEAK**FRAME)], spectrogram, axis=0)
 
 
