@@ -19,6 +19,9 @@ SLOW = {"numpy", "scipy.linalg", "scipy.stats", "zarr", "xarray", "pandas", "pyd
 MEL, WHISPER = {"name": "mel_librosa"}, {"name": "small_whisper", "weights": ["reset"], "layers": [0]}
 
 
+LOW = [{"network": "mel_librosa", "layer": 0, "weights": "fixed", "lowpass_bins": [100.0]}]
+
+
 def context_of(write_study, **changes):
     write_study(**changes)
     return open_context(Study.load("study.yaml").settings)
@@ -28,6 +31,7 @@ def context_of(write_study, **changes):
     ("networks", "reliability", "expected"),
     [
         ([MEL], None, []),
+        ([{"name": "mel_speech2text"}], None, []),
         ([MEL], {"draws": 500, "shifts": 99}, ["xarray", "scipy.stats"]),
         ([MEL, WHISPER], None, ["torch", "transformers.modeling_utils"]),
     ],
@@ -38,13 +42,17 @@ def test_modules__are_those_of_the_items_that_are_to_be_done(write_study, networ
     assert modules_for(context, []) == [OF_EVERY_ITEM]
 
 
+def test_modules__of_analyses_are_those_that_store_them(write_study):
+    context = context_of(write_study, networks=[MEL], reliability=None, lowpass=LOW)
+    assert modules_for(context, survey_all(context)) == [OF_EVERY_ITEM, "xarray"]
+
+
 def loaded():
     return set(sys.modules)
 
 
 def test_items__load_nothing_that_takes_long(write_study):
-    low = [{"network": "mel_librosa", "layer": 0, "weights": "fixed", "lowpass_bins": [100.0]}]
-    context = context_of(write_study, networks=[MEL], lowpass=low)
+    context = context_of(write_study, networks=[MEL], lowpass=LOW)
     StudyStore.create(context.study.output)
     modules, folder = modules_for(context, survey_all(context)), new_run(context.store.runs)
     with start_cluster("local", workers=1, dashboard="127.0.0.1:0", preload=modules) as client:

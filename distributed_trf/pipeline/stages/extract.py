@@ -52,7 +52,7 @@ CONTEXT_REVISION = 1
 SMALLER = "a smaller `extraction.batch`"
 _WRITING = Lock()
 LOADED = {"torch": "torch", "transformers": "transformers.modeling_utils"}
-"""What a network loads of the libraries that take seconds to load."""
+"""What a network in torch loads of the libraries that take seconds to load."""
 
 
 @dataclass(frozen=True)
@@ -230,7 +230,8 @@ def _cost(context: Context, item: Extract, device: str) -> Cost:
 def _loads(item: Extract, context: Context) -> list[str]:
     table = context.tables[item.network]
     libraries = family(table, item.weights).libraries if is_supported(table) else ()
-    return [LOADED[library] for library in libraries if library in LOADED]
+    # Without torch it is a spectrogram, which takes of transformers what is quickly loaded.
+    return [LOADED[library] for library in libraries if library in LOADED] if "torch" in libraries else []
 
 
 EXTRACTIONS = WorkKind(
