@@ -15,6 +15,7 @@ two steps is a sum over its values on the steps, by Poisson's formula, up to cop
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import prod
 
 import numpy as np
 import scipy
@@ -33,8 +34,10 @@ CACHED = 1 << 16
 """Numbers that are interpolated at once, so that they are still in the cache when their magnitude is taken."""
 AT_ONCE = 64
 """Signals whose lowest frequencies are computed at once, so that they stay in the cache."""
-LEAST_STEP = 6
-"""Samples in a step from which on it takes less time to add them up than to transform them."""
+FAST = prod((2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53))
+"""One transform takes the least time of few samples whose number has none but these prime factors."""
+BLOCK = 48
+"""Samples that are added up at once."""
 LEAST_SIZE = 1 << 15
 """Samples of all signals from which on this pays, on average over numbers of samples. Resampled to fewer frames, one
 takes 2 to 16 ns, and 0.3 ms come on top; by a transform of all samples it takes 4 to 35 ns."""
@@ -91,13 +94,13 @@ def lowest_frequencies(samples: np.ndarray, highest: int) -> np.ndarray:
         complex128 of shape (highest + 1, signals): the first coefficients of ``rfft(samples, axis=0)``.
     """
     n, signals = samples.shape
-    if samples.size < LEAST_SIZE:
-        return scipy.fft.rfft(samples.astype(np.float64, copy=False), axis=0)[: highest + 1]
     step = n // (OVERSAMPLING * (2 * highest + 1))
-    if step < LEAST_STEP:
+    if samples.size < LEAST_SIZE or (step < 2 and pow(FAST, 64, n) == 0):
+        return scipy.fft.rfft(samples.astype(np.float64, copy=False), axis=0)[: highest + 1]
+    if step < 2:
         return _sums(samples, _Waves(0, n, -highest, 2 * highest + 1, -1, n))
     waves = _Waves(-BEFORE, -(-n // step) + WIDTH - 1, -highest, 2 * highest + 1, -step, n)
-    found = _sums(samples, waves, np.ascontiguousarray(_weights(step).T))
+    found = _sums(samples, waves, _block_weights(step))
     return found / _response(np.arange(highest + 1) * (step / n))[:, None]
 
 
@@ -106,7 +109,7 @@ def _sums(samples: np.ndarray, waves: _Waves, weights: np.ndarray | None = None)
     found: list[np.ndarray] = []
     for some in blocks(samples.shape[1], AT_ONCE):
         block = samples[:, some].astype(np.float64, copy=False)
-        found += _of_pairs(waves, block if weights is None else _on_steps(block, weights))
+        found += _of_pairs(waves, block if weights is None else _on_steps(block, weights)[: waves.rows])
     return np.concatenate(found, axis=1)
 
 
@@ -124,17 +127,45 @@ def _of_pairs(waves: _Waves, x: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def _on_steps(samples: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Add up what all samples are for the steps around their own: the transpose of interpolation."""
-    step = weights.shape[1]
-    whole, rest = divmod(samples.shape[0], step)
-    parts = np.empty((whole + (rest > 0), WIDTH, samples.shape[1]))
-    np.matmul(weights, samples[: whole * step].reshape(whole, step, -1), out=parts[:whole])
+    """Add up what all samples are for the steps around their own: the transpose of interpolation.
+
+    Parameters
+    ----------
+    samples
+        Shape (n, signals).
+    weights
+        Of the samples of a block of some steps, for the steps that it reaches (see ``_block_weights``).
+
+    Returns
+    -------
+    np.ndarray
+        Shape (steps, signals); those past the last that a sample reaches are zero.
+    """
+    (n, signals), (reached, length) = samples.shape, weights.shape
+    steps = reached - WIDTH
+    whole, rest = divmod(n, length)
+    parts = np.empty((whole + (rest > 0), reached // steps, steps, signals))
+    of_blocks = parts.reshape(parts.shape[0], reached, signals)
+    np.matmul(weights, samples[: whole * length].reshape(whole, length, signals), out=of_blocks[:whole])
     if rest:
-        np.matmul(weights[:, :rest], samples[whole * step :], out=parts[whole])
-    grid = np.zeros((parts.shape[0] + WIDTH - 1, samples.shape[1]))
-    for k in range(WIDTH):
+        np.matmul(weights[:, :rest], samples[whole * length :], out=of_blocks[whole])
+    grid = np.zeros((parts.shape[0] + parts.shape[1] - 1, steps, signals))
+    for k in range(parts.shape[1]):
         grid[k : k + parts.shape[0]] += parts[:, k]
-    return grid
+    return grid.reshape(-1, signals)
+
+
+def _block_weights(step: int) -> np.ndarray:
+    """Return the kernel at each sample of some steps around the steps that they reach, shape (steps + WIDTH, samples).
+
+    Small products take long for what they do, and so does adding up many. So a block is as many steps, 1, 2, 4, 8 or
+    16, as have up to ``BLOCK`` samples.
+    """
+    steps = min(WIDTH, 1 << max(BLOCK // step, 1).bit_length() - 1)
+    weights, around = np.zeros((steps + WIDTH, steps, step)), _weights(step).T
+    for k in range(steps):
+        weights[k : k + WIDTH, k] = around
+    return weights.reshape(steps + WIDTH, steps * step)
 
 
 def _weights(step: int) -> np.ndarray:
@@ -171,6 +202,7 @@ class _Waves:
         def chirp(k: np.ndarray) -> np.ndarray:
             return np.exp((1j * np.pi / n) * (k * k * step % (2 * n)))
 
+        self.rows = rows
         self._length = scipy.fft.next_fast_len(rows + count - 1)  # what wraps around falls on rows that are dropped
         self._before, self._after = chirp(first + np.arange(rows)), chirp(start + np.arange(count))
         between = chirp(np.arange(start - first - rows + 1, start + count - first))

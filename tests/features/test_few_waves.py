@@ -97,13 +97,20 @@ def test_cochleagram__of_a_prime_length_takes_the_transforms_of_any_other(transf
     assert points < 0.5 * 211 * fast  # before, one transform of the whole sound for each filter
 
 
-@pytest.mark.parametrize(("n", "share"), [(9721, 0.4), (9720, 0.4), (2429, 2.5), (607, 3)])
+@pytest.mark.parametrize(("n", "share"), [(9721, 0.11), (9720, 0.11), (2429, 0.5), (607, 1.6)])
 def test_frames_of_a_network__are_resampled_by_short_transforms(n, share, transformed):
     """Of two features at once, there and back; before, frames of a prime number took some eight times their number."""
     frames = np.random.default_rng(0).normal(size=(n, 64)).astype(np.float32)
     lengths, points = transformed(to_bins, frames, 305)
     assert all(largest_factor(length) <= 11 for length in lengths)
     assert points < share * frames.size
+
+
+@pytest.mark.parametrize(("n", "lengths"), [(602, [602]), (608, [608]), (606, [924] * 3)])
+def test_frames_of_a_network__of_a_number_with_small_factors_take_one_transform(n, lengths, transformed):
+    """602 is 2 7 43, and 606 is 2 3 101."""
+    frames = np.random.default_rng(0).normal(size=(n, 64)).astype(np.float32)
+    assert transformed(to_bins, frames, 305)[0] == lengths
 
 
 def largest_factor(n):
