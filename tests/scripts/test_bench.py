@@ -63,10 +63,12 @@ def test_bench_reliability__runs_whole_and_agrees_with_the_loop(tables):
 @pytest.mark.slow
 def test_bench_extract__runs_whole_and_agrees_with_generate(tables):
     text = tables("bench_extract", "--quick")
-    assert text.count("\n|---|") == 3
+    assert text.count("\n|---|") == 4
     assert "| whisper_tiny | 40 |" in text
     assert "| mel_whisper |" in text
-    assert "| whisper_tiny | float16 |" in text
+    assert "| whisper_tiny | dtype: float16 |" in text
+    assert "| whisper_tiny | store: float16 |" in text
+    assert "| whisper_tiny | denormal numbers are 0 |" in text
 
 
 @pytest.mark.slow
