@@ -174,10 +174,10 @@ def write_batch(
     group, written = open_group(path, files, mode="r+"), {}
     for layer, stimuli in features.items():
         array = member(group, str(layer))
-        slot = array.chunks[0]
-        block = np.full((slot, array.shape[1]), np.nan, dtype=array.dtype)
-        rows = np.concatenate(stimuli)
-        block[: rows.shape[0]] = rows
+        slot, n_rows = array.chunks[0], sum(frames.shape[0] for frames in stimuli)
+        block = np.empty((slot, array.shape[1]), dtype=array.dtype)
+        np.concatenate(stimuli, out=block[:n_rows])
+        block[n_rows:] = np.nan
         chunk = f"{layer}/c/{batch}/0"
         with room_for(path / str(layer), block.nbytes):
             array[batch * slot : (batch + 1) * slot] = block

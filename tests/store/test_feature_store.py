@@ -122,7 +122,7 @@ def test_write_batch__written_twice_is_the_same_bytes(written):
 
 def test_write_batch__more_frames_than_were_promised_are_refused(written):
     path, features = written
-    with pytest.raises(ValueError, match="broadcast"):
+    with pytest.raises(ValueError, match="wrong shape"):
         write_batch(path, 1, {0: [np.zeros((15, 3), np.float32)]})
     np.testing.assert_array_equal(NetworkFeatures(path).frames(0, "c"), features[0][2])
 
