@@ -19,7 +19,7 @@ from distributed_trf.results.analyses import open_branch
 from distributed_trf.results.best_layers import in_words, layer_table, penalty_edges
 from distributed_trf.results.chance import better_in_words, chance_table, evaluation_in_words
 from distributed_trf.results.inter_trial_draws import ceiling_distance
-from distributed_trf.results.open_results import open_results
+from distributed_trf.results.open_results import load_results
 from distributed_trf.results.plotted_units import plotted_units
 from distributed_trf.results.tables import SUFFIXES, reliability_table, save_table
 from distributed_trf.store.study_store import StudyStore
@@ -84,7 +84,7 @@ def show_results(
     if of != FITS and (save is None or of not in analysis_branches()):
         among = f"{of!r} is not one of {', '.join([FITS, *analysis_branches()])}"
         raise typer.BadParameter("name a file with --save" if save is None else among, param_hint="--of")
-    ds = open_results(folder) if of == FITS else open_branch(folder, of)
+    ds = load_results(folder) if of == FITS else open_branch(folder, of)
     if save is not None:
         out.print(f"table: {save} ({save_table(ds, save)} rows)", soft_wrap=True)
         say_what_they_are_of(folder, settings)

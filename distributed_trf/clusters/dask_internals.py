@@ -28,13 +28,6 @@ def new_loop_runner() -> Any:
     return LoopRunner()
 
 
-def usable_memory() -> int:
-    """Return the bytes that this process may take, limits of its control group included."""
-    from distributed.system import memory_limit
-
-    return int(memory_limit())
-
-
 def ssh_worker_class() -> Any:
     """Return what ``SSHCluster`` starts its workers with; here each has a host and options of its own."""
     from distributed.deploy.ssh import Worker

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
-from distributed_trf.clusters.dask_internals import usable_memory
 from distributed_trf.clusters.device_proof import try_libraries
 from distributed_trf.clusters.recipe import Recipe
 from distributed_trf.clusters.recipe_jobs import JobRecipe
 from distributed_trf.clusters.recipe_machines import LocalCudaRecipe, LocalRecipe, usable_cores
+from distributed_trf.clusters.this_machine import usable_memory
 from distributed_trf.errors import DeviceError
 
 

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from distributed_trf.clusters.dask_internals import usable_memory
 from distributed_trf.clusters.recipe_base import BaseRecipe, Count, Device, Gpu, Memory, RemoteRecipe, Word
+from distributed_trf.clusters.this_machine import usable_memory
 from distributed_trf.config.fields import AbsolutePath
 from distributed_trf.config.load import Settings
 from distributed_trf.errors import DeviceError

@@ -1,18 +1,37 @@
-"""Checks of this machine before anything is started: interfaces, commands, a free port."""
+"""What there is of this machine before anything is started: memory, interfaces, commands, a free port."""
 
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import socket
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 
 import psutil
 
 from distributed_trf.errors import ConfigError
+
+CONTROL_GROUP = [
+    Path("/sys/fs/cgroup") / name
+    for name in ("memory.max", "memory.high", "memory/memory.limit_in_bytes", "memory/memory.soft_limit_in_bytes")
+]
+"""Where a container says what memory it may take, hard and soft, in either version of control groups."""
+
+
+def usable_memory() -> int:
+    """Return the bytes that this process may take: of the machine, its control group and its own limit the least.
+
+    So do Dask's workers, but a plan need not load Dask for it.
+    """
+    limits = [psutil.virtual_memory().total, resource.getrlimit(resource.RLIMIT_RSS)[1]]
+    for file in CONTROL_GROUP:
+        with suppress(OSError, ValueError):  # of the other version, or "max"
+            limits.append(int(file.read_text()))
+    return min(limit for limit in limits if limit > 0)
 
 
 def check_interface(name: str) -> None:

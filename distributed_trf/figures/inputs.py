@@ -15,7 +15,7 @@ from distributed_trf import names
 from distributed_trf.errors import DamagedError, NothingToDrawError, StoreError
 from distributed_trf.figures.shown_tests import Tests
 from distributed_trf.results.analyses import open_lowpass, open_together
-from distributed_trf.results.open_results import open_results, with_rho
+from distributed_trf.results.open_results import load_results
 from distributed_trf.results.partitions import open_partition
 from distributed_trf.results.published.word_errors import read_word_errors
 
@@ -43,7 +43,7 @@ class Inputs:
         DamagedError
             If some of them are damaged.
         """
-        return with_rho(open_results(self.folder).drop_vars("rho").load())  # sooner than the lazy rho of every fit
+        return load_results(self.folder)
 
     @cached_property
     def lowpass(self) -> xr.Dataset:

@@ -126,3 +126,11 @@ def open_results(path: str | Path) -> xr.Dataset:
     # A task for each network, not for each of thousands of fits: it is overhead that takes time.
     lazy = open_grid(store.results, chunks={names.WEIGHTS: -1, names.LAYER: -1, names.BIN_WIDTH: -1})
     return portable(ds.assign(rho=with_rho(lazy)["rho"]))
+
+
+def load_results(path: str | Path) -> xr.Dataset:
+    """Read the results of a study into memory.
+
+    ``rho`` is computed there, sooner than the lazy one of every fit, for which Dask would load what runs workers.
+    """
+    return with_rho(open_results(path).drop_vars("rho").load())

@@ -82,11 +82,6 @@ def _(live):
     runner.stop()
 
 
-@hidden("distributed", "distributed.system.memory_limit in bytes")
-def _(live):
-    assert 1 << 20 < dask_internals.usable_memory() < 1 << 60
-
-
 @hidden("distributed", "distributed.deploy.ssh.Worker with options of each worker's own")
 def _(live):
     taken = inspect.signature(dask_internals.ssh_worker_class()).parameters

@@ -11,7 +11,6 @@ import sys
 import pytest
 from rich.table import Table
 
-from distributed_trf import Study
 from distributed_trf.cli.app import COMMANDS, load
 from distributed_trf.cli.console import LOGS, err, out, quieten_dask
 from distributed_trf.clusters.dask_settings import dask_settings
@@ -42,13 +41,14 @@ def test_help__loads_no_command():
     assert loaded(["recipes", "--help"], homes) == "0 ['distributed_trf.cli.clusters']"
 
 
-def test_status__loads_neither_dask_nor_what_tables_and_networks_need(write_study):
-    """It reads receipts; whoever watches a run asks for it again and again."""
-    write_study(networks=[{"name": "mel_librosa"}])
-    assert Study.load("study.yaml").run(None).ok
-    unneeded = {"xarray", "pandas", "dask", "distributed", "matplotlib", "torch", "transformers"}
-    unneeded |= {"scipy.signal", "scipy.fft"}
-    assert loaded(["status", "study.yaml"], unneeded) == "0 []"
+def test_command_of_a_study__loads_neither_workers_nor_networks_nor_what_tables_need(saved_study):
+    """It reads receipts and results; whoever watches a run asks for it again and again."""
+    study = str(saved_study.parent / "study.yaml")
+    unneeded = {"distributed", "torch", "transformers", "bokeh", "scipy.stats", "scipy.optimize", "scipy.signal"}
+    assert loaded(["results", study], unneeded | {"matplotlib"}) == "0 []"
+    unneeded |= {"dask", "xarray", "pandas", "matplotlib", "scipy.fft"}
+    assert loaded(["status", study], unneeded) == "0 []"
+    assert loaded(["plan", study], unneeded) == "0 []"
 
 
 @pytest.mark.parametrize("name", COMMANDS)

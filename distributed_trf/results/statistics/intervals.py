@@ -92,7 +92,7 @@ def t_interval(of: WeightedMean, enough: np.ndarray) -> tuple[np.ndarray, np.nda
     """
     known = enough & (of.trace_of_square > 0)
     free = np.divide(of.trace**2, of.trace_of_square, out=np.full_like(of.trace, np.nan), where=known)
-    half = scipy.stats.t.ppf((1 + COVERAGE) / 2, free) * np.sqrt(np.where(enough, of.variance, np.nan))
+    half = scipy.special.stdtrit(free, (1 + COVERAGE) / 2) * np.sqrt(np.where(enough, of.variance, np.nan))
     return of.mean - half, of.mean + half
 
 

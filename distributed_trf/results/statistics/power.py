@@ -238,7 +238,7 @@ def _studies(
 
 def _wilson(share: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the interval of a share of n (Wilson 1927)."""
-    z = scipy.stats.norm.ppf((1 + COVERAGE) / 2)
+    z = scipy.special.ndtri((1 + COVERAGE) / 2)
     middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
     return np.maximum(middle - half, 0), np.minimum(middle + half, 1)
