@@ -1,6 +1,7 @@
 # Sourced by the scripts beside it: makes .venv in the checkout and installs this package with some extras, once.
 # usage: . scripts/setup.sh EXTRAS
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+unset PYTHONDONTWRITEBYTECODE # each process that a script starts would compile the package anew
 
 python=
 for candidate in python3 python3.13 python3.12 python3.11; do
