@@ -212,7 +212,7 @@ def lags_and_ridge(item: Any, study: StudySettings) -> Inputs:
 
 def _tables(item: Item, context: Context) -> Iterable[str]:
     """Name what stores analyses."""
-    return ("xarray",) if item.stage == ANALYSE else ()
+    return ("xarray", "dask.array") if item.stage == ANALYSE else ()
 
 
 def _no_check(context: Context) -> None:

@@ -162,12 +162,24 @@ def codecs() -> list[Any]:
 
 
 @timed("write")
-def write_group(path: Path, arrays: Mapping[str, np.ndarray], attrs: Mapping[str, Any]) -> dict[str, str]:
-    """Write arrays and attributes as a new zarr group, whole or not at all; return the digests of its files."""
+def write_group(
+    path: Path,
+    arrays: Mapping[str, np.ndarray],
+    attrs: Mapping[str, Any],
+    *,
+    dims: Mapping[str, tuple[str, ...]] | None = None,
+) -> dict[str, str]:
+    """Write arrays and attributes as a new zarr group, whole or not at all; return the digests of its files.
+
+    xarray opens it as a dataset if ``dims`` names the axes of each array; a worker need not load xarray for that.
+    """
     with new_folder(path) as folder:
         group = zarr.create_group(folder, attributes=dict(attrs))
         for name, array in arrays.items():
-            group.create_array(name, data=array, chunks=_chunks(array), compressors=codecs(), config=WRITE_ALL)
+            axes, chunks = dims[name] if dims else None, _chunks(array)
+            group.create_array(
+                name, data=array, chunks=chunks, compressors=codecs(), dimension_names=axes, config=WRITE_ALL
+            )
         return digest_files(folder)
 
 

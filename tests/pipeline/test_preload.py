@@ -15,7 +15,8 @@ from distributed_trf.pipeline.run_record import new_run
 from distributed_trf.pipeline.status import survey_all
 from distributed_trf.store.study_store import StudyStore
 
-SLOW = {"numpy", "scipy.linalg", "scipy.stats", "zarr", "xarray", "pandas", "pydantic", "torch", "transformers"}
+SLOW = {"numpy", "scipy.linalg", "scipy.stats", "scipy.signal", "zarr", "xarray", "dask.array", "pandas", "pydantic"}
+SLOW |= {"torch", "transformers"}
 MEL, WHISPER = {"name": "mel_librosa"}, {"name": "small_whisper", "weights": ["reset"], "layers": [0]}
 
 
@@ -30,10 +31,10 @@ def context_of(write_study, **changes):
 @pytest.mark.parametrize(
     ("networks", "reliability", "expected"),
     [
-        ([MEL], None, []),
-        ([{"name": "mel_speech2text"}], None, []),
-        ([MEL], {"draws": 500, "shifts": 99}, ["xarray", "scipy.stats"]),
-        ([MEL, WHISPER], None, ["torch", "transformers.modeling_utils"]),
+        ([MEL], None, ["scipy.signal"]),
+        ([{"name": "mel_speech2text"}], None, ["scipy.signal"]),
+        ([MEL], {"draws": 500, "shifts": 99}, ["scipy.stats", "scipy.signal"]),
+        ([MEL, WHISPER], None, ["scipy.signal", "torch", "transformers.modeling_utils"]),
     ],
 )
 def test_modules__are_those_of_the_items_that_are_to_be_done(write_study, networks, reliability, expected):
@@ -44,7 +45,7 @@ def test_modules__are_those_of_the_items_that_are_to_be_done(write_study, networ
 
 def test_modules__of_analyses_are_those_that_store_them(write_study):
     context = context_of(write_study, networks=[MEL], reliability=None, lowpass=LOW)
-    assert modules_for(context, survey_all(context)) == [OF_EVERY_ITEM, "xarray"]
+    assert modules_for(context, survey_all(context)) == [OF_EVERY_ITEM, "scipy.signal", "xarray", "dask.array"]
 
 
 def loaded():

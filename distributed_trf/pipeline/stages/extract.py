@@ -230,8 +230,10 @@ def _cost(context: Context, item: Extract, device: str) -> Cost:
 def _loads(item: Extract, context: Context) -> list[str]:
     table = context.tables[item.network]
     libraries = family(table, item.weights).libraries if is_supported(table) else ()
-    # Without torch it is a spectrogram, which takes of transformers what is quickly loaded.
-    return [LOADED[library] for library in libraries if library in LOADED] if "torch" in libraries else []
+    if "torch" in libraries:
+        return [LOADED[library] for library in libraries if library in LOADED]
+    # A spectrogram, which takes of transformers what is quickly loaded.
+    return ["scipy.signal"] if "scipy" in libraries else []
 
 
 EXTRACTIONS = WorkKind(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import log2
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -34,17 +34,17 @@ from distributed_trf.reliability.assess import assess
 from distributed_trf.reliability.halves import OF_DRAWS, deal_repeats
 from distributed_trf.reliability.pairs import PairTables
 from distributed_trf.reliability.resampling import bootstrap_normaliser
-from distributed_trf.store.analyses import write_analysis
+from distributed_trf.store.analyses import CELL_ATTR
 from distributed_trf.store.fingerprint import library_versions
 from distributed_trf.store.stored_recordings import BinnedResponses, load_responses
-
-if TYPE_CHECKING:
-    import xarray as xr
+from distributed_trf.store.zarr_store import write_group
 
 REVISION = 4
 """Raise this number when the code gives other numbers than before, so that earlier results become stale."""
 RANKED = 8
 """Units whose draws are ranked at once; ranking needs ten times the memory of the draws and their null."""
+AXES = ("percent_duration", "n_repeats")
+"""What normalisers are drawn for, as the settings name it."""
 SMALLER = "fewer `reliability.draws`"
 
 
@@ -71,8 +71,6 @@ def reliability_settings(settings: ReliabilitySettings) -> Inputs:
 
 def assess_session(item: Assess, job: Job) -> Assessed:
     """Measure the reliability of all units of a session, and store it; NaN where stimuli were not repeated."""
-    import xarray as xr
-
     settings, store = job.study.reliability, job.store
     assert settings is not None
     found = load_responses(store, item.stimuli, item.bin_width, item.session)
@@ -92,12 +90,16 @@ def assess_session(item: Assess, job: Job) -> Assessed:
             key=key,
             halves=deal_repeats(found.shared_repeats, settings.seed, (item.stimuli, item.session)),
         )
-    ds = xr.Dataset({name: (names.UNIT, values) for name, values in measures.items()})
+    dims: dict[str, tuple[str, ...]] = dict.fromkeys(measures, (names.UNIT,))
     if settings.bootstrap is not None:
-        ds = ds.merge(_bootstrap(trials, n_units, settings, settings.bootstrap, key))
+        drawing = settings.bootstrap
+        measures["normaliser_drawn"] = _bootstrap(trials, n_units, settings, drawing, key)
+        dims["normaliser_drawn"] = (*AXES, "draw", names.UNIT)
+        measures |= {axis: np.asarray(getattr(drawing, axis)) for axis in AXES}
+        dims |= {axis: (axis,) for axis in AXES}
     labels = {names.STIMULI: item.stimuli, names.BIN_WIDTH: item.bin_width, "session": item.session}
     path = store.reliability(item.stimuli, item.bin_width, item.session)
-    files = {store.name(path): write_analysis(path, ds, labels)}
+    files = {store.name(path): write_group(path, measures, {CELL_ATTR: labels}, dims=dims)}
     repeats = [trial.shape[0] for trial in found.repeated_trials.values()]
     return Assessed(units=n_units, repeats=repeats, absent=absent or None, files=files)
 
@@ -117,10 +119,8 @@ def _bootstrap(
     settings: ReliabilitySettings,
     drawing: NormaliserBootstrapSettings,
     key: tuple[str, str, float],
-) -> xr.Dataset:
-    """Return normalisers of drawn stimuli and repeats; NaN for more repeats than the session has."""
-    import xarray as xr
-
+) -> np.ndarray:
+    """Return normalisers of drawn stimuli and repeats; NaN for more than there are. Shape (*AXES, draw, unit)."""
     shape = (len(drawing.percent_duration), len(drawing.n_repeats), drawing.draws, n_units)
     drawn = np.full(shape, np.nan)
     tables, fewest = PairTables.of(trials) if trials else None, min((trial.shape[0] for trial in trials), default=0)
@@ -139,9 +139,7 @@ def _bootstrap(
                         key=key,
                     )
                 )
-    dims = ("percent_duration", "n_repeats", "draw", names.UNIT)
-    coords = {"percent_duration": drawing.percent_duration, "n_repeats": drawing.n_repeats}
-    return xr.Dataset({"normaliser_drawn": (dims, drawn)}, coords=coords)
+    return drawn
 
 
 def _items(scope: ItemSource) -> Iterator[Assess]:
@@ -194,7 +192,7 @@ ASSESSMENTS = WorkKind(
     cost=_cost,
     run=assess_session,
     settings=_settings,
-    loads=lambda item, context: ("xarray", "scipy.stats"),
+    loads=lambda item, context: ("scipy.stats",),
     smaller=SMALLER,
     smaller_on_gpu=SMALLER,
 )
