@@ -35,7 +35,9 @@ def folds_of(X, Y, n_folds=3):
 
 
 def validations(X, Y, solver="eigh"):
-    return [found for (found,) in MomentFolds(folds_of(X, Y), solver=solver).validations(len(ALPHAS))]
+    """Each fold's, of all units."""
+    found = MomentFolds(folds_of(X, Y), solver=solver).validations(len(ALPHAS))
+    return [v.of_units(slice(None)) for (v,) in found]
 
 
 def folds_that_lack_trials(X, Y):

@@ -37,9 +37,9 @@ class Distinct:
     @classmethod
     def of(cls, v: Scored, alphas: Sequence[float]) -> Distinct:
         """Look at one fold."""
-        shifts, xp = [v.n * alpha for alpha in alphas], namespace(v.projected)
+        shifts, xp = [v.n * alpha for alpha in alphas], namespace(v.base)
         # v + c rounds to c in floating point where v <= c eps / 2; at the largest v this holds for all eigenvalues.
-        limit = 2 * v.solver.largest / float(xp.finfo(v.projected.dtype).eps)
+        limit = 2 * v.solver.largest / float(xp.finfo(v.dtype).eps)
         copies = max(sum(shift < limit for shift in shifts), 1)
         first = v.solver.distinct(shifts)[0].tolist() if isinstance(v.solver, Diagonal) else range(len(alphas))
         return cls(tuple(a for a in first if a < copies), copies)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from array_api_compat import device as device_of
@@ -61,6 +61,11 @@ class Validation:
         columns = (slice(None), units)
         return replace(self, projected=self.projected[columns], target=self.target[columns], base=self.base[units])
 
+    @property
+    def dtype(self) -> Any:
+        """Of the coordinates."""
+        return self.projected.dtype
+
     def gains(self, alphas: Sequence[float], unit_block: int) -> Array:
         """Score every penalty for every unit, shape (A, U)."""
         return gains(self, alphas, unit_block)
@@ -87,12 +92,8 @@ class Scored(Protocol):
         """Training rows."""
 
     @property
-    def projected(self) -> Array:
-        """X'Y of the training rows, shape (k, U)."""
-
-    @property
-    def target(self) -> Array:
-        """X'Y of the held-out rows around the training means, shape (k, U)."""
+    def dtype(self) -> Any:
+        """Of the coordinates."""
 
     @property
     def base(self) -> Array:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from array_api_compat import device as device_of
@@ -269,6 +270,16 @@ def outside_of(centre: Array) -> Array:
     return xp.concat([xp.zeros_like(centre), xp.ones((1,), dtype=centre.dtype, device=device_of(centre))])
 
 
+def padded_columns(array: Array, fill: Array) -> Array:
+    """Pad the lagged columns along the last axis, ((F + 1) L) to (F L) numbers; ``fill`` as in ``padded``."""
+    # A column padded with ``fill`` is x_padded = x + fill * outside, feature by feature and lag by lag; sums are
+    # bilinear, so that X'X of padded columns is this map applied to both sides of X'X.
+    xp, F, before = namespace(fill), fill.shape[0], array.shape[:-1]
+    n_lags = array.shape[-1] // (F + 1)
+    parts = xp.reshape(array, (*before, n_lags, F + 1))
+    return xp.reshape(parts[..., :F] + fill * parts[..., F:], (*before, n_lags * F))
+
+
 def padded(moments: Moments, fill: Array, constant: Array) -> Moments:
     """Return the moments of trials outside of which the features have other values than the centre's.
 
@@ -282,14 +293,7 @@ def padded(moments: Moments, fill: Array, constant: Array) -> Moments:
         Value of features that have it in all rows and in ``fill``, NaN elsewhere, shape (F,).
     """
     xp, F = namespace(fill), fill.shape[0]
-
-    def columns(array: Array) -> Array:
-        """Of the last axis."""
-        parts = xp.reshape(array, (*array.shape[:-1], -1, F + 1))
-        # A column padded with ``fill`` is x_padded = x + fill * outside, feature by feature and lag by lag; sums are
-        # bilinear, so that X'X of padded columns is this map applied to both sides of X'X, from ((F + 1) L)^2 to (F
-        # L)^2 numbers.
-        return xp.reshape(parts[..., :F] + fill * parts[..., F:], (*array.shape[:-1], -1))
+    columns = partial(padded_columns, fill=fill)
 
     def values(constant_columns: Array) -> Array:
         parts = xp.reshape(constant_columns, (-1, F + 1))

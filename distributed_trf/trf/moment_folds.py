@@ -11,12 +11,13 @@ from typing import Literal
 import numpy as np
 from array_api_compat import device as device_of
 
-from distributed_trf.arrays import Array, block_rows, blocks, namespace, take_columns
+from distributed_trf.arrays import Array, namespace, take_columns
 from distributed_trf.cores import cores_for, side_by_side
 from distributed_trf.errors import ConfigError
 from distributed_trf.trf.crossval import UNIT_BLOCK, RidgeFit, check_fold_trials, fit_folds, solve_each
-from distributed_trf.trf.fold_scores import Validation, held_out_scale, pooled_power
+from distributed_trf.trf.fold_scores import held_out_scale, pooled_power
 from distributed_trf.trf.lags import FeatureMeans, drive, drive_rounding, padded
+from distributed_trf.trf.moment_validation import MomentValidation, Products, unit_blocks
 from distributed_trf.trf.moments import Cross, Gram, Moments, leave_one_out, merge
 from distributed_trf.trf.scaled_gram import BandFactor, Primal, Scaling, without
 from distributed_trf.trf.shared_training import TrainingOf
@@ -30,9 +31,6 @@ from distributed_trf.trf.solver_choice import (
     device_kind,
 )
 from distributed_trf.trf.solvers import Diagonal, Solver
-
-WIDE = 8
-"""Beside the cache of a core, blocks of units that are projected at once: products with wider blocks are quicker."""
 
 
 def fit_moments(
@@ -111,7 +109,8 @@ class MomentFolds:
 
     @cached_property
     def _everything(self) -> Moments:
-        return merge(self.folds)  # not before it is needed: the search has no need of it
+        """All but X'Y, which ``_products`` makes."""
+        return merge([fold.without_products() for fold in self.folds])  # not before the search, which has no need of it
 
     def choose(self, n_alphas: int) -> Literal["eigh", "cholesky"]:
         """Return the forced way to solve for some penalties, or that of ``choose_solver``."""
@@ -152,7 +151,7 @@ class MomentFolds:
             trained=None,  # those are of all features
         )
 
-    def validations(self, n_alphas: int, factor: BandFactor | None = None) -> Iterator[list[Validation]]:
+    def validations(self, n_alphas: int, factor: BandFactor | None = None) -> Iterator[list[MomentValidation]]:
         """For each fold what scoring it takes."""
         # The training moments of fold k are the merge of those of the other folds,
         #   X'X_train = sum_{j != k} (X'X_j + n_j d_j d_j'),   d_j = mean_j - mean_train of shape (d,),
@@ -161,25 +160,36 @@ class MomentFolds:
         #   quadratic = basis' X'X_held basis (k, k),
         # the last two about the training means, as held-out rows are centred and scaled like the training rows. Then
         #   |y - X w|^2 = y'y - 2 z'target + z'quadratic z
-        # for every penalty: exactly what predicting each bin would give.
+        # for every penalty: exactly what predicting each bin would give. X'Y is that of the folds, and is merged and
+        # brought to the coordinates a block of units at a time.
         pooled = [pooled_power(group) for group in zip(*(fold.cross for fold in self.folds), strict=True)]
-        for k, (train, held_out) in enumerate(zip(leave_one_out(self.folds), self.folds, strict=True)):
+        light = [fold.without_products() for fold in self.folds]
+        for k, (train, held_out) in enumerate(zip(leave_one_out(light), light, strict=True)):
+            as_summed, fill, others = train, None, [fold for j, fold in enumerate(self.folds) if j != k]
             if self.centre is not None:
                 means = reduce(add, [m for j, m in enumerate(self.means) if j != k])
-                train = padded(train, means.mean, means.constant)
-                held_out = padded(held_out, means.mean, namespace(means.mean).full_like(means.mean, np.nan))
-            validations: list[Validation] = []
+                fill = means.mean
+                train = padded(train, fill, means.constant)
+                held_out = padded(held_out, fill, namespace(fill).full_like(fill, np.nan))
+            validations: list[MomentValidation] = []
             quadratic: tuple[Primal, Array] | None = None
             coordinates = self._trained(k, train, self.choose(n_alphas), factor)
-            for (cross, primal, solver), held, power in zip(coordinates, held_out.cross, pooled, strict=True):
-                mean = primal.scaling.mean
+            for g, (cross, held, (primal, solver)) in enumerate(
+                zip(train.cross, held_out.cross, coordinates, strict=True)
+            ):
                 # The same for all groups of units that share coordinates; a congruence is 2 k^3 operations, done once.
                 if quadratic is None or quadratic[0] is not primal:
-                    quadratic = primal, primal.quadratic(held_out.gram.around(mean))
-                root, base = held_out_scale(cross, held, power)
-                projected, target = _projected(primal, cross, held, root)
+                    quadratic = primal, primal.quadratic(held_out.gram.around(primal.scaling.mean))
+                root, base = held_out_scale(cross, held, pooled[g])
+                x_mean = as_summed.gram.x_mean if self._shares(cross) else as_summed.cross[g].x_mean
+                training, target = (
+                    Products([fold.cross[g] for fold in folds], x_mean, cross.y_mean, fill)
+                    for folds in (others, [self.folds[k]])
+                )
                 removed = None if held.missing is None else primal.project_rows(held.missing)
-                validations.append(Validation(solver, cross.n, projected, target, quadratic[1], removed, base))
+                validations.append(
+                    MomentValidation(primal, solver, cross.n, training, target, root, quadratic[1], removed, base)
+                )
             yield validations
 
     def solve(
@@ -190,18 +200,24 @@ class MomentFolds:
         method = self.choose(n_chosen)
         if self.solver == "auto":
             method = choose_factorisation(n_chosen, device_kind(self.folds[0].gram.xx))
-        solved, everything = [], self._everything
+        solved, everything, fill = [], self._everything, None
         if self.centre is not None:
             means = reduce(add, self.means)
-            everything = padded(everything, means.mean, means.constant)
-        for (cross, primal, solver), index in zip(self._coordinates(everything, method, factor), best, strict=True):
-            weights, scaling = _weights(primal, solver, cross, index, penalties), primal.scaling
+            fill = means.mean
+            everything = padded(everything, fill, means.constant)
+        for g, ((primal, solver), index) in enumerate(
+            zip(self._coordinates(everything, method, factor), best, strict=True)
+        ):
+            # Around the units' own means, so that those of the columns do not matter.
+            total = self._everything
+            xy = Products([fold.cross[g] for fold in self.folds], total.gram.x_mean, total.cross[g].y_mean, fill)
+            weights, scaling = _weights(primal, solver, xy, total.cross[g].n, index, penalties), primal.scaling
             if self.centre is not None:
                 xp, mean = namespace(self.centre), scaling.mean
                 # Sums were taken about ``centre``: weights do not depend on it, and column means are given back on the
                 # features' scale.
                 raw = xp.reshape(xp.reshape(mean, (-1, self.centre.shape[0])) + self.centre, (-1,))
-                scaling = replace(scaling, mean=raw, outside=self.centre + means.mean)
+                scaling = replace(scaling, mean=raw, outside=self.centre + fill)
             solved.append((weights, scaling))
         return solved
 
@@ -222,28 +238,33 @@ class MomentFolds:
 
     def _trained(
         self, k: int, train: Moments, method: Literal["eigh", "cholesky"], factor: BandFactor | None
-    ) -> Iterable[tuple[Cross, Primal, Solver]]:
+    ) -> Iterable[tuple[Primal, Solver]]:
         """Coordinates of the training set of fold k, which other splits may have made."""
         if self.trained is None or factor is not None or any(c.missing is not None for c in train.cross):
             return self._coordinates(train, method, factor)  # one after another, where groups have coordinates each
         return self.trained.get(k, method, lambda: list(self._coordinates(train, method, None)))
 
+    def _shares(self, cross: Cross) -> bool:
+        """Whether the columns of a group are those of all training trials."""
+        return cross.missing is None or self.scaling == "shared"
+
     def _coordinates(
         self, train: Moments, method: Literal["eigh", "cholesky"], factor: BandFactor | None
-    ) -> Iterator[tuple[Cross, Primal, Solver]]:
+    ) -> Iterator[tuple[Primal, Solver]]:
         """For each group its coordinates and its solver in them; those who can share them do."""
         shared: Primal | None = None
         for cross in train.cross:
             # Units that lack rows V (r, d) of the training set have X'X - V'V about the shared means. Where X'X + n
             # alpha I is inverted already, they come off by the Woodbury identity (``without``), in the same
             # coordinates.
-            if cross.missing is None or self.scaling == "shared":
+            if self._shares(cross):
                 shared = shared or self._primal(train.gram, method, factor)
                 rows = None if cross.missing is None else shared.project_rows(cross.missing)
-                yield cross, shared, shared.solver if rows is None else without(shared.solver, rows, self.record)
+                yield shared, shared.solver if rows is None else without(shared.solver, rows, self.record)
             else:
+                assert cross.missing is not None  # for the type checker
                 primal = self._primal(train.gram.without(cross.missing, cross.constant), method, factor)
-                yield cross, primal, primal.solver
+                yield primal, primal.solver
 
     def _primal(self, gram: Gram, method: Literal["eigh", "cholesky"], factor: BandFactor | None) -> Primal:
         scaling = Scaling.of(gram, standardize=self.standardize)
@@ -251,42 +272,22 @@ class MomentFolds:
         return Primal.of(gram.xx, scaling, method, self.precision, self.record)
 
 
-def _projected(primal: Primal, train: Cross, held_out: Cross, root: Array) -> tuple[Array, Array]:
-    """Bring X'Y of the training and of the held-out rows to the coordinates, scaled by ``root`` (U,)."""
-    xp, shape = namespace(root), train.xy.shape
-    of_training, of_held_out = (
-        xp.empty(shape, dtype=getattr(xp, primal.dtype), device=device_of(root)) for _ in range(2)
-    )
-
-    def of_units(units: slice) -> None:
-        # sum (x - m)(y - u)' = centred sum + n (m_held - m)(u_held - u)': moving a sum to other means is a product of
-        # two vectors.
-        moved = held_out.around(primal.scaling.mean, train.y_mean, units)
-        narrow = xp.astype(root[units], of_training.dtype, copy=False)
-        of_training[:, units] = primal.project(train.xy[:, units]) * narrow
-        of_held_out[:, units] = primal.project(moved) * narrow
-
-    side_by_side(of_units, blocks(shape[1], unit_block(shape[0], root)), cores_for(root))
-    return of_training, of_held_out
-
-
-def unit_block(k: int, reference: Array) -> int:
-    """Return how many units of k numbers are best brought to other coordinates at once."""
-    return WIDE * block_rows(k, reference)
-
-
-def _weights(primal: Primal, solver: Solver, cross: Cross, best: np.ndarray, penalties: Sequence[float]) -> Array:
+def _weights(
+    primal: Primal, solver: Solver, products: Products, n: float, best: np.ndarray, penalties: Sequence[float]
+) -> Array:
     """Fit every unit with its own penalty, given by host index: weights of the raw columns, shape (d, U)."""
-    width = unit_block(cross.xy.shape[0], cross.xy)
-    if not isinstance(solver, Diagonal) or width >= cross.xy.shape[1]:
-        return primal.weights(solve_each(solver, primal.project(cross.xy), cross.n, best, penalties))
+    n_units, k = best.shape[0], primal.scaling.inverse.shape[0]
+    units = list(unit_blocks(n_units, k, products.x_mean))
+    if not isinstance(solver, Diagonal) or len(units) < 2:
+        return primal.weights(solve_each(solver, primal.project(products.of(slice(None))), n, best, penalties))
 
-    def of_units(units: slice) -> None:
-        z = solve_each(solver, primal.project(cross.xy[:, units]), cross.n, best[units], penalties)
-        weights[:, units] = primal.weights(z)
+    def of_units(block: slice) -> None:
+        z = solve_each(solver, primal.project(products.of(block)), n, best[block], penalties)
+        weights[:, block] = primal.weights(z)
 
-    # Of d x U numbers there are the sums and the weights; w = basis z with z_i = (basis' X'Y)_i / (values_i + n alpha)
-    # is taken from block to block.
-    weights = namespace(cross.xy).empty_like(cross.xy)
-    side_by_side(of_units, blocks(cross.xy.shape[1], width), cores_for(weights))
+    # Of d x U numbers there are the folds' sums and the weights; w = basis z with z_i = (basis' X'Y)_i / (values_i + n
+    # alpha) is taken from block to block.
+    xp = namespace(products.x_mean)
+    weights = xp.empty((k, n_units), dtype=xp.float64, device=device_of(products.x_mean))
+    side_by_side(of_units, units, cores_for(weights))
     return weights

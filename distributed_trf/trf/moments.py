@@ -222,6 +222,10 @@ class Moments:
     def __mul__(self, times: float) -> Moments:
         return Moments(self.gram * times, tuple(cross * times for cross in self.cross))
 
+    def without_products(self) -> Moments:
+        """Return the same without X'Y, of which no row is left, (0, U): means and squares add up as before."""
+        return Moments(self.gram, tuple(replace(cross, xy=cross.xy[:0, :]) for cross in self.cross))
+
     def of_columns(self, columns: np.ndarray) -> Moments:
         """Return the sums of some of the lagged columns, given by host indices: parts of these, none is taken anew."""
         return Moments(self.gram.of_columns(columns), tuple(cross.of_columns(columns) for cross in self.cross))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from distributed_trf.arrays import Array, block_rows, blocks, like, namespace
 from distributed_trf.trf.fold_scores import held_out_scale, n_unshared, scaled
@@ -49,6 +50,11 @@ class RowValidation:
         """Derive the scores' scale, as ``Validation.of`` does."""
         root, base = held_out_scale(train, held_out, pooled)
         return cls(solver, train.n, *scaled(projected, root), rows, base)
+
+    @property
+    def dtype(self) -> Any:
+        """Of the coordinates."""
+        return self.projected.dtype
 
     def gains(self, alphas: Sequence[float], unit_block: int) -> Array:
         """Score every penalty for every unit, shape (A, U)."""

@@ -42,6 +42,9 @@ class Screen(Protocol):
     def exact(self, wanted: np.ndarray) -> Array:
         """Return gains in full precision where wanted, (A, U); elsewhere they mean nothing."""
 
+    def terms(self, alpha: float, unit_block: int) -> tuple[Array, Array]:
+        """Return what ``Scored.terms`` does, of the first copy."""
+
 
 class Exact:
     """A fold whose gains are all known, so that nothing else of it is kept."""
@@ -196,3 +199,7 @@ class SinglePrecision:
     def exact(self, wanted: np.ndarray) -> Array:
         """Return gains in full precision where wanted; elsewhere they mean nothing."""
         return self._linear - forms_where(self._v, self._solver, self._alphas, wanted, self._unit_block)
+
+    def terms(self, alpha: float, unit_block: int) -> tuple[Array, Array]:
+        """Return those of the fold."""
+        return self._v.terms(alpha, unit_block)

@@ -18,6 +18,7 @@ from distributed_trf.cores import cores_for, side_by_side
 from distributed_trf.timing import timed
 from distributed_trf.trf.distinct_penalties import Distinct, Scores
 from distributed_trf.trf.fold_scores import Scored, Validation
+from distributed_trf.trf.moment_validation import MomentValidation
 from distributed_trf.trf.screens import Exact, Screen, SinglePrecision, UnitDiagonal
 from distributed_trf.trf.solvers import Diagonal
 
@@ -121,6 +122,8 @@ def _choose(piece: Sequence[tuple[_Group, slice]]) -> list[Scores]:
     return [g.scores(units, s, could) for (g, units), s, could in zip(piece, screens, wins, strict=True)]
 
 
+MOMENTS = (Validation, MomentValidation)
+"""Folds whose held-out X'X is known."""
 Kept = tuple[Scored | Exact, UnitDiagonal | None, Distinct]
 """A fold, its held-out X'X for single precision, and which penalties differ in it."""
 
@@ -134,9 +137,9 @@ def _kept(validations: Sequence[Scored], alphas: Sequence[float], unit_block: in
             exact = Exact(v.gains(alphas, unit_block), v.base, None)
             kept.append((exact, None, Distinct.all_of(len(alphas))))
             continue
-        if isinstance(v, Validation) and id(v.quadratic) not in scaled:  # of groups that share coordinates once
+        if isinstance(v, MOMENTS) and id(v.quadratic) not in scaled:  # of groups that share coordinates once
             scaled[id(v.quadratic)] = UnitDiagonal.of(v.quadratic)
-        kept.append((v, scaled[id(v.quadratic)] if isinstance(v, Validation) else None, Distinct.of(v, alphas)))
+        kept.append((v, scaled[id(v.quadratic)] if isinstance(v, MOMENTS) else None, Distinct.of(v, alphas)))
     return kept
 
 
@@ -147,7 +150,7 @@ class _Group:
         self._alphas, self._unit_block = alphas, unit_block
         self._distinct = reduce(or_, [distinct for _, _, distinct in kept])
         self._first = [alphas[a] for a in self._distinct.first]
-        self.folds = [v if isinstance(v, Validation | Exact) else self._exact(v) for v, _, _ in kept]
+        self.folds = [v if isinstance(v, (*MOMENTS, Exact)) else self._exact(v) for v, _, _ in kept]
         self._scaled = [h for _, h, _ in kept]
 
     def _exact(self, v: Scored) -> Exact:
@@ -174,7 +177,7 @@ class _Group:
         rows = xp.where(xp.asarray(wins, device=device_of(gain)), gain, -xp.inf)
         terms = None
         if copies < len(self._alphas):
-            parts = [fold.of_units(units).terms(self._alphas[copies], self._unit_block) for fold in self.folds]
+            parts = [fold.terms(self._alphas[copies], self._unit_block) for fold in screens]
             terms = sum(linear for linear, _ in parts), sum(form for _, form in parts)
         base = sum(fold.base for fold in screens)
         return Scores(self._alphas, self._distinct, rows, terms, base) / len(screens)

@@ -99,7 +99,8 @@ def test_unit_that_never_varies_on_the_held_out_rows__has_r_squared_zero(solver,
 def test_shared_forms__are_those_of_each_penalty_over_the_rows_presented_to_the_units():
     rng = np.random.default_rng(9)
     X = features(rng, 6, 4, 20)
-    for v in next(iter(MomentFolds(folds_that_lack_trials(X, hard_units(rng, X, 30)), solver="eigh").validations(21))):
+    folds = MomentFolds(folds_that_lack_trials(X, hard_units(rng, X, 30)), solver="eigh")
+    for v in (of_group.of_units(slice(None)) for of_group in next(iter(folds.validations(21)))):
         shared, everyone = SharedForms(v), slice(0, v.base.shape[0])
         shifts = [v.n * alpha for alpha in ALPHAS if v.n * alpha >= v.solver.largest / NEGLIGIBLE]
         assert len(shifts) > 4

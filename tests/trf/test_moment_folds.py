@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from distributed_trf import arrays
 from distributed_trf.config.study import RidgeSettings
 from distributed_trf.trf.crossval import assign_folds
 from distributed_trf.trf.estimator import TRF
@@ -89,7 +90,7 @@ def test_folds__are_dealt_as_ever():
 
 @pytest.mark.parametrize("all_scores", [True, False])
 def test_fit__of_many_units_holds_few_arrays_of_the_size_of_its_weights(all_scores):
-    """Sums of three folds, of the others, and X'Y in three folds' coordinates; whatever else there is, is a block."""
+    """Sums of three folds and the weights; whatever else there is, is a block or an array of some thousand units."""
     rng = np.random.default_rng(0)
     d, units = 64, 6000
     X = [rng.normal(size=(90, d)) for _ in range(3)]
@@ -98,6 +99,22 @@ def test_fit__of_many_units_holds_few_arrays_of_the_size_of_its_weights(all_scor
     tracemalloc.start()
     try:
         trf.fit(X, Y, folds=[[0], [1], [2]])
-        assert tracemalloc.get_traced_memory()[1] < 14 * 8 * d * units
+        assert tracemalloc.get_traced_memory()[1] < 10 * 8 * d * units
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize("all_scores", [True, False])
+def test_many_units__take_one_array_of_the_size_of_their_products_which_is_their_weights(monkeypatch, all_scores):
+    """Beside the folds' own: X'Y is merged, brought to coordinates and scored in blocks of units."""
+    rng, k, n_units = np.random.default_rng(0), 60, 6000
+    rows = [rng.normal(size=(70, k)) for _ in range(3)]
+    folds = [moments_of([x], [x[:, :1] + rng.normal(size=(70, n_units))], [0], 0) for x in rows]
+    monkeypatch.setattr(arrays, "CACHE_BYTES", 1 << 15)
+    tracemalloc.start()
+    fit = fit_moments(folds, ALPHAS, solver="eigh", all_scores=all_scores, unit_block=256)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert fit.weights.shape == (k, n_units)
+    scores = len(ALPHAS) * n_units
+    assert peak / 8 < 1.6 * k * n_units + 6 * scores

@@ -125,7 +125,7 @@ def test_screening__of_units_that_lack_held_out_trials_takes_the_rows_off(seed, 
     X = features(rng, 6, n_features, 20)
     Y = hard_units(rng, X, 40)
     streams = folds_that_lack_trials(X, Y)
-    v = next(iter(MomentFolds(streams, solver="eigh").validations(len(ALPHAS))))[1]
+    v = next(iter(MomentFolds(streams, solver="eigh").validations(len(ALPHAS))))[1].of_units(slice(None))
     assert isinstance(v.solver, Diagonal)
     assert v.removed is not None
     check_screen(v, gains(v, ALPHAS, unit_block=16))
