@@ -79,7 +79,9 @@ class Diagonal(Solver):
 
         Along directions in which M has nothing a smaller one would only magnify it.
         """
-        return np.maximum(shifts, float(namespace(self.values).finfo(self.values.dtype).eps) * self.largest)
+        info = namespace(self.values).finfo(self.values.dtype)
+        # Nor is there a number beyond a precision's range: half of its largest, so that eigenvalues can be added.
+        return np.clip(shifts, float(info.eps) * self.largest, float(info.max) / 2)
 
     def product(self, z: Array) -> Array:
         """Multiply M with vectors, shape (k, U)."""

@@ -264,6 +264,13 @@ def test_diagonal__a_shift_lost_beside_rounding_magnifies_nothing_where_the_matr
     np.testing.assert_allclose(Diagonal(values).at(1e-10)(np.ones((3, 1)))[0], 1e10, rtol=1e-12)
 
 
+@pytest.mark.filterwarnings("error")
+def test_diagonal__a_shift_out_of_the_range_of_single_precision_leaves_next_to_nothing():
+    z = Diagonal(np.array([0.0, 1.0, 100.0], np.float32)).at(1e45)(np.ones((3, 1), np.float32))
+    assert (z >= 0).all()
+    assert z.max() < 1e-37
+
+
 def test_solve_each__solves_every_unit_at_its_own_penalty_and_leaves_it_in_its_place():
     _, matrix = products(np.random.default_rng(11), 30, 4)
     b, best, penalties = np.random.default_rng(12).normal(size=(4, 6)), np.array([2, 0, 1, 2, 1, 2]), [0.1, 1.0, 10.0]
