@@ -27,6 +27,7 @@ class JobRecipe(RemoteRecipe):
     kind: str
 
     device: Device = "cpu"
+    """Where items are computed."""
     jobs: Count
     """Number of jobs; each is one worker."""
     cores: Count = 1
@@ -34,6 +35,7 @@ class JobRecipe(RemoteRecipe):
     memory: Memory
     """Host memory of a job."""
     walltime: Duration
+    """How long a job may run; workers leave a few minutes before."""
     queue: Word | None = None
     """Queue or partition."""
     account: Word | None = None

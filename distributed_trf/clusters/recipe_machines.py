@@ -21,11 +21,13 @@ class LocalRecipe(BaseRecipe):
 
     kind: Literal["local"]
     workers: Count | Literal["auto"] = "auto"
+    """Worker processes; ``auto`` is one per core."""
     threads: Count = 1
     """Threads of BLAS and torch in each worker."""
     memory: Memory | Literal["auto"] = "auto"
     """Memory of each worker."""
     device: Literal["cpu"] = "cpu"
+    """Where items are computed."""
     tls: bool = True
     """Authenticate workers and driver with TLS keys of the run: otherwise every user of this machine can reach their
     ports, and could run code as you. It costs no measurable time (see ``start_local``)."""
@@ -59,6 +61,7 @@ class LocalCudaRecipe(BaseRecipe):
     memory: Memory | Literal["auto"] = "auto"
     """Host memory of each worker."""
     device: Literal["cuda"] = "cuda"
+    """Where items are computed."""
     tls: bool = True
     """Authenticate workers and driver with TLS keys of the run: otherwise every user of this machine can reach their
     ports, and could run code as you. It costs no measurable time (see ``start_local``)."""
@@ -166,6 +169,7 @@ class SshRecipe(RemoteRecipe):
 
     kind: Literal["ssh"]
     hosts: Annotated[list[Word], Field(min_length=1)]
+    """Names or addresses of the machines."""
     workers: Count = 1
     """Workers on each host, if the device is cpu."""
     threads: Count = 1
@@ -173,10 +177,13 @@ class SshRecipe(RemoteRecipe):
     memory: Memory | None = None
     """Memory of each worker; by default that of its host, divided by its cores."""
     device: Device = "cpu"
+    """Where items are computed."""
     gpus: Annotated[list[Gpu], Field(min_length=1)] = [0]
     """GPUs on each host, if the device is cuda: one worker each."""
     user: Word | None = None
+    """Name to log in by; yours if not given."""
     port: Annotated[int, Field(ge=1, le=65535)] = 22
+    """Of the ssh server."""
     key: AbsolutePath | None = None
     """Private key to log in with; by default as ssh does."""
     known_hosts: AbsolutePath | None = None
@@ -204,8 +211,11 @@ class Keys(Settings):
     """Files with which a client and a scheduler authenticate each other."""
 
     ca_file: AbsolutePath
+    """Certificate by which others' are judged."""
     cert: AbsolutePath
+    """Certificate of this side."""
     key: AbsolutePath
+    """Its private key."""
 
 
 class ExistingRecipe(BaseRecipe):
@@ -213,9 +223,11 @@ class ExistingRecipe(BaseRecipe):
 
     kind: Literal["existing"]
     address: Annotated[str, Field(pattern=r"^(tcp|tls)://\S+:\d+$")] | None = None
+    """Of the scheduler, such as ``tcp://10.0.0.1:8786``."""
     scheduler_file: AbsolutePath | None = None
     """File that `dask scheduler --scheduler-file` wrote; instead of an address."""
     tls: Keys | None = None
+    """Files by which the scheduler and this side know each other."""
     workers: Count = 1
     """Workers that must have joined before a run begins."""
     threads: Count = 1
@@ -223,6 +235,7 @@ class ExistingRecipe(BaseRecipe):
     memory: Memory | None = None
     """Memory of each worker, for plans."""
     device: Device = "cpu"
+    """Where items are computed."""
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:

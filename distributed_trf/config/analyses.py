@@ -24,8 +24,11 @@ class LayerAnalysisSettings(AnalysisSettings):
     """One analysis of one layer with some weights."""
 
     network: Name
+    """One of ``networks``."""
     layer: Annotated[int, Field(ge=0)]
+    """Id of the layer."""
     weights: Weights
+    """Of the network, such as ``trained``."""
 
     @property
     def named_spaces(self) -> Sequence[SpaceSettings]:
@@ -66,9 +69,11 @@ class BootstrapSettings(LayerAnalysisSettings):
     test_percent: list[Percent] = []
     """Percentages of the test stimuli's duration to test on, each with every one of ``n_repeats``."""
     n_repeats: list[Annotated[int, Field(ge=1)]] = []
+    """Numbers of repeats that are drawn of each test stimulus."""
     draws: Annotated[int, Field(ge=1)] = 50
     """Draws with replacement at each percentage (and number of repeats)."""
     seed: Annotated[int, Field(ge=0)] = 0
+    """Of all draws."""
 
     @model_validator(mode="after")
     def _not_empty(self) -> BootstrapSettings:
@@ -98,6 +103,7 @@ class NormaliserBootstrapSettings(Settings):
     percent_duration: Annotated[list[Percent], Field(min_length=1)] = [20.0, 40.0, 60.0, 80.0, 100.0]
     """Percentages of the test stimuli's duration, each with every one of ``n_repeats``."""
     n_repeats: Annotated[list[Annotated[int, Field(ge=2)]], Field(min_length=1)]
+    """Numbers of repeats that are drawn of each test stimulus."""
     draws: Annotated[int, Field(ge=1)] = 100
     """Draws with replacement at each percentage and number of repeats."""
     pairings: Annotated[int, Field(ge=1)] = 1000
@@ -151,7 +157,9 @@ class BenchmarkSettings(Settings):
     """A set of utterances on disk."""
 
     name: Name
+    """In tables and folders."""
     format: Literal["librispeech", "tedlium", "common_voice", "voxpopuli", "datasets"]
+    """How the folder is laid out: that of the benchmark as it is published, or what ``datasets`` saved."""
     path: AbsolutePath
     """Folder of the benchmark."""
 
@@ -162,10 +170,13 @@ class WordErrorSettings(Settings):
     output: AbsolutePath
     """Folder of transcripts and the table."""
     networks: Annotated[list[RecogniserSettings], Field(min_length=1)]
+    """Which networks recognise."""
     benchmarks: Annotated[list[BenchmarkSettings], Field(min_length=1)]
+    """What they hear."""
     batch: Annotated[int, Field(ge=1)] = 8
     """Utterances in one forward pass, for networks whose results do not depend on it."""
     device: Literal["cpu", "cuda"] = "cpu"
+    """Where they run."""
 
     @model_validator(mode="after")
     def _distinct(self) -> WordErrorSettings:

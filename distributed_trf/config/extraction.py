@@ -116,6 +116,7 @@ class NetworkSettings(Settings):
     weights: list[Weights] | None = None
     """Defaults to ``[trained]`` for a network and ``[fixed]`` for a spectrogram or a table."""
     layers: Literal["all"] | list[Annotated[int, Field(ge=0)]] = "all"
+    """Ids of the layers that are extracted and fitted."""
     source: Source | None = None
     """Folder, file or hub id of the trained weights, instead of the network table's source."""
     revision: str | None = None

@@ -16,7 +16,9 @@ class TogetherSettings(AnalysisSettings):
 
     branches = {"together": "together"}
     network: Name
+    """One of ``networks``."""
     layers: Literal["all"] | list[Annotated[int, Field(ge=0)]] = "all"
+    """Ids of the layers that are fitted as one model."""
     bands: Literal["none", "layer"] = "layer"
     """One penalty for all layers, or one for each (banded ridge)."""
     candidates: Annotated[int, Field(ge=1)] = 100
@@ -44,7 +46,9 @@ class SpacesSettings(AnalysisSettings):
     """An analysis of several feature spaces, under a name."""
 
     name: Name
+    """In results, figures and folders."""
     spaces: Spaces
+    """Feature spaces: networks of the study, or mappings with their layers and weights."""
     candidates: Annotated[int, Field(ge=1)] = 100
     """Weights of the spaces to try; the first is equal weights."""
     seed: Annotated[int, Field(ge=0)] = 0

@@ -20,7 +20,9 @@ class SpaceSettings(Settings):
     """A feature space: layers of one network with some weights, side by side under one penalty."""
 
     network: Name
+    """One of ``networks``."""
     layers: Literal["all"] | Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = "all"
+    """Ids of the layers that stand side by side."""
     weights: Weights | None = None
     """By default the only ones that the study has of the network."""
 

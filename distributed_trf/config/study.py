@@ -31,8 +31,11 @@ class LagSettings(Settings):
     """Delays from sound to response, in seconds, both ends included; and the silence before each sound."""
 
     tmin: Seconds = 0.0
+    """First lag; positive is past sound."""
     tmax: Seconds = 0.2
+    """Last lag."""
     lead_in: Annotated[Seconds, Field(ge=0)] = 0.35
+    """Silence before each sound, which networks hear too."""
 
     @model_validator(mode="after")
     def _ordered(self) -> LagSettings:
@@ -45,8 +48,11 @@ class AlphaGrid(Settings):
     """Penalties spaced evenly on a logarithmic scale."""
 
     min: Annotated[float, Field(gt=0)] = 1e-5
+    """Smallest penalty."""
     max: Annotated[float, Field(gt=0)] = 1e15
+    """Largest penalty."""
     num: Annotated[int, Field(ge=1, le=1000)] = 21
+    """How many."""
 
     @model_validator(mode="after")
     def _ordered(self) -> AlphaGrid:
@@ -59,9 +65,13 @@ class RidgeSettings(Settings):
     """How the penalty is chosen and the features are scaled."""
 
     alphas: AlphaGrid | Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)] = AlphaGrid()
+    """Penalties to choose from: a grid, or a list."""
     n_folds: Annotated[int, Field(ge=2)] = 3
+    """Folds of the training stimuli that choose the penalty."""
     seed: Annotated[int, Field(ge=0)] = 0
+    """Of the folds."""
     standardize: bool = True
+    """Whether lagged columns are z-scored with the training rows."""
     unit_block: Annotated[int, Field(ge=1)] = 512
     """Units solved together; changes memory, not numbers."""
     scaling: Literal["shared", "per_session"] = "shared"
@@ -70,6 +80,7 @@ class RidgeSettings(Settings):
     folds: Literal["shared", "per_session"] = "shared"
     """Whether folds are assigned once for the whole set, or for each session's stimuli."""
     solver: Literal["auto", "eigh", "cholesky", "dual"] = "auto"
+    """How fits are solved; changes time and memory, not numbers."""
     precision: Literal["float64", "float32"] = "float64"
     """Number type of products and factorisations."""
 
@@ -96,6 +107,7 @@ class ReliabilitySettings(Settings):
     seed: Annotated[int, Field(ge=0)] = 0
     """Also of the two halves of the repeats of which fits have an r: with another seed they are made anew."""
     bootstrap: NormaliserBootstrapSettings | None = None
+    """How the normaliser depends on how much was recorded; ``null`` leaves it out."""
 
 
 class ChanceSettings(Settings):
@@ -104,17 +116,22 @@ class ChanceSettings(Settings):
     shifts: Annotated[int, Field(ge=1)] = 1000
     """Shifted copies; the smallest p-value is one over one more."""
     seed: Annotated[int, Field(ge=0)] = 0
+    """Of the shifts."""
 
 
 class GridSettings(Settings):
     """What decides the grid of fits: every network x layer x bin width, of all sessions and channels."""
 
     name: Name
+    """Of the study, in reports and logs."""
     recordings: RecordingsSettings
+    """What was recorded."""
     output: AbsolutePath
     """Folder for all output of the study; relative to the working directory."""
     stimuli: Annotated[list[Name], Field(min_length=1)] = ["timit"]
+    """Stimulus sets, each with results of its own."""
     bin_widths: Annotated[list[Milliseconds], Field(min_length=1)] = [50.0]
+    """Lengths of time bins in ms; several are fitted side by side. At 1000 a sound is one bin."""
     delay: Seconds = 0.0
     """Seconds after the onset of a sound at which the first bin of its response begins."""
     feature_window: tuple[Seconds, Seconds] | None = None
@@ -124,12 +141,15 @@ class GridSettings(Settings):
     """Which responses are fitted if a training sound was presented several times: the first, their mean, or all. With
     all, each presentation is a separate trial (in the fold of its sound)."""
     lags: LagSettings = LagSettings()
+    """How far back in the sound a response may depend on it."""
     reliability: ReliabilitySettings | None = ReliabilitySettings()
     """None measures no reliability."""
     networks: Annotated[list[NetworkSettings], Field(min_length=1)]
+    """Networks and spectrograms, each layer of which is fitted."""
     test: EvaluationSettings = EvaluationSettings(set="test")
     """Which stimuli are predicted by fits on which others."""
     ridge: RidgeSettings = RidgeSettings()
+    """How the fits are made."""
     chance: ChanceSettings | None = ChanceSettings()
     """None compares no prediction with chance."""
 
@@ -153,6 +173,7 @@ class StudySettings(Analyses, GridSettings):
     save_models: bool = False
     """Keep the weights of every fit, for ``open_models``; changes what is stored, not the results."""
     extraction: ExtractionSettings = ExtractionSettings()
+    """How features are computed and kept."""
     attempts: Annotated[int, Field(ge=1)] = 3
     """Attempts of a work item that fails because of files, memory or a hung worker; other errors are not retried."""
 

@@ -42,9 +42,11 @@ class Layer(Settings):
     """One module whose output is recorded."""
 
     id: Annotated[int, Field(ge=0)]
+    """By which studies and results name the layer."""
     name: str
     """The module, dotted."""
     type: LayerType
+    """What kind of layer it is, in figures."""
     width: Annotated[int, Field(ge=1)]
     """Features per frame."""
     rate: Annotated[float, Field(gt=0)]
@@ -93,6 +95,7 @@ class NetworkTable(Settings):
     """The description of a network, known before it is built."""
 
     name: Name
+    """As studies name it: the name of the file."""
     family: str
     """The code that builds it."""
     sfreq: Hertz
@@ -100,6 +103,7 @@ class NetworkTable(Settings):
     source: Source | None = None
     """Hub id, folder or file of its trained weights."""
     revision: str | None = None
+    """Commit of ``source`` on the hub."""
     licence: str | None = None
     """Of the weights, as their files or their page state it."""
     made_from: str | None = None
@@ -114,6 +118,7 @@ class NetworkTable(Settings):
     """Billions of floating-point operations per second of sound, a multiplication and an addition count as two;
     for planning. With ``window``, of the window."""
     layers: Annotated[list[Layer], Field(min_length=1)]
+    """What is recorded, from first to last."""
 
     @model_validator(mode="after")
     def _distinct_layers(self) -> NetworkTable:
