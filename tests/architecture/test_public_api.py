@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 import tomllib
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
@@ -22,6 +21,7 @@ from distributed_trf.clusters.recipe import KINDS
 from distributed_trf.config.analyses import WordErrorSettings
 from distributed_trf.config.study import StudySettings
 from distributed_trf.features.table import NetworkTable
+from docs.schema import fields_of
 
 ROOT = Path(__file__).resolve().parents[2]
 KEPT = Path(__file__).with_name("public_api.txt")
@@ -110,40 +110,8 @@ def command_lines(name: str, command: Any) -> Iterator[str]:
 
 
 def settings_lines(model: Any) -> list[str]:
-    """Fields of a YAML file with what they may be, from the schema that it is checked against."""
-    schema = model.model_json_schema()
-    return list(field_lines(schema, schema.get("$defs", {}), ""))
-
-
-def field_lines(part: Any, defs: Any, path: str) -> Iterator[str]:
-    """Fields of one mapping of a schema and of those in it."""
-    for name, field in part["properties"].items():
-        below: list[tuple[str, Any]] = []
-        words = described(field, defs, f"{path}{name}", below)
-        default = " = " + json.dumps(field["default"]) if "default" in field else ""
-        needed = ", required" if name in part.get("required", ()) else ""
-        yield f"{path}{name}: {words}{needed}{default if len(default) < 60 else ''}"
-        for where, mapping in below:
-            yield from field_lines(mapping, defs, f"{where}.")
-
-
-def described(field: Any, defs: Any, path: str, below: list[tuple[str, Any]]) -> str:
-    """What a value may be in a few words; mappings in it are put on the list."""
-    if "$ref" in field:
-        return described(defs[field["$ref"].rpartition("/")[2]], defs, path, below)
-    if "anyOf" in field or "oneOf" in field:
-        return " | ".join(described(one, defs, path, below) for one in field.get("anyOf", field.get("oneOf")))
-    if "enum" in field or "const" in field:
-        return " | ".join(json.dumps(value) for value in field.get("enum", [field.get("const")]))
-    if field.get("type") == "array":
-        least = f" of {field['minItems']} or more" if "minItems" in field else ""
-        return f"list{least} [{described(field.get('items', {}), defs, f'{path}[]', below)}]"
-    if "properties" in field:
-        below.append((path, field))
-        return "fields"
-    limits = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
-    bounds = [f" {sign} {field[limit]:g}" for limit, sign in limits.items() if limit in field]
-    return field.get("type", "any") + ",".join(bounds)
+    """Fields of a YAML file with what they may be."""
+    return [field.line() for field in fields_of(model)]
 
 
 def test_public_api__is_as_kept():

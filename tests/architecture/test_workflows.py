@@ -22,7 +22,7 @@ def steps(workflow):
 
 
 def test_workflows__are_those_that_the_guide_names():
-    assert WORKFLOWS.keys() == {"fast", "suite", "oldest", "newest", "wheel", "release"}
+    assert WORKFLOWS.keys() == {"fast", "suite", "oldest", "newest", "wheel", "release", "site"}
     guide = (ROOT / "CONTRIBUTING.md").read_text()
     assert all(f"`{name}`" in guide for name in WORKFLOWS)
 
@@ -41,7 +41,7 @@ def test_workflow__may_read_and_little_else_and_ends(name):
     assert workflow["permissions"] == {"contents": "read"}
     assert workflow["concurrency"]["group"].startswith(name)
     further = {right for job in workflow["jobs"].values() for right in job.get("permissions", {})} - {"contents"}
-    assert further == {"newest": {"issues"}, "release": {"id-token"}}.get(name, set())
+    assert further == {"newest": {"issues"}, "release": {"id-token"}, "site": {"pages", "id-token"}}.get(name, set())
     assert all("timeout-minutes" in job or "uses" in job for job in workflow["jobs"].values())
 
 
@@ -59,7 +59,7 @@ def test_workflow__fast_runs_on_every_python_that_is_promised():
     assert PROJECT["requires-python"] == f">={promised[0]}"
 
 
-@pytest.mark.parametrize("script", ["setup.sh", "quickstart", "test", "test_versions", "check_wheel"])
+@pytest.mark.parametrize("script", ["setup.sh", "quickstart", "test", "docs", "test_versions", "check_wheel"])
 def test_script__installs_extras_that_are_there(script):
     text = (ROOT / "scripts" / script).read_text()
     named = EXTRAS.findall(text) + re.findall(r'setup\.sh" ([a-z0-9,]+)', text)

@@ -1,4 +1,4 @@
-"""Every command and every Python example of the README, run as written in a copy of the checkout."""
+"""Commands and Python examples of the README and of the first pages, run as written in a copy of the checkout."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-README = (ROOT / "README.md").read_text()
+FOLDERS = ("start", "how_to", "concepts")
+PAGES = [ROOT / "README.md", *(page for folder in FOLDERS for page in sorted((ROOT / "docs" / folder).glob("*.md")))]
+TEXT = "\n".join(page.read_text() for page in PAGES)
 ENVIRONMENT = Path(sys.prefix)
 OF_SETUP = ("pyproject.toml", "scripts/constraints.txt", "scripts/trained_networks.txt")
 
@@ -29,7 +31,7 @@ def is_current():
 
 
 def blocks(language):
-    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+    return list(dict.fromkeys(re.findall(rf"```{language}\n(.*?)```", TEXT, flags=re.DOTALL)))
 
 
 def commands():
@@ -117,7 +119,7 @@ def test_readme__commands_and_examples_run_as_written(checkout):
     assert re.search(r"whisper_tiny +reset +5 +layers\.3\.final_layer_norm +0\.\d{3}", out)
     distance = re.search(r"median\s+distance\s+(0\.\d{3})", out)
     assert distance, out
-    assert f"distance from it is {distance[1]}" in README
+    assert f"distance from it is {distance[1]}" in TEXT
     assert (checkout / "quickstart/study/figures/figure_3.png").stat().st_size > 10_000
     assert max(map(len, out.splitlines())) <= 80 or "/" in max(out.splitlines(), key=len)  # a path may be longer
     print(f"quickstart took {seconds:.0f} s")
