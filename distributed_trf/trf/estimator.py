@@ -8,22 +8,21 @@ from typing import Any, Self
 
 import numpy as np
 
-from distributed_trf.arrays import Array, like, namespace, to_numpy
-from distributed_trf.errors import ConfigError, DataError
-from distributed_trf.trf.banded import BandedFit, band_drives, variance_shares
-from distributed_trf.trf.correlation_sums import CorrelationSums, bootstrap_r
+from distributed_trf.arrays import like, namespace, to_numpy
+from distributed_trf.trf.banded import BandedFit
 from distributed_trf.trf.cross_validated import CrossValidated, cross_validate_trials, splits_of_trials
 from distributed_trf.trf.crossval import RidgeFit, assign_folds, at_edges, fit_folds
+from distributed_trf.trf.fitted import Fitted
 from distributed_trf.trf.fold_collector import collect_trials
 from distributed_trf.trf.kernel_folds import FoldTrials
-from distributed_trf.trf.lags import FeatureMeans, drive, drive_rounding, lag_samples
-from distributed_trf.trf.prepared import Prepared, TRFParameters
+from distributed_trf.trf.lags import FeatureMeans
+from distributed_trf.trf.prepared import Prepared
 from distributed_trf.trf.splits import Splits
-from distributed_trf.trf.trials import as_features, as_responses, check_folds
+from distributed_trf.trf.trials import check_folds
 
 
-@dataclass(eq=False)
-class TRF(TRFParameters):
+@dataclass(eq=False, repr=False)
+class TRF(Fitted):
     """Temporal response function: time-lagged ridge regression with a separate penalty for each unit.
 
     ``y_u(t) = intercept_u + sum over f, l of coef[u, f, l] * x_f(t - lag_l)``, fitted by minimising
@@ -117,7 +116,7 @@ class TRF(TRFParameters):
     >>> trf = TRF(tmin=0.0, tmax=0.1, sfreq=20.0).fit(X[:4], Y[:4])
     >>> float(trf.lags_[trf.coef_[0, 0].argmax()])
     0.05
-    >>> bool(trf.score(X[4:], Y[4:])[0] > 0.9)
+    >>> bool(trf.correlate(X[4:], Y[4:])[0] > 0.9)
     True
     """
 
@@ -199,7 +198,7 @@ class TRF(TRFParameters):
             Features, one array of shape (lead_in + T_i, F) per trial.
         Y
             Responses, all of shape (T_i, U), or all (R, T_i, U): then the mean over repeats trains, and r is taken
-            per repeat and averaged, as in ``score``.
+            per repeat and averaged, as in ``correlate``.
         splits
             Training and test trials, as ``given_splits`` and ``nested_folds`` make them.
         folds
@@ -226,93 +225,3 @@ class TRF(TRFParameters):
         prepared = Prepared.of(self, X, Y, repeats=True)
         divided = splits_of_trials(self, len(prepared.X), splits, folds, groups)
         return cross_validate_trials(self, prepared, divided)
-
-    def predict(self, X: Sequence[Array]) -> list[Array]:
-        """Predict the responses to features, one array of shape (T_i, U) per trial."""
-        X = self._features(X)
-        return self._by_trial(X, drive(X, *self._weights(), self.padding_) + self.intercept_)
-
-    def score(
-        self,
-        X: Sequence[Array],
-        Y: Sequence[Array],
-        *,
-        n_repeats: int | None = None,
-        percent_duration: float | None = None,
-        seed: int = 0,
-    ) -> Array:
-        """Correlate predictions with responses over the concatenated trials.
-
-        Parameters
-        ----------
-        X
-            Features, one array of shape (lead_in + T_i, F) per trial.
-        Y
-            Responses, all of shape (T_i, U), or all (R, T_i, U): then r is taken per repeat and averaged over repeats;
-            one in which the unit does not vary, such as a repeat without a spike, counts as r = 0.
-        n_repeats
-            Repeats to draw with replacement; by default each once.
-        percent_duration
-            Trials to draw with replacement until they last this percentage of all; by default each once.
-        seed
-            Of the draw; unused without one.
-
-        Returns
-        -------
-        array of shape (U,)
-            Pearson r; NaN for a unit that never varies, or whose prediction varies by no more than rounding.
-        """
-        X = self._features(X)
-        Y = as_responses(X, Y, lead_in=self.lead_in, repeats=True)
-        # Without the intercept, beside which heavily shrunk weights would be rounded away.
-        weights, lags, lead_in = self._weights()
-        predicted = self._by_trial(X, drive(X, weights, lags, lead_in, self.padding_))
-        rounding = drive_rounding(X, weights, len(lags), self.x_inverse_)
-        sums = CorrelationSums.of([y if y.ndim == 3 else y[None, :, :] for y in Y], predicted, rounding)
-        return bootstrap_r(
-            sums, sums.n_bins, percent_duration=percent_duration, n_repeats=n_repeats, draws=1, seed=seed
-        )[0, :]
-
-    def shares(self, X: Sequence[Array], Y: Sequence[Array]) -> Array:
-        """Return which part of the explained variance each band accounts for, by the product measure.
-
-        Parameters
-        ----------
-        X, Y
-            Trials as in ``score``; repeats are averaged.
-
-        Returns
-        -------
-        array of shape (B, U)
-            Adds up to 1 over bands; NaN where nothing is explained. See ``variance_shares``.
-
-        Raises
-        ------
-        ConfigError
-            If there are no ``bands``.
-        """
-        if self.bands is None:
-            raise ConfigError("bands=None: there are no bands to share the explained variance; give their widths")
-        X = self._features(X)
-        Y = as_responses(X, Y, lead_in=self.lead_in, repeats=True)
-        weights, lags, lead_in = self._weights()
-        parts = band_drives(X, weights, lags, lead_in, self.bands, self.padding_)
-        xp = namespace(*Y)
-        rounding = xp.sum(drive_rounding(X, weights, len(lags), self.x_inverse_), axis=0)
-        return variance_shares(xp.concat(Y, axis=-2), parts, rounding)[1]
-
-    def _features(self, X: Sequence[Any]) -> list[Array]:
-        """Features that the weights can meet."""
-        if not hasattr(self, "coef_"):
-            raise DataError("this TRF is not fitted yet; call fit(X, Y) first")
-        return as_features(X, lead_in=self.lead_in, n_features=self.coef_.shape[1])
-
-    def _weights(self) -> tuple[Array, tuple[int, ...], int]:
-        """Weights of the lagged columns, shape (d, U), the lags in samples, and the lead-in."""
-        xp = namespace(self.coef_)
-        weights = xp.reshape(xp.permute_dims(self.coef_, (2, 1, 0)), (-1, self.coef_.shape[0]))
-        return weights, lag_samples(self.tmin, self.tmax, self.sfreq), int(self.lead_in)
-
-    def _by_trial(self, X: Sequence[Array], predicted: Array) -> list[Array]:
-        borders = np.cumsum([0] + [x.shape[0] - int(self.lead_in) for x in X]).tolist()
-        return [predicted[start:stop, :] for start, stop in zip(borders, borders[1:], strict=False)]

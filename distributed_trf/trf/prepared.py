@@ -19,7 +19,7 @@ from distributed_trf.trf.trials import as_features, as_responses, check_lags
 Padding = Literal["zero", "mean"]
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class TRFParameters(Parameters):
     """What ``TRF`` is made with, and described there."""
 
@@ -37,6 +37,12 @@ class TRFParameters(Parameters):
     bands: Sequence[int] | None = None
     candidates: int = 100
     padding: Padding = "zero"
+
+    def __repr__(self) -> str:
+        """Write what differs from the defaults, as scikit-learn does; of many penalties their number and range."""
+        plain = type(self)().get_params()
+        changed = {name: value for name, value in self.get_params().items() if not _same(value, plain[name])}
+        return f"{type(self).__name__}({', '.join(f'{name}={_short(value)}' for name, value in changed.items())})"
 
 
 @dataclass(frozen=True)
@@ -94,3 +100,15 @@ class Prepared:
         assert self.bands is not None  # for the type checker: callers look
         assert self.candidates is not None
         return fit_banded(folds, self.alphas, self.bands, self.candidates)
+
+
+def _same(value: Any, default: Any) -> bool:
+    return type(value) is type(default) and bool(
+        np.all(np.shape(value) == np.shape(default)) and np.all(value == default)
+    )
+
+
+def _short(value: Any) -> str:
+    if np.ndim(value) == 0 or len(value) <= 4:
+        return repr(value)
+    return f"{len(value)} from {value[0]:g} to {value[-1]:g}"

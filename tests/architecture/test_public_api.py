@@ -51,7 +51,8 @@ def exported(module: Any) -> Iterator[str]:
         yield f"{name}{signature(member)}"
         if not inspect.isclass(member):
             continue
-        for attribute, value in sorted(vars(member).items()):
+        bases = [cls for cls in reversed(member.__mro__) if cls.__module__.startswith("distributed_trf")]
+        for attribute, value in sorted({name: value for cls in bases for name, value in vars(cls).items()}.items()):
             found = value.__func__ if isinstance(value, classmethod | staticmethod) else value
             if attribute.startswith("_"):
                 continue

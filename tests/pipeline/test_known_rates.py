@@ -81,7 +81,7 @@ def test_shuffled_responses__predict_nothing(studied):
         ]
         test = [cut(repeat, [counts.bins[i] for i in counts.test_ids]) for repeat in repeats]
         trf = TRF(lead_in=7).fit([X[i] for i in counts.train_ids], train)
-        r = trf.score([X[i] for i in counts.test_ids], [np.stack(trial) for trial in zip(*test, strict=True)])
+        r = trf.correlate([X[i] for i in counts.test_ids], [np.stack(trial) for trial in zip(*test, strict=True)])
         largest.append(np.abs(r).max())
     assert max(largest) < 0.05
 

@@ -50,7 +50,7 @@ def test_load_trf__predicts_and_scores_the_same_to_the_last_bit(tmp_path, shape,
     loaded = load_trf(str(tmp_path / "trf.zarr"))
     for found, expected in zip(loaded.predict(X), trf.predict(X), strict=True):
         assert found.tobytes() == expected.tobytes()
-    assert loaded.score(X[6:], Y[6:]).tobytes() == trf.score(X[6:], Y[6:]).tobytes()
+    assert loaded.correlate(X[6:], Y[6:]).tobytes() == trf.correlate(X[6:], Y[6:]).tobytes()
 
 
 def test_load_trf__has_every_parameter_and_every_fitted_attribute(fitted, saved):

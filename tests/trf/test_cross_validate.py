@@ -159,7 +159,7 @@ def test_padding_with_means__is_that_of_each_training_set(solver, scheme):
         folds = [[training.index(i) for i in splits.members(fold)] for fold in split.folds]
         fitted = trf.fit([X[i] for i in training], [Y[i] for i in training], folds=folds)
         np.testing.assert_array_equal(found.alpha[k], fitted.alpha_)
-        score = fitted.score([X[i] for i in tested], [Y[i] for i in tested])
+        score = fitted.correlate([X[i] for i in tested], [Y[i] for i in tested])
         np.testing.assert_allclose(found.r_folds[k], score, rtol=1e-9)
         for i, expected in zip(tested, fitted.predict([X[i] for i in tested]), strict=True):
             if found.predicted is not None:

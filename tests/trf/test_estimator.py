@@ -67,7 +67,7 @@ def test_fit__equals_the_explicit_lag_matrix(
     np.testing.assert_allclose(trf.cv_scores_, scores, rtol=1e-9, atol=1e-9)
     np.testing.assert_array_equal(trf.alpha_, alpha)
     np.testing.assert_allclose(np.concatenate(trf.predict(X_test)), predicted, rtol=1e-9, atol=1e-9)
-    np.testing.assert_allclose(trf.score(X_test, Y_test), r, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(trf.correlate(X_test, Y_test), r, rtol=1e-9, atol=1e-9)
 
 
 @given(
@@ -163,7 +163,7 @@ def test_penalty__intercept_is_never_shrunk():
 def test_score__survives_a_penalty_beside_which_the_weights_vanish():
     rng = np.random.default_rng(5)
     X, Y = trials(rng, 6, 2, 3, 0)
-    gentle, brutal = (TRF(0.0, 0.0, 10.0, alphas=[a]).fit(X, Y).score(X, Y) for a in (1e6, 1e15))
+    gentle, brutal = (TRF(0.0, 0.0, 10.0, alphas=[a]).fit(X, Y).correlate(X, Y) for a in (1e6, 1e15))
     np.testing.assert_allclose(brutal, gentle, atol=1e-5)
 
 
@@ -174,7 +174,7 @@ def test_constant_unit__is_nan_and_counted():
         y[:, 1] = 0.1
     trf = TRF(0.0, 0.1, 10.0).fit(X, Y)
     assert trf.n_constant_ == 1
-    np.testing.assert_array_equal(np.isnan(trf.score(X, Y)), [False, True, False])
+    np.testing.assert_array_equal(np.isnan(trf.correlate(X, Y)), [False, True, False])
     np.testing.assert_array_equal(np.isnan(trf.alpha_), [False, True, False])
     np.testing.assert_array_equal(trf.coef_[1], 0)
     np.testing.assert_allclose(trf.predict(X)[0][:, 1], 0.1)
@@ -185,8 +185,8 @@ def test_repeat_without_a_spike__counts_as_zero_in_the_mean():
     X, Y = trials(rng, 6, 2, 1, 0)
     trf = TRF(0.0, 0.1, 10.0).fit(X, Y)
     with_silent = [np.stack([y, np.zeros_like(y)]) for y in Y]
-    np.testing.assert_allclose(trf.score(X, with_silent), trf.score(X, Y) / 2, rtol=1e-12)
-    assert np.isnan(trf.score(X, [np.zeros_like(y) for y in with_silent])).all()
+    np.testing.assert_allclose(trf.correlate(X, with_silent), trf.correlate(X, Y) / 2, rtol=1e-12)
+    assert np.isnan(trf.correlate(X, [np.zeros_like(y) for y in with_silent])).all()
 
 
 def test_backend__follows_the_data_and_never_leaves_its_device():
@@ -207,9 +207,9 @@ def test_backend__follows_the_data_and_never_leaves_its_device():
     for name in ("alpha_", "cv_scores_", "coef_", "intercept_", "lags_"):
         back = np.asarray(getattr(trf, name).to_device(strict.Device("CPU_DEVICE")))
         np.testing.assert_allclose(back, getattr(here, name), rtol=1e-9, atol=1e-12)
-    r = trf.score(there(X_test), there(Y_test))
+    r = trf.correlate(there(X_test), there(Y_test))
     np.testing.assert_allclose(
-        np.asarray(r.to_device(strict.Device("CPU_DEVICE"))), here.score(X_test, Y_test), rtol=1e-9
+        np.asarray(r.to_device(strict.Device("CPU_DEVICE"))), here.correlate(X_test, Y_test), rtol=1e-9
     )
 
 
@@ -226,7 +226,7 @@ def test_locust__every_lambda_gives_the_correlations_of_mtrfpy():
             trf = TRF(0.0, 0.02, fs, alphas=[float(text) * fs * len(train) / m], n_folds=2, standardize=False)
             trf.fit([X[i] for i in train], [Y[i] for i in train])
             predicted += trf.predict([X[test]])
-            r.append(trf.score([X[test]], [Y[test]]))
+            r.append(trf.correlate([X[test]], [Y[test]]))
         whole = np.corrcoef(np.concatenate(predicted)[:, 0], np.concatenate(Y)[:, 0])[0, 1]
         np.testing.assert_allclose(np.mean(r), peer["r_trial"], atol=1e-9, rtol=0)
         np.testing.assert_allclose(whole, peer["r_oof"], atol=1e-9, rtol=0)
@@ -243,7 +243,7 @@ def test_locust__real_data_agree_with_the_explicit_solution():
     trf = TRF(-0.002, 0.02, 1000.0).fit(X[:8], Y[:8], folds=folds)
     np.testing.assert_array_equal(trf.alpha_, alpha)
     np.testing.assert_allclose(trf.cv_scores_, scores, atol=1e-9)
-    np.testing.assert_allclose(trf.score(X[8:], test), r, atol=1e-9)
+    np.testing.assert_allclose(trf.correlate(X[8:], test), r, atol=1e-9)
 
 
 def test_sklearn__clone_copies_the_parameters():
@@ -334,7 +334,7 @@ def test_parameters__may_be_whole_floats_and_numpys_numbers():
         seed=np.int64(0),
     )
     np.testing.assert_array_equal(other.fit(X, Y).coef_, plain.coef_)
-    np.testing.assert_array_equal(other.score(X, Y), plain.score(X, Y))
+    np.testing.assert_array_equal(other.correlate(X, Y), plain.correlate(X, Y))
 
 
 @pytest.mark.parametrize("folds", [[[0, 1], [1, 2]], [[0.5, 1], [2, 3]], [["0", "1"], ["2", "3"]], [0, 1], "01", 3])

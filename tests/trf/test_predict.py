@@ -38,7 +38,7 @@ def test_prediction__that_cancels_but_for_rounding_is_flat_and_a_small_one_is_no
     unseen = [against(size * rng.normal(size=(t, n_features)), weights[:, 1], len(lags)) for t in (300, 41)]
     Y = [rng.normal(size=(2, len(x), 3)) for x in unseen]
     assert np.ptp(drive(unseen, weights, lags, 0)[:, 1]) > 0  # otherwise nothing was tried
-    np.testing.assert_array_equal(np.isnan(trf.score(unseen, Y)), [False, True, False])
+    np.testing.assert_array_equal(np.isnan(trf.correlate(unseen, Y)), [False, True, False])
     if bands:
         assert np.isnan(trf.shares(unseen, Y)[:, 1]).all()
     # 1e-9 of what these sounds could drive, along the weights: r is that of the drive in extended precision
@@ -49,7 +49,7 @@ def test_prediction__that_cancels_but_for_rounding_is_flat_and_a_small_one_is_no
         [sum(x[2 - k : len(x) - k] @ w for k, w in enumerate(weights[:, 1].reshape(3, -1))) for x in rows]
     )
     expected = [np.corrcoef(np.concatenate([y[k, :, 1] for y in Y]), exact.astype(float))[0, 1] for k in range(2)]
-    np.testing.assert_allclose(trf.score(seen, Y)[1], np.mean(expected), atol=1e-4)
+    np.testing.assert_allclose(trf.correlate(seen, Y)[1], np.mean(expected), atol=1e-4)
 
 
 @pytest.mark.parametrize("solver", ["eigh", "cholesky", "dual"])
@@ -61,7 +61,7 @@ def test_prediction__from_weights_that_are_rounding_is_flat(solver):
         Y = [rng.poisson(3, size=(60, 2)).astype(float) for _ in X]
         trf = TRF(0, 0.1, 100.0, alphas=[1.0], standardize=False, solver=solver).fit(X, Y)
         test = [np.c_[np.zeros((60, 2)), rng.normal(size=(60, 2))]]
-        assert np.isnan(trf.score(test, [rng.poisson(3, size=(60, 2))])).all()
+        assert np.isnan(trf.correlate(test, [rng.poisson(3, size=(60, 2))])).all()
 
 
 def test_prediction__of_features_of_very_different_sizes_is_not_flat():
@@ -71,9 +71,9 @@ def test_prediction__of_features_of_very_different_sizes_is_not_flat():
     X = [sizes * rng.normal(size=(60, 3)) for _ in range(6)]
     Y = [(x / sizes) @ np.ones((3, 1)) + rng.normal(size=(60, 1)) for x in X]
     trf = TRF(0, 0, 20.0, alphas=[1e-9]).fit(X, Y)
-    assert (trf.score(X, Y) > 0.5).all()
+    assert (trf.correlate(X, Y) > 0.5).all()
     alone = [x * [1, 0, 0] for x in X]
-    assert (trf.score(alone, Y) > 0.2).all()
+    assert (trf.correlate(alone, Y) > 0.2).all()
 
 
 def test_drive_rounding__is_the_bound_of_explicit_rows_and_serves_both_correlations():

@@ -43,7 +43,9 @@ def test_trials__of_any_real_kind_give_the_same_numbers(kind, solver):
     np.testing.assert_allclose(trf.coef_, plain.coef_, rtol=0, atol=1e-13)
     test = [TAKEN[kind](x) for x in X[:2]]
     np.testing.assert_allclose(trf.predict(test), plain.predict(X[:2]), rtol=0, atol=1e-12)
-    np.testing.assert_allclose(trf.score(test, [TAKEN[kind](y) for y in Y[:2]]), plain.score(X[:2], Y[:2]), rtol=1e-12)
+    np.testing.assert_allclose(
+        trf.correlate(test, [TAKEN[kind](y) for y in Y[:2]]), plain.correlate(X[:2], Y[:2]), rtol=1e-12
+    )
 
 
 @pytest.mark.parametrize("solver", ["eigh", "dual"])
@@ -52,7 +54,9 @@ def test_trials__of_truth_values_count_as_zero_and_one(solver):
     of_numbers = TRF(solver=solver).fit([x.astype(float) for x in events], [y > 0 for y in Y])
     trf = TRF(solver=solver).fit(events, [(y > 0).astype(float) for y in Y])
     np.testing.assert_allclose(trf.coef_, of_numbers.coef_, rtol=0, atol=1e-13)
-    np.testing.assert_allclose(trf.score(events, [y > 0 for y in Y]), of_numbers.score(events, [y > 0 for y in Y]))
+    np.testing.assert_allclose(
+        trf.correlate(events, [y > 0 for y in Y]), of_numbers.correlate(events, [y > 0 for y in Y])
+    )
 
 
 REFUSED = {
@@ -94,8 +98,8 @@ def test_trials__of_anything_else_are_refused_by_name(kind):
         "fit X": lambda: TRF().fit(bad_x, Y),
         "fit Y": lambda: TRF().fit(X, bad_y),
         "predict": lambda: trf.predict(bad_x),
-        "score X": lambda: trf.score(bad_x, Y),
-        "score Y": lambda: trf.score(X, bad_y),
+        "score X": lambda: trf.correlate(bad_x, Y),
+        "score Y": lambda: trf.correlate(X, bad_y),
         "moments X": lambda: moments_of(bad_x, Y, [0, 1], 0),
         "moments Y": lambda: moments_of(X, bad_y, [0, 1], 0),
     }
@@ -144,7 +148,7 @@ def test_torch__tensors_stay_tensors():
     plain, trf = TRF().fit(X, Y), TRF().fit(*there)
     assert isinstance(trf.coef_, torch.Tensor)
     np.testing.assert_allclose(trf.coef_.numpy(), plain.coef_, rtol=0, atol=1e-12)
-    np.testing.assert_allclose(trf.score(*there).numpy(), plain.score(X, Y), rtol=1e-9)
+    np.testing.assert_allclose(trf.correlate(*there).numpy(), plain.correlate(X, Y), rtol=1e-9)
     for damaged in (there[0][5] + 1j, there[0][5].detach().to_sparse()):
         with pytest.raises(DataError, match=r"X\[5\]"):
             trf.predict([*there[0][:5], damaged])
@@ -154,4 +158,4 @@ def test_responses__without_a_unit_or_a_repeat_are_refused():
     with pytest.raises(DataError, match=r"Y\[0\] has shape \(30, 0\): it holds nothing"):
         TRF().fit(X, [y[:, :0] for y in Y])
     with pytest.raises(DataError, match=r"Y\[0\] has shape \(0, 30, 2\): it holds nothing"):
-        TRF().fit(X, Y).score(X, [y[None][:0] for y in Y])
+        TRF().fit(X, Y).correlate(X, [y[None][:0] for y in Y])
