@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from numbers import Integral
 
 import numpy as np
 import xarray as xr
@@ -92,14 +93,16 @@ def known_labels(ds: xr.Dataset, name: str, wanted: list[str] | list[float]) -> 
     return wanted
 
 
-def listed(labels: str | Sequence[str]) -> list[str]:
-    """Return one label or several as a list.
+def listed(labels: str | int | Sequence[str | int]) -> list[str]:
+    """Return one label or several as a list of text; a whole number, such as a date, is taken as it is written.
 
     Raises
     ------
     DataError
         If it is neither.
     """
-    if not isinstance(labels, str | Iterable):
-        raise DataError(f"{labels!r} is no label: labels are text, such as {str(labels)!r}")
-    return [labels] if isinstance(labels, str) else list(labels)
+    several = [labels] if isinstance(labels, str | Integral) or not isinstance(labels, Iterable) else list(labels)
+    other = [label for label in several if not isinstance(label, str | Integral)]
+    if other:
+        raise DataError(f"{other[0]!r} is no label: labels are text, such as {str(other[0])!r}")
+    return [str(label) for label in several]

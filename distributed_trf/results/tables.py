@@ -21,14 +21,14 @@ from distributed_trf.results.units import select_units
 from distributed_trf.store.atomic import new_file
 
 
-def to_dataframe(ds: xr.Dataset) -> pd.DataFrame:
+def to_dataframe(ds: xr.Dataset | xr.DataArray) -> pd.DataFrame:
     """Write results as a tidy table.
 
     Parameters
     ----------
     ds
         Results of ``open_results``, of an analysis beside them, or what ``peak_layer``, ``compare``, ``layer_tests``
-        and the like make of them; selected or not.
+        and the like make of them; selected or not. Or one variable, such as ``ds.r``.
 
     Returns
     -------
@@ -41,10 +41,12 @@ def to_dataframe(ds: xr.Dataset) -> pd.DataFrame:
     Raises
     ------
     DataError
-        If the dataset has no variable, or is none.
+        If the dataset has no variable, or is nothing of xarray.
     """
+    if isinstance(ds, xr.DataArray):
+        ds = ds.to_dataset(name=ds.name or "value")
     if not isinstance(ds, xr.Dataset):
-        raise DataError(f"expected a dataset, found {type(ds).__name__}; keep variables as one, such as ds[['rho']]")
+        raise DataError(f"expected results as xarray has them, found {type(ds).__name__}")
     if not ds.data_vars:
         raise DataError("this dataset has no variable, so there is nothing to put into a table")
     dims = max((v.dims for v in ds.data_vars.values()), key=len)

@@ -59,7 +59,7 @@ class StudyStore:
             found = json.loads(marker.read_bytes())
         except FileNotFoundError:
             raise StoreError(
-                f"{root}: no {MARKER}, so this is not the folder of a study; choose another output{lost}"
+                f"{root}: no {MARKER}, so this is not the folder of a study; {_near(root)}{lost}"
             ) from None
         except (ValueError, RecursionError, OSError) as error:
             raise StoreError(
@@ -169,6 +169,13 @@ class StudyStore:
                 layer, _, bin_width = file.removesuffix("ms.zarr").partition("-")
                 models[stimuli, network, weights, int(layer), float(bin_width)] = self.root / group
         return dict(sorted(models.items()))
+
+
+def _near(root: Path) -> str:
+    """Say which folders beside this one are of studies."""
+    found = [path.parent for path in sorted(root.glob(f"*/{MARKER}"))]
+    found += [folder for folder in root.parents if (folder / MARKER).is_file()]
+    return f"perhaps {' or '.join(map(str, found[:3]))} is meant" if found else "choose another output"
 
 
 def _is_new(root: Path) -> bool:

@@ -60,3 +60,11 @@ def test_selected_datasets__and_what_queries_return_become_tables():
     assert areas["n_a"].item() == 6
     with pytest.raises(DataError, match="no variable"):
         to_dataframe(ds[[]])
+
+
+def test_one_variable__is_a_table_of_it():
+    ds = simulate_results(["whisper_tiny"], sessions=2, channels=2)
+    pd.testing.assert_frame_equal(to_dataframe(ds.r), to_dataframe(ds[["r"]]))
+    assert "value" in to_dataframe(ds.r.rename(None))
+    with pytest.raises(DataError, match="expected results as xarray has them, found ndarray"):
+        to_dataframe(ds.r.values)

@@ -235,7 +235,8 @@ def test_pairs__need_common_and_distinct_units(ds):
         ({"bin_width": 50.0, "area": "core"}, "bin_width=50.0 says where"),
         ({"delta": "0.5"}, "delta is '0.5'; expected a number"),
         ({"tuned": 5}, "tuned is 5; expected a level"),
-        ({"session": 180413}, "180413 is no label: labels are text, such as '180413'"),
+        ({"session": 18.5}, "18.5 is no label: labels are text, such as '18.5'"),
+        ({"session": 999999}, "session: '999999' is not in these results; there are"),
         ({"correction": "fdr"}, "correction 'fdr' is not known"),
     ],
 )
@@ -243,3 +244,10 @@ def test_select_units__refuses_what_would_be_ignored_or_fail_within_numpy(condit
     ds = simulate_results(["whisper_tiny"], sessions=3, channels=2)
     with pytest.raises(DataError, match=why):
         select_units(ds, **conditions)
+
+
+def test_select_units__takes_a_session_that_is_written_as_a_number():
+    ds = simulate_results(["whisper_tiny"], sessions=3, channels=2)
+    first, second = list(dict.fromkeys(ds.session.values.tolist()))[:2]
+    xr.testing.assert_identical(select_units(ds, session=int(first)).r, select_units(ds, session=first).r)
+    assert set(select_units(ds, session=[int(first), second]).session.values) == {first, second}

@@ -54,6 +54,17 @@ def test_folder_of_something_else__is_refused_and_left_alone(tmp_path, open_it):
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
 
 
+def test_folder_beside_a_study__is_refused_with_the_one_that_may_be_meant(tmp_path):
+    StudyStore.create(tmp_path / "mine/study")
+    (tmp_path / "mine/study.yaml").write_text("")
+    with pytest.raises(StoreError, match=r"perhaps \S*/mine/study is meant"):
+        open_results(tmp_path / "mine")
+    (tmp_path / "mine/study/figures").mkdir()
+    (tmp_path / "mine/study/figures/one.png").write_text("")
+    with pytest.raises(StoreError, match=r"perhaps \S*/mine/study is meant"):
+        open_results(tmp_path / "mine/study/figures")
+
+
 def test_file_in_place_of_a_folder__is_refused(tmp_path):
     (tmp_path / "study").write_text("x")
     with pytest.raises(StoreError, match="this is a file, expected the folder of a study"):

@@ -51,7 +51,7 @@ def compare_areas(
     peaks: xr.Dataset,
     variable: str = "position",
     *,
-    areas: tuple[str, str] = AREAS,
+    areas: tuple[str, str] | None = None,
     pool: str | Sequence[str] = (names.NETWORK,),
     alternative: Alternative = "less",
     level: Level = "session",
@@ -68,7 +68,7 @@ def compare_areas(
     variable
         What to compare.
     areas
-        The two areas.
+        The two areas; by default ``core`` and ``non-primary``, or else the only two that there are.
     pool
         Dimension or several whose labels are taken together, such as all networks in Fig 5; none for a test each, as in
         Fig S6.
@@ -113,6 +113,7 @@ def compare_areas(
     if variable not in peaks or names.UNIT not in peaks[variable].dims:
         raise DataError(f"{variable!r} is no variable of units in this dataset; take the one that peak_layer returns")
     check_draws(draws, seed)
+    areas = _areas_of(peaks) if areas is None else areas
     if isinstance(areas, str) or len(set(areas)) != 2 or len(areas) != 2:
         raise DataError(f"areas are {shown(areas)}; expected two that differ, such as {AREAS}")
     pool = listed(pool)
@@ -162,6 +163,14 @@ def compare_areas(
     return xr.Dataset(
         {name: (dims, numbers[name].reshape(shape), {"long_name": text}) for name, text in words.items()}, coords, attrs
     )
+
+
+def _areas_of(peaks: xr.Dataset) -> tuple[str, str]:
+    """Return the published pair if it is there, or the only two areas."""
+    there = list(dict.fromkeys(peaks["area"].values.tolist()))
+    if len(there) == 2 and not {*AREAS} <= {*there}:
+        return there[0], there[1]
+    return AREAS
 
 
 def _unit_means(values: np.ndarray) -> np.ndarray:

@@ -53,8 +53,8 @@ RANKED = "Wilcoxon signed-rank, paired by (session, channel)"
 
 
 def compare(
-    a: xr.Dataset,
-    b: xr.Dataset,
+    a: xr.Dataset | xr.DataArray,
+    b: xr.Dataset | xr.DataArray,
     variable: str = "rho",
     *,
     alternative: Alternative = "greater",
@@ -69,9 +69,10 @@ def compare(
     ----------
     a, b
         Results, such as ``ds.sel(weights="trained")`` and ``ds.sel(weights="reset")``; of the same study or of others.
-        Dimensions that only one of them has are combined with all of the other, shared ones by label.
+        Dimensions that only one of them has are combined with all of the other, shared ones by label. Or one variable
+        of each, such as ``ds.r.sel(weights="trained")``.
     variable
-        What to compare.
+        What to compare of datasets.
     alternative
         ``greater`` (a > b), ``less`` or ``two-sided``.
     level
@@ -110,6 +111,8 @@ def compare(
     levels: 1 where a is better for every unit, -1 where b is.
     """
     check_draws(draws, seed)
+    variable = next((str(of.name) for of in (a, b) if isinstance(of, xr.DataArray) and of.name), variable)
+    a, b = (of.to_dataset(name=variable) if isinstance(of, xr.DataArray) else of for of in (a, b))
     alone = [of.sizes[names.UNIT] for of in (a, b)]
     a, b = pair_units(a, b)
     x, y = unit_values(a, variable), unit_values(b, variable)

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+import xarray as xr
 
-from distributed_trf import compare, compare_areas, layer_tests, peak_layer, power, select_units, simulate_results
+from distributed_trf import (
+    compare,
+    compare_areas,
+    layer_profile,
+    layer_tests,
+    peak_layer,
+    power,
+    select_units,
+    simulate_results,
+)
 from distributed_trf.errors import DataError
 
 
@@ -71,6 +82,20 @@ def test_power__interval_stays_between_zero_and_one():
     assert (found.power.item(), found.low.item()) == (0, 0)
 
 
-def test_an_array__is_no_dataset_and_the_error_says_how_to_keep_one(ds):
+def test_arrays__are_compared_as_their_datasets_are(ds):
+    trained, untrained = (ds.sel(weights=weights) for weights in ("trained", "reset"))
+    xr.testing.assert_identical(compare(trained.r, untrained.r), compare(trained, untrained, "r"))
+    xr.testing.assert_identical(compare(trained.r, untrained, "r"), compare(trained, untrained, "r"))
     with pytest.raises(DataError, match=r"expected a dataset, found DataArray; .* ds\[\['rho'\]\]"):
-        compare(ds.rho.sel(weights="trained"), ds.rho.sel(weights="reset"))
+        layer_profile(ds.rho)
+
+
+def test_two_areas__are_those_that_there_are(ds):
+    peaks = peak_layer(ds)
+    renamed = peaks.assign_coords(area=("unit", np.where(peaks.area == "core", "A1", "belt")))
+    first = str(renamed.area.values[0])
+    found = compare_areas(renamed)
+    expected = compare_areas(renamed, areas=(first, "belt" if first == "A1" else "A1"))
+    xr.testing.assert_identical(found, expected)
+    with pytest.raises(DataError, match=r"no unit is in area 'core'; there are .*V1"):
+        compare_areas(renamed.assign_coords(area=("unit", np.resize(["A1", "belt", "V1"], renamed.sizes["unit"]))))
