@@ -171,9 +171,21 @@ app = typer.Typer(
 )
 
 
+def _say_version(asked: bool) -> None:  # noqa: FBT001  typer gives it so
+    if asked:
+        from importlib.metadata import version
+
+        out.print(version("distributed_trf"), highlight=False)
+        raise typer.Exit
+
+
 @app.callback()
 def main(
-    *, verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show what the libraries log.")] = False
+    *,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show what the libraries log.")] = False,
+    _version: Annotated[
+        bool, typer.Option("--version", help="Say which version this is.", callback=_say_version, is_eager=True)
+    ] = False,
 ) -> None:
     """Set up logging and output; only the command line does, never the library."""
     if isinstance(sys.stdout, TextIOWrapper):

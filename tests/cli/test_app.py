@@ -10,8 +10,10 @@ import sys
 
 import pytest
 from rich.table import Table
+from typer.testing import CliRunner
 
-from distributed_trf.cli.app import COMMANDS, load
+from distributed_trf import __version__
+from distributed_trf.cli.app import COMMANDS, app, load
 from distributed_trf.cli.console import LOGS, err, out, quieten_dask
 from distributed_trf.clusters.dask_settings import dask_settings
 from distributed_trf.clusters.recipe import load_recipe
@@ -141,3 +143,9 @@ def test_unknown_command__names_the_nearest(dtrf):
     done = dtrf("rn")
     assert done.exit_code == 2
     assert "No such command 'rn'. Did you mean 'run'?" in done.stderr
+
+
+def test_version__is_that_of_the_package():
+
+    done = CliRunner().invoke(app, ["--version"])
+    assert (done.exit_code, done.stdout) == (0, f"{__version__}\n")
