@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from distributed_trf.results.combine import average_seeds, combine_results
     from distributed_trf.results.design import design
     from distributed_trf.results.inter_trial_draws import inter_trial_draws
+    from distributed_trf.results.kernels import to_dataset
     from distributed_trf.results.layer_similarity import layer_similarity
     from distributed_trf.results.layers import best_layer, layer_profile, peak_layer
     from distributed_trf.results.models import open_models
@@ -86,6 +87,7 @@ _HOMES = {
     "cutoff_tests": "distributed_trf.results.statistics.cutoffs",
     "describe": "distributed_trf.results.statistics.describe",
     "to_dataframe": "distributed_trf.results.tables",
+    "to_dataset": "distributed_trf.results.kernels",
     "session_table": "distributed_trf.results.tables",
     "design": "distributed_trf.results.design",
     "inter_trial_draws": "distributed_trf.results.inter_trial_draws",
@@ -149,6 +151,7 @@ __all__ = [
     "simulate_results",
     "start_cluster",
     "to_dataframe",
+    "to_dataset",
     "write_published_csv",
     "write_session",
     "write_sound",

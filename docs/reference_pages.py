@@ -19,7 +19,7 @@ from distributed_trf.features.table import NetworkTable
 from docs.schema import FieldWords, fields_of, meanings, models_in
 
 GROUPS = {
-    "The fit": ("TRF", "nested_folds", "given_splits", "save_trf", "load_trf"),
+    "The fit": ("TRF", "to_dataset", "nested_folds", "given_splits", "save_trf", "load_trf"),
     "Studies": ("Study", "start_cluster", "add_network"),
     "Recordings": ("open_recordings", "inventory", "write_session", "write_sound", "simulate"),
     "Features": ("open_features", "binned_features", "design"),

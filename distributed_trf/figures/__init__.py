@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from distributed_trf.figures.controls import figure_controls
+    from distributed_trf.figures.kernel import figure_kernels
     from distributed_trf.figures.layer_profiles import figure_3, figure_s3, figure_s4, figure_s7
     from distributed_trf.figures.lowpass_cutoffs import figure_4
     from distributed_trf.figures.power import figure_power
@@ -30,6 +31,7 @@ _HOMES = {
     "figure_4": "lowpass_cutoffs",
     "figure_5": "preferred_layers",
     "figure_controls": "controls",
+    "figure_kernels": "kernel",
     "figure_map": "unit_map",
     "figure_partition": "variance_partition",
     "figure_power": "power",
@@ -54,6 +56,7 @@ __all__ = [
     "figure_4",
     "figure_5",
     "figure_controls",
+    "figure_kernels",
     "figure_map",
     "figure_partition",
     "figure_power",

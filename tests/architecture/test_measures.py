@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "distributed_trf"
-FILES = 363
+FILES = 365
 """Files that hold more than a docstring."""
 FILE_LINES = 320
 PACKAGE_LINES = 60_800
