@@ -12,10 +12,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "distributed_trf"
-FILES = 365
+FILES = 367
 """Files that hold more than a docstring."""
 FILE_LINES = 320
-PACKAGE_LINES = 60_800
+PACKAGE_LINES = 61_500
 ANY_DICTS = 122
 """Annotations ``dict[str, Any]``: for JSON and for arguments of libraries, and nothing else."""
 COMMENTED = 0.03
