@@ -14,7 +14,7 @@ from distributed_trf.trf.banded import BandedFit, band_candidates, check_bands, 
 from distributed_trf.trf.crossval import Folds
 from distributed_trf.trf.lags import lag_samples
 from distributed_trf.trf.solver_choice import Parameters, Precision, SolverName, check_alphas, whole
-from distributed_trf.trf.trials import as_features, as_responses, check_lags
+from distributed_trf.trf.trials import as_features, as_responses, check_lags, check_range
 
 Padding = Literal["zero", "mean"]
 
@@ -93,6 +93,8 @@ class Prepared:
             candidates = band_candidates(len(widths), parameters.candidates, parameters.seed)
         Y = as_responses(X, Y, lead_in=lead_in, repeats=repeats)
         unreached = check_lags(lags, X, lead_in, parameters.sfreq)
+        if parameters.precision in get_args(Precision):  # any other is refused later
+            check_range(X, len(lags), parameters.precision)
         return cls(lags, lead_in, alphas, bands, candidates, X, Y, unreached)
 
     def fit_banded(self, folds: Folds) -> BandedFit:

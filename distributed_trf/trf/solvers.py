@@ -215,7 +215,7 @@ def _eigh_checked(matrix: Array, record: list[str]) -> tuple[Array, Array, float
             # Two checks on a random vector p: M p = Q diag(v) Q'p to rounding of |M|, and Q Q'p = p, that Q is
             # orthogonal.
             left = matrix @ probe - vectors @ (values[:, None] * turned)
-            norms = [xp.sqrt(xp.sum(a * a)) for a in (left, vectors @ turned - probe, matrix, probe)]
+            norms = [_norm(a) for a in (left, vectors @ turned - probe, matrix, probe)]
             product, orthogonal, size, of_probe, largest = to_numpy(xp.stack([*norms, xp.max(values)])).tolist()
             error = max(product / (size + tiny(matrix)), orthogonal) / of_probe
         except np.linalg.LinAlgError:
@@ -249,6 +249,13 @@ def residual_norms(
     left = solver.product(z) + xp.astype(like(shifts, b), b.dtype, copy=False)[None, :] * z - b
     norms = to_numpy(xp.concat([xp.sqrt(xp.sum(a * a, axis=0)) for a in (left, z, b)]))
     return norms[: len(solved)], norms[len(solved) : -1], norms[-1:]
+
+
+def _norm(a: Array) -> Array:
+    """Return the root of the sum of squares, which may themselves be beyond the precision's range."""
+    xp = namespace(a)
+    largest = xp.max(xp.abs(a)) + tiny(a)
+    return largest * xp.sqrt(xp.sum((a / largest) ** 2))
 
 
 def _times(inverse: Array, b: Array) -> Array:

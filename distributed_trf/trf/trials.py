@@ -163,6 +163,27 @@ def check_lags(lags: Sequence[int], X: Sequence[Array], lead_in: int, sfreq: flo
     return unreached
 
 
+def check_range(X: Sequence[Array], n_lags: int, precision: str) -> None:
+    """Make sure that products of features, and their sums, are numbers of a precision.
+
+    Raises
+    ------
+    DataError
+        If the largest feature is beyond ``sqrt(largest number / (rows * lagged columns))``.
+    """
+    columns = X[0].shape[1] * n_lags
+    limit = float(np.sqrt(float(np.finfo(precision).max) / (columns * sum(x.shape[0] for x in X))))
+    xp = namespace(*X)
+    largest = to_numpy(xp.stack([xp.astype(xp.max(xp.abs(x)), xp.float64) for x in X]))
+    if largest.max() > limit:
+        i = int(largest.argmax())
+        other = " or take precision='float64'" if precision == "float32" else ""
+        raise DataError(
+            f"X[{i}] reaches {largest[i]:.1e}, and products of features beyond {limit:.1e} are no {precision} numbers "
+            f"any more; scale the features down{other}"
+        )
+
+
 def check_folds(folds: Sequence[Sequence[int]], n_trials: int) -> list[list[int]]:
     """Check that folds hold every trial exactly once and return them as lists of ints."""
     try:
