@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +22,8 @@ from distributed_trf.reliability.response_side import side_values
 from distributed_trf.store.features import FeatureLayout, StoredLayer
 from distributed_trf.trf.lags import lag_samples
 from distributed_trf.trf.shifted_predictions import ARRAYS
-from distributed_trf.trf.solver_choice import CHOLESKY, FORM, ROTATION, Precision, choose_solver
+from distributed_trf.trf.solver_choice import EIGH as RELATIVE
+from distributed_trf.trf.solver_choice import Method, Precision, SolverCost, choose_solver, solver_costs
 from distributed_trf.trf.stream import BLOCK_ROWS
 
 EIGH = 9
@@ -170,11 +172,15 @@ def fit_cost(
     d = width * len(lag_samples(study.lags.tmin, study.lags.tmax, 1000 / item.bin_width))
     shapes = SplitShapes.of(context, item.stimuli, item.bin_width)
     rows, n_splits = shapes.rows, shapes.n_splits
-    method: str = ridge.solver
-    if method == "auto":
-        method = choose_solver(
-            rows, d, n_alphas=len(ridge.penalties), n_units=units, n_folds=ridge.n_folds, device=device
-        )
+    shape: dict[str, Any] = {
+        "n_alphas": len(ridge.penalties),
+        "n_units": units,
+        "n_folds": ridge.n_folds,
+        "n_lags": d // width,
+        "standardize": ridge.standardize,
+        "device": device,
+    }
+    method = choose_solver(rows, d, **shape) if ridge.solver == "auto" else ridge.solver
     block = BLOCK_ROWS if device == "cpu" else max(BLOCK_ROWS, DEVICE_BLOCK_BYTES // (4 * 8 * (width + units)))
     if method == "dual":
         values = _dual_values(rows, width, units, ridge.n_folds, ridge.precision)
@@ -205,9 +211,7 @@ def fit_cost(
         files=n_variables + 1 if in_grid else 8,
         host=host if device != "cpu" else host + 8 * values + binned,
         device=8 * values + binned if device != "cpu" else 0,
-        operations=_operations(method, rows, d, width, units, len(ridge.penalties), ridge.n_folds, device, n_splits)
-        * fits
-        + compared,
+        operations=_operations(method, solver_costs(rows, d, **shape), device, n_splits) * fits + compared,
     )
 
 
@@ -267,20 +271,10 @@ def _dual_values(rows: int, width: int, units: int, n_folds: int, precision: Pre
     return 3 * rows * width + kernels * rows * rows + (5 * n_folds + 2) * rows * units
 
 
-def _operations(
-    method: str, rows: int, d: int, width: int, units: int, n_alphas: int, n_folds: int, device: str, n_splits: int
-) -> Operations:
-    """Count operations as ``choose_solver`` does; a multiply-add is two operations. Sums serve all splits."""
-    d3, d2u = float(d) ** 3, float(d) * d * units
-    sums = float(rows) * d * (width + units)
+def _operations(method: Method, found: Mapping[Method, SolverCost], device: str, n_splits: int) -> Operations:
+    """Turn what ``choose_solver`` counts into operations; a multiply-add is two."""
+    sums, search, factorisations = found[method]
+    double = sums + n_splits * search
     if method == "cholesky":
-        factor, solve = CHOLESKY[device]
-        each = n_alphas * ((n_folds + 1) * factor * d3 + n_folds * (solve + FORM) * d2u)
-        return Operations(double=2 * (sums + n_splits * each))
-    if method == "eigh":
-        search = n_folds * (ROTATION * d3 + (2 + n_alphas * FORM) * d2u)
-        return Operations(double=2 * (sums + n_splits * search), eigh=n_splits * EIGH * (n_folds + 1) * d3)
-    n, train = float(rows), rows * (n_folds - 1) / n_folds
-    fold = train**3 + 1.5 * train**2 * d + (1.5 + n_alphas * FORM) * train**2 * units
-    whole = Operations(double=2 * (n * n * d + n_folds * fold), eigh=EIGH * (n**3 + n_folds * train**3))
-    return whole * n_splits
+        return Operations(double=2 * (double + n_splits * factorisations))
+    return Operations(double=2 * double, eigh=n_splits * EIGH * factorisations / RELATIVE[device])

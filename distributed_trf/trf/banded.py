@@ -17,9 +17,9 @@ from distributed_trf.timing import timed
 from distributed_trf.trf.correlation import centred, varies
 from distributed_trf.trf.crossval import UNIT_BLOCK, Folds
 from distributed_trf.trf.lags import drive
+from distributed_trf.trf.parameters import check_alphas, whole
 from distributed_trf.trf.scaled_gram import BandFactor
 from distributed_trf.trf.search import search
-from distributed_trf.trf.solver_choice import check_alphas, whole
 
 CONCENTRATIONS = (0.1, 1.0)
 """Of the Dirichlet distributions that band weights are drawn from in turn: sparse, and uniform."""

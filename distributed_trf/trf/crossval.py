@@ -15,9 +15,9 @@ from distributed_trf.trf.correlation import varies
 from distributed_trf.trf.distinct_penalties import Scores
 from distributed_trf.trf.fold_scores import Scored
 from distributed_trf.trf.moments import Responses
+from distributed_trf.trf.parameters import check_alphas, whole
 from distributed_trf.trf.scaled_gram import BandFactor, Scaling
 from distributed_trf.trf.search import search
-from distributed_trf.trf.solver_choice import check_alphas, whole
 from distributed_trf.trf.solvers import Diagonal, Solver
 
 UNIT_BLOCK = 512

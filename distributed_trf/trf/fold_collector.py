@@ -144,6 +144,8 @@ class FoldCollector:
             n_alphas=n_alphas,
             n_units=sum(self.groups),
             n_folds=n_folds or self.n_folds,
+            n_lags=len(self.lags),
+            standardize=self.standardize,
             device=device,
             free=free,
         )

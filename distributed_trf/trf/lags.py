@@ -21,7 +21,7 @@ from distributed_trf.arrays import Array, joined, namespace, take_columns, take_
 from distributed_trf.errors import ConfigError
 from distributed_trf.trf.correlation import EPSILON, centred
 from distributed_trf.trf.moments import Gram, Moments, constants, in_both
-from distributed_trf.trf.solver_choice import number
+from distributed_trf.trf.parameters import number
 
 MOST_LAGS = 1_000_000
 """More lags than any recording could resolve: the unit must be wrong."""

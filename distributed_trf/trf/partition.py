@@ -26,7 +26,7 @@ from distributed_trf.arrays import Array, like, namespace
 from distributed_trf.errors import ConfigError, DataError
 from distributed_trf.trf.banded import BandedFit, band_candidates, check_bands, fit_banded, lagged_bands
 from distributed_trf.trf.crossval import UNIT_BLOCK, Folds
-from distributed_trf.trf.solver_choice import whole
+from distributed_trf.trf.parameters import whole
 
 MOST_SPACES = 6
 """There are 63 subsets of six spaces; of more, neither the fits nor the parts could be read."""

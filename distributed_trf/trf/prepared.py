@@ -13,7 +13,8 @@ from distributed_trf.errors import ConfigError
 from distributed_trf.trf.banded import BandedFit, band_candidates, check_bands, fit_banded, lagged_bands
 from distributed_trf.trf.crossval import Folds
 from distributed_trf.trf.lags import lag_samples
-from distributed_trf.trf.solver_choice import Parameters, Precision, SolverName, check_alphas, whole
+from distributed_trf.trf.parameters import Parameters, check_alphas, whole
+from distributed_trf.trf.solver_choice import Precision, SolverName
 from distributed_trf.trf.trials import as_features, as_responses, check_lags, check_range
 
 Padding = Literal["zero", "mean"]

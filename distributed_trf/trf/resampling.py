@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from distributed_trf.errors import ConfigError, DataError
-from distributed_trf.trf.solver_choice import number, whole
+from distributed_trf.trf.parameters import number, whole
 
 ROUNDING = 1e-9
 """Part of a wanted duration by which rounding may miss it without another stimulus being drawn."""

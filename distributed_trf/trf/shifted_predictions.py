@@ -18,8 +18,8 @@ from array_api_compat import device as device_of
 from distributed_trf.arrays import Array, block_rows, blocks, like, namespace, take_rows
 from distributed_trf.errors import DataError
 from distributed_trf.trf.correlation import mean_of_unit_length, unit_length
+from distributed_trf.trf.parameters import whole
 from distributed_trf.trf.resampling import draw_generator
-from distributed_trf.trf.solver_choice import whole
 
 ROUNDING = 1e-12
 """Difference within which two correlations are ties."""

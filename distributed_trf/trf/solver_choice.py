@@ -1,22 +1,18 @@
-"""Which solver to use: a written rule on shapes, number of penalties, device and memory.
-
-Also an estimator's parameters in scikit-learn's manner, without scikit-learn, and checks of their values.
-"""
+"""Which solver to use: a written rule on shapes, number of penalties, device and memory."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
-from typing import Any, Literal, Self, get_args
+from typing import Literal, NamedTuple, get_args
 
-import numpy as np
 from array_api_compat import is_cupy_namespace
 
-from distributed_trf.arrays import Array, free_memory, free_on_device, namespace, to_numpy
+from distributed_trf.arrays import Array, free_memory, free_on_device, namespace
 from distributed_trf.errors import ConfigError, DeviceError
 
 SolverName = Literal["auto", "eigh", "cholesky", "dual"]
+Method = Literal["eigh", "cholesky", "dual"]
 Precision = Literal["float64", "float32"]
 ScalingRule = Literal["shared", "per_session"]
 
@@ -31,6 +27,12 @@ CHOLESKY = {"cpu": (1.0, 1.5), "cuda": (1.0, 4.0)}
 """Cost of one factorisation in d^3 and of solving with it in d^2 U."""
 ROTATION, FORM = 1.6, 0.6
 """Cost of bringing held-out products to eigenvectors in d^3, and of one penalty's quadratic forms in d^2 U."""
+SCREENED, BOUND = 2.5, 0.05
+"""Penalties of a unit whose forms are computed, and what bounds cost of each in parts of one."""
+FEW_HELD = 128
+"""Held-out rows up to which the dual form predicts them instead of computing forms."""
+ENTRY = 30.0
+"""Cost of adding up an entry of a kernel from the products of rows."""
 RESERVE = 0.8
 """Fraction of the free memory that a fit may take."""
 REMEDIES = (
@@ -40,8 +42,17 @@ REMEDIES = (
 
 
 def choose_solver(
-    rows: int, d: int, *, n_alphas: int, n_units: int, n_folds: int, device: str = "cpu", free: float = float("inf")
-) -> Literal["eigh", "cholesky", "dual"]:
+    rows: int,
+    d: int,
+    *,
+    n_alphas: int,
+    n_units: int,
+    n_folds: int,
+    n_lags: int = 1,
+    standardize: bool = True,
+    device: str = "cpu",
+    free: float = float("inf"),
+) -> Method:
     """Choose the cheapest way that fits into memory.
 
     Parameters
@@ -50,6 +61,10 @@ def choose_solver(
         Training rows and lagged features.
     n_alphas, n_units, n_folds
         Penalties, units, folds.
+    n_lags
+        Lags, of which products of rows have to be taken once where columns are not scaled.
+    standardize
+        Whether lagged columns are scaled.
     device
         ``cpu`` or ``cuda``.
     free
@@ -81,20 +96,58 @@ def choose_solver(
     >>> choose_solver(2_000, 12_800, n_alphas=21, n_units=64, n_folds=3)
     'dual'
     """
-    eigh, (factor, solve) = EIGH[device], CHOLESKY[device]
-    n, k, train = float(rows), n_folds, rows * (n_folds - 1) / n_folds
-    cost: dict[Literal["eigh", "cholesky", "dual"], float] = {
-        "eigh": ((k + 1) * eigh + k * ROTATION) * d**3 + k * (2 + n_alphas * FORM) * d * d * n_units,
-        "cholesky": n_alphas * ((k + 1) * factor * d**3 + k * (solve + FORM) * d * d * n_units),
-        "dual": eigh * (n**3 + k * train**3)
-        + n * n * d
-        + k * (train**3 + 1.5 * train**2 * d + (1.5 + n_alphas * FORM) * train**2 * n_units),
-    }
+    cost = solver_costs(
+        rows,
+        d,
+        n_alphas=n_alphas,
+        n_units=n_units,
+        n_folds=n_folds,
+        n_lags=n_lags,
+        standardize=standardize,
+        device=device,
+    )
     memory = bytes_needed(rows, d, n_units, n_folds)
     fitting = [method for method in cost if memory[method] <= free]
     if not fitting:
         raise ConfigError(f"{_lacking(memory, rows, d, free)}; {REMEDIES}")
-    return min(fitting, key=lambda method: cost[method])
+    return min(fitting, key=lambda method: sum(cost[method]))
+
+
+class SolverCost(NamedTuple):
+    """Multiply-adds of a matrix product that would take as long."""
+
+    sums: float
+    """What further splits of the same trials need not do again."""
+    search: float
+    """Projections, forms of penalties, weights."""
+    factorisations: float
+
+
+def solver_costs(
+    rows: int, d: int, *, n_alphas: int, n_units: int, n_folds: int, n_lags: int, standardize: bool, device: str
+) -> dict[Method, SolverCost]:
+    """Count what each way to solve takes; parameters as in ``choose_solver``."""
+    eigh, (factor, solve) = EIGH[device], CHOLESKY[device]
+    n, k, U, wide = float(rows), n_folds, n_units, float(d) * d
+    sums = n * d * (d / n_lags + U)
+    screened = min(SCREENED + n_alphas * BOUND, n_alphas) * FORM
+    each = k * (ROTATION * d + (2 + screened) * U) + 2 * U
+    cholesky = n_alphas * k * (solve + FORM) * U + U
+    # Kernels of scaled rows are each fold's own; others are parts of one, of which entries are added up lag by lag.
+    held, train = n / k, n * (k - 1) / k
+    own = d * (k * (train * train / 2 + held * train) + n * n / 2)
+    shared = (d / n_lags / 2 + ENTRY * (k + 1)) * n * n
+    by_rows = n_alphas * held * train * U if held <= FEW_HELD else (held * train + screened * train * U) * train
+    found = k * (held * train * train + train * train * U + by_rows) + n * n * U + n * d * U
+    return {
+        "eigh": SolverCost(sums, each * wide, (k + 1) * eigh * wide * d),
+        "cholesky": SolverCost(sums, cholesky * wide, (n_alphas * k + min(n_alphas, U)) * factor * wide * d),
+        "dual": SolverCost(
+            0.0 if standardize else shared,
+            found + (own if standardize else 0.0),
+            eigh * (n**3 + k * train**3),
+        ),
+    }
 
 
 def choose_factorisation(n_alphas: int, device: str) -> Literal["eigh", "cholesky"]:
@@ -129,7 +182,7 @@ def usable_memory(reference: Array) -> float:
     return RESERVE * free_memory(reference)
 
 
-def bytes_needed(rows: int, d: int, n_units: int, n_folds: int) -> dict[Literal["eigh", "cholesky", "dual"], float]:
+def bytes_needed(rows: int, d: int, n_units: int, n_folds: int) -> dict[Method, float]:
     """Return the bytes that each way to solve takes at most, with the sums; parameters as in ``choose_solver``."""
     primal = (2.5 * n_folds + 5) * float(d) ** 2 + (4 * n_folds + 2) * d * n_units
     dual = 7 * float(rows) ** 2 + (3 * n_folds + 2) * rows * n_units + 2.0 * d * n_units
@@ -186,90 +239,9 @@ def explained_memory_error(
         ) from error
 
 
-def _lacking(memory: Mapping[Literal["eigh", "cholesky", "dual"], float], rows: int, d: int, free: float) -> str:
+def _lacking(memory: Mapping[Method, float], rows: int, d: int, free: float) -> str:
     primal, dual = (memory[method] / 2**30 for method in ("eigh", "dual"))
     return (
         f"{rows} rows of {d} lagged features need at least {min(primal, dual):.1f} GiB, but {free / 2**30:.1f} GiB may "
         f"be used (solver eigh or cholesky: {primal:.1f} GiB, dual: {dual:.1f} GiB)"
     )
-
-
-@dataclass(eq=False)
-class Parameters:
-    """A dataclass whose fields are the parameters; what is fitted are other attributes."""
-
-    def get_params(self, *, deep: bool = True) -> dict[str, Any]:
-        """Return the constructor's parameters, as scikit-learn's ``clone`` needs them."""
-        return {f.name: getattr(self, f.name) for f in fields(self)}
-
-    def set_params(self, **params: Any) -> Self:
-        """Set constructor parameters by name.
-
-        Raises
-        ------
-        ConfigError
-            If there is no such parameter.
-        """
-        parameters = {f.name for f in fields(self)}
-        for name, value in params.items():
-            if name not in parameters:
-                raise ConfigError(
-                    f"{type(self).__name__} has no parameter {name!r}; it has {', '.join(sorted(parameters))}"
-                )
-            setattr(self, name, value)
-        return self
-
-
-def whole(name: str, value: object, least: int) -> int:
-    """Return a whole number, whether Python's, numpy's or a float such as 7.0.
-
-    Raises
-    ------
-    ConfigError
-        If it is none, or below ``least``.
-    """
-    numbers = _numbers(value)
-    if numbers is None or numbers.ndim or not np.isfinite(numbers) or numbers != np.floor(numbers) or numbers < least:
-        raise ConfigError(f"{name}={value!r} must be a whole number, {least} or more")
-    return int(numbers)
-
-
-def number(name: str, value: object, unit: str) -> float:
-    """Return a finite number.
-
-    Raises
-    ------
-    ConfigError
-        If it is none.
-    """
-    numbers = _numbers(value)
-    if numbers is None or numbers.ndim or not np.isfinite(numbers):
-        raise ConfigError(f"{name}={value!r} must be a finite number, in {unit}")
-    return float(numbers)
-
-
-def check_alphas(alphas: Sequence[float] | np.ndarray) -> list[float]:
-    """Return the penalties as floats, or raise ConfigError if they are not positive and ascending."""
-    numbers = _numbers(alphas)
-    values = None if numbers is None else np.atleast_1d(numbers.astype(np.float64))
-    if values is None or values.ndim != 1 or values.size == 0 or not np.isfinite(values).all():
-        raise ConfigError(f"alphas={_short(alphas)} must be a list of finite, real numbers")
-    if (values <= 0).any() or (np.diff(values) <= 0).any():
-        raise ConfigError(f"alphas={values.tolist()} must be a list of positive numbers in ascending order")
-    return values.tolist()
-
-
-def _numbers(value: object) -> np.ndarray | None:
-    """Return host integers or floats of any kind as an array; None of any other."""
-    if isinstance(value, np.ma.MaskedArray):
-        return None
-    try:
-        numbers = to_numpy(value)
-    except (TypeError, ValueError):  # lists of lists of different lengths, for one
-        return None
-    return numbers if numbers.dtype.kind in "iuf" else None
-
-
-def _short(value: object) -> str:
-    text = " ".join(repr(value).split())
-    return text if len(text) <= 200 else f"{text[:200]}..."

@@ -13,7 +13,7 @@ import numpy as np
 
 from distributed_trf.errors import ConfigError
 from distributed_trf.trf.crossval import assign_folds
-from distributed_trf.trf.solver_choice import whole
+from distributed_trf.trf.parameters import whole
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from array_api_compat import is_array_api_obj, is_dask_array
 
 from distributed_trf.arrays import Array, namespace, to_numpy
 from distributed_trf.errors import ConfigError, DataError
-from distributed_trf.trf.solver_choice import whole
+from distributed_trf.trf.parameters import whole
 
 ALONG_TIME = frozenset({"time", "times", "t", "sample", "samples", "frame", "frames", "bin", "bins"})
 """Names of a labelled array's dimension that say that it is time."""
