@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -23,7 +22,7 @@ from distributed_trf.store.features import FeatureLayout, StoredLayer
 from distributed_trf.trf.lags import lag_samples
 from distributed_trf.trf.shifted_predictions import ARRAYS
 from distributed_trf.trf.solver_choice import EIGH as RELATIVE
-from distributed_trf.trf.solver_choice import Method, Precision, SolverCost, choose_solver, solver_costs
+from distributed_trf.trf.solver_choice import Method, Precision, SolverCost, cheapest, solver_costs
 from distributed_trf.trf.stream import BLOCK_ROWS
 
 EIGH = 9
@@ -172,15 +171,17 @@ def fit_cost(
     d = width * len(lag_samples(study.lags.tmin, study.lags.tmax, 1000 / item.bin_width))
     shapes = SplitShapes.of(context, item.stimuli, item.bin_width)
     rows, n_splits = shapes.rows, shapes.n_splits
-    shape: dict[str, Any] = {
-        "n_alphas": len(ridge.penalties),
-        "n_units": units,
-        "n_folds": ridge.n_folds,
-        "n_lags": d // width,
-        "standardize": ridge.standardize,
-        "device": device,
-    }
-    method = choose_solver(rows, d, **shape) if ridge.solver == "auto" else ridge.solver
+    found = solver_costs(
+        rows,
+        d,
+        n_alphas=len(ridge.penalties),
+        n_units=units,
+        n_folds=ridge.n_folds,
+        n_lags=d // width,
+        standardize=ridge.standardize,
+        device=device,
+    )
+    method = cheapest(found) if ridge.solver == "auto" else ridge.solver
     block = BLOCK_ROWS if device == "cpu" else max(BLOCK_ROWS, DEVICE_BLOCK_BYTES // (4 * 8 * (width + units)))
     if method == "dual":
         values = _dual_values(rows, width, units, ridge.n_folds, ridge.precision)
@@ -211,7 +212,7 @@ def fit_cost(
         files=n_variables + 1 if in_grid else 8,
         host=host if device != "cpu" else host + 8 * values + binned,
         device=8 * values + binned if device != "cpu" else 0,
-        operations=_operations(method, solver_costs(rows, d, **shape), device, n_splits) * fits + compared,
+        operations=_operations(found[method], method, device, n_splits) * fits + compared,
     )
 
 
@@ -271,9 +272,9 @@ def _dual_values(rows: int, width: int, units: int, n_folds: int, precision: Pre
     return 3 * rows * width + kernels * rows * rows + (5 * n_folds + 2) * rows * units
 
 
-def _operations(method: Method, found: Mapping[Method, SolverCost], device: str, n_splits: int) -> Operations:
+def _operations(cost: SolverCost, method: Method, device: str, n_splits: int) -> Operations:
     """Turn what ``choose_solver`` counts into operations; a multiply-add is two."""
-    sums, search, factorisations = found[method]
+    sums, search, factorisations = cost
     double = sums + n_splits * search
     if method == "cholesky":
         return Operations(double=2 * (double + n_splits * factorisations))

@@ -107,10 +107,10 @@ def choose_solver(
         device=device,
     )
     memory = bytes_needed(rows, d, n_units, n_folds)
-    fitting = [method for method in cost if memory[method] <= free]
+    fitting = {method: of for method, of in cost.items() if memory[method] <= free}
     if not fitting:
         raise ConfigError(f"{_lacking(memory, rows, d, free)}; {REMEDIES}")
-    return min(fitting, key=lambda method: sum(cost[method]))
+    return cheapest(fitting)
 
 
 class SolverCost(NamedTuple):
@@ -148,6 +148,11 @@ def solver_costs(
             eigh * (n**3 + k * train**3),
         ),
     }
+
+
+def cheapest(found: Mapping[Method, SolverCost]) -> Method:
+    """Return the way that takes least."""
+    return min(found, key=lambda method: sum(found[method]))
 
 
 def choose_factorisation(n_alphas: int, device: str) -> Literal["eigh", "cholesky"]:
