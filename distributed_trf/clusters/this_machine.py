@@ -30,7 +30,7 @@ def usable_memory() -> int:
     limits = [psutil.virtual_memory().total, resource.getrlimit(resource.RLIMIT_RSS)[1]]
     for file in CONTROL_GROUP:
         with suppress(OSError, ValueError):  # of the other version, or "max"
-            limits.append(int(file.read_text()))
+            limits.append(int(file.read_text(encoding="ascii")))
     return min(limit for limit in limits if limit > 0)
 
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 PROCESS_BYTES = 110 << 20
 """Resident memory of an idle worker."""
-MODULE_BYTES = {"scipy.stats": 45 << 20, "scipy.signal": 45 << 20, "xarray": 110 << 20, "torch": 180 << 20}
-MODULE_BYTES |= {"transformers.modeling_utils": 120 << 20}
+MODULE_BYTES = {"scipy.stats": 45 << 20, "scipy.signal": 45 << 20, "xarray": 110 << 20, "torch": 200 << 20}
+MODULE_BYTES |= {"transformers.modeling_utils": 160 << 20}
 """What modules that items load take beside it, with those that always come with them."""
 CUDA_PROCESS_BYTES = 1536 << 20
 """Host memory of CUDA's libraries (published figures; not measured here)."""
