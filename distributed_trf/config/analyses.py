@@ -172,7 +172,7 @@ class WordErrorSettings(Settings):
     networks: Annotated[list[RecogniserSettings], Field(min_length=1)]
     """Which networks recognise."""
     benchmarks: Annotated[list[BenchmarkSettings], Field(min_length=1)]
-    """What they hear."""
+    """Sets of utterances."""
     batch: Annotated[int, Field(ge=1)] = 8
     """Utterances in one forward pass, for networks whose results do not depend on it."""
     device: Literal["cpu", "cuda"] = "cpu"

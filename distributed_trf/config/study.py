@@ -35,7 +35,7 @@ class LagSettings(Settings):
     tmax: Seconds = 0.2
     """Last lag."""
     lead_in: Annotated[Seconds, Field(ge=0)] = 0.35
-    """Silence before each sound, which networks hear too."""
+    """Silence before each sound, part of what networks are given."""
 
     @model_validator(mode="after")
     def _ordered(self) -> LagSettings:

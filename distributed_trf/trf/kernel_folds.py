@@ -19,15 +19,13 @@ from distributed_trf.trf.row_scores import RowValidation
 from distributed_trf.trf.scaled_gram import BandFactor, Scaling
 from distributed_trf.trf.scaled_rows import ScaledRows
 from distributed_trf.trf.shared_training import TrainingOf
-from distributed_trf.trf.solver_choice import Precision, ScalingRule
+from distributed_trf.trf.solver_choice import FEW_HELD, Precision, ScalingRule
 from distributed_trf.trf.solvers import Diagonal, eigh_clipped
 from distributed_trf.trf.training_kernels import Places, TrainingKernels, TrainingRows
 
-FEW_ROWS = 128
-"""Held-out rows up to which predicting them all at every penalty is quicker than taking their moments."""
 TIMES_FEWER = {"float64": 3.5, "float32": 1.8}
-"""How many times fewer than training rows they are where it is quicker as well, measured with 64 and 2000 units: three
-folds in single precision. In double precision screening needs few forms of moments, so that it takes five folds."""
+"""How many times fewer than training rows held-out ones are where that is quicker too, measured with 64 and 2000 units:
+three folds in single precision. In double precision screening needs few forms of moments, so that it takes five."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +119,7 @@ class KernelFolds:
     def _by_rows(self) -> bool:
         """Whether scores are best taken from held-out rows: where they are few, or far fewer than coordinates."""
         rows = [fold.n_rows for fold in self.folds]
-        return all(held <= max(FEW_ROWS, (sum(rows) - held) / TIMES_FEWER[self.precision]) for held in rows)
+        return all(held <= max(FEW_HELD, (sum(rows) - held) / TIMES_FEWER[self.precision]) for held in rows)
 
     @cached_property
     def responses(self) -> list[Responses]:

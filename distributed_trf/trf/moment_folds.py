@@ -109,8 +109,8 @@ class MomentFolds:
 
     @cached_property
     def _everything(self) -> Moments:
-        """All but X'Y, which ``_products`` makes."""
-        return merge([fold.without_products() for fold in self.folds])  # not before the search, which has no need of it
+        """All but X'Y, which ``Products`` makes; the search has no need of it."""
+        return merge([fold.without_products() for fold in self.folds])
 
     def choose(self, n_alphas: int) -> Literal["eigh", "cholesky"]:
         """Return the forced way to solve for some penalties, or that of ``choose_solver``."""
