@@ -196,10 +196,11 @@ class MomentFolds:
         self, best: Sequence[np.ndarray], penalties: Sequence[float], factor: BandFactor | None = None
     ) -> list[tuple[Array, Scaling]]:
         """Fit all trials."""
-        n_chosen = len(np.unique(np.concatenate(best)))
-        method = self.choose(n_chosen)
+        # Each group that lacks rows has its own number of them, and so its own shifts.
+        chosen = {(cross.n, a) for cross, index in zip(self.responses, best, strict=True) for a in np.unique(index)}
+        method = self.choose(len(chosen))
         if self.solver == "auto":
-            method = choose_factorisation(n_chosen, device_kind(self.folds[0].gram.xx))
+            method = choose_factorisation(len(chosen), device_kind(self.folds[0].gram.xx))
         solved, everything, fill = [], self._everything, None
         if self.centre is not None:
             means = reduce(add, self.means)

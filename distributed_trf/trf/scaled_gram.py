@@ -27,6 +27,7 @@ from distributed_trf.trf.solvers import (
     residual_norms,
     tiny,
     tolerance,
+    unless_negligible,
 )
 
 
@@ -210,6 +211,10 @@ class RowRemoval(Solver):
 
     def each(self, shifts: Sequence[float]) -> Iterator[Apply]:
         """For each shift yield the function that applies the inverse of ``M + shift I``."""
+        return unless_negligible(self, shifts, self._checked)
+
+    def _checked(self, shifts: Sequence[float]) -> Iterator[Apply]:
+        """Correct the base's solutions, and look at what comes out."""
         rows = self.rows
         lost_by = float(namespace(rows).finfo(rows.dtype).eps) ** 0.5
         for block_of_shifts in (shifts[block] for block in blocks(len(shifts), self.at_once)):
@@ -248,7 +253,7 @@ class RowRemoval(Solver):
     def _eigen(self) -> Rotated:
         xp = namespace(self.rows)
         eye = xp.eye(self.rows.shape[0], dtype=self.rows.dtype, device=self.rows.device)
-        difference = self.product(eye)
+        difference = self.base.product(eye) - self.rows @ self.rows.T
         return Rotated(*eigh_clipped((difference + difference.T) / 2, self.record))  # rounding is not symmetric
 
     def product(self, z: Array) -> Array:

@@ -132,10 +132,12 @@ def _kept(validations: Sequence[Scored], alphas: Sequence[float], unit_block: in
     """Keep a fold; only a diagonal solver is quick enough for anything but its gains themselves to pay."""
     kept: list[Kept] = []
     scaled: dict[int, UnitDiagonal] = {}
+    others = [v for v in validations if not isinstance(v.solver, Diagonal)]
+    cores = cores_for(validations[0].base)
+    gains = iter(side_by_side(lambda v: v.gains(alphas, unit_block), others, cores))
     for v in validations:
         if not isinstance(v.solver, Diagonal):
-            exact = Exact(v.gains(alphas, unit_block), v.base, None)
-            kept.append((exact, None, Distinct.all_of(len(alphas))))
+            kept.append((Exact(next(gains), v.base, None), None, Distinct.all_of(len(alphas))))
             continue
         if isinstance(v, MOMENTS) and id(v.quadratic) not in scaled:  # of groups that share coordinates once
             scaled[id(v.quadratic)] = UnitDiagonal.of(v.quadratic)

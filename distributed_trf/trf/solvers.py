@@ -140,15 +140,7 @@ class Factored(Solver):
 
     def each(self, shifts: Sequence[float]) -> Iterator[Apply]:
         """For each shift yield the function that applies the inverse of ``M + shift I``."""
-        negligible = [self.largest <= NEGLIGIBLE * shift for shift in shifts]
-        factorised = self._factorised([shift for shift, small in zip(shifts, negligible, strict=True) if not small])
-        for shift, small in zip(shifts, negligible, strict=True):
-            yield partial(self._nearly, shift) if small else next(factorised)
-
-    def _nearly(self, shift: float, b: Array) -> Array:
-        """Solve where M is negligible."""
-        # (M + c I)^-1 = (I - M / c + M^2 / c^2 - ...) / c; the terms left out are below (|M| / c)^2 <= 1e-12.
-        return (b - self.matrix @ b / shift) / shift
+        return unless_negligible(self, shifts, self._factorised)
 
     def _factorised(self, shifts: Sequence[float]) -> Iterator[Apply]:
         for block in blocks(len(shifts), self.at_once):
@@ -182,6 +174,21 @@ class Factored(Solver):
     def product(self, z: Array) -> Array:
         """Multiply M with vectors, shape (k, U)."""
         return self.matrix @ z
+
+
+def unless_negligible(
+    solver: Solver, shifts: Sequence[float], solve: Callable[[Sequence[float]], Iterator[Apply]]
+) -> Iterator[Apply]:
+    """Solve for those shifts beside which a solver's matrix is not negligible; for the others one product will do."""
+
+    def nearly(shift: float, b: Array) -> Array:
+        # (M + c I)^-1 = (I - M / c + M^2 / c^2 - ...) / c; the terms left out are below (|M| / c)^2 <= 1e-12.
+        return (b - solver.product(b) / shift) / shift
+
+    negligible = [solver.largest <= NEGLIGIBLE * shift for shift in shifts]
+    solved = solve([shift for shift, small in zip(shifts, negligible, strict=True) if not small])
+    for shift, small in zip(shifts, negligible, strict=True):
+        yield partial(nearly, shift) if small else next(solved)
 
 
 def eigh_clipped(matrix: Array, record: list[str]) -> tuple[Array, Array, float]:

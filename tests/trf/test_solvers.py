@@ -100,6 +100,24 @@ def test_without__removing_the_only_rows_of_a_direction_is_exact(base):
     assert record == []
 
 
+def test_without__no_correction_is_made_beside_whose_shift_the_matrix_is_negligible(monkeypatch):
+    """A third of the published penalties: those alone cost a group that lacks stimuli nothing."""
+    rows, matrix = products(np.random.default_rng(0), 30, 10)
+    values, vectors = np.linalg.eigh(matrix)
+    solver = RowRemoval(Diagonal(values), vectors.T @ rows[:3].T, [])
+    shifts, b = [1e6 * values.max() * factor for factor in (1.1, 1e3)], np.random.default_rng(1).normal(size=(10, 4))
+    left = np.diag(values) - solver.rows @ solver.rows.T
+
+    def factorise(matrix):
+        raise AssertionError("a correction was made")
+
+    monkeypatch.setattr("distributed_trf.trf.scaled_gram.cholesky_solver", factorise)
+    for shift, solve in zip(shifts, solver.each(shifts), strict=True):
+        assert relative(solve(b), np.linalg.solve(left + shift * np.eye(10), b)) < 1e-11
+    with pytest.raises(AssertionError, match="a correction was made"):
+        solver.at(values.max())
+
+
 @pytest.mark.parametrize("size", [1e6, 1e10, 1e12])
 def test_without__rows_that_carry_nearly_all_of_a_direction_are_subtracted_and_that_is_recorded(size):
     """``1 - v' A^-1 v`` is 1e-16 at most: the correction would divide by rounding, and be wrong altogether."""
