@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import logging
 import sys
+import warnings
+from functools import partial
 from importlib import import_module
 from io import TextIOWrapper
 from typing import Annotated, Any, NamedTuple
@@ -13,7 +15,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from distributed_trf.cli.console import LOGS, err, interruptible, out
-from distributed_trf.errors import DistributedTRFError
+from distributed_trf.errors import DistributedTRFError, PathWarning
 
 
 class Entry(NamedTuple):
@@ -25,19 +27,34 @@ class Entry(NamedTuple):
     """What ``dtrf --help`` says of it: the first words of its own help."""
     begins: str = ""
     """What it says at once to who watches it, as loading what it needs takes a second, or several on a busy machine."""
+    examples: tuple[str, ...] = ()
+    """What its own help ends with, after ``dtrf`` and its name."""
 
 
 COMMANDS = {
+    "init": Entry(
+        "init.init",
+        "Write a study file with comments for recordings: what they hold decides what it says.",
+        "looking at recordings",
+        ("my_recordings", "my_recordings --network wav2vec2 --network mel_whisper", "--example generic"),
+    ),
     "plan": Entry(
-        "study.plan", "Say what a run would do and need, without doing it.", "looking at the study and its recordings"
+        "study.plan",
+        "Say what a run would do and need, without doing it.",
+        "looking at the study and its recordings",
+        ("study.yaml", "study.yaml --cluster slurm_gpu", "study.yaml --json"),
     ),
     "run": Entry(
-        "study.run", "Do everything of a study that is not done yet.", "looking at the study and its recordings"
+        "study.run",
+        "Do everything of a study that is not done yet.",
+        "looking at the study and its recordings",
+        ("study.yaml", "study.yaml --cluster local_cuda", "study.yaml --item 1/8"),
     ),
     "status": Entry(
         "study.status",
         "Say what is done, running, missing, stale or failed, and why.",
         "looking at the study and its recordings",
+        ("study.yaml", "study.yaml --all"),
     ),
     "repair": Entry(
         "study.repair",
@@ -49,16 +66,25 @@ COMMANDS = {
         "results.show_results",
         "Print the median test correlation of every network and layer.",
         "reading results",
+        ("study.yaml", "study.yaml --by area --sort r --top 5", "study.yaml --save fits.csv"),
     ),
     "figures": Entry(
         "figures.draw_figures",
         "Draw all figures that the results allow into the study's figures/ folder; S5 needs --word-errors.",
         "reading results",
+        ("study.yaml", "study.yaml --only 3,S2 --format pdf,svg"),
     ),
     "report": Entry(
         "figures.report",
         "Write what a study is and found, with every figure, as one HTML file.",
         "reading results",
+        ("study.yaml", "study.yaml --session 180413"),
+    ),
+    "open": Entry(
+        "figures.open_report",
+        "Open a study's report in a browser; it is written first if it is older than the results.",
+        "looking for the report",
+        ("study.yaml",),
     ),
     "import-results": Entry(
         "published.import_results",
@@ -80,11 +106,13 @@ COMMANDS = {
         "recordings.list_recordings",
         "Say what a recording set holds: sessions, units, trials and repeats of each stimulus set.",
         "reading recordings",
+        ("my_recordings", "my_recordings --raster s1 u1 dog"),
     ),
     "simulate": Entry(
         "recordings.write_recordings",
         "Write simulated recordings in a published format, with the truth beside them.",
         "preparing recordings",
+        ("recordings", "recordings --sessions 41 --channels published --sentences 499 --calls 780"),
     ),
     "wer": Entry(
         "networks.show_word_errors",
@@ -95,6 +123,7 @@ COMMANDS = {
         "clusters.doctor",
         "Say what would keep a study from running here, and what to do about it.",
         "looking at this machine",
+        ("", "--cluster slurm_gpu"),
     ),
 }
 """Every command; it is loaded when it is used, and ``dtrf --help`` loads none."""
@@ -123,9 +152,10 @@ class Commands(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find a command, and say what it begins with: to load what it needs takes seconds on a busy machine."""
-        if args and args[0] in COMMANDS and COMMANDS[args[0]].begins and "--help" not in args:
+        begin = args and args[0] in COMMANDS and COMMANDS[args[0]].begins and not ctx.resilient_parsing
+        if begin and "--help" not in args and not ctx.params.get("quiet"):
             begins = f"{COMMANDS[args[0]].begins} ..."
-            if args[0] in SAID_IN_OUTPUT:
+            if args[0] in SAID_IN_OUTPUT and "--json" not in args:
                 out.print(begins)
             elif err.is_terminal:
                 err.print(begins)
@@ -159,6 +189,8 @@ def load(name: str) -> Any:
         found.command(name)(function)
     command = typer.main.get_command(found)
     command.name = name
+    if examples := COMMANDS[name].examples:
+        command.epilog = "\n\n".join(["Examples:", *(f"dtrf {name} {words}".rstrip() for words in examples)])
     return command
 
 
@@ -166,7 +198,6 @@ app = typer.Typer(
     cls=Commands,
     help="Predict every recorded neuron from every layer of every audio network.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
@@ -179,15 +210,27 @@ def _say_version(asked: bool) -> None:  # noqa: FBT001  typer gives it so
         raise typer.Exit
 
 
+def _show_warning(otherwise: Any, message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+    """Print what a user can mend without the place in the code that found it."""
+    if issubclass(category, PathWarning):
+        err.print(f"note: {message}", soft_wrap=True)
+    else:
+        otherwise(message, category, *where, **more)
+
+
 @app.callback()
 def main(
     *,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show what the libraries log.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors, and what --json gives, alone.")] = False,
     _version: Annotated[
         bool, typer.Option("--version", help="Say which version this is.", callback=_say_version, is_eager=True)
     ] = False,
 ) -> None:
     """Set up logging and output; only the command line does, never the library."""
+    out.quiet = quiet
+    if getattr(warnings.showwarning, "func", None) is not _show_warning:
+        warnings.showwarning = partial(_show_warning, warnings.showwarning)
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # names of files that the terminal has no letters for
     LOGS.setLevel(logging.INFO if verbose else logging.ERROR)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,8 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from distributed_trf.cli.console import out
+from distributed_trf.cli.completion import complete_recipe
+from distributed_trf.cli.console import JSON, out, print_json
 from distributed_trf.clusters.doctor_installation import Finding, check_gpus, check_threads, check_versions
 from distributed_trf.clusters.doctor_site import check_site, check_store
 from distributed_trf.clusters.job_script import job_script
@@ -92,15 +94,21 @@ SOMETHING_WRONG = 1
 def doctor(
     *,
     cluster: Annotated[
-        str, typer.Option(metavar="RECIPE", help="The recipe to check: a file, or the name of one in cluster/.")
+        str,
+        typer.Option(
+            metavar="RECIPE",
+            help="The recipe to check: a file, or the name of one in cluster/.",
+            autocompletion=complete_recipe,
+        ),
     ] = "local",
     output: Annotated[
         Path, typer.Option(metavar="FOLDER", help="Folder in which the disk is tried; nothing stays in it.")
     ] = Path(),
+    as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Say what would keep a study from running here, and what to do about it."""
     recipe = load_recipe(cluster)
-    wrong = 0
+    wrong, said = 0, []
     for heading, findings in (
         ("versions", check_versions(recipe)),
         ("GPUs", check_gpus(recipe)),
@@ -108,11 +116,19 @@ def doctor(
         ("disk", check_store(output)),
         (f"recipe {cluster}", check_site(recipe)),
     ):
-        wrong += _show(heading, findings)
+        if as_json:
+            said += [{"check": heading, **asdict(finding), "ok": finding.ok} for finding in findings]
+        else:
+            wrong += _show(heading, findings)
+    if as_json:
+        wrong = sum(not finding["ok"] for finding in said)
+        print_json({"cluster": cluster, "wrong": wrong, "findings": said})
     if wrong:
-        out.print(f"{wrong} {'thing is' if wrong == 1 else 'things are'} wrong", style="bold red")
+        if not as_json:
+            out.print(f"{wrong} {'thing is' if wrong == 1 else 'things are'} wrong", style="bold red")
         raise typer.Exit(SOMETHING_WRONG)
-    out.print("nothing is wrong")
+    if not as_json:
+        out.print("nothing is wrong")
 
 
 def _show(heading: str, findings: Iterable[Finding]) -> int:

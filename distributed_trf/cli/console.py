@@ -5,11 +5,14 @@ A command that is ended by a signal first releases its workers and jobs, so that
 
 from __future__ import annotations
 
+import json
 import logging
+import math
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 import typer
 from rich.console import Console
@@ -17,6 +20,29 @@ from rich.console import Console
 # Text is printed as it is: text in brackets or between colons may be part of a path. Styles are given as such.
 out = Console(highlight=False, markup=False, emoji=False)
 err = Console(stderr=True, highlight=False, markup=False, emoji=False)
+
+
+JSON = typer.Option(
+    "--json", help="Print JSON instead: sizes in bytes, times in seconds, null where there is no number."
+)
+
+
+def print_json(content: Mapping[str, Any]) -> None:
+    """Print what a program is to read; nothing else may go to the output with it."""
+    typer.echo(json.dumps(_plain(content), indent=2, ensure_ascii=False))
+
+
+def _plain(value: Any) -> Any:
+    """Make what JSON has: numbers of numpy become those of Python, and null where there is none."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if hasattr(value, "item"):  # of numpy
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if value is None or isinstance(value, bool | int | float) else str(value)
 
 
 LOGS = logging.StreamHandler()

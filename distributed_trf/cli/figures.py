@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import webbrowser
 from pathlib import Path
 from typing import Annotated, cast, get_args
 
@@ -21,6 +22,7 @@ from distributed_trf.figures.style import FORMATS, notes_of, save_figure
 from distributed_trf.results.analyses import open_tree
 from distributed_trf.speech_recognition.word_errors import TABLE
 from distributed_trf.store.atomic import check_folder
+from distributed_trf.store.study_store import StudyStore
 
 
 def draw_figures(
@@ -93,6 +95,20 @@ def report(
         write_session_report(folder, session, path)
     say_what_they_are_of(folder, settings)
     out.print(f"report: {path}", soft_wrap=True)
+
+
+def open_report(study: str = RESULTS) -> None:
+    """Open a study's report in a browser; it is written first if it is older than the results."""
+    folder, settings = results_folder(study)
+    path = folder / _file_name(None)
+    store = StudyStore.open(folder)
+    changed = [store.results, *store.receipts.glob("*"), *store.runs.glob("*/manifest.json")]
+    newest = max((entry.stat().st_mtime for entry in changed if entry.exists()), default=0.0)
+    if not path.is_file() or path.stat().st_mtime < newest:
+        write_report(folder, path, study=settings)
+        out.print(f"report: {path}", soft_wrap=True)
+    if not webbrowser.open(path.absolute().as_uri()):
+        out.print(f"there is no browser here; copy {path} to where there is one", soft_wrap=True)
 
 
 def _file_name(session: str | None) -> str:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+import pandas as pd
 import typer
 import xarray as xr
 from rich.table import Table
 
-from distributed_trf.cli.console import out
+from distributed_trf import names
+from distributed_trf.cli.completion import complete_study
+from distributed_trf.cli.console import JSON, out, print_json
 from distributed_trf.config.analyses import analysis_branches
 from distributed_trf.config.load import listed
 from distributed_trf.config.study import StudySettings, load_study
@@ -28,6 +31,7 @@ RESULTS = typer.Argument(
     metavar="STUDY",
     help="Study file, the name of one in configs/, or a folder with results, such as one of dtrf import-results.",
     show_default=False,
+    autocompletion=complete_study,
 )
 
 FITS = "fits"
@@ -63,6 +67,10 @@ def say_what_they_are_of(folder: Path, study: StudySettings | None) -> FitState 
     return state
 
 
+GROUPS = ("area", "session", "subject")
+ORDERS = ("layer", "r")
+
+
 def show_results(
     study: str = RESULTS,
     *,
@@ -78,8 +86,23 @@ def show_results(
         str,
         typer.Option(metavar="NAME", help=f"What the table is of: fits, {', '.join(analysis_branches())}."),
     ] = FITS,
+    by: Annotated[
+        str | None,
+        typer.Option(metavar="LABEL", help=f"Medians within each {', '.join(GROUPS)}.", show_default=False),
+    ] = None,
+    sort: Annotated[
+        str,
+        typer.Option(metavar="ORDER", help="Order of rows: layer, as in the study, or r, the highest median first."),
+    ] = ORDERS[0],
+    top: Annotated[
+        int | None, typer.Option(min=1, help="Rows of each table that are shown.", show_default=False)
+    ] = None,
+    as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Print the median test correlation of every network and layer."""
+    for option, value, known_words in (("--by", by or GROUPS[0], GROUPS), ("--sort", sort, ORDERS)):
+        if value not in known_words:
+            raise typer.BadParameter(f"{value!r} is not one of {', '.join(known_words)}", param_hint=option)
     folder, settings = results_folder(study)
     if of != FITS and (save is None or of not in analysis_branches()):
         among = f"{of!r} is not one of {', '.join([FITS, *analysis_branches()])}"
@@ -89,8 +112,22 @@ def show_results(
         out.print(f"table: {save} ({save_table(ds, save)} rows)", soft_wrap=True)
         say_what_they_are_of(folder, settings)
         return
-    table = layer_table(ds)
+    table, chance = _rows(ds, by, sort, top), chance_table(ds)
     tested = evaluation_in_words(ds)
+    if as_json:
+        state = fit_state(StudyStore.open(folder), settings)
+        print_json(
+            {
+                "output": folder,
+                "tested": tested,
+                "fits": table.to_dict("records"),
+                "reliability": reliability_table(ds).to_dict("records"),
+                "penalties": penalty_edges(ds).to_dict("records"),
+                "chance": chance.to_dict("records"),
+                "notes": [] if state is None else list(state.lines()),
+            }
+        )
+        return
     if tested:
         out.print(f"r is of {tested}", soft_wrap=True)
     for _, row in reliability_table(ds).iterrows():
@@ -102,15 +139,16 @@ def show_results(
         out.print(f"figures and reports show {_shown(ds, row['stimuli'], row['bin_width'])}")
     for _, row in penalty_edges(ds).iterrows():
         out.print(f"{row['stimuli']}, {row['bin_width']:g} ms bins: {in_words(row)}")
-    chance = chance_table(ds)
     chance["words"] = [better_in_words(row) for _, row in chance.iterrows()]
     for (stimuli, bin_width), rows in table.groupby(["stimuli", "bin_width"], sort=False):
         fewest, most = rows["n"].min(), rows["n"].max()
         units = f"{most} units" if fewest == most else f"{fewest} to {most} units"
         out.print(f"{stimuli}, {bin_width:g} ms bins, {units}", style="italic")
-        view = Table("network", "weights", "layer", "module", "median r", "quartiles", box=None, pad_edge=False)
+        first = [by] if by else []
+        columns = (*first, "network", "weights", "layer", "module", "median r", "quartiles")
+        view = Table(*columns, box=None, pad_edge=False)
         for _, row in rows.iterrows():
-            labels = [str(row[name]) for name in ("network", "weights", "layer")]
+            labels = [str(row[name]) for name in (*first, "network", "weights", "layer")]
             module = row["layer_name"].removeprefix("encoder.")
             view.add_row(*labels, module, f"{row['median']:.3f}", f"{row['q25']:.3f} {row['q75']:.3f}")
         out.print(view)
@@ -126,6 +164,19 @@ def show_results(
             f"(which drives the units) reaches {known.r:.3f} (median distance {known.distance:.3f}); units of pure "
             f"noise stay within |r| = {known.noise:.3f}"
         )
+
+
+def _rows(ds: xr.Dataset, by: str | None, sort: str, top: int | None) -> pd.DataFrame:
+    """Return medians of every fit over all units, or over those of each group, a table after another in their order."""
+    table = layer_table(ds)
+    if by is not None:
+        labels = sorted(set(ds[by].values.tolist()))
+        parts = [layer_table(ds.isel({names.UNIT: (ds[by] == label).values})).assign(**{by: label}) for label in labels]
+        table = pd.concat([part for part in parts if len(part)] or [table.assign(**{by: ""})], ignore_index=True)
+    tables = [rows for _, rows in table.groupby([names.STIMULI, names.BIN_WIDTH], sort=False)]
+    if sort == "r":
+        tables = [rows.sort_values("median", ascending=False, kind="stable") for rows in tables]
+    return pd.concat([rows.head(top) if top else rows for rows in tables], ignore_index=True) if tables else table
 
 
 def _shown(ds: xr.Dataset, stimuli: str, bin_width: float) -> str:

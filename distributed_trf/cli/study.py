@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from distributed_trf.cli.console import duration, out, quieten_dask, size, work
+from distributed_trf.cli.completion import complete_recipe, complete_study
+from distributed_trf.cli.console import JSON, duration, out, print_json, quieten_dask, size, work
 from distributed_trf.cli.progress import Bars
 from distributed_trf.clusters.recipe import Recipe, load_recipe
 from distributed_trf.clusters.recipe_machines import LocalCudaRecipe
@@ -22,6 +24,8 @@ from distributed_trf.pipeline.status import State
 from distributed_trf.pipeline.study import Study
 from distributed_trf.recordings.recording_set import unusable_sessions
 
+SIZES = {name: f"{name}_bytes" for name in ("read", "written", "host", "device")}
+"""Numbers of a plan that are bytes, and their names in JSON."""
 SOME_FAILED = 1
 SHOWN = 20
 UNUSABLE = "cannot be used; leave out those that are bad"
@@ -37,17 +41,39 @@ UNUSED = (
     "all` in the study uses them"
 )
 
-STUDY = typer.Argument(help="Study file, or the name of one in configs/.", show_default=False)
+STUDY = typer.Argument(
+    help="Study file, or the name of one in configs/.", show_default=False, autocompletion=complete_study
+)
 CLUSTER = typer.Option(
-    "local", metavar="RECIPE", help="Where workers come from: a recipe file, or the name of one in cluster/."
+    "local",
+    metavar="RECIPE",
+    help="Where workers come from: a recipe file, or the name of one in cluster/.",
+    autocompletion=complete_recipe,
 )
 
 
-def plan(study: str = STUDY, *, cluster: str = CLUSTER) -> None:
+def plan(study: str = STUDY, *, cluster: str = CLUSTER, as_json: Annotated[bool, JSON] = False) -> None:
     """Say what a run would do and need, without doing it."""
     loaded, recipe = Study.load(study), load_recipe(cluster)
     forecast = loaded.forecast(recipe)
     context, planned = forecast.context, forecast.planned
+    if as_json:
+        _check_plan(forecast, recipe)
+        print_json(
+            {
+                "study": loaded.settings.name,
+                "output": loaded.output,
+                "cluster": cluster,
+                "workers": recipe.n_workers,
+                "stages": [
+                    {SIZES.get(name, name): value for name, value in asdict(s).items()} for s in forecast.stages()
+                ],
+                "not_extractable": context.not_extractable,
+                "unusable_sessions": unusable_sessions(context.recordings),
+                "outside_the_study_bytes": find_extra_items(context).n_bytes,
+            }
+        )
+        return
     gpu = recipe.device != "cpu"
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("stage", no_wrap=True)
@@ -68,11 +94,17 @@ def plan(study: str = STUDY, *, cluster: str = CLUSTER) -> None:
         out.print(f"cannot be extracted by this version: {', '.join(context.not_extractable)}", soft_wrap=True)
     if beside := find_extra_items(context):
         out.print(f"{kept(beside)}, {size(beside.n_bytes)}; dtrf prune removes them", soft_wrap=True)
-    check_memory(context, [p for p, _ in planned], recipe)
+    _check_plan(forecast, recipe)
+
+
+def _check_plan(forecast: Forecast, recipe: Recipe) -> None:
+    """Check that what is planned fits the memory of workers and of the GPUs here."""
+    planned = [p for p, _ in forecast.planned]
+    check_memory(forecast.context, planned, recipe)
     if isinstance(recipe, LocalCudaRecipe) and recipe.device_memory is None:
         from distributed_trf.clusters.worker_proof import checked, prove_in_processes
 
-        check_devices(context, [p for p, _ in planned], checked(prove_in_processes(recipe.visible)))
+        check_devices(forecast.context, planned, checked(prove_in_processes(recipe.visible)))
 
 
 def _of_time(forecast: Forecast, recipe: Recipe) -> str:
@@ -115,9 +147,25 @@ def status(
     every: Annotated[
         bool, typer.Option("--all", help="List every item that is not done, not only the first ones.")
     ] = False,
+    as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Say what is done, running, missing, stale or failed, and why."""
-    planned = Study.load(study).status()
+    loaded = Study.load(study)
+    planned = loaded.status()
+    if as_json:
+        print_json(
+            {
+                "study": loaded.settings.name,
+                "output": loaded.output,
+                "stages": {s: Counter(p.state for p in planned if p.item.stage == s) for s in STAGES},
+                "not_done": [
+                    {"stage": p.item.stage, "key": p.item.key, "state": p.state, "reason": p.reason}
+                    for p in planned
+                    if p.state is not State.DONE
+                ],
+            }
+        )
+        return
     states = [s for s in State if any(p.state is s for p in planned)]
     table = Table("stage", *states, box=None, pad_edge=False)
     for stage in STAGES:
@@ -221,7 +269,7 @@ def _list_sessions(title: str, lines: Mapping[str, str]) -> None:
 
 
 def prune(
-    study: str = typer.Argument(help="Study file, or the name of one in configs/.", show_default=False),
+    study: str = STUDY,
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and remove nothing.")] = False,

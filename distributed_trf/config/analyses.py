@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 from distributed_trf.config.extraction import Weights
 from distributed_trf.config.fields import AbsolutePath, Milliseconds, Name, Percent, Source
 from distributed_trf.config.joint import Beyond, JointSettings, PartitionSettings, TogetherSettings
-from distributed_trf.config.load import Settings, load, locate
+from distributed_trf.config.load import Settings, load, locate, paths_from
 from distributed_trf.config.spaces import AnalysisSettings, SpaceSettings, numbers
 
 
@@ -197,4 +197,5 @@ def load_word_errors(path: str | Path) -> WordErrorSettings:
     ConfigError
         If it cannot be found or used; every problem is listed.
     """
-    return load(locate(path, "configs/word_errors"), WordErrorSettings)
+    file = locate(path, "configs/word_errors")
+    return load(file, WordErrorSettings, folder=paths_from(file, "configs/word_errors"))

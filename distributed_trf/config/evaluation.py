@@ -32,12 +32,12 @@ class EvaluationSettings(Settings):
     the penalty."""
     splits: AbsolutePath | None = None
     """CSV with columns ``split, stimulus, part`` (``train`` or ``test``), and ``stimulus_set`` where there are several;
-    relative to the working directory. Splits may overlap."""
+    relative to the folder of the study file. Splits may overlap."""
     leave_out: Annotated[str, Field(min_length=1)] | None = None
     """Column of ``table`` whose groups are predicted in turn, each by a fit on the others."""
     table: AbsolutePath | None = None
     """CSV with columns ``stimulus``, that of ``leave_out``, and ``stimulus_set`` where there are several; relative to
-    the working directory."""
+    the folder of the study file."""
 
     @model_validator(mode="after")
     def _one_way(self) -> EvaluationSettings:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
+
+from distributed_trf.errors import PathWarning
 
 LONGEST_NAME = 255
 """Bytes, the limit of file systems."""
@@ -15,26 +18,44 @@ LONGEST_TIME = 60.0
 """Seconds."""
 LOWEST_RATE = 100.0
 """Hertz."""
+FOLDER = "folder"
+"""In the context of a validation: what relative paths are from; without it, the working directory."""
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@-]*$", max_length=100)]
 """Names become folders, so only plain names are accepted; ``@`` stands before the context of a network."""
 
 
-def _absolute(path: Path) -> Path:
+def _absolute(path: Path, info: ValidationInfo) -> Path:
     if "\0" in str(path) or any(len(os.fsencode(part)) > LONGEST_NAME for part in path.parts):
         raise ValueError(f"no file can be called that; expected names of up to {LONGEST_NAME} bytes")
     try:
-        return path.expanduser().absolute()
+        path = path.expanduser()
+        from_here = path.absolute()
+        folder = (info.context or {}).get(FOLDER)
+        found = from_here if folder is None else (folder / path).absolute()
     except (RuntimeError, OSError) as error:  # an unknown user, or a removed working directory
         raise ValueError(f"{error}; write the whole path") from error
+    if found == from_here or os.path.lexists(found) or not os.path.lexists(from_here):
+        return found
+    warnings.warn(
+        f"{path} is taken from the working directory, where it is; relative paths are from the folder of the file that "
+        f"names them, {folder}, and later versions will look only there. Write {os.path.relpath(from_here, folder)}",
+        PathWarning,
+        stacklevel=2,
+    )
+    return from_here
 
 
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 """Fixed when the file is read: workers may run in another folder."""
 
-Source = Annotated[
-    str, AfterValidator(lambda text: str(path) if os.path.lexists(path := _absolute(Path(text))) else text)
-]
+
+def _path_or_id(text: str, info: ValidationInfo) -> str:
+    path = _absolute(Path(text), info)
+    return str(path) if os.path.lexists(path) else text
+
+
+Source = Annotated[str, AfterValidator(_path_or_id)]
 """Folder or file, made absolute, or hub id of trained weights."""
 
 

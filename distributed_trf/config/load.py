@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from distributed_trf.config.fields import FOLDER
 from distributed_trf.config.yaml_file import read_yaml
 from distributed_trf.errors import ConfigError, shown
 
@@ -73,15 +74,33 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
 
 
-def load(path: Path, model: type[T]) -> T:
+def paths_from(file: Path, folder: str) -> Path:
+    """Return what relative paths in a file are from: the folder that it is in.
+
+    Of a file in ``configs/`` it is what that folder is in, and of one that ships the working directory.
+    """
+    inside, parts = file.absolute().parent, Path(folder).parts
+    if shipped(folder).resolve() in (inside.resolve(), *inside.resolve().parents):
+        return Path.cwd()
+    return inside.parents[len(parts) - 1] if inside.parts[-len(parts) :] == parts else inside
+
+
+def load(path: Path, model: type[T], *, folder: Path | None = None) -> T:
     """Read a YAML file into a settings object.
+
+    Parameters
+    ----------
+    path, model
+        The file, and what it describes.
+    folder
+        What relative paths in it are from; by default the working directory.
 
     Raises
     ------
     ConfigError
         If the file is missing, is not YAML or holds a wrong field or value: all of them at once.
     """
-    return validate(read(path), model, source=str(path))
+    return validate(read(path), model, source=str(path), folder=folder)
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -98,10 +117,10 @@ def read(path: Path) -> dict[str, Any]:
     return content
 
 
-def validate(content: dict[str, Any], model: type[T], *, source: str) -> T:
+def validate(content: dict[str, Any], model: type[T], *, source: str, folder: Path | None = None) -> T:
     """Check settings that were read from ``source``."""
     try:
-        return model.model_validate(content)
+        return model.model_validate(content, context={FOLDER: folder})
     except ValidationError as error:
         problems = [_describe(problem, model, content) for problem in error.errors(include_url=False)[:LISTED]]
         more = error.error_count() - LISTED

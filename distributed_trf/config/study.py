@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import numpy as np
 from pydantic import Field, field_validator, model_validator
@@ -12,7 +13,7 @@ from distributed_trf.config.analyses import Analyses, NormaliserBootstrapSetting
 from distributed_trf.config.evaluation import EvaluationSettings
 from distributed_trf.config.extraction import ExtractionSettings, NetworkSettings
 from distributed_trf.config.fields import AbsolutePath, Milliseconds, Name, Seconds
-from distributed_trf.config.load import Settings, load, locate
+from distributed_trf.config.load import Settings, load, locate, paths_from
 
 Training = Literal["first", "mean", "all"]
 """Presentations of a training sound that are fitted."""
@@ -24,7 +25,7 @@ class RecordingsSettings(Settings):
     format: str
     """A recording format, such as ``ucsf``."""
     path: AbsolutePath
-    """Folder of the recording set; relative to the working directory."""
+    """Folder of the recording set; relative to the folder of the study file."""
 
 
 class LagSettings(Settings):
@@ -127,9 +128,9 @@ class GridSettings(Settings):
     recordings: RecordingsSettings
     """What was recorded."""
     output: AbsolutePath
-    """Folder for all output of the study; relative to the working directory."""
-    stimuli: Annotated[list[Name], Field(min_length=1)] = ["timit"]
-    """Stimulus sets, each with results of its own."""
+    """Folder for all output of the study; relative to the folder of the study file."""
+    stimuli: list[Name] = []
+    """Stimulus sets, each with results of its own; by default all that were presented."""
     bin_widths: Annotated[list[Milliseconds], Field(min_length=1)] = [50.0]
     """Lengths of time bins in ms; several are fitted side by side. At 1000 a sound is one bin."""
     delay: Seconds = 0.0
@@ -152,6 +153,10 @@ class GridSettings(Settings):
     """How the fits are made."""
     chance: ChanceSettings | None = ChanceSettings()
     """None compares no prediction with chance."""
+
+    def with_sets(self, presented: Iterable[str]) -> Self:
+        """Return the same with stimulus sets: those that it names, or else those that were presented."""
+        return self if self.stimuli else self.model_copy(update={"stimuli": list(presented)})
 
     @property
     def halves_seed(self) -> int:
@@ -208,9 +213,12 @@ class StudySettings(Analyses, GridSettings):
 def load_study(study: str | Path) -> StudySettings:
     """Read a study file, given its path or the name of one in ``configs/``.
 
+    Relative paths in it are from the folder that it is in; of one in ``configs/``, from the folder around that.
+
     Raises
     ------
     ConfigError
         If it cannot be found or used; every problem is listed.
     """
-    return load(locate(study, "configs"), StudySettings)
+    path = locate(study, "configs")
+    return load(path, StudySettings, folder=paths_from(path, "configs"))

@@ -16,6 +16,7 @@ from distributed_trf.recordings.recording_set import WHOLE_STIMULUS
 from distributed_trf.results.best_predicted import FIXED_ONLY, Example, predicted_response
 from distributed_trf.results.models import Models, open_models
 from distributed_trf.results.open_results import open_results, study_of
+from distributed_trf.store.study_store import StudyStore
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,7 +27,9 @@ WIDTH, HEIGHT = 3.6, 3.2
 TRIAL_COLOUR, MEAN_COLOUR = "#777777", "#000000"
 
 
-def example_prediction(folder: Path, example: Example, *, stimuli: str = "timit", bin_width: float = 50.0) -> Figure:
+def example_prediction(
+    folder: Path, example: Example, *, stimuli: str | None = None, bin_width: float = 50.0
+) -> Figure:
     """Draw the spectrogram of a test sound, a unit's response in each repeat, their mean and the prediction.
 
     Parameters
@@ -36,7 +39,7 @@ def example_prediction(folder: Path, example: Example, *, stimuli: str = "timit"
     example
         Which unit, fit and sound.
     stimuli, bin_width
-        Stimulus set, and bin width in ms.
+        Stimulus set, by default the only one there, and bin width in ms.
 
     Raises
     ------
@@ -49,6 +52,7 @@ def example_prediction(folder: Path, example: Example, *, stimuli: str = "timit"
     """
     figure = new_figure(WIDTH, HEIGHT)
     saved_models(folder)
+    stimuli = StudyStore.open(folder).stimulus_set(stimuli)
     response = example_response(folder, example, stimuli, bin_width)
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(1, 1.4))
     draw_example(top, bottom, response, network_style(example.network, [example.network])[0])

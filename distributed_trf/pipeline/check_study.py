@@ -50,6 +50,8 @@ def open_context(study: StudySettings, *, to_run: bool = True) -> Context:
         for weights in chosen_weights(tables[network.name], network):
             check_weights(tables[network.name], network, weights)
     recordings = open_recordings(study.recordings.format, study.recordings.path)
+    there = recordings.stimulus_sets
+    study = study.with_sets([name for name in there if recordings.heard(name)] or there)
     _check_stimuli(study, recordings)
     context = Context(study, store, tables, recordings)
     for evaluation in context.evaluations.values():
@@ -125,6 +127,8 @@ def _check_analysis(context: Context, field: str, settings: AnalysisSettings) ->
 def _check_stimuli(study: StudySettings, recordings: RecordingSet) -> None:
     """Check that the recordings have the stimulus sets of a study."""
     missing = [name for name in study.stimuli if name not in recordings.stimulus_sets]
+    if not study.stimuli:
+        raise ConfigError(f"stimuli: {recordings.path} offers no stimulus set; expected one at least")
     if missing:
         notes = [note for note in recordings.notes if any(name in note for name in missing)]
         raise ConfigError(

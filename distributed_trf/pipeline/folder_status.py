@@ -63,8 +63,9 @@ class FolderStatus:
     """
 
     def __init__(self, store: StudyStore, study: StudySettings, runs: Sequence[PastRun]) -> None:
-        self.store, self.study = store, study
+        self.store = store
         self.scope = FolderScope.open(store, study, runs)
+        self.study = self.scope.study
         self._expected = _RecordedInputs(self.scope, runs[-1].report.blocked if runs else {})
         self._planned: dict[str, list[Planned]] = {}
 

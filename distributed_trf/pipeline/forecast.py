@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy
@@ -25,6 +26,9 @@ from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.work import modules_of
 from distributed_trf.pipeline.work_kind import Execution
 from distributed_trf.store.receipts import read_receipt
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LEARNT_FROM = 50
 """Largest number of finished items of a kind whose times are used to predict the others."""
@@ -92,6 +96,30 @@ class Forecast:
         """Return the stages of the study, in the order they run."""
         stages = [(stage, [(p, c) for p, c in self.planned if p.item.stage == stage]) for stage in STAGES]
         return [self._stage(stage, planned) for stage, planned in stages if planned]
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return a table of the stages: items, those to do, GiB read, written and of memory, files, GFLOP, seconds."""
+        import pandas as pd  # the command line does without
+
+        stages = self.stages()
+        gib = {name: [getattr(s, name) / 2**30 for s in stages] for name in ("read", "written", "host", "device")}
+        columns = {
+            "stage": [s.stage for s in stages],
+            "items": [s.items for s in stages],
+            "to do": [s.todo for s in stages],
+            "read, GiB": gib["read"],
+            "written, GiB": gib["written"],
+            "files": [s.files for s in stages],
+            "work, GFLOP": [s.flops / 1e9 for s in stages],
+            "memory of a worker, GiB": gib["host"],
+            "of a GPU, GiB": gib["device"],
+            "time, s": [s.seconds for s in stages],
+        }
+        return pd.DataFrame(columns)
+
+    def _repr_html_(self) -> str:
+        """Show the table in a notebook."""
+        return str(self.to_dataframe().to_html(index=False, float_format="{:.3g}".format))
 
     @cached_property
     def _modules(self) -> list[str]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from functools import lru_cache
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,8 @@ MANIFEST, SETTINGS, EVENTS = "manifest.json", "study.json", "events.jsonl"
 """Files in the folder of a run."""
 SESSIONS, SOUNDS = "heard", "sounds"
 """Fields of the manifest: the sessions that each stimulus set was presented to, and the number of its sounds."""
+SHOWN = 10
+"""Items that are not done, in a notebook."""
 DELETE_RUN = "no number depends on it: delete the folder of that run"
 
 
@@ -84,6 +89,28 @@ class Report:
     def ok(self) -> bool:
         """Whether every item of the study is done, and every session of the recordings could be used."""
         return not self.failed and not self.blocked and not self.unusable
+
+    def _repr_html_(self) -> str:
+        """Show in a notebook what was done, stage by stage, and what was not."""
+        rows = "".join(
+            f"<tr><td>{stage}</td><td>{self.done.get(stage, 0)}</td><td>{self.skipped.get(stage, 0)}</td>"
+            f"<td>{self.seconds.get(stage, 0.0):.1f}</td></tr>"
+            for stage in dict.fromkeys((*self.done, *self.skipped))
+        )
+        table = (
+            f"<table><tr><th>stage</th><th>done now</th><th>done before</th><th>seconds</th></tr>{rows}</table>"
+            if rows
+            else "<p>nothing to do</p>"
+        )
+        wrong = [f"{kind} {key}: {reason}" for kind, of in self._not_done() for key, reason in of.items()]
+        return (
+            table
+            + "".join(f"<p>{escape(text)}</p>" for text in wrong[:SHOWN])
+            + (f"<p>... and {len(wrong) - SHOWN} more</p>" if len(wrong) > SHOWN else "")
+        )
+
+    def _not_done(self) -> list[tuple[str, dict[str, str]]]:
+        return [("failed", self.failed), ("blocked", self.blocked), ("unusable session", self.unusable)]
 
 
 @dataclass(frozen=True)
@@ -206,6 +233,16 @@ def write_manifest(
         **provenance(study),
     }
     write_record(run / MANIFEST, _root(run), content)
+
+
+def page_of_run(store: StudyStore) -> str | None:
+    """Return the link to the dashboard's page of the study that the latest run gave; None if it has none."""
+    for folder in sorted((path for path in store.runs.glob("*") if path.is_dir()), reverse=True)[:1]:
+        with suppress(OSError, ValueError):
+            for line in (folder / EVENTS).read_text(encoding="utf-8").splitlines():
+                if page := json.loads(line).get("page"):
+                    return str(page)
+    return None
 
 
 def past_runs(store: StudyStore) -> list[PastRun]:

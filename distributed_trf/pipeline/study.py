@@ -7,6 +7,7 @@ from typing import Self
 
 from distributed_trf.clusters.recipe import Recipe
 from distributed_trf.config.study import StudySettings, load_study
+from distributed_trf.errors import StoreError
 from distributed_trf.pipeline.array_run import Element, run_element
 from distributed_trf.pipeline.check_study import open_context
 from distributed_trf.pipeline.costs import Cost
@@ -15,11 +16,12 @@ from distributed_trf.pipeline.extra_items import Beside, find_extra_items, prune
 from distributed_trf.pipeline.forecast import Forecast
 from distributed_trf.pipeline.prepare import Damaged, repair_study
 from distributed_trf.pipeline.run import run_study
-from distributed_trf.pipeline.run_record import Report
+from distributed_trf.pipeline.run_record import Report, page_of_run
 from distributed_trf.pipeline.source_check import check_sources
 from distributed_trf.pipeline.status import Planned, survey_all
 from distributed_trf.pipeline.work import cost
 from distributed_trf.store.item_locks import holders
+from distributed_trf.store.study_lock import is_running
 from distributed_trf.store.study_store import StudyStore
 
 
@@ -115,6 +117,20 @@ class Study:
         if item is not None:
             return run_element(self.settings, Element.parse(item), recipe or "local", watcher=watcher)
         return run_study(self.settings, recipe, watcher=watcher)
+
+    def watch(self) -> str:
+        """Return the link to the dashboard's page of a run that goes on, in this process or another.
+
+        Raises
+        ------
+        StoreError
+            If no run goes on, or the one that does has no dashboard.
+        """
+        store = StudyStore.open(self.output)
+        page = page_of_run(store) if is_running(store) else None
+        if page is None:
+            raise StoreError(f"{store.root}: no run with a dashboard goes on; start one with dtrf run STUDY")
+        return page
 
     def repair(self) -> dict[Damaged, str]:
         """Verify all that is done, and revoke receipts of what is damaged, so that the next run computes it again.

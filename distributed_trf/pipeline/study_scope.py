@@ -15,8 +15,9 @@ from distributed_trf.config.study import StudySettings
 from distributed_trf.errors import ConfigError, StoreError
 from distributed_trf.features.probe.study_tables import study_table
 from distributed_trf.features.table import Layer, NetworkTable, chosen_layers, chosen_weights
+from distributed_trf.names import STIMULI
 from distributed_trf.pipeline.run_record import SESSIONS, SOUNDS, PastRun, past_runs, run_settings
-from distributed_trf.store.results import session_units
+from distributed_trf.store.results import requested_grid, session_units
 from distributed_trf.store.study_store import StudyStore
 
 
@@ -68,8 +69,8 @@ class FolderScope(ItemSource):
         store, study
             The study's folder and settings.
         runs
-            Runs in the folder. The newest run with all stimulus sets of the study lists sessions and sounds. Without
-            such a run the results list the sessions.
+            Runs in the folder. The newest run with all stimulus sets of the study lists sessions and sounds, and the
+            sets where the study names none. Without such a run the results list them.
 
         Raises
         ------
@@ -79,9 +80,10 @@ class FolderScope(ItemSource):
         tables = {network.name: _table(store, network, runs) for network in study.networks}
         for run in reversed(runs):
             sessions, n_sounds = run.manifest.get(SESSIONS, {}), run.manifest.get(SOUNDS, {})
-            if set(study.stimuli) <= set(sessions) and set(study.stimuli) <= set(n_sounds):
-                return cls(study, store, tables, sessions, n_sounds)
+            if sessions and set(study.stimuli) <= set(sessions) and set(study.stimuli) <= set(n_sounds):
+                return cls(study.with_sets(sessions), store, tables, sessions, n_sounds)
         in_results = list(session_units(store.results)) if store.results.is_dir() else []
+        study = study.with_sets(requested_grid(store.results).axes[STIMULI] if in_results else [])
         return cls(study, store, tables, dict.fromkeys(study.stimuli, in_results), {})
 
     @property

@@ -93,7 +93,7 @@ def predicted_response(
     layer: int,
     weights: str = "trained",
     stimulus: str | None = None,
-    stimuli: str = "timit",
+    stimuli: str | None = None,
     bin_width: float = 50.0,
 ) -> xr.Dataset:
     """Put the responses of one unit to all repeats of a test stimulus beside their prediction.
@@ -105,7 +105,8 @@ def predicted_response(
     session, channel
         Of the unit.
     network, layer, weights, stimuli, bin_width
-        Of the model; bin width in ms. Spectrograms have layer 0 and weights ``fixed``.
+        Of the model; bin width in ms, the stimulus set by default the only one there. Spectrograms have layer 0 and
+        weights ``fixed``.
     stimulus
         Id of a test stimulus; by default the first.
 
@@ -127,6 +128,7 @@ def predicted_response(
     features, is cut off. (In the code of Ahmed et al. 2025 predictions kept it, 7 bins at 50 ms.)
     """
     store, ds = StudyStore.open(Path(path)), open_results(path)
+    stimuli = store.stimulus_set(stimuli)
     model = open_models(path)[stimuli, network, weights, layer, bin_width]
     if not store.responses(stimuli, bin_width, session).is_dir():
         raise StoreError(f"{store.root}: no responses of session {session} to {stimuli} at {bin_width:g} ms")

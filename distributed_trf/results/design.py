@@ -33,7 +33,7 @@ def design(
     layer: int = 0,
     *,
     weights: str = "fixed",
-    stimuli: str = "timit",
+    stimuli: str | None = None,
     bin_width: float = 50.0,
 ) -> dict[str, xr.Dataset]:
     """Read the features of a layer beside the responses of a session, for each sound that was presented to it.
@@ -47,7 +47,7 @@ def design(
     network, layer, weights
         Whose features.
     stimuli, bin_width
-        Stimulus set, and milliseconds of the bins; one of those of the study.
+        Stimulus set, by default the only one there, and milliseconds of the bins; one of those of the study.
 
     Returns
     -------
@@ -87,6 +87,7 @@ def design(
             f"{store.root}: the results hold no settings of a study, as imported ones do, from which lags and folds "
             "follow; give the output folder of a study"
         )
+    stimuli = store.stimulus_set(stimuli)
     responses = _responses(store, stimuli, bin_width, session)
     features = open_features(path)[stimuli, network, weights]
     lead_in = lead_in_bins(study.lags.lead_in, bin_width)

@@ -27,7 +27,7 @@ ROUNDING = 1e-9
 
 
 def inter_trial_draws(
-    path: str | Path, session: str, channel: str, *, stimuli: str = "timit", bin_width: float = 50.0
+    path: str | Path, session: str, channel: str, *, stimuli: str | None = None, bin_width: float = 50.0
 ) -> xr.Dataset:
     """Draw the inter-trial correlations of one unit as the study drew them.
 
@@ -38,7 +38,7 @@ def inter_trial_draws(
     session, channel
         Of the unit.
     stimuli, bin_width
-        Stimulus set, and bin width in ms.
+        Stimulus set, by default the only one there, and bin width in ms.
 
     Returns
     -------
@@ -58,6 +58,7 @@ def inter_trial_draws(
     >>> draws.true.mean(), draws.null.std()  # doctest: +SKIP
     """
     store, ds = StudyStore.open(Path(path)), open_results(path)
+    stimuli = store.stimulus_set(stimuli)
     if not store.responses(stimuli, bin_width, session).is_dir():
         raise StoreError(
             f"{store.root}: no responses of session {session} to {stimuli} at {bin_width:g} ms, from which "

@@ -11,6 +11,7 @@ import xarray as xr
 from distributed_trf.arrays import Array, namespace, to_numpy
 from distributed_trf.results.representations import REPRESENTATION, StoredLayer, labels, stored_layers
 from distributed_trf.similarity.cka import Representation
+from distributed_trf.store.study_store import StudyStore
 
 OTHER = "other"
 HELD_BYTES = 1 << 30
@@ -20,7 +21,7 @@ HELD_BYTES = 1 << 30
 def layer_similarity(
     path: str | Path,
     *,
-    stimuli: str = "timit",
+    stimuli: str | None = None,
     bin_width: float = 50.0,
     networks: Sequence[str] | None = None,
     debiased: bool = True,
@@ -33,7 +34,8 @@ def layer_similarity(
     path
         The study's output folder, with extracted features.
     stimuli, bin_width
-        Stimulus set, and milliseconds of the bins that are the rows: those of all sounds, without the leading silence.
+        Stimulus set, by default the only one there, and milliseconds of the bins that are the rows: those of all
+        sounds, without the leading silence.
     networks
         Names, by default all that are stored.
     debiased
@@ -57,6 +59,7 @@ def layer_similarity(
     >>> found = layer_similarity("quickstart/study")  # doctest: +SKIP
     >>> found.sel(representation="whisper_tiny reset 0")  # doctest: +SKIP
     """
+    stimuli = StudyStore.open(Path(path)).stimulus_set(stimuli)
     layers = stored_layers(path, stimuli, bin_width, networks)
     values = np.empty((len(layers), len(layers)))
 

@@ -215,10 +215,10 @@ class Models:
         return Model(self._store, open_model(path, files), receipt)
 
     def sel(
-        self, *, network: str, layer: int, weights: str = "fixed", stimuli: str = "timit", bin_width: float = 50.0
+        self, *, network: str, layer: int, weights: str = "fixed", stimuli: str | None = None, bin_width: float = 50.0
     ) -> Model:
-        """Open the model of one layer; ``bin_width`` is in milliseconds."""
-        return self[stimuli, network, weights, layer, bin_width]
+        """Open the model of one layer; ``bin_width`` is in milliseconds, ``stimuli`` by default the only set there."""
+        return self[self._store.stimulus_set(stimuli), network, weights, layer, bin_width]
 
     def __repr__(self) -> str:
         lines = [f"  {_words(cell)}" for cell in self.keys()]

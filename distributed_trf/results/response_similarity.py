@@ -41,7 +41,7 @@ class _Patterns:
 def response_similarity(
     path: str | Path,
     *,
-    stimuli: str = "timit",
+    stimuli: str | None = None,
     bin_width: float = 50.0,
     items: Literal["bins", "stimuli"] = "bins",
     over: Literal["repeats", "sessions"] = "repeats",
@@ -57,7 +57,7 @@ def response_similarity(
     path
         The study's output folder, with extracted features and responses.
     stimuli, bin_width
-        Stimulus set, and milliseconds of the bins; one of those of the study.
+        Stimulus set, by default the only one there, and milliseconds of the bins; one of those of the study.
     items
         What has a pattern: each bin, or each stimulus, whose pattern is the mean over its bins.
     over
@@ -94,8 +94,9 @@ def response_similarity(
     >>> found = response_similarity("quickstart/study", items="stimuli")  # doctest: +SKIP
     >>> found.similarity.max("representation"), found.lower, found.upper  # doctest: +SKIP
     """
-    layers = stored_layers(path, stimuli, bin_width, networks)
     store = StudyStore.open(Path(path))
+    stimuli = store.stimulus_set(stimuli)
+    layers = stored_layers(path, stimuli, bin_width, networks)
     bins_late = _lag_bins(lag, bin_width, layers[0].features.layout.lead_in)
     responses = {s: load_responses(store, stimuli, bin_width, s) for s in _sessions(store, stimuli, bin_width)}
     if over == "sessions":

@@ -267,10 +267,13 @@ class Features:
         return NetworkFeatures(self._paths[key], feature_files(self._store, *key))
 
     def sel(
-        self, *, network: str, layer: int, stimulus: str, weights: str = "fixed", stimuli: str = "timit"
+        self, *, network: str, layer: int, stimulus: str, weights: str = "fixed", stimuli: str | None = None
     ) -> xr.DataArray:
-        """Read one stimulus of one layer of one network, with labels (see ``NetworkFeatures.sel``)."""
-        return self[stimuli, network, weights].sel(layer=layer, stimulus=stimulus)
+        """Read one stimulus of one layer of one network, with labels (see ``NetworkFeatures.sel``).
+
+        ``stimuli`` is by default the only stimulus set there.
+        """
+        return self[self._store.stimulus_set(stimuli), network, weights].sel(layer=layer, stimulus=stimulus)
 
     def __repr__(self) -> str:
         lines = ["Features (stimuli, network, weights: layers x stimuli)"]

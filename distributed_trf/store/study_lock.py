@@ -49,6 +49,15 @@ def run_lock(store: StudyStore) -> Iterator[None]:
             file.truncate(0)
 
 
+def is_running(store: StudyStore) -> bool:
+    """Tell whether a run with its own workers goes on in the study's folder."""
+    path = store.root / "run.lock"
+    if not path.exists():
+        return False
+    with path.open(encoding="utf-8") as file:
+        return not lock(file, path, shared=True)
+
+
 @contextmanager
 def element_lock(store: StudyStore) -> Iterator[None]:
     """Share the study's folder with other elements of a job array, and keep drivers out.

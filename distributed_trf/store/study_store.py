@@ -147,6 +147,26 @@ class StudyStore:
         keys = [(path.parent.parent.name, path.parent.name, path.stem) for path in paths]
         return {key: self.features(*key) for key in keys}
 
+    def stimulus_set(self, given: str | None) -> str:
+        """Return what was given, or else the only stimulus set of which features or responses are stored.
+
+        Raises
+        ------
+        StoreError
+            If nothing was given, and none or several are stored.
+        """
+        if given is not None:
+            return given
+        kinds = ("features", "counts")
+        found = sorted({path.parts[-3] for kind in kinds for path in (self.allocations / kind).glob("*/*/*.json")})
+        if len(found) != 1:
+            if found:
+                problem = f"there are {', '.join(found)}; name one as `stimuli`"
+            else:
+                problem = "no features or responses are stored yet, and imported results have none: dtrf run STUDY"
+            raise StoreError(f"{self.root}: {problem}")
+        return found[0]
+
     def analysis(self, key: str) -> Path:
         """The result of an analysis outside the grid of fits; ``key`` is that of its work item."""
         return self.root / "analyses" / f"{key}.zarr"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from distributed_trf.trf.trials import as_features, as_responses
 class Fitted(TRFParameters):
     """The half of ``TRF`` that needs its weights; those are described there."""
 
+    alpha_: Array
     coef_: Array
     intercept_: Array
     padding_: Array | None
@@ -113,6 +115,17 @@ class Fitted(TRFParameters):
         xp = namespace(*Y)
         rounding = xp.sum(drive_rounding(X, weights, len(lags), self.x_inverse_), axis=0)
         return variance_shares(xp.concat(Y, axis=-2), parts, rounding)[1]
+
+    def _repr_html_(self) -> str:
+        """Show in a notebook what it is made with and, once it is fitted, what was found."""
+        lines = [f"<code>{escape(repr(self))}</code>"]
+        if hasattr(self, "coef_"):
+            units, features, lags = self.coef_.shape
+            alphas = to_numpy(self.alpha_)
+            known = alphas[~np.isnan(alphas)]
+            penalties = f"; penalties {known.min():.3g} to {known.max():.3g}" if known.size else ""
+            lines.append(f"fitted: {features} features at {lags} lags, {units} units{penalties}")
+        return f"<div>{'<br>'.join(lines)}</div>"
 
     def __sklearn_tags__(self) -> Any:
         """Tell scikit-learn what this is; nothing else asks, so that it is there when it does."""

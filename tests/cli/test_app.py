@@ -53,6 +53,48 @@ def test_command_of_a_study__loads_neither_workers_nor_networks_nor_what_tables_
     assert loaded(["plan", study], unneeded) == "0 []"
 
 
+@pytest.mark.parametrize("name", [name for name, entry in COMMANDS.items() if entry.examples])
+def test_help__ends_with_examples_that_the_command_understands(name):
+    shown = CliRunner().invoke(app, [name, "--help"]).output
+    command = load(name)
+    for words in COMMANDS[name].examples:
+        assert f"dtrf {name} {words}".rstrip() in " ".join(shown.split())
+        command.make_context(name, words.split())  # raises where an option or argument does not exist
+
+
+def test_completion__offers_commands_studies_recipes_and_options(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.yaml").touch()
+
+    def offered(words: str) -> list[str]:
+        env = {
+            "_DTRF_COMPLETE": "complete_bash",
+            "COMP_WORDS": f"dtrf {words}",
+            "COMP_CWORD": str(words.count(" ") + 1),
+        }
+        return CliRunner().invoke(app, env=env, prog_name="dtrf").stdout.split()
+
+    assert offered("pl") == ["plan"]
+    assert offered("run mi") == ["mine.yaml"]
+    assert offered("results quick") == ["quickstart"]
+    assert offered("doctor --cluster slurm") == ["slurm", "slurm_gpu"]
+    assert offered("status --j") == ["--json"]
+
+
+def test_path_from_the_working_directory__is_told_without_the_place_in_the_code(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "recordings").mkdir()
+    (tmp_path / "sub").mkdir()
+    fields = "name: a\nrecordings: {format: generic, path: recordings}\noutput: out\nnetworks: [{name: mel_whisper}]\n"
+    (tmp_path / "sub/study.yaml").write_text(fields)
+    code = "from distributed_trf.cli.app import app; app(['plan', 'sub/study.yaml'])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2  # the folder is empty
+    first, *_ = done.stderr.splitlines()
+    assert first.startswith("note: recordings is taken from the working directory")
+    assert first.endswith("Write ../recordings")
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help__says_of_a_command_what_the_command_says(name):
     assert " ".join(load(name).help.partition("\n\n")[0].split()) == COMMANDS[name].line

@@ -87,6 +87,7 @@ def test_readme__shows_the_two_commands_and_every_subcommand():
     assert ["./scripts/quickstart"] in shown
     assert ["./scripts/test"] in shown
     assert {c[1] for c in shown if c[0] == "dtrf"} == {
+        "init",
         "plan",
         "prune",
         "run",

@@ -16,7 +16,7 @@ from distributed_trf.config.analyses import load_word_errors
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.config.load import listed, load, locate, shipped
 from distributed_trf.config.study import LagSettings, RidgeSettings, StudySettings, load_study
-from distributed_trf.errors import ConfigError
+from distributed_trf.errors import ConfigError, PathWarning
 from distributed_trf.features.families.registry import FAMILIES, family
 from distributed_trf.features.table import NetworkTable, chosen_layers, chosen_weights, load_table
 
@@ -243,16 +243,49 @@ def test_settings__do_not_change_after_loading(folder):
         study.attempts = 2
 
 
-def test_paths__are_absolute_from_the_directory_in_which_the_file_was_read(folder, monkeypatch):
+def test_paths__are_absolute_from_the_folder_of_the_study_file(folder, monkeypatch):
+    (folder / "sub/weights").mkdir(parents=True)
     (folder / "weights").mkdir()
     networks = [{"name": "a", "source": "weights"}, {"name": "b", "source": "openai/whisper-tiny"}]
-    (folder / "sub").mkdir()
-    (folder / "sub/study.yaml").write_text(yaml.safe_dump({**MINIMAL, "output": "~/study", "networks": networks}))
+    tested = {"splits": "tables/splits.csv"}
+    content = {**MINIMAL, "output": "~/study", "networks": networks, "test": tested}
+    (folder / "sub/study.yaml").write_text(yaml.safe_dump(content))
     monkeypatch.setenv("HOME", str(folder / "home"))
     study = load_study("sub/study.yaml")
-    assert study.recordings.path == folder / "recordings"
+    assert study.recordings.path == folder / "sub/recordings"
     assert study.output == folder / "home/study"
-    assert [n.source for n in study.networks] == [str(folder / "weights"), "openai/whisper-tiny"]
+    assert study.test.splits == folder / "sub/tables/splits.csv"
+    assert [n.source for n in study.networks] == [str(folder / "sub/weights"), "openai/whisper-tiny"]
+
+
+@pytest.mark.parametrize("name", ["mine", "configs/mine.yaml"])
+def test_paths__of_a_study_in_configs_are_from_the_folder_around_it(folder, name):
+    (folder / "configs").mkdir()
+    (folder / "configs/mine.yaml").write_text(yaml.safe_dump(MINIMAL))
+    assert load_study(name).output == folder / "study"
+
+
+@pytest.mark.parametrize("name", ["quickstart", str(shipped("configs") / "quickstart.yaml")])
+def test_paths__of_a_study_that_ships_are_from_the_working_directory(folder, name):
+    assert load_study(name).output == folder / "quickstart/study"
+
+
+def test_paths__that_are_in_the_working_directory_alone_are_taken_with_a_word(folder):
+    """As they were meant once; a folder that is in neither place is one to be made beside the study file."""
+    (folder / "sub").mkdir()
+    (folder / "recordings").mkdir()
+    (folder / "sub/study.yaml").write_text(yaml.safe_dump(MINIMAL))
+    with pytest.warns(PathWarning, match="^recordings is taken from the working directory.* Write ../recordings$"):
+        study = load_study("sub/study.yaml")
+    assert study.recordings.path == folder / "recordings"
+    assert study.output == folder / "sub/study"
+
+
+def test_stimuli__are_by_default_those_that_were_presented(folder):
+    (folder / "study.yaml").write_text(yaml.safe_dump(MINIMAL))
+    study = load_study("study.yaml")
+    assert study.with_sets(["timit", "mvocs"]).stimuli == ["timit", "mvocs"]
+    assert study.model_copy(update={"stimuli": ["mvocs"]}).with_sets(["timit", "mvocs"]).stimuli == ["mvocs"]
 
 
 def test_number_in_scientific_notation_without_a_dot__is_still_a_number(folder):

@@ -94,6 +94,10 @@ def test_forecast__learns_from_items_that_are_done(write_study):
     receipt.unlink()
     forecast = study.forecast(recipe)
     assert {s.stage: s.todo for s in forecast.stages()} == {"read": 0, "assess": 0, "extract": 1, "fit": 1}
+    table = forecast.to_dataframe().set_index("stage")
+    assert table["to do"].to_dict() == {"read": 0, "assess": 0, "extract": 1, "fit": 1}
+    assert table.loc["fit", "read, GiB"] == next(s.read for s in forecast.stages() if s.stage == "fit") / 2**30
+    assert "<td>extract</td>" in forecast._repr_html_()
     assert forecast.learnt["extract", "mel_librosa"][0] == 2
     (item, cost), *_ = [(p.item, c) for p, c in forecast.planned if p.state == "pending"]
     factor = forecast.learnt["extract", "mel_librosa"][1]

@@ -370,7 +370,7 @@ def test_open_features__says_what_exists_when_asked_for_something_else(study, ch
 def test_open_features__of_a_new_study_has_nothing_yet(tmp_path):
     features = open_features(StudyStore.create(tmp_path / "study").root)
     assert features.keys() == []
-    with pytest.raises(StoreError, match="stored: nothing yet"):
+    with pytest.raises(StoreError, match="no features or responses are stored yet"):
         features.sel(network="mel", layer=0, stimulus="a")
 
 

@@ -56,6 +56,14 @@ def test_cross_val_predict__is_refused_as_trials_differ_in_length():
         cross_val_predict(TRF(), X, Y, cv=3)
 
 
+def test_html__shows_what_it_is_made_with_and_what_was_found():
+    trf = TRF(tmax=0.1)
+    assert trf._repr_html_() == "<div><code>TRF(tmax=0.1)</code></div>"
+    shown = trf.fit(X, Y)._repr_html_()
+    assert "fitted: 4 features at 3 lags, 3 units; penalties " in shown
+    assert "&lt;" in TRF(padding="<b>")._repr_html_()  # whatever is given is text
+
+
 def test_score__leaves_out_units_that_never_vary():
     still = [np.concatenate([y, np.ones((len(y), 1))], axis=1) for y in Y]
     trf = TRF().fit(X[:6], still[:6])

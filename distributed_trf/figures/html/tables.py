@@ -17,6 +17,7 @@ from distributed_trf.results.best_layers import (
     LayerTestTable,
     best_layer_table,
     in_words,
+    layer_table,
     layer_test_table,
     penalty_edges,
 )
@@ -33,6 +34,7 @@ class Found:
     heading: str
     units: str
     best: Table
+    layers: Table
     tests: Table | None
     about_tests: str
     """How layers were tested, or why none was."""
@@ -55,7 +57,9 @@ def found(ds: xr.Dataset, delta: float) -> Iterator[Found]:
             heading, units = f"{stimuli}, {bin_width:g} ms bins", f"{of.n} {of.units}"
             units = "; ".join(part for part in (units, of.note, of.chooser_note) if part)
             units = f"{units} ({of.selection})" if of.selection else units
-            yield Found(heading, units, _best(of), tests, about, sentences, edges.get((stimuli, bin_width), ""))
+            yield Found(
+                heading, units, _best(of), _layers(of), tests, about, sentences, edges.get((stimuli, bin_width), "")
+            )
 
 
 def _best(of: PlottedUnits) -> Table:
@@ -71,6 +75,24 @@ def _best(of: PlottedUnits) -> Table:
             words("module", rows["layer_name"]),
             words("kind", rows["layer_type"]),
             numbers(f"median {of.variable}", rows["median"], decimal),
+            numbers("units", rows["n"]),
+        ),
+    )
+
+
+def _layers(of: PlottedUnits) -> Table:
+    rows = layer_table(of.ds, of.variable)
+    quartiles = [f"{decimal(low)} to {decimal(high)}" for low, high in zip(rows["q25"], rows["q75"], strict=True)]
+    return Table(
+        f"median {of.variable} over units, and quartiles",
+        (
+            words("network", rows["network"]),
+            words("weights", rows["weights"]),
+            numbers("layer", rows["layer"]),
+            words("module", rows["layer_name"]),
+            words("kind", rows["layer_type"]),
+            numbers(f"median {of.variable}", rows["median"], decimal),
+            numbers("quartiles", quartiles),
             numbers("units", rows["n"]),
         ),
     )
