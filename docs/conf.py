@@ -13,6 +13,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
+from docs.figure_gallery import write_gallery  # noqa: E402
 from docs.reference_pages import write_reference  # noqa: E402
 
 project = "distributed_trf"
@@ -42,7 +43,10 @@ extensions = [
 
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
-nb_execution_mode = "off"  # tests/notebooks executes all of them
+nb_execution_mode = "off"  # tests/notebooks executes all of them; `scripts/docs --notebooks` shows what they give
+nb_execution_in_temp = True
+nb_execution_timeout = 600
+nb_execution_raise_on_error = True
 suppress_warnings = ["misc.highlighting_failure"]  # commands of notebooks, such as `!dtrf`
 autodoc_typehints_format = "short"
 python_maximum_signature_line_length = 88
@@ -70,3 +74,4 @@ html_theme_options = {
 copyright = "the distributed_trf developers, BSD-3-Clause"
 
 write_reference(HERE / "reference")
+write_gallery(HERE / "reference")

@@ -10,8 +10,11 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from distributed_trf import Study, simulate, start_cluster
 from distributed_trf.config.study import StudySettings
@@ -130,6 +133,7 @@ def killed_workers(scratch: Path, *, kills: int, seed: int, network: str, senten
     quiet, stages = run("quiet", Killer(0, seed, spread=1.0))
     killer = Killer(kills, seed, spread=stages / (kills + 1))
     disturbed, _ = run("disturbed", killer)
+    assert killer.killed, "no worker was found, so none was killed"
     return Kills(quiet, disturbed, killer.starting, killer.working, killer.killed)
 
 
@@ -164,8 +168,9 @@ class Killer(threading.Thread):
 
         self._begun.wait()
         while self.killed < self._kills and not self._over.wait(self._spread * self._random.uniform(0.5, 1.5)):
-            below = psutil.Process().children(recursive=True)
-            workers = [p for p in below if p.is_running() and "spawn_main" in " ".join(_command(p))]
+            below = {p.pid: p for p in psutil.Process().children(recursive=True)}
+            forked = {pid for pid, p in below.items() if "multiprocessing.forkserver" in " ".join(_command(p))}
+            workers = [below[pid] for pid in forked if _parent(below[pid]) in forked]  # not the server itself
             if workers:
                 victim = self._random.choice(workers)
                 ended = self._ended.get(victim.pid)
@@ -232,6 +237,36 @@ def _recipe(workers: int) -> Any:
 def _memory() -> int:
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) >> 10
+
+
+def products_side_by_side(seconds: float = 2.0) -> float:
+    """Return how much more two processes multiply than one, on one thread each: what this machine allows."""
+    with get_context("spawn").Pool(2) as pool:
+        pool.map(_multiply, [0.1, 0.1])  # both are there
+        (alone,) = pool.map(_multiply, [seconds])
+        return sum(pool.map(_multiply, [seconds, seconds], chunksize=1)) / alone
+
+
+def _multiply(seconds: float) -> int:
+    """Count the products of large matrices that are made in a time."""
+    from threadpoolctl import threadpool_limits
+
+    a = np.random.default_rng(0).normal(size=(768, 768)).astype(np.float32)
+    end, n = time.perf_counter() + seconds, 0
+    with threadpool_limits(1):
+        while time.perf_counter() < end:
+            a @ a
+            n += 1
+    return n
+
+
+def _parent(process: Any) -> int | None:
+    import psutil
+
+    try:
+        return process.ppid()
+    except psutil.Error:  # it has ended
+        return None
 
 
 def _command(process: Any) -> list[str]:

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import yaml
 
-from distributed_trf.config.study import RidgeSettings, StudySettings, load_study
+from distributed_trf.config.load import paths_from, read, validate
+from distributed_trf.config.study import RidgeSettings, StudySettings
 from distributed_trf.errors import ConfigError, RecordingError, counted
 from distributed_trf.features.table import load_table
 from distributed_trf.recordings.continuous import SignalTrials, responses
 from distributed_trf.recordings.open_recordings import guess_format, open_recordings
-from distributed_trf.recordings.recording_set import WHOLE_STIMULUS, RecordingSet
+from distributed_trf.recordings.recording_set import WHOLE_STIMULUS, RecordingSet, Session
 from distributed_trf.store.atomic import new_file
 
 USUAL_BIN = 50.0
@@ -71,7 +72,7 @@ def write_first_study(
     text = "\n".join(_lines(_Found.of(opened), name, file, folder, networks, weights)) + "\n"
     with new_file(file) as draft:
         draft.write_text(text, encoding="utf-8")
-    return load_study(file)
+        return validate(read(draft), StudySettings, source=str(file), folder=paths_from(file, "configs"))
 
 
 def check_name(file: Path) -> None:
@@ -115,7 +116,8 @@ class _Found:
             n_test = sum(s.is_test for s in sounds)
             seconds = sum(s.duration for s in sounds)
             split = f"{n_test} of them for testing" if n_test else "none of them for testing"
-            words[name] = f"{counted(len(sounds), 'sound')} of {seconds:.0f} s, {split}; {_in(sessions)}"
+            where = f"presented in {counted(len(sessions), 'session')}"
+            words[name] = f"{counted(len(sounds), 'sound')} of {seconds:.0f} s, {split}; {where}"
             sizes.append(len(sounds))
             tests.append(n_test)
             if rate is None:
@@ -136,13 +138,12 @@ class _Found:
         return 2 * width if width == WHOLE_STIMULUS else width  # which would mean whole sounds
 
 
-def _in(sessions: Sequence[object]) -> str:
-    return f"presented in {counted(len(sessions), 'session')}"
-
-
-def _rate(recordings: RecordingSet, session: object, stimuli: str) -> float | None:
+def _rate(recordings: RecordingSet, session: Session, stimuli: str) -> float | None:
+    """Samples per second, if a session has a signal that can be read."""
+    if session.response != "signal":
+        return None
     try:
-        found = responses(recordings, session, stimuli)  # type: ignore[arg-type]
+        found = responses(recordings, session, stimuli)
     except RecordingError:
         return None
     return found.rate if isinstance(found, SignalTrials) else None

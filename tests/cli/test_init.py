@@ -143,6 +143,15 @@ def test_few_training_sounds__are_dealt_into_fewer_folds_and_one_is_refused(fold
         write_first_study("one.yaml", "one", networks=["mel_whisper"])
 
 
+def test_stimulus_set__that_no_study_can_name_is_refused(folder):
+    """Names become folders; the message is that of the study file, which is not left behind."""
+    names = write_sounds("my tones", 6)
+    write_session("mine", "a", names, values=np.ones((6, 3)))
+    with pytest.raises(ConfigError, match="study.yaml: stimuli.0 = 'my tones'"):
+        write_first_study("study.yaml", "mine", networks=["mel_whisper"])
+    assert not Path("study.yaml").exists()
+
+
 def test_two_sounds_without_one_for_testing__are_too_few(folder):
     names = write_sounds("tones", 2)
     write_session("mine", "a", names, values=np.ones((2, 3)))

@@ -82,6 +82,12 @@ def test_bench_added__runs_whole_without_weights(tables):
 
 
 @pytest.mark.slow
+def test_bench_start__times_commands_beside_pandas(tables):
+    text = tables("bench_start", "--quick")
+    assert '| `python -c "import pandas"` |' in text
+    assert "| `dtrf --help` |" in text
+
+
 def test_bench_results__runs_whole_and_agrees_with_scipy_on_csv_files(tables):
     text = tables("bench_results", "--quick")
     assert text.count("\n|---|") == 1
