@@ -54,10 +54,6 @@ class ConfigError(DistributedTRFError, ValueError):
     """A study, recipe or network file holds an unusable field or value."""
 
 
-class PathWarning(FutureWarning):
-    """A relative path was found from the working directory, not from the folder of the file that names it."""
-
-
 class DataError(DistributedTRFError, ValueError):
     """Arrays do not fit together, or hold values that no fit can use."""
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import errno
 import logging
 import sys
-import warnings
-from functools import partial
 from importlib import import_module
 from io import TextIOWrapper
 from typing import Annotated, Any, NamedTuple
@@ -14,8 +12,8 @@ from typing import Annotated, Any, NamedTuple
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from distributed_trf.cli.console import LOGS, err, interruptible, out
-from distributed_trf.errors import DistributedTRFError, PathWarning
+from distributed_trf.cli.console import LOGS, NOTES, err, interruptible, out
+from distributed_trf.errors import DistributedTRFError
 
 
 class Entry(NamedTuple):
@@ -210,14 +208,6 @@ def _say_version(asked: bool) -> None:  # noqa: FBT001  typer gives it so
         raise typer.Exit
 
 
-def _show_warning(otherwise: Any, message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
-    """Print what a user can mend without the place in the code that found it."""
-    if issubclass(category, PathWarning):
-        err.print(f"note: {message}", soft_wrap=True)
-    else:
-        otherwise(message, category, *where, **more)
-
-
 @app.callback()
 def main(
     *,
@@ -229,11 +219,10 @@ def main(
 ) -> None:
     """Set up logging and output; only the command line does, never the library."""
     out.quiet = quiet
-    if getattr(warnings.showwarning, "func", None) is not _show_warning:
-        warnings.showwarning = partial(_show_warning, warnings.showwarning)
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # names of files that the terminal has no letters for
     LOGS.setLevel(logging.INFO if verbose else logging.ERROR)
     logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", handlers=[LOGS])
+    logging.getLogger("distributed_trf.config").addHandler(NOTES)
     # Bokeh raises when a browser leaves the dashboard before its page is complete; that is no news for the user.
     logging.getLogger("tornado.application").setLevel(logging.CRITICAL)

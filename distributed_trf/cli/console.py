@@ -47,6 +47,9 @@ def _plain(value: Any) -> Any:
 
 LOGS = logging.StreamHandler()
 """For what libraries log; ``dtrf --verbose`` shows more of it."""
+NOTES = logging.StreamHandler()
+"""For what is to be said of settings."""
+NOTES.setFormatter(logging.Formatter("note: %(message)s"))
 
 
 def quieten_dask() -> None:

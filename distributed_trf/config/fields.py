@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
-import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
-from distributed_trf.errors import PathWarning
-
+logger = logging.getLogger(__name__)
 LONGEST_NAME = 255
 """Bytes, the limit of file systems."""
 LONGEST_TIME = 60.0
@@ -37,11 +36,9 @@ def _absolute(path: Path, info: ValidationInfo) -> Path:
         raise ValueError(f"{error}; write the whole path") from error
     if found == from_here or os.path.lexists(found) or not os.path.lexists(from_here):
         return found
-    warnings.warn(
+    logger.warning(
         f"{path} is taken from the working directory, where it is; relative paths are from the folder of the file that "
-        f"names them, {folder}, and later versions will look only there. Write {os.path.relpath(from_here, folder)}",
-        PathWarning,
-        stacklevel=2,
+        f"names them, {folder}, and later versions will look only there. Write {os.path.relpath(from_here, folder)}"
     )
     return from_here
 

@@ -31,7 +31,6 @@ AUDIOSET = ("wav2vec2", "w2v2_audioset")
 COCHLEAR = ("cochresnet50", "cochcnn9")
 CONTROLS = (RESET, "permuted")
 """Of Fig S7."""
-BARS = "bars: median of the best layer, its number at the foot; line on a bar: 95 % interval over sessions"
 STRICTER = 1.0
 """delta of Figs S8 to S10."""
 
@@ -174,7 +173,6 @@ def _figure(
         ]
     if baseline is not None and spectrogram is None:
         notes.append(f"no spectrogram {baseline!r} in these results")
-    notes.append(BARS)
     return draw_rows(rows, spectrogram, notes, alpha=alpha)
 
 

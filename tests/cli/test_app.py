@@ -7,6 +7,7 @@ import logging
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from rich.table import Table
@@ -92,7 +93,7 @@ def test_path_from_the_working_directory__is_told_without_the_place_in_the_code(
     assert done.returncode == 2  # the folder is empty
     first, *_ = done.stderr.splitlines()
     assert first.startswith("note: recordings is taken from the working directory")
-    assert first.endswith("Write ../recordings")
+    assert first.endswith(f"Write {Path(os.pardir, 'recordings')}")
 
 
 @pytest.mark.parametrize("name", COMMANDS)

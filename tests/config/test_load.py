@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from distributed_trf.config.analyses import load_word_errors
 from distributed_trf.config.extraction import NetworkSettings
 from distributed_trf.config.load import listed, load, locate, shipped
 from distributed_trf.config.study import LagSettings, RidgeSettings, StudySettings, load_study
-from distributed_trf.errors import ConfigError, PathWarning
+from distributed_trf.errors import ConfigError
 from distributed_trf.features.families.registry import FAMILIES, family
 from distributed_trf.features.table import NetworkTable, chosen_layers, chosen_weights, load_table
 
@@ -270,13 +271,15 @@ def test_paths__of_a_study_that_ships_are_from_the_working_directory(folder, nam
     assert load_study(name).output == folder / "quickstart/study"
 
 
-def test_paths__that_are_in_the_working_directory_alone_are_taken_with_a_word(folder):
+def test_paths__that_are_in_the_working_directory_alone_are_taken_with_a_word(folder, caplog):
     """As they were meant once; a folder that is in neither place is one to be made beside the study file."""
     (folder / "sub").mkdir()
     (folder / "recordings").mkdir()
     (folder / "sub/study.yaml").write_text(yaml.safe_dump(MINIMAL))
-    with pytest.warns(PathWarning, match="^recordings is taken from the working directory.* Write ../recordings$"):
-        study = load_study("sub/study.yaml")
+    study = load_study("sub/study.yaml")
+    (said,) = caplog.messages
+    assert said.startswith("recordings is taken from the working directory")
+    assert said.endswith(f"Write {Path(os.pardir, 'recordings')}")
     assert study.recordings.path == folder / "recordings"
     assert study.output == folder / "sub/study"
 
