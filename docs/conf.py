@@ -43,10 +43,7 @@ extensions = [
 
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
-nb_execution_mode = "off"  # tests/notebooks executes all of them; `scripts/docs --notebooks` shows what they give
-nb_execution_in_temp = True
-nb_execution_timeout = 600
-nb_execution_raise_on_error = True
+nb_execution_mode = "off"  # tests/notebooks executes all of them
 suppress_warnings = ["misc.highlighting_failure"]  # commands of notebooks, such as `!dtrf`
 autodoc_typehints_format = "short"
 python_maximum_signature_line_length = 88
