@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import distributed_trf
 import distributed_trf.figures as drawn
 from distributed_trf import simulate_results
 from distributed_trf.figures.style import save_figure
@@ -32,7 +33,7 @@ DPI = 110
 
 
 def write_gallery(reference: Path) -> None:
-    """Write the page into the folder of the reference, and the pictures below it where they are missing."""
+    """Write the page into the folder of the reference, and the pictures below it where the code is newer."""
     lines = [
         "# Gallery",
         "",
@@ -49,7 +50,9 @@ def write_gallery(reference: Path) -> None:
         "",
     ]
     scope: dict[str, object] = {"simulate_results": simulate_results}
-    missing = [name for name in FIGURES if not (reference / FOLDER / f"{name}.png").exists()]
+    code = max(file.stat().st_mtime for file in Path(distributed_trf.__file__).parent.rglob("*.py"))
+    pictures = {name: reference / FOLDER / f"{name}.png" for name in FIGURES}
+    missing = [name for name, file in pictures.items() if not file.exists() or file.stat().st_mtime < code]
     if missing:
         exec(SIMULATION, scope)
     for name, title in FIGURES.items():
