@@ -36,6 +36,17 @@ def test_reference__has_every_command_with_its_options(tmp_path):
         assert option in section, (command, option)
 
 
+def test_reference__is_committed_as_it_is_written_now(tmp_path):
+    """Of commands and files, which are read where the code is browsed; `scripts/docs` writes them."""
+    write_reference(tmp_path)
+    committed = [
+        path for path in (ROOT / "docs/reference").glob("*.md") if path.stem not in ("index", "python", "gallery")
+    ]
+    assert len(committed) == 5
+    for path in committed:
+        assert (tmp_path / path.name).read_text() == path.read_text(), f"{path.name}: run scripts/docs and commit it"
+
+
 def test_site__builds_without_a_warning(tmp_path):
     pytest.importorskip("sphinx")
     options = ["-q", "-W", "--keep-going", "-c", "docs", "-b", "html", "-d", tmp_path / "trees"]
