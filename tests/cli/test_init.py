@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,8 @@ from distributed_trf.config.study import load_study
 from distributed_trf.errors import ConfigError, RecordingError
 from distributed_trf.pipeline.first_study import write_first_study
 from distributed_trf.recordings.example_recordings import write_example_recordings
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -77,6 +80,19 @@ def test_study__says_what_was_found(folder):
     assert "  - words # 5 sounds of 2 s, 1 of them for testing; presented in 1 session\n" in text
     assert "path: mine # from the folder of this file" in text
     assert load_study("study.yaml") == study
+
+
+def test_study_of_the_readme__is_what_is_written_for_such_a_folder(folder):
+    """By hand or by `dtrf init`: the same recordings and networks, and the stimulus sets that are there."""
+    (block,) = re.findall(r"```yaml\n(name: mine\n.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+    (folder / "mine.yaml").write_text(block)
+    by_hand = load_study("mine.yaml")
+    write_example_recordings("my_recordings", sessions=1, channels=1, sentences=13)
+    written = write_first_study("study.yaml", "my_recordings")
+    assert (written.recordings, written.networks) == (by_hand.recordings, by_hand.networks)
+    assert by_hand.with_sets(["sentences"]).stimuli == written.stimuli
+    same = {"name", "output", "stimuli"}
+    assert written.model_dump(exclude=same) == by_hand.model_dump(exclude=same)
 
 
 @pytest.mark.parametrize(
