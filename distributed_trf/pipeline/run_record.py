@@ -97,11 +97,10 @@ class Report:
             f"<td>{self.seconds.get(stage, 0.0):.1f}</td></tr>"
             for stage in dict.fromkeys((*self.done, *self.skipped))
         )
-        table = (
-            f"<table><tr><th>stage</th><th>done now</th><th>done before</th><th>seconds</th></tr>{rows}</table>"
-            if rows
-            else "<p>nothing to do</p>"
-        )
+        table = "<p>nothing was done</p>"
+        if rows:
+            head = "<tr><th>stage</th><th>done now</th><th>done before</th><th>seconds</th></tr>"
+            table = f"<table>{head}{rows}</table>"
         wrong = [f"{kind} {key}: {reason}" for kind, of in self._not_done() for key, reason in of.items()]
         return (
             table

@@ -43,4 +43,4 @@ def test_html_of_a_report__says_what_was_done_and_what_was_not():
     assert "<tr><td>fit</td><td>3</td><td>0</td><td>2.0</td></tr>" in shown
     assert "<p>failed fit a: &lt;b&gt; &amp; co</p>" in shown
     assert "... and 5 more" in Report(blocked={f"fit {k}": "waits" for k in range(15)})._repr_html_()
-    assert Report()._repr_html_() == "<p>nothing to do</p>"
+    assert Report()._repr_html_() == "<p>nothing was done</p>"
