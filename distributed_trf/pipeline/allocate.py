@@ -21,6 +21,7 @@ from distributed_trf.pipeline.work import items
 from distributed_trf.pipeline.work_kind import Waiting
 from distributed_trf.recordings.recording_set import Session
 from distributed_trf.store.allocation import allocation_if_any
+from distributed_trf.store.checked_files import check_files
 from distributed_trf.store.feature_arrays import allocate_feature_arrays, stored_layers
 from distributed_trf.store.features import FeatureLayout
 from distributed_trf.store.item_locks import claim
@@ -38,7 +39,7 @@ from distributed_trf.store.results import (
     write_reliability,
 )
 from distributed_trf.store.study_store import StudyStore
-from distributed_trf.store.zarr_store import check_files, member, open_group, read
+from distributed_trf.store.zarr_store import member, open_group, read
 
 
 def allocate_features(context: Context) -> tuple[list[str], set[str]]:

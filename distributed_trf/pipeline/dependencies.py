@@ -17,10 +17,10 @@ from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.work import kind_of
 from distributed_trf.pipeline.work_kind import Waiting
 from distributed_trf.store.allocation import ROOT, read_allocation
+from distributed_trf.store.checked_files import check_files
 from distributed_trf.store.fingerprint import fingerprint
 from distributed_trf.store.receipts import SPIKES, Receipt, read_failure, read_receipt
 from distributed_trf.store.study_store import StudyStore
-from distributed_trf.store.zarr_store import check_files
 
 Fingerprint = dict[str, str]
 T = TypeVar("T")

@@ -21,12 +21,12 @@ from distributed_trf.pipeline.status import State, survey
 from distributed_trf.pipeline.study_context import Context
 from distributed_trf.pipeline.work import items, kind_of
 from distributed_trf.store.allocation import allocation_if_any, forget_allocation
+from distributed_trf.store.checked_files import REMEDY
 from distributed_trf.store.feature_arrays import drop_layers, stored_layers
 from distributed_trf.store.receipts import SPIKES, read_receipt, revoke_receipt, write_receipt
 from distributed_trf.store.result_allocation import allocate_result_arrays
 from distributed_trf.store.results import filled_cells, fit_chunks, stored_attributes, stored_grid, withheld_cells
 from distributed_trf.store.study_lock import run_lock
-from distributed_trf.store.zarr_store import REMEDY
 
 
 @dataclass(frozen=True)

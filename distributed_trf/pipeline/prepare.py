@@ -27,13 +27,13 @@ from distributed_trf.pipeline.run_record import DELETE_RUN, RunSettings, past_ru
 from distributed_trf.pipeline.status import Planned, State, survey
 from distributed_trf.pipeline.study_context import Context
 from distributed_trf.store.allocation import read_allocation
+from distributed_trf.store.checked_files import check_files
 from distributed_trf.store.item_locks import claim
 from distributed_trf.store.receipts import SPIKES, read_failure, read_intact_receipt, revoke_receipt
 from distributed_trf.store.result_allocation import repair_results
 from distributed_trf.store.results import located, stored_grid
 from distributed_trf.store.study_lock import run_lock
 from distributed_trf.store.study_store import StudyStore
-from distributed_trf.store.zarr_store import check_files
 
 
 class Damaged(NamedTuple):

@@ -19,10 +19,10 @@ from distributed_trf.errors import DamagedError, StoreError
 from distributed_trf.features.table import NetworkTable
 from distributed_trf.pipeline.provenance import PROVENANCE, now, provenance
 from distributed_trf.store.atomic import TEMPORARY, make_folder
+from distributed_trf.store.checked_files import check_files
 from distributed_trf.store.fingerprint import digest_file
 from distributed_trf.store.receipts import read_record, write_record
 from distributed_trf.store.study_store import StudyStore
-from distributed_trf.store.zarr_store import check_files
 
 MANIFEST, SETTINGS, EVENTS = "manifest.json", "study.json", "events.jsonl"
 """Files in the folder of a run."""

@@ -13,6 +13,7 @@ from distributed_trf.errors import StoreError
 from distributed_trf.pipeline.items import Extract, Fit
 from distributed_trf.recordings.binned_features import WHOLE_SOUND, binned_features
 from distributed_trf.recordings.recording_set import lead_in_bins
+from distributed_trf.store.checked_files import check_files
 from distributed_trf.store.features import NetworkFeatures, feature_files
 from distributed_trf.store.fingerprint import digest
 from distributed_trf.store.models import open_model
@@ -21,7 +22,7 @@ from distributed_trf.store.result_grid import Cell
 from distributed_trf.store.results import has_results, shown_fits
 from distributed_trf.store.stored_model import StoredModel
 from distributed_trf.store.study_store import StudyStore
-from distributed_trf.store.zarr_store import check_files, open_verified
+from distributed_trf.store.zarr_store import open_verified
 from distributed_trf.trf.lags import drive
 
 LISTED = 20

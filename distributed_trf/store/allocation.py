@@ -15,10 +15,10 @@ from typing import Any
 
 from distributed_trf.errors import DamagedError
 from distributed_trf.store.atomic import TEMPORARY, sync_file
+from distributed_trf.store.checked_files import check_files, digest_files
 from distributed_trf.store.fingerprint import digest_file
 from distributed_trf.store.receipts import read_record, write_record
 from distributed_trf.store.study_store import ALLOCATIONS
-from distributed_trf.store.zarr_store import check_files, digest_files
 
 REMEDY = "`dtrf run STUDY` creates it again"
 ROOT = "zarr.json"

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from distributed_trf import names
 from distributed_trf.store.allocation import Allocation, read_allocation, write_allocation
 from distributed_trf.store.atomic import new_folder
+from distributed_trf.store.checked_files import digest_files
 from distributed_trf.store.results import requested_grid
 from distributed_trf.store.study_store import StudyStore
-from distributed_trf.store.zarr_store import codecs, digest_files, open_verified
+from distributed_trf.store.zarr_store import codecs, open_verified
 from distributed_trf.timing import timed
 
 if TYPE_CHECKING:

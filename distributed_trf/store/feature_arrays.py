@@ -7,10 +7,9 @@ import shutil
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import zarr
 
 from distributed_trf.arrays import blocks
 from distributed_trf.errors import FeatureError
@@ -23,11 +22,15 @@ from distributed_trf.store.allocation import (
     write_allocation,
 )
 from distributed_trf.store.atomic import new_folder, room_for, sync_file
+from distributed_trf.store.checked_files import digest_files
 from distributed_trf.store.features import FeatureLayout, StoredLayer, as_layout
 from distributed_trf.store.fingerprint import digest_file
 from distributed_trf.store.study_store import StudyStore
-from distributed_trf.store.zarr_store import codecs, digest_files, member, open_group
+from distributed_trf.store.zarr_store import codecs, member, open_group
 from distributed_trf.timing import timed
+
+if TYPE_CHECKING:
+    import zarr
 
 LOSS = 0.05
 """Part of a feature's deviation from which on rounding is reported: it lowers what the feature correlates by 0.1 %."""
@@ -94,6 +97,8 @@ def _allocate_in_place(store: StudyStore, path: Path, layout: FeatureLayout) -> 
 
 
 def _make(folder: Path, layout: FeatureLayout) -> None:
+    import zarr
+
     group = zarr.create_group(folder, attributes=_attrs(layout))
     for layer in layout.layers:
         _create(group, layout, layer)

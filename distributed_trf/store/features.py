@@ -18,9 +18,10 @@ import numpy as np
 
 from distributed_trf.errors import DamagedError, StoreError
 from distributed_trf.store.allocation import read_allocation
+from distributed_trf.store.checked_files import REMEDY
 from distributed_trf.store.receipts import EXTRACT, receipts
 from distributed_trf.store.study_store import StudyStore
-from distributed_trf.store.zarr_store import REMEDY, attributes, member, open_group, read
+from distributed_trf.store.zarr_store import attributes, member, open_group, read
 
 if TYPE_CHECKING:
     import xarray as xr

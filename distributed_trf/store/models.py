@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import zarr
 
 from distributed_trf import names
 from distributed_trf.errors import DataError, StoreError
 from distributed_trf.store.atomic import new_folder
+from distributed_trf.store.checked_files import digest_files
 from distributed_trf.store.result_grid import Cell
 from distributed_trf.store.results import requested_grid
 from distributed_trf.store.stored_model import (
@@ -26,7 +26,7 @@ from distributed_trf.store.stored_model import (
     StoredModel,
     units_per_chunk,
 )
-from distributed_trf.store.zarr_store import WRITE_ALL, codecs, digest_files
+from distributed_trf.store.zarr_store import WRITE_ALL, codecs
 
 
 def write_model(
@@ -94,6 +94,8 @@ def write_model(
         "bins": np.array(list(bins.values()), dtype=np.int64),
         **labels,
     }
+    import zarr
+
     attrs = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,

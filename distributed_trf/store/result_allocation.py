@@ -22,6 +22,7 @@ from distributed_trf.store.allocation import (
     write_allocation,
 )
 from distributed_trf.store.atomic import new_folder, write_text
+from distributed_trf.store.checked_files import digest_files, read_verified
 from distributed_trf.store.fingerprint import digest_bytes
 from distributed_trf.store.result_grid import Cell, Grid, as_stored, result_names, spread_splits, unit_names
 from distributed_trf.store.results import (
@@ -33,7 +34,7 @@ from distributed_trf.store.results import (
     stored_attributes,
     write_at,
 )
-from distributed_trf.store.zarr_store import codecs, digest_files, open_group, read_verified
+from distributed_trf.store.zarr_store import codecs, open_group
 
 
 def has_grid(path: Path, grid: Grid) -> bool:

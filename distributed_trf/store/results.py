@@ -19,11 +19,12 @@ from distributed_trf import names
 from distributed_trf.errors import DamagedError
 from distributed_trf.store.allocation import ROOT, Allocation, read_allocation, write_allocation
 from distributed_trf.store.atomic import room_for, sync_file
+from distributed_trf.store.checked_files import read_verified
 from distributed_trf.store.fingerprint import digest_file
 from distributed_trf.store.receipts import FIT, receipts
 from distributed_trf.store.result_grid import Cell, Grid, index_of, label_text, result_names, spread_splits, with_absent
 from distributed_trf.store.study_store import StudyStore
-from distributed_trf.store.zarr_store import open_array, open_verified, read, read_verified
+from distributed_trf.store.zarr_store import open_array, open_verified, read
 from distributed_trf.timing import timed
 
 if TYPE_CHECKING:

@@ -4,129 +4,26 @@ Zarr fills a missing chunk, and does not notice a chunk at a wrong path. Here ea
 against the digest in the receipt of its writer. A file that no receipt lists does not exist for readers, such as a file
 that a killed process left.
 
-Only documented parts of zarr are used. But ``VerifiedStore`` must know every way to read from a store: this was checked
-against zarr 3.1.6, and ``tests/architecture/test_internals.py`` fails if a later version adds one.
+Only documented parts of zarr are used. It is loaded where arrays are read or written, as what a study still has to do
+can be told without it.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import zarr
-from zarr.abc.buffer import Buffer
-from zarr.buffer import default_buffer_prototype
-from zarr.codecs import Crc32cCodec, ZstdCodec
-from zarr.storage import LocalStore
 
 from distributed_trf.errors import DamagedError
 from distributed_trf.store.atomic import new_folder
-from distributed_trf.store.fingerprint import digest_bytes, digest_file
+from distributed_trf.store.checked_files import REMEDY, check_files, digest_files
 from distributed_trf.timing import timed
 
 if TYPE_CHECKING:
     import xarray as xr
-
-REMEDY = "`dtrf repair STUDY` finds all damaged files, and `dtrf run STUDY` then writes them again"
-
-
-def digest_files(folder: Path) -> dict[str, str]:
-    """Hash every file below a folder, by its path in it."""
-    return {p.relative_to(folder).as_posix(): digest_file(p) for p in sorted(folder.rglob("*")) if p.is_file()}
-
-
-def check_files(folder: Path, files: Mapping[str, str]) -> None:
-    """Check the files of a folder against their digests.
-
-    Raises
-    ------
-    DamagedError
-        If the content of a file does not match, naming the first such file.
-    """
-    for key, expected in files.items():
-        read_verified(folder / key, expected)
-
-
-def read_verified(path: Path, expected: str) -> bytes:
-    """Read a file, and check it against its digest.
-
-    Raises
-    ------
-    DamagedError
-        If it is missing or does not match.
-    """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DamagedError(
-            f"{path}: cannot be read ({error.strerror}), though it was written; {REMEDY}", path
-        ) from None
-    if digest_bytes(content) not in expected.split():
-        raise DamagedError(f"{path}: damaged, its content is not what was written; {REMEDY}", path)
-    return content
-
-
-class VerifiedStore(LocalStore):
-    """A group of arrays on disk; every file is checked when it is read.
-
-    Parameters
-    ----------
-    root
-        Folder of the group.
-    files
-        Digest of each file, by its path in the group.
-    """
-
-    def __init__(self, root: Path | str, files: Mapping[str, str], *, read_only: bool = True) -> None:
-        super().__init__(root, read_only=read_only)
-        self.files = files
-
-    def with_read_only(self, read_only: bool = False) -> Self:  # noqa: FBT001, FBT002  as zarr has it
-        """Return the same store, open for writing or not."""
-        return type(self)(self.root, self.files, read_only=read_only)
-
-    def get_sync(self, key: str, *, prototype: Any = None, byte_range: Any = None) -> Buffer | None:
-        """Read a file.
-
-        Raises
-        ------
-        DamagedError
-            If its content is not what was written.
-        """
-        if key not in self.files:
-            return None
-        content = read_verified(self.root / key, self.files[key])
-        assert byte_range is None, "parts of chunks are read of shards only"
-        return (prototype or default_buffer_prototype()).buffer.from_bytes(content)
-
-    async def get(self, key: str, prototype: Any = None, byte_range: Any = None) -> Buffer | None:
-        """Read a file, as ``get_sync`` does."""
-        if key not in self.files:
-            return None
-        return await asyncio.to_thread(self.get_sync, key, prototype=prototype, byte_range=byte_range)
-
-    async def exists(self, key: str) -> bool:
-        """Tell whether a file should exist."""
-        return key in self.files
-
-    async def list(self) -> AsyncIterator[str]:
-        """List the files that should exist."""
-        for key in self.files:
-            yield key
-
-    async def list_dir(self, prefix: str) -> AsyncIterator[str]:
-        """List the files and folders that should exist in a folder."""
-        start = f"{prefix.rstrip('/')}/" if prefix else ""
-        for name in dict.fromkeys(key[len(start) :].split("/")[0] for key in self.files if key.startswith(start)):
-            yield name
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, VerifiedStore) and (self.root, self.files) == (other.root, other.files)
-
-    __hash__ = None  # type: ignore[assignment]  # digests of files can change
+    import zarr
 
 
 def open_verified(path: Path, files: Mapping[str, str], **how: Any) -> xr.Dataset:
@@ -149,6 +46,8 @@ def open_verified(path: Path, files: Mapping[str, str], **how: Any) -> xr.Datase
     check_files(path, files)
     import xarray as xr
 
+    from distributed_trf.store.verified_store import VerifiedStore
+
     return xr.open_zarr(VerifiedStore(path, files), consolidated=False, zarr_format=3, **{"chunks": None, **how})
 
 
@@ -158,6 +57,8 @@ WRITE_ALL: Any = {"write_empty_chunks": True}
 
 def codecs() -> list[Any]:
     """Fast compression, then a checksum: a flipped bit raises instead of reading back as another number."""
+    from zarr.codecs import Crc32cCodec, ZstdCodec
+
     return [ZstdCodec(level=1), Crc32cCodec()]
 
 
@@ -173,6 +74,8 @@ def write_group(
 
     xarray opens it as a dataset if ``dims`` names the axes of each array; a worker need not load xarray for that.
     """
+    import zarr
+
     with new_folder(path) as folder:
         group = zarr.create_group(folder, attributes=dict(attrs))
         for name, array in arrays.items():
@@ -200,6 +103,8 @@ def open_group(path: Path, files: Mapping[str, str] | None = None, *, mode: Lite
     DamagedError
         If it is missing or unreadable.
     """
+    import zarr
+
     try:
         return zarr.open_group(_store(path, files, mode), mode=mode)
     except DamagedError:
@@ -218,6 +123,8 @@ def open_array(
     DamagedError
         If it is missing or unreadable.
     """
+    import zarr
+
     try:
         array = zarr.open_array(_store(path, files, mode), path=name, mode=mode)
     except DamagedError:
@@ -235,6 +142,8 @@ def member(group: zarr.Group, name: str) -> zarr.Array[Any]:
     DamagedError
         If it is missing or unreadable, naming the group and the remedy.
     """
+    import zarr
+
     try:
         array = group.get(name)
     except DamagedError:
@@ -269,7 +178,11 @@ def read(array: zarr.Array[Any], selection: Any = ...) -> np.ndarray:
         raise DamagedError(f"{_path(array)}: a chunk cannot be read ({error}); {REMEDY}", _path(array)) from error
 
 
-def _store(path: Path, files: Mapping[str, str] | None, mode: str) -> LocalStore:
+def _store(path: Path, files: Mapping[str, str] | None, mode: str) -> zarr.storage.LocalStore:
+    from zarr.storage import LocalStore
+
+    from distributed_trf.store.verified_store import VerifiedStore
+
     if not path.is_dir():
         raise FileNotFoundError(f"there is no folder {path.name}")
     read_only = mode == "r"
@@ -278,6 +191,8 @@ def _store(path: Path, files: Mapping[str, str] | None, mode: str) -> LocalStore
 
 def _path(node: zarr.Group | zarr.Array[Any]) -> Path:
     """Return the path of a group or array on disk."""
+    from zarr.storage import LocalStore
+
     store = node.store_path.store
     assert isinstance(store, LocalStore)
     return store.root / node.store_path.path

@@ -38,7 +38,7 @@ DOORS = {
     "dask-jobqueue": "distributed_trf/clusters/jobqueue_internals.py",
     "torch": "distributed_trf/features/torch_internals.py",
     "transformers": "distributed_trf/features/weights/transformers_internals.py",
-    "zarr": "distributed_trf/store/zarr_store.py",
+    "zarr": "distributed_trf/store/verified_store.py",
 }
 
 
@@ -486,7 +486,7 @@ WRITE_OR_TELL = {"clear", "close", "delete", "delete_dir", "delete_sync", "move"
 def _(live):
     from zarr.storage import LocalStore
 
-    from distributed_trf.store.zarr_store import VerifiedStore
+    from distributed_trf.store.verified_store import VerifiedStore
 
     assert vars(VerifiedStore).keys() >= READ_AS_WRITTEN
     public = {name for name in dir(LocalStore) if not name.startswith("_")}
@@ -609,7 +609,7 @@ def _imported(node, module, names):
 
 
 def test_private_parts__are_used_behind_the_doors_alone():
-    doors = {ROOT / door for door in DOORS.values() if not door.endswith("zarr_store.py")}
+    doors = {ROOT / door for door in DOORS.values() if not door.endswith("verified_store.py")}
     found = [
         f"{path.relative_to(ROOT)}:{line}"
         for path in sorted(PACKAGE.rglob("*.py"))

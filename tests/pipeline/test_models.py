@@ -14,11 +14,11 @@ from distributed_trf.pipeline.check_study import open_context
 from distributed_trf.pipeline.dependencies import Dependencies
 from distributed_trf.pipeline.items import Fit, ReadSession
 from distributed_trf.pipeline.status import State
+from distributed_trf.store.checked_files import digest_files
 from distributed_trf.store.models import write_model
 from distributed_trf.store.receipts import Receipt, read_receipt, write_receipt
 from distributed_trf.store.stored_recordings import load_responses
 from distributed_trf.store.study_store import StudyStore
-from distributed_trf.store.zarr_store import digest_files
 
 MEL = [{"name": "mel_whisper"}]
 NETWORKS = [{"name": "small_whisper", "weights": ["reset"], "layers": [0, 2]}, *MEL]

@@ -12,11 +12,11 @@ from distributed_trf import names, open_lowpass
 from distributed_trf.errors import StoreError
 from distributed_trf.pipeline.items import ANALYSE, FitLowpass
 from distributed_trf.store.analyses import unit_coords, write_analysis
+from distributed_trf.store.checked_files import digest_files
 from distributed_trf.store.receipts import Receipt, write_receipt
 from distributed_trf.store.result_allocation import allocate_result_arrays
 from distributed_trf.store.results import ANALYSES_ATTR, write_reliability
 from distributed_trf.store.study_store import StudyStore
-from distributed_trf.store.zarr_store import digest_files
 from tests.small_results import GRID
 
 PLACE = ("timit", "mel", "fixed", 0, 50.0)

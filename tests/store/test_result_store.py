@@ -12,6 +12,7 @@ from distributed_trf import names
 from distributed_trf.errors import DamagedError, StoreError
 from distributed_trf.results.open_results import open_results
 from distributed_trf.store.allocation import Allocation, read_allocation, write_allocation
+from distributed_trf.store.checked_files import digest_files
 from distributed_trf.store.result_allocation import (
     allocate_result_arrays,
     describe_results,
@@ -33,7 +34,6 @@ from distributed_trf.store.results import (
     write_fit,
     write_reliability,
 )
-from distributed_trf.store.zarr_store import digest_files
 from tests.small_results import write_small_study
 from tests.store_damage import flip_a_bit
 

@@ -31,11 +31,12 @@ from distributed_trf.recordings.open_recordings import find_session
 from distributed_trf.recordings.plausibility import with_doubts
 from distributed_trf.recordings.recording_set import RecordingSet, Session, SpikeTrials
 from distributed_trf.recordings.signal_binning import READ_VALUES
+from distributed_trf.store.checked_files import check_files
 from distributed_trf.store.fingerprint import digest_array, file_stamps
 from distributed_trf.store.receipts import SPIKES, Receipt, read_receipt, revoke_receipt, write_receipt
 from distributed_trf.store.stored_recordings import write_responses, write_sounds
 from distributed_trf.store.study_store import StudyStore
-from distributed_trf.store.zarr_store import attributes, check_files, member, open_group, read, write_group
+from distributed_trf.store.zarr_store import attributes, member, open_group, read, write_group
 from distributed_trf.timing import timed
 
 SOUNDS_REVISION, SESSION_REVISION, BINNING_REVISION = 3, 5, 1
