@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import Self
 
 from rich.progress import (
@@ -105,15 +104,7 @@ def _say(word: str, style: str, text: str) -> None:
 
 def _show(dashboard: Dashboard) -> None:
     """Say where to watch the run: here, from elsewhere, and through Jupyter."""
-    port = dashboard.port
     taken = "" if dashboard.taken is None else f" (port {dashboard.taken} is another's)"
     out.print(f"study page: {dashboard.link}{taken}", soft_wrap=True)
-    out.print(f"elsewhere:  ssh -N -L {port}:127.0.0.1:{port} {_user()}@{dashboard.host}", soft_wrap=True)
-    out.print(f"in Jupyter: /proxy/{port}/study", soft_wrap=True)
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # one that this machine has no name of
-        return "USER"
+    out.print(f"elsewhere:  {dashboard.tunnel}", soft_wrap=True)
+    out.print(f"in Jupyter: /proxy/{dashboard.port}/study", soft_wrap=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -28,6 +29,18 @@ class Dashboard:
     """Name of the machine that the scheduler runs on."""
     taken: int | None
     """Port named in the recipe, if another process uses it."""
+
+    @property
+    def tunnel(self) -> str:
+        """The command that brings the port to another machine."""
+        return f"ssh -N -L {self.port}:127.0.0.1:{self.port} {_user()}@{self.host}"
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # one that this machine has no name of
+        return "USER"
 
 
 @dataclass(frozen=True)

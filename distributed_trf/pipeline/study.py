@@ -14,6 +14,7 @@ from distributed_trf.pipeline.costs import Cost
 from distributed_trf.pipeline.events import Watcher
 from distributed_trf.pipeline.extra_items import Beside, find_extra_items, prune_study
 from distributed_trf.pipeline.forecast import Forecast
+from distributed_trf.pipeline.notebook_progress import notebook_bars
 from distributed_trf.pipeline.prepare import Damaged, repair_study
 from distributed_trf.pipeline.run import run_study
 from distributed_trf.pipeline.run_record import Report, page_of_run
@@ -102,7 +103,8 @@ class Study:
             ``"I/N"``: be element I (from 1) of a job array of N, which does items in this process and shares them with
             the other elements; no scheduler is needed. The recipe gives device and threads.
         watcher
-            Called for every stage, item and worker, with one event at a time (see ``pipeline.events``).
+            Called for every stage, item and worker, with one event at a time (see ``pipeline.events``). By default a
+            notebook shows a link to the run's page and a bar for each stage, and nothing is shown elsewhere.
 
         Returns
         -------
@@ -114,6 +116,7 @@ class Study:
         ConfigError, RecordingError, StoreError, FeatureError
             If the study cannot begin; nothing was written then.
         """
+        watcher = watcher or notebook_bars()
         if item is not None:
             return run_element(self.settings, Element.parse(item), recipe or "local", watcher=watcher)
         return run_study(self.settings, recipe, watcher=watcher)
