@@ -16,6 +16,7 @@ def add_pages_below(app: Any, name: str, source: list[str]) -> None:
         source[0] += f"\n\n```{{toctree}}\n:hidden:\n:glob:\n\n{BELOW[name]}\n```\n"
 
 
-def setup(app: Any) -> None:
+def setup(app: Any) -> dict[str, bool]:
     """Connect it to Sphinx."""
     app.connect("source-read", add_pages_below)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 import distributed_trf
 import distributed_trf.figures
+from distributed_trf import errors
 from distributed_trf.cli.app import COMMANDS, load
 from distributed_trf.clusters.recipe import KINDS
 from distributed_trf.config.analyses import WordErrorSettings
@@ -61,6 +62,55 @@ GROUPS = {
     "Similarity": ("rsa", "rsa_ceiling", "cka", "response_similarity", "layer_similarity"),
 }
 """Every public name of the package, in the order in which a reader may need them."""
+RETURNED = {
+    "What is returned": (
+        "trf.cross_validated.CrossValidated",
+        "trf.splits.Splits",
+        "trf.splits.Split",
+        "pipeline.run_record.Report",
+        "pipeline.forecast.Forecast",
+        "pipeline.forecast.StageForecast",
+        "pipeline.status.Planned",
+        "pipeline.status.State",
+        "pipeline.costs.Cost",
+        "pipeline.prepare.Damaged",
+        "pipeline.extra_items.Beside",
+        "recordings.recording_set.RecordingSet",
+        "recordings.recording_set.Session",
+        "recordings.recording_set.Stimulus",
+        "recordings.recording_set.Trials",
+        "recordings.recording_set.SpikeTrials",
+        "store.features.Features",
+        "store.features.NetworkFeatures",
+        "store.features.StoredLayer",
+        "features.probe.add.AddedNetwork",
+        "results.models.Models",
+        "results.models.Model",
+        "results.published.import_csv.Imported",
+        "results.best_predicted.Example",
+    ),
+    "Events of a run": tuple(
+        f"pipeline.events.{name}"
+        for name in (
+            "RunStarted",
+            "Dashboard",
+            "StageBegan",
+            "ItemEnded",
+            "Waits",
+            "WorkerJoined",
+            "WorkerLeft",
+            "ClusterEvent",
+            "RunEnded",
+        )
+    ),
+}
+"""Classes that a reader meets in what public names return or take, and need not import."""
+ERRORS = tuple(
+    name
+    for name, found in vars(errors).items()
+    if isinstance(found, type) and issubclass(found, errors.DistributedTRFError)
+)
+"""All exceptions."""
 YAML_FILES: Mapping[str, tuple[str, str, Mapping[str, type[BaseModel]]]] = {
     "study_file": (
         "The study file",
@@ -102,10 +152,13 @@ def _python() -> str:
         raise ValueError(f"GROUPS must name each public name once: {set(listed) ^ set(distributed_trf.__all__)}")
     groups = {title: [f"distributed_trf.{name}" for name in names] for title, names in GROUPS.items()}
     groups["Figures"] = [f"distributed_trf.figures.{name}" for name in sorted(distributed_trf.figures.__all__)]
+    groups |= {title: [f"distributed_trf.{name}" for name in names] for title, names in RETURNED.items()}
+    groups["Errors"] = [f"distributed_trf.errors.{name}" for name in ERRORS]
     parts = [
         "# Python",
         "",
-        "Each name is imported from `distributed_trf`, figures from `distributed_trf.figures`.",
+        "Each name is imported from `distributed_trf`, figures from `distributed_trf.figures`, errors from",
+        "`distributed_trf.errors`; the other lists are what these return or take.",
         "",
     ]
     for title, names in groups.items():

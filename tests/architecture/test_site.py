@@ -49,12 +49,21 @@ def test_reference__is_committed_as_it_is_written_now(tmp_path):
 
 def test_site__builds_without_a_warning(tmp_path):
     pytest.importorskip("sphinx")
-    options = ["-q", "-W", "--keep-going", "-c", "docs", "-b", "html", "-d", tmp_path / "trees"]
+    options = ["-q", "-W", "--keep-going", "-j", "auto", "-c", "docs", "-b", "html", "-d", tmp_path / "trees"]
     command = [sys.executable, "-m", "sphinx", *options, ".", tmp_path / "site"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     front = (tmp_path / "site/docs/index.html").read_text()
     assert "every audio network" in front
     assert "<math" in (tmp_path / "site/docs/concepts/analysis.html").read_text()
+    pages = tmp_path / "site/docs/reference/api"
     for name in distributed_trf.__all__:
-        assert (tmp_path / f"site/docs/reference/api/distributed_trf.{name}.html").exists()
+        assert (pages / f"distributed_trf.{name}.html").exists()
+    run = (pages / "distributed_trf.Study.html").read_text().split('id="distributed_trf.Study.run"')[1]
+    for link in (
+        "https://docs.python.org/3/library/pathlib.html#pathlib.Path",
+        "../recipe_file.html",
+        "distributed_trf.pipeline.run_record.Report.html",
+        "distributed_trf.errors.ConfigError.html",
+    ):
+        assert f'href="{link}' in run

@@ -62,7 +62,7 @@ def test_workflow__fast_runs_on_every_python_that_is_promised():
 @pytest.mark.parametrize("script", ["setup.sh", "quickstart", "test", "docs", "test_versions", "check_wheel"])
 def test_script__installs_extras_that_are_there(script):
     text = (ROOT / "scripts" / script).read_text()
-    named = EXTRAS.findall(text) + re.findall(r'setup\.sh" ([a-z0-9,]+)', text)
+    named = EXTRAS.findall(text) + re.findall(r'(?:setup\.sh" |\bextras=)([a-z0-9,]+)', text)
     assert named or script in ("setup.sh", "check_wheel")
     assert {extra for found in named for extra in found.split(",")} <= PROJECT["optional-dependencies"].keys()
 
