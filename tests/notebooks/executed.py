@@ -76,6 +76,12 @@ def printed(notebook: NotebookNode) -> str:
     return "".join(o.text for o in outputs if o.output_type == "stream" and o.name == "stdout")
 
 
+def html(notebook: NotebookNode) -> str:
+    """Return all that the cells of an executed notebook show as HTML."""
+    outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+    return "".join(output.get("data", {}).get("text/html", "") for output in outputs)
+
+
 def n_pictures(notebook: NotebookNode) -> int:
     """Count the pictures that an executed notebook shows."""
     outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]

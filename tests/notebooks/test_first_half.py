@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.notebooks.executed import FIRST_HALF, execute, n_pictures, printed, told_on_stderr
+from tests.notebooks.executed import FIRST_HALF, execute, html, n_pictures, printed, told_on_stderr
 
 PICTURES = {
     "01_quickstart": 1,
@@ -28,5 +28,7 @@ def test_notebook__runs_from_a_clean_folder(name, tmp_path):
     if name == "01_quickstart":
         assert "everything done: True" in printed(executed)
         assert "done now: nothing" in printed(executed)
+        assert re.search(r'<a href="http://127\.0\.0\.1:\d+/study"', html(executed))
+        assert re.search(r"fit layers.*?9/9", html(executed))
     if name == "05_query_results":
         assert re.findall(r"{'whisper_tiny': \[.*\]}", printed(executed)) == FOUND_AND_PUT_IN
