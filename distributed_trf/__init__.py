@@ -47,7 +47,9 @@ if TYPE_CHECKING:
     from distributed_trf.store.features import open_features
     from distributed_trf.store.trf_model import load_trf, save_trf
     from distributed_trf.trf.estimator import TRF
+    from distributed_trf.trf.moment_folds import fit_moments
     from distributed_trf.trf.splits import given_splits, nested_folds
+    from distributed_trf.trf.stream import moments_of
 
 _HOMES = {
     "TRF": "distributed_trf.trf.estimator",
@@ -93,6 +95,8 @@ _HOMES = {
     "inter_trial_draws": "distributed_trf.results.inter_trial_draws",
     "combine_results": "distributed_trf.results.combine",
     "open_tree": "distributed_trf.results.analyses",
+    "fit_moments": "distributed_trf.trf.moment_folds",
+    "moments_of": "distributed_trf.trf.stream",
     "given_splits": "distributed_trf.trf.splits",
     "nested_folds": "distributed_trf.trf.splits",
     "simulate_results": "distributed_trf.results.simulated",
@@ -117,6 +121,7 @@ __all__ = [
     "cutoff_tests",
     "design",
     "describe",
+    "fit_moments",
     "given_splits",
     "import_published_csv",
     "inter_trial_draws",
@@ -126,8 +131,9 @@ __all__ = [
     "layer_tests",
     "load_trf",
     "median_intervals",
-    "open_beyond",
+    "moments_of",
     "nested_folds",
+    "open_beyond",
     "open_bootstraps",
     "open_features",
     "open_joint",

@@ -62,6 +62,7 @@ nitpick_ignore_regex = [  # built-in types, and what fields hold for the package
     ("py:class", r"distributed_trf\.(pipeline\.study_context\.Context|figures\.inputs\.Inputs)"),
     ("py:class", r"distributed_trf\.store\.(item_locks|receipts|stored_model|study_store)\.\w+"),
     ("py:class", r"distributed_trf\.recordings\.recording_set\.Extent"),
+    ("py:class", r"distributed_trf\.trf\.(moments|scaled_gram)\.\w+"),
 ]
 python_maximum_signature_line_length = 88
 maximum_signature_line_length = 88

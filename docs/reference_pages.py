@@ -20,7 +20,16 @@ from distributed_trf.features.table import NetworkTable
 from docs.schema import FieldWords, fields_of, meanings, models_in
 
 GROUPS = {
-    "The fit": ("TRF", "to_dataset", "nested_folds", "given_splits", "save_trf", "load_trf"),
+    "The fit": (
+        "TRF",
+        "to_dataset",
+        "nested_folds",
+        "given_splits",
+        "moments_of",
+        "fit_moments",
+        "save_trf",
+        "load_trf",
+    ),
     "Studies": ("Study", "start_cluster", "add_network"),
     "Recordings": ("open_recordings", "inventory", "write_session", "write_sound", "simulate"),
     "Features": ("open_features", "binned_features", "design"),
@@ -67,6 +76,8 @@ RETURNED = {
         "trf.cross_validated.CrossValidated",
         "trf.splits.Splits",
         "trf.splits.Split",
+        "trf.moments.Moments",
+        "trf.crossval.RidgeFit",
         "pipeline.run_record.Report",
         "pipeline.forecast.Forecast",
         "pipeline.forecast.StageForecast",
