@@ -173,8 +173,8 @@ def _python() -> str:
         "",
     ]
     for title, names in groups.items():
-        parts += [f"## {title}", "", "```{eval-rst}", ".. autosummary::", "   :toctree: api", ""]
-        parts += [*(f"   {name}" for name in names), "```", ""]
+        parts += [f"## {title}", "", "```{eval-rst}", ".. autosummary::", "   :toctree: api", "   :nosignatures:", ""]
+        parts += [*(f"   ~{name}" for name in names), "```", ""]
     return "\n".join(parts)
 
 
