@@ -11,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distributed_trf.errors import DataError
+from distributed_trf.trf import search
 from distributed_trf.trf.crossval import fit_folds
 from distributed_trf.trf.fold_collector import collect_trials
 from distributed_trf.trf.kernel_folds import FoldTrials
 from distributed_trf.trf.moment_folds import MomentFolds
-from distributed_trf.trf.scaled_gram import RowRemoval
+from distributed_trf.trf.scaled_gram import Primal, RowRemoval
 from distributed_trf.trf.solvers import Diagonal, Factored, Rotated
 from distributed_trf.trf.stream import MomentStream
 from tests.oracle import lag_matrix, r_squared
@@ -307,3 +308,48 @@ def test_backend__missing_trials_never_leave_their_device(solver, scaling):
         assert array.device == device
         home = np.asarray(array.to_device(strict.Device("CPU_DEVICE")))
         np.testing.assert_allclose(home, getattr(here, name), rtol=1e-8, atol=1e-12)
+
+
+def of_groups(n_groups, alphas):
+    """Units in groups, each of which lacks a trial of the first fold, of another length."""
+    presented = [[[g != k for g in range(n_groups)] for k in range(8)], *([[True] * n_groups] * 8 for _ in range(2))]
+    return Recording.of(
+        np.random.default_rng(3),
+        presented,
+        lengths=range(20, 40),
+        n_features=4,
+        groups=[12] * n_groups,
+        lags=[0, 1, 2],
+        lead_in=0,
+        alphas=alphas,
+    )
+
+
+@pytest.mark.parametrize(("n_groups", "quickest"), [(1, "cholesky"), (6, "eigh")])
+def test_final_fit__takes_eigenvectors_where_groups_need_many_factorisations(monkeypatch, n_groups, quickest):
+    """A group that lacks rows has shifts of its own: for each penalty there is one factorisation per group."""
+    used = []
+    of = Primal.of
+
+    def recorded(matrix, scaling, method, precision, record):
+        used.append(method)
+        return of(matrix, scaling, method, precision, record)
+
+    monkeypatch.setattr(Primal, "of", recorded)
+    of_groups(n_groups, [1e-2, 1e-1, 1.0]).fit()
+    assert len(used) == 4  # one for each fold and one for the final fit, however many groups
+    assert used[-1] == quickest
+
+
+def test_groups_that_lack_trials__are_scored_side_by_side(monkeypatch):
+    at_once = []
+    whole = search.side_by_side
+
+    def recorded(work, items, cores):
+        items = list(items)
+        at_once.append(len(items))
+        return whole(work, items, cores)
+
+    monkeypatch.setattr(search, "side_by_side", recorded)
+    of_groups(6, ALPHAS).fit(all_scores=False)
+    assert at_once[:3] == [0, 6, 6]  # the gains of all groups, of folds whose training sets lack rows
