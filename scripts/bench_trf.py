@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 from bench_chance import BINS, REPEATS, SESSIONS, SHIFTS, bench_chance
+from bench_missing import FEATURES, LAGS, ROWS, bench_missing
 from bench_peers import METHODS, Case, Method
 from bench_published import ALPHAS, N_FOLDS
 from bench_sentences import added_mib, machine
@@ -214,6 +215,18 @@ def subsets() -> str:
     )
 
 
+def missing() -> str:
+    """Return the section on groups of units that lack stimuli."""
+    return section(
+        "Groups of units that lack stimuli",
+        "scripts/bench_trf --only missing",
+        f"{FEATURES} features at {LAGS} lags, {ROWS} rows, 3 folds, 21 penalties, float64, from sums that are there; "
+        "the least of three turns. Separate fits are of each group alone; their weights agree to 1e-6.",
+        "| units | seconds | x one group | separate fits take x as long |",
+        bench_missing(),
+    )
+
+
 def replaced(text: str, new: str) -> str:
     """Put a section in place of the one with its title, or at the end."""
     title = new.splitlines()[0]
@@ -228,8 +241,9 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one size only, in under five minutes")
     parser.add_argument(
         "--only",
-        choices=[*SHAPES, "shapes", "targets", "spaces", "chance"],
-        help="cross-validation of one shape, shapes of peers' own, many targets, subsets of spaces, or p-values",
+        choices=[*SHAPES, "shapes", "targets", "spaces", "chance", "missing"],
+        help="cross-validation of one shape, shapes of peers' own, many targets, subsets of spaces, p-values, or "
+        "groups that lack stimuli",
     )
     parser.add_argument("--output", type=Path, help="put what was measured in its place in this file as well")
     parser.add_argument("--memory", help=argparse.SUPPRESS)
@@ -244,13 +258,14 @@ def main() -> None:
             "targets": targets,
             "spaces": subsets,
             "chance": chance,
+            "missing": missing,
         }
         sections = [others[arguments.only]() if arguments.only in others else cross_validation(arguments.only)]
     else:
         sections = [whole_fit(only_quick=arguments.quick)]
         if not arguments.quick:
             sections += [shapes(only_quick=False), targets()]
-            sections += [*(cross_validation(shape) for shape in SHAPES), subsets(), chance()]
+            sections += [*(cross_validation(shape) for shape in SHAPES), subsets(), chance(), missing()]
     text = "# The fit against its peers\n\n"
     if arguments.output and arguments.output.exists():
         text = arguments.output.read_text()
