@@ -17,8 +17,9 @@ from distributed_trf.figures.gallery import FIGURES, chosen, draw
 from distributed_trf.figures.html.session_report import write_session_report
 from distributed_trf.figures.html.study_report import write_report
 from distributed_trf.figures.inputs import Inputs
+from distributed_trf.figures.printed_page import Width, page
 from distributed_trf.figures.shown_tests import Tests
-from distributed_trf.figures.style import FORMATS, notes_of, save_figure
+from distributed_trf.figures.style import FORMATS, notes_of, save_figure, too_high
 from distributed_trf.results.analyses import open_tree
 from distributed_trf.speech_recognition.word_errors import TABLE
 from distributed_trf.store.atomic import check_folder
@@ -31,6 +32,7 @@ def draw_figures(
     only: str | None = typer.Option(None, help="Figures by name with commas between them, such as 3,S2,controls."),
     formats: str = typer.Option("png", "--format", help="File formats with commas between them: png, pdf, svg."),
     dpi: int = typer.Option(150, min=30, help="Resolution of png."),
+    width: str = typer.Option("double", help="single: for one column of a journal, 3.5 inches; double: for two, 7.5."),
     delta: float = typer.Option(0.5, help="Of the rule for highly tuned units; S8 to S10 have 1."),
     bin_width: float | None = typer.Option(None, help="Milliseconds; by default 50, 20 of low-passed features."),
     word_errors: str | None = typer.Option(None, help="For S5: file or name of what `dtrf wer` was given, or a .csv."),
@@ -43,6 +45,8 @@ def draw_figures(
     for ending in endings:
         if ending not in FORMATS:
             raise typer.BadParameter(f"{ending!r} is not one of {', '.join(FORMATS)}", param_hint="--format")
+    if width not in get_args(Width):
+        raise typer.BadParameter(f"{width!r} is not one of {', '.join(get_args(Width))}", param_hint="--width")
     if tests not in get_args(Tests):
         raise typer.BadParameter(f"{tests!r} is not one of {', '.join(get_args(Tests))}", param_hint="--tests")
     wanted = None if only is None else only.split(",")
@@ -52,15 +56,16 @@ def draw_figures(
     say_what_they_are_of(folder, settings)
     table = None if word_errors is None else _word_error_table(word_errors)
     left_out = {}
-    for drawing, figure in draw(Inputs(folder, delta, bin_width, table, cast(Tests, tests)), wanted):
-        if isinstance(figure, str):
-            left_out[drawing.name] = figure
-            continue
-        at = "" if bin_width is None else f"_{bin_width:g}ms"
-        for file in save_figure(figure, folder / "figures", f"figure_{drawing.name}{at}", endings, dpi=dpi):
-            out.print(f"figure: {file}", soft_wrap=True)
-        for text in notes_of(figure):
-            out.print(f"note: {text}")
+    suffix = ("" if bin_width is None else f"_{bin_width:g}ms") + ("" if width == "double" else f"_{width}")
+    with page(cast(Width, width)):
+        for drawing, figure in draw(Inputs(folder, delta, bin_width, table, cast(Tests, tests)), wanted):
+            if isinstance(figure, str):
+                left_out[drawing.name] = figure
+                continue
+            for file in save_figure(figure, folder / "figures", f"figure_{drawing.name}{suffix}", endings, dpi=dpi):
+                out.print(f"figure: {file}", soft_wrap=True)
+            for text in (*notes_of(figure), *too_high(figure)):
+                out.print(f"note: {text}")
     if left_out and (wanted is not None or len(left_out) == len(FIGURES)):
         raise NothingToDrawError("; ".join(f"figure {name}: {reason}" for name, reason in left_out.items()))
     for name, reason in left_out.items():

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from distributed_trf.figures.power import figure_power
     from distributed_trf.figures.prediction import example_prediction
     from distributed_trf.figures.preferred_layers import figure_5, figure_s6
+    from distributed_trf.figures.printed_page import page
     from distributed_trf.figures.raster import raster_figure
     from distributed_trf.figures.responses_and_sites import figure_2
     from distributed_trf.figures.session_map import session_layers, session_reliability
@@ -43,6 +44,7 @@ _HOMES = {
     "figure_s6": "preferred_layers",
     "figure_s7": "layer_profiles",
     "figure_shares": "variance_shares",
+    "page": "printed_page",
     "raster_figure": "raster",
     "recording_sites": "site_map",
     "session_layers": "session_map",
@@ -68,6 +70,7 @@ __all__ = [
     "figure_s6",
     "figure_s7",
     "figure_shares",
+    "page",
     "raster_figure",
     "recording_sites",
     "session_layers",

@@ -10,10 +10,12 @@ import xarray as xr
 from distributed_trf import names
 from distributed_trf.config.extraction import FIXED, SCALED, SEEDED, TRAINED, kind_of
 from distributed_trf.errors import NothingToDrawError
-from distributed_trf.figures.panels.panel_grid import at_left, legend, panels, stacked, wrapped
+from distributed_trf.figures.panels.legends import legend, legend_rows
+from distributed_trf.figures.panels.panel_grid import at_left, panels, stacked, strip_height, wrapped
 from distributed_trf.figures.panels.profile_panel import architecture_handles, finish_panel, profile_line, set_limits
 from distributed_trf.figures.panels.profile_rows import FEW
-from distributed_trf.figures.style import LINE, NUMBER, PAGE_WIDTH, SMALL, SYMBOL, new_figure, note, tidy
+from distributed_trf.figures.printed_page import is_narrow, page_width
+from distributed_trf.figures.style import LINE, NUMBER, SMALL, SYMBOL, new_figure, note, tidy
 from distributed_trf.results.layers import layer_profile, spectrograms
 from distributed_trf.results.plotted_units import PlottedUnits, has, networks_of, plotted_units
 
@@ -42,8 +44,8 @@ SPECTROGRAM_COLOURS = ("#555555", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#
 SPECTROGRAM_LINES = ("--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 SIDE_BY_SIDE, LABELS = 5, 4
 """Panels in a row, and names in a row of the legend."""
-ROW, HIGH_ROW = 1.9, 2.4
-"""Inches of a row of panels, and of one or two panels."""
+ROW, HIGH_ROW, NARROW_ROW = 1.9, 2.4, 1.5
+"""Inches of a row of panels, of one or two panels, and on one column."""
 
 
 def figure_controls(
@@ -85,18 +87,20 @@ def figure_controls(
             "no network and no spectrogram is in these results; run the study first: dtrf run STUDY"
         )
     n = max(len(networks), 1)
-    tall = (HIGH_ROW if n <= FEW else ROW) * wrapped(n, SIDE_BY_SIDE)[0] + 0.1
     weights = [label for s in plotted for network in networks for label in _labels(s, network).values()]
     labels = [label for label in dict.fromkeys(weights) if not label.startswith("_")] + lines
     kinds = architecture_handles(ds, networks)
-    key_height = LINE * 1.4 * -(-(len(labels) + len(kinds)) // LABELS) + 0.15
-    figure = new_figure(PAGE_WIDTH, tall * len(plotted) + key_height)
-    *strips, key = stacked(figure, [*[tall] * len(plotted), key_height])
+    key_height = LINE * 1.4 * legend_rows([*labels, *(str(kind.get_label()) for kind in kinds)], LABELS) + 0.15
     drawn: dict[str, Artist] = {}
     several = any(len(_labels(s, network)) > 2 for s in plotted for network in networks)
     drawn_of = "medians, and quartiles of trained or first weights" if several else "medians and quartiles"
-    for strip, s in zip(strips, plotted, strict=True):
-        axes = panels(strip, f"{s.title}, {drawn_of}", n, most=SIDE_BY_SIDE)
+    titles = [f"{s.title}, {drawn_of}" for s in plotted]
+    row = NARROW_ROW if is_narrow() else HIGH_ROW if n <= FEW else ROW
+    tall = [strip_height(row, n, title, most=SIDE_BY_SIDE) for title in titles]
+    figure = new_figure(page_width(), sum(tall) + key_height)
+    *strips, key = stacked(figure, [*tall, key_height])
+    for strip, s, title in zip(strips, plotted, titles, strict=True):
+        axes = panels(strip, title, n, most=SIDE_BY_SIDE)
         found, levels = [], [_spectrogram(s, name) for name in lines if has(s, name, FIXED)]
         for axis, network in zip(axes, networks or ("",), strict=True):
             for k, name in enumerate(lines):

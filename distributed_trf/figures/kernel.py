@@ -9,7 +9,8 @@ import xarray as xr
 
 from distributed_trf import names
 from distributed_trf.errors import DataError
-from distributed_trf.figures.style import PAGE_WIDTH, SMALL, new_figure
+from distributed_trf.figures.printed_page import page_width, side_by_side
+from distributed_trf.figures.style import SMALL, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,8 +43,9 @@ def figure_kernels(ds: xr.Dataset) -> Figure:
     n = coef.sizes[names.UNIT]
     if not 1 <= n <= MOST:
         raise DataError(f"there are {n} units, and a page takes 1 to {MOST}; choose some, such as ds.isel(unit=[0, 1])")
-    columns = min(n, COLUMNS)
-    figure = new_figure(PAGE_WIDTH * max(columns, 2) / COLUMNS, 0.4 + HEIGHT * -(-n // columns))
+    beside = side_by_side(COLUMNS)
+    columns = min(n, beside)
+    figure = new_figure(page_width() * max(columns, 2) / beside, 0.4 + HEIGHT * -(-n // columns))
     panels = np.atleast_1d(figure.subplots(-(-n // columns), columns, sharex=True, sharey=True, squeeze=False)).ravel()
     coef = coef.transpose(names.UNIT, "feature", "lag")
     features, lags = coef["feature"].values, 1000 * coef["lag"].values

@@ -11,8 +11,10 @@ import xarray as xr
 from distributed_trf import names
 from distributed_trf.config.extraction import FIXED, TRAINED
 from distributed_trf.errors import NothingToDrawError
-from distributed_trf.figures.panels.panel_grid import at_left, key, legend, panels, stacked, wrapped
+from distributed_trf.figures.panels.legends import key, legend, legend_height
+from distributed_trf.figures.panels.panel_grid import at_left, panels, stacked, strip_height, wrapped
 from distributed_trf.figures.panels.profile_rows import LEGEND
+from distributed_trf.figures.printed_page import page_width
 from distributed_trf.figures.shown_tests import (
     Tests,
     can_be_significant,
@@ -23,9 +25,9 @@ from distributed_trf.figures.shown_tests import (
 )
 from distributed_trf.figures.style import (
     BASELINE_COLOUR,
-    PAGE_WIDTH,
     SYMBOL,
     UNTRAINED_COLOUR,
+    in_lines,
     network_style,
     new_figure,
     note,
@@ -42,7 +44,8 @@ if TYPE_CHECKING:
 
 FINE = 20.0
 """Milliseconds of the bins of the published fits."""
-SIDE_BY_SIDE = 4
+SIDE_BY_SIDE, LABELS = 4, 3
+"""Panels in a row, and marks in a row of the legend."""
 ROW = 1.7
 MARKS = 0.93
 """Height of the marks, in heights of the panel."""
@@ -97,11 +100,13 @@ def figure_4(
     networks = networks_of(plotted)
     drawn = [[n for n in networks if has(s, n)] for s in plotted]
     counts = [len(of) + (simulation and s is plotted[-1]) for s, of in zip(plotted, drawn, strict=True)]
-    tall = [ROW * wrapped(n, SIDE_BY_SIDE)[0] + 0.1 for n in counts]
-    figure = new_figure(PAGE_WIDTH, sum(tall) + LEGEND / 2)
-    *strips, foot = stacked(figure, [*tall, LEGEND / 2])
+    tall = [strip_height(ROW, n, s.title, most=SIDE_BY_SIDE) for s, n in zip(plotted, counts, strict=True)]
+    key_height = max(LEGEND / 2, legend_height(_handles(alpha, dotted=True), LABELS))
+    figure = new_figure(page_width(), sum(tall) + key_height)
+    *strips, foot = stacked(figure, [*tall, key_height])
     any_dotted = False
     for strip, s, of, n in zip(strips, plotted, drawn, counts, strict=True):
+        columns = wrapped(n, SIDE_BY_SIDE)[1]
         # The simulation, which comes last, has other limits.
         axes = panels(strip, s.title, n, most=SIDE_BY_SIDE, share_y=False)
         note(figure, s.note)
@@ -117,15 +122,15 @@ def figure_4(
             dotted = can_be_significant(t, alpha)
             any_dotted = any_dotted or dotted
             _panel(axis, t, *network_style(network, networks), _MARKS if dotted else ["is_best"])
-            axis.set_title(f"{network}, {title}")
+            axis.set_title(in_lines(f"{network}, {title}", columns))
             axis.set_ylim(low - 0.05 * span, high + 0.15 * span)
             axis.tick_params(labelleft=False)
             tidy(axis)
-        for axis in at_left(axes[: len(of)], SYMBOL[s.variable], columns=wrapped(n, SIDE_BY_SIDE)[1]):
+        for axis in at_left(axes[: len(of)], SYMBOL[s.variable], columns=columns):
             axis.tick_params(labelleft=True)
         if n > len(of):
-            _simulation(axes[-1])
-    legend(foot, _handles(alpha, dotted=any_dotted), 3)
+            _simulation(axes[-1], columns)
+    legend(foot, _handles(alpha, dotted=any_dotted), LABELS)
     return figure
 
 
@@ -168,7 +173,7 @@ _MARKS: dict[str, dict[str, Any]] = {
 }
 
 
-def _simulation(axis: Axes) -> None:
+def _simulation(axis: Axes, columns: int) -> None:
     """Draw mean and standard deviation over simulations."""
     r = cutoff_simulation()["r"]
     mean, std = r.mean("seed").values, r.std("seed").values
@@ -184,7 +189,7 @@ def _simulation(axis: Axes) -> None:
         capsize=2,
         label="simulation",
     )
-    axis.set_title("simulation: mean r and s.d.")
+    axis.set_title(in_lines("simulation: mean r and s.d.", columns))
     axis.set_xlabel("cut-off (Hz)")
     tidy(axis)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from distributed_trf.figures.printed_page import page_width
 from distributed_trf.figures.style import QUIET, SMALL, new_figure, note, tidy
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def figure_power(found: xr.Dataset) -> Figure:
     matplotlib.figure.Figure
         Power with its simulation interval, the power that is aimed at as a dashed line, and alpha as a dotted one.
     """
-    figure = new_figure(WIDTH, HEIGHT)
+    figure = new_figure(min(WIDTH, page_width()), HEIGHT)
     axis = figure.subplots()
     of = found.sortby("sessions")
     sessions = of["sessions"].values

@@ -11,6 +11,7 @@ import xarray as xr
 from distributed_trf.config.evaluation import EvaluationSettings
 from distributed_trf.errors import NothingToDrawError
 from distributed_trf.figures.panels.panel_grid import draw_spectrogram
+from distributed_trf.figures.printed_page import page_width
 from distributed_trf.figures.style import SMALL, network_style, new_figure, tidy
 from distributed_trf.recordings.recording_set import WHOLE_STIMULUS
 from distributed_trf.results.best_predicted import FIXED_ONLY, Example, predicted_response
@@ -50,7 +51,7 @@ def example_prediction(
     MissingExtraError
         If matplotlib is not installed.
     """
-    figure = new_figure(WIDTH, HEIGHT)
+    figure = new_figure(min(WIDTH, page_width()), HEIGHT)
     saved_models(folder)
     stimuli = StudyStore.open(folder).stimulus_set(stimuli)
     response = example_response(folder, example, stimuli, bin_width)

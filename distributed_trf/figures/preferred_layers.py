@@ -11,10 +11,12 @@ import xarray as xr
 from distributed_trf import names
 from distributed_trf.config.extraction import TRAINED
 from distributed_trf.errors import NothingToDrawError
-from distributed_trf.figures.panels.panel_grid import at_left, legend, panels, stacked, wrapped
+from distributed_trf.figures.panels.legends import legend
+from distributed_trf.figures.panels.panel_grid import at_left, panels, stacked, strip_height, wrapped
 from distributed_trf.figures.panels.profile_panel import MANY
 from distributed_trf.figures.panels.profile_rows import LEGEND
 from distributed_trf.figures.panels.summary_bars import Side, histogram_panel
+from distributed_trf.figures.printed_page import is_narrow, page_width
 from distributed_trf.figures.shown_tests import (
     Tests,
     can_be_significant,
@@ -23,7 +25,7 @@ from distributed_trf.figures.shown_tests import (
     level_of,
     notes_on_tests,
 )
-from distributed_trf.figures.style import MEDIUM, PAGE_WIDTH, area_colour, in_lines, new_figure, note, stars, tidy
+from distributed_trf.figures.style import MEDIUM, area_colour, in_lines, new_figure, note, stars, tidy
 from distributed_trf.results.layers import peak_layer
 from distributed_trf.results.plotted_units import PlottedUnits, has, networks_of, plotted_units
 from distributed_trf.results.statistics.apa import below_one, decimals, interval_in_words, p_in_words
@@ -37,8 +39,8 @@ N_BINS = 9
 LEAST_STARRED = 0.05
 """Below this p has a star."""
 PREFERRED = "preferred layers"
-POOLED, EACH = 2.6, 1.7
-"""Inches of a row of panels, all networks pooled or each alone."""
+POOLED, EACH, NARROW_EACH = 2.6, 1.7, 1.5
+"""Inches of a row of panels, all networks pooled, or each alone, and that on one column."""
 
 
 def figure_5(
@@ -82,9 +84,10 @@ def figure_5(
         If there is no network of several layers, or there are not two areas.
     """
     plotted, networks, two, weights, notes = _chosen(ds, delta, areas, weights, stimuli, bin_width)
-    figure = new_figure(PAGE_WIDTH, POOLED + LEGEND / 2)
-    strip, key = stacked(figure, [POOLED, LEGEND / 2])
-    axes = np.atleast_1d(strip.subplots(1, len(plotted)))
+    rows, columns = (len(plotted), 1) if is_narrow() else (1, len(plotted))
+    figure = new_figure(page_width(), POOLED * rows + LEGEND / 2)
+    strip, key = stacked(figure, [POOLED * rows, LEGEND / 2])
+    axes = strip.subplots(rows, columns, squeeze=False).ravel()
     for axis, s in zip(axes, plotted, strict=True):
         by = chosen_by(s, tests)
         peaks = peaks_of(s, networks, weights, by)
@@ -93,10 +96,11 @@ def figure_5(
         sides = [Side(a, area_colour(a, list(two)), _numbers(position, a)) for a in two]
         histogram_panel(axis, sides, np.linspace(0, 1, N_BINS + 1))
         axis.set_xlabel("position of the preferred layer")
-        axis.set_title(in_lines("\n".join([s.title, *_result(tested, tests)]), len(plotted)))
+        axis.set_title(in_lines("\n".join([s.title, *_result(tested, tests)]), columns, whole=True))
         notes += [*notes_on_tests("stars", s.stimuli, [tested], LEAST_STARRED), choice_note(s, by, tests, PREFERRED)]
         tidy(axis)
-    axes[0].set_ylabel("units × networks", fontsize=MEDIUM)
+    for axis in axes[::columns]:
+        axis.set_ylabel("units × networks", fontsize=MEDIUM)
     _finish(figure, key, two, plotted, notes)
     return figure
 
@@ -128,8 +132,8 @@ def figure_s6(
     The published histograms have a bin less than there are layers, so that the last one holds two layers.
     """
     plotted, networks, two, weights, notes = _chosen(ds, delta, areas, weights, stimuli, bin_width)
-    tall = [EACH * wrapped(len(networks))[0] + 0.1] * len(plotted)
-    figure = new_figure(PAGE_WIDTH, sum(tall) + LEGEND / 2)
+    tall = [strip_height(NARROW_EACH if is_narrow() else EACH, len(networks), s.title) for s in plotted]
+    figure = new_figure(page_width(), sum(tall) + LEGEND / 2)
     *strips, key = stacked(figure, [*tall, LEGEND / 2])
     for strip, s in zip(strips, plotted, strict=True):
         by = chosen_by(s, tests)
@@ -143,7 +147,8 @@ def figure_s6(
             before = (of["position"] * len(layers)).round()  # of the layers, however they are numbered
             sides = [Side(a, area_colour(a, list(two)), _numbers(before, a)) for a in two]
             histogram_panel(axis, sides, np.arange(len(layers) + 1) - 0.5, density_label="")
-            axis.set_title(f"{network}\n{_p_and_stars(tested.sel({names.NETWORK: network}))}")
+            title = f"{network}\n{_p_and_stars(tested.sel({names.NETWORK: network}))}"
+            axis.set_title(in_lines(title, wrapped(len(networks))[1]))
             labelled = [k for k in range(len(layers)) if len(layers) <= MANY or k % 5 == 0]
             axis.set_xticks(labelled, [str(layers[k]) for k in labelled])
             axis.set_xlabel("layer")

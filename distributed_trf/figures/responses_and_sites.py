@@ -10,6 +10,7 @@ import xarray as xr
 from distributed_trf.errors import DataError, NothingToDrawError
 from distributed_trf.figures.inputs import Inputs, slice_choice
 from distributed_trf.figures.prediction import draw_example, example_response, example_title, saved_models
+from distributed_trf.figures.printed_page import is_narrow, page_width
 from distributed_trf.figures.site_map import (
     draw_sites,
     has_published_map,
@@ -17,7 +18,7 @@ from distributed_trf.figures.site_map import (
     note_of_sites,
     site_table,
 )
-from distributed_trf.figures.style import PAGE_WIDTH, SMALL, network_style, new_figure, note
+from distributed_trf.figures.style import SMALL, network_style, new_figure, note
 from distributed_trf.results.best_predicted import Example, best_predicted
 from distributed_trf.results.units import select_units
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.gridspec import SubplotSpec
 
 EXAMPLES_HEIGHT = 3.0
-"""Inches."""
+"""Inches of a row of examples."""
 
 
 def figure_2(
@@ -72,8 +73,9 @@ def figure_2(
     if not plotted and sites is None:
         raise NothingToDrawError("; ".join(missing))
 
-    heights = [*([EXAMPLES_HEIGHT] if plotted else []), *([] if sites is None else [maps_height(sites)])]
-    figure = new_figure(PAGE_WIDTH, sum(heights))
+    examples_height = EXAMPLES_HEIGHT * (len(plotted) if is_narrow() else 1)
+    heights = [*([examples_height] if plotted else []), *([] if sites is None else [maps_height(sites)])]
+    figure = new_figure(page_width(), sum(heights))
     grid = figure.add_gridspec(len(heights), 1, height_ratios=heights)
     colours = _draw_examples(figure, grid[0], plotted, stimuli) if plotted else {}
     if sites is not None:
@@ -106,14 +108,16 @@ def _responses(
 def _draw_examples(
     figure: Figure, area: SubplotSpec, plotted: list[tuple[Example, xr.Dataset]], stimuli: str
 ) -> dict[str, str]:
-    """Draw an example per column; return the colour of each session that is shown."""
+    """Draw examples side by side, or below each other on one column; return the colour of each session shown."""
     networks = [example.network for example, _ in plotted]
-    grid = area.subgridspec(2, len(plotted), height_ratios=(1, 1.4))
+    rows, columns = (len(plotted), 1) if is_narrow() else (1, len(plotted))
+    grid = area.subgridspec(2 * rows, columns, height_ratios=(1, 1.4) * rows)
     colours = {}
     for k, (example, response) in enumerate(plotted):
         colour = colours[example.session] = network_style(example.network, networks)[0]
-        bottom = figure.add_subplot(grid[1, k])
-        top = figure.add_subplot(grid[0, k], sharex=bottom)
+        row, column = divmod(k, columns)
+        bottom = figure.add_subplot(grid[2 * row + 1, column])
+        top = figure.add_subplot(grid[2 * row, column], sharex=bottom)
         draw_example(top, bottom, response, colour)
         top.set_title(example_title(example, response, stimuli), fontsize=SMALL)
         bottom.legend(fontsize=SMALL, frameon=False, loc="upper right", ncols=3, handlelength=1.6, columnspacing=1)

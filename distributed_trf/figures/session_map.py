@@ -10,8 +10,10 @@ import xarray as xr
 from distributed_trf import names
 from distributed_trf.errors import NothingToDrawError
 from distributed_trf.figures.inputs import chosen_slice, slice_choice
+from distributed_trf.figures.panels.legends import LEGEND_LINE, arranged, legend_rows
 from distributed_trf.figures.panels.panel_grid import label_units
-from distributed_trf.figures.style import PAGE_WIDTH, SMALL, new_figure, note, tidy
+from distributed_trf.figures.printed_page import page_width
+from distributed_trf.figures.style import MEDIUM, SMALL, in_lines, new_figure, note, tidy
 from distributed_trf.reliability.selection import highly_tuned
 from distributed_trf.results.layers import spectrograms
 from distributed_trf.results.units import select_units
@@ -61,7 +63,7 @@ def session_layers(
     values, layers = r.values, r[names.LAYER].values
     fitted = np.flatnonzero(~np.isnan(values).all(axis=0))
 
-    figure = new_figure(PAGE_WIDTH, 1.7 + 0.16 * layers.size)
+    figure = new_figure(page_width(), 1.7 + 0.16 * layers.size)
     axis = figure.subplots()
     reach = float(np.nanmax(values))
     image = axis.pcolormesh(
@@ -80,10 +82,8 @@ def session_layers(
     bar = figure.colorbar(image, ax=axis, pad=0.01)
     bar.set_label("test correlation r", fontsize=SMALL)
     bar.ax.tick_params(labelsize=SMALL)
-    axis.set_title(
-        f"session {session}, {stimuli}, {bin_width:g} ms bins: {network}, {weights}; dots: best layer",
-        fontsize="medium",
-    )
+    title = f"session {session}, {stimuli}, {bin_width:g} ms bins: {network}, {weights}; dots: best layer"
+    axis.set_title(in_lines(title, 1), fontsize=MEDIUM)
     if fitted.size < values.shape[1]:
         note(figure, f"units that never vary or were not fitted (white): {values.shape[1] - fitted.size}")
     return figure
@@ -106,6 +106,8 @@ NULL_COLOUR, UNIT_COLOUR = "#BBBBBB", "#0072B2"
 NULL_WIDTH = 2
 """Standard deviations that the bar of the null reaches to either side of its mean."""
 ALPHA = 0.05
+LABELS = 4
+"""Columns of the legend on two columns."""
 
 
 def session_reliability(
@@ -149,7 +151,7 @@ def session_reliability(
     tuned = highly_tuned(normaliser, null_mean, null_std, delta)
     units = np.arange(normaliser.size)
 
-    figure = new_figure(PAGE_WIDTH, 2.8)
+    figure = new_figure(page_width(), 2.8)
     axis = figure.subplots()
     axis.use_sticky_edges = False  # room below the bars
     axis.bar(
@@ -177,10 +179,11 @@ def session_reliability(
         note(figure, f"units that never vary and have no mark: {constant}")
     label_units(axis, of["channel"].values)
     axis.set_ylabel("inter-trial correlation", fontsize=SMALL)
-    axis.set_title(
-        f"session {session}, {stimuli}, {bin_width:g} ms bins: {int(tuned.sum())} of {units.size} units highly tuned",
-        fontsize="medium",
-    )
-    figure.legend(loc="outside upper center", ncols=4, fontsize=SMALL, frameon=False)
+    of_all = f"{int(tuned.sum())} of {units.size} units highly tuned"
+    axis.set_title(in_lines(f"session {session}, {stimuli}, {bin_width:g} ms bins: {of_all}", 1))
+    labels = axis.get_legend_handles_labels()[1]
+    columns = arranged(labels, LABELS)[1]
+    figure.set_figheight(figure.get_figheight() + LEGEND_LINE * (legend_rows(labels, LABELS) - 1))
+    figure.legend(loc="outside upper center", ncols=columns, fontsize=SMALL, frameon=False)
     tidy(axis)
     return figure

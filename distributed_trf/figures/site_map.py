@@ -10,7 +10,8 @@ import pandas as pd
 import xarray as xr
 
 from distributed_trf.errors import NothingToDrawError
-from distributed_trf.figures.style import PAGE_WIDTH, SMALL, area_colour, new_figure, note, tidy
+from distributed_trf.figures.printed_page import is_narrow, page_width, side_by_side
+from distributed_trf.figures.style import SMALL, area_colour, new_figure, note, tidy
 from distributed_trf.results.open_results import study_of
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ MAPPED_FORMAT = "ucsf"
 AREA_MARKERS = {"core": "o", "non-primary": "^"}
 OTHER_AREA_MARKERS = ("s", "D", "v", "P")
 PER_ROW = 4
+"""Maps side by side on two columns."""
 MAP_HEIGHT, LEGEND_HEIGHT = 2.4, 0.35
 """Inches of a row of maps, and of what says what marks mean."""
 LINE_COLOUR = "#999999"
@@ -63,8 +65,9 @@ def recording_sites(
         If matplotlib is not installed.
     """
     sites = site_table(ds)
-    columns = min(PER_ROW, max(2, sites["subject"].nunique()))
-    figure = new_figure(PAGE_WIDTH * columns / PER_ROW, maps_height(sites))
+    most = side_by_side(PER_ROW)
+    columns = min(most, max(2, sites["subject"].nunique()))
+    figure = new_figure(page_width() * columns / most, maps_height(sites))
     draw_sites(
         figure,
         figure.add_gridspec(1, 1)[0],
@@ -94,7 +97,7 @@ def site_table(ds: xr.Dataset) -> pd.DataFrame:
 
 def maps_height(sites: pd.DataFrame) -> float:
     """Return the height in inches that ``draw_sites`` takes."""
-    return MAP_HEIGHT * -(-sites["subject"].nunique() // PER_ROW) + LEGEND_HEIGHT
+    return MAP_HEIGHT * -(-sites["subject"].nunique() // side_by_side(PER_ROW)) + LEGEND_HEIGHT
 
 
 def draw_sites(
@@ -104,9 +107,10 @@ def draw_sites(
     from matplotlib.patches import Circle
 
     areas, subjects = sorted(set(sites["area"])), sorted(set(sites["subject"]))
-    rows = -(-len(subjects) // PER_ROW)
-    grid = cell.subgridspec(rows + 1, min(PER_ROW, len(subjects)), height_ratios=[MAP_HEIGHT] * rows + [LEGEND_HEIGHT])
-    axes = [figure.add_subplot(grid[k // PER_ROW, k % PER_ROW]) for k in range(len(subjects))]
+    most = side_by_side(PER_ROW)
+    rows = -(-len(subjects) // most)
+    grid = cell.subgridspec(rows + 1, min(most, len(subjects)), height_ratios=[MAP_HEIGHT] * rows + [LEGEND_HEIGHT])
+    axes = [figure.add_subplot(grid[k // most, k % most]) for k in range(len(subjects))]
     _legend(figure.add_subplot(grid[rows, :]), sites, areas)
     for axis, subject in zip(axes, subjects, strict=True):
         of = sites[sites["subject"] == subject]
@@ -128,12 +132,13 @@ def draw_sites(
         _draw_highlights(axis, of[of["session"].isin(list(highlight))], highlight, areas)
         reach = max(WINDOW_RADIUS, of[["x", "y"]].abs().to_numpy().max()) * 1.08
         axis.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
-        axis.set_title(f"{subject}: {_count(len(of), 'session')}, {_count(of['units'].sum(), 'unit')}", fontsize=SMALL)
+        counts = f"{_count(len(of), 'session')}, {_count(of['units'].sum(), 'unit')}"
+        axis.set_title(f"{subject}:\n{counts}" if is_narrow() else f"{subject}: {counts}", fontsize=SMALL)
         axis.set_xlabel("caudal \N{EN DASH} rostral (mm)", fontsize=SMALL)
         axis.locator_params(nbins=5)
         tidy(axis)
     for k, axis in enumerate(axes):
-        if k % PER_ROW == 0:
+        if k % most == 0:
             axis.set_ylabel("ventral \N{EN DASH} dorsal (mm)", fontsize=SMALL)
         else:
             axis.tick_params(labelleft=False)
@@ -171,7 +176,7 @@ def _legend(axis: Axes, sites: pd.DataFrame, areas: list[str]) -> None:
     for marker, colour, size, label in marks:
         axis.scatter([], [], s=size, marker=marker, color=colour, label=label)
     axis.set_axis_off()
-    axis.legend(loc="center", ncols=len(marks), fontsize=SMALL, frameon=False)
+    axis.legend(loc="center", ncols=side_by_side(len(marks)), fontsize=SMALL, frameon=False)
 
 
 def _draw_highlights(axis: Axes, rows: pd.DataFrame, colours: Mapping[str, str], areas: list[str]) -> None:

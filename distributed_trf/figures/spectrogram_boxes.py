@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
 import xarray as xr
 
 from distributed_trf import names
 from distributed_trf.config.extraction import FIXED
 from distributed_trf.errors import NothingToDrawError
-from distributed_trf.figures.style import NUMBER, PAGE_WIDTH, new_figure, note, tidy
+from distributed_trf.figures.printed_page import is_narrow, page_width
+from distributed_trf.figures.style import NUMBER, in_lines, new_figure, note, tidy
 from distributed_trf.results.layers import quantiles, spectrograms
 from distributed_trf.results.plotted_units import PlottedUnits, has, plotted_units
 
@@ -50,8 +50,9 @@ def figure_s2(
         raise NothingToDrawError(
             "no spectrogram is in these results; add some under `networks` in the study, such as cochleagram"
         )
-    figure = new_figure(PAGE_WIDTH, 0.9 + 0.3 * len(ordered))
-    axes = np.atleast_1d(figure.subplots(1, len(plotted), sharey=True))
+    rows, columns = (len(plotted), 1) if is_narrow() else (1, len(plotted))
+    figure = new_figure(page_width(), (0.9 + 0.3 * len(ordered)) * rows)
+    axes = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
     for axis, s in zip(axes, plotted, strict=True):
         boxes = [_box(s, n) for n in ordered]
         indices = [k for k, box in enumerate(boxes) if box is not None]
@@ -70,7 +71,7 @@ def figure_s2(
         axis.set_yticks(range(len(ordered)), ordered)
         axis.set_ylim(len(ordered) - 0.4, -0.6)
         axis.set_xlabel(NUMBER[s.variable])
-        axis.set_title(s.title)
+        axis.set_title(in_lines(s.title, columns))
         tidy(axis)
         note(figure, s.note)
     lacking = [n for n in PUBLISHED if n not in ordered]

@@ -5,6 +5,7 @@ As a file, the same figure gives the same bytes, and text stays text.
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from distributed_trf.errors import MissingExtraError
+from distributed_trf.figures.printed_page import HIGHEST, is_narrow, page_width
 from distributed_trf.store.atomic import make_folder
 
 if TYPE_CHECKING:
@@ -21,18 +23,20 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-PAGE_WIDTH = 7.5
-"""Inches of a printed page between its margins."""
 SMALL = 7.0
 """Points of the smallest text: ticks, legends, notes."""
 MEDIUM = 8.0
 """Points of titles and of the names of axes."""
 LINE = 1.3 * SMALL / 72
 """Inches that a line of small text takes."""
-CHARACTERS = 19
-"""Of small text on an inch."""
+OF_NOTES, UNEVEN = 20.3, 0.5
+"""Characters of notes on an inch, and inches that stay free: lines of few characters differ more in length."""
 OF_TITLES = 16
 """Characters of titles on an inch."""
+TITLE_LINE = 1.3 * MEDIUM / 72
+"""Inches that a line of a title takes."""
+BESIDE, BESIDE_AXIS = 0.2, 0.6
+"""Inches of its share of the page that a title leaves free, and one over a panel beside whose axis is no room."""
 # Okabe & Ito's and Tol's palettes; each network keeps its colour and marker in all figures.
 NETWORK_STYLE = {
     "wav2letter": ("#D55E00", "s"),
@@ -134,14 +138,36 @@ def notes_of(figure: Figure) -> list[str]:
     return found
 
 
+def too_high(figure: Figure) -> list[str]:
+    """Say that a figure is higher than a page, if it is."""
+    height = float(figure.get_figheight())
+    if height <= HIGHEST:
+        return []
+    return [f"{height:.1f} inches high, more than a page; draw fewer networks or stimulus sets at a time, from Python"]
+
+
 def _wrapped(figure: Figure, notes: list[str]) -> list[str]:
-    return textwrap.wrap("; ".join(notes), int(figure.get_figwidth() * CHARACTERS))
+    return textwrap.wrap("; ".join(notes), int((figure.get_figwidth() - UNEVEN) * OF_NOTES))
 
 
-def in_lines(title: str, panels: int) -> str:
-    """Break the lines of a title so that it stays above its panel, one of several that share the width of a page."""
-    width = int((PAGE_WIDTH / panels - 0.2) * OF_TITLES)
-    return "\n".join(part for line in title.split("\n") for part in textwrap.wrap(line, width, break_on_hyphens=False))
+def in_lines(title: str, panels: int, *, whole: bool = False) -> str:
+    """Break the lines of a title so that it stays above its panel, one of several that share the width of a page.
+
+    Parameters
+    ----------
+    title
+        May have lines already.
+    panels
+        Side by side.
+    whole
+        Whether all of that width is its: it begins at the left, or its panel is in the middle.
+    """
+    beside = BESIDE_AXIS if is_narrow() and panels == 1 and not whole else BESIDE
+    width = int((page_width() / panels - beside) * OF_TITLES)
+    kept = re.compile(r" = |\[.*?\]")  # a number stays with what it is of, an interval on its line
+    joined = kept.sub(lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), title)
+    wrap = textwrap.TextWrapper(width, break_on_hyphens=False, break_long_words=False).wrap
+    return "\n".join(part for line in joined.split("\n") for part in wrap(line)).replace("\N{NO-BREAK SPACE}", " ")
 
 
 FORMATS = ("png", "pdf", "svg")

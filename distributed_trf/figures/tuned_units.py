@@ -10,7 +10,8 @@ import xarray as xr
 
 from distributed_trf.errors import NothingToDrawError, StoreError
 from distributed_trf.figures.inputs import chosen_slice, slice_choice
-from distributed_trf.figures.style import PAGE_WIDTH, SMALL, new_figure, note, tidy
+from distributed_trf.figures.printed_page import page_width
+from distributed_trf.figures.style import SMALL, new_figure, note, tidy
 from distributed_trf.reliability.selection import highly_tuned
 from distributed_trf.results.inter_trial_draws import inter_trial_draws
 
@@ -71,7 +72,7 @@ def figure_s1(
         except StoreError as error:
             why = str(error)
 
-    figure = new_figure(PAGE_WIDTH, 5.0 if examples else 2.8)
+    figure = new_figure(page_width(), 5.0 if examples else 2.8)
     grid = figure.add_gridspec(2 if examples else 1, 1)
     _curve(figure.add_subplot(grid[0]), figure, of)
     if examples:

@@ -11,16 +11,19 @@ import xarray as xr
 from distributed_trf import names
 from distributed_trf.config.extraction import TRAINED
 from distributed_trf.errors import NothingToDrawError
-from distributed_trf.figures.panels.panel_grid import legend, panels, stacked, wrapped
+from distributed_trf.figures.panels.legends import legend, legend_height
+from distributed_trf.figures.panels.panel_grid import panels, stacked, strip_height, wrapped
 from distributed_trf.figures.panels.profile_panel import architecture_handles, finish_panel
-from distributed_trf.figures.style import MEDIUM, NUMBER, PAGE_WIDTH, SMALL, new_figure, note
+from distributed_trf.figures.printed_page import page_width
+from distributed_trf.figures.style import MEDIUM, NUMBER, SMALL, new_figure, note
 from distributed_trf.results.layers import peak_layer
 from distributed_trf.results.plotted_units import PlottedUnits, has, networks_of, plotted_units
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SIDE_BY_SIDE = 5
+SIDE_BY_SIDE, LABELS = 5, 3
+"""Panels in a row, and names in a row of the legend."""
 ROW, LOWER_ROW = 2.6, 2.0
 """Inches of a row of panels, lower where panels are wrapped."""
 LEGEND = 0.25
@@ -82,9 +85,11 @@ def figure_map(
             "study and run it"
         )
     lines = wrapped(len(chosen), SIDE_BY_SIDE)[0]
-    tall = (ROW if lines == 1 else LOWER_ROW) * lines + 0.1
-    figure = new_figure(PAGE_WIDTH, tall * len(plotted) + LEGEND)
-    *strips, foot = stacked(figure, [*[tall] * len(plotted), LEGEND])
+    row, kinds = ROW if lines == 1 else LOWER_ROW, architecture_handles(ds, chosen)
+    tall = [strip_height(row, len(chosen), s.title, most=SIDE_BY_SIDE) for s in plotted]
+    key_height = max(LEGEND, legend_height(kinds, LABELS))
+    figure = new_figure(page_width(), sum(tall) + key_height)
+    *strips, foot = stacked(figure, [*tall, key_height])
     for strip, s in zip(strips, plotted, strict=True):
         axes = panels(strip, s.title, len(chosen), most=SIDE_BY_SIDE, share_y=False)
         drawn = s.ds[s.variable].sel({names.NETWORK: chosen, names.WEIGHTS: used}).values
@@ -120,7 +125,7 @@ def figure_map(
         bar.ax.tick_params(labelsize=SMALL)
         note(figure, s.note)
         note(figure, s.chooser_note)
-    legend(foot, architecture_handles(ds, chosen), 3)
+    legend(foot, kinds, LABELS)
     if used != weights:
         note(figure, f"no {weights} weights in these results: {used} ones are shown")
     return figure

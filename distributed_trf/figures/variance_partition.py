@@ -11,13 +11,16 @@ from distributed_trf import names
 from distributed_trf.config.spaces import BETWEEN
 from distributed_trf.errors import NothingToDrawError
 from distributed_trf.figures.panels.error_lines import interval_line, interval_notes
-from distributed_trf.figures.panels.panel_grid import legend, stacked
+from distributed_trf.figures.panels.legends import legend, legend_height
+from distributed_trf.figures.panels.panel_grid import further_lines, head, stacked
 from distributed_trf.figures.panels.venn import draw_venn
-from distributed_trf.figures.style import MEDIUM, PAGE_WIDTH, SMALL, new_figure, note, tidy
+from distributed_trf.figures.printed_page import is_narrow, page_width
+from distributed_trf.figures.style import SMALL, needing_matplotlib, new_figure, note, tidy
 from distributed_trf.results.plotted_units import of_plotted, plotted_units
 from distributed_trf.results.statistics.intervals import median_intervals
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
@@ -26,9 +29,12 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 SHARED_COLOUR = "#777777"
 MOST_CIRCLES = 3
 """Spaces that circles are drawn of."""
-MOST_PARTS = 4
-"""Spaces of which each shared part is drawn; of more only their sum is."""
-ROW, LEGEND = 2.6, 0.3
+MOST_PARTS, NARROW_MOST_PARTS = 4, 3
+"""Spaces of which each shared part is drawn, on two columns and on one; of more only their sum is."""
+ROW, CIRCLES_ROW, LEGEND = 2.6, 1.9, 0.3
+"""Inches of bars, of circles where they are below the bars, and of the legend."""
+LABELS = 3
+"""Columns of the legend on two columns."""
 WIDTH = 0.4
 """Of a bar."""
 IN_WORDS = " & "
@@ -78,14 +84,20 @@ def figure_partition(
             one = _of_its_spaces(of.sel(partition=name))
             if one.sizes[names.SUBSET]:
                 drawn.append((f"{name}; {s.title}", one, s.note))
-    figure = new_figure(PAGE_WIDTH, ROW * len(drawn) + LEGEND)
-    *strips, foot = stacked(figure, [*[ROW] * len(drawn), LEGEND])
-    for strip, (title, one, reason) in zip(strips, drawn, strict=True):
-        spaces = [str(label) for label in one[names.SUBSET].values if BETWEEN not in str(label)]
+    circled = [_can_be_circles(one) for _, one, _ in drawn]
+    tall = [
+        ROW + CIRCLES_ROW * (is_narrow() and circles) + further_lines(title)
+        for circles, (title, _, _) in zip(circled, drawn, strict=True)
+    ]
+    handles = _handles()
+    key_height = max(LEGEND, legend_height(handles, LABELS))
+    figure = new_figure(page_width(), sum(tall) + key_height)
+    *strips, foot = stacked(figure, [*tall, key_height])
+    for strip, (title, one, reason), with_circles in zip(strips, drawn, circled, strict=True):
+        spaces = _spaces(one)
         n = len(spaces)
-        circled = n <= MOST_CIRCLES and bool((one["unique"].fillna(one["shared"])).notnull().any(names.UNIT).all())
-        bars, *circles = strip.subplots(1, 1 + circled, squeeze=False, width_ratios=[2, 1][: 1 + circled])[0]
-        strip.suptitle(title, fontsize=MEDIUM, fontweight="bold", x=0.01, ha="left")
+        bars, *circles = _panels(strip, with_circles=with_circles)
+        head(strip, title)
         medians, intervals = _bars(bars, one, spaces)
         ends = [(float(of["low"]), float(of["high"])) for of in intervals if of["median"].notnull()]
         for text in interval_notes(ends, [int(of["n_sessions"]) for of in intervals if of["median"].notnull()]):
@@ -93,11 +105,34 @@ def figure_partition(
         for axis in circles:
             draw_venn(axis, medians, spaces, COLOURS[:n])
             note(figure, CIRCLES)
-        if n > MOST_PARTS:
-            note(figure, f"of more than {MOST_PARTS} spaces the sum of all shared parts is drawn")
+        if n > _most_parts():
+            note(figure, f"of more than {_most_parts()} spaces the sum of all shared parts is drawn")
         note(figure, reason)
-    _legend(foot)
+    legend(foot, handles, LABELS)
     return figure
+
+
+def _most_parts() -> int:
+    return NARROW_MOST_PARTS if is_narrow() else MOST_PARTS
+
+
+def _spaces(of: xr.Dataset) -> list[str]:
+    return [str(label) for label in of[names.SUBSET].values if BETWEEN not in str(label)]
+
+
+def _can_be_circles(of: xr.Dataset) -> bool:
+    """Return whether circles are drawn: of two or three spaces of which every part is known."""
+    parts = of["unique"].fillna(of["shared"]).notnull()
+    return len(_spaces(of)) <= MOST_CIRCLES and bool(parts.any(names.UNIT).all())
+
+
+def _panels(strip: SubFigure, *, with_circles: bool) -> list[Axes]:
+    """Make a panel of bars, and one of circles at its right, or below it on one column."""
+    if not with_circles:
+        return [strip.subplots()]
+    if is_narrow():
+        return list(strip.subplots(2, 1, height_ratios=[ROW, CIRCLES_ROW]))
+    return list(strip.subplots(1, 2, width_ratios=[2, 1]))
 
 
 def _of_its_spaces(of: xr.Dataset) -> xr.Dataset:
@@ -118,7 +153,7 @@ def _bars(axis: Axes, of: xr.Dataset, spaces: Sequence[str]) -> tuple[dict[tuple
     for k, (whole, part) in enumerate(zip(drawn[::2], drawn[1::2], strict=True)):
         _bar(axis, k - WIDTH / 2, whole, COLOURS[k % len(COLOURS)])
         _bar(axis, k + WIDTH / 2, part, COLOURS[k % len(COLOURS)], hatch="////", alpha=0.4)
-    if n > MOST_PARTS:
+    if n > _most_parts():
         total = of[["shared"]].isel({names.SUBSET: slice(n, None)}).sum(names.SUBSET, skipna=False)
         drawn.append(median_intervals(total.assign_coords(of[["session"]].coords), "shared"))
         _bar(axis, n, drawn[-1], SHARED_COLOUR)
@@ -154,14 +189,15 @@ def _bar(axis: Axes, x: float, of: xr.Dataset, colour: str, *, hatch: str = "", 
     interval_line(axis, x, median, low, high)
 
 
-def _legend(foot: SubFigure) -> None:
-    from matplotlib.patches import Patch
+def _handles() -> list[Artist]:
+    with needing_matplotlib():
+        from matplotlib.patches import Patch
 
-    patches = [
+    patches: list[Artist] = [
         Patch(facecolor=COLOURS[0], label="unique, in the space's colour"),
         Patch(facecolor=COLOURS[0], alpha=0.4, hatch="////", label="product measure"),
         Patch(facecolor=SHARED_COLOUR, label="shared"),
     ]
     for patch in patches:
         patch.set(edgecolor="black", linewidth=0.5)
-    legend(foot, patches, 3)
+    return patches

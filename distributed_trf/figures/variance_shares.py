@@ -10,7 +10,8 @@ import xarray as xr
 from distributed_trf import names
 from distributed_trf.config.extraction import TRAINED
 from distributed_trf.errors import NothingToDrawError
-from distributed_trf.figures.panels.panel_grid import at_left, key, legend, panels, stacked, wrapped
+from distributed_trf.figures.panels.legends import key, legend, legend_height
+from distributed_trf.figures.panels.panel_grid import at_left, panels, stacked, strip_height, wrapped
 from distributed_trf.figures.panels.profile_panel import (
     architecture_handles,
     baseline_line,
@@ -18,9 +19,9 @@ from distributed_trf.figures.panels.profile_panel import (
     profile_line,
     set_limits,
 )
+from distributed_trf.figures.printed_page import page_width
 from distributed_trf.figures.style import (
     BASELINE_COLOUR,
-    PAGE_WIDTH,
     UNTRAINED_COLOUR,
     network_style,
     new_figure,
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SHARE = "share"
-SIDE_BY_SIDE = 4
+SIDE_BY_SIDE, LABELS = 4, 6
+"""Panels in a row, and names in a row of the legend."""
 ROW, LEGEND = 2.0, 0.3
 
 
@@ -75,18 +77,21 @@ def figure_shares(
         )
     plotted = plotted_units(together, delta=delta, stimuli=stimuli, bin_width=bin_width)
     networks = networks_of(plotted)
-    tall = ROW * wrapped(len(networks), SIDE_BY_SIDE)[0] + 0.1
-    figure = new_figure(PAGE_WIDTH, tall * len(plotted) + LEGEND)
-    *strips, foot = stacked(figure, [*[tall] * len(plotted), LEGEND])
-    others: list[str] = []
+    fitted = {str(w): None for s in plotted for n in networks for w in s.ds[names.WEIGHTS].values if has(s, n, str(w))}
+    handles = _handles(network_style(networks[0], networks), [word for word in fitted if word != TRAINED])
+    handles += architecture_handles(together, networks)
+    tall = [strip_height(ROW, len(networks), s.title, most=SIDE_BY_SIDE) for s in plotted]
+    key_height = max(LEGEND, legend_height(handles, LABELS))
+    figure = new_figure(page_width(), sum(tall) + key_height)
+    *strips, foot = stacked(figure, [*tall, key_height])
     for strip, s in zip(strips, plotted, strict=True):
         here = [n for n in networks if has(s, n)]
         axes = panels(strip, s.title, len(here), most=SIDE_BY_SIDE, share_y=False)
         for axis, network in zip(axes, here, strict=True):
             profile = layer_profile(of_plotted(together, s, [SHARE]).sel({names.NETWORK: network}), SHARE)
             words = [str(w) for w in profile[names.WEIGHTS].values if has(s, network, str(w))]
-            fitted = profile["median"].notnull().any(names.WEIGHTS).values
-            layers = [int(k) for k in profile[names.LAYER].values[fitted]]
+            known = profile["median"].notnull().any(names.WEIGHTS).values
+            layers = [int(k) for k in profile[names.LAYER].values[known]]
             drawn = []
             for word in sorted(words, key=lambda w: w == TRAINED):  # trained over the others
                 colour, marker = network_style(network, networks)
@@ -94,14 +99,13 @@ def figure_shares(
                 of = profile.sel({names.WEIGHTS: word})
                 profile_line(axis, of, word, colour if trained else UNTRAINED_COLOUR, marker, hollow=not trained)
                 drawn.append(of)
-                others += [word] if not trained and word not in others else []
             baseline_line(axis, 1 / len(layers), "equal shares")
             types = profile["layer_type"].sel({names.LAYER: layers}).values.tolist() if "layer_type" in profile else []
             finish_panel(axis, network, layers, types)
             set_limits([axis], drawn, [0.0, 1 / len(layers)], top=0.05)
         at_left(axes, "share of variance", columns=wrapped(len(here), SIDE_BY_SIDE)[1])
         note(figure, s.note)
-    legend(foot, _handles(network_style(networks[0], networks), others) + architecture_handles(together, networks), 6)
+    legend(foot, handles, LABELS)
     return figure
 
 

@@ -11,10 +11,12 @@ import xarray as xr
 from distributed_trf import names
 from distributed_trf.config.extraction import TRAINED
 from distributed_trf.errors import DataError, NothingToDrawError
-from distributed_trf.figures.panels.panel_grid import at_left, key, legend, panels, stacked, wrapped
+from distributed_trf.figures.panels.legends import key, legend, legend_height
+from distributed_trf.figures.panels.panel_grid import at_left, panels, stacked, strip_height, wrapped
 from distributed_trf.figures.panels.profile_rows import LEGEND
+from distributed_trf.figures.printed_page import page_width
 from distributed_trf.figures.shown_tests import Tests, choice_note, chosen_by
-from distributed_trf.figures.style import NUMBER, PAGE_WIDTH, SMALL, network_style, new_figure, note, tidy
+from distributed_trf.figures.style import NUMBER, SMALL, network_style, new_figure, note, tidy
 from distributed_trf.results.layers import best_layer
 from distributed_trf.results.plotted_units import PlottedUnits, has, networks_of, plotted_units
 
@@ -23,7 +25,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-SIDE_BY_SIDE = 3
+SIDE_BY_SIDE, LABELS = 3, 4
+"""Panels in a row, and names in a row of the legend."""
 ROW = 2.3
 MARKS = ("o", "+", "^", "x", "s")
 """Of stimulus sets, in their order."""
@@ -83,10 +86,12 @@ def figure_s5(
             "weights in these results"
         )
     benchmarks = list(dict.fromkeys(word_errors["benchmark"]))
-    tall = ROW * wrapped(len(benchmarks), SIDE_BY_SIDE)[0] + 0.1
-    figure = new_figure(PAGE_WIDTH, tall + LEGEND)
-    strip, foot = stacked(figure, [tall, LEGEND])
-    axes = panels(strip, "; ".join(s.title for s in plotted), len(benchmarks), most=SIDE_BY_SIDE)
+    title, handles = "; ".join(s.title for s in plotted), _handles(plotted, networks)
+    tall = strip_height(ROW, len(benchmarks), title, most=SIDE_BY_SIDE)
+    key_height = max(LEGEND, legend_height(handles, LABELS))
+    figure = new_figure(page_width(), tall + key_height)
+    strip, foot = stacked(figure, [tall, key_height])
+    axes = panels(strip, title, len(benchmarks), most=SIDE_BY_SIDE)
     chosen = [chosen_by(s, tests) for s in plotted]
     best = [_best(s, networks, by) for s, by in zip(plotted, chosen, strict=True)]
     for axis, benchmark in zip(axes, benchmarks, strict=True):
@@ -114,7 +119,7 @@ def figure_s5(
         f"best layer's median {NUMBER[plotted[0].variable].split()[-1]}",
         columns=wrapped(len(axes), SIDE_BY_SIDE)[1],
     )
-    legend(foot, _handles(plotted, networks), 4)
+    legend(foot, handles, LABELS)
     for s, by in zip(plotted, chosen, strict=True):
         note(figure, s.note)
         note(figure, choice_note(s, by, tests))

@@ -50,6 +50,15 @@ def test_figures__only_some_in_several_formats_at_once(folder):
     assert "no figure" not in done.output
 
 
+def test_figures__for_one_column_stand_beside_those_for_two(folder):
+    for more in ([], ["--width", "single"]):
+        done = figures(folder, "--only", "S2", "--format", "svg", *more)
+        assert done.exit_code == 0, done.output
+    assert drawn(folder) == {"figure_S2.svg", "figure_S2_single.svg"}
+    widths = {name: (folder / "figures" / name).read_text().split('width="')[1].split('"')[0] for name in drawn(folder)}
+    assert widths == {"figure_S2.svg": "540pt", "figure_S2_single.svg": "252pt"}
+
+
 def test_figures__at_another_delta_and_bin_width(folder):
     done = figures(folder, "--only", "3", "--format", "svg", "--delta", "1.5", "--bin-width", "50")
     assert done.exit_code == 0, done.output
@@ -116,6 +125,7 @@ def test_figures__of_word_errors_take_the_published_table(tmp_path):
     ("option", "said"),
     [
         (("--format", "png,gif"), "'gif' is not one of png, pdf, svg"),
+        (("--width", "half"), "'half' is not one of single, double"),
         (("--only", "3,S11"), "there is no figure 'S11'; choose among 2, 3, 4, 5"),
     ],
 )

@@ -13,7 +13,8 @@ from distributed_trf import open_lowpass, open_results, select_units, simulate_r
 from distributed_trf.errors import ConfigError, MissingExtraError
 from distributed_trf.figures.gallery import FIGURES, chosen, draw
 from distributed_trf.figures.inputs import Inputs
-from distributed_trf.figures.style import FORMATS, PAGE_WIDTH, notes_of, save_figure
+from distributed_trf.figures.printed_page import INCHES
+from distributed_trf.figures.style import FORMATS, notes_of, save_figure
 from tests.figures.drawn import headings, line, texts, titled
 from tests.figures.whole_study import write_results, write_whole_study
 
@@ -60,7 +61,7 @@ def test_gallery__saves_every_figure_in_every_format_with_text_that_can_be_read(
     for file in files:
         assert file.read_bytes().startswith(STARTS[file.suffix[1:]])
         assert file.stat().st_size > 5_000
-    assert figure.get_figwidth() == PAGE_WIDTH
+    assert figure.get_figwidth() == INCHES["double"]
     assert figure.get_figheight() < 11
     assert min(text.get_fontsize() for text in texts(figure)) >= 6.5
     written = re.findall(r"<text[^>]*>([^<]+)</text>", files[2].read_text())

@@ -11,7 +11,8 @@ import pytest
 from distributed_trf import layer_profile, layer_tests, select_units, simulate_results
 from distributed_trf.errors import DataError, NothingToDrawError
 from distributed_trf.figures.layer_profiles import figure_3, figure_s4, figure_s7
-from distributed_trf.figures.style import NETWORK_STYLE, PAGE_WIDTH, notes_of
+from distributed_trf.figures.printed_page import INCHES
+from distributed_trf.figures.style import NETWORK_STYLE, notes_of
 from distributed_trf.results.statistics.intervals import median_intervals
 from tests.figures.drawn import (
     architecture,
@@ -209,7 +210,7 @@ def test_figure_3__says_how_many_units_and_is_as_wide_as_a_page(drawn):
     assert headings(drawn) == [
         f"{s}, 50 ms bins: {n} highly tuned units (δ = 0.5)" for s, n in zip(SETS, counts, strict=True)
     ]
-    assert drawn.get_figwidth() == PAGE_WIDTH
+    assert drawn.get_figwidth() == INCHES["double"]
     assert exceptions(drawn) == []
     stricter = figure_3(results(), delta=1.0, stimuli="timit")
     assert headings(stricter) == [

@@ -9,12 +9,12 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from distributed_trf.figures.panels.profile_panel import KINDS
+from distributed_trf.figures.printed_page import INCHES
 from distributed_trf.figures.style import (
     AREA_COLOURS,
     LINE,
     NETWORK_STYLE,
     OTHER_STYLES,
-    PAGE_WIDTH,
     network_style,
     new_figure,
     note,
@@ -90,7 +90,7 @@ def test_stars__are_as_published(p, word):
 
 
 def test_note__is_written_once_and_the_figure_grows_by_its_lines():
-    figure = new_figure(PAGE_WIDTH, 3.0)
+    figure = new_figure(INCHES["double"], 3.0)
     note(figure, "")
     assert (notes_of(figure), figure.get_figheight()) == ([], 3.0)
     for _ in range(2):

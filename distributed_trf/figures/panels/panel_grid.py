@@ -6,22 +6,23 @@ A session's units are along one axis; the spectrogram of a sound is above what w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy
 
-from distributed_trf.figures.style import MEDIUM, SMALL
+from distributed_trf.figures.printed_page import page_width, side_by_side
+from distributed_trf.figures.style import MEDIUM, SMALL, TITLE_LINE, in_lines
 
 if TYPE_CHECKING:
-    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, FigureBase, SubFigure
-    from matplotlib.lines import Line2D
 
 
 MOST = 6
-"""Panels side by side, more are wrapped."""
+"""Panels side by side on two columns, more are wrapped."""
+ROOM = 0.1
+"""Inches of a strip beside its rows of panels."""
 
 
 def stacked(figure: Figure, heights: Sequence[float]) -> list[SubFigure]:
@@ -30,9 +31,28 @@ def stacked(figure: Figure, heights: Sequence[float]) -> list[SubFigure]:
 
 
 def wrapped(n: int, most: int = MOST) -> tuple[int, int]:
-    """Return rows and columns for n panels, at most so many side by side, rows as equal as can be."""
-    rows = -(-n // most)
+    """Return rows and columns for n panels, at most so many side by side on two columns, rows as equal as can be."""
+    rows = -(-n // side_by_side(most))
     return rows, -(-n // rows)
+
+
+def strip_height(row: float, n: int, title: str, *, most: int = MOST) -> float:
+    """Return the inches that a strip of ``panels`` takes, whose rows are so high."""
+    return row * wrapped(n, most)[0] + ROOM + further_lines(title)
+
+
+def further_lines(title: str) -> float:
+    """Return the inches that the title of a strip takes beyond its first line."""
+    return TITLE_LINE * _heading(title).count("\n")
+
+
+def head(part: FigureBase, title: str) -> None:
+    """Write the title of a strip at its upper left."""
+    part.suptitle(_heading(title), fontsize=MEDIUM, fontweight="bold", x=0.01, ha="left")
+
+
+def _heading(title: str) -> str:
+    return in_lines(title, 1, whole=True)
 
 
 def panels(part: FigureBase, title: str, n: int, *, most: int = MOST, share_y: bool = True) -> list[Axes]:
@@ -47,7 +67,7 @@ def panels(part: FigureBase, title: str, n: int, *, most: int = MOST, share_y: b
     n
         How many.
     most
-        Side by side.
+        Side by side on two columns.
     share_y
         Whether all have the limits and ticks of one.
     """
@@ -55,7 +75,7 @@ def panels(part: FigureBase, title: str, n: int, *, most: int = MOST, share_y: b
     grid = part.subplots(rows, columns, squeeze=False, sharey=share_y).ravel()
     for spare in grid[n:]:
         spare.remove()
-    part.suptitle(title, fontsize=MEDIUM, fontweight="bold", x=0.01, ha="left")
+    head(part, title)
     return list(grid[:n])
 
 
@@ -84,33 +104,13 @@ def at_foot(axes: Sequence[Axes]) -> None:
         axis.set_xlabel("")
 
 
-def legend(part: FigureBase, handles: Sequence[Artist], columns: int) -> None:
-    """Fill a strip with a legend."""
-    part.legend(
-        handles=list(handles),
-        loc="center",
-        ncols=columns,
-        fontsize=SMALL,
-        frameon=False,
-        handlelength=2.0,
-        columnspacing=1.2,
-    )
-
-
-def key(label: str, **style: Any) -> Line2D:
-    """Return what a legend shows of a line or a mark of some style."""
-    from matplotlib.lines import Line2D
-
-    return Line2D([], [], label=label, **{"linewidth": 1, "markersize": 3.5, **style})
-
-
-MOST_LABELS = 64
-"""That can be read side by side on a page; of more units every second, third, ... is labelled."""
+LABELS, BESIDE_LABELS = 9.5, 0.75
+"""Names of units on an inch, and the inches of the page beside them."""
 
 
 def label_units(axis: Axes, channels: np.ndarray) -> None:
-    """Write the channels below an axis whose unit k is at x = k."""
-    step = -(-channels.size // MOST_LABELS)
+    """Write the channels below an axis whose unit k is at x = k; where not all can be read, each second, third, ..."""
+    step = -(-channels.size // int(LABELS * (page_width() - BESIDE_LABELS)))
     axis.set_xticks(np.arange(0, channels.size, step), channels[::step], rotation=90, fontsize=SMALL)
     axis.set_xlim(-0.5, channels.size - 0.5)
     axis.set_xlabel("unit", fontsize=SMALL)

@@ -11,7 +11,8 @@ import xarray as xr
 from distributed_trf import names
 from distributed_trf.config.extraction import FIXED, TRAINED
 from distributed_trf.figures.panels.error_lines import interval_notes
-from distributed_trf.figures.panels.panel_grid import at_foot, at_left, key, legend, panels, stacked, wrapped
+from distributed_trf.figures.panels.legends import key, legend, legend_height
+from distributed_trf.figures.panels.panel_grid import at_foot, at_left, panels, stacked, strip_height, wrapped
 from distributed_trf.figures.panels.profile_panel import (
     STAR,
     STARS,
@@ -24,10 +25,10 @@ from distributed_trf.figures.panels.profile_panel import (
     star_row,
 )
 from distributed_trf.figures.panels.summary_bars import Comparison, best_bars, draw_bars
+from distributed_trf.figures.printed_page import is_narrow, page_width, side_by_side
 from distributed_trf.figures.shown_tests import can_be_significant
 from distributed_trf.figures.style import (
     BASELINE_COLOUR,
-    PAGE_WIDTH,
     SYMBOL,
     UNTRAINED_COLOUR,
     in_lines,
@@ -45,7 +46,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FEW = 2
-"""Panels side by side that are drawn higher, as they are wider."""
+"""Panels side by side on two columns that are drawn higher, as they are wider."""
+LABELS = 4
+"""Columns of the legend on two columns."""
 ROW, HIGH_ROW, LOW_ROW, BARS, LOW_BARS, LEGEND = 1.75, 2.4, 1.4, 2.1, 1.3, 0.5
 """Inches of a row of panels and of bars, low where panels are wrapped, so that all stays on a page; of the legend."""
 AROUND = 0.68
@@ -91,12 +94,15 @@ def draw_rows(
         Where to draw a dashed line instead of the spectrogram's median.
     """
     lines = [wrapped(len(of.columns))[0] for of in rows]
-    many, few = max(lines) > 1, max(len(of.columns) for of in rows) <= FEW
+    many, few = max(lines) > 1, max(len(of.columns) for of in rows) <= side_by_side(FEW)
     row = LOW_ROW if many else HIGH_ROW if few else ROW
-    tall = [row * n + 0.1 for n in lines]
-    below = LOW_BARS * len(rows) + 0.4 if many else BARS
-    figure = new_figure(PAGE_WIDTH, sum(tall) + LEGEND + below)
-    *strips, middle, foot = stacked(figure, [*tall, LEGEND, below])
+    tall = [strip_height(row, len(of.columns), of.plotted.title) for of in rows]
+    one_below_another = many or is_narrow()
+    below = LOW_BARS * len(rows) + 0.4 if one_below_another else BARS
+    handles = _handles(rows, baseline, alpha, is_ratio=reference is not None)
+    between = max(LEGEND, legend_height(handles, LABELS))
+    figure = new_figure(page_width(), sum(tall) + between + below)
+    *strips, middle, foot = stacked(figure, [*tall, between, below])
     for text in notes:
         note(figure, text)
     for strip, of in zip(strips, rows, strict=True):
@@ -105,8 +111,8 @@ def draw_rows(
         _draw(axes, of, baseline, reference, top=TOP / (row - AROUND) if starred else 0.05)
         at_foot(axes)
         at_left(axes, ylabel or SYMBOL[of.plotted.variable])
-    legend(middle, _handles(rows, baseline, alpha, is_ratio=reference is not None), 4)
-    shape = (len(rows), 1) if many else (1, len(rows))
+    legend(middle, handles, LABELS)
+    shape = (len(rows), 1) if one_below_another else (1, len(rows))
     same = len({of.plotted.variable for of in rows}) == 1
     bar_axes = foot.subplots(*shape, squeeze=False, sharey=same, sharex="col").ravel()
     for axis, of in zip(bar_axes, rows, strict=True):
@@ -117,7 +123,7 @@ def draw_rows(
         draw_bars(axis, bars, in_lines(title, shape[1]))
         if reference is not None:
             baseline_line(axis, reference, "reference")
-        if many or axis is bar_axes[0]:
+        if one_below_another or axis is bar_axes[0]:
             axis.set_ylabel(ylabel or f"median {SYMBOL[of.plotted.variable]}")
     return figure
 
@@ -137,7 +143,7 @@ def _draw(axes: Sequence[Axes], of: Rows, baseline: str | None, reference: float
         fitted = profile["median"].notnull().any(names.WEIGHTS)
         layers = [int(k) for k in profile[names.LAYER].values[fitted.values]]
         types = profile["layer_type"].sel({names.LAYER: layers}).values.tolist() if "layer_type" in profile else []
-        finish_panel(axis, column.title, layers, types)
+        finish_panel(axis, in_lines(column.title, wrapped(len(axes))[1]), layers, types)
         for against in STARS if column.untrained in of.tests else ():
             star_row(axis, against, _starred(of.tests[column.untrained], column.network, against))
     set_limits(axes, profiles, [] if level is None else [level], top=top)
