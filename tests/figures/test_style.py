@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
+from distributed_trf.figures.controls import WEIGHTS_STYLE
 from distributed_trf.figures.panels.profile_panel import KINDS
 from distributed_trf.figures.printed_page import INCHES
+from distributed_trf.figures.site_map import AREA_MARKERS, OTHER_AREA_MARKERS
 from distributed_trf.figures.style import (
     AREA_COLOURS,
     LINE,
     NETWORK_STYLE,
+    OTHER_AREA_COLOURS,
     OTHER_STYLES,
     network_style,
     new_figure,
@@ -31,13 +34,25 @@ EYES = {
     "deuteranopia": np.array(
         [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
     ),
+    "tritanopia": np.array(
+        [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]
+    ),
 }
 XYZ = np.array(
     [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
 )
 WHITE = np.array([0.95047, 1.0, 1.08883])
-TOLD_APART = 15.0
-"""Difference in CIELAB; 2.3 is just seen side by side."""
+TOLD_APART, LEAST = 15.0, 10.0
+"""Differences in CIELAB (2.3 is just seen side by side): of colours alone, and of colours with a second cue."""
+PALETTES = {
+    "networks": list(NETWORK_STYLE.values()),
+    "other networks": list(OTHER_STYLES),
+    "areas": [(AREA_COLOURS[area], AREA_MARKERS[area]) for area in AREA_COLOURS]
+    + list(zip(OTHER_AREA_COLOURS, OTHER_AREA_MARKERS, strict=True)),
+    "kinds of layers": [(colour, hatch) for colour, hatch, _ in KINDS.values()],
+    "weights": [(colour, marker) for colour, marker, _ in WEIGHTS_STYLE.values()],
+}
+"""Colours with what else tells them apart: a marker or a hatch."""
 
 
 def lab(colour, eye):
@@ -49,20 +64,39 @@ def lab(colour, eye):
     return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
 
 
+def difference(a, b, eye):
+    """How much two colours differ for an eye."""
+    return np.linalg.norm(lab(a, eye) - lab(b, eye))
+
+
+def confused(palette, eye):
+    """Pairs that an eye takes for one another: of like colours and the same second cue."""
+    return [(a, b) for a, b in combinations(palette, 2) if a[1] == b[1] and difference(a[0], b[0], eye) < TOLD_APART]
+
+
 @pytest.mark.parametrize("eye", list(EYES))
-def test_colours__are_told_apart_by_every_eye(eye):
-    networks = {name: lab(colour, eye) for name, (colour, _) in NETWORK_STYLE.items()}
-    for a, b in combinations(networks, 2):
-        assert np.linalg.norm(networks[a] - networks[b]) > TOLD_APART, (a, b)
-    others = [lab(colour, eye) for colour, _ in OTHER_STYLES]
-    for a, b in combinations(range(len(others)), 2):
-        assert np.linalg.norm(others[a] - others[b]) > TOLD_APART, (a, b)
-    core, other = (lab(colour, eye) for colour in AREA_COLOURS.values())
-    assert np.linalg.norm(core - other) > TOLD_APART
+@pytest.mark.parametrize("palette", list(PALETTES))
+def test_colours__are_told_apart_by_every_eye(palette, eye):
+    assert not confused(PALETTES[palette], eye)
+    colours = dict.fromkeys(colour for colour, _ in PALETTES[palette])
+    assert min(difference(a, b, eye) for a, b in combinations(colours, 2)) > LEAST
 
 
-def test_colours__red_and_green_are_not_told_apart_by_the_measure():
-    assert np.linalg.norm(lab("#cc4433", "deuteranopia") - lab("#778822", "deuteranopia")) < TOLD_APART
+@pytest.mark.parametrize("eye", ["normal", "protanopia", "deuteranopia"])
+def test_colours__of_networks_and_of_the_two_areas_are_told_apart_without_markers(eye):
+    for colours in (
+        [colour for colour, _ in NETWORK_STYLE.values()],
+        [colour for colour, _ in OTHER_STYLES],
+        AREA_COLOURS.values(),
+    ):
+        assert min(difference(a, b, eye) for a, b in combinations(colours, 2)) > TOLD_APART
+
+
+def test_colours__red_and_green_of_one_lightness_are_taken_for_one_another():
+    red, green = ("#cc4433", "o"), ("#778822", "o")
+    assert confused([red, green], "deuteranopia") == [(red, green)]
+    assert confused([red, green], "normal") == []
+    assert confused([red, ("#778822", "s")], "deuteranopia") == []
 
 
 def test_styles__colour_is_never_the_only_cue():
