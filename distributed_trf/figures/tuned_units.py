@@ -1,21 +1,24 @@
-"""Fig S1: how many units repeat themselves better than chance, and by how much single pairings differ."""
+"""Fig S1: how many units repeat themselves better than chance, and by how much single draws of repeats differ."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
 from distributed_trf.errors import NothingToDrawError, StoreError
 from distributed_trf.figures.inputs import chosen_slice, slice_choice
-from distributed_trf.figures.printed_page import page_width
-from distributed_trf.figures.style import SMALL, new_figure, note, tidy
+from distributed_trf.figures.panels.legends import key, legend, legend_height
+from distributed_trf.figures.panels.panel_grid import head, stacked
+from distributed_trf.figures.printed_page import is_narrow, page_width, side_by_side
+from distributed_trf.figures.style import SMALL, needing_matplotlib, new_figure, note, tidy
 from distributed_trf.reliability.selection import highly_tuned
 from distributed_trf.results.inter_trial_draws import inter_trial_draws
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -26,7 +29,15 @@ MARKED = (0.5, 1.0)
 SHOWN = (0.1, 0.5, 1.0)
 """Thresholds at which a unit is shown."""
 HISTOGRAM_BINS = 100
-TRUE_COLOUR, NULL_COLOUR, MEDIAN_COLOUR = "#0072B2", "#777777", "#E69F00"
+TRUE_COLOUR, NULL_COLOUR, NULL_MEAN_COLOUR, MEDIAN_COLOUR = "#0072B2", "#777777", "#333333", "#E69F00"
+CURVE, EXAMPLES, LABELS = 2.8, 1.9, 4
+"""Inches of the curve and of a row of distributions, and names in a row of their legend."""
+CORRELATION = "inter-trial correlation"
+WORDS = (
+    "inter-trial correlation: of responses to two repeats of each test sound, which are drawn many times; null: the "
+    "same with one of the two shifted in time; a unit is highly tuned if its correlation is above zero and above that "
+    "of its null by more than \N{GREEK SMALL LETTER DELTA} standard deviations of the null"
+)
 
 
 def figure_s1(
@@ -72,20 +83,26 @@ def figure_s1(
         except StoreError as error:
             why = str(error)
 
-    figure = new_figure(page_width(), 5.0 if examples else 2.8)
-    grid = figure.add_gridspec(2 if examples else 1, 1)
-    _curve(figure.add_subplot(grid[0]), figure, of)
-    if examples:
-        cells = grid[1].subgridspec(1, len(examples))
-        axes = [figure.add_subplot(cells[k]) for k in range(len(examples))]
+    rows, columns = (len(examples), 1) if is_narrow() else (1, len(examples))
+    handles = _handles()
+    heights = [CURVE, EXAMPLES * rows, legend_height(handles, LABELS)] if examples else [CURVE]
+    figure = new_figure(page_width(), sum(heights))
+    top, *below = stacked(figure, heights)
+    head(top, f"{stimuli}, {bin_width:g} ms bins: {int(of['normaliser'].notnull().sum())} units")
+    _curve(top.subplots(), figure, of)
+    if below:
+        strip, foot = below
+        axes = strip.subplots(rows, columns, squeeze=False).ravel()
         for axis, (delta, draws) in zip(axes, examples, strict=True):
             _distributions(axis, draws, delta)
-        axes[0].set_ylabel("pairings", fontsize=SMALL)
-        axes[-1].legend(fontsize=SMALL, frameon=False)
+        for axis in axes[::columns]:
+            axis.set_ylabel("number of draws", fontsize=SMALL)
+        for axis in axes[-columns:]:
+            axis.set_xlabel(CORRELATION, fontsize=SMALL)
+        legend(foot, handles, LABELS)
     else:
         note(figure, f"distributions of single units are left out: {why}")
-    n = int(of["normaliser"].notnull().sum())
-    figure.suptitle(f"{stimuli}, {bin_width:g} ms bins: {n} units", fontsize="medium")
+    note(figure, WORDS)
     return figure
 
 
@@ -102,9 +119,9 @@ def nearest_units(of: xr.Dataset) -> dict[float, int]:
 
 def _curve(axis: Axes, figure: Figure, of: xr.Dataset) -> None:
     means = _counts(of, "normaliser", "null_mean")
-    _line(axis, means, "mean", TRUE_COLOUR, "o", TRUE_COLOUR)
+    _line(axis, means, "means over draws", TRUE_COLOUR, "o", TRUE_COLOUR)
     if "normaliser_median" in of and of["normaliser_median"].notnull().any():
-        _line(axis, _counts(of, "normaliser_median", "null_median"), "median", MEDIAN_COLOUR, "s", "none")
+        _line(axis, _counts(of, "normaliser_median", "null_median"), "medians over draws", MEDIAN_COLOUR, "s", "none")
     else:
         note(figure, "the curve of medians is left out: these results hold means only")
     for delta in MARKED:
@@ -112,12 +129,10 @@ def _curve(axis: Axes, figure: Figure, of: xr.Dataset) -> None:
         words = f"{means[DELTAS.index(delta)]} units"
         axis.text(delta + 0.03, 0.02, words, fontsize=SMALL, transform=axis.get_xaxis_transform())
     axis.set_ylim(0, 1.25 * axis.get_ylim()[1])  # room for the legend
-    axis.set_xlabel(
-        "threshold \N{GREEK SMALL LETTER DELTA}, standard deviations of the null above its centre", fontsize=SMALL
-    )
-    axis.set_ylabel("units above threshold", fontsize=SMALL)
-    legend = {"title": "centre of both distributions", "title_fontsize": SMALL, "ncols": 2}
-    axis.legend(loc="upper right", fontsize=SMALL, frameon=False, **legend)
+    axis.set_xlabel("threshold \N{GREEK SMALL LETTER DELTA} (standard deviations of the null)")
+    axis.set_ylabel("number of highly tuned units")
+    of_curves: dict[str, Any] = {"title": "units are judged by", "title_fontsize": SMALL, "ncols": side_by_side(2)}
+    axis.legend(loc="upper right", fontsize=SMALL, frameon=False, **of_curves)
     tidy(axis)
 
 
@@ -153,16 +168,26 @@ def _distributions(axis: Axes, draws: xr.Dataset, delta: float) -> None:
     both = np.concatenate([draws["true"].values, draws["null"].values])
     edges = np.linspace(both.min(), both.max(), HISTOGRAM_BINS + 1).tolist()
     null, true = draws["null"].values, draws["true"].values
-    axis.hist(null, edges, color=NULL_COLOUR, alpha=0.4, histtype="stepfilled", label="shifted")
-    axis.hist(true, edges, color=TRUE_COLOUR, linewidth=1, histtype="step", label="as recorded")
-    axis.axvline(null.mean(), color="#333333", linestyle=":", linewidth=1.4)
+    axis.hist(null, edges, color=NULL_COLOUR, alpha=0.4, histtype="stepfilled", label="_null")
+    axis.hist(true, edges, color=TRUE_COLOUR, linewidth=1, histtype="step", label="_true")
+    axis.axvline(null.mean(), color=NULL_MEAN_COLOUR, linestyle=":", linewidth=1.4)
     axis.axvline(true.mean(), color=TRUE_COLOUR, linestyle="--", linewidth=1.2)
-    axis.set_ylim(top=1.25 * axis.get_ylim()[1])  # room for the legend
     letter, reached = "\N{GREEK SMALL LETTER DELTA}", (true.mean() - null.mean()) / null.std()
     axis.set_title(
-        f"nearest to {letter} = {delta:.1f}\n"
-        f"session {draws['session'].item()}, {draws['channel'].item()}: {letter} = {reached:.2f}",
-        fontsize=SMALL,
+        f"unit nearest to {letter} = {delta:.1f}\n"
+        f"session {draws['session'].item()}, {draws['channel'].item()}: its {letter} = {reached:.2f}"
     )
-    axis.set_xlabel("inter-trial correlation", fontsize=SMALL)
     tidy(axis)
+
+
+def _handles() -> list[Artist]:
+    """Return what the legend shows of the distributions."""
+    with needing_matplotlib():
+        from matplotlib.patches import Patch
+
+    return [
+        Patch(facecolor="none", edgecolor=TRUE_COLOUR, label="two repeats of each sound"),
+        key("mean of these draws", color=TRUE_COLOUR, linestyle="--"),
+        Patch(facecolor=NULL_COLOUR, alpha=0.4, label="one of the two shifted in time: the null"),
+        key("mean of the null", color=NULL_MEAN_COLOUR, linestyle=":"),
+    ]

@@ -8,9 +8,10 @@ import pytest
 from distributed_trf import open_results, simulate_results
 from distributed_trf.errors import NothingToDrawError
 from distributed_trf.figures.style import notes_of
-from distributed_trf.figures.tuned_units import figure_s1, nearest_units
+from distributed_trf.figures.tuned_units import WORDS, figure_s1, nearest_units
 from distributed_trf.results.inter_trial_draws import inter_trial_draws
 from distributed_trf.results.tables import reliability_table
+from tests.figures.drawn import headings, legend_texts
 from tests.small_results import small_results, write_small_study
 
 
@@ -54,7 +55,7 @@ def test_figure_s1__has_a_curve_of_medians(saved_study):
     for delta, n in counted(median).items():
         above = (of.normaliser_median > of.null_median + delta * of.null_std) & (of.normaliser_median > 0)
         assert n == int(above.sum())
-    assert (mean.get_label(), median.get_label()) == ("mean", "median")
+    assert (mean.get_label(), median.get_label()) == ("means over draws", "medians over draws")
     assert mean.get_marker() != median.get_marker()
 
 
@@ -74,15 +75,24 @@ def test_nearest_units__are_nearest_to_the_threshold_and_differ(ds):
 def test_figure_s1__shows_the_draws_of_units_nearest_to_the_threshold(saved_study):
     ds = open_results(saved_study)
     of = ds.sel(stimuli="timit", bin_width=50.0)
-    _, *panels = figure_s1(ds, saved_study).axes
+    figure = figure_s1(ds, saved_study)
+    _, *panels = figure.axes
     assert len(panels) == 3
+    assert legend_texts(figure) == [
+        "two repeats of each sound",
+        "mean of these draws",
+        "one of the two shifted in time: the null",
+        "mean of the null",
+    ]
+    assert {axis.get_xlabel() for axis in panels} == {"inter-trial correlation"}
+    assert notes_of(figure) == [WORDS]
     for axis, (delta, unit) in zip(panels, nearest_units(of).items(), strict=True):
         session, channel = str(of.session.values[unit]), str(of.channel.values[unit])
         draws = inter_trial_draws(saved_study, session, channel)
         reached = (of.normaliser - of.null_mean).values[unit] / of.null_std.values[unit]
         letter = "\N{GREEK SMALL LETTER DELTA}"
         assert axis.get_title() == (
-            f"nearest to {letter} = {delta:.1f}\nsession {session}, {channel}: {letter} = {reached:.2f}"
+            f"unit nearest to {letter} = {delta:.1f}\nsession {session}, {channel}: its {letter} = {reached:.2f}"
         )
         means = [float(draws[name].mean()) for name in ("null", "true")]
         assert [line.get_xdata()[0] for line in axis.lines] == pytest.approx(means)
@@ -97,19 +107,20 @@ def test_figure_s1__without_responses_draws_the_curve_and_says_why(tmp_path, ds)
     assert notes_of(figure_s1(ds)) == [
         "the curve of medians is left out: these results hold means only",
         "distributions of single units are left out: no folder with responses was given",
+        WORDS,
     ]
     small = small_results()
     small["null_mean"], small["null_std"] = small.normaliser * 0, small.normaliser * 0 + 0.1
     figure = figure_s1(small, write_small_study(tmp_path / "study"))
     assert len(figure.axes) == 1
-    assert "no responses of session s1 to timit at 50 ms" in notes_of(figure)[-1]
-    assert "imported results have none" in notes_of(figure)[-1]
+    assert "no responses of session s1 to timit at 50 ms" in notes_of(figure)[-2]
+    assert "imported results have none" in notes_of(figure)[-2]
     figure.savefig(tmp_path / "s1.pdf")
 
 
 def test_figure_s1__takes_another_stimulus_set(ds):
     figure = figure_s1(ds, stimuli="mvocs")
-    assert figure.get_suptitle() == "mvocs, 50 ms bins: 1718 units"
+    assert headings(figure) == ["mvocs, 50 ms bins: 1718 units"]
     assert counted(figure.axes[0].lines[0]) != counted(figure_s1(ds).axes[0].lines[0])
 
 
