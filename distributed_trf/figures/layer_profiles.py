@@ -5,7 +5,7 @@ Fig S3 is the test correlation of each unit beside that with a spectrogram, the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,14 @@ from distributed_trf.config.extraction import FIXED, TRAINED
 from distributed_trf.errors import DataError, NothingToDrawError
 from distributed_trf.figures.panels.profile_rows import Rows, draw_rows
 from distributed_trf.figures.panels.summary_bars import Comparison
-from distributed_trf.figures.shown_tests import Tests, choice_note, chosen_by, level_of, notes_on_tests
+from distributed_trf.figures.shown_tests import (
+    Tests,
+    can_be_significant,
+    choice_note,
+    chosen_by,
+    level_of,
+    notes_on_tests,
+)
 from distributed_trf.figures.style import note
 from distributed_trf.results.plotted_units import PlottedUnits, baseline_of, has, networks_of, plotted_units
 from distributed_trf.results.statistics.layer_tests import layer_tests
@@ -169,6 +176,7 @@ def _figure(
             s.note,
             *missing,
             *notes_on_tests("stars", s.stimuli, tests.values(), alpha),
+            *_families(tests.values(), alpha),
             choice_note(s, by, shown),
         ]
     if baseline is not None and spectrogram is None:
@@ -204,6 +212,13 @@ def _tests(
         else:
             missing.append(str(tests[kind].attrs["left_out"]))
     return tests, missing
+
+
+def _families(tests: Iterable[xr.Dataset], alpha: float) -> list[str]:
+    """Say which tests p is adjusted for together, where it is and stars show it."""
+    adjusted = any(of.attrs["correction"] != "none" and can_be_significant(of, alpha) for of in tests)
+    family = "tests of a network: all its layers against untrained weights and against the spectrogram"
+    return [f"{family}, each stimulus set alone"] if adjusted else []
 
 
 RATIO = "ratio"

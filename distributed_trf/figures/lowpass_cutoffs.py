@@ -13,6 +13,7 @@ from distributed_trf.config.extraction import FIXED, TRAINED
 from distributed_trf.errors import NothingToDrawError
 from distributed_trf.figures.panels.legends import key, legend, legend_height
 from distributed_trf.figures.panels.panel_grid import at_left, panels, stacked, strip_height, wrapped
+from distributed_trf.figures.panels.profile_panel import OF_UNITS
 from distributed_trf.figures.panels.profile_rows import LEGEND
 from distributed_trf.figures.printed_page import page_width
 from distributed_trf.figures.shown_tests import (
@@ -105,6 +106,7 @@ def figure_4(
     figure = new_figure(page_width(), sum(tall) + key_height)
     *strips, foot = stacked(figure, [*tall, key_height])
     any_dotted = False
+    note(figure, OF_UNITS)
     for strip, s, of, n in zip(strips, plotted, drawn, counts, strict=True):
         columns = wrapped(n, SIDE_BY_SIDE)[1]
         # The simulation, which comes last, has other limits.
@@ -129,7 +131,7 @@ def figure_4(
         for axis in at_left(axes[: len(of)], SYMBOL[s.variable], columns=columns):
             axis.tick_params(labelleft=True)
         if n > len(of):
-            _simulation(axes[-1], columns)
+            note(figure, _simulation(axes[-1], columns))
     legend(foot, _handles(alpha, dotted=any_dotted), LABELS)
     return figure
 
@@ -173,8 +175,8 @@ _MARKS: dict[str, dict[str, Any]] = {
 }
 
 
-def _simulation(axis: Axes, columns: int) -> None:
-    """Draw mean and standard deviation over simulations."""
+def _simulation(axis: Axes, columns: int) -> str:
+    """Draw mean and standard deviation over simulations; return what the whiskers are."""
     r = cutoff_simulation()["r"]
     mean, std = r.mean("seed").values, r.std("seed").values
     axis.errorbar(
@@ -192,6 +194,7 @@ def _simulation(axis: Axes, columns: int) -> None:
     axis.set_title(in_lines("simulation: mean r and s.d.", columns))
     axis.set_xlabel("cut-off (Hz)")
     tidy(axis)
+    return f"whiskers of the simulation: standard deviations over {r.sizes['seed']} runs of it"
 
 
 def _handles(alpha: float, *, dotted: bool) -> list[Artist]:

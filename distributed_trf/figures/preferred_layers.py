@@ -30,6 +30,7 @@ from distributed_trf.results.layers import peak_layer
 from distributed_trf.results.plotted_units import PlottedUnits, has, networks_of, plotted_units
 from distributed_trf.results.statistics.apa import below_one, decimals, interval_in_words, p_in_words
 from distributed_trf.results.statistics.area_tests import AREAS, compare_areas
+from distributed_trf.results.statistics.intervals import COVERAGE
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -39,6 +40,8 @@ N_BINS = 9
 LEAST_STARRED = 0.05
 """Below this p has a star."""
 PREFERRED = "preferred layers"
+HISTOGRAMS = "bars: counts of units; lines: their densities"
+DIFFERENCE = f"difference: of the areas' mean positions, with its {COVERAGE:.0%} interval over sessions"
 POOLED, EACH, NARROW_EACH = 2.6, 1.7, 1.5
 """Inches of a row of panels, all networks pooled, or each alone, and that on one column."""
 
@@ -99,6 +102,7 @@ def figure_5(
         axis.set_title(in_lines("\n".join([s.title, *_result(tested, tests)]), columns, whole=True))
         notes += [*notes_on_tests("stars", s.stimuli, [tested], LEAST_STARRED), choice_note(s, by, tests, PREFERRED)]
         tidy(axis)
+    notes += [HISTOGRAMS] + ([DIFFERENCE] if tests == "default" else [])
     for axis in axes[::columns]:
         axis.set_ylabel("units × networks", fontsize=MEDIUM)
     _finish(figure, key, two, plotted, notes)
@@ -154,6 +158,7 @@ def figure_s6(
             axis.set_xlabel("layer")
             tidy(axis)
         at_left(axes, "units")
+    notes.append(HISTOGRAMS)
     _finish(figure, key, two, plotted, notes)
     return figure
 

@@ -98,7 +98,8 @@ def notes_on_tests(mark: str, stimuli: str, tests: Iterable[xr.Dataset], alpha: 
         sizes, least = sizes_in_words(most_units(of)), smallest_of_all(of)
         possible = f"no p below {least_in_words(least)} is possible" if least else ""
         if can_be_significant(of, alpha):
-            notes += [f"{mark}: {name_of_test(of)}", f"{stimuli}: {sizes}{possible and ', ' + possible}"]
+            adjusted = "" if "p_adjusted" in of else ", p not adjusted for the number of tests"
+            notes += [f"{mark}: {name_of_test(of)}{adjusted}", f"{stimuli}: {sizes}{possible and ', ' + possible}"]
         else:
             notes.append(f"{stimuli}: no {mark}, as {possible or 'no test could be made'} ({sizes})")
         notes += [part for part in of.attrs["note"].split("; ") if not any(words in part for words in SAID_OTHERWISE)]

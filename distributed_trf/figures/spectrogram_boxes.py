@@ -74,6 +74,7 @@ def figure_s2(
         axis.set_title(in_lines(s.title, columns))
         tidy(axis)
         note(figure, s.note)
+    note(figure, "boxes: medians and quartiles over units; whiskers: from their 5th to their 95th percentile")
     lacking = [n for n in PUBLISHED if n not in ordered]
     if lacking:
         note(figure, f"not in these results: {', '.join(lacking)}")

@@ -93,6 +93,7 @@ def figure_partition(
     key_height = max(LEGEND, legend_height(handles, LABELS))
     figure = new_figure(page_width(), sum(tall) + key_height)
     *strips, foot = stacked(figure, [*tall, key_height])
+    note(figure, "bars: medians over units")
     for strip, (title, one, reason), with_circles in zip(strips, drawn, circled, strict=True):
         spaces = _spaces(one)
         n = len(spaces)

@@ -13,6 +13,7 @@ from distributed_trf.errors import NothingToDrawError
 from distributed_trf.figures.panels.legends import key, legend, legend_height
 from distributed_trf.figures.panels.panel_grid import at_left, panels, stacked, strip_height, wrapped
 from distributed_trf.figures.panels.profile_panel import (
+    OF_UNITS,
     architecture_handles,
     baseline_line,
     finish_panel,
@@ -105,6 +106,7 @@ def figure_shares(
             set_limits([axis], drawn, [0.0, 1 / len(layers)], top=0.05)
         at_left(axes, "share of variance", columns=wrapped(len(here), SIDE_BY_SIDE)[1])
         note(figure, s.note)
+    note(figure, OF_UNITS)
     legend(foot, handles, LABELS)
     return figure
 

@@ -120,6 +120,7 @@ def figure_s5(
         columns=wrapped(len(axes), SIDE_BY_SIDE)[1],
     )
     legend(foot, handles, LABELS)
+    note(figure, "marks: medians over units" + ("; lines join the marks of a network" if len(plotted) > 1 else ""))
     for s, by in zip(plotted, chosen, strict=True):
         note(figure, s.note)
         note(figure, choice_note(s, by, tests))

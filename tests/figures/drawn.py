@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import combinations
 
 import numpy as np
 from matplotlib.text import Text
@@ -62,13 +63,37 @@ def texts(figure):
     return [text for text in figure.findobj(Text) if text.get_text() and text.get_visible()]
 
 
-HOW = re.compile(r"(stars|dots|lines on bars|best layers|preferred layers): |\w+: [\d,]+ (units|values) in ")
-"""How notes begin that say how was tested and chosen."""
+HOW = re.compile(
+    r"(stars|dots|whiskers of bars|whiskers of the simulation|lines and bands|bars|boxes|marks|tests of a network|"
+    r"difference|best layers|preferred layers): |\w+: [\d,]+ (units|values) in "
+)
+"""How notes begin that say what is drawn, and how was tested and chosen."""
 
 
 def exceptions(figure):
-    """The notes of a figure on what it leaves out or shows otherwise, without those on how was tested and chosen."""
+    """The notes of a figure on what it leaves out or shows otherwise, but for what is drawn, tested and chosen."""
     return [text for text in notes_of(figure) if not HOW.match(text)]
+
+
+def words_over_words(figure):
+    """Pairs of horizontal or upright texts that lie over one another, each by more than two pixels both ways."""
+    figure.draw_without_rendering()
+    ticks = [tick for axis in figure.axes for of in (axis.xaxis, axis.yaxis) for tick in of.get_major_ticks()]
+    hidden = {tick.label1 for tick in ticks if not in_view(tick)} | {tick.label2 for tick in ticks}
+    there = [text for text in texts(figure) if text not in hidden and text.get_rotation() in (0, 90)]
+    boxes = [text.get_window_extent().padded(-1) for text in there]
+    return [
+        (a.get_text(), b.get_text())
+        for (a, one), (b, other) in combinations(zip(there, boxes, strict=True), 2)
+        if one.overlaps(other)
+    ]
+
+
+def in_view(tick):
+    low, high = sorted(
+        tick.axes.get_xlim() if tick.get_figure() and "X" in type(tick).__name__ else tick.axes.get_ylim()
+    )
+    return low <= tick.get_loc() <= high
 
 
 def intervals(axis):

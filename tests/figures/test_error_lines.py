@@ -39,14 +39,14 @@ def test_interval_line__is_not_there_where_it_is_not_known():
     assert drawn(np.nan, np.nan)[:2] == (None, [])
 
 
-def test_interval_notes__say_what_lines_are_and_which_are_open_or_not_there():
-    usual = "lines on bars: 95 % intervals of the median, over sessions"
+def test_interval_notes__say_what_whiskers_are_and_which_are_open_or_not_there():
+    usual = "whiskers of bars: 95% intervals of these medians, over sessions"
     assert interval_notes([(0.1, 0.2)], [6]) == [usual]
     assert interval_notes([(0.1, np.inf), (0.1, 0.2)], [5, 6]) == [
         usual,
-        "an interval without a cap is open: so few sessions do not bound the median there",
+        "a whisker without a cap is open: so few sessions do not bound the median there",
     ]
-    assert interval_notes([(np.nan, np.nan)] * 2, [3, 1]) == ["no interval of a median over 1 session: it takes four"]
+    assert interval_notes([(np.nan, np.nan)] * 2, [3, 1]) == ["no whisker of a median over 1 session: it takes four"]
     assert interval_notes([(np.nan, np.nan), (0.1, 0.2)], [3, 4])[1:] == [
-        "no interval of a median over 3 sessions: it takes four"
+        "no whisker of a median over 3 sessions: it takes four"
     ]

@@ -153,12 +153,16 @@ def test_figure_3__published_has_the_stars_of_tests_over_units():
 def test_figure_3__says_how_stars_were_tested_and_of_how_many(drawn):
     n = {stimuli: tuned(results(), stimuli).sizes["unit"] for stimuli in SETS}
     assert notes_of(drawn) == [
+        "lines and bands: medians and quartiles over units",
+        "bars: medians over units",
         "stars: sign flips of session means, paired by (session, channel), one-sided, 50,000 draws, p adjusted by "
         "Benjamini-Hochberg over the 12 to 14 tests of a network",
         f"timit: {n['timit']} units in 18 sessions, no p below .000020 is possible",
+        "tests of a network: all its layers against untrained weights and against the spectrogram, each stimulus set "
+        "alone",
         "best layers: by cross-validated R², in which test sounds have no part",
         f"mvocs: {n['mvocs']} units in 18 sessions, no p below .000020 is possible",
-        "lines on bars: 95 % intervals of the median, over sessions",
+        "whiskers of bars: 95% intervals of these medians, over sessions",
     ]
     assert "trained > untrained (p < 0.01)" in legend_texts(drawn)
 
@@ -181,7 +185,7 @@ def test_figure_3__of_few_sessions_has_no_legend_of_stars_and_says_why(sessions,
     assert [text for text in legend_texts(figure_3(ds, tests="published")) if "trained >" in text]
     bars = next(axis for axis in figure.axes if "best layer" in axis.get_title())
     assert len(intervals(bars)) == (0 if sessions == 3 else 3)
-    assert ("no interval of a median over 3 sessions: it takes four" in notes_of(figure)) == (sessions == 3)
+    assert ("no whisker of a median over 3 sessions: it takes four" in notes_of(figure)) == (sessions == 3)
 
 
 def test_figure_3__without_cross_validated_scores_chooses_by_what_is_shown_and_says_so():

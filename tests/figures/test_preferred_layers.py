@@ -112,7 +112,9 @@ def test_figure_5__published_tests_units_and_has_the_layers_that_test_sounds_cho
     for area in AREAS:
         position = of.position.isel(unit=np.flatnonzero(of.area == area)).values.ravel()
         assert counts(axis, area) == np.histogram(position, bins=9, range=(0, 1))[0].tolist()
-    assert "stars: Mann-Whitney U, one-sided, pooled over network" in notes_of(figure)
+    (test,) = [text for text in notes_of(figure) if text.startswith("stars: ")]
+    assert test == "stars: Mann-Whitney U, one-sided, pooled over network, p not adjusted for the number of tests"
+    assert not [text for text in notes_of(figure) if text.startswith("difference: ")]
     assert "preferred layers: by ρ, as published" in notes_of(figure)
 
 
@@ -121,10 +123,12 @@ def test_figure_5__says_how_was_tested_and_of_how_many(ds):
     n = [int((units.area == area).sum()) for area in AREAS]
     assert notes_of(figure_5(ds, stimuli="timit")) == [
         "stars: labels of sessions dealt anew, difference of weighted means over its standard error (Welch), "
-        "one-sided, exact, pooled over network",
+        "one-sided, exact, pooled over network, p not adjusted for the number of tests",
         f"timit: {n[0]} units in 6 sessions of core, {n[1]} units in 6 sessions of non-primary, no p below .0011 is "
         "possible",
         "preferred layers: by cross-validated R², in which test sounds have no part",
+        "bars: counts of units; lines: their densities",
+        "difference: of the areas' mean positions, with its 95% interval over sessions",
     ]
 
 

@@ -10,6 +10,8 @@ from distributed_trf.errors import NothingToDrawError
 from distributed_trf.figures.spectrogram_boxes import PUBLISHED, figure_s2
 from distributed_trf.figures.style import notes_of
 
+WORDS = "boxes: medians and quartiles over units; whiskers: from their 5th to their 95th percentile"
+
 
 @pytest.fixture(scope="module")
 def ds():
@@ -33,12 +35,12 @@ def test_figure_s2__draws_quartiles_and_whiskers_from_5_to_95_percent_and_nothin
         )  # no flier lies beyond
         assert axis.get_title() == f"{stimuli}, 50 ms bins: {units.sizes['unit']} highly tuned units (δ = 0.5)"
     assert [tick.get_text() for tick in figure.axes[0].get_yticklabels()] == list(PUBLISHED)
-    assert notes_of(figure) == []
+    assert notes_of(figure) == [WORDS]
 
 
 def test_figure_s2__says_which_are_missing(ds):
     figure = figure_s2(ds.sel(network=["wavelet", "cochleagram"]), stimuli="timit")
-    assert notes_of(figure) == ["not in these results: mel_librosa, mel_speech2text, mel_deepspeech2, mel_whisper"]
+    assert notes_of(figure)[1:] == ["not in these results: mel_librosa, mel_speech2text, mel_deepspeech2, mel_whisper"]
     assert len(figure.axes[0].patches) == 2
 
 

@@ -35,7 +35,7 @@ def test_figure_shares__draws_medians_and_quartiles_of_the_units_shown(ds, netwo
     assert labels(axis)[-1] == "equal shares"
     assert len(architecture(axis)) == 2
     assert headings(figure) == [f"timit, 50 ms bins: {units.sizes['unit']} highly tuned units (δ = 0.5)"]
-    assert notes_of(figure) == []
+    assert notes_of(figure) == ["lines and bands: medians and quartiles over units"]
 
 
 def test_figure_shares__without_the_kinds_of_layers_has_no_bar_and_tells_other_weights_apart(ds):

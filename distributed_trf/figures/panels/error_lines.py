@@ -1,10 +1,12 @@
-"""Lines of intervals over bars: capped where an interval ends, and up to the edge of the panel where it is open."""
+"""Whiskers of bars, their intervals: capped where one ends, and up to the edge of the panel where it is open."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from distributed_trf.results.statistics.intervals import COVERAGE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,7 +51,7 @@ def interval_line(axis: Axes, x: float, height: float, low: float, high: float) 
 
 
 def interval_notes(intervals: list[tuple[float, float]], groups: list[int]) -> list[str]:
-    """Say what the lines are, where some are open and why some bars have none.
+    """Say what the whiskers are, where some are open and why some bars have none.
 
     Parameters
     ----------
@@ -59,10 +61,10 @@ def interval_notes(intervals: list[tuple[float, float]], groups: list[int]) -> l
         Sessions of each.
     """
     known = [(low, high) for low, high in intervals if not np.isnan([low, high]).any()]
-    notes = ["lines on bars: 95 % intervals of the median, over sessions"] if known else []
+    notes = [f"whiskers of bars: {COVERAGE:.0%} intervals of these medians, over sessions"] if known else []
     if np.isinf(known).any():
-        notes.append("an interval without a cap is open: so few sessions do not bound the median there")
+        notes.append("a whisker without a cap is open: so few sessions do not bound the median there")
     if len(known) < len(intervals):
         fewest = min(n for n, of in zip(groups, intervals, strict=True) if np.isnan(of).any())
-        notes.append(f"no interval of a median over {fewest} session{'s' * (fewest != 1)}: it takes four")
+        notes.append(f"no whisker of a median over {fewest} session{'s' * (fewest != 1)}: it takes four")
     return notes

@@ -95,6 +95,8 @@ STAR = (5, 2)
 """The marker: five lines from a point, which stay apart where a panel has many layers."""
 MANY = 9
 """Layers that all have a tick."""
+OF_UNITS = "lines and bands: medians and quartiles over units"
+"""What ``profile_line`` draws, for a note."""
 
 
 def profile_line(

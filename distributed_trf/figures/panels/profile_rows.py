@@ -14,6 +14,7 @@ from distributed_trf.figures.panels.error_lines import interval_notes
 from distributed_trf.figures.panels.legends import key, legend, legend_height
 from distributed_trf.figures.panels.panel_grid import at_foot, at_left, panels, stacked, strip_height, wrapped
 from distributed_trf.figures.panels.profile_panel import (
+    OF_UNITS,
     STAR,
     STARS,
     TOP,
@@ -103,7 +104,7 @@ def draw_rows(
     between = max(LEGEND, legend_height(handles, LABELS))
     figure = new_figure(page_width(), sum(tall) + between + below)
     *strips, middle, foot = stacked(figure, [*tall, between, below])
-    for text in notes:
+    for text in (OF_UNITS, "bars: medians over units", *notes):
         note(figure, text)
     for strip, of in zip(strips, rows, strict=True):
         axes = panels(strip, of.plotted.title, len(of.columns))
