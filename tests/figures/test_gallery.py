@@ -13,9 +13,9 @@ from distributed_trf import open_lowpass, open_results, select_units, simulate_r
 from distributed_trf.errors import ConfigError, MissingExtraError
 from distributed_trf.figures.gallery import FIGURES, chosen, draw
 from distributed_trf.figures.inputs import Inputs
-from distributed_trf.figures.printed_page import INCHES
+from distributed_trf.figures.printed_page import HIGHEST, INCHES, page
 from distributed_trf.figures.style import FORMATS, notes_of, save_figure
-from tests.figures.drawn import headings, line, texts, titled
+from tests.figures.drawn import headings, line, texts, titled, words_over_words
 from tests.figures.whole_study import write_results, write_whole_study
 
 STARTS = {"png": b"\x89PNG", "pdf": b"%PDF", "svg": b"<?xml"}
@@ -69,6 +69,24 @@ def test_gallery__saves_every_figure_in_every_format_with_text_that_can_be_read(
     assert b"/FontFile2" in files[1].read_bytes()  # embedded as a font, not drawn
 
 
+@pytest.fixture(scope="module")
+def narrow(folder, rates):
+    """Every figure by name, for one column."""
+    with page("single"):
+        return {drawing.name: figure for drawing, figure in draw(Inputs(folder, word_errors=rates))}
+
+
+@pytest.mark.parametrize("name", [drawing.name for drawing in FIGURES])
+def test_gallery__of_one_column_has_the_same_text_sizes_and_all_of_it_on_the_page(narrow, figures, name):
+    figure = narrow[name]
+    assert figure.get_figwidth() == INCHES["single"]
+    assert figure.get_figheight() < HIGHEST
+    assert {text.get_fontsize() for text in texts(figure)} <= {text.get_fontsize() for text in texts(figures[name])}
+    assert notes_of(figure) == notes_of(figures[name])
+    assert len(figure.axes) == len(figures[name].axes)
+    assert not words_over_words(figure)
+
+
 @pytest.mark.parametrize("name", ["5", "map"])
 def test_save_figure__gives_the_same_bytes_each_time(folder, name, tmp_path):
     for place in ("first", "second"):
@@ -80,9 +98,10 @@ def test_save_figure__gives_the_same_bytes_each_time(folder, name, tmp_path):
     assert b"CreationDate" not in first
 
 
-def test_gallery__stays_within_the_figure(figures):
+@pytest.mark.parametrize("width", ["figures", "narrow"])
+def test_gallery__stays_within_the_figure(width, request):
     """Nothing that is written is cut off at the edge of the page."""
-    for name, figure in figures.items():
+    for name, figure in request.getfixturevalue(width).items():
         figure.draw_without_rendering()
         drawn, page = figure.get_tightbbox(), figure.bbox_inches.padded(0.02)
         assert page.contains(*drawn.min), name
