@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
@@ -131,8 +131,14 @@ def _curve(axis: Axes, figure: Figure, of: xr.Dataset) -> None:
     axis.set_ylim(0, 1.25 * axis.get_ylim()[1])  # room for the legend
     axis.set_xlabel("threshold \N{GREEK SMALL LETTER DELTA} (standard deviations of the null)")
     axis.set_ylabel("number of highly tuned units")
-    of_curves: dict[str, Any] = {"title": "units are judged by", "title_fontsize": SMALL, "ncols": side_by_side(2)}
-    axis.legend(loc="upper right", fontsize=SMALL, frameon=False, **of_curves)
+    axis.legend(
+        loc="upper right",
+        fontsize=SMALL,
+        frameon=False,
+        title="units are judged by",
+        title_fontsize=SMALL,
+        ncols=side_by_side(2),
+    )
     tidy(axis)
 
 

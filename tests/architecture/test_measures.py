@@ -12,10 +12,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "distributed_trf"
-FILES = 375
+FILES = 377
 """Files that hold more than a docstring."""
 FILE_LINES = 320
-PACKAGE_LINES = 62_500
+PACKAGE_LINES = 63_000
 ANY_DICTS = 122
 """Annotations ``dict[str, Any]``: for JSON and for arguments of libraries, and nothing else."""
 COMMENTED = 0.03
