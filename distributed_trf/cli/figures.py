@@ -17,6 +17,7 @@ from distributed_trf.figures.gallery import FIGURES, chosen, draw
 from distributed_trf.figures.html.session_report import write_session_report
 from distributed_trf.figures.html.study_report import write_report
 from distributed_trf.figures.inputs import Inputs
+from distributed_trf.figures.latex import PGF, check_tex
 from distributed_trf.figures.printed_page import Width, page
 from distributed_trf.figures.shown_tests import Tests
 from distributed_trf.figures.style import FORMATS, notes_of, save_figure, too_high
@@ -30,7 +31,7 @@ def draw_figures(
     study: str = RESULTS,
     *,
     only: str | None = typer.Option(None, help="Figures by name with commas between them, such as 3,S2,controls."),
-    formats: str = typer.Option("png", "--format", help="File formats with commas between them: png, pdf, svg."),
+    formats: str = typer.Option("png", "--format", help="File formats with commas between them: png, pdf, svg, pgf."),
     dpi: int = typer.Option(150, min=30, help="Resolution of png."),
     width: str = typer.Option("double", help="single: for one column of a journal, 3.5 inches; double: for two, 7.5."),
     delta: float = typer.Option(0.5, help="Of the rule for highly tuned units; S8 to S10 have 1."),
@@ -45,6 +46,8 @@ def draw_figures(
     for ending in endings:
         if ending not in FORMATS:
             raise typer.BadParameter(f"{ending!r} is not one of {', '.join(FORMATS)}", param_hint="--format")
+    if PGF in endings:
+        check_tex()  # before anything is drawn
     if width not in get_args(Width):
         raise typer.BadParameter(f"{width!r} is not one of {', '.join(get_args(Width))}", param_hint="--width")
     if tests not in get_args(Tests):

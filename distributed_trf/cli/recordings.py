@@ -17,7 +17,7 @@ from rich.text import Text
 from distributed_trf.cli.console import out, size
 from distributed_trf.errors import ConfigError
 from distributed_trf.figures.raster import raster_figure
-from distributed_trf.figures.style import FORMATS
+from distributed_trf.figures.style import FORMATS, save_figure
 from distributed_trf.recordings.inventory import READ, inventory
 from distributed_trf.recordings.open_recordings import guess_format, open_recordings
 from distributed_trf.recordings.recording_set import unusable_sessions
@@ -54,7 +54,8 @@ def list_recordings(
         raise ConfigError(f"--output: {file} is not a file ending in {', '.join(FORMATS)} in a folder that exists")
     name, recordings = (fmt, open_recordings(fmt, folder)) if fmt else guess_format(folder)
     if raster is not None:
-        raster_figure(recordings, *raster, stimuli=stimuli).savefig(file, dpi=dpi)
+        ending = file.suffix.removeprefix(".")
+        save_figure(raster_figure(recordings, *raster, stimuli=stimuli), file.parent, file.stem, [ending], dpi=dpi)
         out.print(f"figure: {file}", soft_wrap=True)
         return
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from distributed_trf.errors import MissingExtraError
+from distributed_trf.figures.latex import PGF, check_tex, texts_escaped
+from distributed_trf.figures.latex import SETTINGS as LATEX
 from distributed_trf.figures.printed_page import HIGHEST, is_narrow, page_width
 from distributed_trf.store.atomic import make_folder
 
@@ -170,12 +172,12 @@ def in_lines(title: str, panels: int, *, whole: bool = False) -> str:
     return "\n".join(part for line in joined.split("\n") for part in wrap(line)).replace("\N{NO-BREAK SPACE}", " ")
 
 
-FORMATS = ("png", "pdf", "svg")
+FORMATS = ("png", "pdf", "svg", PGF)
 # Names inside an svg are drawn at random without a salt; fonts are embedded as such, so that text can be searched.
-SETTINGS: Any = {"svg.hashsalt": "distributed_trf", "svg.fonttype": "none", "pdf.fonttype": 42}
+SETTINGS: Any = {"svg.hashsalt": "distributed_trf", "svg.fonttype": "none", "pdf.fonttype": 42, **LATEX}
 DIGITS = 6
 """Of positions within a figure."""
-UNDATED: dict[str, dict[str, Any]] = {"png": {}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
+UNDATED: dict[str, dict[str, Any]] = {"pdf": {"metadata": {"CreationDate": None}}, "svg": {"metadata": {"Date": None}}}
 
 
 def save_figure(figure: Figure, folder: Path, name: str, formats: Sequence[str], *, dpi: float = 150) -> list[Path]:
@@ -190,7 +192,8 @@ def save_figure(figure: Figure, folder: Path, name: str, formats: Sequence[str],
     name
         Of the files, without ending.
     formats
-        Some of ``png``, ``pdf`` and ``svg``.
+        Some of ``png``, ``pdf``, ``svg`` and ``pgf``, which LaTeX reads; images within it, as of maps, are png files
+        beside it.
     dpi
         Resolution of png, and of images within the others.
 
@@ -198,16 +201,23 @@ def save_figure(figure: Figure, folder: Path, name: str, formats: Sequence[str],
     -------
     list of Path
         In the order of the formats.
+
+    Raises
+    ------
+    ConfigError
+        If there is no TeX for ``pgf``.
     """
     from matplotlib import rc_context
 
+    if PGF in formats:
+        check_tex()
     make_folder(folder)
     _settle(figure, dpi)
     files = []
     for ending in formats:
         file = folder / f"{name}.{ending}"
-        with rc_context(SETTINGS):
-            figure.savefig(file, dpi=dpi, metadata=UNDATED[ending])
+        with rc_context(SETTINGS), texts_escaped(figure) if ending == PGF else nullcontext():
+            figure.savefig(file, dpi=dpi, **UNDATED.get(ending, {}))
         files.append(file)
     return files
 

@@ -124,7 +124,7 @@ def test_figures__of_word_errors_take_the_published_table(tmp_path):
 @pytest.mark.parametrize(
     ("option", "said"),
     [
-        (("--format", "png,gif"), "'gif' is not one of png, pdf, svg"),
+        (("--format", "png,gif"), "'gif' is not one of png, pdf, svg, pgf"),
         (("--width", "half"), "'half' is not one of single, double"),
         (("--only", "3,S11"), "there is no figure 'S11'; choose among 2, 3, 4, 5"),
     ],
@@ -133,6 +133,14 @@ def test_figures__misspelt_words_are_found_before_anything_is_drawn(folder, opti
     done = figures(folder, *option)
     assert done.exit_code == 2
     assert said in " ".join(done.output.replace("│", " ").split())
+    assert not (folder / "figures").exists()
+
+
+def test_figures__as_pgf_without_tex_are_refused_before_anything_is_drawn(folder, monkeypatch):
+    monkeypatch.setenv("PATH", str(folder))
+    done = figures(folder, "--format", "png,pgf")
+    assert done.exit_code == 2
+    assert "pdflatex is not on this machine" in " ".join(done.output.split())
     assert not (folder / "figures").exists()
 
 
