@@ -14,7 +14,7 @@ from distributed_trf.figures.panels.legends import legend, legend_rows
 from distributed_trf.figures.panels.panel_grid import at_left, panels, stacked, strip_height, wrapped
 from distributed_trf.figures.panels.profile_panel import architecture_handles, finish_panel, profile_line, set_limits
 from distributed_trf.figures.panels.profile_rows import FEW
-from distributed_trf.figures.printed_page import is_narrow, page_width
+from distributed_trf.figures.printed_page import is_narrow, page_width, side_by_side
 from distributed_trf.figures.style import LINE, NUMBER, SMALL, SYMBOL, new_figure, note, tidy
 from distributed_trf.results.layers import layer_profile, spectrograms
 from distributed_trf.results.plotted_units import PlottedUnits, has, networks_of, plotted_units
@@ -45,7 +45,7 @@ SPECTROGRAM_LINES = ("--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)
 SIDE_BY_SIDE, LABELS = 5, 4
 """Panels in a row, and names in a row of the legend."""
 ROW, HIGH_ROW, NARROW_ROW = 1.9, 2.4, 1.5
-"""Inches of a row of panels, of one or two panels, and on one column."""
+"""Inches of a row of panels, of one or two panels, and of one of several rows on one column."""
 
 
 def figure_controls(
@@ -95,7 +95,8 @@ def figure_controls(
     several = any(len(_labels(s, network)) > 2 for s in plotted for network in networks)
     drawn_of = "medians, and quartiles of trained or first weights" if several else "medians and quartiles"
     titles = [f"{s.title}, {drawn_of}" for s in plotted]
-    row = NARROW_ROW if is_narrow() else HIGH_ROW if n <= FEW else ROW
+    many = is_narrow() and wrapped(n, SIDE_BY_SIDE)[0] > 1
+    row = NARROW_ROW if many else HIGH_ROW if n <= side_by_side(FEW) else ROW
     tall = [strip_height(row, n, title, most=SIDE_BY_SIDE) for title in titles]
     figure = new_figure(page_width(), sum(tall) + key_height)
     *strips, key = stacked(figure, [*tall, key_height])
