@@ -79,6 +79,7 @@ RETURNED = {
         "trf.moments.Moments",
         "trf.crossval.RidgeFit",
         "pipeline.run_record.Report",
+        "pipeline.forecast.Plan",
         "pipeline.forecast.Forecast",
         "pipeline.forecast.StageForecast",
         "pipeline.status.Planned",

@@ -34,6 +34,36 @@ LEARNT_FROM = 50
 """Largest number of finished items of a kind whose times are used to predict the others."""
 
 
+SHOWN = 30
+"""Rows of a table that a notebook shows; of more, those in the middle are left out."""
+
+
+class Plan(list[tuple[Planned, Cost]]):
+    """Every work item of a study with its status and what it needs, in the order of a run."""
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return a table of the items: stage, key, state and why, GFLOP, MiB read, written and of memory."""
+        import pandas as pd  # the command line does without
+
+        mib = {name: [getattr(c, name) / 2**20 for _, c in self] for name in ("read", "written", "host", "device")}
+        columns = {
+            "stage": [p.item.stage for p, _ in self],
+            "item": [p.item.key for p, _ in self],
+            "state": [str(p.state) for p, _ in self],
+            "reason": [p.reason for p, _ in self],
+            "work, GFLOP": [c.flops / 1e9 for _, c in self],
+            "read, MiB": mib["read"],
+            "written, MiB": mib["written"],
+            "memory, MiB": mib["host"],
+            "of a GPU, MiB": mib["device"],
+        }
+        return pd.DataFrame(columns)
+
+    def _repr_html_(self) -> str:
+        """Show the table in a notebook."""
+        return str(self.to_dataframe().to_html(index=False, max_rows=SHOWN, float_format="{:.3g}".format))
+
+
 @dataclass(frozen=True)
 class StageForecast:
     """What is to be done in a stage, and what it needs."""

@@ -10,10 +10,9 @@ from distributed_trf.config.study import StudySettings, load_study
 from distributed_trf.errors import StoreError
 from distributed_trf.pipeline.array_run import Element, run_element
 from distributed_trf.pipeline.check_study import open_context
-from distributed_trf.pipeline.costs import Cost
 from distributed_trf.pipeline.events import Watcher
 from distributed_trf.pipeline.extra_items import Beside, find_extra_items, prune_study
-from distributed_trf.pipeline.forecast import Forecast
+from distributed_trf.pipeline.forecast import Forecast, Plan
 from distributed_trf.pipeline.notebook_progress import notebook_bars
 from distributed_trf.pipeline.prepare import Damaged, repair_study
 from distributed_trf.pipeline.run import run_study
@@ -84,10 +83,10 @@ class Study:
         check_sources(context, planned)
         return Forecast(context, [(p, cost(context, p.item, recipe.device)) for p in planned], recipe)
 
-    def plan(self, device: str = "cpu") -> list[tuple[Planned, Cost]]:
+    def plan(self, device: str = "cpu") -> Plan:
         """Return the status of every work item and what it needs on a device, without writing anything."""
         context = open_context(self.settings, to_run=False)
-        return [(p, cost(context, p.item, device)) for p in survey_all(context)]
+        return Plan((p, cost(context, p.item, device)) for p in survey_all(context))
 
     def run(
         self, recipe: str | Path | Recipe | None = "local", *, item: str | None = None, watcher: Watcher | None = None

@@ -46,6 +46,10 @@ def test_rates__of_this_machine_are_positive_and_leave_nothing(tmp_path):
 def test_plan__counts_the_files_and_bytes_that_a_run_writes(write_study):
     study = Study.load(write_study())
     planned = study.plan()
+    table = planned.to_dataframe()
+    assert table["item"].tolist() == [p.item.key for p, _ in planned]
+    assert table["work, GFLOP"].sum() * 1e9 == pytest.approx(sum(cost.flops for _, cost in planned))
+    assert "<td>waiting</td>" in planned._repr_html_()
     assert study.run(recipe=None).ok
     written = [f for f in study.output.rglob("*") if f.is_file()]
     by_driver = [f for f in written if {"results.zarr", "runs", "store.json", "run.lock"} & {*f.parts}]
