@@ -60,8 +60,9 @@ class Plan(list[tuple[Planned, Cost]]):
         return pd.DataFrame(columns)
 
     def _repr_html_(self) -> str:
-        """Show the table in a notebook."""
-        return str(self.to_dataframe().to_html(index=False, max_rows=SHOWN, float_format="{:.3g}".format))
+        """Show the table in a notebook, without reasons, which are long."""
+        table = self.to_dataframe().drop(columns="reason")
+        return str(table.to_html(index=False, max_rows=SHOWN, float_format="{:.3g}".format))
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,8 @@ INTERVAL = 0.2
 """Seconds between two drawings at least; items may end by the thousand in a second."""
 SHOWN = 10
 """Lines of what went wrong, before the rest is counted."""
+CELL = "text-align:left; white-space:nowrap; padding:0 1em 0 0"
+"""Style of a cell, also where no style sheet of Jupyter is."""
 HUB = "JUPYTERHUB_SERVICE_PREFIX"
 """Variable with the path below which a JupyterHub serves this kernel's user, such as ``/user/ada/``."""
 
@@ -65,7 +67,7 @@ class _Bar:
             f"<b>{self.failed} failed</b>" if self.failed else "",
             left,
         )
-        return "<tr>" + "".join(f'<td style="text-align:left">{cell}</td>' for cell in cells) + "</tr>"
+        return "<tr>" + "".join(f'<td style="{CELL}">{cell}</td>' for cell in cells) + "</tr>"
 
 
 class NotebookBars:
