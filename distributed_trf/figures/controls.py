@@ -14,7 +14,7 @@ from distributed_trf.figures.panels.legends import legend, legend_rows
 from distributed_trf.figures.panels.panel_grid import at_left, panels, stacked, strip_height, wrapped
 from distributed_trf.figures.panels.profile_panel import architecture_handles, finish_panel, profile_line, set_limits
 from distributed_trf.figures.panels.profile_rows import FEW
-from distributed_trf.figures.printed_page import is_narrow, page_width, side_by_side
+from distributed_trf.figures.printed_page import is_narrow, page_width, panels_per_row
 from distributed_trf.figures.style import LINE, NUMBER, SMALL, SYMBOL, new_figure, note, tidy
 from distributed_trf.results.layers import layer_profile, spectrograms
 from distributed_trf.results.plotted_units import PlottedUnits, has, networks_of, plotted_units
@@ -96,7 +96,7 @@ def figure_controls(
     drawn_of = "medians, and quartiles of trained or first weights" if several else "medians and quartiles"
     titles = [f"{s.title}, {drawn_of}" for s in plotted]
     many = is_narrow() and wrapped(n, SIDE_BY_SIDE)[0] > 1
-    row = NARROW_ROW if many else HIGH_ROW if n <= side_by_side(FEW) else ROW
+    row = NARROW_ROW if many else HIGH_ROW if n <= panels_per_row(FEW) else ROW
     tall = [strip_height(row, n, title, most=SIDE_BY_SIDE) for title in titles]
     figure = new_figure(page_width(), sum(tall) + key_height)
     *strips, key = stacked(figure, [*tall, key_height])

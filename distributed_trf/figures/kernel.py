@@ -9,7 +9,7 @@ import xarray as xr
 
 from distributed_trf import names
 from distributed_trf.errors import DataError
-from distributed_trf.figures.printed_page import page_width, side_by_side
+from distributed_trf.figures.printed_page import page_width, panels_per_row
 from distributed_trf.figures.style import SMALL, new_figure
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def figure_kernels(ds: xr.Dataset) -> Figure:
     n = coef.sizes[names.UNIT]
     if not 1 <= n <= MOST:
         raise DataError(f"there are {n} units, and a page takes 1 to {MOST}; choose some, such as ds.isel(unit=[0, 1])")
-    beside = side_by_side(COLUMNS)
+    beside = panels_per_row(COLUMNS)
     columns = min(n, beside)
     figure = new_figure(page_width() * max(columns, 2) / beside, 0.4 + HEIGHT * -(-n // columns))
     panels = np.atleast_1d(figure.subplots(-(-n // columns), columns, sharex=True, sharey=True, squeeze=False)).ravel()

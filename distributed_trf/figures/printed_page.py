@@ -63,6 +63,6 @@ def is_narrow() -> bool:
     return _width.get() == "single"
 
 
-def side_by_side(most: int) -> int:
+def panels_per_row(most: int) -> int:
     """Return how many panels stand side by side where two columns have room for so many; half of them on one column."""
     return -(-most // 2) if is_narrow() else most

@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from distributed_trf.errors import NothingToDrawError
-from distributed_trf.figures.printed_page import is_narrow, page_width, side_by_side
+from distributed_trf.figures.printed_page import is_narrow, page_width, panels_per_row
 from distributed_trf.figures.style import SMALL, area_colour, new_figure, note, tidy
 from distributed_trf.results.open_results import study_of
 
@@ -65,7 +65,7 @@ def recording_sites(
         If matplotlib is not installed.
     """
     sites = site_table(ds)
-    most = side_by_side(PER_ROW)
+    most = panels_per_row(PER_ROW)
     columns = min(most, max(2, sites["subject"].nunique()))
     figure = new_figure(page_width() * columns / most, maps_height(sites))
     draw_sites(
@@ -97,7 +97,7 @@ def site_table(ds: xr.Dataset) -> pd.DataFrame:
 
 def maps_height(sites: pd.DataFrame) -> float:
     """Return the height in inches that ``draw_sites`` takes."""
-    return MAP_HEIGHT * -(-sites["subject"].nunique() // side_by_side(PER_ROW)) + LEGEND_HEIGHT
+    return MAP_HEIGHT * -(-sites["subject"].nunique() // panels_per_row(PER_ROW)) + LEGEND_HEIGHT
 
 
 def draw_sites(
@@ -107,7 +107,7 @@ def draw_sites(
     from matplotlib.patches import Circle
 
     areas, subjects = sorted(set(sites["area"])), sorted(set(sites["subject"]))
-    most = side_by_side(PER_ROW)
+    most = panels_per_row(PER_ROW)
     rows = -(-len(subjects) // most)
     grid = cell.subgridspec(rows + 1, min(most, len(subjects)), height_ratios=[MAP_HEIGHT] * rows + [LEGEND_HEIGHT])
     axes = [figure.add_subplot(grid[k // most, k % most]) for k in range(len(subjects))]
@@ -176,7 +176,7 @@ def _legend(axis: Axes, sites: pd.DataFrame, areas: list[str]) -> None:
     for marker, colour, size, label in marks:
         axis.scatter([], [], s=size, marker=marker, color=colour, label=label)
     axis.set_axis_off()
-    axis.legend(loc="center", ncols=side_by_side(len(marks)), fontsize=SMALL, frameon=False)
+    axis.legend(loc="center", ncols=panels_per_row(len(marks)), fontsize=SMALL, frameon=False)
 
 
 def _draw_highlights(axis: Axes, rows: pd.DataFrame, colours: Mapping[str, str], areas: list[str]) -> None:

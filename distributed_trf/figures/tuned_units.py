@@ -12,7 +12,7 @@ from distributed_trf.errors import NothingToDrawError, StoreError
 from distributed_trf.figures.inputs import chosen_slice, slice_choice
 from distributed_trf.figures.panels.legends import key, legend, legend_height
 from distributed_trf.figures.panels.panel_grid import head, stacked
-from distributed_trf.figures.printed_page import is_narrow, page_width, side_by_side
+from distributed_trf.figures.printed_page import is_narrow, page_width, panels_per_row
 from distributed_trf.figures.style import SMALL, needing_matplotlib, new_figure, note, tidy
 from distributed_trf.reliability.selection import highly_tuned
 from distributed_trf.results.inter_trial_draws import inter_trial_draws
@@ -137,7 +137,7 @@ def _curve(axis: Axes, figure: Figure, of: xr.Dataset) -> None:
         frameon=False,
         title="units are judged by",
         title_fontsize=SMALL,
-        ncols=side_by_side(2),
+        ncols=panels_per_row(2),
     )
     tidy(axis)
 

@@ -25,7 +25,7 @@ from distributed_trf.figures import (
 )
 from distributed_trf.figures.inputs import Inputs
 from distributed_trf.figures.panels.legends import arranged, legend_rows
-from distributed_trf.figures.printed_page import INCHES, page_width, side_by_side
+from distributed_trf.figures.printed_page import INCHES, page_width, panels_per_row
 from distributed_trf.figures.style import in_lines, new_figure, notes_of, too_high
 from distributed_trf.results.best_predicted import best_predicted
 from tests.figures.drawn import texts, words_over_words
@@ -34,9 +34,9 @@ from tests.hand_made import HandMade
 
 
 def test_page__is_of_two_columns_but_in_a_block_and_after_an_error_again():
-    assert (page_width(), side_by_side(5)) == (7.5, 5)
+    assert (page_width(), panels_per_row(5)) == (7.5, 5)
     with page("single"):
-        assert (page_width(), side_by_side(5)) == (3.5, 3)
+        assert (page_width(), panels_per_row(5)) == (3.5, 3)
         with page("double"):
             assert page_width() == 7.5
         assert page_width() == 3.5

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import scipy
 
-from distributed_trf.figures.printed_page import page_width, side_by_side
+from distributed_trf.figures.printed_page import page_width, panels_per_row
 from distributed_trf.figures.style import MEDIUM, SMALL, TITLE_LINE, in_lines
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def stacked(figure: Figure, heights: Sequence[float]) -> list[SubFigure]:
 
 def wrapped(n: int, most: int = MOST) -> tuple[int, int]:
     """Return rows and columns for n panels, at most so many side by side on two columns, rows as equal as can be."""
-    rows = -(-n // side_by_side(most))
+    rows = -(-n // panels_per_row(most))
     return rows, -(-n // rows)
 
 

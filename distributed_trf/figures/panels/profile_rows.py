@@ -26,7 +26,7 @@ from distributed_trf.figures.panels.profile_panel import (
     star_row,
 )
 from distributed_trf.figures.panels.summary_bars import Comparison, best_bars, draw_bars
-from distributed_trf.figures.printed_page import is_narrow, page_width, side_by_side
+from distributed_trf.figures.printed_page import is_narrow, page_width, panels_per_row
 from distributed_trf.figures.shown_tests import can_be_significant
 from distributed_trf.figures.style import (
     BASELINE_COLOUR,
@@ -95,7 +95,7 @@ def draw_rows(
         Where to draw a dashed line instead of the spectrogram's median.
     """
     lines = [wrapped(len(of.columns))[0] for of in rows]
-    many, few = max(lines) > 1, max(len(of.columns) for of in rows) <= side_by_side(FEW)
+    many, few = max(lines) > 1, max(len(of.columns) for of in rows) <= panels_per_row(FEW)
     row = LOW_ROW if many else HIGH_ROW if few else ROW
     tall = [strip_height(row, len(of.columns), of.plotted.title) for of in rows]
     one_below_another = many or is_narrow()
