@@ -51,8 +51,8 @@ if TYPE_CHECKING:
     from distributed_trf.clusters.worker_proof import Proof
 
 
-OF_EVERY_ITEM = "distributed_trf.pipeline.dask_run"
-"""Module that a worker loads to do items."""
+OF_EVERY_ITEM = ("distributed_trf.pipeline.dask_run", "distributed_trf.store.verified_store")
+"""Modules that a worker loads to do items; the second brings zarr, which the driver may do without."""
 
 
 def run_study(
@@ -96,7 +96,7 @@ def _report_on_recordings(context: Context, done: Sequence[Item]) -> Report:
 
 def modules_for(context: Context, planned: Sequence[Planned]) -> list[str]:
     """Name the modules that workers need for what is to be done."""
-    return [OF_EVERY_ITEM, *modules_of((p.item for p in planned if p.state is not State.DONE), context)]
+    return [*OF_EVERY_ITEM, *modules_of((p.item for p in planned if p.state is not State.DONE), context)]
 
 
 class Run:

@@ -71,7 +71,8 @@ def returned(cls: type) -> Iterator[str]:
         if name.startswith("_") or not inspect.isfunction(method):
             continue
         hint = get_type_hints(method, names)["return"]
-        parts = [hint, *(one for part in get_args(hint) for one in (part, *get_args(part)))]
+        held = [arg for of in (hint, *getattr(hint, "__orig_bases__", ())) for arg in get_args(of)]
+        parts = [hint, *(one for part in held for one in (part, *get_args(part)))]
         for found in [part for part in parts if is_dataclass(part)]:
             properties = [key for key, value in vars(found).items() if isinstance(value, property | cached_property)]
             listed = sorted([field.name for field in fields(found)] + properties)

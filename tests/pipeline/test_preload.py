@@ -39,13 +39,13 @@ def context_of(write_study, **changes):
 )
 def test_modules__are_those_of_the_items_that_are_to_be_done(write_study, networks, reliability, expected):
     context = context_of(write_study, networks=networks, reliability=reliability)
-    assert modules_for(context, survey_all(context)) == [OF_EVERY_ITEM, *expected]
-    assert modules_for(context, []) == [OF_EVERY_ITEM]
+    assert modules_for(context, survey_all(context)) == [*OF_EVERY_ITEM, *expected]
+    assert modules_for(context, []) == [*OF_EVERY_ITEM]
 
 
 def test_modules__of_analyses_are_those_that_store_them(write_study):
     context = context_of(write_study, networks=[MEL], reliability=None, lowpass=LOW)
-    assert modules_for(context, survey_all(context)) == [OF_EVERY_ITEM, "scipy.signal", "xarray", "dask.array"]
+    assert modules_for(context, survey_all(context)) == [*OF_EVERY_ITEM, "scipy.signal", "xarray", "dask.array"]
 
 
 def loaded():

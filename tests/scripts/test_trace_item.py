@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-FIT_FILES, SOUND_FILES = 58, 80
+FIT_FILES, SOUND_FILES = 60, 82
 
 
 def test_trace_item__follows_a_fit_and_a_sound_through_few_files(tables):

@@ -62,7 +62,7 @@ print(next(line.split()[1] for line in open("/proc/self/status") if line.startsw
 def peak_of(tasks, *modules):
     """Bytes that a fresh process with some modules takes at most to do tasks, allocating as a worker does."""
     done = subprocess.run(
-        [sys.executable, "-c", WORKER, *OF_EVERY_WORKER, OF_EVERY_ITEM, *modules],
+        [sys.executable, "-c", WORKER, *OF_EVERY_WORKER, *OF_EVERY_ITEM, *modules],
         input=pickle.dumps(tasks),
         capture_output=True,
         env={**os.environ, **ENVIRONMENT, "OMP_NUM_THREADS": "1"},
