@@ -28,7 +28,6 @@ from distributed_trf.pipeline.events import (
     WorkerLeft,
 )
 from distributed_trf.pipeline.items import LABELS
-from distributed_trf.pipeline.status import State
 
 
 class Bars:
@@ -62,12 +61,11 @@ class Bars:
                 if event.dashboard is not None:
                     _show(event.dashboard)
                 self._progress.start()  # only now: a run with nothing to do shows no bars
-            case StageBegan(stage, planned):
-                # What cannot begin is no part of the bar, and reported at the end.
-                total = sum(p.state is not State.WAITING for p in planned)
-                done = sum(p.state is State.DONE for p in planned)
+            case StageBegan():
                 self._finish()
-                self._bar = self._progress.add_task(LABELS[stage], total=total, completed=done, failed="")
+                self._bar = self._progress.add_task(
+                    LABELS[event.stage], total=event.total, completed=event.done, failed=""
+                )
                 self._failed = 0
                 self._progress.advance(self._bar, 0)  # so that one with nothing to do counts as finished
             case ItemEnded(outcome):

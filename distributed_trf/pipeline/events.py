@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from distributed_trf.pipeline.execute import Outcome
 from distributed_trf.pipeline.run_record import Report
-from distributed_trf.pipeline.status import Planned
+from distributed_trf.pipeline.status import Planned, State
 from distributed_trf.store.atomic import room_for
 
 
@@ -66,6 +66,16 @@ class StageBegan:
     stage: str
     planned: Sequence[Planned]
     """All items of the stage with their status."""
+
+    @property
+    def total(self) -> int:
+        """Items of a bar: those that cannot begin are no part of it, and are reported at the end."""
+        return sum(p.state is not State.WAITING for p in self.planned)
+
+    @property
+    def done(self) -> int:
+        """Items that were done before."""
+        return sum(p.state is State.DONE for p in self.planned)
 
 
 @dataclass(frozen=True)

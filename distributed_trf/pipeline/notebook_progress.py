@@ -23,7 +23,6 @@ from distributed_trf.pipeline.events import (
     WorkerLeft,
 )
 from distributed_trf.pipeline.items import LABELS
-from distributed_trf.pipeline.status import State
 
 INTERVAL = 0.2
 """Seconds between two drawings at least; items may end by the thousand in a second."""
@@ -74,15 +73,11 @@ class NotebookBars:
     """Watch a run below a cell: a link to its page, a bar for each stage, and what went wrong."""
 
     def __init__(self) -> None:
-        from IPython.display import HTML, display
-
-        self._html: Any = HTML
         self._links = ""
         self._bars: list[_Bar] = []
         self._said: list[str] = []
         self._drawn = 0.0
         self._output: Any = None
-        self._display: Any = display
 
     def __call__(self, event: Event) -> None:
         """Show an event."""
@@ -90,11 +85,9 @@ class NotebookBars:
         match event:
             case RunStarted():
                 self._links = "" if event.dashboard is None else _links(event.dashboard)
-            case StageBegan(stage, planned):
+            case StageBegan():
                 self._end_bar()
-                # What cannot begin is no part of the bar, and reported at the end.
-                total = sum(p.state is not State.WAITING for p in planned)
-                self._bars.append(_Bar(LABELS[stage], total, sum(p.state is State.DONE for p in planned)))
+                self._bars.append(_Bar(LABELS[event.stage], event.total, event.done))
             case ItemEnded(outcome):
                 bar = self._bars[-1]
                 bar.ended_now += 1
@@ -118,9 +111,11 @@ class NotebookBars:
             self._bars[-1].ended = time.monotonic()
 
     def _draw(self) -> None:
-        shown = self._html(_page(self._links, [bar.row() for bar in self._bars], self._said))
+        from IPython.display import HTML, display
+
+        shown = HTML(_page(self._links, [bar.row() for bar in self._bars], self._said))
         if self._output is None:
-            self._output = self._display(shown, display_id=True)
+            self._output = display(shown, display_id=True)
         else:
             self._output.update(shown)
         self._drawn = time.monotonic()

@@ -115,7 +115,7 @@ class Study:
         ConfigError, RecordingError, StoreError, FeatureError
             If the study cannot begin; nothing was written then.
         """
-        watcher = watcher or notebook_bars()
+        watcher = notebook_bars() if watcher is None else watcher
         if item is not None:
             return run_element(self.settings, Element.parse(item), recipe or "local", watcher=watcher)
         return run_study(self.settings, recipe, watcher=watcher)
