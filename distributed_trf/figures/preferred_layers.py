@@ -16,7 +16,7 @@ from distributed_trf.figures.panels.panel_grid import at_left, panels, stacked, 
 from distributed_trf.figures.panels.profile_panel import MANY
 from distributed_trf.figures.panels.profile_rows import LEGEND
 from distributed_trf.figures.panels.summary_bars import Side, histogram_panel
-from distributed_trf.figures.printed_page import is_narrow, page_width
+from distributed_trf.figures.printed_page import is_narrow, page_width, side_by_side_or_below
 from distributed_trf.figures.shown_tests import (
     Tests,
     can_be_significant,
@@ -87,7 +87,7 @@ def figure_5(
         If there is no network of several layers, or there are not two areas.
     """
     plotted, networks, two, weights, notes = _chosen(ds, delta, areas, weights, stimuli, bin_width)
-    rows, columns = (len(plotted), 1) if is_narrow() else (1, len(plotted))
+    rows, columns = side_by_side_or_below(len(plotted))
     figure = new_figure(page_width(), POOLED * rows + LEGEND / 2)
     strip, key = stacked(figure, [POOLED * rows, LEGEND / 2])
     axes = strip.subplots(rows, columns, squeeze=False).ravel()

@@ -63,6 +63,11 @@ def is_narrow() -> bool:
     return _width.get() == "single"
 
 
+def side_by_side_or_below(n: int) -> tuple[int, int]:
+    """Return rows and columns of n panels that are too wide to share one column: there they stand below each other."""
+    return (n, 1) if is_narrow() else (1, n)
+
+
 def panels_per_row(most: int) -> int:
     """Return how many panels stand side by side where two columns have room for so many; half of them on one column."""
     return -(-most // 2) if is_narrow() else most

@@ -10,7 +10,7 @@ import xarray as xr
 from distributed_trf.errors import DataError, NothingToDrawError
 from distributed_trf.figures.inputs import Inputs, slice_choice
 from distributed_trf.figures.prediction import draw_example, example_response, example_title, saved_models
-from distributed_trf.figures.printed_page import is_narrow, page_width
+from distributed_trf.figures.printed_page import is_narrow, page_width, side_by_side_or_below
 from distributed_trf.figures.site_map import (
     draw_sites,
     has_published_map,
@@ -110,7 +110,7 @@ def _draw_examples(
 ) -> dict[str, str]:
     """Draw examples side by side, or below each other on one column; return the colour of each session shown."""
     networks = [example.network for example, _ in plotted]
-    rows, columns = (len(plotted), 1) if is_narrow() else (1, len(plotted))
+    rows, columns = side_by_side_or_below(len(plotted))
     grid = area.subgridspec(2 * rows, columns, height_ratios=(1, 1.4) * rows)
     colours = {}
     for k, (example, response) in enumerate(plotted):

@@ -10,7 +10,7 @@ import xarray as xr
 from distributed_trf import names
 from distributed_trf.config.extraction import FIXED
 from distributed_trf.errors import NothingToDrawError
-from distributed_trf.figures.printed_page import is_narrow, page_width
+from distributed_trf.figures.printed_page import page_width, side_by_side_or_below
 from distributed_trf.figures.style import NUMBER, in_lines, new_figure, note, tidy
 from distributed_trf.results.layers import quantiles, spectrograms
 from distributed_trf.results.plotted_units import PlottedUnits, has, plotted_units
@@ -50,7 +50,7 @@ def figure_s2(
         raise NothingToDrawError(
             "no spectrogram is in these results; add some under `networks` in the study, such as cochleagram"
         )
-    rows, columns = (len(plotted), 1) if is_narrow() else (1, len(plotted))
+    rows, columns = side_by_side_or_below(len(plotted))
     figure = new_figure(page_width(), (0.9 + 0.3 * len(ordered)) * rows)
     axes = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
     for axis, s in zip(axes, plotted, strict=True):

@@ -12,7 +12,7 @@ from distributed_trf.errors import NothingToDrawError, StoreError
 from distributed_trf.figures.inputs import chosen_slice, slice_choice
 from distributed_trf.figures.panels.legends import key, legend, legend_height
 from distributed_trf.figures.panels.panel_grid import head, stacked
-from distributed_trf.figures.printed_page import is_narrow, page_width, panels_per_row
+from distributed_trf.figures.printed_page import page_width, panels_per_row, side_by_side_or_below
 from distributed_trf.figures.style import SMALL, needing_matplotlib, new_figure, note, tidy
 from distributed_trf.reliability.selection import highly_tuned
 from distributed_trf.results.inter_trial_draws import inter_trial_draws
@@ -83,7 +83,7 @@ def figure_s1(
         except StoreError as error:
             why = str(error)
 
-    rows, columns = (len(examples), 1) if is_narrow() else (1, len(examples))
+    rows, columns = side_by_side_or_below(len(examples))
     handles = _handles()
     heights = [CURVE, EXAMPLES * rows, legend_height(handles, LABELS)] if examples else [CURVE]
     figure = new_figure(page_width(), sum(heights))
