@@ -23,7 +23,6 @@ PAGES = {
     },
     "pathlib.Path": f"{PYTHON}pathlib.html#pathlib.Path",
     "numpy.ndarray": "https://numpy.org/doc/stable/reference/generated/numpy.ndarray.html",
-    "numpy.dtype": "https://numpy.org/doc/stable/reference/generated/numpy.dtype.html",
     "numpy.typing.ArrayLike": "https://numpy.org/doc/stable/reference/typing.html#numpy.typing.ArrayLike",
     "pandas.DataFrame": "https://pandas.pydata.org/docs/reference/api/pandas.DataFrame.html",
     "xarray.core.dataset.Dataset": "https://docs.xarray.dev/en/stable/generated/xarray.Dataset.html",

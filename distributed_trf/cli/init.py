@@ -19,7 +19,7 @@ EXAMPLES = (GENERIC, *LAYOUTS)
 
 def init(
     recordings: Annotated[
-        Path | None, typer.Argument(help="Folder of the recording set; requested if not given.", show_default=False)
+        Path | None, typer.Argument(help="Folder of the recording set; prompted for if not given.", show_default=False)
     ] = None,
     *,
     study: Annotated[Path, typer.Option(metavar="FILE.yaml", help="Study file to write.")] = Path("study.yaml"),

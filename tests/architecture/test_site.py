@@ -11,6 +11,7 @@ import pytest
 
 import distributed_trf
 from docs.reference_pages import GROUPS, undescribed, write_reference
+from docs.type_links import PAGES
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -60,6 +61,8 @@ def test_site__builds_without_a_warning(tmp_path):
     for name in distributed_trf.__all__:
         assert (pages / f"distributed_trf.{name}.html").exists()
     run = (pages / "distributed_trf.Study.html").read_text().split('id="distributed_trf.Study.run"')[1]
+    signatures = "".join(page.read_text() for page in pages.glob("*.html"))
+    assert [link for link in PAGES.values() if f'href="{link}"' not in signatures] == []  # none is listed for nothing
     for link in (
         "https://docs.python.org/3/library/pathlib.html#pathlib.Path",
         "recipe_file.html",

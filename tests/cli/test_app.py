@@ -49,7 +49,7 @@ def test_command_of_a_study__loads_neither_workers_nor_networks_nor_what_tables_
     study = str(saved_study.parent / "study.yaml")
     unneeded = {"distributed", "torch", "transformers", "bokeh", "scipy.stats", "scipy.optimize", "scipy.signal"}
     assert loaded(["results", study], unneeded | {"matplotlib"}) == "0 []"
-    unneeded |= {"dask", "xarray", "pandas", "matplotlib", "scipy.fft"}
+    unneeded |= {"dask", "xarray", "pandas", "zarr", "matplotlib", "scipy.fft"}
     assert loaded(["status", study], unneeded) == "0 []"
     assert loaded(["plan", study], unneeded) == "0 []"
 
