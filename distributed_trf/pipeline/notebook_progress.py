@@ -41,7 +41,9 @@ def notebook_bars() -> Watcher | None:
 
 
 @dataclass
-class _Bar:
+class StageBar:
+    """How far a stage is."""
+
     label: str
     total: int
     done: int
@@ -74,7 +76,7 @@ class NotebookBars:
 
     def __init__(self) -> None:
         self._links = ""
-        self._bars: list[_Bar] = []
+        self._bars: list[StageBar] = []
         self._said: list[str] = []
         self._drawn = 0.0
         self._output: Any = None
@@ -87,7 +89,7 @@ class NotebookBars:
                 self._links = "" if event.dashboard is None else _links(event.dashboard)
             case StageBegan():
                 self._end_bar()
-                self._bars.append(_Bar(LABELS[event.stage], event.total, event.done))
+                self._bars.append(StageBar(LABELS[event.stage], event.total, event.done))
             case ItemEnded(outcome):
                 bar = self._bars[-1]
                 bar.ended_now += 1

@@ -321,6 +321,7 @@ def test_figure_s7__tests_against_reset_and_permuted_without_correction():
         gain=0.02,
     )
     figure = figure_s7(ds)
+    assert not any("tests of a network" in text for text in notes_of(figure))  # p is adjusted for none
     units = tuned(ds, "timit")
     differ = []
     for kind in ("reset", "permuted"):

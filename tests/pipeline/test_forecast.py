@@ -48,8 +48,14 @@ def test_plan__counts_the_files_and_bytes_that_a_run_writes(write_study):
     planned = study.plan()
     table = planned.to_dataframe()
     assert table["item"].tolist() == [p.item.key for p, _ in planned]
-    assert table["work, GFLOP"].sum() * 1e9 == pytest.approx(sum(cost.flops for _, cost in planned))
+    mib = {"read": "read, MiB", "written": "written, MiB", "host": "memory, MiB", "device": "of a GPU, MiB"}
+    for k, (p, needs) in enumerate(planned):
+        row = table.loc[k]
+        assert (row["stage"], row["state"], row["reason"]) == (p.item.stage, p.state, p.reason)
+        assert row["work, GFLOP"] == needs.flops / 1e9
+        assert [row[column] * 2**20 for column in mib.values()] == [getattr(needs, name) for name in mib]
     assert "<td>waiting</td>" in planned._repr_html_()
+    assert "reason" not in planned._repr_html_()
     assert study.run(recipe=None).ok
     written = [f for f in study.output.rglob("*") if f.is_file()]
     by_driver = [f for f in written if {"results.zarr", "runs", "store.json", "run.lock"} & {*f.parts}]

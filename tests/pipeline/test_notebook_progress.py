@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,12 @@ from distributed_trf.pipeline import notebook_progress
 from distributed_trf.pipeline.events import ClusterEvent, Dashboard, ItemEnded, RunEnded, RunStarted, StageBegan
 from distributed_trf.pipeline.execute import Outcome
 from distributed_trf.pipeline.items import Assess
-from distributed_trf.pipeline.notebook_progress import SHOWN, NotebookBars, notebook_bars
+from distributed_trf.pipeline.notebook_progress import SHOWN, NotebookBars, StageBar, notebook_bars
 from distributed_trf.pipeline.run_record import Report
 from distributed_trf.pipeline.status import Planned, State
 
-ITEMS = [Assess("timit", 50.0, f"session-{k}") for k in range(4)]
-STATES = (State.DONE, State.PENDING, State.STALE, State.WAITING)
+STATES = (State.DONE, State.DONE, State.PENDING, State.STALE, State.FAILED, State.WAITING)
+ITEMS = [Assess("timit", 50.0, f"session-{k}") for k in range(len(STATES))]
 PLANNED = [Planned(item, state, "", None) for item, state in zip(ITEMS, STATES, strict=True)]
 DASHBOARD = Dashboard("http://127.0.0.1:40123/study", 40123, "login-2", None)
 
@@ -44,25 +45,35 @@ def test_bars__keep_up_with_the_run(monkeypatch):
     monkeypatch.setattr(notebook_progress, "INTERVAL", 0.0)
     begun, first, last, over = shown(
         StageBegan("assess", PLANNED),
-        ItemEnded(Outcome(ITEMS[1])),
-        ItemEnded(Outcome(ITEMS[2], "why")),
+        ItemEnded(Outcome(ITEMS[2])),
+        ItemEnded(Outcome(ITEMS[3], "why")),
         RunEnded("finished", Report()),
     )
-    assert '<progress value="1" max="3">' in begun
-    assert "1/3" in begun
+    assert '<progress value="2" max="5">' in begun
+    assert "2/5" in begun
     assert " left<" not in begun  # nothing is known of it yet
-    assert "2/3" in first
+    assert "3/5" in first
     assert "about 0:00 left" in first
     assert "1 failed" in last
     assert "failed assess timit" in last
     assert " left<" not in over
 
 
+def test_time_left__follows_from_the_items_that_ended_now():
+    bar = StageBar("fit layers", total=5, done=3, ended_now=1, began=time.monotonic() - 30)  # two are to come
+    assert "about 1:00 left" in bar.row()
+
+
+def test_failure__is_shown_at_once():
+    _, drawn, *_ = shown(StageBegan("assess", PLANNED), ItemEnded(Outcome(ITEMS[2], "why")))
+    assert "1 failed" in drawn
+
+
 def test_bars__are_not_drawn_for_each_of_many_items():
-    many = [ItemEnded(Outcome(ITEMS[1])) for _ in range(1000)]
+    many = [ItemEnded(Outcome(ITEMS[2])) for _ in range(1000)]
     drawn = shown(StageBegan("assess", PLANNED), *many, RunEnded("finished", Report()))
     assert 2 <= len(drawn) < 100
-    assert "1001/3" in drawn[-1]  # the last state is always drawn
+    assert "1002/5" in drawn[-1]  # the last state is always drawn
 
 
 @pytest.mark.parametrize("hub", [None, "/user/ada/"])
