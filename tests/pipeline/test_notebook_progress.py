@@ -60,8 +60,8 @@ def test_bars__keep_up_with_the_run(monkeypatch):
 
 
 def test_time_left__follows_from_the_items_that_ended_now():
-    bar = StageBar("fit layers", total=5, done=3, ended_now=1, began=time.monotonic() - 30)  # two are to come
-    assert "about 1:00 left" in bar.row()
+    bar = StageBar("fit layers", total=6, done=3, ended_now=2, began=time.monotonic() - 30)  # three are to come
+    assert "about 0:45 left" in bar.row()
 
 
 def test_failure__is_shown_at_once():
