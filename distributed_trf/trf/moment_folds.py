@@ -18,7 +18,7 @@ from distributed_trf.trf.crossval import UNIT_BLOCK, RidgeFit, check_fold_trials
 from distributed_trf.trf.fold_scores import held_out_scale, pooled_power
 from distributed_trf.trf.lags import FeatureMeans, drive, drive_rounding, padded
 from distributed_trf.trf.moment_validation import MomentValidation, Products, unit_blocks
-from distributed_trf.trf.moments import Cross, Gram, Moments, leave_one_out, merge
+from distributed_trf.trf.moments import Cross, Gram, Moments, check_alike, leave_one_out, merge
 from distributed_trf.trf.scaled_gram import BandFactor, Primal, Scaling, without
 from distributed_trf.trf.shared_training import TrainingOf
 from distributed_trf.trf.solver_choice import (
@@ -72,7 +72,8 @@ def fit_moments(
     Raises
     ------
     DataError
-        If there are fewer than two folds, or no trial of a fold was presented to a group of units.
+        If there are fewer than two folds, they are of different features or units, or no trial of a fold was presented
+        to a group of units.
     ConfigError
         If penalties, solver or precision cannot be used.
 
@@ -106,6 +107,7 @@ class MomentFolds:
         if self.solver == "dual":
             raise ConfigError("solver='dual' works on trials, not on their moments; use collect_trials")
         check_fold_trials([[cross.n for cross in fold.cross] for fold in self.folds])
+        check_alike(self.folds)
 
     @cached_property
     def _everything(self) -> Moments:

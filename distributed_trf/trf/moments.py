@@ -200,7 +200,7 @@ class Cross(Responses):
         return self.xy[:, units] + dx[:, None] * dy[None, units]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Moments:
     """All sums over a set of trials: of the lagged features, and of each group of units with them.
 
@@ -213,7 +213,17 @@ class Moments:
     cross: tuple[Cross, ...]
     """One for each group of units to which the same trials were presented; usually there is one."""
 
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """How many lagged features there are, and how many units in each group."""
+        return self.gram.x_mean.shape[0], *(cross.yy.shape[0] for cross in self.cross)
+
+    def __repr__(self) -> str:
+        columns, *units = self.sizes
+        return f"Moments({columns} lagged features, {sum(units)} units, {self.gram.n:g} rows)"
+
     def __add__(self, other: Moments) -> Moments:
+        check_alike([self, other])
         return Moments(self.gram + other.gram, tuple(a + b for a, b in zip(self.cross, other.cross, strict=True)))
 
     def __sub__(self, part: Moments) -> Moments:
@@ -229,6 +239,13 @@ class Moments:
     def of_columns(self, columns: np.ndarray) -> Moments:
         """Return the sums of some of the lagged columns, given by host indices: parts of these, none is taken anew."""
         return Moments(self.gram.of_columns(columns), tuple(cross.of_columns(columns) for cross in self.cross))
+
+
+def check_alike(moments: Sequence[Moments]) -> None:
+    """Raise DataError if moments are of different features or units, by their numbers."""
+    for other in moments[1:]:
+        if other.sizes != moments[0].sizes:
+            raise DataError(f"{moments[0]} and {other} differ; sum trials of the same features, lags and units")
 
 
 def merge(moments: Sequence[Moments]) -> Moments:

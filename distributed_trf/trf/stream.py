@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from array_api_compat import is_cupy_namespace
 
 from distributed_trf.arrays import Array, block_rows, joined, namespace
-from distributed_trf.errors import DataError
+from distributed_trf.errors import ConfigError, DataError, shown
 from distributed_trf.trf.block_sums import BlockSums
 from distributed_trf.trf.lags import LaggedRows
 from distributed_trf.trf.moments import Cross, Moments
+from distributed_trf.trf.parameters import whole
 from distributed_trf.trf.trials import as_features, as_responses
 
 BLOCK_ROWS = 2048
@@ -35,6 +36,11 @@ class MomentStream:
     outside
         Values of the features outside a trial, shape (F,); by default zeros.
 
+    Raises
+    ------
+    ConfigError
+        If lags or lead_in are not like this.
+
     Notes
     -----
     Lagged columns are shifts of one another. Going from lags (a, b) to (a + 1, b + 1) every trial's sum gains the
@@ -58,7 +64,13 @@ class MomentStream:
         block_rows: int | None = None,
         outside: Array | None = None,
     ) -> None:
-        self._lags, self._lead_in, self._groups, self._outside = tuple(lags), lead_in, groups, outside
+        # Other lags would be summed as if they were consecutive, without a sign of it.
+        if not len(lags) or [*lags] != [*range(int(lags[0]), int(lags[0]) + len(lags))]:
+            raise ConfigError(
+                f"lags={shown([*lags])} must be consecutive whole numbers of samples, ascending, such as range(0, 5)"
+            )
+        self._lags, self._groups, self._outside = tuple(int(lag) for lag in lags), groups, outside
+        self._lead_in = whole("lead_in", lead_in, 0)
         self._dtype, self._block_rows = dtype, block_rows
         self._x: list[Array] = []
         self._y: list[Array] = []
@@ -150,19 +162,27 @@ def moments_of(
         Features, one array of shape (lead_in + T_i, F) per trial.
     Y
         Responses, one array of shape (T_i, U) per trial.
-    lags, lead_in
-        As in ``MomentStream``.
+    lags
+        Consecutive lags in samples, ascending, such as ``range(0, 5)``; a positive lag is past sound.
+    lead_in
+        Rows of a trial's features before its first response.
     weights
         How often each trial counts; by default once.
 
     Raises
     ------
     DataError
-        If trials do not fit together, or hold anything but finite real numbers.
+        If trials do not fit together, or hold anything but finite real numbers; if weights are not one for each trial.
+    ConfigError
+        If lags are not consecutive, or lead_in is no number of rows.
     """
+    lead_in = whole("lead_in", lead_in, 0)
     X = as_features(X, lead_in=lead_in)
     Y = as_responses(X, Y, lead_in=lead_in)
     stream = MomentStream(lags, lead_in)
-    for x, y, weight in zip(X, Y, [1.0] * len(X) if weights is None else weights, strict=True):
+    counted = [1.0] * len(X) if weights is None else list(weights)
+    if len(counted) != len(X):
+        raise DataError(f"there are {len(X)} trials and {len(counted)} weights; give one weight for each trial")
+    for x, y, weight in zip(X, Y, counted, strict=True):
         stream.add(x, y, weight=float(weight))
     return stream.moments()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import tracemalloc
 
 import array_api_strict as strict
@@ -11,8 +12,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from distributed_trf.arrays import to_numpy
-from distributed_trf.errors import DataError
+from distributed_trf.errors import ConfigError, DataError
 from distributed_trf.trf import block_sums
+from distributed_trf.trf.moment_folds import fit_moments
 from distributed_trf.trf.moments import Moments
 from distributed_trf.trf.stream import MomentStream, moments_of
 from tests.oracle import explicit_moments, lag_rows
@@ -263,3 +265,37 @@ def test_backend__any_library_gives_the_same_sums_on_its_device(seed, lengths, f
 
     found = Moments(home(found.gram), tuple(home(cross) for cross in found.cross))
     check(found, X, Y, presented, [2 if weighted else 1] * n, lags, lead_in, [1, 1])
+
+
+@pytest.mark.parametrize("lags", [[], [0, 2], [1, 0], [0, 0], [0.5, 1.5]])
+def test_moments__of_lags_that_are_not_consecutive_are_refused(lags):
+    """They would be summed as if they were."""
+    x = np.ones((5, 1))
+    with pytest.raises(ConfigError, match=r"lags=\[.*\] must be consecutive whole numbers of samples"):
+        moments_of([x], [x], lags, 0)
+    with pytest.raises(ConfigError, match="lead_in=-1 must be a whole number, 0 or more"):
+        moments_of([x], [x], [0], -1)
+
+
+def test_moments__are_pickled_and_say_what_they_are_of():
+    x, y = np.random.default_rng(0).normal(size=(2, 60, 3))
+    parts = [moments_of([x[k::3]], [y[k::3]], [0, 1], 0) for k in range(3)]
+    assert repr(parts[0]) == "Moments(6 lagged features, 3 units, 20 rows)"
+    again = pickle.loads(pickle.dumps(parts))
+    np.testing.assert_array_equal(fit_moments(again, [1.0]).weights, fit_moments(parts, [1.0]).weights)
+
+
+def test_weights__are_one_for_each_trial():
+    x = np.ones((3, 1))
+    with pytest.raises(DataError, match="there are 2 trials and 1 weights; give one weight for each trial"):
+        moments_of([x, x], [x, x], [0], 0, weights=[1.0])
+
+
+def test_moments__of_other_features_or_units_do_not_add_up_and_are_no_folds():
+    x, y = np.random.default_rng(0).normal(size=(2, 6, 3))
+    some, more = moments_of([x], [y], [0, 1], 0), moments_of([x[:, :2]], [y[:, :2]], [0, 1], 0)
+    said = r"Moments\(6 lagged features, 3 units, 6 rows\) and Moments\(4 lagged features, 2 units, 6 rows\) differ"
+    with pytest.raises(DataError, match=said):
+        some + more
+    with pytest.raises(DataError, match=said):
+        fit_moments([some, more], [1.0])
